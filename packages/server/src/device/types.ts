@@ -1,0 +1,49 @@
+/** An open file of a {@link Volume}. Positions and lengths in bytes. */
+export interface VolumeFile {
+  /** Reads up to `into.length` bytes at `position`; resolves to how many were there (short at the end of the file). */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Writes the pieces one after the other from `position`. Nothing is durable until {@link sync} resolves. */
+  write(pieces: readonly Uint8Array[], position: number): Promise<void>;
+  /** fdatasync: every write that resolved before the call is durable when it resolves. After it fails, the file must not be used. */
+  sync(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/**
+ * A flat directory of named files: the seam below everything that must survive a crash.
+ * Products: `file` (a directory), `memory` (forgets, tears and reorders unsynced writes on crash), `faulty` (wraps any).
+ */
+export interface Volume {
+  /** Opens `name`; `create` makes it when missing. A new name is durable only after {@link syncDirectory}. */
+  open(name: string, mode: 'create' | 'existing' | 'read'): Promise<VolumeFile>;
+  list(): Promise<string[]>;
+  /** Atomic; durable only after {@link syncDirectory}. */
+  rename(from: string, to: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Creations, renames and removals before the call are durable when it resolves. */
+  syncDirectory(): Promise<void>;
+  capacity(): Promise<{ readonly total: number; readonly free: number }>;
+}
+
+/** `stopped` after a failed sync: it stays so until an operator replaces the device. */
+export type DeviceHealth = 'good' | 'full' | 'stopped';
+
+/** One address space of bytes with an identity, made of slab files on a {@link Volume}. */
+export interface Device {
+  /** UUID in lower case, from the identity file. */
+  readonly identity: string;
+  readonly class: 'ssd' | 'hdd' | 'memory' | 'unknown';
+  health(): DeviceHealth;
+  capacity(): Promise<{ readonly total: number; readonly free: number }>;
+  /** Reads exactly `into.length` bytes at `address`; throws CorruptionError when they were never written. A read never crosses a slab. */
+  read(into: Uint8Array, address: number): Promise<void>;
+  /** Writes the pieces one after the other. A write never crosses a slab. ENOSPC becomes StoreError StorageFull. */
+  write(pieces: readonly Uint8Array[], address: number): Promise<void>;
+  /** Every write to the slab of `address` that resolved before the call is durable when it resolves. Concurrent calls share one fdatasync. A failure stops the device. */
+  sync(address: number): Promise<void>;
+  /** Gives the space back to the volume where it can (hole punching); otherwise does nothing. */
+  discard(address: number, length: number): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,38 @@
+import type { Redundancy, Stripe } from '../metadata/index.ts';
+
+/** Writes one stripe to all devices of its group. */
+export interface StripeWriter {
+  readonly id: Buffer;
+  readonly group: number;
+  /** Stored bytes, in order. Waits for the slowest device. The pieces must not be changed until it resolves. */
+  append(pieces: readonly Uint8Array[]): Promise<void>;
+  /** Durable on its write quorum when it resolves. */
+  seal(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Bytes of stripes on this server's devices, with their redundancy. One per thread. */
+export interface StripeStore {
+  /**
+   * Starts a stripe on a group that can give the redundancy. A device that fails moves the stripe to another group while nothing was appended yet.
+   * @param maximum upper bound of the stored bytes
+   * @throws StoreError UnsupportedRedundancy, StorageFull, ServiceUnavailable
+   */
+  create(redundancy: Redundancy | undefined, maximum: number): Promise<StripeWriter>;
+  /**
+   * Stored bytes [start, end) of a stripe. A copy that is missing or damaged is read from another device, repaired and counted.
+   * @throws StoreError Damaged, naming the stripe, when no good copy is left
+   */
+  read(stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number): Promise<Buffer>;
+  /** Removes every fragment of the stripes. */
+  remove(stripes: readonly Buffer[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Reports one bad copy, so that it is counted and repaired. */
+export interface DamageReport {
+  readonly stripe: Buffer;
+  readonly device: string;
+  readonly reason: 'missing' | 'damaged' | 'unreadable';
+  readonly repaired: boolean;
+}

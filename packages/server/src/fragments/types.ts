@@ -1,0 +1,69 @@
+/** A fragment's id: 16 bytes; the stripe's id with the fragment's index as last byte. */
+export type FragmentId = Buffer;
+
+/** One contiguous run of a device's address space, in bytes, aligned to blocks. */
+export interface Extent {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** Where a fragment lies and what its bytes must be. */
+export interface FragmentRecord {
+  readonly id: FragmentId;
+  /** First byte of the fragment's header on the device; its data follows the header. */
+  readonly extent: Extent;
+  /** Data bytes. */
+  readonly length: number;
+  /** Bytes that one checksum covers; the last block may be shorter. */
+  readonly checksumBytes: number;
+  /** CRC32C of each block. */
+  readonly checksums: readonly number[];
+}
+
+/** Free space that one writer may fill. `nonce` marks the headers written into it, so that recovery knows them from older ones. */
+export interface Window {
+  /** 8 random bytes. */
+  readonly nonce: Buffer;
+  /** Free runs, in order of address. */
+  readonly runs: readonly Extent[];
+}
+
+/**
+ * The single owner of a device's index and free space. Plain data in and out: writers in other threads reach it through a port.
+ */
+export interface FragmentOwner {
+  /** Opens a window; it is durable as "open" before this resolves. Throws StorageFull when no space is left. */
+  openWindow(minimumBytes: number): Promise<Window>;
+  /** What the writer did not use becomes free again. */
+  closeWindow(nonce: Buffer, unused: readonly Extent[]): Promise<void>;
+  /** Adds fragments whose bytes are already synced; readers see them when it resolves. Their headers make them durable. */
+  record(records: readonly FragmentRecord[]): Promise<void>;
+  /** Removes fragments (unknown ids are ignored). Their space is used again only after the removal is durable. */
+  remove(ids: readonly FragmentId[]): Promise<void>;
+}
+
+/** Writes one fragment; bytes reach the device while they come. */
+export interface FragmentWriter {
+  /** Resolves when the bytes are handed to the device; wait for it: that is the back-pressure. */
+  append(pieces: readonly Uint8Array[]): Promise<void>;
+  /** Writes the header, syncs, and records it: the fragment is durable and readable when this resolves. */
+  seal(): Promise<void>;
+  /** Gives the space back; the fragment never existed. */
+  abort(): Promise<void>;
+}
+
+/** The fragments of one device, as one thread uses them. */
+export interface FragmentStore {
+  readonly device: string;
+  /** @param maximum upper bound of the data bytes that will be appended */
+  create(id: FragmentId, maximum: number, checksumBytes: number): Promise<FragmentWriter>;
+  /** Length of the data, or undefined when there is no such fragment. */
+  length(id: FragmentId): number | undefined;
+  /** Data bytes [start, end), each block verified; throws CorruptionError on a mismatch, StoreError NotFound when missing. */
+  read(id: FragmentId, start: number, end: number): Promise<Buffer>;
+  remove(ids: readonly FragmentId[]): Promise<void>;
+  /** Ids in order, from `start` (inclusive), for scrub, fsck and collection. */
+  ids(start: Buffer, limit: number): readonly FragmentId[];
+  /** Closes this thread's windows. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,23 @@
+/** Wraps small secrets with a key that never leaves it: a local keyring, or an external key service. */
+export interface KeyService {
+  /** @param context bound to the result as associated data: unwrapping needs the same */
+  wrap(plain: Uint8Array, context: Uint8Array): Promise<Buffer>;
+  /** @throws StoreError AccessDenied when the key is unknown or the bytes were changed: unreadable means deny */
+  unwrap(wrapped: Uint8Array, context: Uint8Array): Promise<Buffer>;
+}
+
+/** Bucket keys kept open in memory (bounded), so that an object costs no call to the key service. */
+export interface BucketKeys {
+  /** A new bucket key, wrapped by the master key. */
+  create(bucketName: string): Promise<Buffer>;
+  open(bucketName: string, wrapped: Buffer): Promise<BucketKey>;
+}
+
+/** One bucket's key: wraps the keys of its objects. Synchronous: it is on the path of every request. */
+export interface BucketKey {
+  /** A new random object key and its wrapped form (60 bytes: nonce 12, key 32, tag 16). */
+  newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer };
+  wrapObjectKey(key: Buffer): Buffer;
+  /** @throws StoreError AccessDenied when it was changed */
+  unwrapObjectKey(wrapped: Buffer): Buffer;
+}

@@ -1,0 +1,178 @@
+/*
+ * The rows of a metadata shard, as values. Their byte forms live in the codecs beside this file.
+ *
+ * One object is one row in `objects` (its newest version, also when that is a delete marker); older versions are rows in
+ * `history` below the object's GUK. An inline object is therefore one entry and one look-up.
+ */
+
+export type BucketId = number;
+export type Versioning = 'off' | 'enabled' | 'suspended';
+export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+export type Redundancy = { readonly copies: number };
+
+export interface BucketRecord {
+  readonly id: BucketId;
+  readonly name: string;
+  readonly owner: string;
+  readonly createdMs: number;
+  readonly region: string;
+  readonly versioning: Versioning;
+  readonly tags: readonly (readonly [string, string])[];
+  /** The bucket key, wrapped by the master key. */
+  readonly wrappedKey: Buffer;
+  readonly consistency: 'strong' | 'causal' | 'eventual';
+  /** undefined: as many copies as the layout gives, two at most. */
+  readonly redundancy: Redundancy | undefined;
+  /** Rows kept for `dsom du` and for "is it empty": live objects (newest version is not a marker), all versions and markers, uploads, bytes of all versions. */
+  readonly counts: BucketCounts;
+}
+
+export interface BucketCounts {
+  readonly objects: number;
+  readonly versions: number;
+  readonly uploads: number;
+  readonly bytes: number;
+}
+
+/** A checksum as S3 shows it: value is the raw digest; composite ones also carry the number of parts. */
+export interface ObjectChecksum {
+  readonly algorithm: ChecksumAlgorithm;
+  readonly type: 'FULL_OBJECT' | 'COMPOSITE';
+  readonly value: Buffer;
+}
+
+/** The unit of encoding on devices: the stored (compressed, sealed) bytes of up to 8 MiB of plaintext. */
+export interface Stripe {
+  /** 16 bytes; the last is 0 and becomes the fragment's index. */
+  readonly id: Buffer;
+  readonly group: number;
+  /** Plaintext bytes. */
+  readonly length: number;
+  /** Stored bytes of each frame, when compressed; undefined when every frame is its plaintext plus the tag. */
+  readonly frames: readonly number[] | undefined;
+}
+
+/** One run of an object's bytes, sealed under the object key with its own salt: a whole PUT, a part, or an append. */
+export interface Piece {
+  /** 8 random bytes: the high part of every frame's nonce. */
+  readonly salt: Buffer;
+  /** Plaintext bytes. */
+  readonly size: number;
+  /** MD5 of the plaintext, 16 bytes. */
+  readonly md5: Buffer;
+  readonly checksum: ObjectChecksum | undefined;
+  /** Frames hold zstd where they shrank. */
+  readonly compressed: boolean;
+  /** Sealed bytes of a small piece, or the stripes of a large one. */
+  readonly body: { readonly inline: Buffer } | { readonly stripes: readonly Stripe[] };
+}
+
+/**
+ * Where a version's bytes are. A manifest is an append-only list of pieces and a version sees a prefix of it, so copy, metadata patch and
+ * append share it (counted by `references`). A manifest of one small piece is embedded in the version; longer ones are rows in `pieces`.
+ */
+export interface ManifestReference {
+  /** 16 bytes. */
+  readonly id: Buffer;
+  readonly pieces: number;
+  readonly embedded: Piece | undefined;
+}
+
+/** Fields that the client gives and gets back unchanged. Absent ones are not stored. */
+export interface ObjectHeaders {
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly contentDisposition?: string;
+  readonly contentLanguage?: string;
+  readonly cacheControl?: string;
+  readonly expires?: string;
+  readonly websiteRedirectLocation?: string;
+}
+
+/** What every row of `objects` and `history` holds, whatever its kind. */
+interface VersionIdentity {
+  /** Globally unique key of the object (not of the version): 16 bytes, sortable by creation. */
+  readonly guk: Buffer;
+  /** Grows with every version of this shard; orders the versions of a key. */
+  readonly sequence: number;
+  /** 8 random bytes: with `sequence`, the version id. */
+  readonly nonce: Buffer;
+  /** The null version: written while versioning was off or suspended. */
+  readonly isNull: boolean;
+  readonly modifiedMs: number;
+  readonly owner: string;
+}
+
+export interface DeleteMarker extends VersionIdentity {
+  readonly kind: 'marker';
+}
+
+export interface ObjectVersion extends VersionIdentity {
+  readonly kind: 'object';
+  readonly size: number;
+  /** 16 bytes: MD5, or MD5 of the parts' MD5s when `etagParts` > 0. */
+  readonly etag: Buffer;
+  readonly etagParts: number;
+  readonly storageClass: string;
+  readonly headers: ObjectHeaders;
+  readonly metadata: readonly (readonly [string, string])[];
+  readonly tags: readonly (readonly [string, string])[];
+  readonly checksum: ObjectChecksum | undefined;
+  /** The object key, wrapped by the bucket key. */
+  readonly wrappedKey: Buffer;
+  readonly manifest: ManifestReference;
+  /** Plaintext bytes of each part, for GET by part number; empty when not made of parts. */
+  readonly partSizes: readonly number[];
+}
+
+export type VersionRecord = ObjectVersion | DeleteMarker;
+
+export interface UploadRecord {
+  /** 16 bytes: sequence and nonce; the manifest of the future object takes this id. */
+  readonly id: Buffer;
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  readonly initiatedMs: number;
+  readonly owner: string;
+  readonly storageClass: string;
+  readonly headers: ObjectHeaders;
+  readonly metadata: readonly (readonly [string, string])[];
+  readonly tags: readonly (readonly [string, string])[];
+  readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+  readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
+  readonly wrappedKey: Buffer;
+}
+
+export interface PartRecord {
+  readonly number: number;
+  readonly modifiedMs: number;
+  readonly piece: Piece;
+}
+
+/** A key pair that may sign requests. The secret is sealed under the master key. */
+export interface AccessKeyRecord {
+  readonly id: string;
+  readonly sealedSecret: Buffer;
+  readonly owner: string;
+  readonly name: string;
+  readonly createdMs: number;
+  readonly role: 'root' | 'readwrite' | 'readonly';
+  /** Buckets it may touch; empty: all. */
+  readonly buckets: readonly string[];
+}
+
+/** A range of stripe ids that one writer may use. Open until closed or expired by a log entry; then what it left unpublished is collected. */
+export interface IntentRecord {
+  /** 8 random bytes: the prefix of every stripe id of this intent. */
+  readonly prefix: Buffer;
+  readonly state: 'open' | 'closed';
+  readonly openedAt: number;
+}
+
+/** Devices that hold the copies of a stripe, in order of fragment index. */
+export interface GroupRecord {
+  readonly id: number;
+  readonly epoch: number;
+  /** Device identities. */
+  readonly devices: readonly string[];
+}

@@ -1,0 +1,168 @@
+import type { Position } from '../log/index.ts';
+import type {
+  AccessKeyRecord,
+  BucketRecord,
+  BucketId,
+  ChecksumAlgorithm,
+  GroupRecord,
+  ManifestReference,
+  ObjectChecksum,
+  ObjectHeaders,
+  ObjectVersion,
+  PartRecord,
+  Piece,
+  Redundancy,
+  UploadRecord,
+  VersionRecord,
+  Versioning,
+} from './machine/records.ts';
+
+/** Preconditions on the object as it is when the owner decides. An ETag is quoted as in HTTP, `*` stands for any. */
+export interface Guard {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: string;
+  readonly ifModifiedSinceMs?: number;
+  readonly ifUnmodifiedSinceMs?: number;
+  /** Deletes only: the size the object must have. */
+  readonly ifSize?: number;
+}
+
+/** What a put, copy or completed upload gives its new version, before the owner adds ids and times. */
+export interface VersionDraft {
+  readonly size: number;
+  readonly etag: Buffer;
+  readonly etagParts: number;
+  readonly storageClass: string;
+  readonly headers: ObjectHeaders;
+  readonly metadata: readonly (readonly [string, string])[];
+  readonly tags: readonly (readonly [string, string])[];
+  readonly checksum: ObjectChecksum | undefined;
+  readonly wrappedKey: Buffer;
+  readonly partSizes: readonly number[];
+}
+
+/** A version by its id; `null` is the null version, undefined the newest. */
+export type VersionSelector = { readonly sequence: number; readonly nonce: Buffer } | 'null' | undefined;
+
+/**
+ * What a room may ask of the shard's owner. The owner decides it against the newest state, stamps times and ids, and logs the effects.
+ * Every command is plain data: it crosses threads.
+ */
+export type Command =
+  | { readonly type: 'bucket.create'; readonly name: string; readonly owner: string; readonly region: string; readonly wrappedKey: Buffer; readonly versioning?: Versioning }
+  | { readonly type: 'bucket.delete'; readonly name: string }
+  | { readonly type: 'bucket.update'; readonly name: string; readonly versioning?: Versioning; readonly tags?: readonly (readonly [string, string])[]; readonly consistency?: BucketRecord['consistency']; readonly redundancy?: Redundancy }
+  | { readonly type: 'key.create'; readonly record: Omit<AccessKeyRecord, 'createdMs'> }
+  | { readonly type: 'key.revoke'; readonly id: string }
+  /** A new object whose bytes are `pieces` (one for a PUT), under a new manifest. */
+  | { readonly type: 'object.put'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly guard: Guard | undefined; readonly draft: VersionDraft; readonly pieces: readonly Piece[] }
+  /** A new version that shares the bytes of `source` (which must still be that version: its manifest id is compared). Serves copy, rename of storage class and metadata patch. */
+  | { readonly type: 'object.share'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly guard: Guard | undefined; readonly draft: VersionDraft; readonly source: { readonly bucket: BucketId; readonly key: Buffer; readonly version: VersionSelector; readonly manifest: Buffer } }
+  /** Adds a piece behind the newest version, or makes the object when there is none (then `draft` says what it is). `offset` is the size the object must have. ETag and checksum of the result are decided by the owner. */
+  | { readonly type: 'object.append'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly guard: Guard | undefined; readonly offset: number | undefined; readonly piece: Piece; readonly draft: VersionDraft; readonly manifest: Buffer | undefined }
+  | { readonly type: 'object.delete'; readonly bucket: BucketId; readonly owner: string; readonly items: readonly { readonly key: Buffer; readonly version: VersionSelector; readonly guard: Guard | undefined }[] }
+  /** Replaces tags or metadata of one version in place (S3 PutObjectTagging; REST PATCH of a version). */
+  | { readonly type: 'object.annotate'; readonly bucket: BucketId; readonly key: Buffer; readonly version: VersionSelector; readonly guard: Guard | undefined; readonly tags?: readonly (readonly [string, string])[]; readonly metadata?: readonly (readonly [string, string])[]; readonly headers?: ObjectHeaders }
+  | { readonly type: 'upload.create'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly storageClass: string; readonly headers: ObjectHeaders; readonly metadata: readonly (readonly [string, string])[]; readonly tags: readonly (readonly [string, string])[]; readonly checksumAlgorithm: ChecksumAlgorithm | undefined; readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined; readonly wrappedKey: Buffer }
+  | { readonly type: 'upload.part'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer; readonly number: number; readonly piece: Piece }
+  | { readonly type: 'upload.complete'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer; readonly guard: Guard | undefined; readonly parts: readonly { readonly number: number; readonly md5: Buffer }[]; readonly etag: Buffer; readonly size: number; readonly checksum: ObjectChecksum | undefined }
+  | { readonly type: 'upload.abort'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer }
+  | { readonly type: 'intent.open'; readonly prefix: Buffer }
+  | { readonly type: 'intent.close'; readonly prefix: Buffer }
+  /** Closes every intent opened before this start of the server. */
+  | { readonly type: 'intent.expire' }
+  | { readonly type: 'intent.collected'; readonly prefix: Buffer }
+  | { readonly type: 'garbage.collected'; readonly through: Position; readonly stripes: readonly Buffer[] }
+  | { readonly type: 'group.define'; readonly groups: readonly GroupRecord[] }
+  /** Writes the state digest into the log, so that every replica compares. */
+  | { readonly type: 'digest' };
+
+/** What a command answers when it was accepted. */
+export type Reply =
+  | { readonly type: 'done' }
+  | { readonly type: 'bucket'; readonly bucket: BucketRecord }
+  | { readonly type: 'version'; readonly version: ObjectVersion; readonly replacedNull: boolean }
+  | { readonly type: 'deleted'; readonly results: readonly DeleteResult[] }
+  | { readonly type: 'upload'; readonly upload: UploadRecord }
+  | { readonly type: 'part'; readonly part: PartRecord };
+
+/** Outcome of one item of `object.delete`; a missing key is not an error. */
+export interface DeleteResult {
+  /** The version that went away or, with `marker`, the marker that was written (or removed). */
+  readonly version: VersionRecord | undefined;
+  readonly marker: boolean;
+  readonly error: { readonly code: 'PreconditionFailed' | 'NoSuchKey' | 'NoSuchVersion'; readonly message: string } | undefined;
+}
+
+/** Sends commands to the shard's owner. */
+export interface Proposer {
+  /** Resolves when the decision is durable and visible to every reader; rejects with the StoreError that the owner decided. */
+  propose(command: Command): Promise<{ readonly reply: Reply; readonly position: Position }>;
+}
+
+/** A page of rows in order. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** True when rows remain. */
+  readonly truncated: boolean;
+}
+
+/** The newest version of a key, as a listing needs it: decoded without the rest of the record. */
+export interface ListedObject {
+  readonly key: Buffer;
+  readonly size: number;
+  readonly etag: Buffer;
+  readonly etagParts: number;
+  readonly modifiedMs: number;
+  readonly storageClass: string;
+  readonly owner: string;
+  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: 'FULL_OBJECT' | 'COMPOSITE' } | undefined;
+}
+
+/** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
+export interface MetadataReader {
+  /** Newest applied position. */
+  position(): Position;
+  bucket(name: string): BucketRecord | undefined;
+  bucketById(id: BucketId): BucketRecord | undefined;
+  /** In order of name. */
+  buckets(start: string, limit: number): Page<BucketRecord>;
+  accessKey(id: string): AccessKeyRecord | undefined;
+  accessKeys(): readonly AccessKeyRecord[];
+  groups(): readonly GroupRecord[];
+  /** The selected version or marker; undefined when it does not exist. */
+  version(bucket: BucketId, key: Buffer, version: VersionSelector): VersionRecord | undefined;
+  /** The object's bucket and key, by GUK. */
+  byGuk(guk: Buffer): { readonly bucket: BucketId; readonly key: Buffer } | undefined;
+  /** Pieces of a manifest from `first` on (the embedded one included). */
+  pieces(manifest: ManifestReference, first: number, limit: number): readonly Piece[];
+  /**
+   * Live objects (newest version is not a marker) of a bucket, in key order, from `start` (inclusive) below `prefix`.
+   * With a delimiter, keys that share prefix + … + delimiter come as one item {prefix}.
+   */
+  list(query: ListQuery): Page<ListedObject | { readonly prefix: Buffer }>;
+  /** All versions and markers, keys in order, newest first. `after` is the last version already seen. */
+  listVersions(query: ListQuery & { readonly after: { readonly key: Buffer; readonly sequence: number } | undefined }): Page<ListedVersion | { readonly prefix: Buffer }>;
+  listUploads(query: ListQuery & { readonly after: { readonly key: Buffer; readonly upload: Buffer } | undefined }): Page<UploadRecord | { readonly prefix: Buffer }>;
+  upload(bucket: BucketId, key: Buffer, upload: Buffer): UploadRecord | undefined;
+  part(upload: Buffer, number: number): PartRecord | undefined;
+  /** Parts with a number above `after`. */
+  parts(upload: Buffer, after: number, limit: number): Page<PartRecord>;
+  /** What owns a stripe: its manifest id; undefined when no version points to it. */
+  stripeOwner(stripe: Buffer): { readonly manifest: Buffer; readonly bucket: BucketId; readonly key: Buffer } | undefined;
+}
+
+export interface ListQuery {
+  readonly bucket: BucketId;
+  readonly prefix: Buffer;
+  readonly delimiter: Buffer;
+  /** First key that may be given; a page goes on at the successor of the last key (or prefix) of the page before. */
+  readonly start: Buffer;
+  readonly limit: number;
+}
+
+export interface ListedVersion {
+  readonly key: Buffer;
+  readonly record: VersionRecord;
+  readonly isLatest: boolean;
+}

@@ -1,0 +1,150 @@
+import type { Position } from '../log/index.ts';
+import type {
+  BucketRecord,
+  ChecksumAlgorithm,
+  DeleteResult,
+  Guard,
+  ListedObject,
+  ListedVersion,
+  ObjectChecksum,
+  ObjectHeaders,
+  ObjectVersion,
+  Page,
+  PartRecord,
+  Redundancy,
+  UploadRecord,
+  VersionRecord,
+  Versioning,
+} from '../metadata/index.ts';
+
+export type Tags = readonly (readonly [string, string])[];
+export type Consistency = 'strong' | 'causal' | 'eventual';
+
+/** A body on its way in: chunks of plaintext, after the protocol's own framing was taken off. */
+export interface Incoming {
+  readonly stream: AsyncIterable<Uint8Array>;
+  /** Plaintext bytes when known beforehand. */
+  readonly length: number | undefined;
+}
+
+/** Digests that the bytes must have. All are checked before anything becomes visible. Checksums in a trailer are known only at the end. */
+export interface Expected {
+  readonly md5?: Buffer;
+  readonly sha256?: Buffer;
+  /** Computed and stored; compared when a value is given or comes with `trailer`. */
+  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: Buffer | undefined };
+  /** Called when the stream ended: a checksum that came behind it. */
+  readonly trailer?: () => { readonly algorithm: ChecksumAlgorithm; readonly value: Buffer } | undefined;
+}
+
+export interface Describing {
+  readonly headers: ObjectHeaders;
+  readonly metadata: Tags;
+  readonly tags: Tags;
+  readonly storageClass: string;
+}
+
+export interface PutRequest extends Describing {
+  readonly bucket: string;
+  readonly key: Buffer;
+  readonly owner: string;
+  readonly body: Incoming;
+  readonly expected: Expected;
+  readonly guard: Guard | undefined;
+  readonly redundancy: Redundancy | undefined;
+}
+
+/** Which version to read. `partNumber` starts at 1. */
+export interface ReadRequest {
+  readonly bucket: string;
+  readonly key: Buffer;
+  /** Version id as clients see it; `null`; undefined for the newest. */
+  readonly versionId: string | undefined;
+  readonly guard: Guard | undefined;
+}
+
+/** A slice of an object; both in bytes, `end` exclusive. */
+export interface Slice {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ReadResult {
+  readonly bucket: BucketRecord;
+  readonly version: ObjectVersion;
+  readonly position: Position;
+  /** Plaintext of the slice; every byte verified before it is given. */
+  open(slice: Slice): AsyncIterable<Buffer>;
+  /** The whole plaintext when it is at hand without waiting (inline objects, cached small ones), else undefined. */
+  immediate(slice: Slice): Buffer | undefined;
+}
+
+export interface WriteResult {
+  readonly bucket: BucketRecord;
+  readonly version: ObjectVersion;
+  readonly position: Position;
+}
+
+/** Where a copy's bytes come from. */
+export interface CopySource extends ReadRequest {}
+
+export interface CopyRequest extends Partial<Describing> {
+  readonly source: CopySource;
+  readonly bucket: string;
+  readonly key: Buffer;
+  readonly owner: string;
+  readonly guard: Guard | undefined;
+  readonly storageClass: string;
+  /** undefined keeps the source's checksum (and its algorithm). */
+  readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+}
+
+export interface ObjectListQuery {
+  readonly bucket: string;
+  readonly prefix: Buffer;
+  readonly delimiter: Buffer;
+  /** Keys above this one (exclusive); with a delimiter, a common prefix that equals it is passed over too. Empty: from the start. */
+  readonly after: Buffer;
+  /** First key that may be given (inclusive) — continuation tokens; wins over `after`. */
+  readonly from?: Buffer;
+  readonly limit: number;
+}
+
+/**
+ * Everything one can do with objects, whatever the protocol. All methods throw StoreError with the code to answer.
+ * Keys are UTF-8 bytes, already screened for length; buckets are named.
+ */
+export interface ObjectService {
+  createBucket(request: { readonly name: string; readonly owner: string; readonly region: string; readonly versioning?: Versioning }): Promise<BucketRecord>;
+  deleteBucket(name: string): Promise<void>;
+  bucket(name: string): BucketRecord;
+  buckets(start: string, limit: number): Page<BucketRecord>;
+  updateBucket(name: string, change: { readonly versioning?: Versioning; readonly tags?: Tags; readonly consistency?: Consistency; readonly redundancy?: Redundancy }): Promise<BucketRecord>;
+
+  put(request: PutRequest): Promise<WriteResult>;
+  /** Applies read conditions: throws NotModified or PreconditionFailed, NoSuchKey, NoSuchVersion, MethodNotAllowed for a marker named by id (detail `DeleteMarker`). */
+  read(request: ReadRequest): ReadResult | Promise<ReadResult>;
+  copy(request: CopyRequest): Promise<WriteResult & { readonly source: ObjectVersion }>;
+  append(request: PutRequest & { readonly offset: number | undefined }): Promise<WriteResult>;
+  /** A new version with other metadata and the same bytes; in a bucket without versioning the object itself changes. */
+  patch(request: ReadRequest & { readonly owner: string; readonly headers?: ObjectHeaders; readonly metadata?: Readonly<Record<string, string | null>>; readonly tags?: Tags }): Promise<WriteResult>;
+  setTags(request: ReadRequest, tags: Tags): Promise<ObjectVersion>;
+  delete(bucket: string, owner: string, items: readonly { readonly key: Buffer; readonly versionId: string | undefined; readonly guard: Guard | undefined }[]): Promise<readonly DeleteResult[]>;
+  byGuk(guk: Buffer): { readonly bucket: string; readonly key: Buffer };
+
+  list(query: ObjectListQuery): Page<ListedObject | { readonly prefix: Buffer }>;
+  listVersions(query: ObjectListQuery & { readonly versionMarker: string | undefined }): Page<ListedVersion | { readonly prefix: Buffer }>;
+
+  createUpload(request: Describing & { readonly bucket: string; readonly key: Buffer; readonly owner: string; readonly checksumAlgorithm: ChecksumAlgorithm | undefined; readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined }): Promise<UploadRecord>;
+  upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;
+  putPart(request: { readonly bucket: string; readonly key: Buffer; readonly uploadId: string; readonly number: number; readonly body: Incoming; readonly expected: Expected }): Promise<PartRecord>;
+  copyPart(request: { readonly bucket: string; readonly key: Buffer; readonly uploadId: string; readonly number: number; readonly source: CopySource; readonly slice: Slice | undefined }): Promise<{ readonly part: PartRecord; readonly source: ObjectVersion }>;
+  completeUpload(request: { readonly bucket: string; readonly key: Buffer; readonly uploadId: string; readonly guard: Guard | undefined; readonly parts: readonly { readonly number: number; readonly etag: string; readonly checksum: Buffer | undefined }[]; readonly checksum: ObjectChecksum | undefined; readonly size: number | undefined }): Promise<WriteResult>;
+  abortUpload(bucket: string, key: Buffer, uploadId: string): Promise<void>;
+  listUploads(query: Omit<ObjectListQuery, 'from'> & { readonly uploadIdMarker: string | undefined }): Page<UploadRecord | { readonly prefix: Buffer }>;
+  listParts(bucket: string, key: Buffer, uploadId: string, after: number, limit: number): { readonly upload: UploadRecord; readonly page: Page<PartRecord> };
+}
+
+/** The version id that clients see: 32 hexadecimal digits, or `null`. */
+export type VersionId = string;
+export type { VersionRecord };
