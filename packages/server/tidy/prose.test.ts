@@ -24,14 +24,28 @@ test('links between documents lead somewhere', () => {
 });
 
 test('the documents that a newcomer looks for exist', () => {
-  for (const name of ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'LICENSE', 'NOTICE', 'docs/formats/README.md', 'docs/decisions/README.md'])
+  for (const name of [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'LICENSE',
+    'NOTICE',
+    'docs/formats/README.md',
+    'docs/decisions/README.md',
+  ])
     assert.ok(existsSync(path.join(root, name)), `${name} is missing`);
 });
 
 test('package versions are exact', () => {
   for (const name of tracked().filter((n) => path.basename(n) === 'package.json')) {
-    const json = JSON.parse(readFileSync(path.join(root, name), 'utf8')) as Record<string, Record<string, string> | undefined>;
+    const json = JSON.parse(readFileSync(path.join(root, name), 'utf8')) as Record<
+      string,
+      Record<string, string> | undefined
+    >;
     for (const kind of ['dependencies', 'devDependencies', 'optionalDependencies'])
-      for (const [dependency, version] of Object.entries(json[kind] ?? {})) assert.match(version, /^\d+\.\d+\.\d+(-[\w.]+)?$/, `${name}: ${dependency} ${version}`);
+      for (const [dependency, version] of Object.entries(json[kind] ?? {}))
+        assert.match(version, /^\d+\.\d+\.\d+(-[\w.]+)?$/, `${name}: ${dependency} ${version}`);
   }
 });

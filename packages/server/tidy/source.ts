@@ -47,4 +47,5 @@ export function importsOf(file: SourceFile): Import[] {
   return found;
 }
 
-export const isTest = (name: string): boolean => /\.(test|suite)\.ts$|\.fixture\.ts$|\/(suites|faults|bench|scenarios|tidy)\//.test(name);
+export const isTest = (name: string): boolean =>
+  /\.(test|suite)\.ts$|\.fixture\.ts$|\/(suites|faults|bench|scenarios|tidy)\//.test(name);

@@ -13,14 +13,18 @@ const resolved = (from: string, specifier: string) => path.posix.join(path.posix
 test('every folder of src is a room with a row, a door and a README', () => {
   for (const entry of readdirSync(src, { withFileTypes: true })) {
     if (!entry.isDirectory()) {
-      assert.ok(openModules.includes(entry.name), `src/${entry.name} belongs into a room; only ${openModules.join(', ')} stand beside them`);
+      assert.ok(
+        openModules.includes(entry.name),
+        `src/${entry.name} belongs into a room; only ${openModules.join(', ')} stand beside them`,
+      );
       continue;
     }
     assert.ok(rowOf(entry.name) >= 0, `the room ${entry.name}/ has no row in tidy/rooms.ts`);
     for (const needed of ['index.ts', 'README.md'])
       assert.ok(existsSync(path.join(src, entry.name, needed)), `the room ${entry.name}/ has no ${needed}`);
   }
-  for (const room of rows.flat()) assert.ok(existsSync(path.join(src, room)), `tidy/rooms.ts names ${room}, which does not exist`);
+  for (const room of rows.flat())
+    assert.ok(existsSync(path.join(src, room)), `tidy/rooms.ts names ${room}, which does not exist`);
 });
 
 test('rooms import each other only through the door, and only in order', () => {
@@ -60,15 +64,20 @@ test('rooms import each other only through the door, and only in order', () => {
 
 test('metadata/machine is pure: nothing asynchronous, nothing from node', () => {
   for (const file of files.filter((f) => f.name.includes('/metadata/machine/') && !isTest(f.name))) {
-    for (const { specifier } of importsOf(file)) assert.ok(!specifier.startsWith('node:'), `${file.name} imports ${specifier}`);
+    for (const { specifier } of importsOf(file))
+      assert.ok(!specifier.startsWith('node:'), `${file.name} imports ${specifier}`);
     const code = withoutComments(file.text);
     for (const word of ['async', 'await', 'Promise', 'Date', 'performance'])
-      assert.ok(!new RegExp(`\\b${word}\\b`).test(code), `${file.name} uses ${word}: the machine is a synchronous function of its input`);
+      assert.ok(
+        !new RegExp(`\\b${word}\\b`).test(code),
+        `${file.name} uses ${word}: the machine is a synchronous function of its input`,
+      );
   }
 });
 
 test('clock, timers and entropy are read in host/ only', () => {
-  const banned = /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\b(setTimeout|setInterval|setImmediate)\(|\bprocess\.nextTick\b|\brandom(Bytes|UUID|FillSync|Int)\b|\bperformance\.now\b/;
+  const banned =
+    /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\b(setTimeout|setInterval|setImmediate)\(|\bprocess\.nextTick\b|\brandom(Bytes|UUID|FillSync|Int)\b|\bperformance\.now\b/;
   for (const file of files) {
     if (file.name.startsWith('packages/server/src/host/') || isTest(file.name)) continue;
     const found = banned.exec(withoutComments(file.text));
@@ -79,14 +88,20 @@ test('clock, timers and entropy are read in host/ only', () => {
 test('the conformance package does not import the server', () => {
   for (const file of sources(path.join(root, 'packages/conformance')))
     for (const { specifier } of importsOf(file))
-      assert.ok(!specifier.includes('server/') && specifier !== '@dsom/server', `${file.name} imports ${specifier}: conformance is black box, by URL`);
+      assert.ok(
+        !specifier.includes('server/') && specifier !== '@dsom/server',
+        `${file.name} imports ${specifier}: conformance is black box, by URL`,
+      );
 });
 
 test('files are small and have names that say something', () => {
   for (const file of sources(path.join(root, 'packages'))) {
     const lines = file.text.split('\n').length;
     assert.ok(lines <= 401, `${file.name} has ${lines} lines: split it (400 at most)`);
-    assert.ok(!/(^|\/)(utils?|helpers?|common|manager|misc)(\.|\/|-)/.test(file.name), `${file.name}: name it after what it does`);
+    assert.ok(
+      !/(^|\/)(utils?|helpers?|common|manager|misc)(\.|\/|-)/.test(file.name),
+      `${file.name}: name it after what it does`,
+    );
   }
 });
 

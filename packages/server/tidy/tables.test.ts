@@ -8,13 +8,23 @@ const program = sources(src);
 const everything = sources(`${root}/packages`);
 
 test('every limit is used', () => {
-  const code = program.filter((f) => !isTest(f.name) && !f.name.endsWith('/limits.ts')).map((f) => f.text).join('\n');
-  for (const key of Object.keys(limits)) assert.ok(new RegExp(`limits\\.${key}\\b`).test(code), `limits.${key} bounds nothing: use it or delete it`);
+  const code = program
+    .filter((f) => !isTest(f.name) && !f.name.endsWith('/limits.ts'))
+    .map((f) => f.text)
+    .join('\n');
+  for (const key of Object.keys(limits))
+    assert.ok(new RegExp(`limits\\.${key}\\b`).test(code), `limits.${key} bounds nothing: use it or delete it`);
 });
 
 test('every error code can be raised and is reached by a test', () => {
-  const code = program.filter((f) => !isTest(f.name) && !f.name.endsWith('/errors.ts')).map((f) => f.text).join('\n');
-  const tests = everything.filter((f) => isTest(f.name) && !f.name.includes('/tidy/')).map((f) => f.text).join('\n');
+  const code = program
+    .filter((f) => !isTest(f.name) && !f.name.endsWith('/errors.ts'))
+    .map((f) => f.text)
+    .join('\n');
+  const tests = everything
+    .filter((f) => isTest(f.name) && !f.name.includes('/tidy/'))
+    .map((f) => f.text)
+    .join('\n');
   for (const name of Object.keys(errorTable)) {
     assert.ok(new RegExp(`['"]${name}['"]`).test(code), `no code raises ${name}: use it or delete it`);
     assert.ok(new RegExp(`\\b${name}\\b`).test(tests), `no test reaches ${name}`);

@@ -9,7 +9,10 @@ test('flags weigh more than the environment, which weighs more than the file', (
   const folder = mkdtempSync(path.join(tmpdir(), 'dsom-config-'));
   const file = path.join(folder, 'dsom.json');
   writeFileSync(file, '{"region": "from-file", "workers": 3, "cacheBytes": "1MiB"}');
-  const config = loadConfig({ region: 'from-flag', config: file }, { DSOM_WORKERS: '5', DSOM_REGION: 'from-env', PATH: '/bin' });
+  const config = loadConfig(
+    { region: 'from-flag', config: file },
+    { DSOM_WORKERS: '5', DSOM_REGION: 'from-env', PATH: '/bin' },
+  );
   assert.equal(config.region, 'from-flag');
   assert.equal(config.workers, 5);
   assert.equal(config.cacheBytes, 1024 * 1024);
@@ -22,7 +25,10 @@ test('unknown names are refused with the nearest right one', () => {
 });
 
 test('bad values name the setting', () => {
-  assert.throws(() => loadConfig({ workers: '0' }, {}), (cause) => cause instanceof ConfigError && /workers/.test(cause.message));
+  assert.throws(
+    () => loadConfig({ workers: '0' }, {}),
+    (cause) => cause instanceof ConfigError && /workers/.test(cause.message),
+  );
   assert.throws(() => loadConfig({ cacheBytes: 'many' }, {}), /write it like 64MiB/);
   assert.throws(() => loadConfig({ rootAccessKeyId: 'abc' }, {}), /both/);
 });

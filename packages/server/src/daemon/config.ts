@@ -1,37 +1,65 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-const bytes = z
-  .union([z.number().int().nonnegative(), z.string()])
-  .transform((value, context) => {
-    if (typeof value === 'number') return value;
-    const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)?$/i.exec(value.trim());
-    if (!match) {
-      context.addIssue({ code: 'custom', message: `"${value}" is not a size: write it like 64MiB` });
-      return z.NEVER;
-    }
-    const power = ['b', 'kib', 'mib', 'gib', 'tib'].indexOf((match[2] ?? 'B').toLowerCase());
-    return Math.floor(Number(match[1]) * 1024 ** power);
-  });
+const bytes = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
+  if (typeof value === 'number') return value;
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)?$/i.exec(value.trim());
+  if (!match) {
+    context.addIssue({ code: 'custom', message: `"${value}" is not a size: write it like 64MiB` });
+    return z.NEVER;
+  }
+  const power = ['b', 'kib', 'mib', 'gib', 'tib'].indexOf((match[2] ?? 'B').toLowerCase());
+  return Math.floor(Number(match[1]) * 1024 ** power);
+});
 
-const list = z.union([z.array(z.string()), z.string().transform((text) => text.split(',').map((part) => part.trim()))]).pipe(z.array(z.string().min(1)));
+const list = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(',').map((part) => part.trim()))])
+  .pipe(z.array(z.string().min(1)));
 
-const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0'])]).transform((value) => value === true || value === 'true' || value === '1');
+const flag = z
+  .union([z.boolean(), z.enum(['true', 'false', '1', '0'])])
+  .transform((value) => value === true || value === 'true' || value === '1');
 
 /** Every setting: as a flag `--scrub-days 7`, as `DSOM_SCRUB_DAYS=7`, and as `scrubDays` in the configuration file. */
 export const configSchema = z.strictObject({
   data: list.default(['dsom-data']).describe('data directories; the first one also holds metadata and keys'),
   address: z.string().default('127.0.0.1:9000').describe('host:port to serve on'),
-  workers: z.coerce.number().int().min(1).max(64).optional().describe('HTTP worker threads; as many as cores when not given'),
-  region: z.string().regex(/^[a-z0-9-]{1,32}$/).default('us-east-1').describe('the region that clients sign for'),
+  workers: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('HTTP worker threads; as many as cores when not given'),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .default('us-east-1')
+    .describe('the region that clients sign for'),
   domain: list.default([]).describe('domains below which the first label is a bucket (virtual-host style)'),
   cacheBytes: bytes.default(32 * 1024 * 1024).describe('read cache of all workers together'),
-  scrubDays: z.coerce.number().positive().max(365).default(14).describe('days for one pass of the scrub over all bytes'),
+  scrubDays: z.coerce
+    .number()
+    .positive()
+    .max(365)
+    .default(14)
+    .describe('days for one pass of the scrub over all bytes'),
   scrubBytesPerSecond: bytes.default(32 * 1024 * 1024).describe('most bytes that the scrub reads per second'),
   corsOrigins: list.default([]).describe('browser origins that may call the native API'),
   metricsPublic: flag.default(true).describe('whether /-/metrics answers without credentials'),
-  rootAccessKeyId: z.string().min(3).max(128).regex(/^[\w.-]+$/).optional().describe('root access key id; generated on first start when not given'),
-  rootSecretAccessKey: z.string().min(8).max(128).optional().describe('root secret access key; generated on first start when not given'),
+  rootAccessKeyId: z
+    .string()
+    .min(3)
+    .max(128)
+    .regex(/^[\w.-]+$/)
+    .optional()
+    .describe('root access key id; generated on first start when not given'),
+  rootSecretAccessKey: z
+    .string()
+    .min(8)
+    .max(128)
+    .optional()
+    .describe('root secret access key; generated on first start when not given'),
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -46,13 +74,22 @@ const keys = Object.keys(configSchema.shape) as ConfigKey[];
 const environmentName = (key: string) => `DSOM_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 /** Variables of the client commands, which are not settings of the server. */
-const clientVariables = new Set(['DSOM_ENDPOINT', 'DSOM_ACCESS_KEY_ID', 'DSOM_SECRET_ACCESS_KEY', 'DSOM_PROFILE', 'DSOM_CONFIG', 'DSOM_CONFIG_HOME', 'DSOM_LIFECYCLE_DAY_SECONDS']);
+const clientVariables = new Set([
+  'DSOM_ENDPOINT',
+  'DSOM_ACCESS_KEY_ID',
+  'DSOM_SECRET_ACCESS_KEY',
+  'DSOM_PROFILE',
+  'DSOM_CONFIG',
+  'DSOM_CONFIG_HOME',
+  'DSOM_LIFECYCLE_DAY_SECONDS',
+]);
 
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
     row = next;
   }
   return row[b.length]!;
@@ -68,10 +105,14 @@ function readConfigFile(file: string): Record<string, unknown> {
   try {
     parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new ConfigError(`the configuration file ${file} cannot be read as JSON: ${(cause as Error).message}`, { cause });
+    throw new ConfigError(`the configuration file ${file} cannot be read as JSON: ${(cause as Error).message}`, {
+      cause,
+    });
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new ConfigError(`the configuration file ${file} must hold one JSON object`);
-  for (const key of Object.keys(parsed)) if (!keys.includes(key as ConfigKey)) throw unknown(`setting in ${file}`, key, keys);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new ConfigError(`the configuration file ${file} must hold one JSON object`);
+  for (const key of Object.keys(parsed))
+    if (!keys.includes(key as ConfigKey)) throw unknown(`setting in ${file}`, key, keys);
   return parsed as Record<string, unknown>;
 }
 
@@ -79,7 +120,10 @@ function readConfigFile(file: string): Record<string, unknown> {
  * The configuration from, in order of weight: flags, environment, file, defaults. Unknown names are refused with the nearest right one.
  * @param flags camelCase names; undefined ones count as not given
  */
-export function loadConfig(flags: Readonly<Record<string, unknown>>, environment: Readonly<Record<string, string | undefined>>): Config {
+export function loadConfig(
+  flags: Readonly<Record<string, unknown>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Config {
   const { config: file = environment['DSOM_CONFIG'], ...given } = flags;
   const merged: Record<string, unknown> = typeof file === 'string' ? readConfigFile(file) : {};
   const names = new Map(keys.map((key) => [environmentName(key), key]));

@@ -1,4 +1,14 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Entropy } from '../host/index.ts';
@@ -37,7 +47,10 @@ function readIdentity(directory: string): Identity | undefined {
   try {
     return identitySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (cause) {
-    throw new ConfigError(`${file} is not an identity file this version can read. Restore it from a backup, or take the directory off --data.`, { cause });
+    throw new ConfigError(
+      `${file} is not an identity file this version can read. Restore it from a backup, or take the directory off --data.`,
+      { cause },
+    );
   }
 }
 
@@ -57,7 +70,10 @@ function makeDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new ConfigError(`the data directory ${directory} cannot be made: ${(cause as Error).message}. Make it yourself, or give another --data.`, { cause });
+    throw new ConfigError(
+      `the data directory ${directory} cannot be made: ${(cause as Error).message}. Make it yourself, or give another --data.`,
+      { cause },
+    );
   }
 }
 
@@ -75,14 +91,22 @@ export function openDataDirectories(paths: readonly string[], entropy: Entropy):
   for (const { directory, identity } of known) {
     if (identity || !existsSync(directory)) continue;
     const foreign = readdirSync(directory).find((name) => !ownNames.has(name));
-    if (foreign !== undefined) throw new ConfigError(`the data directory ${directory} holds "${foreign}" and is not a DSOM directory: give an empty one`);
+    if (foreign !== undefined)
+      throw new ConfigError(
+        `the data directory ${directory} holds "${foreign}" and is not a DSOM directory: give an empty one`,
+      );
   }
   const stores = new Set(known.flatMap(({ identity }) => identity?.store ?? []));
-  if (stores.size > 1) throw new ConfigError(`the data directories belong to ${stores.size} different stores: start each store with its own directories`);
+  if (stores.size > 1)
+    throw new ConfigError(
+      `the data directories belong to ${stores.size} different stores: start each store with its own directories`,
+    );
   const [existing] = stores;
   const primaries = known.filter(({ identity }) => identity?.primary);
   if (existing !== undefined && primaries.length !== 1)
-    throw new ConfigError('the directory that holds metadata and keys is not among --data: give all directories of the store');
+    throw new ConfigError(
+      'the directory that holds metadata and keys is not among --data: give all directories of the store',
+    );
 
   const store = existing ?? entropy.bytes(16).toString('hex');
   const all = known.map(({ directory, identity }, index): DataDirectory => {
@@ -91,8 +115,13 @@ export function openDataDirectories(paths: readonly string[], entropy: Entropy):
     return { path: directory, primary, fresh: identity === undefined };
   });
   const primary = all.find((one) => one.primary)!;
-  const folders = { log: path.join(primary.path, 'metadata/log'), kv: path.join(primary.path, 'metadata/kv'), keys: path.join(primary.path, 'keys') };
-  for (const folder of [...Object.values(folders), ...all.map((one) => path.join(one.path, 'device'))]) makeDirectory(folder);
+  const folders = {
+    log: path.join(primary.path, 'metadata/log'),
+    kv: path.join(primary.path, 'metadata/kv'),
+    keys: path.join(primary.path, 'keys'),
+  };
+  for (const folder of [...Object.values(folders), ...all.map((one) => path.join(one.path, 'device'))])
+    makeDirectory(folder);
   // The primary comes last: a first start that breaks off before it begins anew.
   for (const one of [...all].sort((a, b) => Number(a.primary) - Number(b.primary)))
     if (one.fresh) writeIdentity(one.path, { format: 1, store, primary: one.primary });

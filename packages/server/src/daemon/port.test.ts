@@ -16,7 +16,14 @@ function pair(methods: Methods) {
 
 test('values, bytes and undefined cross unchanged', async () => {
   const { near, end } = pair({ echo: (value: unknown) => value });
-  const value = { name: 'x', bytes: Buffer.from([1, 2, 3]), none: undefined, large: 2 ** 52 + 1, list: [1.5, null], nested: { flag: true } };
+  const value = {
+    name: 'x',
+    bytes: Buffer.from([1, 2, 3]),
+    none: undefined,
+    large: 2 ** 52 + 1,
+    list: [1.5, null],
+    nested: { flag: true },
+  };
   const back = await near.call<typeof value>('echo', value);
   assert.deepEqual(back, value);
   assert.ok(Buffer.isBuffer(back.bytes));
@@ -26,18 +33,29 @@ test('values, bytes and undefined cross unchanged', async () => {
 test('calls of one turn are answered each with its own result', async () => {
   const { near, end } = pair({ double: async (n: number) => n * 2 });
   const results = await Promise.all(Array.from({ length: 500 }, (_, i) => near.call<number>('double', i)));
-  assert.deepEqual(results, Array.from({ length: 500 }, (_, i) => i * 2));
+  assert.deepEqual(
+    results,
+    Array.from({ length: 500 }, (_, i) => i * 2),
+  );
   end();
 });
 
 test('a StoreError keeps its code and details; any other failure is reported where it happened', async () => {
   const { near, surprises, end } = pair({
-    full: () => Promise.reject(new StoreError('StorageFull', { message: 'no space', detail: { Device: 'd' }, retryAfter: 3 })),
+    full: () =>
+      Promise.reject(new StoreError('StorageFull', { message: 'no space', detail: { Device: 'd' }, retryAfter: 3 })),
     bug: () => {
       throw new TypeError('oops');
     },
   });
-  await assert.rejects(near.call('full', 1), (cause) => cause instanceof StoreError && cause.code === 'StorageFull' && cause.detail['Device'] === 'd' && cause.retryAfter === 3);
+  await assert.rejects(
+    near.call('full', 1),
+    (cause) =>
+      cause instanceof StoreError &&
+      cause.code === 'StorageFull' &&
+      cause.detail['Device'] === 'd' &&
+      cause.retryAfter === 3,
+  );
   assert.equal(surprises.length, 0);
   await assert.rejects(near.call('bug', 1), (cause) => cause instanceof StoreError && cause.code === 'InternalError');
   await assert.rejects(near.call('missing', 1), /no method/);

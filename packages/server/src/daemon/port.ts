@@ -6,7 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Packr } from 'msgpackr';
-import { StoreError, type ErrorCode } from '../errors.ts';
+import { type ErrorCode, StoreError } from '../errors.ts';
 import type { Timers } from '../host/index.ts';
 
 /** What one side offers the other: methods by name, plain data in and out. */
@@ -40,7 +40,13 @@ interface Waiting {
 function describe(cause: unknown): Failure {
   const known = cause instanceof StoreError ? cause : undefined;
   const message = cause instanceof Error ? cause.message : String(cause);
-  return { code: known?.code, message, resource: known?.resource, detail: known?.detail ?? {}, retryAfter: known?.retryAfter };
+  return {
+    code: known?.code,
+    message,
+    resource: known?.resource,
+    detail: known?.detail ?? {},
+    retryAfter: known?.retryAfter,
+  };
 }
 
 function revive(failure: Failure): StoreError {
@@ -54,7 +60,12 @@ function revive(failure: Failure): StoreError {
 }
 
 /** Connects one side of a port. `unexpected` hears of failures that are no StoreError: a bug on this side. */
-export function connect(port: MessagePort, methods: Methods, timers: Timers, unexpected: (cause: unknown) => void): Link {
+export function connect(
+  port: MessagePort,
+  methods: Methods,
+  timers: Timers,
+  unexpected: (cause: unknown) => void,
+): Link {
   const packr = new Packr({ useRecords: false, moreTypes: false });
   const waiting = new Map<number, Waiting>();
   let outgoing: Frame[] = [];
@@ -112,7 +123,8 @@ export function connect(port: MessagePort, methods: Methods, timers: Timers, une
     close() {
       if (closed) return;
       closed = true;
-      for (const call of waiting.values()) call.reject(new StoreError('ServiceUnavailable', { message: 'The server is stopping.' }));
+      for (const call of waiting.values())
+        call.reject(new StoreError('ServiceUnavailable', { message: 'The server is stopping.' }));
       waiting.clear();
       port.close();
     },

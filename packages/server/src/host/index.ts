@@ -1,3 +1,3 @@
-export { realHost } from './real.ts';
 export { manualHost } from './manual.ts';
+export { realHost } from './real.ts';
 export type { Cancel, Clock, Entropy, Host, Timers } from './types.ts';

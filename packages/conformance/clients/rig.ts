@@ -1,0 +1,112 @@
+/*
+ * What the suites with real clients share: one server, a scratch folder, and the client programs as their packages install them.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { credentials, type Server, startServer } from '../src/server.ts';
+
+export interface Rig {
+  readonly scratch: string;
+  server: Server;
+  readonly data: string;
+  /** Runs a program to its end; rejects with its output when it fails. Environment holds the credentials in the forms that the clients read. */
+  run(
+    program: string,
+    args: readonly string[],
+    options?: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> },
+  ): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Client programs of Python live in a virtual environment outside the checkout, made once. */
+const pythonHome = path.join(tmpdir(), 'dsom-clients-python-1');
+const pythonPackages = ['boto3==1.44.8', 'awscli==1.46.3'];
+
+export function python(): { readonly python: string; readonly aws: string } {
+  const found = { python: path.join(pythonHome, 'bin/python'), aws: path.join(pythonHome, 'bin/aws') };
+  if (!existsSync(found.aws)) {
+    execFileSync('python3', ['-m', 'venv', pythonHome], { stdio: 'inherit' });
+    execFileSync(path.join(pythonHome, 'bin/pip'), ['install', '--quiet', ...pythonPackages], { stdio: 'inherit' });
+  }
+  return found;
+}
+
+export async function openRig(name: string): Promise<Rig> {
+  const scratch = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), `dsom-clients-${name}-`));
+  const data = path.join(scratch, 'data');
+  const rig: Rig = {
+    scratch,
+    data,
+    server: await startServer([data]),
+    run: (program, args, options = {}) =>
+      new Promise((resolve, reject) => {
+        const env: Record<string, string | undefined> = {
+          PATH: process.env['PATH'],
+          HOME: scratch,
+          AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+          AWS_DEFAULT_REGION: 'us-east-1',
+          AWS_EC2_METADATA_DISABLED: 'true',
+          RCLONE_CONFIG: path.join(scratch, 'rclone.conf'),
+          RESTIC_PASSWORD: 'restic-password',
+          RESTIC_CACHE_DIR: path.join(scratch, 'restic-cache'),
+          ...options.env,
+        };
+        execFile(
+          program,
+          args,
+          { cwd: options.cwd ?? scratch, env: env as NodeJS.ProcessEnv, maxBuffer: 256 << 20, timeout: 15 * 60_000 },
+          (failure, stdout, stderr) => {
+            if (failure)
+              reject(
+                new Error(`${program} ${args.join(' ')}\n${stdout.slice(-3000)}\n${stderr.slice(-3000)}`, {
+                  cause: failure,
+                }),
+              );
+            else resolve(stdout);
+          },
+        );
+      }),
+    async close() {
+      await rig.server.stop();
+      rmSync(scratch, { recursive: true, force: true });
+    },
+  };
+  writeFileSync(
+    path.join(scratch, 'rclone.conf'),
+    [
+      '[dsom]',
+      'type = s3',
+      'provider = Other',
+      `endpoint = ${rig.server.endpoint}`,
+      'env_auth = true',
+      'region = us-east-1',
+      '',
+    ].join('\n'),
+  );
+  return rig;
+}
+
+const sha256 = (file: string) =>
+  new Promise<string>((resolve, reject) => {
+    const hash = createHash('sha256');
+    createReadStream(file)
+      .on('data', (chunk) => hash.update(chunk))
+      .on('end', () => resolve(hash.digest('hex')))
+      .on('error', reject);
+  });
+
+/** Relative path → SHA-256 of every regular file below `folder`; with `links`, also the targets of symbolic links. */
+export async function digestTree(folder: string, links = false): Promise<Map<string, string>> {
+  const digests = new Map<string, string>();
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    const full = path.join(entry.parentPath, entry.name);
+    const name = path.relative(folder, full);
+    if (entry.isFile()) digests.set(name, await sha256(full));
+    else if (links && entry.isSymbolicLink()) digests.set(name, `→ ${readlinkSync(full)}`);
+  }
+  return digests;
+}

@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const credentials = { accessKeyId: 'CONFORMANCEKEY', secretAccessKey: 'conformance-secret-key' } as const;
+
+const bin = path.resolve(import.meta.dirname, '../../server/bin/dsom.mjs');
+
+/** A running server, as an operator would have started it. */
+export interface Server {
+  readonly endpoint: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Milliseconds from the command to the first ready answer. */
+  readonly startMs: number;
+  /** Everything printed so far (the last 64 KiB). */
+  output(): string;
+  /** Sends the signal and waits for the end; resolves to the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+async function ready(endpoint: string): Promise<boolean> {
+  try {
+    const answer = await fetch(`${endpoint}/-/health/ready`, { signal: AbortSignal.timeout(2000) });
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Starts `dsom server` on loopback and waits until it is ready.
+ * @param data data directories
+ * @throws Error with the server's own output when it ends or is not ready within a minute
+ */
+export async function startServer(
+  data: readonly string[],
+  options: {
+    readonly port?: number;
+    readonly flags?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<Server> {
+  const port = options.port ?? (await freePort());
+  const endpoint = `http://127.0.0.1:${port}`;
+  const env = {
+    ...process.env,
+    DSOM_ROOT_ACCESS_KEY_ID: credentials.accessKeyId,
+    DSOM_ROOT_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    ...options.env,
+  };
+  for (const name of ['DSOM_ENDPOINT', 'DSOM_PROFILE', 'NODE_TEST_CONTEXT'])
+    delete (env as Record<string, string>)[name];
+  const started = performance.now();
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [
+      bin,
+      'server',
+      ...data.flatMap((one) => ['--data', one]),
+      '--address',
+      `127.0.0.1:${port}`,
+      ...(options.flags ?? []),
+    ],
+    { env, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => (output = (output + chunk).slice(-65_536)));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  let dead = false;
+  void ended.then(() => (dead = true));
+  const killLeftover = () => child.kill('SIGKILL');
+  process.once('exit', killLeftover);
+
+  while (!(await ready(endpoint))) {
+    if (dead) throw new Error(`the server ended at start:\n${output}`);
+    if (performance.now() - started > 60_000) {
+      child.kill('SIGKILL');
+      throw new Error(`the server was not ready within a minute:\n${output}`);
+    }
+    await sleep(20);
+  }
+  return {
+    endpoint,
+    port,
+    pid: child.pid as number,
+    startMs: performance.now() - started,
+    output: () => output,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      const code = await Promise.race([ended, sleep(20_000, 'late' as const, { ref: false })]);
+      process.removeListener('exit', killLeftover);
+      if (code !== 'late') return code;
+      child.kill('SIGKILL');
+      throw new Error(`the server did not end within 20 s of ${signal}:\n${output}`);
+    },
+  };
+}
