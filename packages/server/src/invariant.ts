@@ -10,8 +10,3 @@ export class InvariantError extends Error {
 export function invariant(condition: unknown, sentence: string): asserts condition {
   if (!condition) throw new InvariantError(sentence);
 }
-
-/** Marks a branch that the types say cannot be reached. */
-export function unreachable(value: never): never {
-  throw new InvariantError(`no case for ${JSON.stringify(value)}`);
-}

@@ -12,16 +12,21 @@ interface Timer {
   readonly period: number | undefined;
 }
 
-/** xorshift128+ is enough for tests: fast, seeded, and never used for keys. */
+/** A small counter-based generator (sfc32, Chris Doty-Humphrey's PractRand): fast, seeded, of period 2^32 at least; never used for keys. */
 function seededBytes(seed: number): (length: number) => Buffer {
-  let a = (seed ^ 0x9e3779b9) >>> 0 || 1;
-  let b = (seed * 0x85ebca6b) >>> 0 || 2;
+  let a = 0x9e3779b9;
+  let b = 0x243f6a88;
+  let c = seed | 0;
+  let counter = 1;
   const next = () => {
-    const x = a ^ (a << 23);
-    a = b;
-    b = (x ^ (x >>> 17) ^ b ^ (b >>> 26)) >>> 0;
-    return (a + b) >>> 0;
+    const sum = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return sum >>> 0;
   };
+  for (let i = 0; i < 12; i++) next();
   return (length) => {
     const out = Buffer.alloc(length);
     for (let i = 0; i < length; i++) out[i] = next() >>> 13;

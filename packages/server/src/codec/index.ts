@@ -1,0 +1,15 @@
+export { ByteReader, ByteWriter } from './bytes.ts';
+export {
+  type Checksum,
+  type ChecksumAlgorithm,
+  checksumText,
+  compositeChecksum,
+  createChecksum,
+  type DigestAlgorithm,
+  digestBytes,
+  digestOf,
+  isCrc,
+  parseChecksum,
+} from './checksum.ts';
+export { type CrcAlgorithm, combineCrc, crc32c } from './crc.ts';
+export { type LaneStream, Md5Lanes } from './md5/lanes.ts';
