@@ -27,15 +27,32 @@ export interface Volume {
   capacity(): Promise<{ readonly total: number; readonly free: number }>;
 }
 
+/** Who a device is: plain data, so that every thread can open the device that one thread adopted. */
+export interface DeviceIdentity {
+  /** UUID, lower case. */
+  readonly device: string;
+  /** UUID of the store that the device belongs to. */
+  readonly store: string;
+  /** Bytes of one slab; fixed when the device was made. */
+  readonly slabBytes: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly madeAt: number;
+}
+
 /** `stopped` after a failed sync: it stays so until an operator replaces the device. */
 export type DeviceHealth = 'good' | 'full' | 'stopped';
+
+export type DeviceClass = 'ssd' | 'hdd' | 'memory' | 'unknown';
 
 /** One address space of bytes with an identity, made of slab files on a {@link Volume}. */
 export interface Device {
   /** UUID in lower case, from the identity file. */
   readonly identity: string;
-  readonly class: 'ssd' | 'hdd' | 'memory' | 'unknown';
+  readonly class: DeviceClass;
+  /** Bytes of one slab: addresses [n × slabBytes, (n + 1) × slabBytes) lie in slab n. */
+  readonly slabBytes: number;
   health(): DeviceHealth;
+  /** `free` is what new slabs and untouched parts of slabs may still take; a reserve for logs and indexes on the same disk is kept out of it. */
   capacity(): Promise<{ readonly total: number; readonly free: number }>;
   /** Reads exactly `into.length` bytes at `address`; throws CorruptionError when they were never written. A read never crosses a slab. */
   read(into: Uint8Array, address: number): Promise<void>;

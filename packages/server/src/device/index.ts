@@ -1,0 +1,12 @@
+export { adoptDevice } from './adopt.ts';
+export { openDevice } from './device.ts';
+export { type Fault, type FaultPlan, faultyVolume, type VolumeCall } from './faulty/volume.ts';
+export { diskClass } from './file/class.ts';
+export { fileVolume } from './file/volume.ts';
+export { GroupCommit } from './group.ts';
+export { randomUuid } from './identity.ts';
+export { memoryDevice } from './memory/device.ts';
+export { type MemoryVolume, memoryVolume } from './memory/volume.ts';
+export { isSpaceExhausted } from './names.ts';
+export { DeviceRefused } from './refused.ts';
+export type { Device, DeviceIdentity, Volume, VolumeFile } from './types.ts';
