@@ -22,27 +22,48 @@ export interface KvReader {
   range(range: KvRange): Iterable<KvRow>;
 }
 
-/** A consistent state held open across awaits. Pages it needs cannot be reused: always release it. */
+/**
+ * A consistent state held open across awaits. Pages it needs cannot be reused: always release it.
+ * After `limits.snapshotAgeMs` it is released by itself; reads then throw a StoreError ServiceUnavailable.
+ */
 export interface KvSnapshot extends KvReader {
   release(): void;
 }
 
-/** A change of one row; `undefined` removes it. */
+/** Reads of the newest committed state, from any thread of the process. */
+export interface KvView extends KvReader {
+  /** Throws a StoreError SlowDown when `limits.snapshots` of this view are held already. */
+  snapshot(): KvSnapshot;
+  close(): Promise<void>;
+}
+
+/** A change of one row; `undefined` removes it. Keys have 1 to `limits.kvKeyBytes` bytes. */
 export type KvChange = readonly [key: Buffer, value: Uint8Array | undefined];
+
+/** What a KV says of itself. */
+export interface KvStatistics {
+  readonly rows: number;
+  /** Size of the file, space that can be reused included. */
+  readonly fileBytes: number;
+  /**
+   * Bytes written since the newest checkpoint. So much the next checkpoint flushes, and as long as it has not been made none of the
+   * space that these writes freed can be used again: checkpoint by this figure rather than by the size of what was committed.
+   */
+  readonly pendingBytes: number;
+}
 
 /**
  * An ordered KV for one process: many readers (also in other threads), one writer.
  * Reads always see the newest committed state. What is committed is visible at once and durable only after a
  * checkpoint: after a crash, of the process or of the machine, the KV opens at its newest complete checkpoint.
  */
-export interface Kv extends KvReader {
-  snapshot(): KvSnapshot;
-  /** Applies all changes or none; visible to every reader of every thread when it returns. */
+export interface Kv extends KvView {
+  /** Applies all changes or none; visible to every reader of every thread when it returns. Throws a StoreError StorageFull when no space is left. */
   commit(changes: Iterable<KvChange>): void;
-  /** Resolves when everything committed before the call survives a crash. Calls at the same time share one. */
+  /** Resolves when everything committed before the call survives a crash. Calls at the same time share one. After a failure the KV takes no more commits. */
   checkpoint(): Promise<void>;
-  /** Rows in all and bytes of the file, for metrics. */
-  statistics(): { readonly rows: number; readonly fileBytes: number };
+  /** For metrics and for the pace of checkpoints; some 20 µs. */
+  statistics(): KvStatistics;
   /** Checkpoints and closes. */
   close(): Promise<void>;
 }

@@ -1,0 +1,25 @@
+import { statfsSync } from 'node:fs';
+import { CorruptionError, StoreError } from '../errors.ts';
+
+/** Codes that LMDB gives when the file contradicts itself (lmdb.h: MDB_PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, …). */
+const damaged = new Set([-30797, -30796, -30795, -30794, -30793, -30779]);
+const readersFull = -30790;
+const systemErrors = { EIO: 5, ENOSPC: 28, EDQUOT: 122 } as const;
+/** A write that comes back short is reported as EIO: with less space than this left, the file system is simply full. */
+const fullBelowBytes = 1024 * 1024;
+
+function hasSpace(directory: string): boolean {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize >= fullBelowBytes;
+}
+
+/** What an error of LMDB means for the store. Errors that are not LMDB's come back as they are. */
+export function meaning(error: unknown, directory: string): unknown {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  if (typeof code !== 'number') return error;
+  if (damaged.has(code)) return new CorruptionError(`the key-value file in ${directory} is damaged`, { cause: error });
+  if (code === readersFull) return new StoreError('SlowDown', { message: 'Too many reads at once.', cause: error });
+  const full =
+    code === systemErrors.ENOSPC || code === systemErrors.EDQUOT || (code === systemErrors.EIO && !hasSpace(directory));
+  return full ? new StoreError('StorageFull', { cause: error }) : error;
+}

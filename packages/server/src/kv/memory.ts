@@ -1,0 +1,141 @@
+import { StoreError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import { limits } from '../limits.ts';
+import { SortedRows } from './sorted.ts';
+import type { Kv, KvChange, KvRange, KvRow, KvSnapshot } from './types.ts';
+import { checkKey, checkRange, expired } from './view.ts';
+
+/** A KV in memory that can lose its power. */
+export interface MemoryKv extends Kv {
+  /** Loses the power now: the KV as it opens afterwards, at its newest complete checkpoint. Every further use of this one fails. */
+  crash(): MemoryKv;
+}
+
+const copied = (row: KvRow): KvRow => ({ key: Buffer.from(row.key), value: Buffer.from(row.value) });
+
+/** Rows of a state; `check` runs before each step. */
+function rowsOf(state: () => SortedRows, range: KvRange, check: () => void): Iterable<KvRow> {
+  checkRange(range);
+  return {
+    *[Symbol.iterator]() {
+      check();
+      for (const row of state().range(range)) {
+        check();
+        yield copied(row);
+      }
+    },
+  };
+}
+
+class Memory implements MemoryKv {
+  #rows: SortedRows;
+  #durable: SortedRows;
+  /** Bytes committed in all, and how many of them the newest checkpoint covers. */
+  #committed = 0;
+  #covered = 0;
+  #state: 'open' | 'closed' | 'crashed' = 'open';
+  readonly #host: Host;
+  readonly #snapshots = new Set<KvSnapshot>();
+
+  constructor(host: Host, rows: SortedRows) {
+    this.#host = host;
+    this.#rows = rows;
+    this.#durable = rows;
+  }
+
+  readonly #alive = (): void => invariant(this.#state === 'open', `this KV is open, not ${this.#state}`);
+
+  get(key: Uint8Array): Buffer | undefined {
+    this.#alive();
+    checkKey(key);
+    const value = this.#rows.get(key);
+    return value && Buffer.from(value);
+  }
+
+  range(range: KvRange): Iterable<KvRow> {
+    return rowsOf(() => this.#rows, range, this.#alive);
+  }
+
+  snapshot(): KvSnapshot {
+    this.#alive();
+    if (this.#snapshots.size >= limits.snapshots)
+      throw new StoreError('SlowDown', { message: 'Too many reads at once.' });
+    let rows: SortedRows | undefined = this.#rows;
+    let released = false;
+    const drop = (): void => {
+      rows = undefined;
+      cancel();
+      this.#snapshots.delete(snapshot);
+    };
+    const cancel = this.#host.timers.after(limits.snapshotAgeMs, drop);
+    const state = (): SortedRows => {
+      invariant(!released, 'a snapshot is not read after its release');
+      if (!rows) throw expired();
+      return rows;
+    };
+    const snapshot: KvSnapshot = {
+      get(key) {
+        checkKey(key);
+        const value = state().get(key);
+        return value && Buffer.from(value);
+      },
+      range(range) {
+        state();
+        return rowsOf(state, range, state);
+      },
+      release() {
+        released = true;
+        drop();
+      },
+    };
+    this.#snapshots.add(snapshot);
+    return snapshot;
+  }
+
+  commit(changes: Iterable<KvChange>): void {
+    this.#alive();
+    const owned: [Buffer, Buffer | undefined][] = [];
+    for (const [key, value] of changes) {
+      checkKey(key);
+      owned.push([Buffer.from(key), value && Buffer.from(value)]);
+      this.#committed += key.length + (value?.length ?? 0);
+    }
+    this.#rows = this.#rows.with(owned);
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#alive();
+    const rows = this.#rows;
+    const committed = this.#committed;
+    // Later, so that commits and a crash can come between.
+    await Promise.resolve();
+    this.#alive();
+    this.#durable = rows;
+    this.#covered = committed;
+  }
+
+  statistics(): { rows: number; fileBytes: number; pendingBytes: number } {
+    this.#alive();
+    return { rows: this.#rows.size, fileBytes: 0, pendingBytes: this.#committed - this.#covered };
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    await this.checkpoint();
+    for (const snapshot of this.#snapshots) snapshot.release();
+    this.#state = 'closed';
+  }
+
+  crash(): MemoryKv {
+    this.#alive();
+    for (const snapshot of this.#snapshots) snapshot.release();
+    this.#state = 'crashed';
+    return new Memory(this.#host, this.#durable);
+  }
+}
+
+/** An empty KV in memory, for tests and simulation. */
+export function memoryKv(host: Host): MemoryKv {
+  return new Memory(host, SortedRows.empty);
+}

@@ -1,0 +1,193 @@
+import * as fs from 'node:fs';
+import { resolve } from 'node:path';
+import type { Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import { parseMetas, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { dataFile, type Environment, openEnvironment, pageBytes, type ReadTransaction } from './environment.ts';
+import { meaning } from './failures.ts';
+import type { Kv, KvChange, KvRange, KvRow, KvSnapshot, KvStatistics } from './types.ts';
+import { checkKey, Reads } from './view.ts';
+
+/** Where and how a KV is opened. */
+export interface KvOptions {
+  /** Belongs to this KV alone, and to one process at a time. */
+  readonly directory: string;
+  readonly host: Host;
+  /** Address space to reserve, and so the largest size of the file; 1 TiB when left out. */
+  readonly mapBytes?: number;
+}
+
+const fdatasync = (fd: number): Promise<void> =>
+  new Promise((done, fail) => fs.fdatasync(fd, (error) => (error ? fail(error) : done())));
+
+/** Directories open in this thread: restoring the meta pages of a live environment would destroy it. */
+const openDirectories = new Set<string>();
+
+class LmdbKv implements Kv {
+  readonly #directory: string;
+  readonly #environment: Environment;
+  readonly #reads: Reads;
+  /** The data file once more, to read meta pages and to sync. */
+  readonly #file: number;
+  /** Protects the pages of the newest checkpoint. */
+  #held: ReadTransaction | undefined;
+  #pagesAtCheckpoint = 0;
+  /** True when something was committed that no checkpoint has begun to cover. */
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #waiting: Promise<void> | undefined;
+  #failure: unknown;
+  #closed = false;
+
+  constructor(directory: string, environment: Environment, host: Host) {
+    this.#directory = directory;
+    this.#environment = environment;
+    this.#reads = new Reads(environment, directory, host, false);
+    this.#file = fs.openSync(`${directory}/${dataFile}`, 'r');
+    this.#held = this.#reads.hold();
+  }
+
+  get(key: Uint8Array): Buffer | undefined {
+    this.#alive();
+    return this.#reads.get(key);
+  }
+
+  range(range: KvRange): Iterable<KvRow> {
+    this.#alive();
+    return this.#reads.range(range);
+  }
+
+  snapshot(): KvSnapshot {
+    this.#alive();
+    return this.#reads.snapshot();
+  }
+
+  #alive(): void {
+    invariant(!this.#closed, 'a KV is not used after its close');
+  }
+
+  #writable(): void {
+    this.#alive();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  commit(changes: Iterable<KvChange>): void {
+    this.#writable();
+    const environment = this.#environment;
+    this.#dirty = true;
+    try {
+      environment.transactionSync(() => {
+        for (const [key, value] of changes) {
+          checkKey(key);
+          if (value === undefined) environment.remove(key);
+          else environment.put(key, value);
+        }
+      });
+    } catch (error) {
+      this.#checkUsable();
+      throw meaning(error, this.#directory);
+    }
+  }
+
+  /** A failed write of a meta page leaves LMDB unusable, and the next transaction would end the process: see whether it still reads. */
+  #checkUsable(): void {
+    try {
+      this.#environment.resetReadTxn();
+      this.#environment.getStats();
+    } catch (error) {
+      this.#failure = meaning(error, this.#directory);
+    }
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#writable();
+    if (this.#running) {
+      // It began before the newest commits: all who come now share the next.
+      this.#waiting ??= this.#running.then(() => {
+        this.#waiting = undefined;
+        return this.checkpoint();
+      });
+      return this.#waiting;
+    }
+    if (!this.#dirty) return;
+    this.#running = this.#makeCheckpoint().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** Makes the checkpoint of a new KV, of which no file says anything yet. */
+  async first(): Promise<void> {
+    this.#dirty = true;
+    await this.checkpoint();
+  }
+
+  async #makeCheckpoint(): Promise<void> {
+    // In one turn: no commit can come between the read transaction and the copy of its meta pages.
+    const held = this.#reads.hold();
+    const pages = this.#environment.getStats().pagesWritten;
+    const bytes = Buffer.alloc(2 * pageBytes);
+    const got = fs.readSync(this.#file, bytes, 0, bytes.length, 0);
+    this.#dirty = false;
+    try {
+      const metas = parseMetas(bytes.subarray(0, got));
+      await fdatasync(this.#file);
+      await writeCheckpoint(this.#directory, metas);
+    } catch (error) {
+      // The kernel may have dropped what it could not write: a second sync that succeeds would prove nothing.
+      this.#failure = new Error(`the key-value store in ${this.#directory} could not make a checkpoint`, {
+        cause: error,
+      });
+      held.done();
+      throw this.#failure;
+    }
+    this.#held?.done();
+    this.#held = held;
+    this.#pagesAtCheckpoint = pages;
+  }
+
+  statistics(): KvStatistics {
+    this.#alive();
+    const { entryCount, pagesWritten } = this.#environment.getStats();
+    return {
+      rows: entryCount,
+      fileBytes: fs.fstatSync(this.#file).size,
+      pendingBytes: (pagesWritten - this.#pagesAtCheckpoint) * pageBytes,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      if (this.#failure === undefined) await this.checkpoint();
+    } finally {
+      this.#closed = true;
+      this.#reads.releaseAll();
+      this.#held?.done();
+      await this.#environment.close();
+      fs.closeSync(this.#file);
+      openDirectories.delete(this.#directory);
+    }
+  }
+}
+
+/**
+ * Opens the KV for its owner: the one thread that commits and makes checkpoints. It begins at its newest checkpoint.
+ * Other threads read through {@link openKvReader}, which they open after this resolved and close before this closes.
+ * Throws CorruptionError when the checkpoint or the file is damaged: rebuild the KV in an empty directory.
+ */
+export async function openKv(options: KvOptions): Promise<Kv> {
+  const directory = resolve(options.directory);
+  invariant(!openDirectories.has(directory), 'a KV is opened by one owner at a time');
+  openDirectories.add(directory);
+  try {
+    await fs.promises.mkdir(directory, { recursive: true });
+    const existed = await restoreCheckpoint(directory);
+    const kv = new LmdbKv(directory, openEnvironment(directory, options.mapBytes, false), options.host);
+    if (!existed) await kv.first();
+    return kv;
+  } catch (error) {
+    openDirectories.delete(directory);
+    throw meaning(error, directory);
+  }
+}

@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import { dataFile, openEnvironment } from './environment.ts';
+import type { KvView } from './types.ts';
+import { Reads } from './view.ts';
+
+/**
+ * Reads a KV in another thread than its owner's; the owner must have it open in this process, and close it last.
+ * A commit is visible here as soon as the owner's call of `commit` has returned.
+ */
+export function openKvReader(options: { readonly directory: string; readonly host: Host }): KvView {
+  const directory = resolve(options.directory);
+  invariant(existsSync(join(directory, dataFile)), 'a KV is opened by its owner before anybody reads it');
+  const environment = openEnvironment(directory, undefined, true);
+  const reads = new Reads(environment, directory, options.host, true);
+  let closed = false;
+  const alive = (): Reads => {
+    invariant(!closed, 'a KV is not read after its close');
+    return reads;
+  };
+  return {
+    get: (key) => alive().get(key),
+    range: (range) => alive().range(range),
+    snapshot: () => alive().snapshot(),
+    async close() {
+      if (closed) return;
+      closed = true;
+      reads.releaseAll();
+      await environment.close();
+    },
+  };
+}

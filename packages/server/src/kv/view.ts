@@ -1,0 +1,201 @@
+import { StoreError } from '../errors.ts';
+import type { Cancel, Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import { limits } from '../limits.ts';
+import type { Environment, ReadTransaction } from './environment.ts';
+import { meaning } from './failures.ts';
+import type { KvRange, KvReader, KvRow, KvSnapshot } from './types.ts';
+
+export function checkKey(key: Uint8Array): void {
+  invariant(key.length > 0 && key.length <= limits.kvKeyBytes, 'a key has 1 to limits.kvKeyBytes bytes');
+}
+
+export function checkRange(range: KvRange): void {
+  invariant(range.start.length <= limits.kvKeyBytes, 'the start of a range is no longer than a key');
+  invariant(range.end.length <= limits.kvKeyBytes, 'the end of a range is no longer than a key');
+}
+
+const none: Iterable<KvRow> = [];
+
+/**
+ * Reads of one LMDB environment by one thread. lmdb-js keeps one read transaction and renews it once in a turn of the event loop; a
+ * thread that is not the owner's must renew it before every read, or it would not see a commit that it has just been told about.
+ */
+export class Reads implements KvReader {
+  readonly #environment: Environment;
+  readonly #directory: string;
+  readonly #host: Host;
+  readonly #renew: boolean;
+  readonly #snapshots = new Set<Snapshot>();
+
+  /** @param renew true in every thread but the owner's, where commits renew */
+  constructor(environment: Environment, directory: string, host: Host, renew: boolean) {
+    this.#environment = environment;
+    this.#directory = directory;
+    this.#host = host;
+    this.#renew = renew;
+  }
+
+  get(key: Uint8Array): Buffer | undefined {
+    if (this.#renew) this.#environment.resetReadTxn();
+    return this.at(key, undefined);
+  }
+
+  range(range: KvRange): Iterable<KvRow> {
+    checkRange(range);
+    if (range.end.length === 0) return none;
+    return {
+      [Symbol.iterator]: () => {
+        if (this.#renew) this.#environment.resetReadTxn();
+        return new Rows(this.scan(range, undefined), this.#directory, undefined);
+      },
+    };
+  }
+
+  snapshot(): KvSnapshot {
+    if (this.#snapshots.size >= limits.snapshots)
+      throw new StoreError('SlowDown', { message: 'Too many reads at once.' });
+    const snapshot = new Snapshot(this, this.hold(), this.#directory, this.#host, () =>
+      this.#snapshots.delete(snapshot),
+    );
+    this.#snapshots.add(snapshot);
+    return snapshot;
+  }
+
+  /** The newest state, held until `done`. */
+  hold(): ReadTransaction {
+    this.#environment.resetReadTxn();
+    try {
+      return this.#environment.useReadTransaction();
+    } catch (error) {
+      throw meaning(error, this.#directory);
+    }
+  }
+
+  at(key: Uint8Array, options: { readonly transaction: ReadTransaction } | undefined): Buffer | undefined {
+    checkKey(key);
+    try {
+      return this.#environment.get(key, options);
+    } catch (error) {
+      throw meaning(error, this.#directory);
+    }
+  }
+
+  scan(range: KvRange, transaction: ReadTransaction | undefined): Iterator<KvRow> {
+    const bounds = range.reverse
+      ? { start: range.end, end: range.start, reverse: true, exclusiveStart: true, inclusiveEnd: true }
+      : { start: range.start, end: range.end };
+    return this.#environment
+      .getRange({
+        ...bounds,
+        ...(range.limit === undefined ? {} : { limit: range.limit }),
+        ...(transaction && { transaction }),
+      })
+      .iterate();
+  }
+
+  /** Before the environment closes: LMDB must not be read afterwards. */
+  releaseAll(): void {
+    for (const snapshot of this.#snapshots) snapshot.release();
+  }
+}
+
+/** Rows of one cursor. */
+class Rows implements Iterator<KvRow> {
+  readonly #rows: Iterator<KvRow>;
+  readonly #directory: string;
+  /** Called when the cursor is done with. */
+  readonly #ended: ((rows: Rows) => void) | undefined;
+  #expired = false;
+
+  constructor(rows: Iterator<KvRow>, directory: string, ended: ((rows: Rows) => void) | undefined) {
+    this.#rows = rows;
+    this.#directory = directory;
+    this.#ended = ended;
+  }
+
+  next(): IteratorResult<KvRow, undefined> {
+    if (this.#expired) throw expired();
+    try {
+      const result = this.#rows.next();
+      if (result.done) this.#ended?.(this);
+      return result as IteratorResult<KvRow, undefined>;
+    } catch (error) {
+      throw meaning(error, this.#directory);
+    }
+  }
+
+  return(): IteratorResult<KvRow, undefined> {
+    this.#rows.return?.();
+    this.#ended?.(this);
+    return { done: true, value: undefined };
+  }
+
+  expire(): void {
+    this.#expired = true;
+    this.#rows.return?.();
+  }
+}
+
+export const expired = (): StoreError =>
+  new StoreError('ServiceUnavailable', {
+    message: 'The read took too long; the state it began with is gone. Try again.',
+  });
+
+class Snapshot implements KvSnapshot {
+  readonly #reads: Reads;
+  readonly #options: { readonly transaction: ReadTransaction };
+  readonly #directory: string;
+  readonly #released: () => void;
+  readonly #cancel: Cancel;
+  readonly #open = new Set<Rows>();
+  #state: 'held' | 'released' | 'expired' = 'held';
+
+  constructor(reads: Reads, transaction: ReadTransaction, directory: string, host: Host, released: () => void) {
+    this.#reads = reads;
+    this.#options = { transaction };
+    this.#directory = directory;
+    this.#released = released;
+    this.#cancel = host.timers.after(limits.snapshotAgeMs, () => this.#end('expired'));
+  }
+
+  #check(): void {
+    invariant(this.#state !== 'released', 'a snapshot is not read after its release');
+    if (this.#state === 'expired') throw expired();
+  }
+
+  get(key: Uint8Array): Buffer | undefined {
+    this.#check();
+    return this.#reads.at(key, this.#options);
+  }
+
+  range(range: KvRange): Iterable<KvRow> {
+    this.#check();
+    checkRange(range);
+    if (range.end.length === 0) return none;
+    return {
+      [Symbol.iterator]: () => {
+        this.#check();
+        const cursor = this.#reads.scan(range, this.#options.transaction);
+        const rows = new Rows(cursor, this.#directory, (ended) => this.#open.delete(ended));
+        this.#open.add(rows);
+        return rows;
+      },
+    };
+  }
+
+  release(): void {
+    if (this.#state === 'expired') this.#state = 'released';
+    else this.#end('released');
+  }
+
+  #end(state: 'released' | 'expired'): void {
+    if (this.#state !== 'held') return;
+    this.#state = state;
+    this.#cancel();
+    for (const rows of this.#open) rows.expire();
+    this.#open.clear();
+    this.#options.transaction.done();
+    this.#released();
+  }
+}
