@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { type MemoryVolume, memoryVolume } from '../../device/index.ts';
+import { manualHost } from '../../host/index.ts';
+import { entries, payload, suiteLimits } from '../suite.ts';
+import type { Log, LogEntry } from '../types.ts';
+import { openEmbeddedLog } from './open.ts';
+
+/** Lets everything that needs no timer run for a while: `turns` steps, so that a crash falls between any two of them. */
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+}
+
+interface Life {
+  /** Sizes of entries; each list is appended in one turn. */
+  readonly groups: number[][];
+  readonly trimAfter: number;
+  /** Steps between the last append and the crash. */
+  readonly steps: number;
+  readonly seed: number;
+}
+
+const life: fc.Arbitrary<Life> = fc.record({
+  groups: fc.array(fc.array(fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 2500 })), { minLength: 1, maxLength: 8 }), {
+    maxLength: 8,
+  }),
+  trimAfter: fc.nat({ max: 16 }),
+  steps: fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 60 })),
+  seed: fc.nat(),
+});
+
+/** What one life of the log promised. */
+class Promised {
+  /** Acknowledged, by position. */
+  readonly acknowledged = new Map<number, LogEntry>();
+  /** Everything that was ever appended at a position since it was last known, as payloads. */
+  readonly possible = new Map<number, Set<string>>();
+  trimmed = 0;
+
+  async check(log: Log): Promise<void> {
+    const found = await entries(log);
+    const positions = [...this.acknowledged.keys()];
+    assert.ok(log.head >= Math.max(0, ...positions), 'every acknowledged entry is there');
+    assert.ok(
+      log.tail <= Math.max(1, this.trimmed),
+      `nothing is gone that was not trimmed: ${log.tail}, ${this.trimmed}`,
+    );
+    for (const entry of found) {
+      const known = this.acknowledged.get(entry.position);
+      if (known) assert.deepEqual(entry, known);
+      else
+        assert.ok(
+          this.possible.get(entry.position)?.has(entry.payload.toString()),
+          `entry ${entry.position} was appended`,
+        );
+      // What is found now is what the log is from here on.
+      this.acknowledged.set(entry.position, entry);
+    }
+    this.possible.clear();
+    assert.equal(found.length, log.head - log.tail + 1);
+  }
+}
+
+async function live(log: Log, { groups, trimAfter, steps }: Life, promised: Promised): Promise<void> {
+  let next = log.head + 1;
+  for (const [index, sizes] of groups.entries()) {
+    for (const size of sizes) {
+      const bytes = payload(next * 1000 + index, size);
+      const position = next++;
+      const possible = promised.possible.get(position) ?? new Set();
+      promised.possible.set(position, possible.add(bytes.toString()));
+      log.append(bytes).then(
+        (entry) => {
+          assert.equal(entry.position, position);
+          promised.acknowledged.set(position, { ...entry, payload: Buffer.from(entry.payload) });
+        },
+        () => {},
+      );
+    }
+    // Some groups wait for the one before, some come while it is written.
+    if (index < groups.length - 1) await turns(sizes.length * 7);
+    if (index === trimAfter) {
+      promised.trimmed = Math.max(promised.trimmed, log.head);
+      log.trim(log.head).catch(() => {});
+    }
+  }
+  await turns(steps);
+}
+
+it('keeps every acknowledged entry through any crashes, and never a wrong one', () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 5 }), async (lives) => {
+      const host = manualHost(7);
+      let volume: MemoryVolume = memoryVolume();
+      const promised = new Promised();
+      let epoch = 0;
+      for (const each of lives) {
+        const log = await openEmbeddedLog({ volume, host, limits: suiteLimits });
+        assert.ok(log.epoch >= epoch);
+        await promised.check(log);
+        const before = log.head;
+        await live(log, each, promised);
+        if (log.head > before) epoch = log.epoch + 1;
+        volume = volume.crash(each.seed);
+        await turns(200);
+      }
+      const log = await openEmbeddedLog({ volume, host, limits: suiteLimits });
+      await promised.check(log);
+      const entry = await log.append(payload(1));
+      promised.acknowledged.set(entry.position, entry);
+      await log.close();
+      const again = await openEmbeddedLog({ volume, host, limits: suiteLimits });
+      await promised.check(again);
+      await again.close();
+    }),
+    { numRuns: 80 },
+  ));
+
+it('opens after a crash at any step of its first open', async () => {
+  for (let steps = 0; steps < 80; steps++) {
+    const volume = memoryVolume();
+    const host = manualHost(steps);
+    const opening = openEmbeddedLog({ volume, host, limits: suiteLimits });
+    opening.catch(() => {});
+    await turns(steps);
+    const log = await openEmbeddedLog({ volume: volume.crash(steps), host, limits: suiteLimits });
+    assert.equal(log.head, 0);
+    assert.equal((await log.append(payload(1))).position, 1);
+    await log.close();
+  }
+});
+
+it('takes no entry of a tail that was cut, even when the same is appended again in the same epoch', async () => {
+  // The second life leaves later entries whole and its first one torn; the third appends the same first entry.
+  let met = 0;
+  for (let seed = 0; seed < 150; seed++) {
+    const host = manualHost(seed);
+    const first = memoryVolume();
+    const log = await openEmbeddedLog({ volume: first, host, limits: suiteLimits });
+    await log.append(payload(1, 500));
+    await log.close();
+    const second = await openEmbeddedLog({ volume: first, host, limits: suiteLimits });
+    for (const size of [600, 20, 20, 20, 20, 20, 20]) second.append(payload(2, size)).catch(() => {});
+    await turns(1);
+    const volume = first.crash(seed);
+    const third = await openEmbeddedLog({ volume, host, limits: suiteLimits });
+    if (third.head !== 1) continue;
+    met++;
+    assert.equal(third.epoch, second.epoch);
+    await third.append(payload(2, 600));
+    const fourth = await openEmbeddedLog({ volume: volume.crash(seed), host, limits: suiteLimits });
+    assert.equal(fourth.head, 2);
+  }
+  assert.ok(met > 20, `${met} tails were cut`);
+});
+
+it('opens after a crash at any step of a trim, without a hole between segments', async () => {
+  for (let steps = 0; steps < 60; steps++) {
+    const host = manualHost(steps);
+    const volume = memoryVolume();
+    const log = await openEmbeddedLog({ volume, host, limits: suiteLimits });
+    for (let i = 1; i <= 100; i++) await log.append(payload(i, 1000));
+    await turns(100);
+    log.trim(log.head).catch(() => {});
+    await turns(steps);
+    const again = await openEmbeddedLog({ volume: volume.crash(steps * 31), host, limits: suiteLimits });
+    assert.equal(again.head, 100);
+    assert.equal((await entries(again)).length, 101 - again.tail);
+    await again.close();
+  }
+});

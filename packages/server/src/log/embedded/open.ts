@@ -1,0 +1,54 @@
+import type { Volume } from '../../device/index.ts';
+import type { Host } from '../../host/index.ts';
+import { invariant } from '../../invariant.ts';
+import { limits } from '../../limits.ts';
+import type { Log } from '../types.ts';
+import { firstHash, headBytes, identitySeed, recordHeadBytes, type Session } from './format.ts';
+import { EmbeddedLog, type LogLimits } from './log.ts';
+import { findTail } from './recovery.ts';
+import type { Segment } from './segment.ts';
+import { SegmentStore } from './store.ts';
+
+/** What a log is opened with. */
+export interface EmbeddedLogOptions {
+  /** Belongs to this log alone. */
+  readonly volume: Volume;
+  readonly host: Host;
+  /** For tests; the program's own otherwise. */
+  readonly limits?: LogLimits;
+}
+
+/**
+ * Opens the log on a volume, or begins one on an empty volume. A torn tail is cut off at the last whole record.
+ * Throws CorruptionError, naming segment and offset, when an entry that was acknowledged is damaged.
+ */
+export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
+  const { volume, host } = options;
+  const bounds: LogLimits = options.limits ?? {
+    segmentBytes: limits.logSegmentBytes,
+    tailBytes: limits.logTailBytes,
+    entryBytes: limits.entryBytes,
+  };
+  invariant(
+    bounds.entryBytes + recordHeadBytes <= bounds.segmentBytes - headBytes,
+    'a segment holds the largest entry',
+  );
+  const store = new SegmentStore(volume, bounds.segmentBytes);
+  const segments = await store.open();
+  if (segments.length === 0) {
+    const identity = host.entropy.bytes(16);
+    const before = firstHash(identity);
+    segments.push(await store.found({ identity, first: 1, before, epoch: 0, previousFirst: 0, previousEnd: 0 }));
+  }
+  const last = segments.at(-1) as Segment;
+  const { identity } = last.head;
+  const seed = identitySeed(identity);
+  const tail = await findTail(last, seed, (place) => last.note(place)).catch(async (error) => {
+    for (const segment of segments) await segment.drop();
+    throw error;
+  });
+  last.end = tail.place.offset;
+  const session: Session = { seed, epoch: tail.epoch + 1, session: host.entropy.bytes(8) };
+  const { position, previous } = tail.place;
+  return new EmbeddedLog(store, bounds, identity, session, segments, position - 1, previous);
+}

@@ -1,0 +1,3 @@
+export type { LogLimits } from './embedded/log.ts';
+export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/open.ts';
+export type { Follower, Log, LogEntry, Position } from './types.ts';
