@@ -10,7 +10,12 @@ export interface KeyService {
 export interface BucketKeys {
   /** A new bucket key, wrapped by the master key. */
   create(bucketName: string): Promise<Buffer>;
+  /** @throws StoreError AccessDenied when it cannot be unwrapped */
   open(bucketName: string, wrapped: Buffer): Promise<BucketKey>;
+  /** The key when it is open already; undefined when {@link open} has to be awaited first. */
+  opened(bucketName: string, wrapped: Buffer): BucketKey | undefined;
+  /** The key when it is open already: reads then need no promise. */
+  opened(bucketName: string, wrapped: Buffer): BucketKey | undefined;
 }
 
 /** One bucket's key: wraps the keys of its objects. Synchronous: it is on the path of every request. */

@@ -1,0 +1,182 @@
+import { hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { StoreError } from '../errors.ts';
+import type { Clock } from '../host/index.ts';
+import { limits } from '../limits.ts';
+import type { AccessKeyRecord } from '../metadata/index.ts';
+import { canonicalRequest, requireSignedHeaders } from './canonical.ts';
+import { type Claim, claimOfHeader, claimOfQuery, header } from './claim.ts';
+import { Keyholder } from './keyholder.ts';
+import { payloadFormOf, payloadHashOf, unsignedPayloadForm } from './payload-form.ts';
+import { algorithm, sameSignature, sign } from './signature.ts';
+import type { Authenticated, Authenticator, CredentialKind, SignedRequest } from './types.ts';
+
+/*
+ * Who asks: the one authentication function of every protocol.
+ *
+ * A request carries exactly one kind of credentials out of a closed list; the caller names those its path takes, and anything
+ * else, known or not, is refused. Verification is ordered so that nothing is looked up for a request that is malformed,
+ * too old, or holds headers its signature does not cover. The signature is computed from the same parsed query and
+ * the same raw path that the handlers act on.
+ *
+ * The usual request waits for nothing: its signing key was derived before, and the answer is not a promise.
+ */
+
+export interface AuthenticatorOptions {
+  /** The newest state of an access key; called for every request, so that a revoked key stops at once. */
+  readonly lookup: (accessKeyId: string) => AccessKeyRecord | undefined;
+  readonly openSecret: (record: AccessKeyRecord) => Promise<string>;
+  readonly clock: Clock;
+  readonly region: string;
+}
+
+const notSupported = 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.';
+
+/** Which credentials a request carries. @throws StoreError when it is none of the known kinds, or several at once */
+function kindOf(request: SignedRequest, authorization: string | undefined): CredentialKind {
+  let signedQuery = false;
+  let oldQuery = false;
+  for (const [name] of request.query.pairs) {
+    if (name === 'Signature' || name === 'AWSAccessKeyId') oldQuery = true;
+    else if (/^x-amz-(algorithm|credential|signature)$/i.test(name)) signedQuery = true;
+  }
+  if (authorization !== undefined && (signedQuery || oldQuery)) {
+    throw new StoreError('InvalidArgument', {
+      message:
+        'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+      detail: { ArgumentName: 'Authorization' },
+    });
+  }
+  if (signedQuery) return 'query';
+  if (oldQuery) throw new StoreError('InvalidRequest', { message: notSupported });
+  if (authorization === undefined) return 'anonymous';
+  if (authorization.startsWith(`${algorithm} `)) return 'header';
+  if (/^Bearer /i.test(authorization)) return 'bearer';
+  if (/^AWS(4-[^ ]*)? /i.test(authorization)) throw new StoreError('InvalidRequest', { message: notSupported });
+  throw new StoreError('InvalidArgument', {
+    message: 'Unsupported Authorization Type',
+    detail: { ArgumentName: 'Authorization' },
+  });
+}
+
+function requireFresh(claim: Claim, nowMs: number): void {
+  const skew = claim.timeMs - nowMs;
+  if (claim.expiresSeconds === undefined) {
+    if (Math.abs(skew) <= limits.clockSkewMs) return;
+    throw new StoreError('RequestTimeTooSkewed', {
+      detail: {
+        RequestTime: claim.timestamp,
+        ServerTime: new Date(nowMs).toISOString(),
+        MaxAllowedSkewMilliseconds: String(limits.clockSkewMs),
+      },
+    });
+  }
+  if (skew > limits.clockSkewMs) throw new StoreError('AccessDenied', { message: 'Request is not yet valid' });
+  const endMs = claim.timeMs + claim.expiresSeconds * 1000;
+  if (nowMs <= endMs) return;
+  throw new StoreError('AccessDenied', {
+    message: 'Request has expired',
+    detail: {
+      'X-Amz-Expires': String(claim.expiresSeconds),
+      Expires: new Date(endMs).toISOString(),
+      ServerTime: new Date(nowMs).toISOString(),
+    },
+  });
+}
+
+class SignatureAuthenticator implements Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #keys: Keyholder;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.#keys = new Keyholder(options.openSecret);
+  }
+
+  authenticate(request: SignedRequest, accepted: readonly CredentialKind[]): Authenticated | Promise<Authenticated> {
+    const authorization = header(request, 'authorization');
+    const kind = kindOf(request, authorization);
+    if (!accepted.includes(kind)) {
+      throw new StoreError('AccessDenied', { message: `Credentials of this kind (${kind}) are not accepted here.` });
+    }
+    switch (kind) {
+      case 'anonymous':
+        return { principal: { kind: 'anonymous' }, payload: unsignedPayloadForm(request) };
+      case 'header':
+        return this.#verify(request, claimOfHeader(request, authorization as string, this.#options.region));
+      case 'query':
+        return this.#verify(request, claimOfQuery(request, this.#options.region));
+      case 'bearer':
+        return this.#bearer(request, (authorization as string).slice(7));
+      default:
+        throw new StoreError('AccessDenied');
+    }
+  }
+
+  #verify(request: SignedRequest, claim: Claim): Authenticated | Promise<Authenticated> {
+    requireFresh(claim, this.#options.clock.now());
+    if (header(request, 'x-amz-security-token') !== undefined || request.query.has('X-Amz-Security-Token')) {
+      throw new StoreError('InvalidToken', { message: 'The provided token is malformed or otherwise invalid.' });
+    }
+    requireSignedHeaders(request, claim);
+    const payloadHash = payloadHashOf(request, claim);
+    const record = this.#options.lookup(claim.accessKeyId);
+    if (!record) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: claim.accessKeyId } });
+    const key = this.#keys.signingKey(record, claim.date, claim.region);
+    if (key instanceof Promise) return key.then((opened) => compare(request, claim, payloadHash, record, opened));
+    return compare(request, claim, payloadHash, record, key);
+  }
+
+  #bearer(request: SignedRequest, token: string): Authenticated | Promise<Authenticated> {
+    const dot = token.indexOf('.');
+    const record = dot > 0 ? this.#options.lookup(token.slice(0, dot)) : undefined;
+    // One answer for an unknown id and a wrong secret: nobody learns which ids exist.
+    const refused = () => new StoreError('AccessDenied', { message: 'The bearer key is not valid.' });
+    if (!record) throw refused();
+    const payload = unsignedPayloadForm(request);
+    const given = hash('sha256', token.slice(dot + 1), 'buffer');
+    const decide = (held: KeyObject): Authenticated => {
+      if (!timingSafeEqual(held.export(), given)) throw refused();
+      return { principal: { kind: 'key', key: record }, payload };
+    };
+    const held = this.#keys.bearerHash(record);
+    return held instanceof Promise ? held.then(decide) : decide(held);
+  }
+}
+
+/** Header values that an error answer must not repeat. */
+const secretLine = /^((?:x-amz-security-token|[^\n:]*customer-key[^\n:]*):).*$/gm;
+
+function compare(
+  request: SignedRequest,
+  claim: Claim,
+  payloadHash: string,
+  record: AccessKeyRecord,
+  key: KeyObject,
+): Authenticated {
+  const canonical = canonicalRequest(request, claim, payloadHash);
+  if (canonical !== undefined) {
+    const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex');
+    const stringToSign = `${algorithm}\n${claim.timestamp}\n${claim.scope}\n${digest}`;
+    const expected = sign(key, stringToSign);
+    if (sameSignature(expected, claim.signature)) {
+      return { principal: { kind: 'key', key: record }, payload: payloadFormOf(payloadHash, claim, key) };
+    }
+    throw new StoreError('SignatureDoesNotMatch', {
+      detail: {
+        AWSAccessKeyId: claim.accessKeyId,
+        StringToSign: stringToSign,
+        SignatureProvided: claim.signature,
+        CanonicalRequest: canonical.replace(secretLine, '$1(hidden)'),
+      },
+    });
+  }
+  throw new StoreError('SignatureDoesNotMatch', {
+    message: 'A header named in SignedHeaders is not in the request.',
+    detail: { AWSAccessKeyId: claim.accessKeyId, SignatureProvided: claim.signature },
+  });
+}
+
+/** Verifies credentials against the access keys of this server. One per thread. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  return new SignatureAuthenticator(options);
+}

@@ -1,0 +1,91 @@
+import { StoreError } from '../errors.ts';
+import { percentDecode } from './percent.ts';
+import { Query } from './query.ts';
+
+/*
+ * Where a request points: the one place where a path becomes a bucket and a key.
+ *
+ * Authentication signs `rawPath` and `query`, handlers act on `bucket`, `key` and `query`, and all of them come from one
+ * parse of one string. A path is split at the first literal slash behind the bucket and then decoded once; nothing is
+ * normalised. A key is bytes: `..`, `//`, `%2F` and `%00` are data, never directions, and keys never become file names.
+ */
+
+/** A parsed request target. */
+export interface Target {
+  /** undefined for the service itself; `-` for DSOM's own paths in path style. Not checked against the rules for names. */
+  readonly bucket: string | undefined;
+  /** UTF-8 bytes; empty when the target is a bucket or the service. Not checked for length. */
+  readonly key: Buffer;
+  /** Path exactly as received, without the query. */
+  readonly rawPath: string;
+  /** Query exactly as received, without the `?`. */
+  readonly rawQuery: string;
+  readonly query: Query;
+}
+
+const noKey = Buffer.alloc(0);
+/** Bytes that may stand in a target as they are: no controls, no space, no fragment. */
+const unescaped = /^[\x21\x22\x24-\x7e\x80-\xff]*$/;
+const absolute = /^https?:\/\/([^/?#]*)(.*)$/i;
+
+function invalid(message: string): StoreError {
+  return new StoreError('InvalidURI', { message });
+}
+
+/** Host without port, in lower case. */
+function hostName(host: string): string {
+  const lower = host.toLowerCase();
+  const colon = lower.lastIndexOf(':');
+  return colon > lower.lastIndexOf(']') ? lower.slice(0, colon) : lower;
+}
+
+/** The bucket in a virtual-host style name, by the longest base domain that fits; undefined in path style. */
+function bucketOfHost(host: string, baseDomains: readonly string[]): string | undefined {
+  const name = hostName(host);
+  let best: string | undefined;
+  for (const base of baseDomains) {
+    if (name === base) return undefined;
+    if (name.length <= base.length + 1 || !name.endsWith(base) || name[name.length - base.length - 1] !== '.') continue;
+    const bucket = name.slice(0, -base.length - 1);
+    if (best === undefined || bucket.length < best.length) best = bucket;
+  }
+  return best;
+}
+
+/**
+ * @param rawUrl the request target as it stands in the request line: origin form or absolute form
+ * @param host the Host header
+ * @param baseDomains lower-case names below which a bucket may stand; none: path style only
+ * @throws StoreError InvalidURI
+ */
+export function parseTarget(rawUrl: string, host: string | undefined, baseDomains: readonly string[]): Target {
+  let origin = rawUrl;
+  if (rawUrl[0] !== '/') {
+    const parts = absolute.exec(rawUrl);
+    if (!parts) throw invalid('The request target is neither a path nor an http URL.');
+    // The signature covers the Host header; a target that names another host would be read differently by others on the way.
+    if (parts[1]?.toLowerCase() !== host?.toLowerCase())
+      throw invalid('The request target and the Host header name different hosts.');
+    origin = parts[2] as string;
+    if (origin === '' || origin[0] === '?') origin = `/${origin}`;
+  }
+  if (!unescaped.test(origin)) throw invalid('The URI holds a character that must be percent-encoded.');
+  const mark = origin.indexOf('?');
+  const rawPath = mark < 0 ? origin : origin.slice(0, mark);
+  const rawQuery = mark < 0 ? '' : origin.slice(mark + 1);
+  const query = new Query(rawQuery);
+
+  const bucket = host === undefined || baseDomains.length === 0 ? undefined : bucketOfHost(host, baseDomains);
+  if (bucket !== undefined) return { bucket, key: keyOf(rawPath.slice(1)), rawPath, rawQuery, query };
+  if (rawPath === '/') return { bucket: undefined, key: noKey, rawPath, rawQuery, query };
+  const slash = rawPath.indexOf('/', 1);
+  const name = percentDecode(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash)).toString('utf8');
+  if (name === '') throw invalid('The path names no bucket.');
+  // A signature does not tell an escaped slash from a plain one: it must not decide where the bucket ends.
+  if (name.includes('/')) throw invalid('The name of the bucket holds a slash.');
+  return { bucket: name, key: slash < 0 ? noKey : keyOf(rawPath.slice(slash + 1)), rawPath, rawQuery, query };
+}
+
+function keyOf(raw: string): Buffer {
+  return raw === '' ? noKey : percentDecode(raw);
+}

@@ -1,0 +1,101 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { StoreError } from '../errors.ts';
+import type { Entropy } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import { limits } from '../limits.ts';
+import { isBlank, keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
+import type { BucketKey, BucketKeys, KeyService } from './types.ts';
+
+const objectContext = Buffer.from('dsom object key 1', 'latin1');
+const wrappedBytes = nonceBytes + keyBytes + 16;
+
+function contextOf(bucketName: string): Buffer {
+  return Buffer.from(`dsom bucket key 1\0${bucketName}`, 'utf8');
+}
+
+class OpenBucketKey implements BucketKey {
+  readonly #key: KeyObject;
+  readonly #entropy: Entropy;
+
+  constructor(key: Buffer, entropy: Entropy) {
+    this.#key = createSecretKey(key);
+    this.#entropy = entropy;
+  }
+
+  newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer } {
+    const key = this.#entropy.bytes(keyBytes);
+    return { key, wrapped: this.wrapObjectKey(key) };
+  }
+
+  wrapObjectKey(key: Buffer): Buffer {
+    invariant(key.length === keyBytes && !isBlank(key), 'an object key is 32 random bytes');
+    return sealBox(this.#key, this.#entropy.bytes(nonceBytes), key, objectContext);
+  }
+
+  unwrapObjectKey(wrapped: Buffer): Buffer {
+    const key = wrapped.length === wrappedBytes ? openBox(this.#key, wrapped, objectContext) : undefined;
+    if (!key || isBlank(key))
+      throw new StoreError('AccessDenied', { message: 'The key of this object cannot be opened.' });
+    return key;
+  }
+}
+
+interface Kept {
+  readonly wrapped: Buffer;
+  readonly key: BucketKey;
+}
+
+class KeptBucketKeys implements BucketKeys {
+  readonly #service: KeyService;
+  readonly #entropy: Entropy;
+  /** Oldest first: the first in is the first out. A hit moves nothing, so that it costs one look-up. */
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(service: KeyService, entropy: Entropy) {
+    this.#service = service;
+    this.#entropy = entropy;
+  }
+
+  create(bucketName: string): Promise<Buffer> {
+    const key = this.#entropy.bytes(keyBytes);
+    invariant(!isBlank(key), 'a bucket key is 32 random bytes');
+    return this.#service.wrap(key, contextOf(bucketName));
+  }
+
+  opened(bucketName: string, wrapped: Buffer): BucketKey | undefined {
+    const kept = this.#kept.get(bucketName);
+    return kept?.wrapped.equals(wrapped) ? kept.key : undefined;
+  }
+
+  async open(bucketName: string, wrapped: Buffer): Promise<BucketKey> {
+    const kept = this.opened(bucketName, wrapped);
+    if (kept) return kept;
+    const plain = await this.#service.unwrap(wrapped, contextOf(bucketName));
+    if (plain.length !== keyBytes || isBlank(plain)) {
+      throw new StoreError('AccessDenied', {
+        message: 'The key of this bucket cannot be opened.',
+        resource: bucketName,
+      });
+    }
+    const key = new OpenBucketKey(plain, this.#entropy);
+    plain.fill(0);
+    this.#keep(bucketName, { wrapped: Buffer.from(wrapped), key });
+    return key;
+  }
+
+  #keep(bucketName: string, kept: Kept): void {
+    this.#kept.delete(bucketName);
+    if (this.#kept.size >= limits.openBucketKeys) {
+      for (const oldest of this.#kept.keys()) {
+        this.#kept.delete(oldest);
+        break;
+      }
+    }
+    this.#kept.set(bucketName, kept);
+  }
+}
+
+/** Bucket keys wrapped by `service`, the opened ones kept in memory up to `limits.openBucketKeys`. */
+export function bucketKeys(service: KeyService, entropy: Entropy): BucketKeys {
+  return new KeptBucketKeys(service, entropy);
+}

@@ -1,0 +1,199 @@
+import { hkdfSync } from 'node:crypto';
+import type { Volume } from '../device/index.ts';
+import { CorruptionError, StoreError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import { limits } from '../limits.ts';
+import { isBlank, keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
+import { decodeKeyring, encodeKeyring, type KeyringContent } from './format.ts';
+import type { KeyService } from './types.ts';
+
+/*
+ * The keyring: the local key service.
+ *
+ * One small file holds every version of the master key; the active one wraps, all unwrap. What it wraps says which
+ * version did it, so a rotation changes nothing that exists: old keys are wrapped anew when their owners are next written.
+ * The master key itself never encrypts: a key for wrapping is derived from it, so that later uses (tokens, links
+ * between nodes) get keys of their own.
+ *
+ * The file is replaced whole (new name, sync, rename, sync of the directory), so a crash leaves the old or the new one.
+ * Losing it means losing every object; therefore nothing here ever writes a new keyring over a missing or damaged one
+ * unless the caller says that the store is empty. A fall-back to a built-in or blank key was rejected for good: a store that
+ * seals with a key everyone knows is worse than one that does not start.
+ */
+
+const fileName = 'keyring';
+const newName = 'keyring.new';
+const formatVersion = 1;
+const headerBytes = 5;
+const derivation = Buffer.from('dsom master wrap 1', 'latin1');
+
+/** The local key service. */
+export interface Keyring extends KeyService {
+  /** 32 hexadecimal digits; a store remembers which keyring is its own. */
+  readonly identity: string;
+  /** Version of the master key that wraps. */
+  readonly active: number;
+  /** Adds a new master key and makes it the active one; durable when it resolves. Other threads learn of it when they meet it. */
+  rotate(): Promise<void>;
+}
+
+/** What {@link openKeyring} needs. */
+export interface KeyringOptions {
+  /** The directory `keys/`; its files must be readable by the owner alone. */
+  readonly volume: Volume;
+  readonly host: Host;
+  /** Make a keyring when there is none. True only while the store holds no data. */
+  readonly create: boolean;
+  /** Identity of the keyring that the store was made with, when it is known. */
+  readonly expected?: string;
+}
+
+/** The keyring cannot be used; the message says what to do. The server must not start. */
+export class KeyringError extends Error {
+  override readonly name = 'KeyringError';
+}
+
+function wrappingKey(master: Buffer): Buffer {
+  return Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), derivation, keyBytes));
+}
+
+/** Reads the file, or undefined when there is none. */
+async function load(volume: Volume): Promise<KeyringContent | undefined> {
+  if (!(await volume.list()).includes(fileName)) return undefined;
+  const file = await volume.open(fileName, 'read');
+  try {
+    const size = await file.size();
+    if (size > limits.keyringBytes) throw new CorruptionError(`it has ${size} bytes`);
+    const bytes = Buffer.alloc(size);
+    if ((await file.read(bytes, 0)) !== size) throw new CorruptionError('it ends early');
+    return decodeKeyring(bytes);
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    throw new KeyringError(
+      `The keyring file cannot be read: ${error.message}. Without it no object can be opened. Put your backup of keys/${fileName} back and start again.`,
+      { cause: error },
+    );
+  } finally {
+    await file.close();
+  }
+}
+
+async function store(volume: Volume, content: KeyringContent): Promise<void> {
+  const file = await volume.open(newName, 'create');
+  try {
+    await file.truncate(0);
+    await file.write([encodeKeyring(content)], 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await volume.rename(newName, fileName);
+  await volume.syncDirectory();
+}
+
+function fresh(host: Host, version: number) {
+  const key = host.entropy.bytes(keyBytes);
+  invariant(key.length === keyBytes && !isBlank(key), 'a master key is 32 random bytes');
+  return { version, createdMs: host.clock.now(), key };
+}
+
+class LocalKeyring implements Keyring {
+  readonly identity: string;
+  readonly #options: KeyringOptions;
+  #content: KeyringContent;
+  /** Derived keys; version n is at n - 1. */
+  #wrapping: Buffer[];
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(options: KeyringOptions, content: KeyringContent) {
+    this.#options = options;
+    this.#content = content;
+    this.#wrapping = content.keys.map(({ key }) => wrappingKey(key));
+    this.identity = content.identity.toString('hex');
+  }
+
+  get active(): number {
+    return this.#content.active;
+  }
+
+  async wrap(plain: Uint8Array, context: Uint8Array): Promise<Buffer> {
+    const header = Buffer.allocUnsafe(headerBytes);
+    header[0] = formatVersion;
+    header.writeUInt32LE(this.active, 1);
+    const key = this.#wrapping[this.active - 1];
+    invariant(key, 'the active master key is in the keyring');
+    const nonce = this.#options.host.entropy.bytes(nonceBytes);
+    return Buffer.concat([header, sealBox(key, nonce, plain, Buffer.concat([header, context]))]);
+  }
+
+  async unwrap(wrapped: Uint8Array, context: Uint8Array): Promise<Buffer> {
+    const bytes = Buffer.from(wrapped.buffer, wrapped.byteOffset, wrapped.byteLength);
+    const plain = await this.#open(bytes, context);
+    if (!plain)
+      throw new StoreError('AccessDenied', { message: 'A key cannot be opened with the keyring of this server.' });
+    return plain;
+  }
+
+  rotate(): Promise<void> {
+    // One after the other: two at once would write two keys under one version and lose the first.
+    const turn = this.#turn.then(() => this.#rotate());
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #rotate(): Promise<void> {
+    const { identity, keys } = this.#content;
+    if (keys.length >= limits.masterKeys) throw new KeyringError(`The keyring is full: it holds ${keys.length} keys.`);
+    const added = fresh(this.#options.host, keys.length + 1);
+    const next = { identity, active: added.version, keys: [...keys, added] };
+    await store(this.#options.volume, next);
+    this.#adopt(next);
+  }
+
+  async #open(bytes: Buffer, context: Uint8Array): Promise<Buffer | undefined> {
+    if (bytes.length < headerBytes || bytes[0] !== formatVersion) return undefined;
+    const version = bytes.readUInt32LE(1);
+    if (version > this.#wrapping.length && version <= limits.masterKeys) await this.#refresh();
+    const key = this.#wrapping[version - 1];
+    if (!key) return undefined;
+    return openBox(key, bytes.subarray(headerBytes), Buffer.concat([bytes.subarray(0, headerBytes), context]));
+  }
+
+  /** Another thread may have rotated: a version not known yet is looked for in the file. */
+  async #refresh(): Promise<void> {
+    const content = await load(this.#options.volume);
+    if (content?.identity.equals(this.#content.identity) && content.keys.length > this.#content.keys.length)
+      this.#adopt(content);
+  }
+
+  #adopt(content: KeyringContent): void {
+    this.#content = content;
+    this.#wrapping = content.keys.map(({ key }) => wrappingKey(key));
+  }
+}
+
+/**
+ * Opens the keyring of a store.
+ * @throws KeyringError when it is missing, damaged or another store's
+ */
+export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
+  const { volume, host, create, expected } = options;
+  let content = await load(volume);
+  if (!content) {
+    if (!create || expected !== undefined) {
+      throw new KeyringError(
+        `There is no keyring file, but the store holds data sealed with one. Put your backup of keys/${fileName} back and start again. If it is lost, the data cannot be opened by anybody; start with an empty data directory then.`,
+      );
+    }
+    content = { identity: host.entropy.bytes(16), active: 1, keys: [fresh(host, 1)] };
+    await store(volume, content);
+  }
+  const keyring = new LocalKeyring(options, content);
+  if (expected !== undefined && keyring.identity !== expected) {
+    throw new KeyringError(
+      `This keyring (${keyring.identity}) belongs to another store; this one needs ${expected}. Put the right keys/${fileName} back and start again.`,
+    );
+  }
+  return keyring;
+}

@@ -1,0 +1,18 @@
+import type { KeyService } from './types.ts';
+
+function contextOf(accessKeyId: string): Buffer {
+  return Buffer.from(`dsom access key secret 1\0${accessKeyId}`, 'utf8');
+}
+
+/** Seals the secret of an access key, bound to the id of that key: a sealed secret moved to another key does not open. */
+export function sealSecret(service: KeyService, accessKeyId: string, secret: string): Promise<Buffer> {
+  return service.wrap(Buffer.from(secret, 'utf8'), contextOf(accessKeyId));
+}
+
+/** @throws StoreError AccessDenied when it was changed, moved to another key, or sealed under an unknown master key */
+export async function openSecret(service: KeyService, accessKeyId: string, sealed: Buffer): Promise<string> {
+  const plain = await service.unwrap(sealed, contextOf(accessKeyId));
+  const secret = plain.toString('utf8');
+  plain.fill(0);
+  return secret;
+}
