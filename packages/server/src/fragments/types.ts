@@ -10,11 +10,13 @@ export interface Extent {
 /** Where a fragment lies and what its bytes must be. */
 export interface FragmentRecord {
   readonly id: FragmentId;
-  /** First byte of the fragment's header on the device; its data follows the header. */
+  /** From the first byte of the fragment's header to the end of the block that holds its last byte. */
   readonly extent: Extent;
+  /** Bytes of the header; the data follows it. */
+  readonly headerBytes: number;
   /** Data bytes. */
   readonly length: number;
-  /** Bytes that one checksum covers; the last block may be shorter. */
+  /** Bytes that one checksum covers, at least 512; the last block may be shorter. */
   readonly checksumBytes: number;
   /** CRC32C of each block. */
   readonly checksums: readonly number[];
@@ -36,10 +38,51 @@ export interface FragmentOwner {
   openWindow(minimumBytes: number): Promise<Window>;
   /** What the writer did not use becomes free again. */
   closeWindow(nonce: Buffer, unused: readonly Extent[]): Promise<void>;
-  /** Adds fragments whose bytes are already synced; readers see them when it resolves. Their headers make them durable. */
+  /** Adds fragments whose bytes are already synced; readers see them when it resolves. Their headers make them durable. A row that the id had before is replaced. */
   record(records: readonly FragmentRecord[]): Promise<void>;
-  /** Removes fragments (unknown ids are ignored). Their space is used again only after the removal is durable. */
+  /** Removes fragments (unknown ids are ignored): readers miss them when it resolves. Durable after {@link flush}; their space is used again only then. */
   remove(ids: readonly FragmentId[]): Promise<void>;
+  /** Every removal that resolved before the call survives a crash when it resolves (a checkpoint of the index; calls share one). */
+  flush(): Promise<void>;
+}
+
+/** What opening a device's fragments found and did. */
+export interface RecoveryReport {
+  /** Windows that were open when the process ended. */
+  readonly windows: number;
+  /** Fragments in them that the index had not. */
+  readonly recovered: number;
+  /** Headers whose data was not whole: seals that had not finished. */
+  readonly torn: number;
+  readonly unreadableBytes: number;
+}
+
+/** All sizes in bytes. The bytes of the slabs are used + leased + pending + free. */
+export interface FragmentStatistics {
+  readonly fragments: number;
+  readonly slabs: number;
+  readonly usedBytes: number;
+  /** In windows. */
+  readonly leasedBytes: number;
+  /** Freed by removals that no checkpoint covers yet. */
+  readonly pendingBytes: number;
+  readonly freeBytes: number;
+  /** The part of the free bytes that held something before: it takes no new space of the disk. */
+  readonly reusableBytes: number;
+  readonly windows: number;
+  readonly checkpoints: number;
+  /** Rows found damaged when they were removed or their space was looked for. */
+  readonly damagedRows: number;
+}
+
+/** The owner, to the thread that opened it. */
+export interface OpenFragmentOwner extends FragmentOwner {
+  readonly recovery: RecoveryReport;
+  statistics(): FragmentStatistics;
+  /** Everything recorded and removed before the call survives a crash when it resolves. */
+  checkpoint(): Promise<void>;
+  /** Checkpoints. Windows that are still open are walked at the next opening. Closes neither the device nor the index. */
+  close(): Promise<void>;
 }
 
 /** Writes one fragment; bytes reach the device while they come. */
@@ -48,7 +91,7 @@ export interface FragmentWriter {
   append(pieces: readonly Uint8Array[]): Promise<void>;
   /** Writes the header, syncs, and records it: the fragment is durable and readable when this resolves. */
   seal(): Promise<void>;
-  /** Gives the space back; the fragment never existed. */
+  /** Gives the space back; the fragment never existed. Also after a failed append or seal; after a seal that succeeded it does nothing. */
   abort(): Promise<void>;
 }
 
@@ -62,6 +105,8 @@ export interface FragmentStore {
   /** Data bytes [start, end), each block verified; throws CorruptionError on a mismatch, StoreError NotFound when missing. */
   read(id: FragmentId, start: number, end: number): Promise<Buffer>;
   remove(ids: readonly FragmentId[]): Promise<void>;
+  /** Every removal that resolved before the call survives a crash when it resolves. The collector calls it before it says "collected". */
+  flush(): Promise<void>;
   /** Ids in order, from `start` (inclusive), for scrub, fsck and collection. */
   ids(start: Buffer, limit: number): readonly FragmentId[];
   /** Closes this thread's windows. */

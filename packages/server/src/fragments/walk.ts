@@ -1,0 +1,126 @@
+import { crc32c } from '../codec/index.ts';
+import type { Device } from '../device/index.ts';
+import { CorruptionError } from '../errors.ts';
+import { blockBytes, blocksOf } from './geometry.ts';
+import { decodeHeader, headerBytesAt } from './header.ts';
+import type { Space } from './space.ts';
+import type { FragmentRecord, Window } from './types.ts';
+
+const chunkBytes = 1024 * 1024;
+
+/** What a walk met besides fragments. */
+export interface WalkReport {
+  /** Headers whose data was not all there: a seal that never finished. */
+  torn: number;
+  /** Bytes that could not be read. */
+  unreadableBytes: number;
+}
+
+/** @param taken says that the space of the fragment just given belongs to it now */
+type Found = (record: FragmentRecord) => boolean;
+
+/**
+ * Looks through the unused blocks of a window for headers with its nonce, in order of address, and gives each fragment whose data is
+ * whole to `found`. When that says true, the walk goes on behind the fragment, otherwise with the next block.
+ */
+export async function walkWindow(
+  device: Device,
+  space: Space,
+  window: Window,
+  report: WalkReport,
+  found: Found,
+): Promise<void> {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  for (const run of window.runs) {
+    const { slab, from, to } = blocksOf(space.geometry, run);
+    const base = slab * space.geometry.slabBytes;
+    for (let block = from; block < to; ) {
+      const free = space.nextUsed({ slab, from: block, to });
+      if (free === block) {
+        block++;
+        continue;
+      }
+      const chunk = buffer.subarray(0, Math.min(chunkBytes, (free - block) * blockBytes));
+      const got = await readWhatIsThere(device, chunk, base + block * blockBytes, report);
+      if (got.end && got.blocks === 0) break; // Nothing of this slab was ever written from here on.
+      block = await walkChunk(chunk.subarray(0, got.blocks * blockBytes), block);
+    }
+
+    async function walkChunk(chunk: Buffer, first: number): Promise<number> {
+      for (let at = 0; at < chunk.length; ) {
+        const block = first + at / blockBytes;
+        const headerBytes = headerBytesAt(chunk.subarray(at, at + blockBytes), window.nonce);
+        const record = headerBytes === undefined ? undefined : await examine(base + block * blockBytes, headerBytes);
+        if (record && found(record)) {
+          at += record.extent.length;
+          if (at > chunk.length) return first + at / blockBytes;
+        } else {
+          at += blockBytes;
+        }
+      }
+      return first + chunk.length / blockBytes;
+    }
+
+    /** The fragment whose header starts at this address, when it lies in unused blocks of this run and all of its bytes are right. */
+    async function examine(address: number, headerBytes: number): Promise<FragmentRecord | undefined> {
+      const header = Buffer.allocUnsafe(headerBytes);
+      if (!(await readAll(device, header, address, report))) return undefined;
+      const record = decodeHeader(space.geometry, header, address);
+      if (!record) return undefined;
+      const range = blocksOf(space.geometry, record.extent);
+      if (range.to > to || space.nextUsed(range) < range.to) return undefined;
+      for (const [i, checksum] of record.checksums.entries()) {
+        const start = i * record.checksumBytes;
+        const bytes = Buffer.allocUnsafe(Math.min(record.checksumBytes, record.length - start));
+        if (!(await readAll(device, bytes, address + headerBytes + start, report)) || crc32c(bytes) !== checksum) {
+          report.torn++;
+          return undefined;
+        }
+      }
+      return record;
+    }
+  }
+}
+
+async function readAll(device: Device, into: Buffer, address: number, report: WalkReport): Promise<boolean> {
+  const offset = address % device.slabBytes;
+  if (offset + into.length > device.slabBytes) return false;
+  try {
+    await device.read(into, address);
+    return true;
+  } catch (error) {
+    if (device.health() === 'stopped') throw error;
+    if (!(error instanceof CorruptionError)) report.unreadableBytes += into.length;
+    return false;
+  }
+}
+
+/**
+ * Reads a chunk; where that fails, block by block. Blocks that cannot be read are given as zeros.
+ * @returns blocks read, and whether the slab ends behind them
+ */
+async function readWhatIsThere(
+  device: Device,
+  chunk: Buffer,
+  address: number,
+  report: WalkReport,
+): Promise<{ blocks: number; end: boolean }> {
+  try {
+    await device.read(chunk, address);
+    return { blocks: chunk.length / blockBytes, end: false };
+  } catch (error) {
+    if (device.health() === 'stopped') throw error;
+  }
+  for (let at = 0; at < chunk.length; at += blockBytes) {
+    const block = chunk.subarray(at, at + blockBytes);
+    try {
+      await device.read(block, address + at);
+    } catch (error) {
+      if (device.health() === 'stopped') throw error;
+      if (error instanceof CorruptionError) return { blocks: at / blockBytes, end: true };
+      block.fill(0);
+      report.unreadableBytes += blockBytes;
+    }
+  }
+  return { blocks: chunk.length / blockBytes, end: false };
+}
