@@ -1,10 +1,11 @@
 import type { Position } from '../log/index.ts';
 import type {
   AccessKeyRecord,
-  BucketRecord,
   BucketId,
+  BucketRecord,
   ChecksumAlgorithm,
   GroupRecord,
+  IntentRecord,
   ManifestReference,
   ObjectChecksum,
   ObjectHeaders,
@@ -13,8 +14,8 @@ import type {
   Piece,
   Redundancy,
   UploadRecord,
-  VersionRecord,
   Versioning,
+  VersionRecord,
 } from './machine/records.ts';
 
 /** Preconditions on the object as it is when the owner decides. An ETag is quoted as in HTTP, `*` stands for any. */
@@ -25,6 +26,10 @@ export interface Guard {
   readonly ifUnmodifiedSinceMs?: number;
   /** Deletes only: the size the object must have. */
   readonly ifSize?: number;
+  /** Deletes only: the second in which the object must have been modified (both floored to whole seconds). */
+  readonly ifModifiedAtMs?: number;
+  /** The sequence that the newest version must have: makes read, change, write atomic (never given by a client). */
+  readonly ifSequence?: number;
 }
 
 /** What a put, copy or completed upload gives its new version, before the owner adds ids and times. */
@@ -49,30 +54,126 @@ export type VersionSelector = { readonly sequence: number; readonly nonce: Buffe
  * Every command is plain data: it crosses threads.
  */
 export type Command =
-  | { readonly type: 'bucket.create'; readonly name: string; readonly owner: string; readonly region: string; readonly wrappedKey: Buffer; readonly versioning?: Versioning }
+  | {
+      readonly type: 'bucket.create';
+      readonly name: string;
+      readonly owner: string;
+      readonly region: string;
+      readonly wrappedKey: Buffer;
+      readonly versioning?: Versioning;
+    }
   | { readonly type: 'bucket.delete'; readonly name: string }
-  | { readonly type: 'bucket.update'; readonly name: string; readonly versioning?: Versioning; readonly tags?: readonly (readonly [string, string])[]; readonly consistency?: BucketRecord['consistency']; readonly redundancy?: Redundancy }
+  | {
+      readonly type: 'bucket.update';
+      readonly name: string;
+      readonly versioning?: Versioning;
+      readonly tags?: readonly (readonly [string, string])[];
+      readonly consistency?: BucketRecord['consistency'];
+      readonly redundancy?: Redundancy | null;
+    }
   | { readonly type: 'key.create'; readonly record: Omit<AccessKeyRecord, 'createdMs'> }
   | { readonly type: 'key.revoke'; readonly id: string }
   /** A new object whose bytes are `pieces` (one for a PUT), under a new manifest. */
-  | { readonly type: 'object.put'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly guard: Guard | undefined; readonly draft: VersionDraft; readonly pieces: readonly Piece[] }
+  | {
+      readonly type: 'object.put';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly owner: string;
+      readonly guard: Guard | undefined;
+      readonly draft: VersionDraft;
+      readonly pieces: readonly Piece[];
+    }
   /** A new version that shares the bytes of `source` (which must still be that version: its manifest id is compared). Serves copy, rename of storage class and metadata patch. */
-  | { readonly type: 'object.share'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly guard: Guard | undefined; readonly draft: VersionDraft; readonly source: { readonly bucket: BucketId; readonly key: Buffer; readonly version: VersionSelector; readonly manifest: Buffer } }
+  | {
+      readonly type: 'object.share';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly owner: string;
+      readonly guard: Guard | undefined;
+      readonly draft: VersionDraft;
+      readonly source: {
+        readonly bucket: BucketId;
+        readonly key: Buffer;
+        readonly version: VersionSelector;
+        readonly manifest: Buffer;
+      };
+    }
   /** Adds a piece behind the newest version, or makes the object when there is none (then `draft` says what it is). `offset` is the size the object must have. ETag and checksum of the result are decided by the owner. */
-  | { readonly type: 'object.append'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly guard: Guard | undefined; readonly offset: number | undefined; readonly piece: Piece; readonly draft: VersionDraft; readonly manifest: Buffer | undefined }
-  | { readonly type: 'object.delete'; readonly bucket: BucketId; readonly owner: string; readonly items: readonly { readonly key: Buffer; readonly version: VersionSelector; readonly guard: Guard | undefined }[] }
+  | {
+      readonly type: 'object.append';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly owner: string;
+      readonly guard: Guard | undefined;
+      readonly offset: number | undefined;
+      readonly piece: Piece;
+      readonly draft: VersionDraft;
+      readonly manifest: Buffer | undefined;
+    }
+  | {
+      readonly type: 'object.delete';
+      readonly bucket: BucketId;
+      readonly owner: string;
+      readonly items: readonly {
+        readonly key: Buffer;
+        readonly version: VersionSelector;
+        readonly guard: Guard | undefined;
+      }[];
+    }
   /** Replaces tags or metadata of one version in place (S3 PutObjectTagging; REST PATCH of a version). */
-  | { readonly type: 'object.annotate'; readonly bucket: BucketId; readonly key: Buffer; readonly version: VersionSelector; readonly guard: Guard | undefined; readonly tags?: readonly (readonly [string, string])[]; readonly metadata?: readonly (readonly [string, string])[]; readonly headers?: ObjectHeaders }
-  | { readonly type: 'upload.create'; readonly bucket: BucketId; readonly key: Buffer; readonly owner: string; readonly storageClass: string; readonly headers: ObjectHeaders; readonly metadata: readonly (readonly [string, string])[]; readonly tags: readonly (readonly [string, string])[]; readonly checksumAlgorithm: ChecksumAlgorithm | undefined; readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined; readonly wrappedKey: Buffer }
-  | { readonly type: 'upload.part'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer; readonly number: number; readonly piece: Piece }
-  | { readonly type: 'upload.complete'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer; readonly guard: Guard | undefined; readonly parts: readonly { readonly number: number; readonly md5: Buffer }[]; readonly etag: Buffer; readonly size: number; readonly checksum: ObjectChecksum | undefined }
+  | {
+      readonly type: 'object.annotate';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly version: VersionSelector;
+      readonly guard: Guard | undefined;
+      readonly tags?: readonly (readonly [string, string])[];
+      readonly metadata?: readonly (readonly [string, string])[];
+      readonly headers?: ObjectHeaders;
+    }
+  | {
+      readonly type: 'upload.create';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly owner: string;
+      readonly storageClass: string;
+      readonly headers: ObjectHeaders;
+      readonly metadata: readonly (readonly [string, string])[];
+      readonly tags: readonly (readonly [string, string])[];
+      readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+      readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
+      readonly wrappedKey: Buffer;
+    }
+  | {
+      readonly type: 'upload.part';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly upload: Buffer;
+      readonly number: number;
+      readonly piece: Piece;
+    }
+  | {
+      readonly type: 'upload.complete';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly upload: Buffer;
+      readonly guard: Guard | undefined;
+      readonly parts: readonly { readonly number: number; readonly md5: Buffer }[];
+      readonly etag: Buffer;
+      readonly size: number;
+      readonly checksum: ObjectChecksum | undefined;
+    }
   | { readonly type: 'upload.abort'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer }
   | { readonly type: 'intent.open'; readonly prefix: Buffer }
   | { readonly type: 'intent.close'; readonly prefix: Buffer }
   /** Closes every intent opened before this start of the server. */
   | { readonly type: 'intent.expire' }
   | { readonly type: 'intent.collected'; readonly prefix: Buffer }
-  | { readonly type: 'garbage.collected'; readonly through: Position; readonly stripes: readonly Buffer[] }
+  /**
+   * The fragments of all stripes of these rows are removed, durably. Rows that share position and ordinal are taken in the order that
+   * `garbage()` gave them, without gaps; one behind a gap is ignored and comes again. Reporting a row twice does nothing.
+   */
+  | { readonly type: 'garbage.collected'; readonly rows: readonly Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>[] }
   | { readonly type: 'group.define'; readonly groups: readonly GroupRecord[] }
   /** Writes the state digest into the log, so that every replica compares. */
   | { readonly type: 'digest' };
@@ -91,7 +192,9 @@ export interface DeleteResult {
   /** The version that went away or, with `marker`, the marker that was written (or removed). */
   readonly version: VersionRecord | undefined;
   readonly marker: boolean;
-  readonly error: { readonly code: 'PreconditionFailed' | 'NoSuchKey' | 'NoSuchVersion'; readonly message: string } | undefined;
+  readonly error:
+    | { readonly code: 'PreconditionFailed' | 'NoSuchKey' | 'NoSuchVersion'; readonly message: string }
+    | undefined;
 }
 
 /** Sends commands to the shard's owner. */
@@ -134,6 +237,8 @@ export interface MetadataReader {
   version(bucket: BucketId, key: Buffer, version: VersionSelector): VersionRecord | undefined;
   /** The object's bucket and key, by GUK. */
   byGuk(guk: Buffer): { readonly bucket: BucketId; readonly key: Buffer } | undefined;
+  /** Which piece of a version holds the byte at `offset` (below its size), and where that piece starts. */
+  locate(version: ObjectVersion, offset: number): { readonly index: number; readonly start: number };
   /** Pieces of a manifest from `first` on (the embedded one included). */
   pieces(manifest: ManifestReference, first: number, limit: number): readonly Piece[];
   /**
@@ -142,14 +247,55 @@ export interface MetadataReader {
    */
   list(query: ListQuery): Page<ListedObject | { readonly prefix: Buffer }>;
   /** All versions and markers, keys in order, newest first. `after` is the last version already seen. */
-  listVersions(query: ListQuery & { readonly after: { readonly key: Buffer; readonly sequence: number } | undefined }): Page<ListedVersion | { readonly prefix: Buffer }>;
-  listUploads(query: ListQuery & { readonly after: { readonly key: Buffer; readonly upload: Buffer } | undefined }): Page<UploadRecord | { readonly prefix: Buffer }>;
+  listVersions(
+    query: ListQuery & { readonly after: { readonly key: Buffer; readonly sequence: number } | undefined },
+  ): Page<ListedVersion | { readonly prefix: Buffer }>;
+  listUploads(
+    query: ListQuery & { readonly after: { readonly key: Buffer; readonly upload: Buffer } | undefined },
+  ): Page<UploadRecord | { readonly prefix: Buffer }>;
   upload(bucket: BucketId, key: Buffer, upload: Buffer): UploadRecord | undefined;
   part(upload: Buffer, number: number): PartRecord | undefined;
   /** Parts with a number above `after`. */
   parts(upload: Buffer, after: number, limit: number): Page<PartRecord>;
-  /** What owns a stripe: its manifest id; undefined when no version points to it. */
-  stripeOwner(stripe: Buffer): { readonly manifest: Buffer; readonly bucket: BucketId; readonly key: Buffer } | undefined;
+  /** What a stripe was published for; undefined when it was not, or is collected. Garbage still has an owner until then. */
+  stripeOwner(stripe: Buffer): StripeOwner | undefined;
+  /** Rows of table `stripes` in order of id, from `start` (inclusive). */
+  stripes(start: Buffer, limit: number): readonly (StripeOwner & { readonly stripe: Buffer })[];
+  /** Pieces that no version points to any more, oldest position first, those behind `after`. */
+  garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[];
+  intents(): readonly IntentRecord[];
+  /**
+   * How many versions and links hold a manifest (1 when no row says otherwise). Only for manifests with bytes outside of the version's
+   * row: inline objects that were copied share nothing.
+   */
+  references(manifest: Buffer): number;
+  /**
+   * Manifests that begin with the pieces of another, in order of id, from `start` (inclusive). A manifest that no version holds any more
+   * (its rows wait for collection) has let go of its target already.
+   */
+  links(
+    start: Buffer,
+    limit: number,
+  ): readonly { readonly manifest: Buffer; readonly target: Buffer; readonly pieces: number }[];
+}
+
+/** What a stripe belongs to. `bucket` and `key` are those of the object it was first published under. */
+export interface StripeOwner {
+  readonly manifest: Buffer;
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  /** Placement group of its fragments. */
+  readonly group: number;
+}
+
+/** A piece that no version can reach any more: to collect once no read older than `position` is open. */
+export interface GarbageRow {
+  readonly position: Position;
+  /** Numbers the garbage records of one position, each of which has one piece or many. */
+  readonly ordinal: number;
+  readonly piece: number;
+  /** May be empty (inline pieces): such a row is reported like any other. */
+  readonly stripes: readonly { readonly id: Buffer; readonly group: number }[];
 }
 
 export interface ListQuery {

@@ -27,6 +27,9 @@ export interface BucketRecord {
   readonly counts: BucketCounts;
 }
 
+/** The row of table `buckets`: counts change with every object and have a row of their own. */
+export type StoredBucket = Omit<BucketRecord, 'counts'>;
+
 export interface BucketCounts {
   readonly objects: number;
   readonly versions: number;
@@ -121,7 +124,7 @@ export interface ObjectVersion extends VersionIdentity {
   /** The object key, wrapped by the bucket key. */
   readonly wrappedKey: Buffer;
   readonly manifest: ManifestReference;
-  /** Plaintext bytes of each part, for GET by part number; empty when not made of parts. */
+  /** Plaintext bytes of each part, for GET by part number; empty when not made of parts. Pieces appended later are no parts. */
   readonly partSizes: readonly number[];
 }
 
@@ -149,6 +152,35 @@ export interface PartRecord {
   readonly piece: Piece;
 }
 
+/**
+ * A row of table `pieces`: one piece of a manifest, or (at index 0 only) a link that stands for the first `pieces` pieces of another
+ * manifest. Parts of an upload are rows of the manifest that the upload will become; part n has index n - 1.
+ */
+export type PieceRow =
+  | {
+      readonly kind: 'piece';
+      readonly modifiedMs: number;
+      /** Offset of its first byte in the object, when that was known as it was written (parts: 0). */
+      readonly start: number;
+      readonly piece: Piece;
+    }
+  | { readonly kind: 'link'; readonly manifest: Buffer; readonly pieces: number };
+
+/** A row of table `garbage`: rows [first, end) of a manifest in table `pieces` that no version can reach any more. */
+export interface GarbageRecord {
+  readonly manifest: Buffer;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** A row of table `stripes`: what published the stripe first. Kept until the stripe is collected. */
+export interface StripeRecord {
+  readonly manifest: Buffer;
+  readonly group: number;
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+}
+
 /** A key pair that may sign requests. The secret is sealed under the master key. */
 export interface AccessKeyRecord {
   readonly id: string;
@@ -166,6 +198,7 @@ export interface IntentRecord {
   /** 8 random bytes: the prefix of every stripe id of this intent. */
   readonly prefix: Buffer;
   readonly state: 'open' | 'closed';
+  /** Log position of the entry that opened it. */
   readonly openedAt: number;
 }
 

@@ -1,0 +1,108 @@
+import type { Cancel, Host } from '../host/index.ts';
+import type { Kv } from '../kv/index.ts';
+import { limits } from '../limits.ts';
+import type { Log } from '../log/index.ts';
+
+/** Commits between two looks at the KV's statistics, which are not free. */
+const LOOK_EVERY = 32;
+
+/**
+ * Decides when the KV is flushed, and trims the log behind it. By the number of entries, by what the KV would have to flush, by the bytes
+ * of the log behind the newest checkpoint, and by time.
+ */
+export class Checkpoints {
+  readonly #kv: Kv;
+  readonly #log: Log;
+  readonly #position: () => number;
+  readonly #failed: (cause: unknown) => void;
+  readonly #timer: Cancel;
+  #running: Promise<void> | undefined;
+  #entries = 0;
+  #bytes = 0;
+  #looked = 0;
+  #made = 0;
+  #dead = false;
+  /** Position that the newest checkpoint covers. */
+  #covered: number;
+
+  /** @param covered position that the KV opened at; @param failed hears of the first failure; no checkpoint is tried after it */
+  constructor(
+    options: { readonly kv: Kv; readonly log: Log; readonly host: Host },
+    covered: number,
+    position: () => number,
+    failed: (cause: unknown) => void,
+  ) {
+    this.#kv = options.kv;
+    this.#log = options.log;
+    this.#position = position;
+    this.#failed = failed;
+    this.#covered = covered;
+    this.#timer = options.host.timers.every(limits.checkpointMs, () => {
+      if (this.#position() > this.#covered) void this.run();
+    });
+  }
+
+  get made(): number {
+    return this.#made;
+  }
+
+  get covered(): number {
+    return this.#covered;
+  }
+
+  /** After each commit of an entry with `bytes` of payload. */
+  committed(bytes: number): void {
+    this.#entries++;
+    this.#bytes += bytes;
+    if (this.#running) return;
+    let due = this.#entries >= limits.checkpointEntries || this.#bytes >= limits.checkpointBytes;
+    if (!due && ++this.#looked >= LOOK_EVERY) {
+      this.#looked = 0;
+      due = this.#kv.statistics().pendingBytes >= limits.checkpointPendingBytes;
+    }
+    if (due) void this.run();
+  }
+
+  /** Something to wait for while a checkpoint falls behind what is written meanwhile. */
+  get backlog(): Promise<void> | undefined {
+    return this.#bytes >= limits.checkpointBytes ? this.#running : undefined;
+  }
+
+  /** Never rejects: failures go to `failed`. Calls while one runs share it. */
+  run(): Promise<void> {
+    this.#running ??= this.#make().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** One that covers everything committed before the call. */
+  async now(): Promise<void> {
+    await this.#running;
+    if (this.#position() > this.#covered) await this.run();
+  }
+
+  async #make(): Promise<void> {
+    if (this.#dead) return;
+    const position = this.#position();
+    this.#entries = 0;
+    this.#bytes = 0;
+    try {
+      await this.#kv.checkpoint();
+      this.#covered = position;
+      this.#made++;
+      // The entry at the position itself stays: it shows at the next start that state and log belong together.
+      await this.#log.trim(position);
+    } catch (cause) {
+      this.#dead = true;
+      this.#timer();
+      this.#failed(cause);
+    }
+  }
+
+  /** Makes a last one where it is needed. */
+  async close(): Promise<void> {
+    this.#timer();
+    await this.now();
+  }
+}

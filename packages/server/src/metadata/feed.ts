@@ -1,0 +1,158 @@
+import type { Log } from '../log/index.ts';
+import type { Effect } from './machine/effects.ts';
+import { decodeEntry } from './machine/entry.ts';
+import type { BucketId, StoredBucket, VersionRecord } from './machine/records.ts';
+import { decodeVersion } from './machine/versions.ts';
+
+/* The change feed: log entries as what happened to buckets and objects. Notifications, sites and audit follow it. */
+
+export type ChangeEvent =
+  | { readonly type: 'bucket.written'; readonly bucket: StoredBucket }
+  | { readonly type: 'bucket.removed'; readonly bucket: BucketId; readonly name: string }
+  /** A new newest version or marker; it took the place of the version with sequence `replaces` (0: of none). */
+  | {
+      readonly type: 'version.created';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly record: VersionRecord;
+      readonly replaces: number;
+    }
+  /** Tags, metadata or headers of a version changed in place. */
+  | {
+      readonly type: 'version.changed';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly record: VersionRecord;
+    }
+  | {
+      readonly type: 'version.removed';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly sequence: number;
+      readonly nonce: Buffer;
+      readonly isNull: boolean;
+      readonly isMarker: boolean;
+    };
+
+/** One log entry, in the order of the log. */
+export interface Change {
+  readonly position: number;
+  readonly epoch: number;
+  readonly events: readonly ChangeEvent[];
+}
+
+export interface Feed {
+  /** Changes that readers can see already; waits for more until `signal` aborts or the shard closes. */
+  changes(signal?: AbortSignal): AsyncIterable<Change>;
+  /** Changes below `position` are dealt with and need not be kept for this follower. */
+  acknowledge(position: number): void;
+  /** True when entries were forced away that this follower had not acknowledged: it must start from a snapshot. */
+  readonly lost: boolean;
+  close(): void;
+}
+
+/** How far the replica is, for those who wait for it. */
+export class Progress {
+  #position: number;
+  #ended = false;
+  #wake: (() => void)[] = [];
+
+  constructor(position: number) {
+    this.#position = position;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  reached(position: number): void {
+    this.#position = position;
+    this.#wakeAll();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    const woken = this.#wake;
+    this.#wake = [];
+    for (const wake of woken) wake();
+  }
+
+  /** Resolves to true once the position is reached, to false when it will not be waited for any longer. */
+  async until(position: number, signal: AbortSignal | undefined): Promise<boolean> {
+    while (this.#position < position) {
+      if (this.#ended || signal?.aborted) return false;
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          signal?.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#wake.push(wake);
+        signal?.addEventListener('abort', wake);
+      });
+    }
+    return !signal?.aborted;
+  }
+}
+
+export function openFeed(log: Log, progress: Progress, name: string, from: number): Feed {
+  const follower = log.follow(name, from);
+  let next = from;
+  return {
+    async *changes(signal) {
+      while (await progress.until(next, signal)) {
+        const end = progress.position;
+        for await (const entry of log.read(next)) {
+          if (entry.position > end || signal?.aborted) break;
+          next = entry.position + 1;
+          yield {
+            position: entry.position,
+            epoch: entry.epoch,
+            events: eventsOf(decodeEntry(Buffer.from(entry.payload))),
+          };
+        }
+      }
+    },
+    acknowledge: (position) => follower.acknowledge(position),
+    get lost() {
+      return follower.lost;
+    },
+    close: () => follower.close(),
+  };
+}
+
+function eventsOf(effects: readonly Effect[]): ChangeEvent[] {
+  const events: ChangeEvent[] = [];
+  for (const effect of effects) {
+    switch (effect.type) {
+      case 'bucket.write':
+        events.push({ type: 'bucket.written', bucket: effect.bucket });
+        break;
+      case 'bucket.remove':
+        events.push({ type: 'bucket.removed', bucket: effect.id, name: effect.name });
+        break;
+      case 'version.insert': {
+        const { bucket, key, replaces } = effect;
+        events.push({ type: 'version.created', bucket, key, replaces, record: decodeVersion(effect.row) });
+        break;
+      }
+      case 'version.update': {
+        const { bucket, key } = effect;
+        events.push({ type: 'version.changed', bucket, key, record: decodeVersion(effect.row) });
+        break;
+      }
+      case 'version.remove': {
+        const { bucket, key, sequence, nonce, isNull, isMarker } = effect;
+        events.push({ type: 'version.removed', bucket, key, sequence, nonce, isNull, isMarker });
+        break;
+      }
+      // The rest is about bytes and bookkeeping: nothing that a follower could name.
+      default:
+        break;
+    }
+  }
+  return events;
+}

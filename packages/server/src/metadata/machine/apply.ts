@@ -1,0 +1,220 @@
+import { CorruptionError } from '../../errors.ts';
+import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
+import { type counters as counterNames, counters, keys } from './keys.ts';
+import { type Application, fits } from './manifests.ts';
+import { decodePieceRow, encodePieceRow } from './pieces.ts';
+import type { BucketId } from './records.ts';
+import {
+  encodeAccessKey,
+  encodeBucket,
+  encodeGroup,
+  encodeIntent,
+  encodeNumber,
+  encodePlace,
+  encodeUpload,
+} from './rows.ts';
+import { VersionRow } from './versions.ts';
+
+/*
+ * Turns decided effects into rows. Nothing is decided here: whatever could be answered in two ways was answered before the entry was
+ * written. The same effects over the same rows give the same rows in every replica, now and when the log is replayed.
+ */
+
+const count = (app: Application, name: keyof typeof counterNames, by: number): void =>
+  app.rows.set(keys.counter(counters[name]), encodeNumber(app.view.counter(name) + by));
+
+const raise = (app: Application, name: keyof typeof counterNames, above: number): void => {
+  if (app.view.counter(name) < above) app.rows.set(keys.counter(counters[name]), encodeNumber(above));
+};
+
+/** Writes a row and says whether it is new. */
+function put(app: Application, key: Buffer, value: Buffer): boolean {
+  const fresh = app.rows.get(key) === undefined;
+  app.rows.set(key, value);
+  return fresh;
+}
+
+function remove(app: Application, key: Buffer, what: string): void {
+  fits(app.rows.get(key), `${what} that is removed exists`);
+  app.rows.set(key, undefined);
+}
+
+/** Lets go of what a version holds, and of its share of the counts. */
+function drop(app: Application, bucket: BucketId, row: VersionRow): void {
+  if (row.isOutside) {
+    const record = row.record();
+    fits(record.kind === 'object', 'a marker holds no bytes');
+    app.release(record);
+  }
+  app.count(bucket, { versions: -1, bytes: -row.size });
+}
+
+const live = (row: VersionRow | undefined): number => (row && !row.isMarker ? 1 : 0);
+
+function insert(app: Application, effect: VersionInsert): void {
+  const { bucket, key } = effect;
+  fits(app.view.bucket(bucket), 'the bucket of a new version exists');
+  const row = new VersionRow(effect.row);
+  const newest = app.view.newest(bucket, key);
+  if (effect.manifest !== 'new') {
+    const record = row.record();
+    fits(record.kind === 'object', 'a marker has no manifest');
+    const { id, pieces, embedded } = record.manifest;
+    if (effect.manifest === 'share') app.hold(id, effect.sharedPieces, pieces);
+    else if (embedded) app.publish(embedded, id, bucket, key);
+  }
+  if (newest && newest.sequence === effect.replaces) drop(app, bucket, newest);
+  else {
+    if (effect.replaces > 0) removeOlder(app, bucket, row.guk, effect.replaces);
+    if (newest) {
+      app.rows.set(keys.history(newest.guk, newest.sequence), newest.bytes);
+      if (newest.isNull) app.rows.set(keys.nullVersion(newest.guk), encodeNumber(newest.sequence));
+    } else app.rows.set(keys.guk(row.guk), encodePlace(bucket, key));
+  }
+  app.rows.set(keys.object(bucket, key), effect.row);
+  app.count(bucket, { versions: 1, bytes: row.size, objects: live(row) - live(newest) });
+  raise(app, 'sequence', row.sequence + 1);
+}
+
+function removeOlder(app: Application, bucket: BucketId, guk: Buffer, sequence: number): void {
+  const row = app.view.older(guk, sequence);
+  fits(row, 'a version that is removed exists');
+  drop(app, bucket, row);
+  app.rows.set(keys.history(guk, sequence), undefined);
+  if (row.isNull) app.rows.set(keys.nullVersion(guk), undefined);
+}
+
+function removeVersion(app: Application, { bucket, key, sequence }: VersionRemove): void {
+  const newest = app.view.newest(bucket, key);
+  fits(newest, 'the object of a version that is removed exists');
+  const { guk } = newest;
+  if (newest.sequence !== sequence) {
+    removeOlder(app, bucket, guk, sequence);
+    return;
+  }
+  drop(app, bucket, newest);
+  const [next, more] = newest.mayHaveOlder ? [...app.view.history(guk, 2)] : [];
+  app.count(bucket, { objects: live(next) - live(newest) });
+  if (next) {
+    app.rows.set(keys.object(bucket, key), next.withOlder(more !== undefined));
+    app.rows.set(keys.history(guk, next.sequence), undefined);
+    if (next.isNull) app.rows.set(keys.nullVersion(guk), undefined);
+  } else {
+    app.rows.set(keys.object(bucket, key), undefined);
+    app.rows.set(keys.guk(guk), undefined);
+  }
+}
+
+type Handlers = { readonly [Type in EffectType]: (app: Application, effect: Extract<Effect, { type: Type }>) => void };
+
+const handlers: Handlers = {
+  'bucket.write'(app, { bucket }) {
+    if (put(app, keys.bucket(bucket.name), encodeBucket(bucket))) {
+      app.rows.set(keys.bucketId(bucket.id), Buffer.from(bucket.name));
+      count(app, 'buckets', 1);
+      raise(app, 'bucketId', bucket.id + 1);
+    }
+  },
+  'bucket.remove'(app, { id, name }) {
+    remove(app, keys.bucket(name), 'a bucket');
+    remove(app, keys.bucketId(id), 'the id of a bucket');
+    app.rows.set(keys.bucketCounts(id), undefined);
+    count(app, 'buckets', -1);
+  },
+  'key.write'(app, { key }) {
+    if (put(app, keys.accessKey(key.id), encodeAccessKey(key))) count(app, 'accessKeys', 1);
+  },
+  'key.remove'(app, { id }) {
+    remove(app, keys.accessKey(id), 'an access key');
+    count(app, 'accessKeys', -1);
+  },
+  'version.insert': insert,
+  'version.remove': removeVersion,
+  'version.update'(app, { bucket, key, row }) {
+    const next = new VersionRow(row);
+    const newest = app.view.newest(bucket, key);
+    fits(newest, 'the object of a version that changes exists');
+    const isNewest = newest.sequence === next.sequence;
+    fits(isNewest || app.view.older(newest.guk, next.sequence), 'a version that changes exists');
+    app.rows.set(isNewest ? keys.object(bucket, key) : keys.history(newest.guk, next.sequence), row);
+  },
+  'piece.write'(app, { manifest, index, bucket, key, publish, row }) {
+    const piece = decodePieceRow(row);
+    fits(piece.kind === 'piece', 'a piece is written as one');
+    if (publish) app.publish(piece.piece, manifest, bucket, key);
+    app.rows.set(keys.piece(manifest, index), row);
+  },
+  'piece.link'(app, { manifest, base, pieces }) {
+    app.hold(base, pieces, pieces);
+    app.rows.set(keys.piece(manifest, 0), encodePieceRow({ kind: 'link', manifest: base, pieces }));
+  },
+  'upload.create'(app, { upload }) {
+    app.rows.set(keys.upload(upload.bucket, upload.key, upload.id), encodeUpload(upload));
+    app.count(upload.bucket, { uploads: 1 });
+    raise(app, 'sequence', sequenceOf(upload.id) + 1);
+  },
+  'upload.part'(app, { bucket, key, upload, index, row }) {
+    const piece = decodePieceRow(row);
+    fits(piece.kind === 'piece', 'a part is a piece');
+    const at = keys.piece(upload, index);
+    const old = app.rows.get(at);
+    if (old) app.displace(old);
+    app.publish(piece.piece, upload, bucket, key);
+    app.rows.set(at, row);
+  },
+  'upload.complete'(app, { bucket, key, upload, drops, moves, embedded }) {
+    remove(app, keys.upload(bucket, key, upload), 'an upload');
+    app.count(bucket, { uploads: -1 });
+    const take = (index: number): Buffer => {
+      const row = app.rows.get(keys.piece(upload, index));
+      fits(row, 'a part of a completed upload exists');
+      app.rows.set(keys.piece(upload, index), undefined);
+      return row;
+    };
+    for (const index of drops) app.displace(take(index));
+    for (const [from, to] of moves) app.rows.set(keys.piece(upload, to), take(from));
+    if (embedded) take(0);
+  },
+  'upload.abort'(app, { bucket, key, upload }) {
+    remove(app, keys.upload(bucket, key, upload), 'an upload');
+    app.count(bucket, { uploads: -1 });
+    const [part] = app.view.pieces(upload, 0, ANY_PART, 1);
+    if (part) app.discard(upload, part.index, ANY_PART);
+  },
+  'intent.write'(app, { intent }) {
+    if (put(app, keys.intent(intent.prefix), encodeIntent(intent))) count(app, 'intents', 1);
+  },
+  'intent.remove'(app, { prefix }) {
+    remove(app, keys.intent(prefix), 'an intent');
+    count(app, 'intents', -1);
+  },
+  'garbage.remove'(app, { position, ordinal, end }) {
+    app.collected(position, ordinal, end);
+  },
+  'group.write'(app, { group }) {
+    app.rows.set(keys.group(group.id), encodeGroup(group));
+  },
+  digest() {},
+};
+
+/** Above the index of every part: a part of the format, whatever the limit of today is. */
+const ANY_PART = 0x1_0000;
+
+const sequenceOf = (id: Buffer): number => id.readUInt32BE(0) * 2 ** 32 + id.readUInt32BE(4);
+
+/**
+ * Applies effects of one entry to `rows`, in order. Call it once for an entry, or once for each command of it with the same application.
+ * @throws CorruptionError when the effects do not belong to this state; the rows are then half changed and must be thrown away
+ */
+export function apply(application: Application, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    const handler = handlers[effect.type] as (app: Application, effect: Effect) => void;
+    try {
+      handler(application, effect);
+    } catch (error) {
+      // A number that its row or key has no room for: nobody decided it.
+      if (!(error instanceof RangeError)) throw error;
+      throw new CorruptionError('log entry does not fit the state: a number in it is too large', { cause: error });
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import type { ObjectChecksum, ObjectVersion, Piece, VersionRecord } from './records.ts';
+
+/* Values of every record, for property tests. */
+
+export const bytes = (length: number) =>
+  fc.uint8Array({ minLength: length, maxLength: length }).map((all) => Buffer.from(all));
+export const blob = (maximum: number) => fc.uint8Array({ maxLength: maximum }).map((all) => Buffer.from(all));
+export const text = fc.string({ unit: 'grapheme', maxLength: 20 });
+export const whole = fc.oneof(fc.nat(300), fc.maxSafeNat());
+export const pairs = fc.array(fc.tuple(text, text), { maxLength: 4 });
+
+const lengths = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, SHA1: 20, SHA256: 32 } as const;
+
+export const checksum: fc.Arbitrary<ObjectChecksum | undefined> = fc.option(
+  fc.constantFrom(...(Object.keys(lengths) as (keyof typeof lengths)[])).chain((algorithm) =>
+    fc.record({
+      algorithm: fc.constant(algorithm),
+      type: fc.constantFrom('FULL_OBJECT' as const, 'COMPOSITE' as const),
+      value: bytes(lengths[algorithm]),
+    }),
+  ),
+  { nil: undefined },
+);
+
+export const headers = fc.record(
+  {
+    contentType: text,
+    contentEncoding: text,
+    contentDisposition: text,
+    contentLanguage: text,
+    cacheControl: text,
+    expires: text,
+    websiteRedirectLocation: text,
+  },
+  { requiredKeys: [] },
+);
+
+const stripe = fc.record({
+  id: bytes(15).map((id) => Buffer.concat([id, Buffer.alloc(1)])),
+  group: fc.nat(70_000),
+  length: fc.nat(8 * 1024 * 1024),
+  frames: fc.option(fc.array(fc.nat(70_000), { maxLength: 5 }), { nil: undefined }),
+});
+
+export const piece: fc.Arbitrary<Piece> = fc.record({
+  salt: bytes(8),
+  size: whole,
+  md5: bytes(16),
+  checksum,
+  compressed: fc.boolean(),
+  body: fc.oneof(fc.record({ inline: blob(60) }), fc.record({ stripes: fc.array(stripe, { maxLength: 3 }) })),
+});
+
+const identity = {
+  guk: bytes(16),
+  sequence: whole,
+  nonce: bytes(8),
+  isNull: fc.boolean(),
+  modifiedMs: whole,
+  owner: text,
+};
+
+const marker: fc.Arbitrary<VersionRecord> = fc.record({ kind: fc.constant('marker' as const), ...identity });
+
+export const object: fc.Arbitrary<ObjectVersion> = fc
+  .record({
+    kind: fc.constant('object' as const),
+    ...identity,
+    size: whole,
+    etag: bytes(16),
+    etagParts: fc.nat(10_000),
+    storageClass: fc.constantFrom('STANDARD', 'GLACIER', 'STANDARD_IA', 'MINE', ''),
+    headers,
+    metadata: pairs,
+    tags: pairs,
+    checksum,
+    wrappedKey: blob(60),
+    manifest: fc.oneof(
+      fc.record({ id: bytes(16), pieces: fc.nat(10_000), embedded: fc.constant(undefined) }),
+      fc.record({ id: bytes(16), pieces: fc.constant(1), embedded: piece }),
+    ),
+    partSizes: fc.array(fc.constantFrom(1, 5, 5, 5, 2 ** 40), { maxLength: 8 }),
+  })
+  .chain((made) =>
+    // Now and then the embedded piece has what the version has, which is stored once.
+    fc.constantFrom(true, false).map((same) => {
+      const { embedded } = made.manifest;
+      if (!same || !embedded) return made;
+      return {
+        ...made,
+        manifest: { ...made.manifest, embedded: { ...embedded, md5: made.etag, checksum: made.checksum } },
+      };
+    }),
+  );
+
+export const version: fc.Arbitrary<VersionRecord> = fc.oneof(marker, object);

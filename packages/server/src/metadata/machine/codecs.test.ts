@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { CorruptionError } from '../../errors.ts';
+import { decodeApplied, encodeApplied } from '../applied.ts';
+import { blob, bytes, headers, object, pairs, piece, text, version, whole } from './arbitraries.support.ts';
+import type { Effect } from './effects.ts';
+import { decodeEntry, encodeEffects, encodeEntry } from './entry.ts';
+import { decodePieceRow, encodePieceRow } from './pieces.ts';
+import type { AccessKeyRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
+import * as rows from './rows.ts';
+import { decodeVersion, encodeVersion, VersionRow } from './versions.ts';
+
+const bucket: fc.Arbitrary<StoredBucket> = fc.record({
+  id: fc.nat(),
+  name: text,
+  owner: text,
+  createdMs: whole,
+  region: text,
+  versioning: fc.constantFrom('off', 'enabled', 'suspended'),
+  tags: pairs,
+  wrappedKey: blob(70),
+  consistency: fc.constantFrom('strong', 'causal', 'eventual'),
+  redundancy: fc.option(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), { nil: undefined }),
+});
+
+const upload: fc.Arbitrary<UploadRecord> = fc.record({
+  id: bytes(16),
+  bucket: fc.nat(),
+  key: blob(50),
+  initiatedMs: whole,
+  owner: text,
+  storageClass: text,
+  headers,
+  metadata: pairs,
+  tags: pairs,
+  checksumAlgorithm: fc.constantFrom(undefined, 'CRC32', 'SHA256'),
+  checksumType: fc.constantFrom(undefined, 'FULL_OBJECT', 'COMPOSITE'),
+  wrappedKey: blob(70),
+});
+
+const accessKey: fc.Arbitrary<AccessKeyRecord> = fc.record({
+  id: text,
+  sealedSecret: blob(80),
+  owner: text,
+  name: text,
+  createdMs: whole,
+  role: fc.constantFrom('root', 'readwrite', 'readonly'),
+  buckets: fc.array(text, { maxLength: 4 }),
+});
+
+const intent = fc.record({
+  prefix: bytes(8),
+  state: fc.constantFrom('open' as const, 'closed' as const),
+  openedAt: whole,
+});
+const group = fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) });
+const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole });
+const garbage = fc.record({ manifest: bytes(16), first: fc.nat(), end: fc.nat() });
+const stripe = fc.record({ manifest: bytes(16), group: whole, bucket: fc.nat(), key: blob(50) });
+const applied = fc.record({ position: whole, epoch: whole, hash: bytes(16), digest: bytes(16) });
+
+const pieceRow: fc.Arbitrary<PieceRow> = fc.oneof(
+  fc.record({ kind: fc.constant('piece' as const), modifiedMs: whole, start: whole, piece }),
+  fc.record({ kind: fc.constant('link' as const), manifest: bytes(16), pieces: fc.nat() }),
+);
+
+const place = { bucket: fc.nat(), key: blob(30) };
+const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
+  fc.record({ type: fc.constant('bucket.write'), bucket }),
+  fc.record({ type: fc.constant('bucket.remove'), id: fc.nat(), name: text }),
+  fc.record({ type: fc.constant('key.write'), key: accessKey }),
+  fc.record({ type: fc.constant('key.remove'), id: text }),
+  fc.record({
+    type: fc.constant('version.insert'),
+    ...place,
+    row: object.map((made) => encodeVersion(made, false)),
+    replaces: whole,
+    manifest: fc.constantFrom('new', 'publish', 'share'),
+    sharedPieces: fc.nat(),
+  }),
+  fc.record({
+    type: fc.constant('version.remove'),
+    ...place,
+    sequence: whole,
+    nonce: bytes(8),
+    isNull: fc.boolean(),
+    isMarker: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant('version.update'), ...place, row: blob(90) }),
+  fc.record({
+    type: fc.constant('piece.write'),
+    ...place,
+    manifest: bytes(16),
+    index: fc.nat(),
+    publish: fc.boolean(),
+    row: blob(90),
+  }),
+  fc.record({ type: fc.constant('piece.link'), manifest: bytes(16), base: bytes(16), pieces: fc.nat() }),
+  fc.record({ type: fc.constant('upload.create'), upload }),
+  fc.record({ type: fc.constant('upload.part'), ...place, upload: bytes(16), index: fc.nat(), row: blob(90) }),
+  fc.record({
+    type: fc.constant('upload.complete'),
+    ...place,
+    upload: bytes(16),
+    drops: fc.array(fc.nat(9999), { maxLength: 3 }),
+    moves: fc.array(fc.tuple(fc.nat(9999), fc.nat(9999)), { maxLength: 3 }),
+    embedded: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant('upload.abort'), ...place, upload: bytes(16) }),
+  fc.record({ type: fc.constant('intent.write'), intent }),
+  fc.record({ type: fc.constant('intent.remove'), prefix: bytes(8) }),
+  fc.record({ type: fc.constant('garbage.remove'), position: whole, ordinal: whole, end: fc.nat() }),
+  fc.record({ type: fc.constant('group.write'), group }),
+  fc.record({ type: fc.constant('digest'), digest: bytes(16) }),
+);
+
+/** Every record with its codec. */
+const codecs: Record<string, [fc.Arbitrary<unknown>, (value: never) => Buffer, (bytes: Buffer) => unknown]> = {
+  version: [version, (value) => encodeVersion(value, false), decodeVersion],
+  piece: [pieceRow, encodePieceRow, decodePieceRow],
+  bucket: [bucket, rows.encodeBucket, rows.decodeBucket],
+  counts: [counts, rows.encodeCounts, rows.decodeCounts],
+  upload: [upload, rows.encodeUpload, rows.decodeUpload],
+  accessKey: [accessKey, rows.encodeAccessKey, rows.decodeAccessKey],
+  intent: [intent, rows.encodeIntent, rows.decodeIntent],
+  group: [group, rows.encodeGroup, rows.decodeGroup],
+  garbage: [garbage, rows.encodeGarbage, rows.decodeGarbage],
+  stripe: [stripe, rows.encodeStripe, rows.decodeStripe],
+  place: [
+    fc.record(place),
+    ({ bucket, key }: { bucket: number; key: Buffer }) => rows.encodePlace(bucket, key),
+    rows.decodePlace,
+  ],
+  number: [whole, rows.encodeNumber, rows.decodeNumber],
+  applied: [applied, encodeApplied, decodeApplied],
+  entry: [
+    fc.array(effect, { maxLength: 4 }),
+    (effects: Effect[]) => encodeEntry([encodeEffects(effects)]),
+    decodeEntry,
+  ],
+};
+
+/** Plain values, so that buffers compare by content. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
+
+describe('the byte forms', () => {
+  for (const [name, [values, encode, decode]] of Object.entries(codecs)) {
+    it(`of ${name} give back what was written`, () => {
+      const property = fc.property(values, (value) => {
+        assert.deepEqual(plain(decode(encode(value as never))), plain(value));
+      });
+      fc.assert(property, { numRuns: 150 });
+    });
+
+    it(`of ${name} end in CorruptionError, or in a value, whatever the bytes`, () => {
+      const change = fc.record({ at: fc.nat(2000), to: fc.nat(255), cut: fc.nat(40), grow: fc.nat(3) });
+      const total = (input: Buffer): void => {
+        try {
+          decode(input);
+        } catch (error) {
+          assert.ok(error instanceof CorruptionError, `${error}`);
+        }
+      };
+      const changed = fc.property(values, fc.array(change, { maxLength: 3 }), (value, changes) => {
+        let input = Buffer.from(encode(value as never));
+        for (const { at, to, cut, grow } of changes) {
+          if (input.length > 0) input[at % input.length] = to;
+          if (cut < 10) input = input.subarray(0, Math.max(0, input.length - cut));
+          if (grow === 1) input = Buffer.concat([input, Buffer.from([to])]);
+        }
+        total(input);
+      });
+      fc.assert(changed, { numRuns: 250 });
+      fc.assert(fc.property(blob(200), total), { numRuns: 150 });
+    });
+  }
+
+  it('refuse a record that is cut or goes on', () => {
+    const open = new Set(['stripe', 'place', 'entry']);
+    for (const [name, [values, encode, decode]] of Object.entries(codecs)) {
+      if (open.has(name)) continue;
+      const property = fc.property(values, (value) => {
+        const whole = encode(value as never);
+        assert.throws(() => decode(whole.subarray(0, -1)), CorruptionError, `${name} is cut`);
+        assert.throws(() => decode(Buffer.concat([whole, Buffer.from([0])])), CorruptionError, `${name} goes on`);
+      });
+      fc.assert(property, { numRuns: 40 });
+    }
+  });
+
+  it('refuse a format of the future', () => {
+    for (const [name, [values, encode, decode]] of Object.entries(codecs)) {
+      if (name === 'number') continue;
+      const input = Buffer.from(encode(fc.sample(values, 1)[0] as never));
+      input[0] = 2;
+      assert.throws(() => decode(input), CorruptionError, name);
+    }
+  });
+
+  it('refuse an effect that is not known', () => {
+    for (const code of [0, 19, 255]) assert.throws(() => decodeEntry(Buffer.from([1, code])), /unknown effect/);
+  });
+
+  it('of a version show their head without the rest', () => {
+    const property = fc.property(version, fc.boolean(), (record, older) => {
+      const row = new VersionRow(encodeVersion(record, older));
+      assert.equal(row.mayHaveOlder, older);
+      assert.deepEqual(row.withOlder(!older)[1]! ^ row.bytes[1]!, 4);
+      assert.equal(new VersionRow(row.withOlder(!older)).mayHaveOlder, !older);
+      assert.equal(row.isMarker, record.kind === 'marker');
+      const { sequence, modifiedMs, isNull, owner } = row;
+      assert.deepEqual(
+        { sequence, modifiedMs, isNull, owner },
+        { sequence: record.sequence, modifiedMs: record.modifiedMs, isNull: record.isNull, owner: record.owner },
+      );
+      assert.deepEqual(
+        [row.guk, row.nonce].map((each) => each.toString('hex')),
+        [record.guk, record.nonce].map((each) => each.toString('hex')),
+      );
+      if (record.kind === 'marker') return;
+      const { size, etagParts, storageClass } = row;
+      assert.deepEqual(
+        { size, etagParts, storageClass },
+        { size: record.size, etagParts: record.etagParts, storageClass: record.storageClass },
+      );
+      assert.ok(row.etag.equals(record.etag));
+      assert.equal(row.checksum?.algorithm, record.checksum?.algorithm);
+      assert.equal(row.checksum?.type, record.checksum?.type);
+    });
+    fc.assert(property, { numRuns: 200 });
+  });
+});

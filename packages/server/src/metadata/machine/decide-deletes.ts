@@ -1,0 +1,88 @@
+import { StoreError } from '../../errors.ts';
+import { invariant } from '../../invariant.ts';
+import type { Command, DeleteResult } from '../types.ts';
+import { apply } from './apply.ts';
+import { bucketOf, checkKey, type Decision, placeVersion, type Stamp, stateOf } from './deciding.ts';
+import type { Effect, VersionRemove } from './effects.ts';
+import { checkGuard } from './guards.ts';
+import { Application } from './manifests.ts';
+import { Overlay } from './overlay.ts';
+import type { DeleteMarker, StoredBucket } from './records.ts';
+import { deletePlacings, deleteVersion } from './transitions.ts';
+import { encodeVersion, type VersionRow } from './versions.ts';
+import { View } from './view.ts';
+
+type Delete = Extract<Command, { type: 'object.delete' }>;
+type Item = Delete['items'][number];
+
+interface Outcome {
+  readonly effects: readonly Effect[];
+  readonly result: DeleteResult;
+}
+
+const nothing: Outcome = { effects: [], result: { version: undefined, marker: false, error: undefined } };
+
+function removal(bucket: number, key: Buffer, row: VersionRow): Outcome {
+  const { sequence, nonce, isNull, isMarker } = row;
+  const effect: VersionRemove = { type: 'version.remove', bucket, key, sequence, nonce, isNull, isMarker };
+  return { effects: [effect], result: { version: row.record(), marker: isMarker, error: undefined } };
+}
+
+function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, item: Item): Outcome {
+  const { key, version } = item;
+  checkKey(key);
+  const newest = view.newest(bucket.id, key);
+  if (version !== undefined) {
+    const row = newest && view.select(newest, version);
+    checkGuard(item.guard, row, 'NoSuchVersion');
+    return deleteVersion[row ? 'there' : 'missing'] === 'remove' ? removal(bucket.id, key, row!) : nothing;
+  }
+  checkGuard(item.guard, newest);
+  const placing = deletePlacings[bucket.versioning][stateOf(newest)];
+  if (placing === 'nothing') return nothing;
+  if (placing === 'remove') {
+    invariant(newest, 'what is removed is there');
+    return removal(bucket.id, key, newest);
+  }
+  const place = placeVersion(view, stamp, bucket, newest, placing, owner);
+  const marker: DeleteMarker = { kind: 'marker', ...place.identity };
+  const row = encodeVersion(marker, place.older);
+  const at = { bucket: bucket.id, key, row, replaces: place.replaces };
+  return {
+    effects: [{ type: 'version.insert', ...at, manifest: 'new', sharedPieces: 0 }],
+    result: { version: marker, marker: true, error: undefined },
+  };
+}
+
+/** A condition that does not hold fails its item alone. */
+function tryItem(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, item: Item): Outcome {
+  try {
+    return deleteItem(view, stamp, bucket, owner, item);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const { code, message } = error;
+    if (code !== 'PreconditionFailed' && code !== 'NoSuchKey' && code !== 'NoSuchVersion') throw error;
+    return { effects: [], result: { version: undefined, marker: false, error: { code, message } } };
+  }
+}
+
+export function decideDelete(view: View, command: Delete, stamp: Stamp): Decision {
+  const bucket = bucketOf(view, command.bucket);
+  const { owner, items } = command;
+  if (items.length === 1) {
+    const { effects, result } = tryItem(view, stamp, bucket, owner, items[0]!);
+    return { effects, reply: { type: 'deleted', results: [result] } };
+  }
+  // A key may be named twice: each item is decided on what the items before it leave behind.
+  const scratch = new Overlay(view.rows);
+  const application = new Application(scratch, stamp.position);
+  const seen = new View(scratch);
+  const effects: Effect[] = [];
+  const results = items.map((item) => {
+    const outcome = tryItem(seen, stamp, bucket, owner, item);
+    apply(application, outcome.effects);
+    effects.push(...outcome.effects);
+    return outcome.result;
+  });
+  return { effects, reply: { type: 'deleted', results } };
+}

@@ -1,0 +1,87 @@
+import { StoreError } from '../../errors.ts';
+import { invariant } from '../../invariant.ts';
+import { limits } from '../../limits.ts';
+import type { Command } from '../types.ts';
+import type { Decision, Stamp } from './deciding.ts';
+import type { Effect } from './effects.ts';
+import { tableEnd, tableStart } from './keys.ts';
+import { decodeIntent } from './rows.ts';
+import { intentEvents } from './transitions.ts';
+import type { View } from './view.ts';
+
+type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
+
+const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
+
+export function decideIntent(
+  view: View,
+  command: Of<'intent.open' | 'intent.close' | 'intent.collected'>,
+  stamp: Stamp,
+): Decision {
+  const { prefix } = command;
+  invariant(prefix.length === 8, 'the prefix of an intent has 8 bytes');
+  const intent = view.intent(prefix);
+  if (command.type === 'intent.open') {
+    if (view.counter('intents') >= limits.openIntents) throw new StoreError('SlowDown');
+    invariant(!intent, 'an intent is opened once');
+    return done({ type: 'intent.write', intent: { prefix, state: 'open', openedAt: stamp.position } });
+  }
+  const event = command.type === 'intent.close' ? 'close' : 'collected';
+  const action = intentEvents[intent?.state ?? 'unknown'][event];
+  if (action === 'ignore') return done();
+  if (action === 'refuse') {
+    throw new StoreError('InvalidRequest', { message: 'An open intent cannot have been collected.' });
+  }
+  return done(
+    event === 'close'
+      ? { type: 'intent.write', intent: { ...intent!, state: 'closed' } }
+      : { type: 'intent.remove', prefix },
+  );
+}
+
+export function decideExpire(view: View, _command: Of<'intent.expire'>, stamp: Stamp): Decision {
+  const effects: Effect[] = [];
+  for (const { value } of view.rows.range({ start: tableStart('intents'), end: tableEnd('intents') })) {
+    const intent = decodeIntent(value);
+    if (intent.state === 'open' && intent.openedAt <= stamp.started) {
+      effects.push({ type: 'intent.write', intent: { ...intent, state: 'closed' } });
+    }
+  }
+  return done(...effects);
+}
+
+/** Within one record pieces go in order: what lies behind one that was left out, or was reported before, is passed over. */
+export function decideCollected(view: View, command: Of<'garbage.collected'>): Decision {
+  const reported = new Map<string, { position: number; ordinal: number; pieces: number[] }>();
+  for (const { position, ordinal, piece } of command.rows) {
+    const name = `${position}/${ordinal}`;
+    const record = reported.get(name);
+    if (record) record.pieces.push(piece);
+    else reported.set(name, { position, ordinal, pieces: [piece] });
+  }
+  const effects: Effect[] = [];
+  for (const { position, ordinal, pieces } of reported.values()) {
+    const garbage = view.garbage(position, ordinal);
+    if (!garbage) continue;
+    const { manifest, first, end } = garbage;
+    const waiting = Array.from(view.pieces(manifest, first, end, pieces.length), (row) => row.index);
+    let next = 0;
+    for (const piece of pieces) if (waiting[next] === piece) next++;
+    if (next > 0) effects.push({ type: 'garbage.remove', position, ordinal, end: waiting[next - 1]! + 1 });
+  }
+  return done(...effects);
+}
+
+export function decideGroups(view: View, command: Of<'group.define'>): Decision {
+  const effects: Effect[] = [];
+  for (const group of command.groups) {
+    const before = view.group(group.id);
+    if (before && before.epoch >= group.epoch) {
+      const same = before.epoch === group.epoch && before.devices.join() === group.devices.join();
+      if (same) continue;
+      throw new StoreError('InvalidArgument', { message: 'A placement group changes only with a higher epoch.' });
+    }
+    effects.push({ type: 'group.write', group });
+  }
+  return done(...effects);
+}

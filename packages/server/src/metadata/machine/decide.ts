@@ -1,0 +1,126 @@
+import { StoreError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { Command } from '../types.ts';
+import { decideDelete } from './decide-deletes.ts';
+import { decideAnnotate, decideAppend, decidePut, decideShare } from './decide-objects.ts';
+import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
+import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
+import { type Decision, type Stamp, withCounts } from './deciding.ts';
+import type { StoredBucket } from './records.ts';
+import { versioningChanges } from './transitions.ts';
+import type { View } from './view.ts';
+
+type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
+
+function createBucket(view: View, command: Of<'bucket.create'>, stamp: Stamp): Decision {
+  const { name, owner, region, wrappedKey } = command;
+  const bytes = Buffer.byteLength(name);
+  if (bytes < limits.bucketNameMin || bytes > limits.bucketNameMax) throw new StoreError('InvalidBucketName');
+  const there = view.bucketNamed(name);
+  if (there) throw new StoreError(there.owner === owner ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists');
+  if (view.counter('buckets') >= limits.buckets) throw new StoreError('TooManyBuckets');
+  const bucket: StoredBucket = {
+    id: Math.max(1, view.counter('bucketId')),
+    name,
+    owner,
+    createdMs: stamp.now,
+    region,
+    versioning: command.versioning ?? 'off',
+    tags: [],
+    wrappedKey,
+    consistency: 'strong',
+    redundancy: undefined,
+  };
+  const reply = { type: 'bucket', bucket: withCounts(view, bucket) } as const;
+  return { effects: [{ type: 'bucket.write', bucket }], reply };
+}
+
+function named(view: View, name: string): StoredBucket {
+  const bucket = view.bucketNamed(name);
+  if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
+  return bucket;
+}
+
+function deleteBucket(view: View, command: Of<'bucket.delete'>): Decision {
+  const { id, name } = named(view, command.name);
+  const { versions, uploads } = view.counts(id);
+  if (versions > 0 || uploads > 0) throw new StoreError('BucketNotEmpty', { resource: name });
+  return { effects: [{ type: 'bucket.remove', id, name }], reply: { type: 'done' } };
+}
+
+function updateBucket(view: View, command: Of<'bucket.update'>): Decision {
+  const before = named(view, command.name);
+  const versioning = command.versioning ?? before.versioning;
+  if (versioningChanges[before.versioning][versioning] === 'refuse') {
+    throw new StoreError('IllegalVersioningConfigurationException', {
+      message: 'Versioning cannot be taken off again, only suspended.',
+    });
+  }
+  const bucket: StoredBucket = {
+    ...before,
+    versioning,
+    tags: command.tags ?? before.tags,
+    consistency: command.consistency ?? before.consistency,
+    redundancy: command.redundancy === undefined ? before.redundancy : (command.redundancy ?? undefined),
+  };
+  const reply = { type: 'bucket', bucket: withCounts(view, bucket) } as const;
+  return { effects: [{ type: 'bucket.write', bucket }], reply };
+}
+
+const ACCESS_KEY_ID_BYTES = 128;
+
+function createKey(view: View, command: Of<'key.create'>, stamp: Stamp): Decision {
+  const { id } = command.record;
+  const bytes = Buffer.byteLength(id);
+  if (bytes === 0 || bytes > ACCESS_KEY_ID_BYTES) {
+    throw new StoreError('InvalidArgument', { message: `An access key id has 1 to ${ACCESS_KEY_ID_BYTES} bytes.` });
+  }
+  if (view.accessKey(id)) throw new StoreError('InvalidArgument', { message: 'The access key id is taken.' });
+  if (view.counter('accessKeys') >= limits.accessKeys) {
+    throw new StoreError('InvalidRequest', { message: 'The number of access keys has reached its limit.' });
+  }
+  const key = { ...command.record, createdMs: stamp.now };
+  return { effects: [{ type: 'key.write', key }], reply: { type: 'done' } };
+}
+
+function revokeKey(view: View, { id }: Of<'key.revoke'>): Decision {
+  if (!view.accessKey(id)) throw new StoreError('NotFound', { resource: id });
+  return { effects: [{ type: 'key.remove', id }], reply: { type: 'done' } };
+}
+
+type Deciders = {
+  readonly [Type in Command['type']]: (view: View, command: Of<Type>, stamp: Stamp) => Decision;
+};
+
+const deciders: Deciders = {
+  'bucket.create': createBucket,
+  'bucket.delete': deleteBucket,
+  'bucket.update': updateBucket,
+  'key.create': createKey,
+  'key.revoke': revokeKey,
+  'object.put': decidePut,
+  'object.share': decideShare,
+  'object.append': decideAppend,
+  'object.delete': decideDelete,
+  'object.annotate': decideAnnotate,
+  'upload.create': decideUploadCreate,
+  'upload.part': decidePart,
+  'upload.complete': decideComplete,
+  'upload.abort': decideAbort,
+  'intent.open': decideIntent,
+  'intent.close': decideIntent,
+  'intent.collected': decideIntent,
+  'intent.expire': decideExpire,
+  'garbage.collected': decideCollected,
+  'group.define': decideGroups,
+  digest: (_view, _command, { digest }) => ({ effects: [{ type: 'digest', digest }], reply: { type: 'done' } }),
+};
+
+/**
+ * Answers a command against a state: what shall be logged, and what the proposer gets once it is. Changes nothing.
+ * @throws StoreError when the command is refused
+ */
+export function decide(view: View, command: Command, stamp: Stamp): Decision {
+  const decider = deciders[command.type] as (view: View, command: Command, stamp: Stamp) => Decision;
+  return decider(view, command, stamp);
+}

@@ -1,0 +1,90 @@
+import type { AccessKeyRecord, BucketId, GroupRecord, IntentRecord, StoredBucket, UploadRecord } from './records.ts';
+
+/*
+ * What a log entry holds. Each effect is fully decided: it names times, ids and sequences, and which version it replaces, so that every
+ * replica applies it alike. What follows from it and the state alone (counts, references, garbage, the row of the GUK) is left to `apply`.
+ * Rows of versions and pieces travel in their own byte form and are stored as they came.
+ */
+
+/** Adds a version or marker as the newest of its key. */
+export interface VersionInsert {
+  readonly type: 'version.insert';
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  /** Encoded version. */
+  readonly row: Buffer;
+  /** Sequence of the version of this key that it takes the place of; 0: none, what is there becomes history. */
+  readonly replaces: number;
+  /**
+   * `new`: the manifest belongs to this version alone. `publish`: the same, and the stripes of its embedded piece become known here.
+   * `share`: some other version holds the first `sharedPieces` pieces of the manifest already. Markers and inline objects: `new`.
+   */
+  readonly manifest: 'new' | 'publish' | 'share';
+  readonly sharedPieces: number;
+}
+
+/** Takes one version or marker away; the next older one becomes the newest where it was the newest. */
+export interface VersionRemove {
+  readonly type: 'version.remove';
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  readonly sequence: number;
+  /** What goes, for those who follow the log. */
+  readonly nonce: Buffer;
+  readonly isNull: boolean;
+  readonly isMarker: boolean;
+}
+
+export type Effect =
+  | { readonly type: 'bucket.write'; readonly bucket: StoredBucket }
+  | { readonly type: 'bucket.remove'; readonly id: BucketId; readonly name: string }
+  | { readonly type: 'key.write'; readonly key: AccessKeyRecord }
+  | { readonly type: 'key.remove'; readonly id: string }
+  | VersionInsert
+  | VersionRemove
+  /** Changes a version in place; its manifest stays the same. */
+  | { readonly type: 'version.update'; readonly bucket: BucketId; readonly key: Buffer; readonly row: Buffer }
+  /** Adds a row to table `pieces`. `publish`: its stripes become known here (else they are already). */
+  | {
+      readonly type: 'piece.write';
+      readonly manifest: Buffer;
+      readonly index: number;
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly publish: boolean;
+      readonly row: Buffer;
+    }
+  /** Begins manifest `manifest` with the first `pieces` pieces of `base`, which some version holds. */
+  | { readonly type: 'piece.link'; readonly manifest: Buffer; readonly base: Buffer; readonly pieces: number }
+  | { readonly type: 'upload.create'; readonly upload: UploadRecord }
+  | {
+      readonly type: 'upload.part';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly upload: Buffer;
+      readonly index: number;
+      readonly row: Buffer;
+    }
+  /**
+   * Ends an upload; a version.insert follows. Rows `drops` become garbage, then rows move as `moves` say, in order; `embedded`: the one
+   * row left goes, because the version holds it.
+   */
+  | {
+      readonly type: 'upload.complete';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly upload: Buffer;
+      readonly drops: readonly number[];
+      readonly moves: readonly (readonly [from: number, to: number])[];
+      readonly embedded: boolean;
+    }
+  | { readonly type: 'upload.abort'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer }
+  | { readonly type: 'intent.write'; readonly intent: IntentRecord }
+  | { readonly type: 'intent.remove'; readonly prefix: Buffer }
+  /** Pieces of a garbage record below `end` are collected. */
+  | { readonly type: 'garbage.remove'; readonly position: number; readonly ordinal: number; readonly end: number }
+  | { readonly type: 'group.write'; readonly group: GroupRecord }
+  /** The digest of the state below this entry. Changes nothing; who applies the entry compares. */
+  | { readonly type: 'digest'; readonly digest: Buffer };
+
+export type EffectType = Effect['type'];

@@ -1,0 +1,226 @@
+import { ByteReader, ByteWriter } from '../../codec/index.ts';
+import { CorruptionError } from '../../errors.ts';
+import type { Effect, EffectType } from './effects.ts';
+import { choice, count } from './fields.ts';
+import {
+  decodeAccessKey,
+  decodeBucket,
+  decodeGroup,
+  decodeIntent,
+  decodeUpload,
+  encodeAccessKey,
+  encodeBucket,
+  encodeGroup,
+  encodeIntent,
+  encodeUpload,
+} from './rows.ts';
+
+/* The payload of a log entry: format 1, then effects, each its code and its fields, to the end. The log keeps length and checksums. */
+
+const ENTRY_FORMAT = 1;
+
+interface Codec<E> {
+  /** Never change or reuse one. */
+  readonly code: number;
+  readonly write: (out: ByteWriter, effect: E) => void;
+  readonly read: (from: ByteReader) => Omit<E, 'type'>;
+}
+
+const manifestKinds = ['new', 'publish', 'share'] as const;
+
+function flag(from: ByteReader): boolean {
+  return choice([false, true], from.u8(), 'flag');
+}
+
+const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Type }>> } = {
+  'bucket.write': {
+    code: 1,
+    write: (out, effect) => out.bytes(encodeBucket(effect.bucket)),
+    read: (from) => ({ bucket: decodeBucket(from.bytes()) }),
+  },
+  'bucket.remove': {
+    code: 2,
+    write: (out, effect) => out.u32(effect.id).string(effect.name),
+    read: (from) => ({ id: from.u32(), name: from.string() }),
+  },
+  'key.write': {
+    code: 3,
+    write: (out, effect) => out.bytes(encodeAccessKey(effect.key)),
+    read: (from) => ({ key: decodeAccessKey(from.bytes()) }),
+  },
+  'key.remove': {
+    code: 4,
+    write: (out, effect) => out.string(effect.id),
+    read: (from) => ({ id: from.string() }),
+  },
+  'version.insert': {
+    code: 5,
+    write: (out, effect) =>
+      out
+        .u32(effect.bucket)
+        .bytes(effect.key)
+        .varint(effect.replaces)
+        .u8(manifestKinds.indexOf(effect.manifest))
+        .varint(effect.sharedPieces)
+        .bytes(effect.row),
+    read: (from) => ({
+      bucket: from.u32(),
+      key: from.bytes(),
+      replaces: from.varint(),
+      manifest: choice(manifestKinds, from.u8(), 'kind of manifest'),
+      sharedPieces: from.varint(),
+      row: from.bytes(),
+    }),
+  },
+  'version.remove': {
+    code: 6,
+    write: (out, effect) =>
+      out
+        .u32(effect.bucket)
+        .bytes(effect.key)
+        .varint(effect.sequence)
+        .raw(effect.nonce)
+        .u8(Number(effect.isNull))
+        .u8(Number(effect.isMarker)),
+    read: (from) => ({
+      bucket: from.u32(),
+      key: from.bytes(),
+      sequence: from.varint(),
+      nonce: from.raw(8),
+      isNull: flag(from),
+      isMarker: flag(from),
+    }),
+  },
+  'version.update': {
+    code: 7,
+    write: (out, effect) => out.u32(effect.bucket).bytes(effect.key).bytes(effect.row),
+    read: (from) => ({ bucket: from.u32(), key: from.bytes(), row: from.bytes() }),
+  },
+  'piece.write': {
+    code: 8,
+    write: (out, effect) =>
+      out
+        .raw(effect.manifest)
+        .u32(effect.index)
+        .u32(effect.bucket)
+        .bytes(effect.key)
+        .u8(Number(effect.publish))
+        .bytes(effect.row),
+    read: (from) => ({
+      manifest: from.raw(16),
+      index: from.u32(),
+      bucket: from.u32(),
+      key: from.bytes(),
+      publish: flag(from),
+      row: from.bytes(),
+    }),
+  },
+  'piece.link': {
+    code: 9,
+    write: (out, effect) => out.raw(effect.manifest).raw(effect.base).u32(effect.pieces),
+    read: (from) => ({ manifest: from.raw(16), base: from.raw(16), pieces: from.u32() }),
+  },
+  'upload.create': {
+    code: 10,
+    write: (out, effect) => out.bytes(encodeUpload(effect.upload)),
+    read: (from) => ({ upload: decodeUpload(from.bytes()) }),
+  },
+  'upload.part': {
+    code: 11,
+    write: (out, effect) =>
+      out.u32(effect.bucket).bytes(effect.key).raw(effect.upload).u32(effect.index).bytes(effect.row),
+    read: (from) => ({
+      bucket: from.u32(),
+      key: from.bytes(),
+      upload: from.raw(16),
+      index: from.u32(),
+      row: from.bytes(),
+    }),
+  },
+  'upload.complete': {
+    code: 12,
+    write: (out, effect) => {
+      out.u32(effect.bucket).bytes(effect.key).raw(effect.upload).varint(effect.drops.length);
+      for (const index of effect.drops) out.varint(index);
+      out.varint(effect.moves.length);
+      for (const [index, to] of effect.moves) out.varint(index).varint(to);
+      out.u8(Number(effect.embedded));
+    },
+    read: (from) => ({
+      bucket: from.u32(),
+      key: from.bytes(),
+      upload: from.raw(16),
+      drops: Array.from({ length: count(from) }, () => from.varint()),
+      moves: Array.from({ length: count(from) }, () => [from.varint(), from.varint()] as const),
+      embedded: flag(from),
+    }),
+  },
+  'upload.abort': {
+    code: 13,
+    write: (out, effect) => out.u32(effect.bucket).bytes(effect.key).raw(effect.upload),
+    read: (from) => ({ bucket: from.u32(), key: from.bytes(), upload: from.raw(16) }),
+  },
+  'intent.write': {
+    code: 14,
+    write: (out, effect) => out.bytes(encodeIntent(effect.intent)),
+    read: (from) => ({ intent: decodeIntent(from.bytes()) }),
+  },
+  'intent.remove': {
+    code: 15,
+    write: (out, effect) => out.raw(effect.prefix),
+    read: (from) => ({ prefix: from.raw(8) }),
+  },
+  'garbage.remove': {
+    code: 16,
+    write: (out, effect) => out.varint(effect.position).varint(effect.ordinal).u32(effect.end),
+    read: (from) => ({ position: from.varint(), ordinal: from.varint(), end: from.u32() }),
+  },
+  'group.write': {
+    code: 17,
+    write: (out, effect) => out.bytes(encodeGroup(effect.group)),
+    read: (from) => ({ group: decodeGroup(from.bytes()) }),
+  },
+  digest: {
+    code: 18,
+    write: (out, effect) => out.raw(effect.digest),
+    read: (from) => ({ digest: from.raw(16) }),
+  },
+};
+
+const types: readonly (EffectType | undefined)[] = (() => {
+  const byCode: (EffectType | undefined)[] = [];
+  for (const type of Object.keys(codecs) as EffectType[]) byCode[codecs[type].code] = type;
+  return byCode;
+})();
+
+/** The bytes of one proposal's effects within an entry. */
+export function encodeEffects(effects: readonly Effect[]): Buffer {
+  let rows = 0;
+  for (const effect of effects) if ('row' in effect) rows += effect.row.length;
+  const out = new ByteWriter(rows + 128);
+  for (const effect of effects) {
+    const codec = codecs[effect.type] as Codec<Effect>;
+    codec.write(out.u8(codec.code), effect);
+  }
+  return out.finish();
+}
+
+const head = Buffer.from([ENTRY_FORMAT]);
+
+/** The payload of an entry, from the bytes of its proposals. */
+export const encodeEntry = (proposals: readonly Buffer[]): Buffer => Buffer.concat([head, ...proposals]);
+
+/** @throws CorruptionError at anything that is not a whole, known effect: such an entry is never skipped */
+export function decodeEntry(payload: Uint8Array): Effect[] {
+  const from = new ByteReader(payload);
+  const format = from.u8();
+  if (format !== ENTRY_FORMAT) throw new CorruptionError(`log entry has unknown format ${format}`);
+  const effects: Effect[] = [];
+  while (from.remaining > 0) {
+    const code = from.u8();
+    const type = types[code];
+    if (type === undefined) throw new CorruptionError(`log entry has unknown effect ${code}`);
+    effects.push({ type, ...codecs[type].read(from) } as Effect);
+  }
+  return effects;
+}

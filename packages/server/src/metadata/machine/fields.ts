@@ -1,0 +1,98 @@
+import type { ByteReader, ByteWriter } from '../../codec/index.ts';
+import { CorruptionError } from '../../errors.ts';
+import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders } from './records.ts';
+
+/* Byte forms of the values that several records share. Numbers of a code table are never reused. */
+
+type Pairs = readonly (readonly [string, string])[];
+
+const algorithms: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'];
+const COMPOSITE = 0x10;
+
+/** 0: none; low bits 1 to 5: algorithm; 0x10: composite. */
+export function checksumCode(checksum: Pick<ObjectChecksum, 'algorithm' | 'type'> | undefined): number {
+  if (!checksum) return 0;
+  return (algorithms.indexOf(checksum.algorithm) + 1) | (checksum.type === 'COMPOSITE' ? COMPOSITE : 0);
+}
+
+export function checksumKind(code: number): Pick<ObjectChecksum, 'algorithm' | 'type'> | undefined {
+  if (code === 0) return undefined;
+  const algorithm = algorithms[(code & ~COMPOSITE) - 1];
+  if (!algorithm) throw new CorruptionError('unknown checksum algorithm');
+  return { algorithm, type: code & COMPOSITE ? 'COMPOSITE' : 'FULL_OBJECT' };
+}
+
+/** 0: none, else 1 to 5. */
+export const algorithmCode = (algorithm: ChecksumAlgorithm | undefined): number =>
+  algorithm === undefined ? 0 : algorithms.indexOf(algorithm) + 1;
+
+export function algorithmOf(code: number): ChecksumAlgorithm | undefined {
+  if (code === 0) return undefined;
+  const algorithm = algorithms[code - 1];
+  if (!algorithm) throw new CorruptionError('unknown checksum algorithm');
+  return algorithm;
+}
+
+/** Any entry of `values` as its index. */
+export function choice<Value>(values: readonly Value[], code: number, what: string): Value {
+  if (code >= values.length) throw new CorruptionError(`unknown ${what}`);
+  return values[code] as Value;
+}
+
+export function writePairs(out: ByteWriter, pairs: Pairs): void {
+  out.varint(pairs.length);
+  for (const [name, value] of pairs) out.string(name).string(value);
+}
+
+export function readPairs(from: ByteReader): Pairs {
+  const pairs: [string, string][] = [];
+  for (let left = count(from); left > 0; left--) pairs.push([from.string(), from.string()]);
+  return pairs;
+}
+
+/** A number of things that take at least one byte each: more than there are bytes left cannot be true. */
+export function count(from: ByteReader): number {
+  const value = from.varint();
+  if (value > from.remaining) throw new CorruptionError('record counts more than it holds');
+  return value;
+}
+
+const headerNames = [
+  'contentType',
+  'contentEncoding',
+  'contentDisposition',
+  'contentLanguage',
+  'cacheControl',
+  'expires',
+  'websiteRedirectLocation',
+] as const satisfies readonly (keyof ObjectHeaders)[];
+
+/** A bit for each header that is there, then their values in this order. */
+export function writeHeaders(out: ByteWriter, headers: ObjectHeaders): void {
+  let bits = 0;
+  for (let i = 0; i < headerNames.length; i++) if (headers[headerNames[i]!] !== undefined) bits |= 1 << i;
+  out.u8(bits);
+  for (const name of headerNames) {
+    const value = headers[name];
+    if (value !== undefined) out.string(value);
+  }
+}
+
+export function readHeaders(from: ByteReader): ObjectHeaders {
+  const bits = from.u8();
+  if (bits >= 1 << headerNames.length) throw new CorruptionError('unknown object header');
+  const headers: { -readonly [Name in keyof ObjectHeaders]: string } = {};
+  for (let i = 0; bits >> i; i++) if (bits & (1 << i)) headers[headerNames[i]!] = from.string();
+  return headers;
+}
+
+/** The record was read to its last byte. */
+export function ended<Value>(from: ByteReader, value: Value): Value {
+  if (from.remaining !== 0) throw new CorruptionError(`record has ${from.remaining} bytes too many`);
+  return value;
+}
+
+export function format(from: ByteReader, version: number, what: string): void {
+  const found = from.u8();
+  if (found !== version) throw new CorruptionError(`${what} has unknown format ${found}`);
+}

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decodeApplied, encodeApplied } from '../applied.ts';
+import type { Effect } from './effects.ts';
+import { decodeEntry, encodeEffects, encodeEntry } from './entry.ts';
+import { keys } from './keys.ts';
+import { decodePieceRow, encodePieceRow } from './pieces.ts';
+import type { ObjectVersion, Piece, StoredBucket, UploadRecord } from './records.ts';
+import * as rows from './rows.ts';
+import { decodeVersion, encodeVersion } from './versions.ts';
+
+/*
+ * Bytes of format 1 as they were first written. Stores that exist hold such bytes: a line that does not match any more is a broken
+ * store, never a test to be brought up to date. A new format adds lines of its own.
+ */
+
+const run = (length: number, from: number): Buffer => Buffer.from(Array.from({ length }, (_, at) => (from + at) % 256));
+
+const inline: Piece = {
+  salt: run(8, 1),
+  size: 5,
+  md5: run(16, 100),
+  checksum: { algorithm: 'CRC32C', type: 'FULL_OBJECT', value: run(4, 50) },
+  compressed: false,
+  body: { inline: Buffer.from('hello') },
+};
+
+const striped: Piece = {
+  salt: run(8, 9),
+  size: 9_000_000_000,
+  md5: run(16, 3),
+  checksum: undefined,
+  compressed: true,
+  body: {
+    stripes: [
+      { id: Buffer.concat([run(15, 20), Buffer.alloc(1)]), group: 300, length: 8_388_608, frames: [65_552, 12] },
+      { id: Buffer.concat([run(15, 40), Buffer.alloc(1)]), group: 1, length: 7, frames: undefined },
+    ],
+  },
+};
+
+const object: ObjectVersion = {
+  kind: 'object',
+  guk: run(16, 200),
+  sequence: 5_000_000_000,
+  nonce: run(8, 60),
+  isNull: true,
+  modifiedMs: 1_700_000_000_123,
+  owner: 'owner',
+  size: 5,
+  etag: run(16, 100),
+  etagParts: 0,
+  storageClass: 'STANDARD',
+  headers: { contentType: 'text/plain', cacheControl: 'no-store' },
+  metadata: [['color', 'blå']],
+  tags: [['k', 'v']],
+  checksum: inline.checksum,
+  wrappedKey: run(6, 70),
+  manifest: { id: Buffer.concat([Buffer.from('000000012a05f200', 'hex'), run(8, 60)]), pieces: 1, embedded: inline },
+  partSizes: [],
+};
+
+const assembled: ObjectVersion = {
+  ...object,
+  isNull: false,
+  etagParts: 4,
+  size: 20,
+  storageClass: 'COLD',
+  checksum: { algorithm: 'SHA256', type: 'COMPOSITE', value: run(32, 0) },
+  manifest: { id: run(16, 90), pieces: 4, embedded: undefined },
+  partSizes: [6, 6, 6, 2],
+};
+
+const bucket: StoredBucket = {
+  id: 7,
+  name: 'photos',
+  owner: 'owner',
+  createdMs: 1_700_000_000_000,
+  region: 'eu-1',
+  versioning: 'suspended',
+  tags: [['a', 'b']],
+  wrappedKey: run(5, 5),
+  consistency: 'causal',
+  redundancy: { copies: 2 },
+};
+
+const upload: UploadRecord = {
+  id: run(16, 1),
+  bucket: 7,
+  key: Buffer.from('k'),
+  initiatedMs: 1_700_000_000_000,
+  owner: 'owner',
+  storageClass: 'STANDARD',
+  headers: { contentType: 'a/b' },
+  metadata: [],
+  tags: [],
+  checksumAlgorithm: 'CRC64NVME',
+  checksumType: 'FULL_OBJECT',
+  wrappedKey: run(3, 8),
+};
+
+const key = {
+  id: 'AK',
+  sealedSecret: run(4, 1),
+  owner: 'o',
+  name: 'n',
+  createdMs: 9,
+  role: 'readonly',
+  buckets: ['b'],
+} as const;
+const marker = {
+  kind: 'marker',
+  guk: run(16, 200),
+  sequence: 6,
+  nonce: run(8, 60),
+  isNull: false,
+  modifiedMs: 8,
+  owner: 'o',
+} as const;
+const at = { bucket: 7, key: Buffer.from('k') };
+
+const effects: readonly Effect[] = [
+  { type: 'bucket.write', bucket },
+  { type: 'bucket.remove', id: 7, name: 'photos' },
+  { type: 'key.write', key },
+  { type: 'key.remove', id: 'AK' },
+  { type: 'version.insert', ...at, row: run(4, 1), replaces: 5, manifest: 'share', sharedPieces: 2 },
+  { type: 'version.remove', ...at, sequence: 5, nonce: run(8, 0), isNull: false, isMarker: true },
+  { type: 'version.update', ...at, row: run(4, 1) },
+  { type: 'piece.write', ...at, manifest: run(16, 0), index: 3, publish: true, row: run(4, 1) },
+  { type: 'piece.link', manifest: run(16, 0), base: run(16, 1), pieces: 3 },
+  { type: 'upload.create', upload },
+  { type: 'upload.part', ...at, upload: run(16, 0), index: 3, row: run(4, 1) },
+  { type: 'upload.complete', ...at, upload: run(16, 0), drops: [4], moves: [[2, 1]], embedded: false },
+  { type: 'upload.abort', ...at, upload: run(16, 0) },
+  { type: 'intent.write', intent: { prefix: run(8, 0), state: 'open', openedAt: 4 } },
+  { type: 'intent.remove', prefix: run(8, 0) },
+  { type: 'garbage.remove', position: 300, ordinal: 1, end: 2 },
+  { type: 'group.write', group: { id: 3, epoch: 1, devices: ['d'] } },
+  { type: 'digest', digest: run(16, 0) },
+];
+
+const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => unknown, value: unknown]> = {
+  object: [() => encodeVersion(object, false), decodeVersion, object],
+  assembled: [() => encodeVersion(assembled, true), decodeVersion, assembled],
+  marker: [() => encodeVersion(marker, true), decodeVersion, marker],
+  piece: [
+    () => encodePieceRow({ kind: 'piece', modifiedMs: 5, start: 1000, piece: striped }),
+    decodePieceRow,
+    { kind: 'piece', modifiedMs: 5, start: 1000, piece: striped },
+  ],
+  link: [
+    () => encodePieceRow({ kind: 'link', manifest: run(16, 0), pieces: 4 }),
+    decodePieceRow,
+    { kind: 'link', manifest: run(16, 0), pieces: 4 },
+  ],
+  bucket: [() => rows.encodeBucket(bucket), rows.decodeBucket, bucket],
+  counts: [
+    () => rows.encodeCounts({ objects: 1, versions: 2, uploads: 3, bytes: 2 ** 40 }),
+    rows.decodeCounts,
+    { objects: 1, versions: 2, uploads: 3, bytes: 2 ** 40 },
+  ],
+  upload: [() => rows.encodeUpload(upload), rows.decodeUpload, upload],
+  accessKey: [() => rows.encodeAccessKey(key), rows.decodeAccessKey, key],
+  garbage: [
+    () => rows.encodeGarbage({ manifest: run(16, 0), first: 1, end: 9 }),
+    rows.decodeGarbage,
+    { manifest: run(16, 0), first: 1, end: 9 },
+  ],
+  stripe: [
+    () => rows.encodeStripe({ manifest: run(16, 0), group: 300, ...at }),
+    rows.decodeStripe,
+    { manifest: run(16, 0), group: 300, ...at },
+  ],
+  place: [() => rows.encodePlace(7, Buffer.from('k')), rows.decodePlace, at],
+  number: [() => rows.encodeNumber(2 ** 40 + 3), rows.decodeNumber, 2 ** 40 + 3],
+  applied: [
+    () => encodeApplied({ position: 9, epoch: 2, hash: run(16, 0), digest: run(16, 16) }),
+    decodeApplied,
+    { position: 9, epoch: 2, hash: run(16, 0), digest: run(16, 16) },
+  ],
+  entry: [() => encodeEntry(effects.map((effect) => encodeEffects([effect]))), decodeEntry, effects],
+};
+
+const rowKeys: Record<string, Buffer> = {
+  object: keys.object(7, Buffer.from('k')),
+  history: keys.history(run(16, 0), 5),
+  guk: keys.guk(run(16, 0)),
+  nullVersion: keys.nullVersion(run(16, 0)),
+  bucket: keys.bucket('photos'),
+  bucketId: keys.bucketId(7),
+  bucketCounts: keys.bucketCounts(7),
+  upload: keys.upload(7, Buffer.from('12345678'), run(16, 0)),
+  uploadLonger: keys.upload(7, Buffer.from('123456789'), run(16, 0)),
+  piece: keys.piece(run(16, 0), 3),
+  reference: keys.reference(run(16, 0), 3),
+  stripe: keys.stripe(run(16, 0)),
+  garbage: keys.garbage(300, 2),
+  intent: keys.intent(run(8, 0)),
+  group: keys.group(3),
+  accessKey: keys.accessKey('AK'),
+  counter: keys.counter(1),
+  meta: keys.meta(1),
+};
+
+/** In hexadecimal. */
+const golden: Record<string, string> = {
+  object:
+    '010202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017603001c0102030405060708050568656c6c6f',
+  assembled:
+    '010c15000400000000f2052a010000007b68e5cf8b01000014000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657204434f4c4406464748494a4b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b0176005a5b5c5d5e5f60616263646566676869020603020104',
+  marker:
+    '0105000000000000060000000000000008000000000000000000000000000000000000000000000000000000000000003c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7016f',
+  piece:
+    '01000500000000000000e80703090a0b0c0d0e0f1080b4c4c321030405060708090a0b0c0d0e0f101112021415161718191a1b1c1d1e1f202122ac0280808004039080040c28292a2b2c2d2e2f30313233343536010700',
+  link: '0101000102030405060708090a0b0c0d0e0f04',
+  bucket: '01070000000670686f746f73056f776e65720068e5cf8b0100000465752d310201016101620505060708090102',
+  counts: '010100000000000000020000000000000003000000000000000000000000010000',
+  upload:
+    '010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000003010308090a',
+  accessKey: '0102414b0401020304016f016e090000000000000002010162',
+  garbage: '01000102030405060708090a0b0c0d0e0f0100000009000000',
+  stripe: '01000102030405060708090a0b0c0d0e0fac02070000006b',
+  place: '01070000006b',
+  number: '0300000000010000',
+  applied: '0109000000000000000200000000000000000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f',
+  entry:
+    '01012d01070000000670686f746f73056f776e65720068e5cf8b0100000465752d31020101610162050506070809010202070000000670686f746f7303190102414b0401020304016f016e0900000000000000020101620402414b0507000000016b05020204010203040607000000016b05000102030405060700010707000000016b040102030408000102030405060708090a0b0c0d0e0f0300000007000000016b01040102030409000102030405060708090a0b0c0d0e0f0102030405060708090a0b0c0d0e0f10030000000a3b010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000003010308090a0b07000000016b000102030405060708090a0b0c0d0e0f0300000004010203040c07000000016b000102030405060708090a0b0c0d0e0f0104010201000d07000000016b000102030405060708090a0b0c0d0e0f0e120100010203040506070004000000000000000f000102030405060710ac020102000000110901030000000101016412000102030405060708090a0b0c0d0e0f',
+};
+
+const goldenKeys: Record<string, string> = {
+  object: '01000000076b',
+  history: '02000102030405060708090a0b0c0d0e0ffffffffffffffffa',
+  guk: '03000102030405060708090a0b0c0d0e0f',
+  nullVersion: '08000102030405060708090a0b0c0d0e0f',
+  bucket: '0470686f746f73',
+  bucketId: '0500000007',
+  bucketCounts: '0600000007',
+  upload: '0700000007313233343536373808000102030405060708090a0b0c0d0e0f',
+  uploadLonger: '07000000073132333435363738ff390000000000000001000102030405060708090a0b0c0d0e0f',
+  piece: '09000102030405060708090a0b0c0d0e0f00000003',
+  reference: '0a000102030405060708090a0b0c0d0e0f00000003',
+  stripe: '0b000102030405060708090a0b0c0d0e0f',
+  garbage: '0c000000000000012c00000002',
+  intent: '0d0001020304050607',
+  group: '0e00000003',
+  accessKey: '0f414b',
+  counter: '1001',
+  meta: '0001',
+};
+
+describe('the bytes of format 1', () => {
+  for (const [name, [bytes, again, value]] of Object.entries(written)) {
+    it(`are those of the first ${name}`, () => {
+      assert.equal(bytes().toString('hex'), golden[name]);
+      assert.deepEqual(again(Buffer.from(golden[name]!, 'hex')), value);
+    });
+  }
+
+  it('are those of the first row keys', () => {
+    for (const [name, key] of Object.entries(rowKeys)) assert.equal(key.toString('hex'), goldenKeys[name], name);
+  });
+});

@@ -1,0 +1,198 @@
+import { CorruptionError } from '../../errors.ts';
+import type { BucketId } from './records.ts';
+
+/*
+ * One key space, ordered as unsigned bytes. The first byte names the table. Keys of objects stand raw at the end of their row key, so
+ * their order is exact whatever bytes they hold. Where something must follow an object key (uploads), the key is written in groups of
+ * eight bytes, each followed by a count, which keeps the order and costs an eighth more.
+ */
+
+/** The first byte of every row key. Never change or reuse one. */
+export const tables = {
+  meta: 0x00,
+  objects: 0x01,
+  history: 0x02,
+  guks: 0x03,
+  buckets: 0x04,
+  bucketIds: 0x05,
+  bucketCounts: 0x06,
+  uploads: 0x07,
+  nulls: 0x08,
+  pieces: 0x09,
+  references: 0x0a,
+  stripes: 0x0b,
+  garbage: 0x0c,
+  intents: 0x0d,
+  groups: 0x0e,
+  accessKeys: 0x0f,
+  counters: 0x10,
+} as const;
+
+export type Table = keyof typeof tables;
+
+/** Counters: the next sequence, the next bucket id, buckets, open intents, access keys. */
+export const counters = { sequence: 0x01, bucketId: 0x02, buckets: 0x03, intents: 0x04, accessKeys: 0x05 } as const;
+
+const GROUP = 8;
+const MORE = 0xff;
+
+const sized = (table: number, length: number): Buffer => {
+  const key = Buffer.allocUnsafe(length);
+  key[0] = table;
+  return key;
+};
+
+function u64At(key: Buffer, value: number, at: number): void {
+  key.writeUInt32BE(Math.floor(value / 2 ** 32), at);
+  key.writeUInt32BE(value % 2 ** 32, at + 4);
+}
+
+const readU64 = (key: Buffer, at: number): number => key.readUInt32BE(at) * 2 ** 32 + key.readUInt32BE(at + 4);
+
+function prefixed(table: number, id: Uint8Array): Buffer {
+  const key = sized(table, 1 + id.length);
+  key.set(id, 1);
+  return key;
+}
+
+function numbered(table: number, value: number): Buffer {
+  const key = sized(table, 5);
+  key.writeUInt32BE(value, 1);
+  return key;
+}
+
+function idAndIndex(table: number, id: Uint8Array, index: number): Buffer {
+  const key = sized(table, 21);
+  key.set(id, 1);
+  key.writeUInt32BE(index, 17);
+  return key;
+}
+
+/** First byte of an object's key within its row key in `objects`. */
+const objectKeyAt = 5;
+
+/** The first key above every key of a table. */
+export const tableEnd = (table: Table): Buffer => Buffer.from([tables[table] + 1]);
+export const tableStart = (table: Table): Buffer => Buffer.from([tables[table]]);
+
+export const keys = {
+  meta: (name: number) => Buffer.from([tables.meta, name]),
+  counter: (name: number) => Buffer.from([tables.counters, name]),
+
+  object(bucket: BucketId, key: Uint8Array): Buffer {
+    const out = sized(tables.objects, objectKeyAt + key.length);
+    out.writeUInt32BE(bucket, 1);
+    out.set(key, objectKeyAt);
+    return out;
+  },
+
+  /** Newer versions first. */
+  history(guk: Uint8Array, sequence: number): Buffer {
+    const out = sized(tables.history, 25);
+    out.set(guk, 1);
+    out.writeUInt32BE(0xffff_ffff - Math.floor(sequence / 2 ** 32), 17);
+    out.writeUInt32BE(0xffff_ffff - (sequence % 2 ** 32), 21);
+    return out;
+  },
+  /** First possible history row of an object, and the first key behind the last one. */
+  historyStart: (guk: Uint8Array) => prefixed(tables.history, guk),
+  historyEnd: (guk: Uint8Array) => keys.history(guk, 0),
+
+  guk: (guk: Uint8Array) => prefixed(tables.guks, guk),
+  nullVersion: (guk: Uint8Array) => prefixed(tables.nulls, guk),
+  bucket: (name: string) => prefixed(tables.buckets, Buffer.from(name)),
+  bucketId: (id: BucketId) => numbered(tables.bucketIds, id),
+  bucketCounts: (id: BucketId) => numbered(tables.bucketCounts, id),
+
+  upload(bucket: BucketId, key: Uint8Array, upload: Uint8Array): Buffer {
+    const start = keys.uploadStart(bucket, key);
+    const out = Buffer.allocUnsafe(start.length + upload.length);
+    out.set(start, 0);
+    out.set(upload, start.length);
+    return out;
+  },
+  /** First possible row of a key's uploads, or of the uploads of all keys that begin with it. */
+  uploadStart(bucket: BucketId, key: Uint8Array): Buffer {
+    const groups = Math.max(1, Math.ceil(key.length / GROUP));
+    const out = sized(tables.uploads, 5 + groups * (GROUP + 1));
+    out.writeUInt32BE(bucket, 1);
+    for (let group = 0; group < groups; group++) {
+      const at = 5 + group * (GROUP + 1);
+      const from = group * GROUP;
+      const count = Math.min(GROUP, key.length - from);
+      out.fill(0, at, at + GROUP);
+      out.set(key.subarray(from, from + count), at);
+      out[at + GROUP] = group === groups - 1 ? count : MORE;
+    }
+    return out;
+  },
+  uploadsOf: (bucket: BucketId) => numbered(tables.uploads, bucket),
+
+  piece: (manifest: Uint8Array, index: number) => idAndIndex(tables.pieces, manifest, index),
+  reference: (manifest: Uint8Array, pieces: number) => idAndIndex(tables.references, manifest, pieces),
+  stripe: (id: Uint8Array) => prefixed(tables.stripes, id),
+
+  garbage(position: number, ordinal: number): Buffer {
+    const out = sized(tables.garbage, 13);
+    u64At(out, position, 1);
+    out.writeUInt32BE(ordinal, 9);
+    return out;
+  },
+
+  intent: (prefix: Uint8Array) => prefixed(tables.intents, prefix),
+  group: (id: number) => numbered(tables.groups, id),
+  accessKey: (id: string) => prefixed(tables.accessKeys, Buffer.from(id)),
+};
+
+/** The parts of a row key. Each throws CorruptionError when the key cannot be one of its table. */
+export const parse = {
+  objectKey(key: Buffer): Buffer {
+    if (key.length < objectKeyAt) throw new CorruptionError('key of table objects is too short');
+    return key.subarray(objectKeyAt);
+  },
+  bucketId(key: Buffer): BucketId {
+    if (key.length < 5) throw new CorruptionError('key is too short for a bucket id');
+    return key.readUInt32BE(1);
+  },
+  sequence(key: Buffer): number {
+    if (key.length !== 25) throw new CorruptionError('key of table history has a wrong length');
+    return (0xffff_ffff - key.readUInt32BE(17)) * 2 ** 32 + (0xffff_ffff - key.readUInt32BE(21));
+  },
+  index(key: Buffer): number {
+    if (key.length !== 21) throw new CorruptionError('key of an indexed table has a wrong length');
+    return key.readUInt32BE(17);
+  },
+  manifest: (key: Buffer): Buffer => key.subarray(1, 17),
+  garbage(key: Buffer): { position: number; ordinal: number } {
+    if (key.length !== 13) throw new CorruptionError('key of table garbage has a wrong length');
+    return { position: readU64(key, 1), ordinal: key.readUInt32BE(9) };
+  },
+  upload(row: Buffer): { key: Buffer; upload: Buffer } {
+    const groups: Buffer[] = [];
+    for (let at = 5; ; at += GROUP + 1) {
+      const count = row[at + GROUP];
+      if (count === undefined || (count > GROUP && count !== MORE)) {
+        throw new CorruptionError('key of table uploads is malformed');
+      }
+      groups.push(row.subarray(at, at + (count === MORE ? GROUP : count)));
+      if (count === MORE) continue;
+      const upload = row.subarray(at + GROUP + 1);
+      if (upload.length !== 16) throw new CorruptionError('key of table uploads is malformed');
+      return { key: Buffer.concat(groups), upload };
+    }
+  },
+};
+
+/** The first key above every key that begins with `prefix`; undefined when there is none (all 0xff). */
+export function successorOfPrefix(prefix: Uint8Array): Buffer | undefined {
+  let length = prefix.length;
+  while (length > 0 && prefix[length - 1] === 0xff) length--;
+  if (length === 0) return undefined;
+  const out = Buffer.from(prefix.subarray(0, length));
+  out[length - 1]! += 1;
+  return out;
+}
+
+/** The map key of a row key: one character a byte, so that strings sort as the bytes do. */
+export const textOf = (key: Uint8Array): string =>
+  (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1');

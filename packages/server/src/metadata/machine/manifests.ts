@@ -1,0 +1,163 @@
+import { CorruptionError } from '../../errors.ts';
+import { keys, parse } from './keys.ts';
+import type { Rows } from './overlay.ts';
+import { decodePieceRow, encodePieceRow, stripesOf } from './pieces.ts';
+import type { BucketCounts, BucketId, ObjectVersion, Piece } from './records.ts';
+import { decodeNumber, encodeCounts, encodeGarbage, encodeNumber, encodeStripe } from './rows.ts';
+import { isOutside } from './versions.ts';
+import { View } from './view.ts';
+
+/*
+ * Who holds which bytes.
+ *
+ * A manifest is a list of pieces that only grows; a version holds the first n of them. Several versions may hold the same manifest
+ * (copies, metadata patches, appends with versioning on), with different n. Rows of table `references` count the holders for each n; a
+ * manifest that a single version holds has no such row, which is the case of nearly all. When the longest holder goes, the pieces
+ * behind the next longest become garbage; when the last one goes, all do. A manifest that begins with a link holds the pieces that the
+ * link stands for, as a version would.
+ *
+ * Garbage is a range of rows of table `pieces`, so deleting an object costs the same whatever its size: the rows and their stripes go
+ * one by one as the collector reports them. Every stripe belongs to one piece of one row, and is garbage once at most.
+ *
+ * Rejected: counting references for each stripe (a fork of a long manifest then touches every stripe, and the collector has to know of
+ * shared ones); garbage rows for each stripe at the time of the deletion (655,360 rows in one entry for an object of 5 TiB).
+ */
+
+/** One entry being applied. */
+export class Application {
+  readonly rows: Rows;
+  readonly view: View;
+  readonly position: number;
+  /** Numbers the garbage records of this entry. */
+  #ordinal = 0;
+
+  constructor(rows: Rows, position: number) {
+    this.rows = rows;
+    this.view = new View(rows);
+    this.position = position;
+  }
+
+  count(bucket: BucketId, change: Partial<BucketCounts>): void {
+    const counts = this.view.counts(bucket);
+    const next = {
+      objects: counts.objects + (change.objects ?? 0),
+      versions: counts.versions + (change.versions ?? 0),
+      uploads: counts.uploads + (change.uploads ?? 0),
+      bytes: counts.bytes + (change.bytes ?? 0),
+    };
+    fits(next.objects >= 0 && next.versions >= 0 && next.uploads >= 0 && next.bytes >= 0, 'counts stay above zero');
+    this.rows.set(keys.bucketCounts(bucket), encodeCounts(next));
+  }
+
+  /** Makes the stripes of a piece known, under the object that they are published for. */
+  publish(piece: Piece, manifest: Buffer, bucket: BucketId, key: Buffer): void {
+    for (const { id, group } of stripesOf(piece)) {
+      this.rows.set(keys.stripe(id), encodeStripe({ manifest, group, bucket, key }));
+    }
+  }
+
+  /** One more holder of the first `pieces` pieces; there is one already that holds the first `held`. */
+  hold(manifest: Buffer, held: number, pieces: number): void {
+    const [any] = this.#references(manifest, { limit: 1 });
+    if (!any) this.rows.set(keys.reference(manifest, held), encodeNumber(1));
+    const key = keys.reference(manifest, pieces);
+    const row = this.rows.get(key);
+    this.rows.set(key, encodeNumber((row ? decodeNumber(row) : 0) + 1));
+  }
+
+  /** A version goes: what only it held becomes garbage. */
+  release(version: ObjectVersion): void {
+    if (!isOutside(version.manifest)) return;
+    const { id, pieces, embedded } = version.manifest;
+    if (embedded && this.#references(id, { limit: 1 }).length === 0) {
+      const row = { kind: 'piece', modifiedMs: version.modifiedMs, start: 0, piece: embedded } as const;
+      this.rows.set(keys.piece(id, 0), encodePieceRow(row));
+      this.discard(id, 0, 1);
+      return;
+    }
+    this.#let(id, pieces);
+  }
+
+  #let(manifest: Buffer, pieces: number): void {
+    let id = manifest;
+    let held = pieces;
+    while (true) {
+      if (this.#references(id, { limit: 1 }).length > 0) {
+        this.#forget(id, held);
+        return;
+      }
+      this.discard(id, 0, held);
+      const first = this.view.piece(id, 0);
+      if (first?.kind !== 'link') return;
+      id = first.manifest;
+      held = first.pieces;
+    }
+  }
+
+  /** One holder of several goes. */
+  #forget(manifest: Buffer, pieces: number): void {
+    const key = keys.reference(manifest, pieces);
+    const row = this.rows.get(key);
+    fits(row, 'a shared manifest has a row for each of its holders');
+    const left = decodeNumber(row) - 1;
+    this.rows.set(key, left === 0 ? undefined : encodeNumber(left));
+    const [longest] = this.#references(manifest, { limit: 1, reverse: true });
+    fits(longest, 'a shared manifest keeps a holder when another goes');
+    if (longest.pieces < pieces) this.discard(manifest, longest.pieces, pieces);
+    const lowest = this.#references(manifest, { limit: 2 });
+    if (lowest.length === 1 && lowest[0]!.holders === 1) {
+      this.rows.set(keys.reference(manifest, lowest[0]!.pieces), undefined);
+    }
+  }
+
+  #references(manifest: Buffer, bounds: { limit: number; reverse?: boolean }): { pieces: number; holders: number }[] {
+    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff), ...bounds };
+    return Array.from(this.rows.range(range), ({ key, value }) => ({
+      pieces: parse.index(key),
+      holders: decodeNumber(value),
+    }));
+  }
+
+  /** Rows [first, end) of a manifest are garbage from this entry on. */
+  discard(manifest: Buffer, first: number, end: number): void {
+    this.rows.set(keys.garbage(this.position, this.#ordinal++), encodeGarbage({ manifest, first, end }));
+  }
+
+  /** A row of table `pieces` gives its place away: what it held moves below an id of its own and is garbage. */
+  displace(row: Buffer): void {
+    const value = decodePieceRow(row);
+    fits(value.kind === 'piece', 'only pieces are displaced');
+    if (stripesOf(value.piece).length === 0) return;
+    const id = displacedId(this.position, this.#ordinal);
+    this.rows.set(keys.piece(id, 0), row);
+    this.discard(id, 0, 1);
+  }
+
+  /** Pieces of a garbage record below `end` are collected: they and their stripes are forgotten. */
+  collected(position: number, ordinal: number, end: number): void {
+    const record = this.view.garbage(position, ordinal);
+    fits(record && end > record.first && end <= record.end, 'what is collected was garbage');
+    for (const { index, row } of Array.from(this.view.pieces(record.manifest, record.first, end))) {
+      if (row.kind === 'piece') for (const { id } of stripesOf(row.piece)) this.rows.set(keys.stripe(id), undefined);
+      this.rows.set(keys.piece(record.manifest, index), undefined);
+    }
+    const [more] = this.view.pieces(record.manifest, end, record.end, 1);
+    const left = more && encodeGarbage({ manifest: record.manifest, first: more.index, end: record.end });
+    this.rows.set(keys.garbage(position, ordinal), left);
+  }
+}
+
+/** Manifest id for a displaced piece. Others begin with a sequence below 2^53, so never with 0xff. */
+function displacedId(position: number, ordinal: number): Buffer {
+  const id = Buffer.alloc(16);
+  id[0] = 0xff;
+  id.writeUInt32BE(Math.floor(position / 2 ** 32), 4);
+  id.writeUInt32BE(position % 2 ** 32, 8);
+  id.writeUInt32BE(ordinal, 12);
+  return id;
+}
+
+/** An effect that does not fit the state shows that the two belong to different histories: the replica must stop. */
+export function fits(condition: unknown, sentence: string): asserts condition {
+  if (!condition) throw new CorruptionError(`log entry does not fit the state: ${sentence}`);
+}

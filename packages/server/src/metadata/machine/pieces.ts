@@ -1,0 +1,116 @@
+import { ByteReader, ByteWriter, digestBytes } from '../../codec/index.ts';
+import { CorruptionError } from '../../errors.ts';
+import { checksumCode, checksumKind, count, ended, format } from './fields.ts';
+import type { ObjectChecksum, Piece, PieceRow, Stripe } from './records.ts';
+
+/* Byte forms of pieces: embedded in a version, or as rows of table `pieces`. docs/formats/metadata.md draws them. */
+
+const FORMAT = 1;
+const KIND_PIECE = 0;
+const KIND_LINK = 1;
+
+const COMPRESSED = 1;
+const STRIPES = 2;
+const CHECKSUM = 4;
+/** MD5 and checksum are those of the version that embeds the piece. */
+const SAME_MD5 = 8;
+const SAME_CHECKSUM = 16;
+
+/** What a version and its embedded piece usually have in common. */
+export interface Shared {
+  readonly md5: Buffer;
+  readonly checksum: ObjectChecksum | undefined;
+}
+
+const sameChecksum = (a: ObjectChecksum, b: ObjectChecksum | undefined): boolean =>
+  b !== undefined && a.algorithm === b.algorithm && a.type === b.type && a.value.equals(b.value);
+
+function writeChecksum(out: ByteWriter, checksum: ObjectChecksum): void {
+  out.u8(checksumCode(checksum)).raw(checksum.value);
+}
+
+function readChecksum(from: ByteReader): ObjectChecksum {
+  const kind = checksumKind(from.u8());
+  if (!kind) throw new CorruptionError('checksum without an algorithm');
+  return { ...kind, value: from.raw(digestBytes[kind.algorithm]) };
+}
+
+export function writePiece(out: ByteWriter, piece: Piece, shared?: Shared): void {
+  const sameMd5 = shared?.md5.equals(piece.md5) === true;
+  const same = piece.checksum !== undefined && sameChecksum(piece.checksum, shared?.checksum);
+  out.u8(
+    (piece.compressed ? COMPRESSED : 0) |
+      ('stripes' in piece.body ? STRIPES : 0) |
+      (piece.checksum ? CHECKSUM : 0) |
+      (sameMd5 ? SAME_MD5 : 0) |
+      (same ? SAME_CHECKSUM : 0),
+  );
+  out.raw(piece.salt).varint(piece.size);
+  if (!sameMd5) out.raw(piece.md5);
+  if (piece.checksum && !same) writeChecksum(out, piece.checksum);
+  if ('inline' in piece.body) {
+    out.bytes(piece.body.inline);
+    return;
+  }
+  out.varint(piece.body.stripes.length);
+  for (const stripe of piece.body.stripes) {
+    out.raw(stripe.id.subarray(0, 15)).varint(stripe.group).varint(stripe.length);
+    out.varint(stripe.frames === undefined ? 0 : stripe.frames.length + 1);
+    for (const frame of stripe.frames ?? []) out.varint(frame);
+  }
+}
+
+function readStripe(from: ByteReader): Stripe {
+  const id = Buffer.alloc(16);
+  id.set(from.raw(15), 0);
+  const group = from.varint();
+  const length = from.varint();
+  const coded = from.varint();
+  if (coded === 0) return { id, group, length, frames: undefined };
+  if (coded - 1 > from.remaining) throw new CorruptionError('stripe counts more frames than it holds');
+  const frames: number[] = [];
+  for (let left = coded - 1; left > 0; left--) frames.push(from.varint());
+  return { id, group, length, frames };
+}
+
+export function readPiece(from: ByteReader, shared?: Shared): Piece {
+  const flags = from.u8();
+  if (flags >= 32) throw new CorruptionError('piece has unknown flags');
+  const salt = from.raw(8);
+  const size = from.varint();
+  if (flags & (SAME_MD5 | SAME_CHECKSUM) && !shared) throw new CorruptionError('piece borrows from no version');
+  const md5 = flags & SAME_MD5 ? shared!.md5 : from.raw(16);
+  let checksum: ObjectChecksum | undefined;
+  if (flags & SAME_CHECKSUM) {
+    if (!shared!.checksum || !(flags & CHECKSUM))
+      throw new CorruptionError('piece borrows a checksum that is not there');
+    checksum = shared!.checksum;
+  } else if (flags & CHECKSUM) checksum = readChecksum(from);
+  const compressed = (flags & COMPRESSED) !== 0;
+  if (!(flags & STRIPES)) return { salt, size, md5, checksum, compressed, body: { inline: from.bytes() } };
+  const stripes: Stripe[] = [];
+  for (let left = count(from); left > 0; left--) stripes.push(readStripe(from));
+  return { salt, size, md5, checksum, compressed, body: { stripes } };
+}
+
+export function encodePieceRow(row: PieceRow): Buffer {
+  const out = new ByteWriter(128);
+  out.u8(FORMAT);
+  if (row.kind === 'link') return out.u8(KIND_LINK).raw(row.manifest).varint(row.pieces).finish();
+  out.u8(KIND_PIECE).u64(row.modifiedMs).varint(row.start);
+  writePiece(out, row.piece);
+  return out.finish();
+}
+
+export function decodePieceRow(bytes: Uint8Array): PieceRow {
+  const from = new ByteReader(bytes);
+  format(from, FORMAT, 'piece');
+  const kind = from.u8();
+  if (kind === KIND_LINK) return ended(from, { kind: 'link', manifest: from.raw(16), pieces: from.varint() });
+  if (kind !== KIND_PIECE) throw new CorruptionError(`unknown kind ${kind} of piece`);
+  const modifiedMs = from.u64();
+  const start = from.varint();
+  return ended(from, { kind: 'piece', modifiedMs, start, piece: readPiece(from) });
+}
+
+export const stripesOf = (piece: Piece): readonly Stripe[] => ('stripes' in piece.body ? piece.body.stripes : []);

@@ -1,0 +1,196 @@
+import { ByteReader, ByteWriter } from '../../codec/index.ts';
+import { CorruptionError } from '../../errors.ts';
+import {
+  algorithmCode,
+  algorithmOf,
+  choice,
+  count,
+  ended,
+  format,
+  readHeaders,
+  readPairs,
+  writeHeaders,
+  writePairs,
+} from './fields.ts';
+import type {
+  AccessKeyRecord,
+  BucketCounts,
+  GarbageRecord,
+  GroupRecord,
+  IntentRecord,
+  StoredBucket,
+  StripeRecord,
+  UploadRecord,
+  Versioning,
+} from './records.ts';
+
+/* Byte forms of the smaller rows. Each begins with its format, 1. Fields that the row key holds are not repeated, unless noted. */
+
+const versionings: readonly Versioning[] = ['off', 'enabled', 'suspended'];
+const consistencies = ['strong', 'causal', 'eventual'] as const;
+const roles = ['root', 'readwrite', 'readonly'] as const;
+const states = ['open', 'closed'] as const;
+const checksumTypes = [undefined, 'FULL_OBJECT', 'COMPOSITE'] as const;
+
+const start = (capacity?: number): ByteWriter => new ByteWriter(capacity).u8(1);
+
+function open(bytes: Uint8Array, what: string): ByteReader {
+  const from = new ByteReader(bytes);
+  format(from, 1, what);
+  return from;
+}
+
+/** Holds the id too: the same bytes travel in log entries. */
+export function encodeBucket(bucket: StoredBucket): Buffer {
+  const out = start().u32(bucket.id).string(bucket.name).string(bucket.owner).u64(bucket.createdMs);
+  out.string(bucket.region).u8(versionings.indexOf(bucket.versioning));
+  writePairs(out, bucket.tags);
+  out.bytes(bucket.wrappedKey).u8(consistencies.indexOf(bucket.consistency));
+  return out.varint(bucket.redundancy === undefined ? 0 : bucket.redundancy.copies).finish();
+}
+
+export function decodeBucket(bytes: Uint8Array): StoredBucket {
+  const from = open(bytes, 'bucket');
+  const bucket = {
+    id: from.u32(),
+    name: from.string(),
+    owner: from.string(),
+    createdMs: from.u64(),
+    region: from.string(),
+    versioning: choice(versionings, from.u8(), 'versioning'),
+    tags: readPairs(from),
+    wrappedKey: from.bytes(),
+    consistency: choice(consistencies, from.u8(), 'consistency'),
+  };
+  const copies = from.varint();
+  return ended(from, { ...bucket, redundancy: copies === 0 ? undefined : { copies } });
+}
+
+export const encodeCounts = (counts: BucketCounts): Buffer =>
+  start(33).u64(counts.objects).u64(counts.versions).u64(counts.uploads).u64(counts.bytes).finish();
+
+export function decodeCounts(bytes: Uint8Array): BucketCounts {
+  const from = open(bytes, 'bucket counts');
+  return ended(from, { objects: from.u64(), versions: from.u64(), uploads: from.u64(), bytes: from.u64() });
+}
+
+/** Holds id, bucket and key too: the same bytes travel in log entries. */
+export function encodeUpload(upload: UploadRecord): Buffer {
+  const out = start().raw(upload.id).u32(upload.bucket).bytes(upload.key).u64(upload.initiatedMs).string(upload.owner);
+  out.string(upload.storageClass);
+  writeHeaders(out, upload.headers);
+  writePairs(out, upload.metadata);
+  writePairs(out, upload.tags);
+  out.u8(algorithmCode(upload.checksumAlgorithm)).u8(checksumTypes.indexOf(upload.checksumType));
+  return out.bytes(upload.wrappedKey).finish();
+}
+
+export function decodeUpload(bytes: Uint8Array): UploadRecord {
+  const from = open(bytes, 'upload');
+  return ended(from, {
+    id: from.raw(16),
+    bucket: from.u32(),
+    key: from.bytes(),
+    initiatedMs: from.u64(),
+    owner: from.string(),
+    storageClass: from.string(),
+    headers: readHeaders(from),
+    metadata: readPairs(from),
+    tags: readPairs(from),
+    checksumAlgorithm: algorithmOf(from.u8()),
+    checksumType: choice(checksumTypes, from.u8(), 'checksum type'),
+    wrappedKey: from.bytes(),
+  });
+}
+
+/** Holds the id too: the same bytes travel in log entries. */
+export function encodeAccessKey(key: AccessKeyRecord): Buffer {
+  const out = start().string(key.id).bytes(key.sealedSecret).string(key.owner).string(key.name).u64(key.createdMs);
+  out.u8(roles.indexOf(key.role)).varint(key.buckets.length);
+  for (const bucket of key.buckets) out.string(bucket);
+  return out.finish();
+}
+
+export function decodeAccessKey(bytes: Uint8Array): AccessKeyRecord {
+  const from = open(bytes, 'access key');
+  const key = {
+    id: from.string(),
+    sealedSecret: from.bytes(),
+    owner: from.string(),
+    name: from.string(),
+    createdMs: from.u64(),
+    role: choice(roles, from.u8(), 'role'),
+  };
+  const buckets: string[] = [];
+  for (let left = count(from); left > 0; left--) buckets.push(from.string());
+  return ended(from, { ...key, buckets });
+}
+
+/** Holds the prefix too. */
+export const encodeIntent = (intent: IntentRecord): Buffer =>
+  start(20).raw(intent.prefix).u8(states.indexOf(intent.state)).u64(intent.openedAt).finish();
+
+export function decodeIntent(bytes: Uint8Array): IntentRecord {
+  const from = open(bytes, 'intent');
+  return ended(from, { prefix: from.raw(8), state: choice(states, from.u8(), 'intent state'), openedAt: from.u64() });
+}
+
+/** Holds the id too. */
+export function encodeGroup(group: GroupRecord): Buffer {
+  const out = start().u32(group.id).varint(group.epoch).varint(group.devices.length);
+  for (const device of group.devices) out.string(device);
+  return out.finish();
+}
+
+export function decodeGroup(bytes: Uint8Array): GroupRecord {
+  const from = open(bytes, 'placement group');
+  const group = { id: from.u32(), epoch: from.varint() };
+  const devices: string[] = [];
+  for (let left = count(from); left > 0; left--) devices.push(from.string());
+  return ended(from, { ...group, devices });
+}
+
+export const encodeGarbage = (record: GarbageRecord): Buffer =>
+  start(32).raw(record.manifest).u32(record.first).u32(record.end).finish();
+
+export function decodeGarbage(bytes: Uint8Array): GarbageRecord {
+  const from = open(bytes, 'garbage');
+  return ended(from, { manifest: from.raw(16), first: from.u32(), end: from.u32() });
+}
+
+export const encodeStripe = (stripe: StripeRecord): Buffer =>
+  start(64).raw(stripe.manifest).varint(stripe.group).u32(stripe.bucket).raw(stripe.key).finish();
+
+export function decodeStripe(bytes: Uint8Array): StripeRecord {
+  const from = open(bytes, 'stripe');
+  const record = { manifest: from.raw(16), group: from.varint(), bucket: from.u32() };
+  return { ...record, key: from.raw(from.remaining) };
+}
+
+/** Row of table `guks`: where the object is. */
+export function encodePlace(bucket: number, key: Uint8Array): Buffer {
+  return start(5 + key.length)
+    .u32(bucket)
+    .raw(key)
+    .finish();
+}
+
+export function decodePlace(bytes: Uint8Array): { bucket: number; key: Buffer } {
+  const from = open(bytes, 'guk');
+  return { bucket: from.u32(), key: from.raw(from.remaining) };
+}
+
+/** A whole number: rows of `counters`, `nulls`, `references` and `bucketNames`. */
+export function encodeNumber(value: number): Buffer {
+  const out = Buffer.allocUnsafe(8);
+  out.writeUInt32LE(value >>> 0, 0);
+  out.writeUInt32LE(Math.floor(value / 2 ** 32), 4);
+  return out;
+}
+
+export function decodeNumber(bytes: Buffer): number {
+  if (bytes.length !== 8) throw new CorruptionError('number row has a wrong length');
+  const value = bytes.readUInt32LE(0) + bytes.readUInt32LE(4) * 2 ** 32;
+  if (!Number.isSafeInteger(value)) throw new CorruptionError('number row is larger than 2^53 - 1');
+  return value;
+}

@@ -1,0 +1,265 @@
+import { CorruptionError } from '../errors.ts';
+import { invariant } from '../invariant.ts';
+import type { KvReader, KvView } from '../kv/index.ts';
+import { readApplied } from './applied.ts';
+import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
+import { keys, parse, type Table, tableEnd, tableStart } from './machine/keys.ts';
+import { decodePieceRow, stripesOf } from './machine/pieces.ts';
+import type {
+  BucketId,
+  BucketRecord,
+  ManifestReference,
+  ObjectVersion,
+  PartRecord,
+  Piece,
+  PieceRow,
+  StoredBucket,
+  UploadRecord,
+  VersionRecord,
+} from './machine/records.ts';
+import {
+  decodeAccessKey,
+  decodeBucket,
+  decodeGarbage,
+  decodeGroup,
+  decodeIntent,
+  decodeNumber,
+  decodeStripe,
+} from './machine/rows.ts';
+import { View } from './machine/view.ts';
+import type { GarbageRow, ListQuery, MetadataReader, Page, VersionSelector } from './types.ts';
+
+/** Parts are rows of the manifest that their upload becomes; their numbers start at 1. */
+const partOf = (index: number, row: PieceRow): PartRecord => {
+  if (row.kind !== 'piece') throw new CorruptionError('a part is not a piece');
+  return { number: index + 1, modifiedMs: row.modifiedMs, piece: row.piece };
+};
+
+/**
+ * The replica as readers see it, in any thread. Point reads look at the newest commit one row at a time; where two rows belong together,
+ * either the second cannot vanish while the first is in use (pieces go only when no reader is left), or the read is tried again.
+ */
+class Reader implements MetadataReader {
+  readonly #kv: KvView;
+  readonly #view: View;
+
+  constructor(kv: KvView) {
+    this.#kv = kv;
+    this.#view = new View(kv);
+  }
+
+  position(): number {
+    return readApplied(this.#kv).position;
+  }
+
+  #withCounts(bucket: StoredBucket | undefined): BucketRecord | undefined {
+    if (!bucket) return undefined;
+    const view = this.#view;
+    // Looked up for every request; its counts hardly ever are.
+    return {
+      ...bucket,
+      get counts() {
+        return view.counts(bucket.id);
+      },
+    };
+  }
+
+  bucket(name: string): BucketRecord | undefined {
+    return this.#withCounts(this.#view.bucketNamed(name));
+  }
+
+  bucketById(id: BucketId): BucketRecord | undefined {
+    return this.#withCounts(this.#view.bucket(id));
+  }
+
+  buckets(start: string, limit: number): Page<BucketRecord> {
+    const decode = (row: { value: Buffer }) => this.#withCounts(decodeBucket(row.value))!;
+    return pageOf(this.#kv, keys.bucket(start), tableEnd('buckets'), limit, decode);
+  }
+
+  accessKey(id: string) {
+    return this.#view.accessKey(id);
+  }
+
+  #all<Item>(table: Table, decode: (value: Buffer) => Item): Item[] {
+    const range = { start: tableStart(table), end: tableEnd(table) };
+    return Array.from(this.#kv.range(range), ({ value }) => decode(value));
+  }
+
+  accessKeys() {
+    return this.#all('accessKeys', decodeAccessKey);
+  }
+
+  groups() {
+    return this.#all('groups', decodeGroup);
+  }
+
+  intents() {
+    return this.#all('intents', decodeIntent);
+  }
+
+  version(bucket: BucketId, key: Buffer, selector: VersionSelector): VersionRecord | undefined {
+    while (true) {
+      const newest = this.#view.newest(bucket, key);
+      if (!newest) return undefined;
+      const row = this.#view.select(newest, selector);
+      if (row) return row.record();
+      if (!newest.mayHaveOlder) return undefined;
+      // It may have become the newest, or history, between the two reads: then the newest is another one now.
+      if (this.#view.newest(bucket, key)?.sequence === newest.sequence) return undefined;
+    }
+  }
+
+  byGuk(guk: Buffer) {
+    return this.#view.place(guk);
+  }
+
+  pieces({ id, pieces, embedded }: ManifestReference, first: number, limit: number): readonly Piece[] {
+    if (embedded) return first === 0 && limit > 0 ? [embedded] : [];
+    const found: Piece[] = [];
+    this.#collect(id, first, Math.min(pieces, first + limit), found);
+    return found;
+  }
+
+  #collect(manifest: Buffer, first: number, end: number, found: Piece[]): void {
+    if (first >= end) return;
+    let next = first;
+    const head = this.#view.piece(manifest, 0);
+    if (head?.kind === 'link') {
+      this.#collect(head.manifest, first, Math.min(end, head.pieces), found);
+      next = Math.max(first, head.pieces);
+    }
+    for (const { index, row } of this.#view.pieces(manifest, next, end)) {
+      if (index !== next || row.kind !== 'piece') break;
+      found.push(row.piece);
+      next++;
+    }
+    if (next < end) throw new CorruptionError(`piece ${next} of manifest ${manifest.toString('hex')} is missing`);
+  }
+
+  locate(version: ObjectVersion, offset: number): { readonly index: number; readonly start: number } {
+    invariant(offset >= 0 && offset < version.size, 'the byte that is looked for is within the object');
+    const { manifest, partSizes } = version;
+    if (manifest.embedded) return { index: 0, start: 0 };
+    let start = 0;
+    for (const [index, size] of partSizes.entries()) {
+      if (offset < start + size) return { index, start };
+      start += size;
+    }
+    let low = partSizes.length;
+    let high = manifest.pieces - 1;
+    // The last piece that starts at or before the offset: empty pieces start where the next one does.
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#startOf(manifest.id, middle) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { index: low, start: this.#startOf(manifest.id, low) };
+  }
+
+  #startOf(manifest: Buffer, index: number): number {
+    let id = manifest;
+    while (true) {
+      const row = this.#view.piece(id, index);
+      if (row?.kind === 'piece') return row.start;
+      const head = row ?? this.#view.piece(id, 0);
+      if (head?.kind !== 'link' || index >= head.pieces) {
+        throw new CorruptionError(`piece ${index} of manifest ${manifest.toString('hex')} is missing`);
+      }
+      id = head.manifest;
+    }
+  }
+
+  list(query: ListQuery) {
+    return query.delimiter.length === 0 ? listObjects(this.#kv, query) : this.#still((kv) => listObjects(kv, query));
+  }
+
+  listVersions(query: Parameters<MetadataReader['listVersions']>[0]) {
+    return this.#still((kv) => listVersions(kv, query));
+  }
+
+  listUploads(query: Parameters<MetadataReader['listUploads']>[0]) {
+    return this.#still((kv) => listUploads(kv, query));
+  }
+
+  /** Several ranges of one state. */
+  #still<Result>(read: (kv: KvReader) => Result): Result {
+    const snapshot = this.#kv.snapshot();
+    try {
+      return read(snapshot);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  upload(bucket: BucketId, key: Buffer, upload: Buffer): UploadRecord | undefined {
+    return this.#view.upload(bucket, key, upload);
+  }
+
+  part(upload: Buffer, number: number): PartRecord | undefined {
+    const row = number >= 1 ? this.#view.piece(upload, number - 1) : undefined;
+    return row && partOf(number - 1, row);
+  }
+
+  parts(upload: Buffer, after: number, limit: number): Page<PartRecord> {
+    const end = keys.piece(upload, 0xffff_ffff);
+    const decode = ({ key, value }: { key: Buffer; value: Buffer }) => partOf(parse.index(key), decodePieceRow(value));
+    return pageOf(this.#kv, keys.piece(upload, Math.max(0, after)), end, limit, decode);
+  }
+
+  stripeOwner(stripe: Buffer) {
+    return this.#view.stripe(stripe);
+  }
+
+  stripes(start: Buffer, limit: number) {
+    const range = { start: keys.stripe(start), end: tableEnd('stripes'), limit };
+    return Array.from(this.#kv.range(range), ({ key, value }) => ({
+      ...decodeStripe(value),
+      stripe: key.subarray(1),
+    }));
+  }
+
+  garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[] {
+    const found: GarbageRow[] = [];
+    const start = after ? keys.garbage(after.position, after.ordinal) : tableStart('garbage');
+    for (const { key, value } of this.#kv.range({ start, end: tableEnd('garbage'), limit })) {
+      const { position, ordinal } = parse.garbage(key);
+      const { manifest, first, end } = decodeGarbage(value);
+      const begun = after?.position === position && after.ordinal === ordinal;
+      const from = begun ? Math.max(first, after.piece + 1) : first;
+      for (const { index, row } of this.#view.pieces(manifest, from, end, limit - found.length)) {
+        const stripes = row.kind === 'piece' ? stripesOf(row.piece) : [];
+        found.push({ position, ordinal, piece: index, stripes: stripes.map(({ id, group }) => ({ id, group })) });
+      }
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  references(manifest: Buffer): number {
+    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff) };
+    let holders = 0;
+    for (const { value } of this.#kv.range(range)) holders += decodeNumber(value);
+    return holders === 0 ? 1 : holders;
+  }
+
+  links(start: Buffer, limit: number) {
+    const found: { readonly manifest: Buffer; readonly target: Buffer; readonly pieces: number }[] = [];
+    const end = tableEnd('pieces');
+    // A link stands only in a manifest's first row: the rest is stepped over by a seek each.
+    for (let from: Buffer | undefined = keys.piece(start, 0); from && found.length < limit; ) {
+      const [next]: { key: Buffer; value: Buffer }[] = [...this.#kv.range({ start: from, end, limit: 1 })];
+      if (!next) break;
+      const manifest = Buffer.from(parse.manifest(next.key));
+      const row = parse.index(next.key) === 0 ? decodePieceRow(next.value) : undefined;
+      if (row?.kind === 'link') found.push({ manifest, target: row.manifest, pieces: row.pieces });
+      from = keys.piece(manifest, 0xffff_ffff);
+    }
+    return found;
+  }
+}
+
+/** @param kv this thread's view of the replica's KV */
+export function openMetadataReader(kv: KvView): MetadataReader {
+  return new Reader(kv);
+}
