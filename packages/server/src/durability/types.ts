@@ -8,6 +8,7 @@ export interface StripeWriter {
   append(pieces: readonly Uint8Array[]): Promise<void>;
   /** Durable on its write quorum when it resolves. */
   seal(): Promise<void>;
+  /** Gives the space back and settles the stripe. */
   abort(): Promise<void>;
 }
 
@@ -21,10 +22,18 @@ export interface StripeStore {
   create(redundancy: Redundancy | undefined, maximum: number): Promise<StripeWriter>;
   /**
    * Stored bytes [start, end) of a stripe. A copy that is missing or damaged is read from another device, repaired and counted.
+   * @param copy only this copy (index in the group) is read: for a reader whose own check failed on bytes that looked good here
    * @throws StoreError Damaged, naming the stripe, when no good copy is left
    */
-  read(stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number): Promise<Buffer>;
-  /** Removes every fragment of the stripes. */
+  read(stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number, copy?: number): Promise<Buffer>;
+  /** A reader found that one copy of a stripe does not open though its checksums hold: count it and repair it from another copy. */
+  distrust(stripe: Pick<Stripe, 'id' | 'group'>, copy: number): void;
+  /**
+   * The proposal that publishes these stripes was answered, either way. An intent closes only when all its stripes are settled, because
+   * publishing under a closed intent is refused.
+   */
+  settle(stripes: readonly Buffer[]): void;
+  /** Removes every fragment of stripes that were never published (a failed PUT), and settles them. */
   remove(stripes: readonly Buffer[]): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,0 +1,2 @@
+export { createCache } from './cache.ts';
+export type { FrameCache } from './types.ts';

@@ -1,0 +1,56 @@
+import type { FragmentId, FragmentStore } from '../fragments/index.ts';
+import { limits } from '../limits.ts';
+
+/** Bytes of data that one fragment checksum covers: one stored frame (its plaintext and the 16-byte tag), so that a frame read verifies one block. */
+export const checksumBytes = limits.frameBytes + 16;
+
+/** Bytes of a stripe id, and of the intent prefix that it begins with. */
+export const stripeIdBytes = 16;
+export const prefixBytes = 8;
+
+/** The id of copy `index` of a stripe: the stripe's id with the index as last byte. */
+export function fragmentId(stripe: Buffer, index: number): FragmentId {
+  if (index === 0) return stripe;
+  const id = Buffer.from(stripe);
+  id[stripeIdBytes - 1] = index;
+  return id;
+}
+
+/** The stripe that a fragment belongs to. */
+export function stripeOf(fragment: FragmentId): Buffer {
+  if (fragment[stripeIdBytes - 1] === 0) return fragment;
+  return fragmentZero(fragment);
+}
+
+function fragmentZero(fragment: FragmentId): Buffer {
+  const id = Buffer.from(fragment);
+  id[stripeIdBytes - 1] = 0;
+  return id;
+}
+
+/** Which copy a fragment is. */
+export const copyOf = (fragment: FragmentId): number => fragment[stripeIdBytes - 1] as number;
+
+/** The id right behind this one, for paging; undefined behind the last of all. */
+export function successor(id: Buffer): Buffer | undefined {
+  const next = Buffer.from(id);
+  for (let at = next.length - 1; at >= 0; at--) {
+    const byte = next[at] as number;
+    next[at] = (byte + 1) & 0xff;
+    if (byte !== 0xff) return next;
+  }
+  return undefined;
+}
+
+/** The first copy to read: fixed per stripe, so that one device's cache holds it, and spread over the stripes. */
+export function preferredCopy(stripe: Buffer, copies: number): number {
+  return (stripe[stripeIdBytes - 2] as number) % copies;
+}
+
+/** The fragments of a stripe on one device: none, one, or several after its group was given other devices. */
+export function copiesOn(store: FragmentStore, stripe: Buffer): readonly FragmentId[] {
+  const isCopy = (id: FragmentId): boolean => id.compare(stripe, 0, stripeIdBytes - 1, 0, stripeIdBytes - 1) === 0;
+  let found = store.ids(stripe, 2).filter(isCopy);
+  if (found.length === 2) found = store.ids(stripe, limits.copies).filter(isCopy);
+  return found;
+}

@@ -1,0 +1,278 @@
+import type { FragmentId, FragmentStore } from '../../fragments/index.ts';
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { GarbageRow, GroupRecord, MetadataReader, Piece } from '../../metadata/index.ts';
+import { copyOf, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { GroupTable } from '../groups.ts';
+import { Pace } from '../jobs/pace.ts';
+import { type JobProgress, ProgressMeter } from '../jobs/progress.ts';
+import { type Finding, type FindingKind, Findings, Suspicions } from './findings.ts';
+import { IdMarks, sliceOf } from './marks.ts';
+import { type CheckTotals, Reach } from './reach.ts';
+import { checkReferences } from './references.ts';
+import { stripesOf, walkMetadata } from './walk.ts';
+
+/*
+ * Holds metadata against fragments, both ways, and changes nothing:
+ *
+ * 1. From every version and open upload to its stripes: each has a row in table `stripes`, a group, and on every device of the group a
+ *    fragment of the right length. Buckets, sizes and numbers of pieces add up.
+ * 2. The garbage list: nothing on it was reached.
+ * 3. From table `stripes` back: every row that was there before was reached or is garbage.
+ * 4. The reference counts of manifests against the versions and links that hold them.
+ * 5. From every fragment of every device: its stripe has a row, or an intent explains it.
+ *
+ * It runs beside a working server, so what changes meanwhile looks wrong for a moment: every suspicion is looked at again before it becomes a
+ * finding. Marks are kept for a slice of all stripes at a time and the walk is repeated per slice, which bounds the memory whatever the
+ * number of objects.
+ */
+
+export interface CheckOptions {
+  readonly reader: MetadataReader;
+  readonly groups: () => readonly GroupRecord[];
+  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly host: Host;
+  readonly signal?: AbortSignal | undefined;
+  /** Stripes that are marked at the same time: more need a walk each. */
+  readonly slice?: number;
+}
+
+export interface CheckReport {
+  /** The first findings, at most `limits.reportedFindings`. */
+  readonly findings: readonly Finding[];
+  /** How many there are of each kind, those that are not listed included. */
+  readonly counts: Readonly<Partial<Record<FindingKind, number>>>;
+  readonly totals: CheckTotals & {
+    readonly fragments: number;
+    readonly fragmentBytes: number;
+    /** Fragments of stripes that are not published yet, or never were and wait for the collector. */
+    readonly unpublished: number;
+    readonly garbageStripes: number;
+  };
+  /** What could not be checked, as sentences. */
+  readonly unchecked: readonly string[];
+}
+
+export interface Check {
+  /** Resolves to what was found; rejects with the signal's reason when cancelled. */
+  readonly report: Promise<CheckReport>;
+  progress(): JobProgress;
+}
+
+/** What a walk knows of a stripe: it has a row, a version reaches it, it is garbage. */
+const hasRow = 1;
+const isReached = 2;
+const isGarbage = 4;
+
+/** Starts a cross-check. Works on a stopped store too: it needs readers only. */
+export function crossCheck(options: CheckOptions): Check {
+  const meter = new ProgressMeter(options.host.clock);
+  meter.start();
+  const report = new CrossCheck(options, meter).run().finally(() => meter.end());
+  return { report, progress: () => meter.snapshot() };
+}
+
+type StripeRow = ReturnType<MetadataReader['stripes']>[number];
+
+class CrossCheck {
+  readonly #options: CheckOptions;
+  readonly #meter: ProgressMeter;
+  readonly #pace: Pace;
+  readonly #groups: GroupTable;
+  readonly #findings = new Findings();
+  readonly #suspicions = new Suspicions(this.#findings);
+  readonly #absent = new Map<string, number>();
+  /** Rows of table `stripes` that nothing seemed to reach. */
+  readonly #unreached = new Map<string, StripeRow>();
+  readonly #totals = {
+    buckets: 0,
+    versions: 0,
+    uploads: 0,
+    parts: 0,
+    stripes: 0,
+    stripeBytes: 0,
+    fragments: 0,
+    fragmentBytes: 0,
+    unpublished: 0,
+    garbageStripes: 0,
+  };
+
+  constructor(options: CheckOptions, meter: ProgressMeter) {
+    this.#options = options;
+    this.#meter = meter;
+    this.#pace = new Pace(options.host, { signal: options.signal });
+    this.#groups = new GroupTable(options.groups, options.host.clock);
+  }
+
+  async run(): Promise<CheckReport> {
+    const capacity = this.#options.slice ?? limits.checkSlice;
+    this.#meter.phase('counting stripes', 0);
+    let rows = 0;
+    await this.#eachRow(() => {
+      rows += 1;
+    });
+    const slices = Math.max(1, Math.ceil(rows / capacity));
+    for (let slice = 0; slice < slices; slice++) await this.#checkSlice(slice, slices, Math.min(rows, capacity));
+    for (const [device, copies] of this.#absent) {
+      this.#findings.add(
+        'device-absent',
+        `device ${device}`,
+        `The device is not open here; ${copies} stripes have a copy on it.`,
+      );
+    }
+    if (this.#unreached.size > 0) await this.#confirmUnreached();
+    const { reader } = this.#options;
+    const shared = { reader, pace: this.#pace, findings: this.#findings, meter: this.#meter };
+    const counted = await checkReferences({ ...shared, capacity, expected: rows });
+    await this.#checkFragments();
+    return {
+      findings: this.#findings.list,
+      counts: this.#findings.counts(),
+      totals: this.#totals,
+      unchecked: counted ? [] : ['reference counts: too many objects were made by appending to copies'],
+    };
+  }
+
+  async #checkSlice(slice: number, slices: number, expected: number): Promise<void> {
+    const { reader, stores } = this.#options;
+    const suffix = slices === 1 ? '' : ` (${slice + 1} of ${slices})`;
+    const marks = new IdMarks(expected + limits.jobPage);
+    const mine = (stripe: Buffer): boolean => sliceOf(stripe, slices) === slice;
+    const began = reader.position();
+    this.#meter.phase(`stripes${suffix}`, 0);
+    await this.#eachRow(({ stripe }) => {
+      if (mine(stripe) && !marks.isFull) marks.set(stripe, hasRow);
+    });
+
+    this.#meter.phase(`objects${suffix}`, 0);
+    const reach = new Reach({
+      reader,
+      stores,
+      groups: this.#groups,
+      suspicions: this.#suspicions,
+      meter: this.#meter,
+      totals: this.#totals,
+      first: slice === 0,
+      absent: this.#absent,
+      meet(stripe) {
+        if (!mine(stripe)) return false;
+        const mark = marks.get(stripe);
+        if (mark & isReached) return false;
+        // A stripe without a row has no mark and is looked at each time: it is new, or a finding.
+        if (mark > 0) marks.set(stripe, mark | isReached);
+        return true;
+      },
+    });
+    await walkMetadata(reader, this.#pace, reach);
+    this.#suspicions.settle();
+
+    this.#meter.phase(`garbage${suffix}`, 0);
+    await this.#eachGarbage((stripe, { position }) => {
+      if (!mine(stripe)) return;
+      this.#totals.garbageStripes += 1;
+      const mark = marks.get(stripe);
+      // What was garbage before the walk began and was reached all the same is about to be removed under a live version.
+      if (mark & isReached && position <= began) {
+        this.#findings.add(
+          'stripe-condemned',
+          `stripe ${stripe.toString('hex')}`,
+          'A version points to it, and it is on the garbage list.',
+        );
+      }
+      if (mark > 0) marks.set(stripe, mark | isGarbage);
+    });
+
+    this.#meter.phase(`stripes again${suffix}`, expected);
+    await this.#eachRow((row) => {
+      if (mine(row.stripe) && marks.get(row.stripe) === hasRow && this.#unreached.size < limits.reportedFindings) {
+        this.#unreached.set(row.stripe.toString('latin1'), row);
+      }
+    });
+  }
+
+  async #eachRow(visit: (row: StripeRow) => void): Promise<void> {
+    let next: Buffer | undefined = Buffer.alloc(stripeIdBytes);
+    while (next) {
+      const rows: readonly StripeRow[] = this.#options.reader.stripes(next, limits.jobPage);
+      for (const row of rows) visit(row);
+      this.#meter.advance(rows.length);
+      const last = rows.at(-1);
+      next = last && successor(last.stripe);
+      await this.#pace.step();
+    }
+  }
+
+  async #eachGarbage(visit: (stripe: Buffer, row: GarbageRow) => void): Promise<void> {
+    let rows = this.#options.reader.garbage(limits.jobPage);
+    while (rows.length > 0) {
+      for (const row of rows) for (const { id } of row.stripes) visit(id, row);
+      this.#meter.advance(rows.length);
+      await this.#pace.step();
+      rows = this.#options.reader.garbage(limits.jobPage, rows.at(-1));
+    }
+  }
+
+  /** A stripe may have moved to a key that the walk had passed (a copy, then a deletion): a second walk looks for these alone. */
+  async #confirmUnreached(): Promise<void> {
+    const { reader } = this.#options;
+    const unreached = this.#unreached;
+    const found = (piece: Piece): void => {
+      for (const { id } of stripesOf(piece)) unreached.delete(id.toString('latin1'));
+    };
+    this.#meter.phase('looking for unreached stripes', 0);
+    await walkMetadata(reader, this.#pace, {
+      listed: () => this.#meter.advance(1),
+      outside: () => true,
+      pieces: (_bucket, _version, _key, _first, pieces) => pieces.forEach(found),
+      part: (_bucket, _upload, part) => found(part.piece),
+    });
+    await this.#eachGarbage((stripe) => unreached.delete(stripe.toString('latin1')));
+    for (const { stripe, manifest } of unreached.values()) {
+      if (!reader.stripeOwner(stripe)) continue;
+      const what = `It is published under manifest ${manifest.toString('hex')}, and no version, upload or garbage row has it.`;
+      this.#findings.add('stripe-unreachable', `stripe ${stripe.toString('hex')}`, what);
+    }
+  }
+
+  async #checkFragments(): Promise<void> {
+    for (const [device, store] of this.#options.stores) {
+      this.#meter.phase(`fragments of ${device}`, 0);
+      let next: Buffer | undefined = Buffer.alloc(stripeIdBytes);
+      while (next) {
+        const ids: readonly FragmentId[] = store.ids(next, limits.jobPage);
+        const unowned = ids.filter((id) => !this.#isOwned(device, store, id));
+        if (unowned.length > 0) this.#explain(device, store, unowned);
+        this.#meter.advance(ids.length);
+        const last = ids.at(-1);
+        next = last && successor(last);
+        await this.#pace.step();
+      }
+    }
+  }
+
+  #isOwned(device: string, store: FragmentStore, id: FragmentId): boolean {
+    this.#totals.fragments += 1;
+    this.#totals.fragmentBytes += store.length(id) ?? 0;
+    const owner = this.#options.reader.stripeOwner(stripeOf(id));
+    if (!owner) return false;
+    const group = this.#groups.byId(owner.group);
+    if (group && group.devices[copyOf(id)] !== device) {
+      const what = `Group ${group.id} keeps copy ${copyOf(id)} of its stripe elsewhere.`;
+      this.#findings.add('fragment-misplaced', `fragment ${id.toString('hex')} on device ${device}`, what);
+    }
+    return true;
+  }
+
+  /** Fragments without an owner are explained by an intent, or they were published or removed since. */
+  #explain(device: string, store: FragmentStore, unowned: readonly FragmentId[]): void {
+    const { reader } = this.#options;
+    const intents = new Set(reader.intents().map((intent) => intent.prefix.toString('latin1')));
+    for (const id of unowned) {
+      if (intents.has(id.toString('latin1', 0, prefixBytes))) this.#totals.unpublished += 1;
+      else if (store.length(id) !== undefined && !reader.stripeOwner(stripeOf(id))) {
+        const what = 'Its stripe is not published, and no intent covers it.';
+        this.#findings.add('fragment-orphan', `fragment ${id.toString('hex')} on device ${device}`, what);
+      }
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { limits } from '../../limits.ts';
+
+/** What can be wrong, with what the operator should do about it. */
+export const findingKinds = {
+  'stripe-lost': 'No copy is left: restore the object from a backup, or delete it.',
+  'stripe-condemned': 'Stop the server before the collector runs, keep the data directories, and report this as a bug.',
+  'stripe-unowned': 'Copy the object to a new key before the next start, then delete it, and report this as a bug.',
+  'stripe-unreachable': 'Nothing is lost; the space stays in use. Report this as a bug.',
+  'group-undefined': 'The object cannot be read: restore it from a backup, and report this as a bug.',
+  'device-absent': 'Start the server with the data directory of this device.',
+  'fragment-missing': 'Run `dsom scrub`: it is written again from another copy.',
+  'fragment-length': 'Run `dsom scrub`; if it stays, restore the object from a backup.',
+  'fragment-orphan': 'Nothing is lost; the space stays in use. Report this as a bug.',
+  'fragment-misplaced': 'Nothing is lost; this copy is not used. It can be ignored.',
+  'pieces-missing': 'The object cannot be read whole: restore it from a backup, and report this as a bug.',
+  'size-mismatch': 'Read the object and compare it with its source; report this as a bug.',
+  'reference-count': 'Nothing is lost yet. Keep the server from collecting (stop it) and report this as a bug.',
+  'bucket-counts': 'Nothing is lost; figures shown for the bucket are wrong. Report this as a bug.',
+} as const satisfies Record<string, string>;
+
+export type FindingKind = keyof typeof findingKinds;
+
+export interface Finding {
+  readonly kind: FindingKind;
+  /** What is wrong, as a sentence. */
+  readonly what: string;
+  /** The bucket and key, stripe, device or manifest. */
+  readonly where: string;
+  readonly remedy: string;
+}
+
+/** Lists findings up to a bound and counts all of them. */
+export class Findings {
+  readonly list: Finding[] = [];
+  readonly #counts = new Map<FindingKind, number>();
+
+  add(kind: FindingKind, where: string, what: string): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+    if (this.list.length < limits.reportedFindings) this.list.push({ kind, what, where, remedy: findingKinds[kind] });
+  }
+
+  counts(): Partial<Record<FindingKind, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+}
+
+/** Something that looks wrong. */
+export interface Suspicion {
+  readonly kind: FindingKind;
+  readonly where: string;
+  readonly what: string;
+  /** Looks again: whether it is still so. */
+  readonly still: () => boolean;
+}
+
+/** Keeps suspicions until they are looked at again: beside a working server, much is wrong for a moment. */
+export class Suspicions {
+  readonly #findings: Findings;
+  #waiting: Suspicion[] = [];
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  add(suspicion: Suspicion): void {
+    this.#waiting.push(suspicion);
+    if (this.#waiting.length >= limits.reportedFindings) this.settle();
+  }
+
+  /** What is still so becomes a finding. */
+  settle(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { kind, where, what, still } of waiting) if (still()) this.#findings.add(kind, where, what);
+  }
+}

@@ -1,0 +1,45 @@
+import type { Clock } from '../host/index.ts';
+import { limits } from '../limits.ts';
+import type { GroupRecord } from '../metadata/index.ts';
+
+/** The placement groups, looked up by id and by number of copies. Asks its source again when it is a second old or misses an id. */
+export class GroupTable {
+  readonly #source: () => readonly GroupRecord[];
+  readonly #clock: Clock;
+  #list: readonly GroupRecord[] = [];
+  #byId = new Map<number, GroupRecord>();
+  #byCopies = new Map<number, GroupRecord[]>();
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(source: () => readonly GroupRecord[], clock: Clock) {
+    this.#source = source;
+    this.#clock = clock;
+  }
+
+  byId(id: number): GroupRecord | undefined {
+    if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
+    const group = this.#byId.get(id);
+    if (group) return group;
+    this.refresh();
+    return this.#byId.get(id);
+  }
+
+  ofCopies(copies: number): readonly GroupRecord[] {
+    if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
+    return this.#byCopies.get(copies) ?? [];
+  }
+
+  refresh(): void {
+    this.#readAt = this.#clock.monotonic();
+    const list = this.#source();
+    if (list === this.#list) return;
+    this.#list = list;
+    this.#byId = new Map(list.map((group) => [group.id, group]));
+    this.#byCopies = new Map();
+    for (const group of list) {
+      const same = this.#byCopies.get(group.devices.length);
+      if (same) same.push(group);
+      else this.#byCopies.set(group.devices.length, [group]);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/* A stripe store over memory fragments, and what its tests do with it. */
+import type { GroupRecord } from '../metadata/index.ts';
+import { planLayout } from '../placement/index.ts';
+import { type DamageReport, openStripeStore, type StripeStoreOptions } from './index.ts';
+import { deviceName, type MemoryFragments, memoryStores, seededHost, someBytes } from './memory.fixture.ts';
+import { Replica } from './replica.fixture.ts';
+
+export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}, groups?: readonly GroupRecord[]) {
+  const host = seededHost(devices);
+  const stores = memoryStores(devices);
+  const plan = planLayout(
+    [...stores.keys()].map((identity) => ({ identity, weight: 1, healthy: true })),
+    [],
+  );
+  const replica = new Replica(groups ?? plan);
+  const reports: DamageReport[] = [];
+  const store = openStripeStore({
+    groups: () => replica.groups,
+    stores,
+    proposer: replica.proposer,
+    host,
+    owned: () => true,
+    onDamage: (report) => reports.push(report),
+    ...options,
+  });
+  const on = (index: number): MemoryFragments => stores.get(deviceName(index)) as MemoryFragments;
+  return { host, stores, replica, reports, store, on };
+}
+
+type Setting = ReturnType<typeof setUp>;
+
+export async function write({ store, host }: Setting, length: number, copies?: number) {
+  const bytes = someBytes(host, length);
+  const writer = await store.create(copies === undefined ? undefined : { copies }, length);
+  for (let at = 0; at < length; at += 100_000) await writer.append([bytes.subarray(at, at + 100_000)]);
+  await writer.seal();
+  return { id: writer.id, group: writer.group, bytes };
+}
+
+export const placed = (setting: Setting, id: Buffer): number[] =>
+  [...setting.stores.values()].flatMap((store, device) =>
+    [...store.rows.keys()].some((name) => name.startsWith(id.toString('hex', 0, 15))) ? [device] : [],
+  );
+
+export const openWriters = ({ stores }: Setting): number =>
+  [...stores.values()].reduce((sum, store) => sum + store.open, 0);
