@@ -13,15 +13,17 @@ import type {
   PartRecord,
   Redundancy,
   UploadRecord,
-  VersionRecord,
   Versioning,
 } from '../metadata/index.ts';
 
 export type Tags = readonly (readonly [string, string])[];
-export type Consistency = 'strong' | 'causal' | 'eventual';
+type Consistency = 'strong' | 'causal' | 'eventual';
 
 /** A body on its way in: chunks of plaintext, after the protocol's own framing was taken off. */
 export interface Incoming {
+  /** The whole body, when the protocol has it in hand already: then `stream` is not touched, and a small put costs no iteration. */
+  readonly whole?: Uint8Array;
+  /** Chunks must not be changed after they were given: they are encrypted from where they lie. */
   readonly stream: AsyncIterable<Uint8Array>;
   /** Plaintext bytes when known beforehand. */
   readonly length: number | undefined;
@@ -77,6 +79,11 @@ export interface ReadResult {
   open(slice: Slice): AsyncIterable<Buffer>;
   /** The whole plaintext when it is at hand without waiting (inline objects, cached small ones), else undefined. */
   immediate(slice: Slice): Buffer | undefined;
+  /** Parts of a multipart object with a number above `after`, in order; empty when it was not made of parts. Numbers count from 1 over `partSizes`. */
+  parts(
+    after: number,
+    limit: number,
+  ): readonly { readonly number: number; readonly size: number; readonly checksum: ObjectChecksum | undefined }[];
 }
 
 export interface WriteResult {
@@ -115,11 +122,25 @@ export interface ObjectListQuery {
  * Keys are UTF-8 bytes, already screened for length; buckets are named.
  */
 export interface ObjectService {
-  createBucket(request: { readonly name: string; readonly owner: string; readonly region: string; readonly versioning?: Versioning }): Promise<BucketRecord>;
+  createBucket(request: {
+    readonly name: string;
+    readonly owner: string;
+    readonly region: string;
+    readonly versioning?: Versioning;
+  }): Promise<BucketRecord>;
   deleteBucket(name: string): Promise<void>;
   bucket(name: string): BucketRecord;
   buckets(start: string, limit: number): Page<BucketRecord>;
-  updateBucket(name: string, change: { readonly versioning?: Versioning; readonly tags?: Tags; readonly consistency?: Consistency; readonly redundancy?: Redundancy }): Promise<BucketRecord>;
+  updateBucket(
+    name: string,
+    change: {
+      readonly versioning?: Versioning;
+      readonly tags?: Tags;
+      readonly consistency?: Consistency;
+      /** null: back to as many copies as the layout gives. */
+      readonly redundancy?: Redundancy | null;
+    },
+  ): Promise<BucketRecord>;
 
   put(request: PutRequest): Promise<WriteResult>;
   /** Applies read conditions: throws NotModified or PreconditionFailed, NoSuchKey, NoSuchVersion, MethodNotAllowed for a marker named by id (detail `DeleteMarker`). */
@@ -127,24 +148,82 @@ export interface ObjectService {
   copy(request: CopyRequest): Promise<WriteResult & { readonly source: ObjectVersion }>;
   append(request: PutRequest & { readonly offset: number | undefined }): Promise<WriteResult>;
   /** A new version with other metadata and the same bytes; in a bucket without versioning the object itself changes. */
-  patch(request: ReadRequest & { readonly owner: string; readonly headers?: ObjectHeaders; readonly metadata?: Readonly<Record<string, string | null>>; readonly tags?: Tags }): Promise<WriteResult>;
+  patch(
+    request: ReadRequest & {
+      readonly owner: string;
+      readonly headers?: ObjectHeaders;
+      readonly metadata?: Readonly<Record<string, string | null>>;
+      readonly tags?: Tags;
+    },
+  ): Promise<WriteResult>;
   setTags(request: ReadRequest, tags: Tags): Promise<ObjectVersion>;
-  delete(bucket: string, owner: string, items: readonly { readonly key: Buffer; readonly versionId: string | undefined; readonly guard: Guard | undefined }[]): Promise<readonly DeleteResult[]>;
+  delete(
+    bucket: string,
+    owner: string,
+    items: readonly {
+      readonly key: Buffer;
+      readonly versionId: string | undefined;
+      readonly guard: Guard | undefined;
+    }[],
+  ): Promise<readonly DeleteResult[]>;
   byGuk(guk: Buffer): { readonly bucket: string; readonly key: Buffer };
 
   list(query: ObjectListQuery): Page<ListedObject | { readonly prefix: Buffer }>;
-  listVersions(query: ObjectListQuery & { readonly versionMarker: string | undefined }): Page<ListedVersion | { readonly prefix: Buffer }>;
+  listVersions(
+    query: ObjectListQuery & { readonly versionMarker: string | undefined },
+  ): Page<ListedVersion | { readonly prefix: Buffer }>;
 
-  createUpload(request: Describing & { readonly bucket: string; readonly key: Buffer; readonly owner: string; readonly checksumAlgorithm: ChecksumAlgorithm | undefined; readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined }): Promise<UploadRecord>;
+  createUpload(
+    request: Describing & {
+      readonly bucket: string;
+      readonly key: Buffer;
+      readonly owner: string;
+      readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+      readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
+    },
+  ): Promise<UploadRecord>;
   upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;
-  putPart(request: { readonly bucket: string; readonly key: Buffer; readonly uploadId: string; readonly number: number; readonly body: Incoming; readonly expected: Expected }): Promise<PartRecord>;
-  copyPart(request: { readonly bucket: string; readonly key: Buffer; readonly uploadId: string; readonly number: number; readonly source: CopySource; readonly slice: Slice | undefined }): Promise<{ readonly part: PartRecord; readonly source: ObjectVersion }>;
-  completeUpload(request: { readonly bucket: string; readonly key: Buffer; readonly uploadId: string; readonly guard: Guard | undefined; readonly parts: readonly { readonly number: number; readonly etag: string; readonly checksum: Buffer | undefined }[]; readonly checksum: ObjectChecksum | undefined; readonly size: number | undefined }): Promise<WriteResult>;
+  putPart(request: {
+    readonly bucket: string;
+    readonly key: Buffer;
+    readonly uploadId: string;
+    readonly number: number;
+    readonly body: Incoming;
+    readonly expected: Expected;
+  }): Promise<PartRecord>;
+  copyPart(request: {
+    readonly bucket: string;
+    readonly key: Buffer;
+    readonly uploadId: string;
+    readonly number: number;
+    readonly source: CopySource;
+    readonly slice: Slice | undefined;
+  }): Promise<{ readonly part: PartRecord; readonly source: ObjectVersion }>;
+  completeUpload(request: {
+    readonly bucket: string;
+    readonly key: Buffer;
+    readonly uploadId: string;
+    readonly guard: Guard | undefined;
+    readonly parts: readonly {
+      readonly number: number;
+      readonly etag: string;
+      readonly checksum: Buffer | undefined;
+    }[];
+    readonly checksum: ObjectChecksum | undefined;
+    readonly size: number | undefined;
+  }): Promise<WriteResult>;
   abortUpload(bucket: string, key: Buffer, uploadId: string): Promise<void>;
-  listUploads(query: Omit<ObjectListQuery, 'from'> & { readonly uploadIdMarker: string | undefined }): Page<UploadRecord | { readonly prefix: Buffer }>;
-  listParts(bucket: string, key: Buffer, uploadId: string, after: number, limit: number): { readonly upload: UploadRecord; readonly page: Page<PartRecord> };
-}
+  listUploads(
+    query: Omit<ObjectListQuery, 'from'> & { readonly uploadIdMarker: string | undefined },
+  ): Page<UploadRecord | { readonly prefix: Buffer }>;
+  listParts(
+    bucket: string,
+    key: Buffer,
+    uploadId: string,
+    after: number,
+    limit: number,
+  ): { readonly upload: UploadRecord; readonly page: Page<PartRecord> };
 
-/** The version id that clients see: 32 hexadecimal digits, or `null`. */
-export type VersionId = string;
-export type { VersionRecord };
+  /** Position of the oldest read whose bytes are still on their way out: what was garbage before it may be removed. */
+  oldestRead(): Position | undefined;
+}

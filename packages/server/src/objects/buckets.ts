@@ -1,0 +1,40 @@
+import { StoreError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { BucketRecord } from '../metadata/index.ts';
+import { checkTags } from './describing.ts';
+import { checkBucketName } from './names.ts';
+import { findBucket, propose, type Rooms } from './rooms.ts';
+import type { ObjectService } from './types.ts';
+
+/** Makes a bucket with a key of its own. */
+export async function createBucket(
+  rooms: Rooms,
+  request: Parameters<ObjectService['createBucket']>[0],
+): Promise<BucketRecord> {
+  checkBucketName(request.name);
+  const wrappedKey = await rooms.bucketKeys.create(request.name);
+  return (await propose(rooms, { type: 'bucket.create', ...request, wrappedKey }, 'bucket')).bucket;
+}
+
+export async function deleteBucket(rooms: Rooms, name: string): Promise<void> {
+  findBucket(rooms, name);
+  await propose(rooms, { type: 'bucket.delete', name }, 'done');
+}
+
+/** @throws StoreError InvalidTag, UnsupportedRedundancy, NoSuchBucket, IllegalVersioningConfigurationException */
+export async function updateBucket(
+  rooms: Rooms,
+  name: string,
+  change: Parameters<ObjectService['updateBucket']>[1],
+): Promise<BucketRecord> {
+  findBucket(rooms, name);
+  if (change.tags) checkTags(change.tags, limits.bucketTags);
+  if (change.redundancy) {
+    const { copies } = change.redundancy;
+    const most = rooms.reader.groups().reduce((found, group) => Math.max(found, group.devices.length), 0);
+    if (!Number.isInteger(copies) || copies < 1 || copies > Math.max(1, most)) {
+      throw new StoreError('UnsupportedRedundancy', { detail: { MostCopies: String(Math.max(1, most)) } });
+    }
+  }
+  return (await propose(rooms, { type: 'bucket.update', name, ...change }, 'bucket')).bucket;
+}

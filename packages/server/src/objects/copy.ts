@@ -1,0 +1,125 @@
+import { type ChecksumAlgorithm, createChecksum } from '../codec/index.ts';
+import { StoreError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { ObjectChecksum, ObjectVersion } from '../metadata/index.ts';
+import { checkSource } from './conditions.ts';
+import { checkKey, checkMetadata, checkStorageClass, checkTags } from './describing.ts';
+import type { ReadHorizon } from './horizon.ts';
+import { parseVersionId } from './ids.ts';
+import type { Found } from './outlet.ts';
+import { written } from './publish.ts';
+import { draftFrom } from './put.ts';
+import { findVersion, readingOf } from './read.ts';
+import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
+import type { CopyRequest, CopySource, WriteResult } from './types.ts';
+
+type CopyResult = WriteResult & { readonly source: ObjectVersion };
+
+/**
+ * Looks up what is to be copied.
+ * @throws StoreError as a read does, but InvalidRequest for a marker named by its id, and PreconditionFailed for every condition
+ */
+export function findSource(rooms: Rooms, source: CopySource): Found {
+  let found: Found;
+  try {
+    found = findVersion(rooms, source);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'MethodNotAllowed') throw error;
+    throw new StoreError('InvalidRequest', {
+      message: 'The source of a copy request may not specifically refer to a delete marker by version id.',
+    });
+  }
+  checkSource(source.guard, found.version);
+  return found;
+}
+
+/** Times a copy starts over because its source was replaced meanwhile. */
+const patience = 8;
+
+/**
+ * A new version that shares the source's bytes: only the object key is wrapped anew, under the target bucket's key. The ETag stays that of
+ * the source, also when it was made of parts (S3 computes a new one then, from bytes that are read again).
+ */
+export async function copy(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest): Promise<CopyResult> {
+  checkKey(request.key);
+  checkStorageClass(request.storageClass);
+  if (request.metadata) checkMetadata(request.metadata);
+  if (request.tags) checkTags(request.tags, limits.tags);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await copyOnce(rooms, horizon, request);
+    } catch (error) {
+      const replaced = error instanceof StoreError && error.code === 'ConditionalRequestConflict';
+      if (!replaced || attempt === patience) throw error;
+    }
+  }
+}
+
+async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest): Promise<CopyResult> {
+  const bucket = findBucket(rooms, request.bucket);
+  const found = findSource(rooms, request.source);
+  const { version } = found;
+  const from = found.bucket;
+  if (from.id === bucket.id && request.key.equals(request.source.key)) checkChanges(request, version);
+  const sourceKey = await bucketKey(rooms, from);
+  const targetKey = await bucketKey(rooms, bucket);
+  const wrapped = targetKey.wrapObjectKey(sourceKey.unwrapObjectKey(version.wrappedKey));
+  const checksum = await checksumOf(rooms, horizon, request, found);
+  const draft = {
+    ...draftFrom(version, wrapped),
+    storageClass: request.storageClass,
+    headers: request.headers ?? version.headers,
+    metadata: request.metadata ?? version.metadata,
+    tags: request.tags ?? version.tags,
+    checksum,
+  };
+  const { key, owner, guard } = request;
+  const source = {
+    bucket: from.id,
+    key: request.source.key,
+    version: parseVersionId(request.source.versionId),
+    manifest: version.manifest.id,
+  };
+  const command = { type: 'object.share', bucket: bucket.id, key, owner, guard, draft, source } as const;
+  return { ...written(bucket, await propose(rooms, command, 'version')), source: version };
+}
+
+/** A copy of the newest version onto itself must change something. */
+function checkChanges(request: CopyRequest, version: ObjectVersion): void {
+  const changes =
+    request.source.versionId !== undefined ||
+    request.headers !== undefined ||
+    request.metadata !== undefined ||
+    request.storageClass !== version.storageClass ||
+    keptChecksum(request.checksumAlgorithm, version) === undefined;
+  if (changes) return;
+  throw new StoreError('InvalidRequest', {
+    message:
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+  });
+}
+
+/** The source's checksum as an object of none when it serves the copy; undefined when another must be computed. */
+function keptChecksum(
+  wanted: ChecksumAlgorithm | undefined,
+  version: ObjectVersion,
+): { readonly checksum: ObjectChecksum | undefined } | undefined {
+  const { checksum } = version;
+  if (wanted === undefined) return { checksum };
+  return checksum?.algorithm === wanted && checksum.type === 'FULL_OBJECT' ? { checksum } : undefined;
+}
+
+async function checksumOf(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  request: CopyRequest,
+  found: Found,
+): Promise<ObjectChecksum | undefined> {
+  const kept = keptChecksum(request.checksumAlgorithm, found.version);
+  if (kept) return kept.checksum;
+  const algorithm = request.checksumAlgorithm as ChecksumAlgorithm;
+  const running = createChecksum(algorithm);
+  const reading = await readingOf(rooms, horizon, found);
+  for await (const bytes of reading.open({ start: 0, end: found.version.size })) running.update(bytes);
+  return { algorithm, type: 'FULL_OBJECT', value: running.digest() };
+}

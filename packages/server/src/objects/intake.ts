@@ -1,0 +1,202 @@
+import type { ChecksumAlgorithm } from '../codec/index.ts';
+import { StoreError } from '../errors.ts';
+import { frameTagBytes, saltBytes, sealFrame, sealFramePieces } from '../keys/index.ts';
+import { limits } from '../limits.ts';
+import type { Piece, Redundancy, Stripe } from '../metadata/index.ts';
+import { FramePacker } from './compression.ts';
+import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
+import type { Rooms } from './rooms.ts';
+import { StripeSink } from './sink.ts';
+import type { Expected, Incoming } from './types.ts';
+
+/*
+ * Bytes on their way in: digest, pack, seal, write.
+ *
+ * A body is cut into frames as it comes. Full frames are encrypted from the very chunks that were received, so a byte is
+ * touched by MD5, by the cipher and by the device, and copied by nobody. In memory are at most one frame that is not full, one
+ * group of sealed frames that gathers and one that is being written.
+ *
+ * Digests are compared before anything is proposed. Whatever goes wrong, the stripes written so far are removed.
+ */
+
+/** How a body becomes a piece. */
+export interface Plan {
+  /** The object key, 32 bytes. */
+  readonly key: Buffer;
+  readonly redundancy: Redundancy | undefined;
+  /** False when packing is known to be useless. */
+  readonly pack: boolean;
+  readonly expected: Expected;
+  /** Algorithm of the checksum to keep with the piece; undefined keeps the one that `expected` names. */
+  readonly keep: ChecksumAlgorithm | undefined;
+  /** Most bytes the body may have. */
+  readonly maximum: number;
+}
+
+/** A body that is too small to be worth a stripe goes through here without waiting. Undefined when it is not that small. */
+export function takeSmall(rooms: Rooms, body: Incoming, plan: Plan): Piece | undefined {
+  const whole = body.whole;
+  if (!whole || whole.length > limits.inlineBytes) return undefined;
+  checkEnd(whole.length, body.length);
+  const digests = digestsOf(whole, digestPlan(plan.expected, plan.keep));
+  checkDigests(plan.expected, digests);
+  const salt = rooms.host.entropy.bytes(saltBytes);
+  return makePiece(plan, salt, whole.length, digests, { inline: sealSmall(plan.key, salt, whole) });
+}
+
+/** Takes a body of any size. On failure nothing of it is left. */
+export async function takeBody(rooms: Rooms, body: Incoming, plan: Plan): Promise<Piece> {
+  if (body.length !== undefined) checkSize(body.length, plan.maximum);
+  const small = takeSmall(rooms, body, plan);
+  if (small) return small;
+  const intake = new Intake(rooms, body.length ?? body.whole?.length, plan);
+  try {
+    if (body.whole) await intake.take(body.whole);
+    else {
+      for await (const chunk of body.stream) {
+        const wait = intake.take(chunk);
+        if (wait) await wait;
+      }
+    }
+    return await intake.finish();
+  } catch (error) {
+    await intake.abort();
+    throw error;
+  }
+}
+
+/** The stripes of a piece: what must be removed when nothing will point to it. */
+export function stripesOf(piece: Piece): Buffer[] {
+  return 'stripes' in piece.body ? piece.body.stripes.map((stripe) => stripe.id) : [];
+}
+
+function checkSize(size: number, maximum: number): void {
+  if (size > maximum) {
+    throw new StoreError('EntityTooLarge', { detail: { ProposedSize: String(size), MaxSizeAllowed: String(maximum) } });
+  }
+}
+
+function checkEnd(size: number, announced: number | undefined): void {
+  if (announced === undefined || size === announced) return;
+  throw new StoreError('IncompleteBody', {
+    message: `The body has ${size < announced ? 'only' : 'more than'} ${Math.min(size, announced)} bytes, and ${announced} were announced.`,
+  });
+}
+
+/** An inline piece is one frame; an empty one is none. */
+function sealSmall(key: Buffer, salt: Buffer, plain: Uint8Array): Buffer {
+  if (plain.length === 0) return Buffer.alloc(0);
+  const sealed = Buffer.allocUnsafe(plain.length + frameTagBytes);
+  sealFrame(key, salt, 0, plain, plain.length, sealed, 0);
+  return sealed;
+}
+
+function makePiece(
+  plan: Plan,
+  salt: Buffer,
+  size: number,
+  digests: Digests,
+  body: { readonly inline: Buffer } | { readonly stripes: readonly Stripe[] },
+): Piece {
+  const algorithm = plan.keep ?? plan.expected.checksum?.algorithm;
+  const value = algorithm && digests.checksums.get(algorithm);
+  const compressed = 'stripes' in body && body.stripes.some((stripe) => stripe.frames !== undefined);
+  const checksum = algorithm && value ? ({ algorithm, type: 'FULL_OBJECT', value } as const) : undefined;
+  return { salt, size, md5: digests.md5, checksum, compressed, body };
+}
+
+class Intake {
+  readonly #plan: Plan;
+  readonly #announced: number | undefined;
+  readonly #salt: Buffer;
+  readonly #digester: Digester;
+  readonly #packer: FramePacker;
+  readonly #sink: StripeSink;
+  /** Chunks of the frame that is not full yet. */
+  #chunks: Uint8Array[] = [];
+  #chunkBytes = 0;
+  #size = 0;
+  #frames = 0;
+
+  constructor(rooms: Rooms, announced: number | undefined, plan: Plan) {
+    this.#plan = plan;
+    this.#announced = announced;
+    this.#salt = rooms.host.entropy.bytes(saltBytes);
+    this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
+    this.#packer = new FramePacker(plan.pack);
+    this.#sink = new StripeSink(rooms.stripes, plan.redundancy, announced);
+    if (announced !== undefined && announced > limits.inlineBytes) this.#sink.prepare();
+  }
+
+  /** @returns a promise when the caller must wait before it gives the next chunk */
+  take(chunk: Uint8Array): Promise<void> | undefined {
+    this.#size += chunk.length;
+    checkSize(this.#size, this.#plan.maximum);
+    if (this.#announced !== undefined && this.#size > this.#announced) checkEnd(this.#size, this.#announced);
+    if (chunk.length > limits.uploadGroupBytes) return this.#takeLong(chunk);
+    return this.#takePart(chunk);
+  }
+
+  async finish(): Promise<Piece> {
+    checkEnd(this.#size, this.#announced);
+    if (this.#size <= limits.inlineBytes) {
+      const plain = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks);
+      const digests = await this.#digests();
+      return makePiece(this.#plan, this.#salt, this.#size, digests, {
+        inline: sealSmall(this.#plan.key, this.#salt, plain),
+      });
+    }
+    if (this.#chunkBytes > 0) await this.#seal();
+    // The stripes become durable while the last digests are computed.
+    const stripes = this.#sink.finish();
+    stripes.catch(() => {});
+    const digests = await this.#digests();
+    return makePiece(this.#plan, this.#salt, this.#size, digests, { stripes: await stripes });
+  }
+
+  abort(): Promise<void> {
+    this.#digester.abandon();
+    return this.#sink.abort();
+  }
+
+  async #digests(): Promise<Digests> {
+    const digests = await this.#digester.finish();
+    checkDigests(this.#plan.expected, digests);
+    return digests;
+  }
+
+  async #takeLong(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length; at += limits.frameBytes) {
+      const wait = this.#takePart(chunk.subarray(at, at + limits.frameBytes));
+      if (wait) await wait;
+    }
+  }
+
+  /** A chunk of at most one group: its frames wait at most once. */
+  #takePart(chunk: Uint8Array): Promise<void> | undefined {
+    let wait = this.#digester.update(chunk);
+    let at = 0;
+    while (at < chunk.length) {
+      const end = Math.min(chunk.length, at + limits.frameBytes - this.#chunkBytes);
+      this.#chunks.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+      this.#chunkBytes += end - at;
+      at = end;
+      if (this.#chunkBytes === limits.frameBytes) {
+        const written = this.#seal();
+        if (written) wait = wait ? Promise.all([wait, written]).then(() => {}) : written;
+      }
+    }
+    return wait;
+  }
+
+  #seal(): Promise<void> | undefined {
+    const chunks = this.#chunks;
+    const plain = this.#chunkBytes;
+    this.#chunks = [];
+    this.#chunkBytes = 0;
+    const packed = this.#packer.pack(chunks, plain, this.#sink.frameIndex);
+    const payload = packed ? [packed] : chunks;
+    const sealed = sealFramePieces(this.#plan.key, this.#salt, this.#frames++, payload, plain);
+    return this.#sink.add(sealed, (packed ? packed.length : plain) + frameTagBytes, plain);
+  }
+}

@@ -1,0 +1,96 @@
+import { CorruptionError, StoreError } from '../errors.ts';
+import { frameTagBytes } from '../keys/index.ts';
+import { limits } from '../limits.ts';
+import type { MetadataReader, ObjectVersion, Piece, Stripe } from '../metadata/index.ts';
+import type { Slice } from './types.ts';
+
+/** A run of frames of one stripe that a read fetches at once. */
+export interface FrameRun {
+  readonly piece: Piece;
+  readonly stripe: Stripe;
+  /** Index, within the piece, of the stripe's first frame. */
+  readonly firstFrame: number;
+  /** Frames of the stripe, `to` exclusive. */
+  readonly from: number;
+  readonly to: number;
+  /** Where the stripe begins in the object, bytes. */
+  readonly offset: number;
+}
+
+/** Plaintext bytes of a frame. */
+export function frameLength(stripe: Stripe, frame: number): number {
+  return Math.min(limits.frameBytes, stripe.length - frame * limits.frameBytes);
+}
+
+/** Stored bytes of a frame. */
+export function storedLength(stripe: Stripe, frame: number): number {
+  if (!stripe.frames) return frameLength(stripe, frame) + frameTagBytes;
+  const length = stripe.frames[frame];
+  if (length === undefined) throw new CorruptionError('a stripe has fewer frames than its length says');
+  return length;
+}
+
+/** Where the stored bytes of a frame begin in its stripe. */
+export function storedOffset(stripe: Stripe, frame: number): number {
+  if (!stripe.frames) return frame * (limits.frameBytes + frameTagBytes);
+  let at = 0;
+  for (let before = 0; before < frame; before++) at += storedLength(stripe, before);
+  return at;
+}
+
+/** Pieces fetched at once: few enough that the places of their stripes stay within a bound, whatever their sizes. */
+function pageOf(version: ObjectVersion): number {
+  const stripes = Math.max(1, version.size / version.manifest.pieces / limits.stripeBytes);
+  return Math.max(1, Math.min(1000, Math.floor(limits.readStripes / stripes)));
+}
+
+/**
+ * Pieces of a version that overlap a slice, in order, with where each begins in the object.
+ * @throws StoreError Damaged when rows are missing that the version says it has
+ */
+export function* piecesOf(
+  reader: MetadataReader,
+  version: ObjectVersion,
+  slice: Slice,
+): Generator<{ readonly piece: Piece; readonly offset: number }> {
+  const { manifest } = version;
+  if (slice.start >= slice.end) return;
+  let { index: next, start: offset } = reader.locate(version, slice.start);
+  while (offset < slice.end) {
+    const limit = Math.min(pageOf(version), manifest.pieces - next);
+    const page =
+      manifest.embedded && next === 0 ? [manifest.embedded] : limit > 0 ? reader.pieces(manifest, next, limit) : [];
+    if (page.length === 0) {
+      throw new StoreError('Damaged', {
+        message: 'The object is larger than the pieces that are left of it.',
+        resource: manifest.id.toString('hex'),
+      });
+    }
+    for (const piece of page) {
+      if (offset < slice.end && offset + piece.size > slice.start) yield { piece, offset };
+      offset += piece.size;
+      next++;
+    }
+  }
+}
+
+/** Cuts the frames that a slice needs from one piece into runs. */
+export function* runsOf(piece: Piece, start: number, slice: Slice): Generator<FrameRun> {
+  if ('inline' in piece.body) return;
+  let offset = start;
+  let firstFrame = 0;
+  for (const stripe of piece.body.stripes) {
+    if (offset >= slice.end) return;
+    const frames = Math.ceil(stripe.length / limits.frameBytes);
+    if (offset + stripe.length > slice.start) {
+      const first = Math.max(0, Math.floor((slice.start - offset) / limits.frameBytes));
+      const last = Math.min(frames, Math.ceil((slice.end - offset) / limits.frameBytes));
+      const step = limits.readGroupBytes / limits.frameBytes;
+      for (let from = first; from < last; from += step) {
+        yield { piece, stripe, firstFrame, from, to: Math.min(last, from + step), offset };
+      }
+    }
+    offset += stripe.length;
+    firstFrame += frames;
+  }
+}

@@ -1,0 +1,208 @@
+import type { CipherKey } from 'node:crypto';
+import { CorruptionError, StoreError } from '../errors.ts';
+import { invariant } from '../invariant.ts';
+import { frameTagBytes, openFrame } from '../keys/index.ts';
+import { limits } from '../limits.ts';
+import type { Position } from '../log/index.ts';
+import type { BucketRecord, ObjectVersion, Piece } from '../metadata/index.ts';
+import { unpack } from './compression.ts';
+import type { ReadHorizon } from './horizon.ts';
+import { type FrameRun, frameLength, piecesOf, runsOf, storedLength, storedOffset } from './layout.ts';
+import type { Rooms } from './rooms.ts';
+import type { Slice } from './types.ts';
+
+/*
+ * Bytes on their way out: read, open, unpack, give.
+ *
+ * Only frames that the slice touches are read, a run of them at a time, and the next run is read while this one is opened and given. Each
+ * frame is verified by its cipher before a byte of it leaves. One that does not open is read again from every single copy; copies that
+ * give bad bytes are reported, and with no good one left the read ends in Damaged.
+ */
+
+/** A version as it was found, where, and at which position. */
+export interface Found {
+  readonly bucket: BucketRecord;
+  readonly key: Buffer;
+  readonly version: ObjectVersion;
+  readonly position: Position;
+}
+
+interface Fetched {
+  readonly run: FrameRun;
+  /** Frames found in the cache, by place in the run. */
+  readonly held: readonly (Buffer | undefined)[] | undefined;
+  /** Stored bytes of the frames from `first` on; undefined when all were held. */
+  readonly stored: Promise<Buffer> | undefined;
+  readonly first: number;
+}
+
+/** Reads one slice of one version. */
+export class Outlet {
+  readonly #rooms: Rooms;
+  readonly #horizon: ReadHorizon;
+  readonly #found: Found;
+  readonly #key: CipherKey;
+  readonly #slice: Slice;
+  readonly #cached: boolean;
+
+  constructor(rooms: Rooms, horizon: ReadHorizon, found: Found, key: CipherKey, slice: Slice) {
+    this.#rooms = rooms;
+    this.#horizon = horizon;
+    this.#found = found;
+    this.#key = key;
+    this.#slice = slice;
+    this.#cached = slice.end - slice.start <= limits.cachedReadBytes;
+  }
+
+  /** The slice's bytes, frame by frame. What is not asked for any more is let go of when the iteration ends. */
+  async *read(): AsyncGenerator<Buffer, void, undefined> {
+    let left = this.#slice.end - this.#slice.start;
+    if (left === 0) return;
+    const lease = this.#horizon.enter(this.#found.position);
+    try {
+      const runs = this.#plan();
+      let ahead = this.#next(runs);
+      while (ahead) {
+        const now = ahead;
+        ahead = this.#next(runs);
+        if (now instanceof Uint8Array) {
+          left -= now.length;
+          yield now;
+          continue;
+        }
+        const stored = now.stored && (await now.stored);
+        let at = 0;
+        for (let frame = now.run.from; frame < now.run.to; frame++) {
+          const held = now.held?.[frame - now.run.from];
+          let plain = held;
+          if (frame >= now.first && stored) {
+            const length = storedLength(now.run.stripe, frame);
+            plain ??= await this.#open(now.run, frame, stored.subarray(at, at + length));
+            at += length;
+          }
+          invariant(plain, 'a frame of a run is held or was read');
+          if (this.#cached && !held) this.#rooms.cache.put(now.run.stripe.id, frame, plain);
+          const bytes = this.#cut(plain, now.run.offset + frame * limits.frameBytes);
+          left -= bytes.length;
+          yield bytes;
+        }
+      }
+      invariant(left === 0, 'a read gives every byte of its slice');
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      this.#horizon.leave(lease);
+    }
+  }
+
+  /** Bytes may be missing because the version was deleted long before its read began: that is no damage. */
+  #explained(failure: unknown): unknown {
+    const error =
+      failure instanceof CorruptionError
+        ? new StoreError('Damaged', { message: failure.message, cause: failure })
+        : failure;
+    if (!(error instanceof StoreError) || error.code !== 'Damaged') return error;
+    const { bucket, key, version } = this.#found;
+    const { sequence, nonce, isNull } = version;
+    const now = this.#rooms.reader.version(bucket.id, key, isNull ? 'null' : { sequence, nonce });
+    if (now?.sequence === sequence) return error;
+    return new StoreError('NoSuchKey', { message: 'The object was deleted while it was read.', cause: error });
+  }
+
+  /** Inline pieces as they are, striped ones as runs of frames. */
+  *#plan(): Generator<Buffer | FrameRun> {
+    for (const { piece, offset } of piecesOf(this.#rooms.reader, this.#found.version, this.#slice)) {
+      if ('inline' in piece.body) yield this.#cut(openInline(piece, this.#key), offset);
+      else yield* runsOf(piece, offset, this.#slice);
+    }
+  }
+
+  #next(runs: Generator<Buffer | FrameRun>): Buffer | Fetched | undefined {
+    const step = runs.next();
+    if (step.done) return undefined;
+    return step.value instanceof Uint8Array ? step.value : this.#fetch(step.value);
+  }
+
+  #fetch(run: FrameRun): Fetched {
+    let first = run.from;
+    let last = run.to;
+    let held: (Buffer | undefined)[] | undefined;
+    if (this.#cached) {
+      held = [];
+      for (let frame = run.from; frame < run.to; frame++) held.push(this.#rooms.cache.get(run.stripe.id, frame));
+      while (first < last && held[first - run.from]) first++;
+      while (last > first && held[last - 1 - run.from]) last--;
+    }
+    if (first === last) return { run, held, stored: undefined, first };
+    const start = storedOffset(run.stripe, first);
+    const end = storedOffset(run.stripe, last - 1) + storedLength(run.stripe, last - 1);
+    const stored = this.#rooms.stripes.read(run.stripe, start, end);
+    // A failure is met when its turn comes; until then it must not count as unhandled.
+    stored.catch(() => {});
+    return { run, held, stored, first };
+  }
+
+  /** The plaintext of a frame, cut to the slice. */
+  #cut(plain: Buffer, offset: number): Buffer {
+    const start = Math.max(0, this.#slice.start - offset);
+    const end = Math.min(plain.length, this.#slice.end - offset);
+    return start === 0 && end === plain.length ? plain : plain.subarray(start, end);
+  }
+
+  #open(run: FrameRun, frame: number, stored: Buffer): Buffer | Promise<Buffer> {
+    try {
+      return openStored(this.#key, run, frame, stored);
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      return this.#openFromCopies(run, frame, error);
+    }
+  }
+
+  async #openFromCopies(run: FrameRun, frame: number, cause: CorruptionError): Promise<Buffer> {
+    const start = storedOffset(run.stripe, frame);
+    const end = start + storedLength(run.stripe, frame);
+    const bad: number[] = [];
+    for (let copy = 0; copy < limits.copies; copy++) {
+      let stored: Buffer;
+      try {
+        stored = await this.#rooms.stripes.read(run.stripe, start, end, copy);
+      } catch (error) {
+        // Copies are tried until there is none of that number; a missing one must not hide those behind it.
+        if (error instanceof StoreError && error.code === 'Damaged') continue;
+        throw error;
+      }
+      try {
+        const plain = openStored(this.#key, run, frame, stored);
+        for (const other of bad) this.#rooms.stripes.distrust(run.stripe, other);
+        return plain;
+      } catch (error) {
+        if (!(error instanceof CorruptionError)) throw error;
+        bad.push(copy);
+      }
+    }
+    throw new StoreError('Damaged', { resource: run.stripe.id.toString('hex'), cause });
+  }
+}
+
+function openStored(key: CipherKey, run: FrameRun, frame: number, stored: Buffer): Buffer {
+  const length = frameLength(run.stripe, frame);
+  const payload = openFrame(key, run.piece.salt, run.firstFrame + frame, stored, length);
+  return payload.length < length ? unpack(payload, length) : payload;
+}
+
+/**
+ * Plaintext of an inline piece.
+ * @throws StoreError Damaged
+ */
+export function openInline(piece: Piece, key: CipherKey): Buffer {
+  const sealed = 'inline' in piece.body ? piece.body.inline : undefined;
+  if (!sealed) throw new CorruptionError('a piece is not inline');
+  if (piece.size === 0 && sealed.length === 0) return sealed;
+  try {
+    if (sealed.length !== piece.size + frameTagBytes) throw new CorruptionError('an inline piece has another length');
+    return openFrame(key, piece.salt, 0, sealed, piece.size);
+  } catch (cause) {
+    if (cause instanceof CorruptionError) throw new StoreError('Damaged', { cause });
+    throw cause;
+  }
+}

@@ -1,0 +1,63 @@
+import { limits } from '../limits.ts';
+import type { ObjectVersion, Piece, VersionDraft } from '../metadata/index.ts';
+import { mayShrink } from './compression.ts';
+import { checkDescribing, checkKey } from './describing.ts';
+import { type Plan, takeBody, takeSmall } from './intake.ts';
+import { publish, written } from './publish.ts';
+import { bucketKey, findBucket, type Rooms } from './rooms.ts';
+import type { Describing, PutRequest, WriteResult } from './types.ts';
+
+/** What the version of an object made of one piece says. */
+export function draftOf(describing: Describing, piece: Piece, wrappedKey: Buffer): VersionDraft {
+  return {
+    size: piece.size,
+    etag: piece.md5,
+    etagParts: 0,
+    storageClass: describing.storageClass,
+    headers: describing.headers,
+    metadata: describing.metadata,
+    tags: describing.tags,
+    checksum: piece.checksum,
+    wrappedKey,
+    partSizes: [],
+  };
+}
+
+/** What of a version a copy or a patch starts from. */
+export function draftFrom(version: ObjectVersion, wrappedKey: Buffer): VersionDraft {
+  const { size, etag, etagParts, storageClass, headers, metadata, tags, checksum, partSizes } = version;
+  return { size, etag, etagParts, storageClass, headers, metadata, tags, checksum, wrappedKey, partSizes };
+}
+
+/** One pass over the body, one proposal. */
+export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResult> {
+  checkKey(request.key);
+  checkDescribing(request);
+  const bucket = findBucket(rooms, request.bucket);
+  const opened = bucketKey(rooms, bucket);
+  const { key, wrapped } = (opened instanceof Promise ? await opened : opened).newObjectKey();
+  const plan: Plan = {
+    key,
+    redundancy: request.redundancy ?? bucket.redundancy,
+    pack: mayShrink(request.headers),
+    expected: request.expected,
+    keep: undefined,
+    maximum: limits.singlePutBytes,
+  };
+  const piece = takeSmall(rooms, request.body, plan) ?? (await takeBody(rooms, request.body, plan));
+  const reply = await publish(
+    rooms,
+    {
+      type: 'object.put',
+      bucket: bucket.id,
+      key: request.key,
+      owner: request.owner,
+      guard: request.guard,
+      draft: draftOf(request, piece, wrapped),
+      pieces: [piece],
+    },
+    'version',
+    piece,
+  );
+  return written(bucket, reply);
+}

@@ -1,0 +1,123 @@
+import { StoreError } from '../errors.ts';
+import { invariant } from '../invariant.ts';
+import type { BucketKey } from '../keys/index.ts';
+import { limits } from '../limits.ts';
+import type { Position } from '../log/index.ts';
+import type { BucketRecord, ObjectChecksum, ObjectVersion } from '../metadata/index.ts';
+import { checkRead } from './conditions.ts';
+import type { ReadHorizon } from './horizon.ts';
+import { parseVersionId, versionIdText } from './ids.ts';
+import { piecesOf, runsOf } from './layout.ts';
+import { type Found, Outlet, openInline } from './outlet.ts';
+import { findBucket, type Rooms } from './rooms.ts';
+import type { ReadRequest, ReadResult, Slice } from './types.ts';
+
+/**
+ * Looks a version up. Conditions are not looked at.
+ * @throws StoreError NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidArgument; MethodNotAllowed for a marker named by its id
+ */
+export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard'>): Found {
+  // The position first: whatever becomes garbage after it is kept for this read.
+  const position = rooms.reader.position();
+  const bucket = findBucket(rooms, request.bucket);
+  const selector = parseVersionId(request.versionId);
+  const version = rooms.reader.version(bucket.id, request.key, selector);
+  if (version?.kind === 'object') return { bucket, key: request.key, version, position };
+  if (version) {
+    throw new StoreError(selector === undefined ? 'NoSuchKey' : 'MethodNotAllowed', {
+      detail: { DeleteMarker: 'true', VersionId: versionIdText(version) },
+    });
+  }
+  if (selector === undefined) throw new StoreError('NoSuchKey');
+  throw new StoreError('NoSuchVersion', { detail: { VersionId: request.versionId ?? '' } });
+}
+
+/** One version, ready to be read as often as wanted. */
+class Reading implements ReadResult {
+  readonly bucket: BucketRecord;
+  readonly version: ObjectVersion;
+  readonly position: Position;
+  readonly #rooms: Rooms;
+  readonly #horizon: ReadHorizon;
+  readonly #found: Found;
+  readonly #bucketKey: BucketKey;
+  #key: Buffer | undefined;
+
+  constructor(rooms: Rooms, horizon: ReadHorizon, found: Found, key: BucketKey) {
+    this.bucket = found.bucket;
+    this.version = found.version;
+    this.position = found.position;
+    this.#rooms = rooms;
+    this.#horizon = horizon;
+    this.#found = found;
+    this.#bucketKey = key;
+  }
+
+  open(slice: Slice): AsyncIterable<Buffer> {
+    this.#check(slice);
+    return new Outlet(this.#rooms, this.#horizon, this.#found, this.#objectKey(), slice).read();
+  }
+
+  immediate(slice: Slice): Buffer | undefined {
+    this.#check(slice);
+    if (slice.start === slice.end) return Buffer.alloc(0);
+    const embedded = this.version.manifest.embedded;
+    if (embedded) {
+      if ('inline' in embedded.body) return openInline(embedded, this.#objectKey()).subarray(slice.start, slice.end);
+      return this.#fromCache(slice);
+    }
+    // Looking the pieces up to find that nothing is cached would cost what the read costs again.
+    return undefined;
+  }
+
+  parts(after: number, limit: number): { number: number; size: number; checksum: ObjectChecksum | undefined }[] {
+    const { manifest, partSizes } = this.version;
+    const wanted = Math.min(limit, partSizes.length - after);
+    if (wanted <= 0) return [];
+    const pieces = this.#rooms.reader.pieces(manifest, after, wanted);
+    return pieces.map((piece, i) => ({ number: after + i + 1, size: piece.size, checksum: piece.checksum }));
+  }
+
+  #check(slice: Slice): void {
+    const { start, end } = slice;
+    invariant(start >= 0 && start <= end && end <= this.version.size, 'a slice lies within its object');
+  }
+
+  #objectKey(): Buffer {
+    this.#key ??= this.#bucketKey.unwrapObjectKey(this.version.wrappedKey);
+    return this.#key;
+  }
+
+  /** A slice within one frame that is in the cache. */
+  #fromCache(slice: Slice): Buffer | undefined {
+    if (slice.end - slice.start > limits.frameBytes) return undefined;
+    for (const { piece, offset } of piecesOf(this.#rooms.reader, this.version, slice)) {
+      for (const run of runsOf(piece, offset, slice)) {
+        if (run.to - run.from !== 1) return undefined;
+        const at = run.offset + run.from * limits.frameBytes;
+        if (at + limits.frameBytes < slice.end) return undefined;
+        return this.#rooms.cache.get(run.stripe.id, run.from)?.subarray(slice.start - at, slice.end - at);
+      }
+    }
+    return undefined;
+  }
+}
+
+/** A version ready to be read; without a promise when the bucket's key is open. */
+export function readingOf(rooms: Rooms, horizon: ReadHorizon, found: Found): ReadResult | Promise<ReadResult> {
+  const embedded = found.version.manifest.embedded;
+  if (!embedded || 'stripes' in embedded.body) horizon.note(found.position);
+  const { bucket } = found;
+  const key = rooms.bucketKeys.opened(bucket.name, bucket.wrappedKey);
+  if (key) return new Reading(rooms, horizon, found, key);
+  return rooms.bucketKeys
+    .open(bucket.name, bucket.wrappedKey)
+    .then((opened) => new Reading(rooms, horizon, found, opened));
+}
+
+/** Looks up, checks the read conditions, and gives what can be read. */
+export function read(rooms: Rooms, horizon: ReadHorizon, request: ReadRequest): ReadResult | Promise<ReadResult> {
+  const found = findVersion(rooms, request);
+  checkRead(request.guard, found.version);
+  return readingOf(rooms, horizon, found);
+}

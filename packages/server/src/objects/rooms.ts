@@ -1,0 +1,45 @@
+import type { FrameCache } from '../cache/index.ts';
+import type { StripeStore } from '../durability/index.ts';
+import { StoreError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import type { BucketKey, BucketKeys } from '../keys/index.ts';
+import type { Position } from '../log/index.ts';
+import type { BucketRecord, Command, MetadataReader, Proposer, Reply } from '../metadata/index.ts';
+
+/** What the object service stands on. */
+export interface Rooms {
+  readonly reader: MetadataReader;
+  readonly proposer: Proposer;
+  readonly stripes: StripeStore;
+  readonly bucketKeys: BucketKeys;
+  readonly cache: FrameCache;
+  readonly host: Host;
+}
+
+/** @throws StoreError NoSuchBucket */
+export function findBucket(rooms: Rooms, name: string): BucketRecord {
+  const bucket = rooms.reader.bucket(name);
+  if (!bucket) throw new StoreError('NoSuchBucket', { resource: name, detail: { BucketName: name } });
+  return bucket;
+}
+
+/** The bucket's key, without a promise when it is open already. */
+export function bucketKey(rooms: Rooms, bucket: BucketRecord): BucketKey | Promise<BucketKey> {
+  return (
+    rooms.bucketKeys.opened(bucket.name, bucket.wrappedKey) ?? rooms.bucketKeys.open(bucket.name, bucket.wrappedKey)
+  );
+}
+
+type ReplyOf<Type extends Reply['type']> = Extract<Reply, { readonly type: Type }>;
+
+/** Proposes a command whose reply is of one type. */
+export async function propose<Type extends Reply['type']>(
+  rooms: Rooms,
+  command: Command,
+  type: Type,
+): Promise<ReplyOf<Type> & { readonly position: Position }> {
+  const { reply, position } = await rooms.proposer.propose(command);
+  invariant(reply.type === type, `a ${command.type} is answered with a ${type}`);
+  return { ...(reply as ReplyOf<Type>), position };
+}

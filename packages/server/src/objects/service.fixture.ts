@@ -1,0 +1,125 @@
+import { createCache } from '../cache/index.ts';
+import { digestOf } from '../codec/index.ts';
+import { StoreError } from '../errors.ts';
+import { manualHost } from '../host/index.ts';
+import { bucketKeys, type KeyService } from '../keys/index.ts';
+import { memoryKv } from '../kv/index.ts';
+import type { Log, LogEntry } from '../log/index.ts';
+import { type Metadata, openMetadata } from '../metadata/index.ts';
+import { chunksOf, gathered } from './pipeline.fixture.ts';
+import { createObjectService } from './service.ts';
+import { type MemoryStripes, memoryStripes } from './stripes.fixture.ts';
+import type { Describing, Incoming, ObjectService, PutRequest } from './types.ts';
+
+/** A log in memory: every entry is durable at once. */
+function memoryLog(): Log {
+  const entries: LogEntry[] = [];
+  return {
+    get head() {
+      return entries.length;
+    },
+    tail: 1,
+    epoch: 1,
+    bytes: 0,
+    async append(payload) {
+      const before = entries.at(-1)?.hash ?? Buffer.alloc(16);
+      const hash = digestOf('MD5', Buffer.concat([before, payload]));
+      const entry = { position: entries.length + 1, epoch: 1, hash, payload: Buffer.from(payload) };
+      entries.push(entry);
+      return entry;
+    },
+    async *read(from) {
+      for (let at = from; at <= entries.length; at++) yield entries[at - 1] as LogEntry;
+    },
+    async reached() {},
+    follow: () => ({ acknowledge() {}, lost: false, close() {} }),
+    async trim() {},
+    async close() {},
+  };
+}
+
+/** A key service that hides nothing: what matters here is that a key opens only with its own context. */
+function plainKeys(): KeyService {
+  return {
+    async wrap(plain, context) {
+      return Buffer.concat([digestOf('SHA256', context), plain]);
+    },
+    async unwrap(wrapped, context) {
+      if (!digestOf('SHA256', context).equals(wrapped.subarray(0, 32))) throw new StoreError('AccessDenied');
+      return Buffer.from(wrapped.subarray(32));
+    },
+  };
+}
+
+/** The object service over the real metadata, with stripes in memory. */
+export interface Service {
+  readonly objects: ObjectService;
+  readonly metadata: Metadata;
+  readonly stripes: MemoryStripes;
+  readonly host: ReturnType<typeof manualHost>;
+  /** Puts bytes with nothing said of them but what `more` says. */
+  readonly put: (
+    bucket: string,
+    key: string,
+    bytes: Buffer,
+    more?: Partial<PutRequest>,
+  ) => ReturnType<ObjectService['put']>;
+  readonly get: (bucket: string, key: string, versionId?: string) => Promise<Buffer>;
+}
+
+export const plain: Describing = { headers: {}, metadata: [], tags: [], storageClass: 'STANDARD' };
+
+/** A body in chunks of odd sizes, or whole when it is small and `whole` says so. */
+export function bodyOf(bytes: Buffer, whole = false): Incoming {
+  const stream = chunksOf(bytes, [65_536, 1000, 33_333]);
+  return whole ? { whole: bytes, stream, length: bytes.length } : { stream, length: bytes.length };
+}
+
+export async function openService(options: { copies?: number; cacheBytes?: number } = {}): Promise<Service> {
+  const host = manualHost(11);
+  const metadata = await openMetadata({ log: memoryLog(), kv: memoryKv(host), host, shard: 0 });
+  const stripes = memoryStripes(options.copies);
+  const objects = createObjectService({
+    reader: metadata.reader,
+    proposer: metadata,
+    stripes,
+    bucketKeys: bucketKeys(plainKeys(), host.entropy),
+    cache: createCache({ bytes: options.cacheBytes ?? 0 }),
+    host,
+  });
+  // The fixture's stripes are numbered under one intent, as those of a real writer are.
+  await metadata.propose({ type: 'intent.open', prefix: stripes.prefix });
+  return {
+    objects,
+    metadata,
+    stripes,
+    host,
+    put: (bucket, key, bytes, more) =>
+      objects.put({
+        ...plain,
+        bucket,
+        key: Buffer.from(key),
+        owner: 'owner',
+        body: bodyOf(bytes),
+        expected: {},
+        guard: undefined,
+        redundancy: undefined,
+        ...more,
+      }),
+    async get(bucket, key, versionId) {
+      const reading = await objects.read({ bucket, key: Buffer.from(key), versionId, guard: undefined });
+      return gathered(reading.open({ start: 0, end: reading.version.size }));
+    },
+  };
+}
+
+/** The code that a call fails with; fails itself when it does not. */
+export async function codeOf(call: () => unknown): Promise<string> {
+  try {
+    await call();
+  } catch (error) {
+    if (error instanceof StoreError) return error.code;
+    throw error;
+  }
+  return 'no error';
+}

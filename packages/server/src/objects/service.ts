@@ -1,0 +1,52 @@
+import { StoreError } from '../errors.ts';
+import { invariant } from '../invariant.ts';
+import { patch, setTags } from './annotate.ts';
+import { append } from './append.ts';
+import { createBucket, deleteBucket, updateBucket } from './buckets.ts';
+import { completeUpload } from './complete.ts';
+import { copy } from './copy.ts';
+import { ReadHorizon } from './horizon.ts';
+import { list, listUploads, listVersions } from './listing.ts';
+import { put } from './put.ts';
+import { read } from './read.ts';
+import { remove } from './remove.ts';
+import { findBucket, type Rooms } from './rooms.ts';
+import type { ObjectService } from './types.ts';
+import { abortUpload, copyPart, createUpload, findUpload, listParts, putPart } from './uploads.ts';
+
+/** The object service of one thread, over the rooms that it stands on. It keeps no state but which reads are under way. */
+export function createObjectService(rooms: Rooms): ObjectService {
+  const horizon = new ReadHorizon(rooms.host.clock);
+  return {
+    createBucket: (request) => createBucket(rooms, request),
+    deleteBucket: (name) => deleteBucket(rooms, name),
+    bucket: (name) => findBucket(rooms, name),
+    buckets: (start, limit) => rooms.reader.buckets(start, limit),
+    updateBucket: (name, change) => updateBucket(rooms, name, change),
+    put: (request) => put(rooms, request),
+    read: (request) => read(rooms, horizon, request),
+    copy: (request) => copy(rooms, horizon, request),
+    append: (request) => append(rooms, request),
+    patch: (request) => patch(rooms, request),
+    setTags: (request, tags) => setTags(rooms, request, tags),
+    delete: (bucket, owner, items) => remove(rooms, bucket, owner, items),
+    byGuk(guk) {
+      const found = rooms.reader.byGuk(guk);
+      if (!found) throw new StoreError('NotFound', { resource: guk.toString('hex') });
+      const bucket = rooms.reader.bucketById(found.bucket);
+      invariant(bucket, 'an object lies in a bucket');
+      return { bucket: bucket.name, key: found.key };
+    },
+    list: (query) => list(rooms, query),
+    listVersions: (query) => listVersions(rooms, query),
+    createUpload: (request) => createUpload(rooms, request),
+    upload: (bucket, key, uploadId) => findUpload(rooms, bucket, key, uploadId).upload,
+    putPart: (request) => putPart(rooms, request),
+    copyPart: (request) => copyPart(rooms, horizon, request),
+    completeUpload: (request) => completeUpload(rooms, request),
+    abortUpload: (bucket, key, uploadId) => abortUpload(rooms, bucket, key, uploadId),
+    listUploads: (query) => listUploads(rooms, query),
+    listParts: (bucket, key, uploadId, after, limit) => listParts(rooms, bucket, key, uploadId, after, limit),
+    oldestRead: () => horizon.oldest(),
+  };
+}

@@ -1,0 +1,134 @@
+import type { StripeStore, StripeWriter } from '../durability/index.ts';
+import { frameTagBytes } from '../keys/index.ts';
+import { limits } from '../limits.ts';
+import type { Redundancy, Stripe } from '../metadata/index.ts';
+
+const framesPerStripe = limits.stripeBytes / limits.frameBytes;
+
+/** Stored bytes of a whole stripe, or of one with `plain` bytes, when nothing shrinks. */
+function storedBound(plain: number): number {
+  const bytes = Math.min(plain, limits.stripeBytes);
+  return bytes + Math.ceil(bytes / limits.frameBytes) * frameTagBytes;
+}
+
+/** One stripe on its way. */
+interface Open {
+  readonly writer: Promise<StripeWriter>;
+  /** Stored bytes of each frame. */
+  readonly lengths: number[];
+  packed: boolean;
+  plain: number;
+  /** It was told to seal: from then on it is removed, not aborted. */
+  sealing: boolean;
+}
+
+/**
+ * Takes the sealed frames of one piece and writes them into stripes.
+ *
+ * Frames gather into a group; a full group goes to the devices while the next one gathers, and the caller waits before there would be a third.
+ * A finished stripe is sealed (made durable) while the next one is written, one at a time. Nothing is known of the stripes outside until
+ * {@link finish}; {@link abort} removes every one of them.
+ */
+export class StripeSink {
+  readonly #stripes: StripeStore;
+  readonly #redundancy: Redundancy | undefined;
+  /** Plaintext bytes still to come, when known. */
+  #expected: number;
+  readonly #all: Open[] = [];
+  readonly #done: Stripe[] = [];
+  #open: Open | undefined;
+  #group: Uint8Array[] = [];
+  #groupBytes = 0;
+  /** Everything given so far is with the devices. A failure stays here, and everything behind it fails alike. */
+  #written: Promise<void> = Promise.resolve();
+  #sealed: Promise<void> = Promise.resolve();
+
+  /** @param expected plaintext bytes of the piece, when known: the last stripe then reserves no more than it needs */
+  constructor(stripes: StripeStore, redundancy: Redundancy | undefined, expected: number | undefined) {
+    this.#stripes = stripes;
+    this.#redundancy = redundancy;
+    this.#expected = expected ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Place of the next frame in its stripe. */
+  get frameIndex(): number {
+    return this.#open?.lengths.length ?? 0;
+  }
+
+  /** Starts the first stripe before its first frame is ready. */
+  prepare(): void {
+    this.#open ??= this.#start();
+  }
+
+  /**
+   * @param sealed the frame's stored bytes, not to be changed any more
+   * @returns a promise when the caller must wait before it gives the next frame
+   */
+  add(sealed: readonly Uint8Array[], stored: number, plain: number): Promise<void> | undefined {
+    this.#open ??= this.#start();
+    const open = this.#open;
+    for (const piece of sealed) this.#group.push(piece);
+    this.#groupBytes += stored;
+    open.lengths.push(stored);
+    open.plain += plain;
+    if (stored !== plain + frameTagBytes) open.packed = true;
+    if (open.lengths.length === framesPerStripe) return this.#flush(open, true);
+    return this.#groupBytes >= limits.uploadGroupBytes ? this.#flush(open, false) : undefined;
+  }
+
+  /** All stripes, durable. */
+  async finish(): Promise<Stripe[]> {
+    if (this.#open) void this.#flush(this.#open, true).catch(() => {});
+    await this.#written;
+    await this.#sealed;
+    return this.#done;
+  }
+
+  /** Leaves nothing behind. What cannot be cleaned up now is left to the collector, which finds what no version points to. */
+  async abort(): Promise<void> {
+    await this.#written.catch(() => {});
+    await this.#sealed.catch(() => {});
+    const sealed: Buffer[] = [];
+    for (const open of this.#all) {
+      const writer = await open.writer.catch(() => undefined);
+      if (!writer) continue;
+      if (open.sealing) sealed.push(writer.id);
+      else await writer.abort().catch(() => {});
+    }
+    if (sealed.length > 0) await this.#stripes.remove(sealed).catch(() => {});
+  }
+
+  #start(): Open {
+    const writer = this.#stripes.create(this.#redundancy, storedBound(this.#expected));
+    writer.catch(() => {});
+    this.#expected -= limits.stripeBytes;
+    const open: Open = { writer, lengths: [], packed: false, plain: 0, sealing: false };
+    this.#all.push(open);
+    return open;
+  }
+
+  /** Hands the group on, behind the one before, and waits for that one. */
+  #flush(open: Open, last: boolean): Promise<void> {
+    const before = this.#written;
+    const group = this.#group;
+    this.#group = [];
+    this.#groupBytes = 0;
+    if (last) this.#open = undefined;
+    this.#written = this.#write(before, open, group, last);
+    this.#written.catch(() => {});
+    return before;
+  }
+
+  async #write(before: Promise<void>, open: Open, group: readonly Uint8Array[], last: boolean): Promise<void> {
+    await before;
+    const writer = await open.writer;
+    await writer.append(group);
+    if (!last) return;
+    await this.#sealed;
+    open.sealing = true;
+    const frames = open.packed ? open.lengths : undefined;
+    this.#done.push({ id: writer.id, group: writer.group, length: open.plain, frames });
+    this.#sealed = writer.seal();
+    this.#sealed.catch(() => {});
+  }
+}

@@ -1,0 +1,143 @@
+import { createCipheriv } from 'node:crypto';
+import type { StripeStore, StripeWriter } from '../durability/index.ts';
+import { StoreError } from '../errors.ts';
+import type { Redundancy } from '../metadata/index.ts';
+
+/** Bytes that no compressor shrinks, the same for the same seed. */
+export function noise(length: number, seed: number): Buffer {
+  const key = Buffer.alloc(16);
+  key.writeUInt32LE(seed >>> 0, 0);
+  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
+}
+
+/** Calls of each kind that go well before one throws. */
+interface Failures {
+  create?: number;
+  append?: number;
+  seal?: number;
+}
+
+/** A stripe store in memory, for tests: counts what is open, holds several copies, and breaks on demand. */
+export interface MemoryStripes extends StripeStore {
+  /** 8 bytes that every stripe's id begins with: its intent. */
+  readonly prefix: Buffer;
+  /** Copies of the sealed stripes, by id in hexadecimal. */
+  readonly held: Map<string, Buffer[]>;
+  readonly settled: Set<string>;
+  /** Stripe id in hexadecimal, `/`, copy. */
+  readonly distrusted: string[];
+  readonly reads: { readonly start: number; readonly end: number; readonly copy: number | undefined }[];
+  readonly failures: Failures;
+  /** Awaited by every write, so that tests can hold writes back. */
+  gate: () => Promise<void> | undefined;
+  /** Stripes ever begun. */
+  created(): number;
+  /** Writers neither sealed nor aborted. */
+  openWriters(): number;
+  /** Bytes given to `append` that no device has yet. */
+  pending(): number;
+}
+
+export function memoryStripes(copies = 1): MemoryStripes {
+  const prefix = Buffer.from('5eed5eed5eed5eed', 'hex');
+  const held = new Map<string, Buffer[]>();
+  const settled = new Set<string>();
+  const distrusted: string[] = [];
+  const reads: MemoryStripes['reads'] = [];
+  let counter = 0;
+  let open = 0;
+  let pending = 0;
+
+  const failIfDue = (kind: keyof Failures): void => {
+    const left = store.failures[kind];
+    if (left === undefined) return;
+    store.failures[kind] = left - 1;
+    if (left <= 0) throw new StoreError('StorageFull');
+  };
+
+  function writer(id: Buffer, maximum: number): StripeWriter {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    let ended = false;
+    let appending = false;
+    open++;
+    const end = (): void => {
+      if (ended) throw new Error('a writer is sealed or aborted once');
+      ended = true;
+      open--;
+    };
+    return {
+      id,
+      group: 1,
+      async append(given) {
+        if (appending || ended) throw new Error('a writer takes one append at a time, before its end');
+        appending = true;
+        const length = given.reduce((sum, piece) => sum + piece.length, 0);
+        pending += length;
+        bytes += length;
+        try {
+          await store.gate();
+          failIfDue('append');
+          if (bytes > maximum) throw new Error('more bytes than the bound that was announced');
+          for (const piece of given) pieces.push(Buffer.from(piece));
+        } finally {
+          appending = false;
+          pending -= length;
+        }
+      },
+      async seal() {
+        end();
+        await store.gate();
+        failIfDue('seal');
+        const whole = Buffer.concat(pieces);
+        held.set(
+          id.toString('hex'),
+          Array.from({ length: copies }, () => Buffer.from(whole)),
+        );
+      },
+      async abort() {
+        end();
+        settled.add(id.toString('hex'));
+      },
+    };
+  }
+
+  const store: MemoryStripes = {
+    prefix,
+    held,
+    settled,
+    distrusted,
+    reads,
+    failures: {},
+    gate: () => undefined,
+    created: () => counter,
+    openWriters: () => open,
+    pending: () => pending,
+    async create(_redundancy: Redundancy | undefined, maximum: number) {
+      await store.gate();
+      failIfDue('create');
+      const id = Buffer.alloc(16);
+      prefix.copy(id);
+      id.writeUInt32BE(++counter, 11);
+      return writer(id, maximum);
+    },
+    async read({ id }, start, end, copy) {
+      reads.push({ start, end, copy });
+      const bytes = held.get(id.toString('hex'))?.[copy ?? 0];
+      if (!bytes || end > bytes.length) throw new StoreError('Damaged', { resource: id.toString('hex') });
+      return Buffer.from(bytes.subarray(start, end));
+    },
+    distrust({ id }, copy) {
+      distrusted.push(`${id.toString('hex')}/${copy}`);
+    },
+    settle(stripes) {
+      for (const id of stripes) settled.add(id.toString('hex'));
+    },
+    async remove(stripes) {
+      for (const id of stripes) held.delete(id.toString('hex'));
+      store.settle(stripes);
+    },
+    async close() {},
+  };
+  return store;
+}

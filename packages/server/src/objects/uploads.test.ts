@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ChecksumAlgorithm, compositeChecksum, digestOf } from '../codec/index.ts';
+import { limits } from '../limits.ts';
+import type { PartRecord } from '../metadata/index.ts';
+import { etagText } from './etag.ts';
+import { uploadIdText } from './ids.ts';
+import { gathered } from './pipeline.fixture.ts';
+import { bodyOf, codeOf, openService, plain, type Service } from './service.fixture.ts';
+import { noise } from './stripes.fixture.ts';
+
+const least = limits.partBytesMin;
+const key = Buffer.from('big');
+
+type NamedPart = { readonly number: number; readonly etag: string; readonly checksum?: Buffer | undefined };
+
+interface Upload extends Service {
+  readonly id: string;
+  readonly part: (number: number, bytes: Buffer, expected?: object) => Promise<PartRecord>;
+  readonly complete: (parts: readonly NamedPart[], more?: object) => ReturnType<Service['objects']['completeUpload']>;
+}
+
+async function begin(
+  checksumAlgorithm?: ChecksumAlgorithm,
+  checksumType?: 'FULL_OBJECT' | 'COMPOSITE',
+): Promise<Upload> {
+  const service = await openService();
+  const { objects } = service;
+  await objects.createBucket({ name: 'first', owner: 'owner', region: 'here' });
+  const upload = await objects.createUpload({
+    ...plain,
+    bucket: 'first',
+    key,
+    owner: 'owner',
+    checksumAlgorithm,
+    checksumType,
+  });
+  const id = uploadIdText(upload.id);
+  const target = { bucket: 'first', key, uploadId: id };
+  return {
+    ...service,
+    id,
+    part: (number, bytes, expected = {}) => objects.putPart({ ...target, number, body: bodyOf(bytes), expected }),
+    complete: (parts, more = {}) =>
+      objects.completeUpload({
+        ...target,
+        guard: undefined,
+        parts: parts.map((part) => ({ checksum: undefined, ...part })),
+        checksum: undefined,
+        size: undefined,
+        ...more,
+      }),
+  };
+}
+
+const named = (part: PartRecord) => ({ number: part.number, etag: etagText({ etag: part.piece.md5, etagParts: 0 }) });
+
+test('parts become one object, in the order of their numbers', async () => {
+  const { objects, part, complete, get, stripes, id } = await begin();
+  const bytes = [noise(least, 1), noise(least + 12_345, 2), noise(77, 3)];
+  const third = await part(30, bytes[2]!);
+  const second = await part(20, noise(least, 99));
+  const replaced = await part(20, bytes[1]!);
+  const first = await part(3, bytes[0]!);
+  await part(31, noise(50_000, 4));
+  assert.notDeepEqual(second.piece.md5, replaced.piece.md5);
+  const { page } = objects.listParts('first', key, id, 3, 2);
+  assert.deepEqual(
+    page.items.map(({ number }) => number),
+    [20, 30],
+  );
+  assert.equal(page.truncated, true);
+  const { version } = await complete([named(first), named(replaced), named(third)]);
+  const whole = Buffer.concat(bytes);
+  assert.equal(version.size, whole.length);
+  assert.equal(version.etagParts, 3);
+  assert.deepEqual(version.etag, digestOf('MD5', Buffer.concat(bytes.map((one) => digestOf('MD5', one)))));
+  assert.deepEqual(
+    version.partSizes,
+    bytes.map((one) => one.length),
+  );
+  assert.ok((await get('first', 'big')).equals(whole));
+  const reading = await objects.read({ bucket: 'first', key, versionId: undefined, guard: undefined });
+  const slice = { start: least + 10, end: whole.length - 5 };
+  assert.ok((await gathered(reading.open(slice))).equals(whole.subarray(slice.start, slice.end)));
+  assert.deepEqual(
+    reading.parts(1, 5).map(({ number, size }) => [number, size]),
+    [
+      [2, least + 12_345],
+      [3, 77],
+    ],
+  );
+  assert.deepEqual(reading.parts(3, 5), []);
+  assert.equal(await codeOf(() => complete([named(first)])), 'NoSuchUpload');
+  assert.equal(stripes.openWriters(), 0);
+});
+
+test('what is wrong with the list of parts', async () => {
+  const { part, complete } = await begin();
+  const small = await part(1, noise(1000, 1));
+  const last = await part(2, noise(2000, 2));
+  const cases: [Parameters<typeof complete>[0], object, string][] = [
+    [[], {}, 'InvalidRequest'],
+    [[named(last), named(small)], {}, 'InvalidPartOrder'],
+    [[named(small), named(small)], {}, 'InvalidPartOrder'],
+    [[{ ...named(small), number: 0 }], {}, 'InvalidArgument'],
+    [[{ ...named(small), number: 10_001 }], {}, 'InvalidArgument'],
+    [[named(small), { ...named(last), number: 3 }], {}, 'InvalidPart'],
+    [[named(small), { ...named(last), etag: named(small).etag }], {}, 'InvalidPart'],
+    [[{ ...named(small), etag: 'nonsense' }], {}, 'InvalidPart'],
+    [[{ ...named(small), checksum: Buffer.alloc(4) }], {}, 'InvalidPart'],
+    [[named(small), named(last)], {}, 'EntityTooSmall'],
+    [[named(last)], { size: 1999 }, 'InvalidRequest'],
+  ];
+  for (const [parts, more, code] of cases) assert.equal(await codeOf(() => complete(parts, more)), code);
+  await assert.rejects(complete([named(small), named(last)]), (error: { detail: Record<string, string> }) => {
+    assert.equal(error.detail['PartNumber'], '1');
+    assert.equal(error.detail['MinSizeAllowed'], String(least));
+    return true;
+  });
+  const bare = { ...named(last), etag: named(last).etag.slice(1, -1) };
+  assert.equal((await complete([bare], { size: 2000 })).version.size, 2000);
+});
+
+test('numbers, ids and sizes of single parts', async () => {
+  const { objects, part, id } = await begin();
+  for (const number of [0, -1, 10_001, 1.5])
+    assert.equal(await codeOf(() => part(number, noise(1, 1))), 'InvalidArgument');
+  const request = { bucket: 'first', key, number: 1, body: bodyOf(noise(10, 1)), expected: {} };
+  assert.equal(await codeOf(() => objects.putPart({ ...request, uploadId: '0'.repeat(32) })), 'NoSuchUpload');
+  assert.equal(await codeOf(() => objects.putPart({ ...request, uploadId: 'junk' })), 'NoSuchUpload');
+  assert.equal(
+    await codeOf(() => objects.putPart({ ...request, key: Buffer.from('other'), uploadId: id })),
+    'NoSuchUpload',
+  );
+  const long = { stream: bodyOf(noise(1, 1)).stream, length: limits.partBytesMax + 1 };
+  assert.equal(await codeOf(() => objects.putPart({ ...request, uploadId: id, body: long })), 'EntityTooLarge');
+});
+
+test('an aborted upload is gone', async () => {
+  const { objects, part, complete, id } = await begin();
+  const one = await part(1, noise(10_000, 1));
+  await objects.abortUpload('first', key, id);
+  assert.equal(await codeOf(() => part(2, noise(10, 1))), 'NoSuchUpload');
+  assert.equal(await codeOf(() => complete([named(one)])), 'NoSuchUpload');
+  assert.equal(await codeOf(() => objects.abortUpload('first', key, id)), 'NoSuchUpload');
+  assert.equal(await codeOf(() => objects.upload('first', key, id)), 'NoSuchUpload');
+});
+
+test('checksum types', async () => {
+  const cases: [ChecksumAlgorithm | undefined, 'FULL_OBJECT' | 'COMPOSITE' | undefined, string | undefined][] = [
+    [undefined, undefined, undefined],
+    [undefined, 'COMPOSITE', 'InvalidRequest'],
+    ['CRC32', undefined, 'COMPOSITE'],
+    ['CRC32', 'FULL_OBJECT', 'FULL_OBJECT'],
+    ['CRC32C', 'COMPOSITE', 'COMPOSITE'],
+    ['CRC64NVME', undefined, 'FULL_OBJECT'],
+    ['CRC64NVME', 'COMPOSITE', 'InvalidRequest'],
+    ['SHA1', undefined, 'COMPOSITE'],
+    ['SHA256', 'FULL_OBJECT', 'InvalidRequest'],
+  ];
+  for (const [algorithm, type, outcome] of cases) {
+    if (outcome === 'InvalidRequest') assert.equal(await codeOf(() => begin(algorithm, type)), outcome);
+    else {
+      const { objects, id } = await begin(algorithm, type);
+      assert.equal(objects.upload('first', key, id).checksumType, outcome);
+    }
+  }
+});
+
+for (const [algorithm, type] of [
+  ['CRC32', 'FULL_OBJECT'],
+  ['CRC64NVME', 'FULL_OBJECT'],
+  ['SHA256', 'COMPOSITE'],
+  ['CRC32C', 'COMPOSITE'],
+] as const) {
+  test(`an upload with a ${type} ${algorithm}`, async () => {
+    const { part, complete } = await begin(algorithm, type);
+    const bytes = [noise(least, 1), noise(321, 2)];
+    const sums = bytes.map((one) => digestOf(algorithm, one));
+    const other = algorithm === 'SHA256' ? 'SHA1' : 'SHA256';
+    const mismatch = { checksum: { algorithm: other, value: undefined } };
+    assert.equal(await codeOf(() => part(1, bytes[0]!, mismatch)), 'InvalidRequest');
+    const wrong = { checksum: { algorithm, value: Buffer.alloc(sums[0]!.length) } };
+    assert.equal(await codeOf(() => part(1, bytes[0]!, wrong)), 'BadDigest');
+    // One part says its checksum, the other leaves it to the server.
+    const first = await part(1, bytes[0]!, { checksum: { algorithm, value: sums[0] } });
+    const second = await part(2, bytes[1]!);
+    assert.deepEqual(second.piece.checksum?.value, sums[1]);
+    const value =
+      type === 'FULL_OBJECT' ? digestOf(algorithm, Buffer.concat(bytes)) : compositeChecksum(algorithm, sums);
+    const parts = [first, second].map((one, i) => ({ ...named(one), checksum: sums[i] }));
+    const bad = { checksum: { algorithm, type, value: Buffer.alloc(value.length) } };
+    assert.equal(await codeOf(() => complete(parts, bad)), 'BadDigest');
+    const kind = type === 'COMPOSITE' ? 'FULL_OBJECT' : 'COMPOSITE';
+    assert.equal(await codeOf(() => complete(parts, { checksum: { algorithm, type: kind, value } })), 'InvalidRequest');
+    const { version } = await complete(parts, { checksum: { algorithm, type, value } });
+    assert.deepEqual(version.checksum, { algorithm, type, value });
+  });
+}
+
+test('an upload that was not told of a checksum takes one that its parts have, and no other', async () => {
+  const { part, complete } = await begin();
+  const bytes = noise(1000, 1);
+  const value = digestOf('CRC64NVME', bytes);
+  const one = await part(1, bytes, { checksum: { algorithm: 'CRC64NVME', value } });
+  const other = { checksum: { algorithm: 'CRC32', type: 'FULL_OBJECT', value: Buffer.alloc(4) } };
+  assert.equal(await codeOf(() => complete([named(one)], other)), 'InvalidRequest');
+  const checksum = { algorithm: 'CRC64NVME', type: 'FULL_OBJECT', value };
+  assert.deepEqual((await complete([named(one)], { checksum })).version.checksum, checksum);
+});
+
+test('parts are copied from objects, whole and in part', async () => {
+  const { objects, put, get, part, complete, id } = await begin('CRC32', 'FULL_OBJECT');
+  const bytes = noise(least + 100_000, 1);
+  await put('first', 'source', bytes);
+  const source = { bucket: 'first', key: Buffer.from('source'), versionId: undefined, guard: undefined };
+  const copy = (number: number, slice?: { start: number; end: number }, more: object = {}) =>
+    objects.copyPart({ bucket: 'first', key, uploadId: id, number, source: { ...source, ...more }, slice });
+  const slice = { start: 17, end: least + 17 };
+  const first = await copy(1, slice);
+  assert.equal(first.source.size, bytes.length);
+  assert.deepEqual(first.part.piece.md5, digestOf('MD5', bytes.subarray(17, least + 17)));
+  const second = await copy(2);
+  const third = await part(3, noise(10, 2));
+  assert.equal(await codeOf(() => copy(4, { start: 0, end: bytes.length + 1 })), 'InvalidArgument');
+  assert.equal(await codeOf(() => copy(4, undefined, { guard: { ifMatch: '"0"' } })), 'PreconditionFailed');
+  assert.equal(await codeOf(() => copy(4, undefined, { key: Buffer.from('none') })), 'NoSuchKey');
+  const { version } = await complete([named(first.part), named(second.part), named(third)]);
+  const whole = Buffer.concat([bytes.subarray(17, least + 17), bytes, noise(10, 2)]);
+  assert.ok((await get('first', 'big')).equals(whole));
+  assert.deepEqual(version.checksum?.value, digestOf('CRC32', whole));
+});

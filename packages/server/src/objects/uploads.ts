@@ -1,0 +1,166 @@
+import { isCrc } from '../codec/index.ts';
+import { StoreError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { BucketRecord, PartRecord, UploadRecord } from '../metadata/index.ts';
+import { mayShrink } from './compression.ts';
+import { findSource } from './copy.ts';
+import { checkDescribing, checkKey } from './describing.ts';
+import type { ReadHorizon } from './horizon.ts';
+import { parseUploadId } from './ids.ts';
+import { type Plan, takeBody } from './intake.ts';
+import { publish } from './publish.ts';
+import { readingOf } from './read.ts';
+import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
+import type { Expected, Incoming, ObjectService } from './types.ts';
+
+type CreateRequest = Parameters<ObjectService['createUpload']>[0];
+
+/**
+ * How the checksum of a whole upload is made: from the parts' checksums, or over all bytes (which only CRCs can be combined to). CRC64NVME
+ * is always of the second kind (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
+ */
+function checksumTypeOf({
+  checksumAlgorithm: algorithm,
+  checksumType: type,
+}: CreateRequest): CreateRequest['checksumType'] {
+  if (algorithm === undefined) {
+    if (type === undefined) return undefined;
+    throw new StoreError('InvalidRequest', {
+      message: 'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+    });
+  }
+  const chosen = type ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE');
+  if (chosen === 'FULL_OBJECT' ? !isCrc(algorithm) : algorithm === 'CRC64NVME') {
+    throw new StoreError('InvalidRequest', {
+      message: `The ${chosen} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
+    });
+  }
+  return chosen;
+}
+
+/** Begins an upload of parts. All parts share the key that is made here. */
+export async function createUpload(rooms: Rooms, request: CreateRequest): Promise<UploadRecord> {
+  checkKey(request.key);
+  checkDescribing(request);
+  const checksumType = checksumTypeOf(request);
+  const bucket = findBucket(rooms, request.bucket);
+  const { wrapped } = (await bucketKey(rooms, bucket)).newObjectKey();
+  const { key, owner, storageClass, headers, metadata, tags, checksumAlgorithm } = request;
+  const command = {
+    type: 'upload.create',
+    bucket: bucket.id,
+    key,
+    owner,
+    storageClass,
+    headers,
+    metadata,
+    tags,
+    checksumAlgorithm,
+    checksumType,
+    wrappedKey: wrapped,
+  } as const;
+  return (await propose(rooms, command, 'upload')).upload;
+}
+
+/** @throws StoreError NoSuchBucket, NoSuchUpload */
+export function findUpload(
+  rooms: Rooms,
+  name: string,
+  key: Buffer,
+  uploadId: string,
+): { readonly bucket: BucketRecord; readonly upload: UploadRecord } {
+  const bucket = findBucket(rooms, name);
+  const upload = rooms.reader.upload(bucket.id, key, parseUploadId(uploadId));
+  if (!upload) throw new StoreError('NoSuchUpload', { detail: { UploadId: uploadId } });
+  return { bucket, upload };
+}
+
+/** @throws StoreError InvalidArgument */
+export function checkPartNumber(number: number): void {
+  if (Number.isInteger(number) && number >= 1 && number <= limits.parts) return;
+  throw new StoreError('InvalidArgument', {
+    message: `Part number must be an integer between 1 and ${limits.parts}, inclusive`,
+    detail: { ArgumentName: 'partNumber', ArgumentValue: String(number) },
+  });
+}
+
+interface PartTarget {
+  readonly bucket: string;
+  readonly key: Buffer;
+  readonly uploadId: string;
+  readonly number: number;
+}
+
+/** Writes one part and records it in its upload; one that has the number already is replaced. */
+async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expected: Expected): Promise<PartRecord> {
+  checkPartNumber(target.number);
+  const { bucket, upload } = findUpload(rooms, target.bucket, target.key, target.uploadId);
+  const given = expected.checksum?.algorithm;
+  if (given && upload.checksumAlgorithm && given !== upload.checksumAlgorithm) {
+    throw new StoreError('InvalidRequest', {
+      message: `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${given.toLowerCase()}`,
+    });
+  }
+  const plan: Plan = {
+    key: (await bucketKey(rooms, bucket)).unwrapObjectKey(upload.wrappedKey),
+    redundancy: bucket.redundancy,
+    pack: mayShrink(upload.headers),
+    expected,
+    keep: upload.checksumAlgorithm,
+    maximum: limits.partBytesMax,
+  };
+  const piece = await takeBody(rooms, body, plan);
+  const command = {
+    type: 'upload.part',
+    bucket: bucket.id,
+    key: target.key,
+    upload: upload.id,
+    number: target.number,
+    piece,
+  } as const;
+  return (await publish(rooms, command, 'part', piece)).part;
+}
+
+export function putPart(rooms: Rooms, request: Parameters<ObjectService['putPart']>[0]): Promise<PartRecord> {
+  return writePart(rooms, request, request.body, request.expected);
+}
+
+/** A part whose bytes come from an object. They are sealed anew: the upload has its own key. */
+export async function copyPart(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  request: Parameters<ObjectService['copyPart']>[0],
+): ReturnType<ObjectService['copyPart']> {
+  checkPartNumber(request.number);
+  findUpload(rooms, request.bucket, request.key, request.uploadId);
+  const found = findSource(rooms, request.source);
+  const { size } = found.version;
+  const slice = request.slice ?? { start: 0, end: size };
+  if (slice.start > slice.end || slice.end > size) {
+    throw new StoreError('InvalidArgument', {
+      message: `Range specified is not valid for source object of size: ${size}`,
+      detail: { ArgumentName: 'x-amz-copy-source-range' },
+    });
+  }
+  const reading = await readingOf(rooms, horizon, found);
+  const body: Incoming = { stream: reading.open(slice), length: slice.end - slice.start };
+  return { part: await writePart(rooms, request, body, {}), source: found.version };
+}
+
+export async function abortUpload(rooms: Rooms, name: string, key: Buffer, uploadId: string): Promise<void> {
+  const { bucket, upload } = findUpload(rooms, name, key, uploadId);
+  await propose(rooms, { type: 'upload.abort', bucket: bucket.id, key, upload: upload.id }, 'done');
+}
+
+export function listParts(
+  rooms: Rooms,
+  name: string,
+  key: Buffer,
+  uploadId: string,
+  after: number,
+  limit: number,
+): ReturnType<ObjectService['listParts']> {
+  const { upload } = findUpload(rooms, name, key, uploadId);
+  const page = limit > 0 ? rooms.reader.parts(upload.id, after, limit) : { items: [], truncated: false };
+  return { upload, page };
+}
