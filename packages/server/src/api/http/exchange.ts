@@ -1,0 +1,192 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock, Timers } from '../../host/index.ts';
+import { invariant } from '../../invariant.ts';
+import { limits } from '../../limits.ts';
+import { RequestBody } from './body.ts';
+
+/** What an exchange needs of its surroundings; made once per handler, not per request. */
+export interface ExchangeOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Called once per exchange when its answer was given to the socket, or when the client had gone (`status` 499). */
+  readonly ended: (exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
+}
+
+/** A flat list of names and values, in the order in which they are sent. */
+export type HeaderList = string[];
+
+/** Status in telemetry for an answer that nobody waited for. Never sent. */
+const clientGone = 499;
+
+/**
+ * One request and its answer, whatever the protocol: reads the body, writes the answer once, in one call where it is at
+ * hand and with back-pressure where it streams, and never lets a broken answer look like a whole one.
+ */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly id: string;
+  /** Name of the operation, for telemetry. */
+  operation = 'Unknown';
+  readonly #options: ExchangeOptions;
+  readonly #started: number;
+  #body: RequestBody | undefined;
+  #bytesOut = 0;
+  #awaitsContinue: boolean;
+  #over = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, id: string, options: ExchangeOptions) {
+    this.request = request;
+    this.response = response;
+    this.id = id;
+    this.#options = options;
+    this.#started = options.clock.monotonic();
+    this.#awaitsContinue = request.headers.expect !== undefined;
+  }
+
+  /** The body as it comes off the wire. The first read of it answers `100 Continue` when the client waits for that. */
+  get body(): RequestBody {
+    this.#body ??= new RequestBody(this.request, this.#options.clock, this.#options.timers, () => {
+      if (!this.#awaitsContinue) return;
+      this.#awaitsContinue = false;
+      this.response.writeContinue();
+    });
+    return this.#body;
+  }
+
+  /** True when the status line is out: an error can then only break the connection. */
+  get begun(): boolean {
+    return this.response.headersSent;
+  }
+
+  get gone(): boolean {
+    return this.response.destroyed || this.request.socket.destroyed;
+  }
+
+  /** Answers with headers and a body at hand. For HEAD the body must be left out and Content-Length given among the headers. */
+  send(status: number, headers: HeaderList, body?: Buffer): void {
+    if (this.gone) {
+      this.#end(clientGone);
+      return;
+    }
+    this.#bytesOut = body?.length ?? 0;
+    if (this.#bodyPending()) {
+      this.#sendEarly(status, headers, body);
+      return;
+    }
+    this.response.writeHead(status, headers);
+    this.response.end(body);
+    this.#end(status);
+  }
+
+  /**
+   * Streams `length` bytes from `source`. The first chunk is fetched before the status line goes out, so that a failure
+   * there can still be answered (the promise rejects); later ones destroy the connection and are given to `broken`.
+   */
+  async stream(
+    status: number,
+    headers: HeaderList,
+    length: number,
+    source: AsyncIterable<Buffer>,
+    broken: (error: unknown) => void,
+  ): Promise<void> {
+    const chunks = source[Symbol.asyncIterator]();
+    let step = await chunks.next();
+    const response = this.response;
+    try {
+      if (this.gone) return this.#end(clientGone);
+      response.writeHead(status, headers);
+      while (!step.done) {
+        this.#bytesOut += step.value.length;
+        invariant(this.#bytesOut <= length, 'an object gives no more bytes than the answer announced');
+        if (this.#bytesOut === length) {
+          response.end(step.value);
+          return this.#end(status);
+        }
+        const full = !response.write(step.value);
+        if (full && response.writableLength >= limits.sendBufferBytes) await this.#drained();
+        if (this.gone) return this.#end(clientGone);
+        step = await chunks.next();
+      }
+      invariant(this.#bytesOut === length, 'an object gives all the bytes that the answer announced');
+      response.end();
+      this.#end(status);
+    } catch (error) {
+      // A short answer with a whole Content-Length is noticed by every client; a well-formed one would be a lie.
+      response.destroy();
+      this.#end(clientGone);
+      broken(error);
+    } finally {
+      void Promise.resolve(chunks.return?.()).catch(broken);
+    }
+  }
+
+  /** Ends an answer whose status and lines were written to `response` directly. */
+  finish(status: number): void {
+    this.response.end();
+    this.#end(status);
+  }
+
+  /** Breaks the connection: nothing more can be said on it. */
+  abort(): void {
+    this.response.destroy();
+    this.#end(clientGone);
+  }
+
+  #bodyPending(): boolean {
+    const { complete, headers, readableLength } = this.request;
+    if (complete) return false;
+    const length = headers['content-length'];
+    if (length === undefined) return headers['transfer-encoding'] !== undefined;
+    return (this.#body?.bytes ?? 0) + readableLength < Number(length);
+  }
+
+  /**
+   * The answer comes before the body was read. The connection cannot be used again, since what follows on it is the rest of that
+   * body. Closing it at once would reset it and take the answer away from a client that is still sending, so a bounded
+   * amount is read and dropped first.
+   */
+  #sendEarly(status: number, headers: HeaderList, body: Buffer | undefined): void {
+    const response = this.response;
+    headers.push('Connection', 'close');
+    response.writeHead(status, headers);
+    this.#end(status);
+    if (this.#awaitsContinue) {
+      response.end(body);
+      return;
+    }
+    if (body !== undefined) response.write(body);
+    else response.flushHeaders();
+    let finished = false;
+    const finish = () => {
+      if (finished) return;
+      finished = true;
+      cancel();
+      response.end();
+    };
+    const cancel = this.#options.timers.after(limits.lingerMs, finish);
+    this.body.discard(finish);
+  }
+
+  #drained(): Promise<void> {
+    const response = this.response;
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        response.off('drain', done);
+        response.off('close', done);
+        resolve();
+      };
+      const cancel = this.#options.timers.after(limits.idleSendMs, () => response.destroy());
+      response.on('drain', done);
+      response.on('close', done);
+    });
+  }
+
+  #end(status: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { clock, ended } = this.#options;
+    ended(this, status, (clock.monotonic() - this.#started) / 1000, this.#body?.bytes ?? 0, this.#bytesOut);
+  }
+}

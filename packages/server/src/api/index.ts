@@ -1,0 +1,5 @@
+export { refuseMalformed } from './http/malformed.ts';
+export { createRestHandler, type RestOptions } from './rest/handler.ts';
+export type { KeyAdmin } from './rest/keyadmin.ts';
+export { createS3Handler, type S3Log, type S3Options } from './s3/handler.ts';
+export type { S3Operation } from './s3/names.ts';

@@ -1,0 +1,141 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Authenticator, type CredentialKind, parseTarget, permits } from '../../access/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import { InvariantError } from '../../invariant.ts';
+import type { Position } from '../../log/index.ts';
+import type { ObjectService } from '../../objects/index.ts';
+import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
+import { checkToken, tokenText } from '../http/token.ts';
+import { checked, jsonBody } from './body.ts';
+import { allowOrigin, answerPreflight } from './cors.ts';
+import type { KeyAdmin } from './keyadmin.ts';
+import { createMatcher } from './match.ts';
+import { openApiDocument } from './openapi.ts';
+import { answerProblem } from './problem.ts';
+import type { RestCall, RestService, Route } from './route.ts';
+import { adminRoutes } from './routes/admin.ts';
+import { bucketRoutes } from './routes/buckets.ts';
+import { listingRoutes } from './routes/listing.ts';
+import { objectRoutes } from './routes/objects.ts';
+import { uploadRoutes } from './routes/uploads.ts';
+
+/** What the native API needs. */
+export interface RestOptions {
+  readonly objects: ObjectService;
+  readonly keys: KeyAdmin;
+  readonly authenticator: Authenticator;
+  readonly host: Host;
+  readonly region: string;
+  readonly version: string;
+  /** Browser origins that may call. */
+  readonly corsOrigins: readonly string[];
+  readonly position: () => Position;
+  readonly admin: (method: string, argument: unknown) => Promise<unknown>;
+  readonly exchange: ExchangeOptions;
+  readonly requestId: () => string;
+  /** A failure that is no StoreError: a bug. */
+  readonly unexpected: (error: unknown, operation: string) => void;
+}
+
+export const routes: readonly Route[] = [
+  ...bucketRoutes,
+  ...listingRoutes,
+  ...objectRoutes,
+  ...uploadRoutes,
+  ...adminRoutes,
+];
+
+const accepted: readonly CredentialKind[] = ['header', 'query', 'bearer'];
+const consistencies = ['strong', 'causal', 'eventual'];
+const own = '/-/';
+
+/** Handles everything below `/-/` that is not a probe: detect → authenticate → permit → check → run. */
+export function createRestHandler(options: RestOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  const match = createMatcher(routes);
+  let document: object | undefined;
+  const service: RestService = {
+    objects: options.objects,
+    keys: options.keys,
+    host: options.host,
+    region: options.region,
+    version: options.version,
+    position: options.position,
+    admin: options.admin,
+    openapi: () => (document ??= openApiDocument(routes, options.version)),
+  };
+
+  const run = async (exchange: Exchange, origin: HeaderList): Promise<void> => {
+    const { request } = exchange;
+    const method = request.method as string;
+    const header = (name: string) => request.headers[name] as string | undefined;
+    const target = parseTarget(request.url as string, header('host'), []);
+    if (target.query.repeated !== undefined)
+      throw new StoreError('InvalidArgument', { message: `The parameter ${target.query.repeated} is given twice.` });
+    const found = match(method, target.rawPath.slice(own.length));
+    exchange.operation = found.route.id;
+
+    const { principal, payload } = await options.authenticator.authenticate(
+      { method, ...target, headers: request.headers },
+      accepted,
+    );
+    if (principal.kind !== 'key') throw new StoreError('AccessDenied');
+    const { kind } = found.route;
+    if (kind !== 'open' && !permits({ principal, action: found.route.id, kind, bucket: found.path['bucket'] }))
+      throw new StoreError('AccessDenied');
+    const consistency = header('x-dsom-consistency');
+    if (consistency !== undefined && !consistencies.includes(consistency))
+      throw new StoreError('InvalidArgument', { message: 'x-dsom-consistency is strong, causal or eventual.' });
+    checkToken(header('x-dsom-token'), options.position());
+
+    const parameters = Object.fromEntries(
+      target.query.pairs.filter(([name]) => !name.startsWith('X-Amz-') && name !== 'x-id'),
+    );
+    const { query, body } = found.route;
+    const opaque = typeof body === 'string';
+    const headers = (position: Position = options.position()): HeaderList => {
+      const list: HeaderList = [
+        'x-dsom-request-id',
+        exchange.id,
+        'x-dsom-position',
+        String(position),
+        'x-dsom-token',
+        tokenText(new Map([[0, position]])),
+        ...origin,
+      ];
+      if (consistency !== undefined) list.push('x-dsom-consistency', consistency);
+      return list;
+    };
+    const call: RestCall = {
+      service,
+      exchange,
+      path: found.path,
+      query: checked(query, parameters, 'query'),
+      body: opaque ? undefined : await jsonBody(exchange, payload, body),
+      payload,
+      principal,
+      owner: principal.key.owner,
+      header,
+      headers,
+      json(status, value, list = headers()) {
+        const bytes = Buffer.from(JSON.stringify(value));
+        list.push('Content-Type', 'application/json', 'Content-Length', String(bytes.length));
+        exchange.send(status, list, bytes);
+      },
+      empty: (status, list = headers()) => exchange.send(status, list),
+    };
+    await found.route.run(call as RestCall<never, never>);
+  };
+
+  return (request, response) => {
+    const exchange = new Exchange(request, response, options.requestId(), options.exchange);
+    const origin = allowOrigin(request.headers.origin, options.corsOrigins);
+    if (request.method === 'OPTIONS' && origin.length > 0) return answerPreflight(exchange, origin);
+    run(exchange, origin).catch((error: unknown) => {
+      if (error instanceof InvariantError) throw error;
+      if (!(error instanceof StoreError)) options.unexpected(error, exchange.operation);
+      const known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
+      answerProblem(known, exchange, ['x-dsom-request-id', exchange.id, ...origin]);
+    });
+  };
+}

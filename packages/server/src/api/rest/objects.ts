@@ -1,0 +1,96 @@
+import { StoreError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { ObjectHeaders, ObjectVersion, Redundancy } from '../../metadata/index.ts';
+import { type Describing, etagText, gukText, type ReadResult, type Slice, versionIdText } from '../../objects/index.ts';
+import { httpDate } from '../http/dates.ts';
+import type { HeaderList } from '../http/exchange.ts';
+import { decodeHeader, encodeHeader } from '../http/header-text.ts';
+import { parseRange } from '../http/ranges.ts';
+import { parseRedundancy } from '../http/redundancy.ts';
+import type { RestCall } from './route.ts';
+
+const metadataPrefix = 'x-dsom-metadata-';
+const described = [
+  ['contentType', 'content-type'],
+  ['contentEncoding', 'content-encoding'],
+  ['contentDisposition', 'content-disposition'],
+  ['contentLanguage', 'content-language'],
+  ['cacheControl', 'cache-control'],
+  ['expires', 'expires'],
+] as const;
+
+/** Header texts of JSON as they are stored: in wire form, one character per byte. */
+export function wireHeaders(headers: Readonly<Record<string, string | undefined>>): ObjectHeaders {
+  const wire: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) wire[name] = encodeHeader(value);
+  return wire;
+}
+
+/** What the headers of a write say about the object. @throws StoreError MetadataTooLarge */
+export function describing(call: RestCall): Describing {
+  const headers: Record<string, string> = {};
+  for (const [field, name] of described) {
+    const value = call.header(name);
+    if (value !== undefined) headers[field] = value;
+  }
+  const metadata: [string, string][] = [];
+  let bytes = 0;
+  for (const [name, value] of Object.entries(call.exchange.request.headers)) {
+    if (!name.startsWith(metadataPrefix) || value === undefined) continue;
+    const text = decodeHeader(String(value));
+    bytes += name.length - metadataPrefix.length + Buffer.byteLength(text);
+    metadata.push([name.slice(metadataPrefix.length), text]);
+  }
+  if (bytes > limits.metadataBytes)
+    throw new StoreError('MetadataTooLarge', {
+      detail: { Size: String(bytes), MaxSizeAllowed: String(limits.metadataBytes) },
+    });
+  return { headers, metadata, tags: [], storageClass: 'STANDARD' };
+}
+
+/** @throws StoreError InvalidArgument */
+export function redundancyOf(call: RestCall): Redundancy | undefined {
+  const text = call.header('x-dsom-redundancy');
+  return text === undefined ? undefined : parseRedundancy(text);
+}
+
+/** The slice that the Range header asks for, and the status and headers to answer with. @throws StoreError InvalidRange */
+export function sliceOf(
+  call: RestCall,
+  found: ReadResult,
+): { readonly status: 200 | 206; readonly slice: Slice; readonly headers: HeaderList } {
+  const headers = call.headers(found.position);
+  const { size } = found.version;
+  const header = call.header('range');
+  const range = header === undefined ? 'whole' : parseRange(header, size);
+  if (range === 'whole') return { status: 200, slice: { start: 0, end: size }, headers };
+  if (range === 'unsatisfiable')
+    throw new StoreError('InvalidRange', { detail: { RangeRequested: header ?? '', ActualObjectSize: String(size) } });
+  headers.push('Content-Range', `bytes ${range.start}-${range.end - 1}/${size}`);
+  return { status: 206, slice: range, headers };
+}
+
+/** Headers that describe a version. */
+export function objectHeaders(version: ObjectVersion): HeaderList {
+  const headers: HeaderList = [
+    'ETag',
+    etagText(version),
+    'Last-Modified',
+    httpDate(version.modifiedMs),
+    'Accept-Ranges',
+    'bytes',
+    'x-dsom-guk',
+    gukText(version.guk),
+    'x-dsom-version-id',
+    versionIdText(version),
+    'x-dsom-storage-class',
+    version.storageClass,
+  ];
+  for (const [field, name] of described) {
+    const value = version.headers[field];
+    if (value !== undefined) headers.push(name, value);
+  }
+  if (version.headers.contentType === undefined) headers.push('content-type', 'application/octet-stream');
+  for (const [name, value] of version.metadata) headers.push(`${metadataPrefix}${name}`, encodeHeader(value));
+  return headers;
+}

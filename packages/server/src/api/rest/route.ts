@@ -1,0 +1,73 @@
+import type { z } from 'zod';
+import type { AccessQuestion, PayloadForm, Principal } from '../../access/index.ts';
+import type { Host } from '../../host/index.ts';
+import type { Position } from '../../log/index.ts';
+import type { ObjectService } from '../../objects/index.ts';
+import type { Exchange, HeaderList } from '../http/exchange.ts';
+import type { KeyAdmin } from './keyadmin.ts';
+
+/** What all routes share. */
+export interface RestService {
+  readonly objects: ObjectService;
+  readonly keys: KeyAdmin;
+  readonly host: Host;
+  readonly region: string;
+  readonly version: string;
+  /** Newest applied position of this thread's replica. */
+  readonly position: () => Position;
+  /** Asks the owner's thread: background jobs, status. */
+  readonly admin: (method: string, argument: unknown) => Promise<unknown>;
+  readonly openapi: () => unknown;
+}
+
+/** One authenticated and permitted call. */
+export interface RestCall<Query = unknown, Body = unknown> {
+  readonly service: RestService;
+  readonly exchange: Exchange;
+  /** Parts of the path by name, decoded. */
+  readonly path: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly body: Body;
+  readonly payload: PayloadForm;
+  readonly principal: Principal;
+  /** Who owns what this call creates. */
+  readonly owner: string;
+  /** A header of the request. */
+  header(name: string): string | undefined;
+  /** Answers with JSON. */
+  json(status: number, value: unknown, headers?: HeaderList): void;
+  empty(status: number, headers?: HeaderList): void;
+  /** Headers that every answer begins with. @param position where it was read or written; the newest by default */
+  headers(position?: Position): HeaderList;
+}
+
+/** What a body or an answer is, where it is not JSON. */
+export type Opaque = 'bytes' | 'none' | 'lines';
+
+/** One route; the table of them makes both the dispatch and the OpenAPI document. */
+export interface Route {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below `/-/`; `{name}` is one segment, `{name...}` the rest of the path. */
+  readonly path: string;
+  /** Name of the operation, in telemetry and in the document. */
+  readonly id: string;
+  readonly summary: string;
+  readonly kind: AccessQuestion['kind'] | 'open';
+  readonly query: z.ZodType;
+  readonly body: z.ZodType | Opaque;
+  readonly answer: { readonly status: number; readonly body: z.ZodType | Opaque };
+  readonly run: (call: RestCall<never, never>) => void | Promise<void>;
+}
+
+/** Ties the types of query and body to the handler, and forgets them in the table. */
+export function route<Query extends z.ZodType, Body extends z.ZodType | Opaque>(
+  definition: Omit<Route, 'query' | 'body' | 'run'> & {
+    readonly query: Query;
+    readonly body: Body;
+    readonly run: (
+      call: RestCall<z.output<Query>, Body extends z.ZodType ? z.output<Body> : undefined>,
+    ) => void | Promise<void>;
+  },
+): Route {
+  return definition as unknown as Route;
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { permits } from '../../../access/index.ts';
+import { limits } from '../../../limits.ts';
+import { type Route, route } from '../route.ts';
+import { bucketJson, bucketSettings, bucketShape } from '../shapes.ts';
+
+type Settings = z.output<typeof bucketSettings>;
+
+/** Only what was given; `null` takes a bucket's own redundancy away. */
+function change(settings: Settings) {
+  const { versioning, consistency, redundancy, tags } = settings;
+  return {
+    ...(versioning !== undefined && { versioning }),
+    ...(consistency !== undefined && { consistency }),
+    ...(redundancy !== undefined && { redundancy: redundancy ?? null }),
+    ...(tags !== undefined && { tags: Object.entries(tags) }),
+  };
+}
+
+const none = z.strictObject({});
+
+export const bucketRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: 'v1/buckets',
+    id: 'listBuckets',
+    summary: 'Buckets in order of name',
+    kind: 'open',
+    query: z.strictObject({
+      start: z.string().default(''),
+      limit: z.coerce.number().int().min(1).max(limits.listPage).default(limits.listPage),
+    }),
+    body: 'none',
+    answer: { status: 200, body: z.object({ buckets: z.array(bucketShape), next: z.string().optional() }) },
+    run(call) {
+      const page = call.service.objects.buckets(call.query.start, call.query.limit);
+      const seen = page.items.filter((one) =>
+        permits({ principal: call.principal, action: 'ListBucket', kind: 'read', bucket: one.name }),
+      );
+      const last = page.items.at(-1)?.name;
+      call.json(200, {
+        buckets: seen.map(bucketJson),
+        ...(page.truncated && last !== undefined && { next: `${last}\0` }),
+      });
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: 'v1/buckets/{bucket}',
+    id: 'createBucket',
+    summary: 'Makes a bucket',
+    kind: 'write',
+    query: none,
+    body: bucketSettings,
+    answer: { status: 201, body: bucketShape },
+    async run(call) {
+      const { objects, region } = call.service;
+      const name = call.path['bucket'] as string;
+      const made = await objects.createBucket({
+        name,
+        owner: call.owner,
+        region,
+        ...(call.body.versioning !== undefined && { versioning: call.body.versioning }),
+      });
+      const { versioning: _, ...rest } = change(call.body);
+      call.json(201, bucketJson(Object.keys(rest).length > 0 ? await objects.updateBucket(name, rest) : made));
+    },
+  }),
+  route({
+    method: 'GET',
+    path: 'v1/buckets/{bucket}',
+    id: 'getBucket',
+    summary: 'Settings and counts of a bucket',
+    kind: 'read',
+    query: none,
+    body: 'none',
+    answer: { status: 200, body: bucketShape },
+    run: (call) => call.json(200, bucketJson(call.service.objects.bucket(call.path['bucket'] as string))),
+  }),
+  route({
+    method: 'PATCH',
+    path: 'v1/buckets/{bucket}',
+    id: 'updateBucket',
+    summary: 'Changes the settings given',
+    kind: 'write',
+    query: none,
+    body: bucketSettings,
+    answer: { status: 200, body: bucketShape },
+    run: async (call) =>
+      call.json(
+        200,
+        bucketJson(await call.service.objects.updateBucket(call.path['bucket'] as string, change(call.body))),
+      ),
+  }),
+  route({
+    method: 'DELETE',
+    path: 'v1/buckets/{bucket}',
+    id: 'deleteBucket',
+    summary: 'Deletes an empty bucket',
+    kind: 'write',
+    query: none,
+    body: 'none',
+    answer: { status: 204, body: 'none' },
+    async run(call) {
+      await call.service.objects.deleteBucket(call.path['bucket'] as string);
+      call.empty(204);
+    },
+  }),
+];

@@ -1,0 +1,268 @@
+import { z } from 'zod';
+import { permits } from '../../../access/index.ts';
+import { StoreError } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import { parseGuk, versionIdText } from '../../../objects/index.ts';
+import { incoming } from '../body.ts';
+import { guardOf, keyBytes } from '../conditions.ts';
+import { describing, objectHeaders, redundancyOf, sliceOf, wireHeaders } from '../objects.ts';
+import { type RestCall, type Route, route } from '../route.ts';
+import { headersShape, objectJson, objectShape } from '../shapes.ts';
+
+const path = 'v1/buckets/{bucket}/objects/{key...}';
+const versionQuery = z.strictObject({ versionId: z.string().min(1).optional() });
+const bucketOf = (call: RestCall) => call.path['bucket'] as string;
+const keyOf = (call: RestCall) => keyBytes(call.path['key'] as string);
+
+/** The same answer serves GET and HEAD. */
+async function read(call: RestCall<z.output<typeof versionQuery>, undefined>): Promise<void> {
+  const found = await call.service.objects.read({
+    bucket: bucketOf(call),
+    key: keyOf(call),
+    versionId: call.query.versionId,
+    guard: guardOf(call),
+  });
+  const { status, slice, headers } = sliceOf(call, found);
+  const length = slice.end - slice.start;
+  headers.push(...objectHeaders(found.version), 'Content-Length', String(length));
+  if (call.exchange.request.method === 'HEAD' || length === 0) return call.exchange.send(status, headers);
+  const body = found.immediate(slice);
+  if (body) return call.exchange.send(status, headers, body);
+  await call.exchange.stream(status, headers, length, found.open(slice), () => {});
+}
+
+const copySource = z.strictObject({ bucket: z.string(), key: z.string(), versionId: z.string().optional() });
+
+export const objectRoutes: readonly Route[] = [
+  route({
+    method: 'PUT',
+    path,
+    id: 'putObject',
+    summary: 'Stores an object, or a new version of it. Metadata in x-dsom-metadata-NAME headers',
+    kind: 'write',
+    query: z.strictObject({}),
+    body: 'bytes',
+    answer: { status: 200, body: objectShape },
+    async run(call) {
+      const key = keyOf(call);
+      const { body, expected } = incoming(call.exchange, call.payload, limits.singlePutBytes);
+      const { version, position } = await call.service.objects.put({
+        ...describing(call),
+        bucket: bucketOf(call),
+        key,
+        owner: call.owner,
+        body,
+        expected,
+        guard: guardOf(call),
+        redundancy: redundancyOf(call),
+      });
+      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+    },
+  }),
+  route({
+    method: 'GET',
+    path,
+    id: 'getObject',
+    summary: 'The bytes of an object; Range as in HTTP',
+    kind: 'read',
+    query: versionQuery,
+    body: 'none',
+    answer: { status: 200, body: 'bytes' },
+    run: read,
+  }),
+  route({
+    method: 'HEAD',
+    path,
+    id: 'headObject',
+    summary: 'The headers of an object',
+    kind: 'read',
+    query: versionQuery,
+    body: 'none',
+    answer: { status: 200, body: 'none' },
+    run: read,
+  }),
+  route({
+    method: 'DELETE',
+    path,
+    id: 'deleteObject',
+    summary: 'Deletes an object or one version; with versioning, a delete without a version writes a delete marker',
+    kind: 'write',
+    query: versionQuery,
+    body: 'none',
+    answer: { status: 204, body: 'none' },
+    async run(call) {
+      const [result] = await call.service.objects.delete(bucketOf(call), call.owner, [
+        { key: keyOf(call), versionId: call.query.versionId, guard: guardOf(call) },
+      ]);
+      if (result?.error) throw new StoreError(result.error.code, { message: result.error.message });
+      const headers = call.headers();
+      if (result?.version) headers.push('x-dsom-version-id', versionIdText(result.version));
+      if (result?.marker) headers.push('x-dsom-delete-marker', 'true');
+      call.empty(204, headers);
+    },
+  }),
+  route({
+    method: 'PATCH',
+    path,
+    id: 'patchObject',
+    summary: 'Changes metadata, headers or tags without touching the bytes; atomic',
+    kind: 'write',
+    query: versionQuery,
+    body: z.strictObject({
+      metadata: z.record(z.string(), z.string().nullable()).optional(),
+      headers: headersShape.optional(),
+      tags: z.record(z.string(), z.string()).optional(),
+    }),
+    answer: { status: 200, body: objectShape },
+    async run(call) {
+      const key = keyOf(call);
+      const { metadata, headers, tags } = call.body;
+      const { version, position } = await call.service.objects.patch({
+        bucket: bucketOf(call),
+        key,
+        owner: call.owner,
+        versionId: call.query.versionId,
+        guard: guardOf(call),
+        ...(metadata !== undefined && { metadata }),
+        ...(headers !== undefined && {
+          headers: wireHeaders(headers),
+        }),
+        ...(tags !== undefined && { tags: Object.entries(tags) }),
+      });
+      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+    },
+  }),
+  route({
+    method: 'POST',
+    path,
+    id: 'appendObject',
+    summary:
+      'Appends bytes (?append); with offset, only when the object has exactly that size; atomic, without copying what is there',
+    kind: 'write',
+    query: z.strictObject({ append: z.literal(''), offset: z.coerce.number().int().min(0).optional() }),
+    body: 'bytes',
+    answer: { status: 200, body: objectShape },
+    async run(call) {
+      const key = keyOf(call);
+      const { body, expected } = incoming(call.exchange, call.payload, limits.singlePutBytes);
+      const { version, position } = await call.service.objects.append({
+        ...describing(call),
+        bucket: bucketOf(call),
+        key,
+        owner: call.owner,
+        body,
+        expected,
+        guard: guardOf(call),
+        redundancy: redundancyOf(call),
+        offset: call.query.offset,
+      });
+      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: 'v1/buckets/{bucket}/copy',
+    id: 'copyObject',
+    summary: 'Makes an object that shares the bytes of another',
+    kind: 'write',
+    query: z.strictObject({}),
+    body: z.strictObject({
+      source: copySource,
+      key: z.string(),
+      metadata: z.record(z.string(), z.string()).optional(),
+      tags: z.record(z.string(), z.string()).optional(),
+      headers: headersShape.optional(),
+    }),
+    answer: { status: 200, body: objectShape },
+    async run(call) {
+      const { source, metadata, tags, headers } = call.body;
+      if (!permits({ principal: call.principal, action: 'GetObject', kind: 'read', bucket: source.bucket }))
+        throw new StoreError('AccessDenied', { resource: source.bucket });
+      const key = keyBytes(call.body.key);
+      const { version, position } = await call.service.objects.copy({
+        source: { bucket: source.bucket, key: keyBytes(source.key), versionId: source.versionId, guard: undefined },
+        bucket: bucketOf(call),
+        key,
+        owner: call.owner,
+        guard: guardOf(call),
+        storageClass: 'STANDARD',
+        checksumAlgorithm: undefined,
+        ...(metadata !== undefined && { metadata: Object.entries(metadata) }),
+        ...(tags !== undefined && { tags: Object.entries(tags) }),
+        ...(headers !== undefined && {
+          headers: wireHeaders(headers),
+        }),
+      });
+      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: 'v1/buckets/{bucket}/delete',
+    id: 'deleteObjects',
+    summary: `Deletes up to ${limits.deleteMany} objects or versions`,
+    kind: 'write',
+    query: z.strictObject({}),
+    body: z.strictObject({
+      items: z
+        .array(z.strictObject({ key: z.string(), versionId: z.string().optional() }))
+        .min(1)
+        .max(limits.deleteMany),
+    }),
+    answer: {
+      status: 200,
+      body: z.object({
+        deleted: z.array(
+          z.object({ key: z.string(), versionId: z.string().optional(), deleteMarker: z.boolean().optional() }),
+        ),
+        errors: z.array(
+          z.object({ key: z.string(), versionId: z.string().optional(), code: z.string(), message: z.string() }),
+        ),
+      }),
+    },
+    async run(call) {
+      const { items } = call.body;
+      const results = await call.service.objects.delete(
+        bucketOf(call),
+        call.owner,
+        items.map((item) => ({ key: keyBytes(item.key), versionId: item.versionId, guard: undefined })),
+      );
+      const deleted: object[] = [];
+      const errors: object[] = [];
+      for (const [index, result] of results.entries()) {
+        const item = items[index] as (typeof items)[number];
+        if (result.error) errors.push({ ...item, ...result.error });
+        else
+          deleted.push({
+            key: item.key,
+            ...(result.version && { versionId: versionIdText(result.version) }),
+            ...(result.marker && { deleteMarker: true }),
+          });
+      }
+      call.json(200, { deleted, errors });
+    },
+  }),
+  route({
+    method: 'GET',
+    path: 'v1/guks/{guk}',
+    id: 'getByGuk',
+    summary: 'The object of a globally unique key',
+    kind: 'open',
+    query: z.strictObject({}),
+    body: 'none',
+    answer: { status: 200, body: objectShape },
+    async run(call) {
+      const place = call.service.objects.byGuk(parseGuk(call.path['guk'] as string));
+      // Whether it exists is itself an answer, so a key that may not read the bucket learns nothing.
+      if (!permits({ principal: call.principal, action: 'GetObject', kind: 'read', bucket: place.bucket }))
+        throw new StoreError('NoSuchKey');
+      const found = await call.service.objects.read({
+        bucket: place.bucket,
+        key: place.key,
+        versionId: undefined,
+        guard: undefined,
+      });
+      call.json(200, objectJson(place.bucket, place.key, found.version), call.headers(found.position));
+    },
+  }),
+];

@@ -1,0 +1,70 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { PayloadForm, Principal, Target } from '../../access/index.ts';
+import type { Clock } from '../../host/index.ts';
+import type { Position } from '../../log/index.ts';
+import type { ObjectService } from '../../objects/index.ts';
+import type { Exchange, HeaderList } from '../http/exchange.ts';
+import type { S3Operation } from './names.ts';
+
+/** What all calls of one handler share. */
+export interface S3Service {
+  readonly objects: ObjectService;
+  readonly clock: Clock;
+  readonly region: string;
+  /** Newest applied position of the log, where the server can tell. */
+  readonly position: (() => Position) | undefined;
+  /** Value of x-amz-id-2 and HostId. */
+  readonly hostId: string;
+  /** A stream broke after its headers were out; the client saw the connection end. */
+  readonly broken: (call: S3Call, error: unknown) => void;
+}
+
+/** One authenticated, permitted and screened request on its way to its operation. */
+export interface S3Call {
+  readonly exchange: Exchange;
+  readonly operation: S3Operation;
+  readonly service: S3Service;
+  /** Headers as received and, in presigned requests, the `x-amz-` parameters that stand for headers. */
+  readonly headers: IncomingHttpHeaders;
+  readonly query: Target['query'];
+  /** Empty for operations of the service. */
+  readonly bucket: string;
+  /** Empty for operations of a bucket. */
+  readonly key: Buffer;
+  /** Path as received, for error answers. */
+  readonly rawPath: string;
+  readonly principal: Principal;
+  /** Who owns what this call creates. */
+  readonly owner: string;
+  readonly payload: PayloadForm;
+}
+
+/** A header of the request; repeated ones were joined. */
+export function header(call: Pick<S3Call, 'headers'>, name: string): string | undefined {
+  return call.headers[name] as string | undefined;
+}
+
+/** Headers that every answer begins with. */
+export function openHeaders(id: string, hostId: string): HeaderList {
+  return ['x-amz-request-id', id, 'x-amz-id-2', hostId, 'Server', 'DSOM'];
+}
+
+export function answerHeaders(call: S3Call): HeaderList {
+  const headers = openHeaders(call.exchange.id, call.service.hostId);
+  const consistency = call.headers['x-dsom-consistency'];
+  if (consistency !== undefined) headers.push('x-dsom-consistency', consistency as string);
+  return headers;
+}
+
+/** Answers without a body. */
+export function answerEmpty(call: S3Call, status: number, headers: HeaderList = answerHeaders(call)): void {
+  if (status !== 204) headers.push('Content-Length', '0');
+  call.exchange.send(status, headers);
+}
+
+/** Answers 200 with an XML document. */
+export function answerXml(call: S3Call, document: string, headers: HeaderList = answerHeaders(call)): void {
+  const body = Buffer.from(document, 'utf8');
+  headers.push('Content-Type', 'application/xml', 'Content-Length', String(body.length));
+  call.exchange.send(200, headers, body);
+}

@@ -1,0 +1,70 @@
+import { permits } from '../../access/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { CopySource } from '../../objects/index.ts';
+import { type ConditionHeaders, readConditions } from '../http/conditions.ts';
+import { decodeHeader } from '../http/header-text.ts';
+import { header, type S3Call } from './call.ts';
+import { invalidArgument, notImplemented } from './failure.ts';
+import { isBucketName, screenKey } from './screen.ts';
+
+const name = 'x-amz-copy-source';
+
+const sourceConditions: ConditionHeaders = {
+  match: 'x-amz-copy-source-if-match',
+  noneMatch: 'x-amz-copy-source-if-none-match',
+  modifiedSince: 'x-amz-copy-source-if-modified-since',
+  unmodifiedSince: 'x-amz-copy-source-if-unmodified-since',
+};
+
+/** `[/]bucket/key[?versionId=id]`, percent-encoded, into its parts. */
+export function parseCopySource(value: string): Omit<CopySource, 'guard'> {
+  if (value.startsWith('arn:')) throw notImplemented('Copying from an access point', { Header: name });
+  const refuse = (message: string) => invalidArgument(name, value, message);
+  let path = decodeHeader(value);
+  let versionId: string | undefined;
+  const mark = path.lastIndexOf('?versionId=');
+  if (mark >= 0) {
+    versionId = path.slice(mark + '?versionId='.length);
+    path = path.slice(0, mark);
+    if (versionId === '') throw refuse('Version id cannot be the empty string');
+  }
+  try {
+    path = decodeURIComponent(path);
+  } catch {
+    throw refuse('The copy source is not percent-encoded UTF-8.');
+  }
+  if (path.startsWith('/')) path = path.slice(1);
+  const slash = path.indexOf('/');
+  if (slash < 0 || slash === path.length - 1) throw refuse('The copy source names a bucket and a key: bucket/key.');
+  const bucket = path.slice(0, slash);
+  if (!isBucketName(bucket)) throw refuse('The copy source names no valid bucket.');
+  const key = Buffer.from(path.slice(slash + 1), 'utf8');
+  screenKey(key);
+  return { bucket, key, versionId };
+}
+
+/**
+ * The source of a copy, once its reader may read it: a copy is a read of one object and a write of another, and both are asked for.
+ * @throws StoreError AccessDenied, InvalidArgument, KeyTooLongError, NotImplemented
+ */
+export function copySourceOf(call: S3Call): CopySource {
+  const source = parseCopySource(header(call, name) ?? '');
+  const action = source.versionId === undefined ? 'GetObject' : 'GetObjectVersion';
+  if (!permits({ principal: call.principal, action, kind: 'read', bucket: source.bucket }))
+    throw new StoreError('AccessDenied');
+  const expectedOwner = header(call, 'x-amz-source-expected-bucket-owner');
+  if (expectedOwner !== undefined && call.service.objects.bucket(source.bucket).owner !== expectedOwner)
+    throw new StoreError('AccessDenied');
+  return { ...source, guard: readConditions(call.headers, sourceConditions) };
+}
+
+/** A failed condition on the source is 412, also where a read would answer 304. */
+export async function copying<Result>(copy: Promise<Result>): Promise<Result> {
+  try {
+    return await copy;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'NotModified')
+      throw new StoreError('PreconditionFailed', { detail: error.detail });
+    throw error;
+  }
+}

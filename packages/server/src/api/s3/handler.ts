@@ -1,0 +1,235 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { type Authenticator, type CredentialKind, parseTarget, permits, type Target } from '../../access/index.ts';
+import { CorruptionError, StoreError } from '../../errors.ts';
+import type { Clock, Timers } from '../../host/index.ts';
+import { InvariantError, invariant } from '../../invariant.ts';
+import type { Position } from '../../log/index.ts';
+import type { ObjectService } from '../../objects/index.ts';
+import { Exchange } from '../http/exchange.ts';
+import { encodeHeader } from '../http/header-text.ts';
+import { checkToken } from '../http/token.ts';
+import { header, type S3Call, type S3Service } from './call.ts';
+import { type Detected, detect } from './detect.ts';
+import { answerError, invalidArgument, notImplemented } from './failure.ts';
+import type { S3Operation } from './names.ts';
+import { operations } from './operations.ts';
+import { isBucketName, screenConsistency, screenKey, screenRepeated } from './screen.ts';
+
+/** Where failures are written that a client must not see in detail. */
+export interface S3Log {
+  error(event: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+export interface S3Options {
+  readonly objects: ObjectService;
+  readonly authenticator: Authenticator;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** A new id for every request: x-amz-request-id. */
+  readonly requestId: () => string;
+  readonly region: string;
+  /** Lower-case names below which a bucket may stand (virtual-host style); none: path style only. */
+  readonly baseDomains: readonly string[];
+  readonly log: S3Log;
+  /** Newest applied position of the log: session tokens are checked against it. */
+  readonly position?: () => Position;
+  /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
+  readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
+  /** Value of x-amz-id-2 and HostId: which server answered. */
+  readonly hostId?: string;
+  /** What to do about a broken assumption after its request was answered. Default: an uncaught exception, which stops the process. */
+  readonly fatal?: (error: InvariantError) => void;
+}
+
+const accepted: readonly CredentialKind[] = ['anonymous', 'header', 'query'];
+
+/** Parameters of a presigned URL that are about the signature, not headers in another place. */
+const signing: ReadonlySet<string> = new Set([
+  'x-amz-algorithm',
+  'x-amz-content-sha256',
+  'x-amz-credential',
+  'x-amz-date',
+  'x-amz-expires',
+  'x-amz-security-token',
+  'x-amz-signature',
+  'x-amz-signedheaders',
+]);
+
+/** A presigned URL may carry `x-amz-` headers as parameters; they are signed with the rest of the query. */
+function withParameters(headers: IncomingHttpHeaders, query: Target['query']): IncomingHttpHeaders {
+  let merged: IncomingHttpHeaders | undefined;
+  for (const [name, value] of query.pairs) {
+    const lower = name.toLowerCase();
+    if (!lower.startsWith('x-amz-') || signing.has(lower) || headers[lower] !== undefined) continue;
+    merged ??= { ...headers };
+    merged[lower] = encodeHeader(value);
+  }
+  return merged ?? headers;
+}
+
+function operationOf(detected: Detected, method: string): S3Operation {
+  if (typeof detected === 'string') return detected;
+  if (detected.refused === 'Conflicting') {
+    throw invalidArgument(
+      'ResourceType',
+      detected.names.join(', '),
+      `Conflicting query string parameters: ${detected.names.join(', ')}`,
+    );
+  }
+  throw new StoreError('MethodNotAllowed', { detail: { Method: method, ResourceType: detected.resource } });
+}
+
+/** Bytes that are bad are said to be; everything else that is no StoreError is a bug, and only the log says which. */
+function unexpected(error: unknown): StoreError {
+  return new StoreError(error instanceof CorruptionError ? 'Damaged' : 'InternalError', { cause: error });
+}
+
+class S3Handler {
+  readonly #options: S3Options;
+  readonly #service: S3Service;
+  readonly #hostId: string;
+
+  constructor(options: S3Options) {
+    this.#options = options;
+    this.#hostId = options.hostId ?? 'dsom';
+    this.#service = {
+      objects: options.objects,
+      clock: options.clock,
+      region: options.region,
+      position: options.position,
+      hostId: this.#hostId,
+      broken: (call, error) => {
+        const { operation, exchange, bucket } = call;
+        options.log.error('answer broken off', { operation, requestId: exchange.id, bucket, error });
+        if (error instanceof InvariantError) this.#fatal(error);
+      },
+    };
+  }
+
+  /** Never rejects: every failure is answered, or breaks its own connection. */
+  async serve(exchange: Exchange): Promise<void> {
+    // What has arrived of a request is parsed before the next turn: after it, a small body is there to be taken.
+    await Promise.resolve();
+    let target: Target | undefined;
+    try {
+      const { request } = exchange;
+      screenRepeated(request.rawHeaders);
+      target = parseTarget(request.url ?? '/', request.headers.host, this.#options.baseDomains);
+      await this.#dispatch(exchange, target);
+    } catch (error) {
+      this.#fail(exchange, target, error);
+    }
+  }
+
+  async #dispatch(exchange: Exchange, target: Target): Promise<void> {
+    const { request } = exchange;
+    const method = request.method ?? 'GET';
+    const { query } = target;
+    const repeated = query.repeated;
+    if (repeated !== undefined)
+      throw invalidArgument(repeated, query.get(repeated), 'A query parameter is given more than once.');
+    const headers = query.has('X-Amz-Signature') ? withParameters(request.headers, query) : request.headers;
+    const detected = detect(method, target, headers);
+    if (typeof detected === 'string') exchange.operation = detected;
+    const { rawPath, rawQuery } = target;
+    const pending = this.#options.authenticator.authenticate(
+      { method, rawPath, rawQuery, query, headers: request.headers },
+      accepted,
+    );
+    const { principal, payload } = pending instanceof Promise ? await pending : pending;
+    if (principal.kind === 'anonymous' && typeof detected !== 'string') throw new StoreError('AccessDenied');
+    const operation = operationOf(detected, method);
+    const row = operations.get(operation);
+    invariant(row, 'every operation that is detected has a row');
+    const { bucket } = target;
+    const action = query.has('versionId') ? row.versionAction : row.action;
+    // A listing of buckets is asked about bucket by bucket.
+    const allowed =
+      operation === 'ListBuckets'
+        ? principal.kind !== 'anonymous'
+        : permits({ principal, action, kind: row.kind, bucket });
+    if (!allowed || principal.kind === 'anonymous') throw new StoreError('AccessDenied');
+    if (!row.handle) throw notImplemented(operation, { Operation: operation });
+    const call: S3Call = {
+      exchange,
+      operation,
+      service: this.#service,
+      headers,
+      query,
+      bucket: bucket ?? '',
+      key: target.key,
+      rawPath,
+      principal,
+      owner: principal.key.owner,
+      payload,
+    };
+    if (bucket !== undefined) this.#screen(call);
+    await row.handle(call);
+  }
+
+  #screen(call: S3Call): void {
+    if (!isBucketName(call.bucket)) throw new StoreError('InvalidBucketName');
+    screenKey(call.key);
+    screenConsistency(call.headers);
+    const token = header(call, 'x-dsom-token');
+    if (token !== undefined && this.#service.position) checkToken(token, this.#service.position());
+    const owner = header(call, 'x-amz-expected-bucket-owner');
+    if (
+      owner !== undefined &&
+      call.operation !== 'CreateBucket' &&
+      call.service.objects.bucket(call.bucket).owner !== owner
+    ) {
+      throw new StoreError('AccessDenied');
+    }
+  }
+
+  #fail(exchange: Exchange, target: Target | undefined, error: unknown): void {
+    const known = error instanceof StoreError ? error : unexpected(error);
+    if (known.http >= 500) {
+      this.#options.log.error('request failed', {
+        operation: exchange.operation,
+        requestId: exchange.id,
+        code: known.code,
+        error,
+      });
+    }
+    answerError(known, {
+      exchange,
+      hostId: this.#hostId,
+      rawPath: target?.rawPath,
+      bucket: target?.bucket,
+      key: target?.key,
+      versionId: target?.query.get('versionId'),
+      uploadId: target?.query.get('uploadId'),
+    });
+    if (error instanceof InvariantError) this.#fatal(error);
+  }
+
+  #fatal(error: InvariantError): void {
+    const { fatal } = this.#options;
+    if (fatal) fatal(error);
+    else {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+/**
+ * The S3 protocol as a listener for `request` and `checkContinue` of a node:http server. Paths below `/-/` are DSOM's own and must
+ * not be given to it.
+ */
+export function createS3Handler(options: S3Options): (request: IncomingMessage, response: ServerResponse) => void {
+  const handler = new S3Handler(options);
+  const { clock, timers, requestId, telemetry } = options;
+  const exchangeOptions = {
+    clock,
+    timers,
+    ended: (exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) =>
+      telemetry?.(exchange.operation, status, seconds, bytesIn, bytesOut),
+  };
+  return (request, response) => {
+    void handler.serve(new Exchange(request, response, requestId(), exchangeOptions));
+  };
+}

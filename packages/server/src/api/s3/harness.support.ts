@@ -1,0 +1,259 @@
+import { createHash, createHmac } from 'node:crypto';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import net from 'node:net';
+import { createAuthenticator } from '../../access/index.ts';
+import { realHost } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { AccessKeyRecord } from '../../metadata/index.ts';
+import type { ObjectService } from '../../objects/index.ts';
+import { refuseMalformed } from '../http/malformed.ts';
+import { createS3Handler, type S3Options } from './handler.ts';
+
+/*
+ * A real http server on the loopback with the S3 handler in it, and a client that signs. The client is written apart from the verifier and shares
+ * nothing with it.
+ */
+
+export const region = 'us-east-1';
+const secret = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** The body as text. */
+  readonly text: string;
+  /** Content of the first element of this name; undefined when there is none. */
+  xml(name: string): string | undefined;
+  /** Contents of all elements of this name. */
+  all(name: string): string[];
+  /** Error code of the answer. */
+  readonly code: string | undefined;
+}
+
+export interface Send {
+  readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer | string;
+  /** `scoped` may do everything, in the bucket `scoped` only. */
+  readonly as?: 'anonymous' | 'presigned' | 'scoped' | AccessKeyRecord['role'];
+  /** Raw path instead of the encoded one. */
+  readonly rawPath?: string;
+  /** Sends headers only, and the body when the server says 100. */
+  readonly expect?: boolean;
+  readonly agent?: http.Agent;
+}
+
+export interface Telemetry {
+  readonly operation: string;
+  readonly status: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface Harness {
+  readonly port: number;
+  readonly host: string;
+  readonly telemetry: Telemetry[];
+  readonly logged: { event: string; fields: Readonly<Record<string, unknown>> | undefined }[];
+  send(method: string, path: string, options?: Send): Promise<Answer>;
+  /** Request line and headers of a signed request, for connections made by hand. */
+  signedHead(method: string, path: string, options?: Send): string;
+  /** Writes bytes to a fresh connection; resolves with all that comes back until the server closes, or `waitMs` passed. */
+  raw(bytes: string | Buffer, waitMs?: number): Promise<string>;
+  close(): Promise<void>;
+}
+
+const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+/** Text is hashed as the bytes that go over the wire. */
+const sha256 = (data: string | Buffer) =>
+  createHash('sha256')
+    .update(typeof data === 'string' ? Buffer.from(data, 'latin1') : data)
+    .digest('hex');
+const encode = (text: string) =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
+const plainByte = /[A-Za-z0-9\-._~/]/;
+const encodeBytes = (bytes: Buffer) =>
+  [...bytes]
+    .map((byte) => String.fromCharCode(byte))
+    .map((c) => (plainByte.test(c) ? c : `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`))
+    .join('');
+/** As signatures want a path: decoded once and encoded again, byte by byte. */
+const canonicalPath = (raw: string) =>
+  raw.replace(/(?:%[0-9a-f]{2})+/gi, (run) => encodeBytes(Buffer.from(run.replaceAll('%', ''), 'hex')));
+
+export const encodePath = (path: string) => path.split('/').map(encode).join('/');
+
+export function answerOf(status: number, headers: http.IncomingHttpHeaders, body: Buffer): Answer {
+  const text = body.toString('utf8');
+  const all = (name: string) =>
+    [...text.matchAll(new RegExp(`<${name}(?: [^>]*)?(?:/>|>([\\s\\S]*?)</${name}>)`, 'g'))].map(
+      (found) => found[1] ?? '',
+    );
+  const xml = (name: string) => all(name)[0];
+  return { status, headers, body, text, all, xml, code: text.includes('<Error>') ? xml('Code') : undefined };
+}
+
+export async function startHarness(objects: ObjectService, change: Partial<S3Options> = {}): Promise<Harness> {
+  const host = realHost();
+  const telemetry: Telemetry[] = [];
+  const logged: Harness['logged'] = [];
+  const keys = new Map(
+    (['root', 'readwrite', 'readonly', 'scoped'] as const).map((name): [string, AccessKeyRecord] => {
+      const role = name === 'scoped' ? 'readwrite' : name;
+      const buckets = name === 'scoped' ? ['scoped'] : [];
+      const id = `key-${name}`;
+      return [id, { id, sealedSecret: Buffer.alloc(0), owner: 'owner', name, createdMs: 0, role, buckets }];
+    }),
+  );
+  let requests = 0;
+  const handler = createS3Handler({
+    objects,
+    authenticator: createAuthenticator({
+      lookup: (id) => keys.get(id),
+      openSecret: () => Promise.resolve(secret),
+      clock: host.clock,
+      region,
+    }),
+    clock: host.clock,
+    timers: host.timers,
+    requestId: () => `request-${++requests}`,
+    region,
+    baseDomains: ['s3.test'],
+    log: {
+      error: (event, fields) => void logged.push({ event, fields }),
+    },
+    telemetry: (operation, status, _seconds, bytesIn, bytesOut) =>
+      void telemetry.push({ operation, status, bytesIn, bytesOut }),
+    ...change,
+  });
+  const server = http.createServer({ maxHeaderSize: limits.headerBytes, requestTimeout: 0 });
+  server.on('request', handler).on('checkContinue', handler).on('clientError', refuseMalformed);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const name = `127.0.0.1:${port}`;
+
+  const signed = (
+    method: string,
+    path: string,
+    { query = {}, headers = {}, body = '', as = 'root', rawPath }: Send,
+  ) => {
+    const url = rawPath ?? encodePath(path);
+    const lower = Object.fromEntries(Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value]));
+    const queryText = (pairs: Record<string, string>) =>
+      Object.entries(pairs)
+        .map(([key, value]) => [encode(key), encode(value)] as const)
+        .sort()
+        .map((pair) => pair.join('='))
+        .join('&');
+    if (as === 'anonymous') {
+      const text = queryText(query);
+      return { target: text === '' ? url : `${url}?${text}`, headers: { host: name, ...lower } };
+    }
+    const now = new Date(host.clock.now()).toISOString().replace(/[-:]|\.\d{3}/g, '');
+    const scope = `${now.slice(0, 8)}/${region}/s3/aws4_request`;
+    const key = [region, 's3', 'aws4_request'].reduce<Buffer>(hmac, hmac(`AWS4${secret}`, now.slice(0, 8)));
+    const sign = (all: Record<string, string>, pairs: Record<string, string>, hash: string) => {
+      const names = Object.keys(all).sort();
+      const canonical = [
+        method,
+        canonicalPath(url),
+        queryText(pairs),
+        ...names.map((n) => `${n}:${all[n]!.trim()}`),
+        '',
+        names.join(';'),
+        hash,
+      ].join('\n');
+      return {
+        names: names.join(';'),
+        signature: hmac(key, ['AWS4-HMAC-SHA256', now, scope, sha256(canonical)].join('\n')).toString('hex'),
+      };
+    };
+    if (as === 'presigned') {
+      const all = { host: name, ...lower };
+      const pairs: Record<string, string> = {
+        ...query,
+        'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
+        'X-Amz-Credential': `key-root/${scope}`,
+        'X-Amz-Date': now,
+        'X-Amz-Expires': '60',
+        'X-Amz-SignedHeaders': Object.keys(all).sort().join(';'),
+      };
+      pairs['X-Amz-Signature'] = sign(all, pairs, 'UNSIGNED-PAYLOAD').signature;
+      return { target: `${url}?${queryText(pairs)}`, headers: all };
+    }
+    const hash = lower['x-amz-content-sha256'] ?? sha256(Buffer.from(body));
+    const all: Record<string, string> = { host: name, 'x-amz-date': now, 'x-amz-content-sha256': hash, ...lower };
+    const { names, signature } = sign(all, query, hash);
+    const text = queryText(query);
+    return {
+      target: text === '' ? url : `${url}?${text}`,
+      headers: {
+        ...all,
+        authorization: `AWS4-HMAC-SHA256 Credential=key-${as}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
+      },
+    };
+  };
+
+  return {
+    port,
+    host: name,
+    telemetry,
+    logged,
+    signedHead(method, path, options = {}) {
+      const { target, headers } = signed(method, path, options);
+      return `${method} ${target} HTTP/1.1\r\n${Object.entries(headers)
+        .map(([key, value]) => `${key}: ${value}\r\n`)
+        .join('')}`;
+    },
+    send(method, path, options = {}) {
+      const { target, headers } = signed(method, path, options);
+      const body = Buffer.from(options.body ?? '');
+      const wire: Record<string, string> = { ...headers };
+      if (
+        wire['content-length'] === undefined &&
+        wire['transfer-encoding'] === undefined &&
+        (body.length > 0 || method === 'PUT' || method === 'POST')
+      )
+        wire['content-length'] = String(body.length);
+      if (options.expect) wire['expect'] = '100-continue';
+      return new Promise((resolve, reject) => {
+        const request = http.request(
+          { host: '127.0.0.1', port, method, path: target, headers: wire, agent: options.agent ?? false },
+          (response) => {
+            const chunks: Buffer[] = [];
+            response.on('data', (chunk: Buffer) => chunks.push(chunk));
+            response.on('error', reject);
+            response.on('end', () => resolve(answerOf(response.statusCode!, response.headers, Buffer.concat(chunks))));
+          },
+        );
+        request.on('error', reject);
+        if (options.expect) {
+          request.on('continue', () => request.end(body));
+          request.flushHeaders();
+        } else request.end(body);
+      });
+    },
+    raw(bytes, waitMs = 2000) {
+      return new Promise((resolve) => {
+        const socket = net.connect(port, '127.0.0.1');
+        let text = '';
+        socket.on('data', (data) => (text += data.toString('latin1')));
+        socket.on('error', () => undefined);
+        const cancel = host.timers.after(waitMs, () => socket.destroy());
+        socket.on('close', () => {
+          cancel();
+          resolve(text);
+        });
+        socket.write(bytes);
+      });
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

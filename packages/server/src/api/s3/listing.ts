@@ -1,0 +1,75 @@
+import { limits } from '../../limits.ts';
+import type { S3Call } from './call.ts';
+import { invalidArgument } from './failure.ts';
+import { escapeXml, keyText } from './xml/writer.ts';
+
+/** What all listings of keys share: parameters, and how keys are written. */
+export interface Listing {
+  readonly prefix: Buffer;
+  readonly delimiter: Buffer;
+  readonly limit: number;
+  /** Keys are percent-encoded, because XML cannot carry all of them. */
+  readonly url: boolean;
+}
+
+const largest = 2 ** 31 - 1;
+
+/**
+ * A `max-…` parameter: absent or empty means `limits.listPage`, and more than that is cut to it.
+ * @param argument its name in the error
+ */
+export function pageSize(text: string | undefined, parameter: string, argument = parameter): number {
+  if (text === undefined || text === '') return limits.listPage;
+  const value = /^[+-]?[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(value) || value > largest) {
+    throw invalidArgument(argument, text, `Provided ${parameter} not an integer or within integer range`);
+  }
+  if (value < 0)
+    throw invalidArgument(argument, text, `Argument ${argument} must be an integer between 0 and ${largest}`);
+  return Math.min(value, limits.listPage);
+}
+
+/** @throws StoreError InvalidArgument */
+export function urlEncoded(call: S3Call): boolean {
+  const form = call.query.get('encoding-type');
+  if (form === undefined || form === '') return false;
+  if (form.toLowerCase() === 'url') return true;
+  throw invalidArgument('encoding-type', form, 'Invalid Encoding Method specified in Request');
+}
+
+export function bytesOfParameter(call: S3Call, parameter: string): Buffer {
+  const text = call.query.get(parameter);
+  return text === undefined || text === '' ? none : Buffer.from(text, 'utf8');
+}
+
+const none = Buffer.alloc(0);
+
+export function listingOf(call: S3Call, limitParameter: string, argument?: string): Listing {
+  return {
+    prefix: bytesOfParameter(call, 'prefix'),
+    delimiter: bytesOfParameter(call, 'delimiter'),
+    limit: pageSize(call.query.get(limitParameter), limitParameter, argument),
+    url: urlEncoded(call),
+  };
+}
+
+/** `<name>key</name>` in the form that the client asked for; the element is there even when it is empty. */
+export function keyElement(name: string, key: Buffer, url: boolean): string {
+  return key.length === 0 ? `<${name}/>` : `<${name}>${keyText(key, url)}</${name}>`;
+}
+
+/** Delimiter and encoding as the answer repeats them; the two are left out when they were not asked for. */
+export function echoed(listing: Listing): string {
+  const delimiter = listing.delimiter.length === 0 ? '' : keyElement('Delimiter', listing.delimiter, listing.url);
+  return delimiter + (listing.url ? '<EncodingType>url</EncodingType>' : '');
+}
+
+export function prefixElement(prefix: Buffer, url: boolean): string {
+  return `<CommonPrefixes><Prefix>${keyText(prefix, url)}</Prefix></CommonPrefixes>`;
+}
+
+/** Owners as listings show them: one name for both, since there is no directory of display names. */
+export function ownerElement(tag: 'Owner' | 'Initiator', owner: string): string {
+  const name = escapeXml(owner);
+  return `<${tag}><ID>${name}</ID><DisplayName>${name}</DisplayName></${tag}>`;
+}

@@ -1,0 +1,120 @@
+import { StoreError } from '../../errors.ts';
+import type { BucketRecord, ObjectVersion } from '../../metadata/index.ts';
+import { etagText, gukText, versionIdText } from '../../objects/index.ts';
+import { httpDate } from '../http/dates.ts';
+import type { HeaderList } from '../http/exchange.ts';
+import { encodeHeader, encodeWords } from '../http/header-text.ts';
+import { answerHeaders, type S3Call } from './call.ts';
+import { describingHeaders } from './description.ts';
+import { invalidArgument } from './failure.ts';
+import { pushPosition } from './position.ts';
+
+/** x-amz-version-id, in buckets that ever had versions. */
+export function pushVersionId(
+  headers: HeaderList,
+  bucket: BucketRecord,
+  version: Parameters<typeof versionIdText>[0],
+): void {
+  if (bucket.versioning !== 'off') headers.push('x-amz-version-id', versionIdText(version));
+}
+
+/** Headers of an answer to a write: what was made, where it stands in the log, and that it is encrypted (everything is). */
+export function writtenHeaders(
+  call: S3Call,
+  bucket: BucketRecord,
+  version: ObjectVersion,
+  position: number,
+): HeaderList {
+  const headers = answerHeaders(call);
+  headers.push('x-amz-server-side-encryption', 'AES256', 'x-dsom-guk', gukText(version.guk));
+  pushPosition(headers, position);
+  pushVersionId(headers, bucket, version);
+  const redundancy = call.headers['x-dsom-redundancy'];
+  if (redundancy !== undefined) headers.push('x-dsom-redundancy', redundancy as string);
+  return headers;
+}
+
+/** The `response-` parameters of GET, by the header that they replace. */
+const overrides = [
+  ['response-content-type', 'contentType'],
+  ['response-content-encoding', 'contentEncoding'],
+  ['response-content-disposition', 'contentDisposition'],
+  ['response-content-language', 'contentLanguage'],
+  ['response-cache-control', 'cacheControl'],
+  ['response-expires', 'expires'],
+] as const;
+
+export type Overrides = Partial<Record<(typeof describingHeaders)[number][0], string>>;
+
+/**
+ * @returns undefined when the request overrides nothing
+ * @throws StoreError InvalidRequest for an anonymous request: whoever sees the link must not choose how a browser treats the object
+ */
+export function overridesOf(call: S3Call): Overrides | undefined {
+  if (call.query.pairs.length === 0) return undefined;
+  let found: Overrides | undefined;
+  for (const [parameter, field] of overrides) {
+    const value = call.query.get(parameter);
+    if (value === undefined) continue;
+    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value))
+      throw invalidArgument(parameter, value, 'A header cannot hold this value.');
+    found = { ...found, [field]: value };
+  }
+  if (found && call.principal.kind === 'anonymous') {
+    throw new StoreError('InvalidRequest', {
+      message: 'Response headers cannot be overridden by an anonymous request.',
+    });
+  }
+  return found;
+}
+
+/** Headers of an answer to GET or HEAD, all but length, range and checksum. */
+export function readHeaders(
+  call: S3Call,
+  bucket: BucketRecord,
+  version: ObjectVersion,
+  position: number,
+  replaced: Overrides | undefined,
+): HeaderList {
+  const headers = answerHeaders(call);
+  headers.push(
+    'Last-Modified',
+    httpDate(version.modifiedMs),
+    'ETag',
+    etagText(version),
+    'Accept-Ranges',
+    'bytes',
+    'x-amz-server-side-encryption',
+    'AES256',
+    'x-dsom-guk',
+    gukText(version.guk),
+  );
+  pushPosition(headers, position);
+  const described = version.headers;
+  if (described.contentType === undefined && replaced?.contentType === undefined)
+    headers.push('Content-Type', 'binary/octet-stream');
+  for (const [field, , name] of describingHeaders) {
+    const override = replaced?.[field];
+    if (override !== undefined) {
+      headers.push(name, encodeHeader(override));
+      continue;
+    }
+    // Kept in the form of the wire, one character per byte: what came in as a header goes out as it came.
+    const value = described[field];
+    if (value !== undefined) headers.push(name, wire.test(value) ? value : encodeHeader(value));
+  }
+  let missing = 0;
+  for (const [name, value] of version.metadata) {
+    if (token.test(name)) headers.push(`x-amz-meta-${name}`, encodeWords(value));
+    else missing++;
+  }
+  // Other protocols may name metadata in ways that no header can.
+  if (missing > 0) headers.push('x-amz-missing-meta', String(missing));
+  if (version.tags.length > 0) headers.push('x-amz-tagging-count', String(version.tags.length));
+  if (version.storageClass !== 'STANDARD') headers.push('x-amz-storage-class', version.storageClass);
+  pushVersionId(headers, bucket, version);
+  return headers;
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const wire = /^[\t\x20-\x7e\x80-\xff]*$/;

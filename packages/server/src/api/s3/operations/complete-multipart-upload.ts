@@ -1,0 +1,126 @@
+import { parseChecksum } from '../../../codec/index.ts';
+import { StoreError } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import type { ObjectChecksum } from '../../../metadata/index.ts';
+import { etagText, type ObjectService } from '../../../objects/index.ts';
+import { readConditions } from '../../http/conditions.ts';
+import { answerXml, header, type S3Call } from '../call.ts';
+import {
+  checksumAlgorithms,
+  checksumElements,
+  checksumOfHeaders,
+  checksumTypeOf,
+  storedChecksumText,
+} from '../checksums.ts';
+import { invalidArgument } from '../failure.ts';
+import { requireDocument } from '../incoming.ts';
+import { uploadIdOf } from '../multipart.ts';
+import { writtenHeaders } from '../object-headers.ts';
+import { allowOnly, malformed, textOf, type XmlElement } from '../xml/parser.ts';
+import { element, encodeUrl, s3Document } from '../xml/writer.ts';
+
+type Completion = Parameters<ObjectService['completeUpload']>[0];
+
+const partElements = ['PartNumber', 'ETag', ...Object.values(checksumElements)];
+
+function partOf(part: XmlElement): Completion['parts'][number] {
+  allowOnly(part, partElements);
+  const numberText = textOf(part, 'PartNumber')?.trim() ?? '';
+  const etag = textOf(part, 'ETag')?.trim() ?? '';
+  if (!/^[0-9]{1,6}$/.test(numberText) || etag === '') throw malformed('A Part has a PartNumber and an ETag.');
+  const number = Number(numberText);
+  if (number < 1 || number > limits.parts)
+    throw invalidArgument('PartNumber', numberText, `PartNumber must be between 1 and ${limits.parts}`);
+  let checksum: Buffer | undefined;
+  for (const algorithm of checksumAlgorithms) {
+    const text = textOf(part, checksumElements[algorithm]);
+    if (text === undefined || text === '') continue;
+    const parsed = parseChecksum(algorithm, text);
+    if (!parsed || parsed.parts !== undefined || checksum)
+      throw invalidArgument('Checksum', text, 'Invalid Base64 or multiple checksums present in request');
+    checksum = parsed.value;
+  }
+  return { number, etag, checksum };
+}
+
+function partsOf(document: XmlElement): Completion['parts'] {
+  allowOnly(document, ['Part']);
+  const parts = document.children.map(partOf);
+  if (parts.length === 0 || parts.length > limits.parts)
+    throw malformed(`A CompleteMultipartUpload document names 1 to ${limits.parts} parts.`);
+  for (let i = 1; i < parts.length; i++)
+    if (parts[i]!.number <= parts[i - 1]!.number) throw new StoreError('InvalidPartOrder');
+  return parts;
+}
+
+/** The checksum that the whole object must have. Its type is the upload's where the request does not say. */
+function wholeChecksum(call: S3Call, uploadId: string): ObjectChecksum | undefined {
+  const given = checksumOfHeaders(call, true);
+  const type = checksumTypeOf(call);
+  if (!given && type === undefined) return undefined;
+  const upload = call.service.objects.upload(call.bucket, call.key, uploadId);
+  if (type !== undefined && upload.checksumType !== undefined && type !== upload.checksumType) {
+    throw new StoreError('InvalidRequest', {
+      message: `The upload was created using the ${upload.checksumType} checksum mode. The complete request must use the same checksum mode.`,
+    });
+  }
+  return (
+    given && { algorithm: given.algorithm, value: given.value, type: type ?? upload.checksumType ?? 'FULL_OBJECT' }
+  );
+}
+
+function sizeOf(call: S3Call): number | undefined {
+  const text = header(call, 'x-amz-mp-object-size');
+  if (text === undefined) return undefined;
+  if (!/^[0-9]{1,15}$/.test(text))
+    throw new StoreError('InvalidRequest', { message: 'Value for x-amz-mp-object-size header is invalid.' });
+  return Number(text);
+}
+
+/** Where the object is now. The scheme of the connection counts, not what a header claims. */
+function locationOf(call: S3Call): string {
+  const { request } = call.exchange;
+  const scheme = 'encrypted' in request.socket ? 'https' : 'http';
+  const host = header(call, 'host') ?? 'localhost';
+  const path = call.rawPath.startsWith(`/${call.bucket}/`)
+    ? `${call.bucket}/${encodeUrl(call.key)}`
+    : encodeUrl(call.key);
+  return `${scheme}://${host}/${path}`;
+}
+
+export async function completeMultipartUpload(call: S3Call): Promise<void> {
+  const uploadId = uploadIdOf(call);
+  const size = sizeOf(call);
+  const guard = readConditions(call.headers);
+  const parts = partsOf(await completionDocument(call));
+  const checksum = wholeChecksum(call, uploadId);
+  const { bucket, version, position } = await call.service.objects.completeUpload({
+    bucket: call.bucket,
+    key: call.key,
+    uploadId,
+    guard,
+    parts,
+    checksum,
+    size,
+  });
+  const headers = writtenHeaders(call, bucket, version, position);
+  const stored = version.checksum;
+  const inner =
+    element('Location', locationOf(call)) +
+    element('Bucket', call.bucket) +
+    element('Key', call.key.toString('utf8')) +
+    element('ETag', etagText(version)) +
+    (stored
+      ? element(checksumElements[stored.algorithm], storedChecksumText(stored, version.etagParts)) +
+        element('ChecksumType', stored.type)
+      : '');
+  answerXml(call, s3Document('CompleteMultipartUploadResult', inner), headers);
+}
+
+/** A checksum header here is of the object, not of the document, so it does not vouch for the body. */
+function completionDocument(call: S3Call): Promise<XmlElement> {
+  const headers = { ...call.headers };
+  for (const name in headers)
+    if (name.startsWith('x-amz-checksum-') || name === 'x-amz-sdk-checksum-algorithm') delete headers[name];
+  return requireDocument({ ...call, headers }, 'CompleteMultipartUpload');
+}

@@ -1,0 +1,82 @@
+import { StoreError } from '../../../errors.ts';
+import { etagText, versionIdText } from '../../../objects/index.ts';
+import { readConditions } from '../../http/conditions.ts';
+import { isoDate } from '../../http/dates.ts';
+import { answerXml, header, type S3Call } from '../call.ts';
+import { algorithmOf, checksumElements, storedChecksumText } from '../checksums.ts';
+import { copying, copySourceOf } from '../copy-source.ts';
+import { describedHeaders, describedMetadata, storageClassOf } from '../description.ts';
+import { invalidArgument } from '../failure.ts';
+import { writtenHeaders } from '../object-headers.ts';
+import { screenWrite } from '../screen.ts';
+import { tagsOfHeader } from '../tags.ts';
+import { element, s3Document } from '../xml/writer.ts';
+
+/** True for REPLACE, false for COPY. */
+function replaces(call: S3Call, name: string, what: string): boolean {
+  const directive = header(call, name);
+  if (directive === undefined || directive === 'COPY') return false;
+  if (directive === 'REPLACE') return true;
+  throw invalidArgument(name, directive, `Unknown ${what} directive.`);
+}
+
+/** Headers that change an object that is copied onto itself. */
+const changing = [
+  'x-amz-storage-class',
+  'x-amz-website-redirect-location',
+  'x-amz-server-side-encryption',
+  'x-amz-checksum-algorithm',
+];
+
+export async function copyObject(call: S3Call): Promise<void> {
+  screenWrite(call.headers);
+  if (header(call, 'x-amz-copy-source-range') !== undefined) {
+    throw invalidArgument(
+      'x-amz-copy-source-range',
+      header(call, 'x-amz-copy-source-range'),
+      'A range can be copied into a part only.',
+    );
+  }
+  const source = copySourceOf(call);
+  const newMetadata = replaces(call, 'x-amz-metadata-directive', 'metadata');
+  const newTags = replaces(call, 'x-amz-tagging-directive', 'tagging');
+  const onto = source.bucket === call.bucket && source.key.equals(call.key) && source.versionId === undefined;
+  if (onto && !newMetadata && !newTags && !changing.some((name) => header(call, name) !== undefined)) {
+    throw new StoreError('InvalidRequest', {
+      message:
+        "This copy is illegal: it copies an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    });
+  }
+  const algorithm = header(call, 'x-amz-checksum-algorithm');
+  const written = await copying(
+    call.service.objects.copy({
+      source,
+      bucket: call.bucket,
+      key: call.key,
+      owner: call.owner,
+      guard: readConditions(call.headers),
+      storageClass: storageClassOf(call),
+      checksumAlgorithm: algorithm === undefined ? undefined : algorithmOf(algorithm, 'x-amz-checksum-algorithm'),
+      ...(newMetadata && { headers: describedHeaders(call.headers), metadata: describedMetadata(call.headers) }),
+      ...(newTags && { tags: tagsOfHeader(header(call, 'x-amz-tagging')) }),
+    }),
+  );
+  const { bucket, version, position } = written;
+  const headers = writtenHeaders(call, bucket, version, position);
+  if (source.versionId !== undefined || !written.source.isNull)
+    headers.push('x-amz-copy-source-version-id', versionIdText(written.source));
+  const { checksum } = version;
+  answerXml(
+    call,
+    s3Document(
+      'CopyObjectResult',
+      element('LastModified', isoDate(version.modifiedMs)) +
+        element('ETag', etagText(version)) +
+        (checksum
+          ? element('ChecksumType', checksum.type) +
+            element(checksumElements[checksum.algorithm], storedChecksumText(checksum, version.etagParts))
+          : ''),
+    ),
+    headers,
+  );
+}

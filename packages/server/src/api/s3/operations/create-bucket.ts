@@ -1,0 +1,37 @@
+import { StoreError } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import type { Tags } from '../../../objects/index.ts';
+import { answerEmpty, answerHeaders, type S3Call } from '../call.ts';
+import { takeDocument } from '../incoming.ts';
+import { screenWrite } from '../screen.ts';
+import { tagsOfSet } from '../tags.ts';
+import { allowOnly, childOf, textOf, type XmlElement } from '../xml/parser.ts';
+
+/** The one region of this store, or none said. */
+function screenLocation(call: S3Call, document: XmlElement): void {
+  const location = textOf(document, 'LocationConstraint')?.trim();
+  if (location === undefined || location === '' || location === call.service.region) return;
+  throw new StoreError('InvalidLocationConstraint', { detail: { LocationConstraint: location } });
+}
+
+function tagsOf(document: XmlElement): Tags {
+  const tags = childOf(document, 'Tags');
+  return tags ? tagsOfSet(tags, limits.bucketTags) : [];
+}
+
+export async function createBucket(call: S3Call): Promise<void> {
+  screenWrite(call.headers);
+  const document = await takeDocument(call, 'CreateBucketConfiguration');
+  let tags: Tags = [];
+  if (document) {
+    allowOnly(document, ['LocationConstraint', 'Tags']);
+    screenLocation(call, document);
+    tags = tagsOf(document);
+  }
+  const { objects, region } = call.service;
+  await objects.createBucket({ name: call.bucket, owner: call.owner, region });
+  if (tags.length > 0) await objects.updateBucket(call.bucket, { tags });
+  const headers = answerHeaders(call);
+  headers.push('Location', `/${call.bucket}`);
+  answerEmpty(call, 200, headers);
+}

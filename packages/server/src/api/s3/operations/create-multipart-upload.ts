@@ -1,0 +1,29 @@
+import { uploadIdText } from '../../../objects/index.ts';
+import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
+import { algorithmOf, checksumTypeOf } from '../checksums.ts';
+import { describe } from '../description.ts';
+import { screenWrite } from '../screen.ts';
+import { element, s3Document } from '../xml/writer.ts';
+
+export async function createMultipartUpload(call: S3Call): Promise<void> {
+  screenWrite(call.headers);
+  const text = header(call, 'x-amz-checksum-algorithm');
+  const upload = await call.service.objects.createUpload({
+    ...describe(call),
+    bucket: call.bucket,
+    key: call.key,
+    owner: call.owner,
+    checksumAlgorithm: text === undefined ? undefined : algorithmOf(text, 'x-amz-checksum-algorithm'),
+    checksumType: checksumTypeOf(call),
+  });
+  const { checksumAlgorithm, checksumType } = upload;
+  const headers = answerHeaders(call);
+  headers.push('x-amz-server-side-encryption', 'AES256');
+  if (checksumAlgorithm && checksumType)
+    headers.push('x-amz-checksum-algorithm', checksumAlgorithm, 'x-amz-checksum-type', checksumType);
+  const inner =
+    element('Bucket', call.bucket) +
+    element('Key', call.key.toString('utf8')) +
+    element('UploadId', uploadIdText(upload.id));
+  answerXml(call, s3Document('InitiateMultipartUploadResult', inner), headers);
+}

@@ -1,0 +1,24 @@
+import type { S3Call } from '../call.ts';
+import { overridesOf } from '../object-headers.ts';
+import { represent } from '../representation.ts';
+import { screenRead } from '../screen.ts';
+
+export async function getObject(call: S3Call): Promise<void> {
+  screenRead(call.headers);
+  const replaced = overridesOf(call);
+  const { objects } = call.service;
+  const pending = objects.read({
+    bucket: call.bucket,
+    key: call.key,
+    versionId: call.query.get('versionId'),
+    guard: undefined,
+  });
+  const read = pending instanceof Promise ? await pending : pending;
+  const answer = represent(call, read, replaced);
+  if (!answer) return;
+  const { status, headers, slice } = answer;
+  const length = slice.end - slice.start;
+  const body = length === 0 ? undefined : read.immediate(slice);
+  if (body !== undefined || length === 0) return call.exchange.send(status, headers, body);
+  await call.exchange.stream(status, headers, length, read.open(slice), (error) => call.service.broken(call, error));
+}

@@ -1,0 +1,60 @@
+import type { ListedVersion } from '../../../metadata/index.ts';
+import { versionIdText } from '../../../objects/index.ts';
+import { isoDate } from '../../http/dates.ts';
+import { answerXml, type S3Call } from '../call.ts';
+import { invalidArgument } from '../failure.ts';
+import { bytesOfParameter, echoed, keyElement, listingOf, ownerElement, prefixElement } from '../listing.ts';
+import { element, keyText, s3Document } from '../xml/writer.ts';
+
+function row({ key, record, isLatest }: ListedVersion, url: boolean): string {
+  const identity = `<Key>${keyText(key, url)}</Key><VersionId>${versionIdText(record)}</VersionId><IsLatest>${isLatest}</IsLatest><LastModified>${isoDate(record.modifiedMs)}</LastModified>`;
+  const owner = ownerElement('Owner', record.owner);
+  if (record.kind === 'marker') return `<DeleteMarker>${identity}${owner}</DeleteMarker>`;
+  const { checksum, etag, etagParts, size, storageClass } = record;
+  const sum = checksum
+    ? `<ChecksumAlgorithm>${checksum.algorithm}</ChecksumAlgorithm><ChecksumType>${checksum.type}</ChecksumType>`
+    : '';
+  return `<Version>${identity}<ETag>&quot;${etag.toString('hex')}${etagParts > 0 ? `-${etagParts}` : ''}&quot;</ETag>${sum}<Size>${size}</Size><StorageClass>${storageClass}</StorageClass>${owner}</Version>`;
+}
+
+export function listObjectVersions(call: S3Call): void {
+  const listing = listingOf(call, 'max-keys', 'maxKeys');
+  const { prefix, delimiter, limit, url } = listing;
+  const keyMarker = bytesOfParameter(call, 'key-marker');
+  const marker = call.query.get('version-id-marker');
+  const versionMarker = marker === '' ? undefined : marker;
+  if (versionMarker !== undefined && keyMarker.length === 0) {
+    throw invalidArgument(
+      'version-id-marker',
+      versionMarker,
+      'A version-id marker cannot be specified without a key marker.',
+    );
+  }
+  const { objects } = call.service;
+  objects.bucket(call.bucket);
+  const page =
+    limit === 0
+      ? { items: [], truncated: false }
+      : objects.listVersions({ bucket: call.bucket, prefix, delimiter, after: keyMarker, versionMarker, limit });
+  const rows: string[] = [];
+  const prefixes: string[] = [];
+  for (const item of page.items) {
+    if ('prefix' in item) prefixes.push(prefixElement(item.prefix, url));
+    else rows.push(row(item, url));
+  }
+  let next = '';
+  const last = page.items.at(-1);
+  if (page.truncated && last) {
+    next =
+      'prefix' in last
+        ? keyElement('NextKeyMarker', last.prefix, url)
+        : keyElement('NextKeyMarker', last.key, url) + element('NextVersionIdMarker', versionIdText(last.record));
+  }
+  answerXml(
+    call,
+    s3Document(
+      'ListVersionsResult',
+      `${element('Name', call.bucket)}${keyElement('Prefix', prefix, url)}${keyElement('KeyMarker', keyMarker, url)}${element('VersionIdMarker', versionMarker ?? '')}${next}<MaxKeys>${limit}</MaxKeys>${echoed(listing)}<IsTruncated>${page.truncated}</IsTruncated>${rows.join('')}${prefixes.join('')}`,
+    ),
+  );
+}

@@ -1,0 +1,17 @@
+import { StoreError } from '../../../errors.ts';
+import { answerEmpty, type S3Call } from '../call.ts';
+import { notImplemented } from '../failure.ts';
+import { requireDocument } from '../incoming.ts';
+import { allowOnly, malformed, textOf } from '../xml/parser.ts';
+
+export async function putBucketVersioning(call: S3Call): Promise<void> {
+  const document = await requireDocument(call, 'VersioningConfiguration');
+  allowOnly(document, ['Status', 'MfaDelete']);
+  if (textOf(document, 'MfaDelete')?.trim() === 'Enabled') throw notImplemented('MFA delete', { Element: 'MfaDelete' });
+  const status = textOf(document, 'Status')?.trim();
+  if (status === undefined || status === '')
+    throw new StoreError('IllegalVersioningConfigurationException', { message: 'The Status element must be given.' });
+  if (status !== 'Enabled' && status !== 'Suspended') throw malformed('The Status is Enabled or Suspended.');
+  await call.service.objects.updateBucket(call.bucket, { versioning: status === 'Enabled' ? 'enabled' : 'suspended' });
+  answerEmpty(call, 200);
+}

@@ -1,0 +1,28 @@
+import { limits } from '../../../limits.ts';
+import { answerEmpty, answerHeaders, type S3Call } from '../call.ts';
+import { checksumHeaders, storedChecksumText } from '../checksums.ts';
+import { takeBody } from '../incoming.ts';
+import { partEtag, uploadIdOf } from '../multipart.ts';
+import { partNumberOf } from '../representation.ts';
+import { screenWrite } from '../screen.ts';
+
+export async function uploadPart(call: S3Call): Promise<void> {
+  screenWrite(call.headers);
+  const uploadId = uploadIdOf(call);
+  const number = partNumberOf(call.query.get('partNumber') ?? '');
+  const pending = takeBody(call, limits.partBytesMax);
+  const { body, expected } = pending instanceof Promise ? await pending : pending;
+  const part = await call.service.objects.putPart({
+    bucket: call.bucket,
+    key: call.key,
+    uploadId,
+    number,
+    body,
+    expected,
+  });
+  const headers = answerHeaders(call);
+  headers.push('ETag', partEtag(part), 'x-amz-server-side-encryption', 'AES256');
+  const { checksum } = part.piece;
+  if (checksum) headers.push(checksumHeaders[checksum.algorithm], storedChecksumText(checksum, 0));
+  answerEmpty(call, 200, headers);
+}

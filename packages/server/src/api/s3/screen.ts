@@ -1,0 +1,150 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { StoreError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { invalidArgument, notImplemented } from './failure.ts';
+
+/*
+ * What a request may say before any operation looks at it. Whatever asks for something that this store does not do is
+ * refused by name: a header that is passed over in silence would be a promise broken in silence.
+ */
+
+const fourNumbers = /^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$/;
+
+/**
+ * True for what a bucket may be called (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html), reserved
+ * words aside. On the path of every request, so it looks at each character once.
+ */
+export function isBucketName(name: string): boolean {
+  if (name.length < limits.bucketNameMin || name.length > limits.bucketNameMax) return false;
+  let previous = 0x2e;
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    const plain = (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39);
+    if (!plain && code !== 0x2d && code !== 0x2e) return false;
+    if (previous === 0x2e && !plain) return false;
+    previous = code;
+  }
+  if (previous === 0x2e || previous === 0x2d) return false;
+  return !(name.includes('.') && fourNumbers.test(name));
+}
+
+export function screenKey(key: Buffer): void {
+  if (key.length > limits.keyBytes) {
+    throw new StoreError('KeyTooLongError', {
+      detail: { Size: String(key.length), MaxSizeAllowed: String(limits.keyBytes) },
+    });
+  }
+}
+
+const cannedAcls = [
+  'public-read',
+  'public-read-write',
+  'aws-exec-read',
+  'authenticated-read',
+  'bucket-owner-read',
+  'log-delivery-write',
+];
+const consistencies = ['strong', 'causal', 'eventual'];
+const kmsForms = ['aws:kms', 'aws:kms:dsse', 'aws:fsx'];
+
+function screenAcl(value: string): void {
+  if (value === 'private' || value === 'bucket-owner-full-control') return;
+  if (cannedAcls.includes(value)) throw new StoreError('AccessControlListNotSupported', { detail: { Acl: value } });
+  throw invalidArgument('x-amz-acl', value, 'The canned ACL is not known.');
+}
+
+function screenEncryption(value: string): void {
+  if (value === 'AES256') return;
+  if (kmsForms.includes(value))
+    throw notImplemented(`Encryption with ${value}`, { Header: 'x-amz-server-side-encryption' });
+  throw new StoreError('InvalidEncryptionAlgorithmError', {
+    detail: { ArgumentName: 'x-amz-server-side-encryption', ArgumentValue: value },
+  });
+}
+
+/** Checks one `x-amz-` header of a write. Those that operations read themselves pass. */
+function screenWriteHeader(name: string, value: string): void {
+  switch (name) {
+    case 'x-amz-acl':
+      screenAcl(value);
+      return;
+    case 'x-amz-server-side-encryption':
+      screenEncryption(value);
+      return;
+    case 'x-amz-server-side-encryption-bucket-key-enabled':
+      if (value.toLowerCase() === 'true')
+        throw notImplemented('Encryption with bucket keys of a KMS', { Header: name });
+      return;
+    case 'x-amz-object-lock-mode':
+    case 'x-amz-object-lock-retain-until-date':
+    case 'x-amz-object-lock-legal-hold':
+      throw new StoreError('InvalidRequest', {
+        message: 'The bucket has no object lock configuration.',
+        detail: { Header: name },
+      });
+    case 'x-amz-bucket-object-lock-enabled':
+      if (value.toLowerCase() === 'true') throw notImplemented('Object lock', { Header: name });
+      return;
+    case 'x-amz-object-ownership':
+      if (value === 'BucketOwnerEnforced') return;
+      if (value === 'BucketOwnerPreferred' || value === 'ObjectWriter')
+        throw new StoreError('AccessControlListNotSupported', { detail: { Header: name } });
+      throw invalidArgument(name, value, 'The object ownership is not known.');
+    case 'x-amz-write-offset-bytes':
+      throw notImplemented('Appending by PutObject', { Header: name });
+    default:
+      if (name.startsWith('x-amz-grant-'))
+        throw new StoreError('AccessControlListNotSupported', { detail: { Header: name } });
+      if (
+        name.startsWith('x-amz-server-side-encryption-') ||
+        name.startsWith('x-amz-copy-source-server-side-encryption-')
+      ) {
+        throw notImplemented(
+          name.includes('customer') ? 'Encryption with keys of the customer' : 'Encryption with a KMS',
+          { Header: name },
+        );
+      }
+  }
+}
+
+/** Screens the headers of an operation that creates a bucket, an object, an upload or a part. */
+export function screenWrite(headers: IncomingHttpHeaders): void {
+  for (const name in headers) if (name.startsWith('x-amz-')) screenWriteHeader(name, headers[name] as string);
+}
+
+/** Screens the headers of a read of an object: only keys of the customer would change its answer. */
+export function screenRead(headers: IncomingHttpHeaders): void {
+  const name = 'x-amz-server-side-encryption-customer-algorithm';
+  if (headers[name] !== undefined) throw notImplemented('Encryption with keys of the customer', { Header: name });
+}
+
+export function screenConsistency(headers: IncomingHttpHeaders): void {
+  const value = headers['x-dsom-consistency'] as string | undefined;
+  if (value !== undefined && !consistencies.includes(value)) {
+    throw invalidArgument('x-dsom-consistency', value, 'The consistency is one of strong, causal, eventual.');
+  }
+}
+
+/** These decide who asks and what for; more than one of them leaves open which one counts. */
+const single: Readonly<Record<number, readonly string[]>> = {
+  4: ['host'],
+  10: ['x-amz-date'],
+  13: ['authorization'],
+  17: ['x-amz-copy-source'],
+  20: ['x-amz-content-sha256'],
+};
+
+/** Refuses a repeated header that must be single. @param raw names and values in turn, as they came */
+export function screenRepeated(raw: readonly string[]): void {
+  let seen: string[] | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!;
+    const candidates = single[name.length];
+    if (candidates === undefined) continue;
+    const lower = name.toLowerCase();
+    if (!candidates.includes(lower)) continue;
+    if (seen?.includes(lower))
+      throw new StoreError('InvalidRequest', { message: `The header ${lower} is given more than once.` });
+    (seen ??= []).push(lower);
+  }
+}

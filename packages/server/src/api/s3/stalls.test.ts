@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import net from 'node:net';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { StoreError } from '../../errors.ts';
+import { manualHost, realHost } from '../../host/index.ts';
+import { InvariantError } from '../../invariant.ts';
+import { limits } from '../../limits.ts';
+import { type Harness, startHarness } from './harness.support.ts';
+import { type FakeObjects, fakeObjects } from './objects.support.ts';
+
+/* What the network may do to the handler: stall, stop reading, leave; and what devices may do to a read. */
+
+let fake: FakeObjects;
+let s3: Harness;
+const { timers } = realHost();
+const large = Buffer.alloc(8 * 1024 * 1024, '0123456789');
+
+before(async () => {
+  fake = fakeObjects();
+  s3 = await startHarness(fake.service);
+  await s3.send('PUT', '/bucket');
+  await s3.send('PUT', '/bucket/large', { body: large });
+});
+after(() => s3.close());
+beforeEach(() => {
+  for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
+  s3.telemetry.length = 0;
+  s3.logged.length = 0;
+});
+
+/** Waits until `condition` holds; fails after two seconds. */
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (condition()) return;
+    await timers.sleep(10);
+  }
+  assert.fail(`never came: ${what}`);
+}
+
+const _answers = (text: string) => text.match(/HTTP\/1\.1 \d{3}/g) ?? [];
+
+describe('slow clients', () => {
+  it('time out while their body is waited for: silence, and a byte now and then', async () => {
+    const manual = manualHost();
+    const other = await startHarness(fakeObjects().service, { timers: manual.timers, clock: manual.clock });
+    try {
+      await other.send('PUT', '/bucket');
+      for (const trickle of [0, 3]) {
+        const socket = net.connect(other.port, '127.0.0.1');
+        let text = '';
+        socket.on('data', (data) => (text += data.toString('latin1')));
+        socket.on('error', () => undefined);
+        socket.write(
+          `${other.signedHead('PUT', '/bucket/slow', { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } })}Content-Length: 100000\r\n\r\nabc`,
+        );
+        await timers.sleep(100);
+        for (let i = 0; i < trickle; i++) {
+          manual.advance(limits.idleBodyMs / 4);
+          assert.equal(text, '');
+          socket.write('y');
+          await timers.sleep(50);
+        }
+        manual.advance(limits.idleBodyMs - (trickle * limits.idleBodyMs) / 4 - 1);
+        await timers.sleep(20);
+        assert.equal(text, '');
+        manual.advance(2);
+        await until(() => text.includes('</Error>'), 'the answer');
+        assert.match(text, /^HTTP\/1\.1 400 [\s\S]*<Code>RequestTimeout<\/Code>/);
+        socket.destroy();
+      }
+      // One that brings enough is waited for, however long it takes in all.
+      const socket = net.connect(other.port, '127.0.0.1');
+      let text = '';
+      socket.on('data', (data) => (text += data.toString('latin1')));
+      socket.write(
+        `${other.signedHead('PUT', '/bucket/steady', { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } })}Content-Length: 100000\r\n\r\n`,
+      );
+      for (let i = 0; i < 10; i++) {
+        await timers.sleep(30);
+        manual.advance(limits.idleBodyMs - 1000);
+        socket.write('z'.repeat(10_000));
+      }
+      await until(() => text.startsWith('HTTP/1.1 200'), 'the steady upload');
+      socket.destroy();
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('that do not read hold back the reading of the object, and are broken off', async () => {
+    const manual = manualHost();
+    const objects = fakeObjects();
+    const other = await startHarness(objects.service, { timers: manual.timers });
+    try {
+      await other.send('PUT', '/bucket');
+      const huge = Buffer.alloc(64 * 1024 * 1024);
+      await other.send('PUT', '/bucket/huge', { body: huge, headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } });
+      let given = 0;
+      objects.faults.forbidImmediate = true;
+      objects.faults.wait = async () => void (given += 65_536);
+      const socket = net.connect(other.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.pause();
+      socket.write(`${other.signedHead('GET', '/bucket/huge')}\r\n`);
+      await timers.sleep(500);
+      const held = given;
+      await timers.sleep(300);
+      assert.equal(given, held);
+      assert.ok(held < huge.length / 2, `${held} bytes were read for nobody`);
+      manual.advance(limits.idleSendMs);
+      await until(() => other.telemetry.some((row) => row.operation === 'GetObject' && row.status === 499), 'the end');
+      socket.destroy();
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe('reads that fail', () => {
+  it('before the first byte are answered', async () => {
+    fake.faults.forbidImmediate = true;
+    fake.faults.breakAfter = 0;
+    const got = await s3.send('GET', '/bucket/large');
+    assert.deepEqual([got.status, got.code], [500, 'Damaged']);
+    assert.ok(s3.logged.length > 0);
+  });
+
+  it('later break the connection: never a short answer that looks whole', async () => {
+    fake.faults.forbidImmediate = true;
+    fake.faults.breakAfter = 1024 * 1024;
+    fake.faults.error = new StoreError('Damaged', { message: 'stripe 7' });
+    const agent = new http.Agent({ keepAlive: true });
+    const { clock } = realHost();
+    const started = clock.monotonic();
+    await assert.rejects(s3.send('GET', '/bucket/large', { agent }));
+    assert.ok(clock.monotonic() - started < 3000, 'it is the failure that breaks the connection, not a time-out');
+    agent.destroy();
+    await until(() => s3.telemetry.some((row) => row.status === 499 && row.bytesOut >= 1024 * 1024), 'the telemetry');
+    assert.ok(s3.logged.some(({ event }) => event === 'answer broken off'));
+    const text = await s3.raw(`${s3.signedHead('GET', '/bucket/large')}\r\n`);
+    assert.match(text, /Content-Length: 8388608/);
+    assert.ok(text.length < 8388608);
+  });
+
+  it('of a source that gives too little or too much stop the program after breaking the connection', async () => {
+    const objects = fakeObjects();
+    const fatal: InvariantError[] = [];
+    const other = await startHarness(objects.service, { fatal: (error) => void fatal.push(error) });
+    try {
+      await other.send('PUT', '/bucket');
+      await other.send('PUT', '/bucket/x', { body: large });
+      const { read } = objects.service;
+      for (const give of [1000, large.length + 1000]) {
+        objects.service.read = (request) => {
+          const result = read(request) as Exclude<ReturnType<typeof read>, Promise<unknown>>;
+          return {
+            ...result,
+            immediate: () => undefined,
+            async *open() {
+              yield Buffer.alloc(give);
+            },
+          };
+        };
+        await assert.rejects(other.send('GET', '/bucket/x'));
+      }
+      assert.equal(fatal.length, 2);
+      assert.ok(fatal.every((error) => error instanceof InvariantError));
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('whose client leaves stop reading', async () => {
+    fake.faults.forbidImmediate = true;
+    let steps = 0;
+    fake.faults.wait = async () => {
+      steps++;
+      await timers.sleep(5);
+    };
+    const socket = net.connect(s3.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(`${s3.signedHead('GET', '/bucket/large')}\r\n`);
+    await until(() => steps > 3, 'some steps');
+    socket.destroy();
+    await until(() => s3.telemetry.some((row) => row.status === 499), 'the end');
+    const seen = steps;
+    await timers.sleep(100);
+    assert.ok(steps <= seen + 1);
+    assert.ok(steps < 128);
+  });
+});

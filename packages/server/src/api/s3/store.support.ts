@@ -1,0 +1,60 @@
+import { createCache } from '../../cache/index.ts';
+import { memoryDevice, memoryVolume } from '../../device/index.ts';
+import { openStripeStore } from '../../durability/index.ts';
+import { openFragmentOwner, openFragmentStore } from '../../fragments/index.ts';
+import { realHost } from '../../host/index.ts';
+import { bucketKeys, openKeyring } from '../../keys/index.ts';
+import { memoryKv } from '../../kv/index.ts';
+import { openEmbeddedLog } from '../../log/index.ts';
+import { openMetadata } from '../../metadata/index.ts';
+import { createObjectService, type ObjectService } from '../../objects/index.ts';
+import { planLayout } from '../../placement/index.ts';
+
+/** The whole store below the protocol, as a server puts it together, on memory instead of disks. */
+export interface MemoryStore {
+  readonly objects: ObjectService;
+  readonly position: () => number;
+  close(): Promise<void>;
+}
+
+export async function openMemoryStore(): Promise<MemoryStore> {
+  const host = realHost();
+  const log = await openEmbeddedLog({ volume: memoryVolume(), host });
+  const kv = memoryKv(host);
+  const metadata = await openMetadata({ log, kv, host, shard: 0 });
+  const { device } = await memoryDevice(host, { capacity: 1024 ** 3, slabBytes: 256 * 1024 ** 2 });
+  const index = memoryKv(host);
+  const owner = await openFragmentOwner({ device, kv: index, host });
+  const stores = new Map([[device.identity, openFragmentStore({ device, owner, index, host })]]);
+  const groups = planLayout([{ identity: device.identity, weight: 1, healthy: true }], []);
+  await metadata.propose({ type: 'group.define', groups });
+  const { reader } = metadata;
+  const stripes = openStripeStore({
+    groups: () => groups,
+    stores,
+    proposer: metadata,
+    host,
+    onDamage: () => undefined,
+    owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
+  });
+  const keyring = await openKeyring({ volume: memoryVolume(), host, create: true });
+  const objects = createObjectService({
+    reader,
+    proposer: metadata,
+    stripes,
+    bucketKeys: bucketKeys(keyring, host.entropy),
+    cache: createCache({ bytes: 4 * 1024 ** 2 }),
+    host,
+  });
+  return {
+    objects,
+    position: () => reader.position(),
+    async close() {
+      await stripes.close();
+      for (const store of stores.values()) await store.close();
+      await owner.close();
+      await metadata.close();
+      await log.close();
+    },
+  };
+}

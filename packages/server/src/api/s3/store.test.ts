@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { digestOf } from '../../codec/index.ts';
+import { type Answer, type Harness, startHarness } from './harness.support.ts';
+import { type MemoryStore, openMemoryStore } from './store.support.ts';
+
+/* The protocol over the real store: what the object service in maps could get wrong in its favour. */
+
+const MiB = 1024 ** 2;
+let store: MemoryStore;
+let s3: Harness;
+
+before(async () => {
+  store = await openMemoryStore();
+  s3 = await startHarness(store.objects, { position: store.position });
+  for (const bucket of ['first', 'second']) assert.equal((await s3.send('PUT', `/${bucket}`)).status, 200);
+});
+after(async () => {
+  await s3.close();
+  await store.close();
+});
+
+const unsigned = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+const versioning = (bucket: string, state: string) =>
+  s3.send('PUT', `/${bucket}`, {
+    query: { versioning: '' },
+    body: `<VersioningConfiguration><Status>${state}</Status></VersioningConfiguration>`,
+  });
+
+describe('objects of every size', () => {
+  for (const size of [0, 1, 4096, 4097, 65_536, 65_537, 1_000_000, 9 * MiB + 5]) {
+    it(`${size} bytes`, async () => {
+      const body = randomBytes(size);
+      const put = await s3.send('PUT', `/first/size/${size}`, {
+        body,
+        headers: { 'x-amz-checksum-crc64nvme': digestOf('CRC64NVME', body).toString('base64') },
+      });
+      assert.equal(put.status, 200, put.text);
+      assert.equal(put.headers.etag, `"${digestOf('MD5', body).toString('hex')}"`);
+      const got = await s3.send('GET', `/first/size/${size}`, { headers: { 'x-amz-checksum-mode': 'ENABLED' } });
+      assert.ok(got.body.equals(body));
+      assert.equal(got.headers['x-amz-checksum-crc64nvme'], digestOf('CRC64NVME', body).toString('base64'));
+      if (size < 10) return;
+      for (const [start, end] of [
+        [0, 0],
+        [5, 9],
+        [size - 3, size - 1],
+        [size >> 1, size - 1],
+      ] as const) {
+        const part = await s3.send('GET', `/first/size/${size}`, { headers: { range: `bytes=${start}-${end}` } });
+        assert.deepEqual([part.status, part.headers['content-range']], [206, `bytes ${start}-${end}/${size}`]);
+        assert.ok(part.body.equals(body.subarray(start, end + 1)));
+      }
+      const wrong = await s3.send('PUT', `/first/size/${size}`, {
+        body,
+        headers: { ...unsigned, 'content-md5': digestOf('MD5', Buffer.from('x')).toString('base64') },
+      });
+      assert.equal(wrong.code, 'BadDigest');
+      assert.equal(
+        (await s3.send('PUT', `/first/size/${size}`, { body, headers: { 'x-amz-content-sha256': '0'.repeat(64) } }))
+          .code,
+        'XAmzContentSHA256Mismatch',
+      );
+      assert.ok((await s3.send('GET', `/first/size/${size}`)).body.equals(body), 'a refused write changed nothing');
+    });
+  }
+});
+
+describe('listings', () => {
+  it('page through keys and through prefixes', async () => {
+    const keys = Array.from({ length: 230 }, (_, i) => `list/${String.fromCharCode(97 + (i % 23))}/${i}`);
+    await Promise.all(keys.map((key) => s3.send('PUT', `/second/${key}`, { body: key })));
+    for (const size of ['1000', '7']) {
+      const seen: string[] = [];
+      const prefixes: string[] = [];
+      let token: string | undefined;
+      do {
+        const page: Answer = await s3.send('GET', '/second', {
+          query: {
+            'list-type': '2',
+            prefix: 'list/',
+            delimiter: '/',
+            'max-keys': size,
+            ...(token !== undefined && { 'continuation-token': token }),
+          },
+        });
+        prefixes.push(...page.all('CommonPrefixes').map((inner) => inner.replace(/<\/?Prefix>/g, '')));
+        token = page.xml('NextContinuationToken');
+      } while (token !== undefined);
+      assert.deepEqual(prefixes, [...new Set(keys.map((key) => key.slice(0, 7)))].sort());
+      let marker: string | undefined;
+      do {
+        const page: Answer = await s3.send('GET', '/second', {
+          query: { 'max-keys': size === '7' ? '50' : size, ...(marker !== undefined && { marker }) },
+        });
+        seen.push(...page.all('Key'));
+        marker = page.xml('IsTruncated') === 'true' ? seen.at(-1) : undefined;
+      } while (marker !== undefined);
+      assert.deepEqual(seen, [...keys].sort());
+    }
+  });
+});
+
+describe('versions', () => {
+  it('live, are hidden, come back and go', async () => {
+    await s3.send('PUT', '/second/v', { body: 'null' });
+    await versioning('second', 'Enabled');
+    const ids: string[] = [];
+    for (const body of ['one', 'two'])
+      ids.push(String((await s3.send('PUT', '/second/v', { body })).headers['x-amz-version-id']));
+    const marker = await s3.send('DELETE', '/second/v');
+    const markerId = String(marker.headers['x-amz-version-id']);
+    assert.equal(marker.headers['x-amz-delete-marker'], 'true');
+    const gone = await s3.send('GET', '/second/v');
+    assert.deepEqual(
+      [gone.status, gone.headers['x-amz-delete-marker'], gone.headers['x-amz-version-id']],
+      [404, 'true', markerId],
+    );
+    assert.equal((await s3.send('GET', '/second/v', { query: { versionId: markerId } })).status, 405);
+    const listed = await s3.send('GET', '/second', { query: { versions: '', prefix: 'v' } });
+    assert.deepEqual(listed.all('VersionId'), [markerId, ids[1], ids[0], 'null']);
+    const page = await s3.send('GET', '/second', { query: { versions: '', prefix: 'v', 'max-keys': '2' } });
+    const rest = await s3.send('GET', '/second', {
+      query: {
+        versions: '',
+        prefix: 'v',
+        'key-marker': page.xml('NextKeyMarker')!,
+        'version-id-marker': page.xml('NextVersionIdMarker')!,
+      },
+    });
+    assert.deepEqual([...page.all('VersionId'), ...rest.all('VersionId')], listed.all('VersionId'));
+    assert.equal((await s3.send('GET', '/second/v', { query: { versionId: ids[0]! } })).text, 'one');
+    await s3.send('DELETE', '/second/v', { query: { versionId: markerId } });
+    assert.equal((await s3.send('GET', '/second/v')).text, 'two');
+    await versioning('second', 'Suspended');
+    const replaced = await s3.send('PUT', '/second/v', { body: 'new null' });
+    assert.equal(replaced.headers['x-amz-version-id'], 'null');
+    assert.equal((await s3.send('GET', '/second/v', { query: { versionId: 'null' } })).text, 'new null');
+    await s3.send('PUT', '/second/v', {
+      query: { tagging: '', versionId: ids[0]! },
+      body: '<Tagging><TagSet><Tag><Key>old</Key><Value>1</Value></Tag></TagSet></Tagging>',
+    });
+    assert.equal((await s3.send('GET', '/second/v', { query: { tagging: '', versionId: ids[0]! } })).xml('Key'), 'old');
+    assert.equal((await s3.send('GET', '/second/v', { query: { tagging: '' } })).xml('Key'), undefined);
+    assert.equal((await s3.send('DELETE', '/second')).code, 'BucketNotEmpty');
+  });
+});
+
+describe('conditions', () => {
+  it('hold for writes and deletes', async () => {
+    const put = (headers: Record<string, string>) => s3.send('PUT', '/first/cond', { body: 'x', headers });
+    const first = await put({ 'if-none-match': '*' });
+    assert.equal(first.status, 200);
+    assert.equal((await put({ 'if-none-match': '*' })).code, 'PreconditionFailed');
+    assert.equal((await put({ 'if-match': '"0"' })).code, 'PreconditionFailed');
+    assert.equal((await put({ 'if-match': String(first.headers.etag) })).status, 200);
+    assert.equal(
+      (await s3.send('PUT', '/first/none', { body: 'x', headers: { 'if-match': '"0"' } })).code,
+      'NoSuchKey',
+    );
+    const modified = String((await s3.send('HEAD', '/first/cond')).headers['last-modified']);
+    const del = (headers: Record<string, string>) => s3.send('DELETE', '/first/cond', { headers });
+    assert.equal((await del({ 'x-amz-if-match-size': '2' })).code, 'PreconditionFailed');
+    assert.equal(
+      (await del({ 'x-amz-if-match-last-modified-time': 'Tue, 14 Nov 2023 22:13:21 GMT' })).code,
+      'PreconditionFailed',
+    );
+    assert.equal(
+      (
+        await del({
+          'if-match': String(first.headers.etag),
+          'x-amz-if-match-size': '1',
+          'x-amz-if-match-last-modified-time': modified,
+        })
+      ).status,
+      204,
+    );
+    assert.equal((await s3.send('HEAD', '/first/cond')).status, 404);
+  });
+});
+
+describe('multipart uploads and copies', () => {
+  it('keep parts, checksums and bytes', async () => {
+    const one = randomBytes(5 * MiB);
+    const two = randomBytes(1000);
+    const begun = await s3.send('POST', '/first/multi', {
+      query: { uploads: '' },
+      headers: { 'x-amz-checksum-algorithm': 'SHA256', 'content-type': 'text/x' },
+    });
+    const uploadId = begun.xml('UploadId')!;
+    const parts: string[] = [];
+    for (const [number, body] of [
+      ['2', one],
+      ['5', two],
+    ] as const) {
+      const put = await s3.send('PUT', '/first/multi', {
+        query: { uploadId, partNumber: number },
+        body,
+        headers: unsigned,
+      });
+      assert.equal(put.headers['x-amz-checksum-sha256'], digestOf('SHA256', body).toString('base64'));
+      parts.push(
+        `<Part><PartNumber>${number}</PartNumber><ETag>${put.headers.etag}</ETag><ChecksumSHA256>${put.headers['x-amz-checksum-sha256']}</ChecksumSHA256></Part>`,
+      );
+    }
+    assert.deepEqual((await s3.send('GET', '/first/multi', { query: { uploadId } })).all('PartNumber'), ['2', '5']);
+    assert.deepEqual((await s3.send('GET', '/first', { query: { uploads: '' } })).all('UploadId'), [uploadId]);
+    const done = await s3.send('POST', '/first/multi', {
+      query: { uploadId },
+      body: `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`,
+      headers: { 'x-amz-mp-object-size': String(one.length + two.length) },
+    });
+    assert.equal(done.status, 200, done.text);
+    const sum = `${digestOf('SHA256', Buffer.concat([digestOf('SHA256', one), digestOf('SHA256', two)])).toString('base64')}-2`;
+    assert.deepEqual([done.xml('ChecksumSHA256'), done.xml('ChecksumType')], [sum, 'COMPOSITE']);
+    const got = await s3.send('GET', '/first/multi');
+    assert.ok(got.body.equals(Buffer.concat([one, two])));
+    assert.equal(got.headers['content-type'], 'text/x');
+    const part = await s3.send('GET', '/first/multi', {
+      query: { partNumber: '2' },
+      headers: { 'x-amz-checksum-mode': 'ENABLED' },
+    });
+    assert.ok(part.body.equals(two));
+    assert.equal(part.headers['x-amz-checksum-sha256'], digestOf('SHA256', two).toString('base64'));
+    const attributes = await s3.send('GET', '/first/multi', {
+      query: { attributes: '' },
+      headers: { 'x-amz-object-attributes': 'ObjectParts,Checksum' },
+    });
+    assert.deepEqual(
+      [attributes.xml('PartsCount'), attributes.all('Size'), attributes.all('ChecksumSHA256')[1]],
+      ['2', [String(one.length), '1000'], digestOf('SHA256', one).toString('base64')],
+    );
+
+    const copy = await s3.send('PUT', '/second/copy', { headers: { 'x-amz-copy-source': '/first/multi' } });
+    assert.equal(copy.xml('ETag'), String(got.headers.etag).replaceAll('"', '&quot;'));
+    await s3.send('DELETE', '/first/multi');
+    assert.ok((await s3.send('GET', '/second/copy')).body.equals(got.body));
+
+    const next = (await s3.send('POST', '/first/joined', { query: { uploads: '' } })).xml('UploadId')!;
+    const copied = await s3.send('PUT', '/first/joined', {
+      query: { uploadId: next, partNumber: '1' },
+      headers: { 'x-amz-copy-source': '/second/copy', 'x-amz-copy-source-range': 'bytes=100-1099' },
+    });
+    assert.equal(copied.status, 200, copied.text);
+    await s3.send('POST', '/first/joined', {
+      query: { uploadId: next },
+      body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${copied.xml('ETag')}</ETag></Part></CompleteMultipartUpload>`,
+    });
+    assert.ok((await s3.send('GET', '/first/joined')).body.equals(got.body.subarray(100, 1100)));
+  });
+});
+
+describe('DeleteObjects', () => {
+  it('removes many at once', async () => {
+    const keys = Array.from({ length: 50 }, (_, i) => `many/${i}`);
+    await Promise.all(keys.map((key) => s3.send('PUT', `/first/${key}`, { body: key })));
+    const body = `<Delete>${keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}<Object><Key>many/0</Key><VersionId>${'0'.repeat(32)}</VersionId></Object></Delete>`;
+    const got = await s3.send('POST', '/first', {
+      query: { delete: '' },
+      body,
+      headers: { 'content-md5': digestOf('MD5', Buffer.from(body)).toString('base64') },
+    });
+    assert.equal(got.status, 200, got.text);
+    assert.equal(got.all('Deleted').length, 51, got.text);
+    assert.deepEqual((await s3.send('GET', '/first', { query: { prefix: 'many/' } })).all('Key'), []);
+  });
+});

@@ -1,0 +1,54 @@
+import { type ErrorCode, StoreError } from '../../errors.ts';
+import { answerXml, type S3Call } from './call.ts';
+import type { UnsetOperation } from './names.ts';
+import { s3Document } from './xml/writer.ts';
+
+/*
+ * Answers of settings that nobody can make here. Tools ask for all of them when they look at a bucket; what AWS says of an
+ * unset one is true of every bucket here, so it is said, and a tool that sets one is told by name that it cannot.
+ */
+
+type Answer = { readonly document: string } | { readonly error: ErrorCode; readonly message?: string };
+
+const noLock: Answer = { error: 'InvalidRequest', message: 'The bucket has no object lock configuration.' };
+
+const answers: Readonly<Record<UnsetOperation, Answer>> = {
+  GetBucketAccelerateConfiguration: { document: s3Document('AccelerateConfiguration', '') },
+  GetBucketCors: { error: 'NoSuchCORSConfiguration' },
+  GetBucketEncryption: {
+    document: s3Document(
+      'ServerSideEncryptionConfiguration',
+      '<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>',
+    ),
+  },
+  GetBucketLogging: { document: s3Document('BucketLoggingStatus', '') },
+  GetBucketNotificationConfiguration: { document: s3Document('NotificationConfiguration', '') },
+  GetBucketOwnershipControls: {
+    document: s3Document('OwnershipControls', '<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>'),
+  },
+  GetBucketPolicy: { error: 'NoSuchBucketPolicy' },
+  GetBucketPolicyStatus: { error: 'NoSuchBucketPolicy' },
+  GetBucketReplication: { error: 'ReplicationConfigurationNotFoundError' },
+  GetBucketRequestPayment: { document: s3Document('RequestPaymentConfiguration', '<Payer>BucketOwner</Payer>') },
+  GetBucketWebsite: { error: 'NoSuchWebsiteConfiguration' },
+  GetObjectLegalHold: noLock,
+  GetObjectLockConfiguration: { error: 'ObjectLockConfigurationNotFoundError' },
+  GetObjectRetention: noLock,
+  GetPublicAccessBlock: { error: 'NoSuchPublicAccessBlockConfiguration' },
+};
+
+/** Answers for a bucket, or an object, that is there; one that is not is reported first. */
+export async function answerUnset(call: S3Call, operation: UnsetOperation): Promise<void> {
+  const { objects } = call.service;
+  if (call.key.length > 0)
+    await objects.read({
+      bucket: call.bucket,
+      key: call.key,
+      versionId: call.query.get('versionId'),
+      guard: undefined,
+    });
+  else objects.bucket(call.bucket);
+  const answer = answers[operation];
+  if ('document' in answer) return answerXml(call, answer.document);
+  throw new StoreError(answer.error, answer.message === undefined ? {} : { message: answer.message });
+}

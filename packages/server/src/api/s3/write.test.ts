@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { digestOf } from '../../codec/index.ts';
+import { limits } from '../../limits.ts';
+import { type Harness, startHarness } from './harness.support.ts';
+import { type FakeObjects, fakeObjects } from './objects.support.ts';
+
+let fake: FakeObjects;
+let s3: Harness;
+const body = Buffer.from(Array.from({ length: 100 }, (_, i) => i));
+const md5 = createHash('md5').update(body).digest('hex');
+
+before(async () => {
+  fake = fakeObjects();
+  s3 = await startHarness(fake.service);
+  await s3.send('PUT', '/bucket');
+});
+after(() => s3.close());
+beforeEach(() => {
+  for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
+});
+
+describe('what is refused by name', () => {
+  const put = (headers: Record<string, string>) => s3.send('PUT', '/bucket/refused', { body, headers });
+  const rows: readonly [Record<string, string>, number, string][] = [
+    [{ 'x-amz-acl': 'private' }, 200, ''],
+    [{ 'x-amz-acl': 'bucket-owner-full-control' }, 200, ''],
+    [{ 'x-amz-acl': 'public-read' }, 400, 'AccessControlListNotSupported'],
+    [{ 'x-amz-acl': 'nonsense' }, 400, 'InvalidArgument'],
+    [{ 'x-amz-grant-read': 'id=1' }, 400, 'AccessControlListNotSupported'],
+    [{ 'x-amz-server-side-encryption': 'AES256' }, 200, ''],
+    [{ 'x-amz-server-side-encryption': 'aws:kms' }, 501, 'NotImplemented'],
+    [{ 'x-amz-server-side-encryption': 'rot13' }, 400, 'InvalidEncryptionAlgorithmError'],
+    [{ 'x-amz-server-side-encryption-aws-kms-key-id': 'k' }, 501, 'NotImplemented'],
+    [{ 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 501, 'NotImplemented'],
+    [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidRequest'],
+    [{ 'x-amz-object-lock-legal-hold': 'ON' }, 400, 'InvalidRequest'],
+    [{ 'x-amz-storage-class': 'GLACIER' }, 400, 'InvalidStorageClass'],
+    [{ 'x-amz-write-offset-bytes': '0' }, 501, 'NotImplemented'],
+    [{ 'x-amz-website-redirect-location': 'ftp://x' }, 400, 'InvalidRedirectLocation'],
+    [{ 'x-dsom-redundancy': 'data=8,parity=3' }, 400, 'UnsupportedRedundancy'],
+    [{ 'x-dsom-redundancy': 'lots' }, 400, 'InvalidArgument'],
+    [{ 'x-dsom-consistency': 'sometimes' }, 400, 'InvalidArgument'],
+    [{ 'x-amz-tagging': 'a=1&a=2' }, 400, 'InvalidArgument'],
+    [{ 'x-amz-tagging': '%zz=1' }, 400, 'InvalidArgument'],
+    [{ 'x-amz-tagging': 'aws:x=1' }, 400, 'InvalidTag'],
+    [{ 'x-amz-tagging': `${'k'.repeat(129)}=1` }, 400, 'InvalidTag'],
+    [{ 'x-amz-tagging': 'a=<' }, 400, 'InvalidTag'],
+    [{ 'x-amz-tagging': Array.from({ length: 11 }, (_, i) => `k${i}=v`).join('&') }, 400, 'BadRequest'],
+    [{ 'x-amz-meta-a': 'v'.repeat(2048) }, 200, ''],
+    [{ 'content-disposition': 'x'.repeat(limits.systemMetadataBytes + 1) }, 400, 'MetadataTooLarge'],
+  ];
+  for (const [headers, status, code] of rows) {
+    it(JSON.stringify(headers).slice(0, 70), async () => {
+      const got = await put(headers);
+      assert.deepEqual([got.status, got.code ?? ''], [status, code], got.text);
+    });
+  }
+  it('keys of the customer on reads', async () => {
+    assert.equal(
+      (await s3.send('GET', '/bucket/x', { headers: { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' } }))
+        .code,
+      'NotImplemented',
+    );
+  });
+});
+
+describe('user metadata', () => {
+  it('is kept as text, and what is not plain comes back as an encoded word', async () => {
+    const utf8 = Buffer.from('ключ').toString('latin1');
+    await s3.send('PUT', '/bucket/meta', {
+      headers: {
+        'x-amz-meta-plain': ' two words ',
+        'x-amz-meta-utf8': utf8,
+        'x-amz-meta-latin': 'caf\xe9',
+        'x-amz-meta-word': '=?UTF-8?B?0LrQu9GO0Yc=?=',
+        'x-amz-meta-empty': '',
+      },
+    });
+    const { headers } = await s3.send('GET', '/bucket/meta');
+    assert.equal(headers['x-amz-meta-utf8'], '=?UTF-8?B?0LrQu9GO0Yc=?=');
+    assert.equal(headers['x-amz-meta-word'], '=?UTF-8?B?0LrQu9GO0Yc=?=');
+    assert.equal(headers['x-amz-meta-latin'], '=?UTF-8?Q?caf=C3=A9?=');
+    assert.equal(headers['x-amz-meta-plain'], 'two words');
+    assert.equal(headers['x-amz-meta-empty'], '');
+  });
+});
+
+describe('digests', () => {
+  const put = (headers: Record<string, string>) => s3.send('PUT', '/bucket/digest', { body, headers });
+  it('Content-MD5 must be one, and must be right', async () => {
+    assert.equal((await put({ 'content-md5': digestOf('MD5', body).toString('base64') })).status, 200);
+    assert.equal(
+      (await put({ 'content-md5': digestOf('MD5', Buffer.from('x')).toString('base64') })).code,
+      'BadDigest',
+    );
+    for (const bad of ['', 'AAAA', 'not base64 at all', `${md5}`])
+      assert.equal((await put({ 'content-md5': bad })).code, 'InvalidDigest', bad);
+  });
+  it('checksums are verified, kept, and given when asked for', async () => {
+    for (const algorithm of ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const) {
+      const name = `x-amz-checksum-${algorithm.toLowerCase()}`;
+      const value = digestOf(algorithm, body).toString('base64');
+      const good = await put({ [name]: value, 'x-amz-sdk-checksum-algorithm': algorithm });
+      assert.deepEqual(
+        [good.status, good.headers[name], good.headers['x-amz-checksum-type']],
+        [200, value, 'FULL_OBJECT'],
+      );
+      assert.equal((await s3.send('GET', '/bucket/digest')).headers[name], undefined);
+      for (const method of ['GET', 'HEAD'])
+        assert.equal(
+          (await s3.send(method, '/bucket/digest', { headers: { 'x-amz-checksum-mode': 'ENABLED' } })).headers[name],
+          value,
+        );
+      assert.equal(
+        (await s3.send('GET', '/bucket/digest', { headers: { 'x-amz-checksum-mode': 'ENABLED', range: 'bytes=0-1' } }))
+          .headers[name],
+        undefined,
+      );
+      assert.equal((await put({ [name]: digestOf(algorithm, Buffer.from('x')).toString('base64') })).code, 'BadDigest');
+      assert.equal((await put({ [name]: 'AA' })).code, 'InvalidRequest');
+    }
+  });
+  it('one at a time, by a name that exists', async () => {
+    const crc = digestOf('CRC32', body).toString('base64');
+    const sha = digestOf('SHA1', body).toString('base64');
+    assert.equal((await put({ 'x-amz-checksum-crc32': crc, 'x-amz-checksum-sha1': sha })).code, 'InvalidRequest');
+    assert.equal(
+      (await put({ 'x-amz-checksum-crc32': crc, 'x-amz-sdk-checksum-algorithm': 'SHA1' })).code,
+      'InvalidRequest',
+    );
+    assert.equal((await put({ 'x-amz-sdk-checksum-algorithm': 'CRC32' })).code, 'InvalidRequest');
+    assert.equal(
+      (await put({ 'x-amz-checksum-crc32': crc, 'x-amz-sdk-checksum-algorithm': 'MD6' })).code,
+      'InvalidRequest',
+    );
+    assert.equal((await put({ 'x-amz-trailer': 'x-amz-checksum-crc32' })).code, 'InvalidRequest');
+    assert.equal((await put({ 'x-amz-content-sha256': '0'.repeat(64) })).code, 'XAmzContentSHA256Mismatch');
+  });
+  it('come in the trailer of an aws-chunked body, small or large', async () => {
+    for (const size of [100, 300_000]) {
+      const bytes = Buffer.alloc(size, 'xyz');
+      const framed = (value: string) =>
+        Buffer.concat([
+          Buffer.from(`${size.toString(16)}\r\n`),
+          bytes,
+          Buffer.from(`\r\n0\r\nx-amz-checksum-crc32:${value}\r\n\r\n`),
+        ]);
+      const send = (value: string, decoded = size) =>
+        s3.send('PUT', '/bucket/trailer', {
+          body: framed(value),
+          headers: {
+            'content-encoding': 'aws-chunked',
+            'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+            'x-amz-decoded-content-length': String(decoded),
+            'x-amz-trailer': 'x-amz-checksum-crc32',
+            'x-amz-sdk-checksum-algorithm': 'CRC32',
+          },
+        });
+      const value = digestOf('CRC32', bytes).toString('base64');
+      const good = await send(value);
+      assert.deepEqual([good.status, good.headers['x-amz-checksum-crc32']], [200, value], good.text);
+      const get = await s3.send('GET', '/bucket/trailer');
+      assert.ok(get.body.equals(bytes));
+      assert.equal(get.headers['content-encoding'], undefined);
+      assert.equal((await send(digestOf('CRC32', Buffer.from('x')).toString('base64'))).code, 'BadDigest');
+      assert.equal((await send('AA')).code, 'InvalidRequest');
+      assert.ok([400, 403].includes((await send(value, size - 1)).status));
+    }
+  });
+});
+
+describe('tags of an object', () => {
+  it('are read, replaced and taken away', async () => {
+    await s3.send('PUT', '/bucket/source', { body, headers: { 'x-amz-tagging': 't=1' } });
+    const tags = () => s3.send('GET', '/bucket/source', { query: { tagging: '' } });
+    assert.deepEqual((await tags()).all('Key'), ['t']);
+    const put = (inner: string) =>
+      s3.send('PUT', '/bucket/source', {
+        query: { tagging: '' },
+        body: `<Tagging><TagSet>${inner}</TagSet></Tagging>`,
+      });
+    assert.equal((await put('<Tag><Key>x</Key><Value/></Tag>')).status, 200);
+    assert.deepEqual([(await tags()).all('Key'), (await tags()).all('Value')], [['x'], ['']]);
+    assert.equal(
+      (await put(Array.from({ length: 11 }, (_, i) => `<Tag><Key>k${i}</Key><Value/></Tag>`).join(''))).code,
+      'BadRequest',
+    );
+    const gone = await s3.send('DELETE', '/bucket/source', { query: { tagging: '' } });
+    assert.deepEqual([gone.status, (await tags()).all('Key')], [204, []]);
+    assert.equal((await s3.send('GET', '/bucket/none', { query: { tagging: '' } })).code, 'NoSuchKey');
+  });
+});
