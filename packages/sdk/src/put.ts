@@ -1,0 +1,76 @@
+import { type ContentFields, contentHeaders, infoFromHeaders, type ObjectInfo } from './description.ts';
+import { conditionHeaders } from './download.ts';
+import { encodeHeader, s3Path } from './encode.ts';
+import { DsomError } from './error.ts';
+import { type CallOptions, readNothing, type Transport } from './request.ts';
+
+/** Redundancy of one object: how many copies of its bytes are kept on different devices. */
+export interface Redundancy {
+  readonly copies: number;
+}
+
+/** What is said about an object when it is written. */
+export interface ObjectDescription extends ContentFields {
+  /** User metadata: names in lower case, values of any text. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly storageClass?: string | undefined;
+  readonly redundancy?: Redundancy | undefined;
+}
+
+/** Conditions on the object that is about to be replaced. `ifAbsent` writes only where nothing is. */
+export interface WriteConditions {
+  readonly ifMatch?: string | undefined;
+  readonly ifAbsent?: boolean | undefined;
+}
+
+export function writeConditionHeaders(options: WriteConditions): Record<string, string | undefined> {
+  return conditionHeaders({ ifMatch: options.ifMatch, ifNoneMatch: options.ifAbsent ? '*' : undefined });
+}
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Headers of a PUT, or of the start of a multipart upload. */
+export function describingHeaders(description: ObjectDescription): Record<string, string | undefined> {
+  const headers: Record<string, string | undefined> = {};
+  for (const [field, header] of Object.entries(contentHeaders))
+    headers[header] = description[field as keyof ContentFields];
+  for (const [name, value] of Object.entries(description.metadata ?? {})) {
+    if (!token.test(name))
+      throw new DsomError('InvalidArgument', {
+        message: `The metadata name ${JSON.stringify(name)} cannot be a header name.`,
+      });
+    headers[`x-amz-meta-${name.toLowerCase()}`] = encodeHeader(value);
+  }
+  const tags = new URLSearchParams(description.tags).toString();
+  if (tags !== '') headers['x-amz-tagging'] = tags;
+  headers['x-amz-storage-class'] = description.storageClass;
+  if (description.redundancy) headers['x-dsom-redundancy'] = JSON.stringify(description.redundancy);
+  return headers;
+}
+
+/** What a write answers. */
+export type WriteResult = Pick<ObjectInfo, 'bucket' | 'key' | 'size' | 'etag' | 'versionId' | 'guk'>;
+
+/** Writes an object in one request. */
+export function putBytes(
+  transport: Transport,
+  bucket: string,
+  key: string,
+  body: Uint8Array,
+  options: CallOptions & ObjectDescription & WriteConditions,
+): Promise<WriteResult> {
+  return transport.send({
+    method: 'PUT',
+    path: s3Path(bucket, key),
+    headers: { ...describingHeaders(options), ...writeConditionHeaders(options) },
+    body,
+    signal: options.signal,
+    timeoutMs: options.timeoutMs,
+    async read(response) {
+      await readNothing(response);
+      const { etag, versionId, guk } = infoFromHeaders(bucket, key, response.headers);
+      return { bucket, key, size: body.length, etag, versionId, guk };
+    },
+  });
+}

@@ -1,0 +1,62 @@
+import path from 'node:path';
+
+/** Types that browsers and tools care about, by file name ending. */
+const types: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries({
+    'application/gzip': 'gz tgz',
+    'application/java-archive': 'jar',
+    'application/json': 'json map',
+    'application/msword': 'doc',
+    'application/pdf': 'pdf',
+    'application/sql': 'sql',
+    'application/vnd.apache.parquet': 'parquet',
+    'application/vnd.ms-excel': 'xls',
+    'application/vnd.openxmlformats-officedocument.presentationml.presentation': 'pptx',
+    'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': 'xlsx',
+    'application/vnd.openxmlformats-officedocument.wordprocessingml.document': 'docx',
+    'application/wasm': 'wasm',
+    'application/x-7z-compressed': '7z',
+    'application/x-bzip2': 'bz2',
+    'application/x-ndjson': 'jsonl ndjson',
+    'application/x-tar': 'tar',
+    'application/x-xz': 'xz',
+    'application/xml': 'xml xsd',
+    'application/yaml': 'yaml yml',
+    'application/zip': 'zip',
+    'application/zstd': 'zst',
+    'audio/flac': 'flac',
+    'audio/mpeg': 'mp3',
+    'audio/ogg': 'ogg oga',
+    'audio/wav': 'wav',
+    'font/ttf': 'ttf',
+    'font/woff': 'woff',
+    'font/woff2': 'woff2',
+    'image/avif': 'avif',
+    'image/bmp': 'bmp',
+    'image/gif': 'gif',
+    'image/jpeg': 'jpg jpeg',
+    'image/png': 'png',
+    'image/svg+xml': 'svg',
+    'image/tiff': 'tif tiff',
+    'image/webp': 'webp',
+    'image/x-icon': 'ico',
+    'text/calendar': 'ics',
+    'text/css': 'css',
+    'text/csv': 'csv',
+    'text/html': 'html htm',
+    'text/javascript': 'js mjs cjs',
+    'text/markdown': 'md',
+    'text/plain': 'txt log conf ini',
+    'text/tab-separated-values': 'tsv',
+    'video/mp4': 'mp4 m4v',
+    'video/mpeg': 'mpeg mpg',
+    'video/quicktime': 'mov',
+    'video/webm': 'webm',
+    'video/x-matroska': 'mkv',
+  }).flatMap(([type, endings]) => endings.split(' ').map((ending) => [ending, type] as const)),
+);
+
+/** The content type that a file name suggests. */
+export function contentTypeOf(name: string): string | undefined {
+  return types[path.extname(name).slice(1).toLowerCase()];
+}

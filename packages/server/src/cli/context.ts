@@ -1,0 +1,155 @@
+/*
+ * What every client command is given: the connection, where to write, and how failures are counted into the exit status.
+ *
+ * Results go to standard output, one line each (with --json one JSON object each); everything else (progress, warnings, failures) goes to
+ * standard error. One failed item does not stop the others, unless they would all fail the same way.
+ */
+import { DsomClient, DsomError, platformEdges } from '@dsom/sdk';
+import { type Host, realHost } from '../host/index.ts';
+import type { RemoteAddress } from './address.ts';
+import { CommandError, type ExitCode, exitCode, isHopeless, UsageError, verdictOf } from './exit.ts';
+import { printable } from './format.ts';
+import { findConnection } from './profiles.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Options that every client command has. */
+export interface CommonOptions {
+  readonly profile?: string;
+  readonly endpoint?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export class Context {
+  readonly options: CommonOptions;
+  readonly terminal: Terminal;
+  readonly host: Host = realHost();
+  readonly #stop = new AbortController();
+  readonly #clients = new Map<string | undefined, DsomClient>();
+  #succeeded = 0;
+  readonly #failures: ExitCode[] = [];
+  /** Clears what stands on the terminal's last line before something else is written. */
+  beforeNote: () => void = () => {};
+
+  constructor(options: CommonOptions, terminal: Terminal) {
+    this.options = options;
+    this.terminal = terminal;
+  }
+
+  /** Aborts when the user interrupts. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  interrupt(): void {
+    this.#stop.abort(new CommandError(exitCode.interrupted, 'interrupted'));
+  }
+
+  /** The client of the command's endpoint, or of another profile's. */
+  client(address?: Pick<RemoteAddress, 'profile'>): DsomClient {
+    const profile = address?.profile;
+    let client = this.#clients.get(profile);
+    if (!client) {
+      const endpoint = profile === undefined ? this.options.endpoint : undefined;
+      const { from, ...connection } = findConnection(
+        this.terminal.environment,
+        profile ?? this.options.profile,
+        endpoint,
+      );
+      try {
+        client = new DsomClient(connection);
+      } catch (cause) {
+        throw new CommandError(exitCode.usage, `${(cause as Error).message} (from ${from})`);
+      }
+      this.#clients.set(profile, client);
+    }
+    return client;
+  }
+
+  /** True where a person looks on. */
+  get interactive(): boolean {
+    return this.terminal.stderr.isTTY === true && this.options.json !== true && this.options.quiet !== true;
+  }
+
+  /** One result. Resolves when the reader can take more. */
+  async result(json: unknown, text?: string | readonly string[]): Promise<void> {
+    if (this.options.json) return this.write(`${JSON.stringify(json)}\n`);
+    if (text === undefined) return;
+    const lines = typeof text === 'string' ? [text] : text;
+    if (lines.length > 0) await this.write(`${lines.join('\n')}\n`);
+  }
+
+  /** Raw bytes or text to standard output. */
+  async write(chunk: string | Uint8Array): Promise<void> {
+    const { stdout } = this.terminal;
+    if (stdout.write(chunk)) return;
+    await new Promise<void>((resolve) => stdout.once('drain', () => resolve()));
+  }
+
+  /** A remark to the person who looks on; dropped with --json and --quiet. */
+  note(text: string): void {
+    if (this.options.json || this.options.quiet) return;
+    this.beforeNote();
+    this.terminal.stderr.write(`${text}\n`);
+  }
+
+  /** A remark that matters also when nobody looks on. */
+  warn(text: string): void {
+    this.beforeNote();
+    this.terminal.stderr.write(this.options.json ? `${JSON.stringify({ warning: text })}\n` : `warning: ${text}\n`);
+  }
+
+  succeed(): void {
+    this.#succeeded++;
+  }
+
+  /**
+   * Counts and tells the failure of one item.
+   * @throws the cause, when the other items would fail the same way or the user stopped the command
+   */
+  fail(item: string, cause: unknown): void {
+    if (this.signal.aborted || isHopeless(cause)) throw cause;
+    this.#failures.push(verdictOf(cause).exit);
+    this.report(cause, item);
+  }
+
+  /** Writes a failure to standard error. */
+  report(cause: unknown, item?: string): void {
+    const { exit, advice } = verdictOf(cause);
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.beforeNote();
+    if (this.options.json) {
+      const details =
+        error instanceof DsomError ? { code: error.code, status: error.status, requestId: error.requestId } : {};
+      this.terminal.stderr.write(
+        `${JSON.stringify({ error: error.message, ...(item !== undefined && { item }), ...details, exit, advice })}\n`,
+      );
+      return;
+    }
+    const id =
+      error instanceof DsomError && error.requestId !== undefined && error.status >= 500
+        ? ` (request ${error.requestId})`
+        : '';
+    const unexpected =
+      exit === exitCode.failed &&
+      !(error instanceof DsomError) &&
+      !('code' in error) &&
+      !(error instanceof CommandError);
+    const what = unexpected ? (error.stack ?? error.message) : error.message;
+    this.terminal.stderr.write(`dsom: ${item === undefined ? '' : `${printable(item)}: `}${what}${id}\n`);
+    if (advice !== undefined) this.terminal.stderr.write(`      ${advice}\n`);
+    if (error instanceof UsageError) this.terminal.stderr.write('      `dsom help COMMAND` tells how to write it.\n');
+  }
+
+  /** The exit status of a command that came to its end. */
+  get status(): ExitCode {
+    const [first] = this.#failures;
+    if (first === undefined) return exitCode.ok;
+    return this.#succeeded === 0 && this.#failures.every((one) => one === first) ? first : exitCode.failed;
+  }
+
+  /** Waits; an interrupt ends it with its reason. */
+  sleep(milliseconds: number): Promise<void> {
+    return platformEdges.sleep(milliseconds, this.signal);
+  }
+}

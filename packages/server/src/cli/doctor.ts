@@ -1,0 +1,188 @@
+import { type DsomClient, DsomError } from '@dsom/sdk';
+import type { Command } from 'commander';
+import { formatRemote, parseBucket } from './address.ts';
+import { clientCommand, type Run } from './command.ts';
+import type { CommonOptions, Context } from './context.ts';
+import { CommandError, type ExitCode, exitCode, verdictOf } from './exit.ts';
+import { formatSize } from './format.ts';
+import { findConnection } from './profiles.ts';
+
+type Outcome = 'ok' | 'warning' | 'failed';
+
+interface Finding {
+  readonly outcome: Outcome;
+  readonly detail: string;
+  readonly advice?: string | undefined;
+  readonly exit?: ExitCode;
+}
+
+const ok = (detail: string): Finding => ({ outcome: 'ok', detail });
+const warning = (detail: string, advice: string): Finding => ({ outcome: 'warning', detail, advice });
+
+const marks: Readonly<Record<Outcome, string>> = { ok: '✓', warning: '!', failed: '✗' };
+
+/** Clocks further apart than this make signatures fail; from a third on it is worth a word. */
+const skewMaxMs = 15 * 60 * 1000;
+
+class Examination {
+  readonly #context: Context;
+  worst: ExitCode = exitCode.ok;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Runs one test and tells its outcome. Answers whether the tests that build on it make sense. */
+  async test(name: string, run: () => Promise<Finding> | Finding): Promise<boolean> {
+    let finding: Finding;
+    try {
+      finding = await run();
+    } catch (cause) {
+      if (this.#context.signal.aborted) throw cause;
+      const { exit, advice } = verdictOf(cause);
+      finding = { outcome: 'failed', detail: cause instanceof Error ? cause.message : String(cause), advice, exit };
+    }
+    const { outcome, detail, advice, exit } = finding;
+    if (outcome === 'failed' && this.worst === exitCode.ok) this.worst = exit ?? exitCode.failed;
+    const lines = [
+      `${marks[outcome]} ${name.padEnd(13)}${detail}`,
+      ...(advice === undefined ? [] : [`${' '.repeat(15)}${advice}`]),
+    ];
+    await this.#context.result({ test: name, outcome, detail, advice }, lines);
+    return outcome !== 'failed';
+  }
+}
+
+async function health(client: DsomClient, context: Context): Promise<Finding> {
+  const live = await client.admin.health('live', { signal: context.signal });
+  const ready = await client.admin.health('ready', { signal: context.signal });
+  if (live.ok && ready.ok) return ok('live and ready');
+  const advice = 'It may be starting, draining, or out of space. Look at the log of the server.';
+  return {
+    outcome: 'failed',
+    detail: `${live.ok ? 'live, but not ready' : 'not live'}: ${(live.ok ? ready : live).detail.slice(0, 200)}`,
+    advice,
+    exit: exitCode.unreachable,
+  };
+}
+
+async function clock(client: DsomClient, context: Context): Promise<Finding> {
+  const { skewMs } = await client.admin.health('live', { signal: context.signal });
+  if (skewMs === undefined)
+    return warning('the server does not tell its time', 'A proxy may take the Date header away.');
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  const detail = seconds <= 1 ? 'equal to the second' : `the server is ${seconds} s ${skewMs > 0 ? 'ahead' : 'behind'}`;
+  if (seconds * 1000 < skewMaxMs / 3) return ok(detail);
+  const advice = 'Set both clocks by NTP: from 15 minutes on, requests are refused.';
+  return seconds * 1000 < skewMaxMs ? warning(detail, advice) : { outcome: 'failed', detail, advice };
+}
+
+async function credentials(client: DsomClient, context: Context): Promise<Finding> {
+  let count = 0;
+  for await (const _ of client.buckets.list({ signal: context.signal })) count++;
+  return ok(`accepted; ${count} ${count === 1 ? 'bucket' : 'buckets'} to see`);
+}
+
+/** What devices tell of themselves, wherever the status has them. */
+function devicesOf(status: Readonly<Record<string, unknown>>): readonly Readonly<Record<string, unknown>>[] {
+  const list = status['devices'];
+  return Array.isArray(list) ? (list as Record<string, unknown>[]) : [];
+}
+
+const numberOf = (row: Readonly<Record<string, unknown>>, name: string) =>
+  typeof row[name] === 'number' ? row[name] : 0;
+
+async function space(client: DsomClient, context: Context): Promise<Finding> {
+  let status: Readonly<Record<string, unknown>>;
+  try {
+    status = await client.admin.status({ signal: context.signal });
+  } catch (cause) {
+    if (cause instanceof DsomError && cause.status === 403)
+      return warning('this key may not see it', 'Ask with the root key.');
+    throw cause;
+  }
+  const devices = devicesOf(status);
+  if (devices.length === 0) return warning('the server does not tell', 'Look at /-/metrics.');
+  const free = devices.reduce((sum, one) => sum + numberOf(one, 'free'), 0);
+  const total = devices.reduce((sum, one) => sum + numberOf(one, 'total'), 0);
+  const bad = devices.filter((one) => typeof one['health'] === 'string' && !['good', 'full'].includes(one['health']));
+  const detail = `${formatSize(free)} free${total > 0 ? ` of ${formatSize(total)}` : ''} on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}`;
+  if (bad.length > 0)
+    return {
+      outcome: 'failed',
+      detail: `${detail}; ${bad.length} not healthy`,
+      advice: 'Look at /-/metrics, and replace the device.',
+      exit: exitCode.damaged,
+    };
+  return total > 0 && free < total / 20
+    ? warning(detail, 'Delete something or add a data directory: a full store refuses writes.')
+    : ok(detail);
+}
+
+async function roundTrip(client: DsomClient, context: Context, bucket: string): Promise<Finding> {
+  const { clock: time, entropy } = context.host;
+  const key = `.dsom-doctor/${entropy.bytes(8).toString('hex')}`;
+  const content = entropy.bytes(128 * 1024);
+  const startedAt = time.monotonic();
+  await client.put(bucket, key, content, { signal: context.signal });
+  try {
+    const read = await (await client.get(bucket, key, { signal: context.signal })).bytes();
+    if (!content.equals(read))
+      return {
+        outcome: 'failed',
+        detail: 'other bytes came back than were written',
+        advice: 'Run `dsom fsck`.',
+        exit: exitCode.damaged,
+      };
+  } finally {
+    const { versionId } = await client.head(bucket, key).catch(() => ({ versionId: undefined }));
+    await client.delete(bucket, key, { versionId });
+  }
+  return ok(
+    `wrote, read and deleted 128 KiB in ${formatRemote(bucket, '')}, ${Math.round(time.monotonic() - startedAt)} ms`,
+  );
+}
+
+async function examine(
+  context: Context,
+  _: readonly string[],
+  options: CommonOptions & { readonly write?: string },
+): Promise<void> {
+  const target = options.write === undefined ? undefined : parseBucket(options.write);
+  const exam = new Examination(context);
+  await exam.test('runtime', () => ok(`Node ${process.version} on ${process.platform}-${process.arch}`));
+  let client: DsomClient | undefined;
+  await exam.test('settings', () => {
+    const { from, endpoint, accessKeyId } = findConnection(
+      context.terminal.environment,
+      options.profile,
+      options.endpoint,
+    );
+    client = context.client();
+    return ok(`${endpoint} with key ${accessKeyId}, from ${from}`);
+  });
+  if (client) {
+    const found = client;
+    // A server that does not answer is told of once, and soon.
+    const reached = await exam.test('endpoint', async () => {
+      await found.admin.health('live', { signal: context.signal, timeoutMs: 5000 });
+      return ok('answers');
+    });
+    if (reached) {
+      await exam.test('health', () => health(found, context));
+      await exam.test('clock', () => clock(found, context));
+      if (await exam.test('credentials', () => credentials(found, context))) {
+        await exam.test('space', () => space(found, context));
+        if (target) await exam.test('round trip', () => roundTrip(context.client(target), context, target.bucket));
+      }
+    }
+  }
+  if (exam.worst !== exitCode.ok) throw new CommandError(exam.worst, 'not all is well');
+  context.succeed();
+}
+
+export function addDoctorCommand(program: Command, run: Run): void {
+  clientCommand(program, 'doctor', 'find out what is wrong between here and the server')
+    .option('--write <bucket>', 'also write, read and delete an object in this bucket')
+    .action(run(examine));
+}

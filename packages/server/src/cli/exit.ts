@@ -1,0 +1,130 @@
+import { DsomError } from '@dsom/sdk';
+
+/** What the command's exit status says. */
+export const exitCode = {
+  ok: 0,
+  /** Some items failed, or something failed that has no code of its own. */
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  accessDenied: 4,
+  unreachable: 5,
+  /** A condition did not hold: it exists already, it is not empty, it changed meanwhile. */
+  conflict: 6,
+  storageFull: 7,
+  /** Stored bytes or metadata are damaged. */
+  damaged: 8,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+export const exitCodeHelp = `Exit status:
+  0  everything was done
+  1  some items failed, or any failure not listed here
+  2  the command line is wrong
+  3  a bucket, object, version or file does not exist
+  4  access denied, or wrong keys
+  5  the server cannot be reached or does not answer in time
+  6  a condition did not hold: exists already, not empty, changed meanwhile
+  7  no space left
+  8  damage was found
+  130  interrupted`;
+
+/** The command line asks for something that makes no sense. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** A failure of the command itself, with its exit status and, where there is one, the next step. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exit: ExitCode;
+  readonly advice: string | undefined;
+
+  constructor(exit: ExitCode, message: string, advice?: string) {
+    super(message);
+    this.exit = exit;
+    this.advice = advice;
+  }
+}
+
+interface Verdict {
+  readonly exit: ExitCode;
+  readonly advice?: string | undefined;
+}
+
+const byCode: Readonly<Record<string, Verdict>> = {
+  AccessDenied: {
+    exit: exitCode.accessDenied,
+    advice: 'This key may not do that. `dsom key list`, with the root key, shows roles and buckets.',
+  },
+  BadDigest: { exit: exitCode.failed, advice: 'The bytes changed on their way. Try again.' },
+  BucketAlreadyExists: { exit: exitCode.conflict, advice: 'Choose another name.' },
+  BucketAlreadyOwnedByYou: {
+    exit: exitCode.conflict,
+    advice: 'It is yours already; `dsom mb --ignore-existing` takes that for success.',
+  },
+  BucketNotEmpty: { exit: exitCode.conflict, advice: '`dsom rb --force` deletes everything in it first.' },
+  ConnectionFailed: {
+    exit: exitCode.unreachable,
+    advice: 'Is the server running, and is this its address? `dsom doctor` looks further.',
+  },
+  Damaged: { exit: exitCode.damaged, advice: '`dsom fsck` tells what else is damaged.' },
+  InvalidAccessKeyId: {
+    exit: exitCode.accessDenied,
+    advice: 'The server does not know this access key id. Is this the right profile?',
+  },
+  InvalidResponse: { exit: exitCode.unreachable },
+  NoSuchBucket: { exit: exitCode.notFound, advice: '`dsom ls` shows the buckets, `dsom mb` makes one.' },
+  NoSuchKey: { exit: exitCode.notFound, advice: '`dsom ls` shows what is there.' },
+  NoSuchUpload: { exit: exitCode.notFound },
+  NoSuchVersion: { exit: exitCode.notFound, advice: '`dsom versions` shows what is there.' },
+  NotFound: { exit: exitCode.notFound },
+  PreconditionFailed: {
+    exit: exitCode.conflict,
+    advice: 'It exists already, or was changed by somebody else meanwhile.',
+  },
+  RequestTimeTooSkewed: { exit: exitCode.failed, advice: 'Set the clock of this machine, or of the server.' },
+  SignatureDoesNotMatch: { exit: exitCode.accessDenied, advice: 'The secret access key is wrong.' },
+  StorageFull: { exit: exitCode.storageFull, advice: 'Delete something, or add a data directory to the server.' },
+  TimedOut: { exit: exitCode.unreachable, advice: '`dsom doctor` looks further.' },
+};
+
+const bySystemCode: Readonly<Record<string, Verdict>> = {
+  ENOENT: { exit: exitCode.notFound },
+  ENOTDIR: { exit: exitCode.notFound },
+  EACCES: { exit: exitCode.accessDenied },
+  EPERM: { exit: exitCode.accessDenied },
+  ENOSPC: { exit: exitCode.storageFull },
+  EDQUOT: { exit: exitCode.storageFull },
+  EEXIST: { exit: exitCode.conflict },
+};
+
+/** What a failure means for the exit status, and what the user can do about it. */
+export function verdictOf(cause: unknown): Verdict {
+  if (cause instanceof CommandError) return cause;
+  if (cause instanceof UsageError) return { exit: exitCode.usage };
+  if (cause instanceof DsomError) {
+    const known = byCode[cause.code];
+    if (known) return known;
+    return {
+      exit: cause.status === 404 ? exitCode.notFound : cause.status === 403 ? exitCode.accessDenied : exitCode.failed,
+    };
+  }
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string')
+    return bySystemCode[cause.code] ?? { exit: exitCode.failed };
+  return { exit: exitCode.failed };
+}
+
+/** Failures after which the other items would fail the same way. */
+const hopeless = new Set([
+  'ConnectionFailed',
+  'TimedOut',
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'StorageFull',
+  'NoSuchBucket',
+]);
+
+export const isHopeless = (cause: unknown): boolean => cause instanceof DsomError && hopeless.has(cause.code);

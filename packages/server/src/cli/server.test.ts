@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { exitCode } from './exit.ts';
+import { type RunOptions, runHere } from './stub.fixture.ts';
+
+const bin = fileURLToPath(new URL('../../bin/dsom.mjs', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'dsom-cli-server-'));
+const keys = { DSOM_ACCESS_KEY_ID: 'rootkey', DSOM_SECRET_ACCESS_KEY: 'rootsecret' };
+let server: ChildProcess;
+let endpoint: string;
+let log = '';
+
+const run = (parameters: readonly string[], options?: RunOptions) =>
+  runHere(parameters, { HOME: folder, TZ: 'UTC', DSOM_ENDPOINT: endpoint, ...keys }, options);
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+before(async () => {
+  const port = await freePort();
+  endpoint = `http://127.0.0.1:${port}`;
+  const parameters = [
+    'server',
+    '--data',
+    path.join(folder, 'data'),
+    '--address',
+    `127.0.0.1:${port}`,
+    '--workers',
+    '1',
+  ];
+  const { DSOM_ACCESS_KEY_ID: id, DSOM_SECRET_ACCESS_KEY: secret } = keys;
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    DSOM_ROOT_ACCESS_KEY_ID: id,
+    DSOM_ROOT_SECRET_ACCESS_KEY: secret,
+  };
+  server = spawn(process.execPath, [bin, ...parameters], { env });
+  for (const stream of [server.stdout, server.stderr])
+    stream?.setEncoding('utf8').on('data', (text: string) => (log += text));
+  for (let tries = 0; ; tries++) {
+    const ready = await fetch(`${endpoint}/-/health/ready`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (ready) break;
+    assert.ok(tries < 300 && server.exitCode === null, `the server did not start:\n${log}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+});
+
+after(async () => {
+  const gone = new Promise((resolve) => server.once('exit', resolve));
+  server.kill('SIGTERM');
+  assert.equal(await gone, 0, log);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the tour: from a bucket to a synchronised folder and back', async () => {
+  const tree = path.join(folder, 'tree');
+  mkdirSync(path.join(tree, 'sub folder'), { recursive: true });
+  for (const [name, size] of [
+    ['a.txt', 10],
+    ['sub folder/ü.bin', 70_000],
+    ['empty', 0],
+    ['large', 20 * 1024 * 1024],
+  ] as const)
+    writeFileSync(path.join(tree, name), randomBytes(size));
+
+  assert.equal((await run(['mb', 'tour', '--versioning'])).code, 0);
+  const doctor = await run(['doctor', '--write', 'tour', '--json']);
+  assert.deepEqual(
+    doctor.rows.filter((row) => row['outcome'] === 'failed'),
+    [],
+    doctor.stderr,
+  );
+  const up = await run(['sync', tree, 's3://tour/t', '--json']);
+  assert.equal(up.code, 0, up.stderr);
+  assert.equal(up.rows.length, 4);
+  assert.equal((await run(['sync', tree, 's3://tour/t', '--json'])).rows.length, 0);
+  assert.equal((await run(['sync', tree, 's3://tour/t', '--json', '--checksum'])).rows.length, 0);
+  const back = path.join(folder, 'back');
+  const down = await run(['cp', '-r', 's3://tour/t', back]);
+  assert.equal(down.code, 0, down.stderr);
+  for (const name of ['a.txt', 'sub folder/ü.bin', 'empty', 'large'])
+    assert.ok(readFileSync(path.join(tree, name)).equals(readFileSync(path.join(back, name))), name);
+  assert.deepEqual(readdirSync(back).sort(), ['a.txt', 'empty', 'large', 'sub folder']);
+
+  assert.deepEqual((await run(['du', 's3://tour', '--json'])).rows[0]?.['objects'], 4);
+  assert.equal((await run(['mv', 's3://tour/t/a.txt', 's3://tour/moved', '--metadata', 'm=ü'])).code, 0);
+  const moved = (await run(['stat', 's3://tour/moved', '--json'])).rows[0]!;
+  assert.deepEqual([moved['size'], moved['metadata']], [10, { m: 'ü' }]);
+  assert.equal((await run(['tag', 's3://tour/moved', 'a=1'])).stdout, 'a=1\n');
+  const versions = (await run(['versions', 's3://tour/t/a.txt', '--json'])).rows;
+  assert.deepEqual(
+    versions.map((row) => row['deleteMarker']),
+    [true, false],
+  );
+  assert.equal((await run(['versions', '--restore', String(versions[1]!['versionId']), 's3://tour/t/a.txt'])).code, 0);
+  const url = (await run(['presign', 's3://tour/t/a.txt'])).stdout.trim();
+  const fetched = await fetch(url).then((answer) => answer.bytes());
+  assert.deepEqual(fetched, new Uint8Array(readFileSync(path.join(tree, 'a.txt'))));
+});
+
+test('keys, checks and the end of a bucket', async () => {
+  const made = (await run(['key', 'create', 'reader', '--role', 'readonly', '--json'])).rows[0]!;
+  const reader = {
+    DSOM_ACCESS_KEY_ID: String(made['accessKeyId']),
+    DSOM_SECRET_ACCESS_KEY: String(made['secretAccessKey']),
+  };
+  assert.equal((await run(['ls', 's3://tour'], { environment: reader })).code, 0);
+  assert.equal((await run(['rm', 's3://tour/moved'], { environment: reader })).code, exitCode.accessDenied);
+  assert.equal((await run(['key', 'revoke', reader.DSOM_ACCESS_KEY_ID])).code, 0);
+  assert.equal((await run(['ls', 's3://tour'], { environment: reader })).code, exitCode.accessDenied);
+  assert.equal(
+    (await run(['ls'], { environment: { DSOM_SECRET_ACCESS_KEY: 'wrong-secret' } })).code,
+    exitCode.accessDenied,
+  );
+  const scrub = await run(['scrub', '--wait']);
+  assert.equal(scrub.code, 0, scrub.stderr);
+  const check = await run(['fsck']);
+  assert.deepEqual([check.code, /no findings/.test(check.stdout)], [0, true], check.stderr);
+  assert.equal((await run(['rb', 's3://tour'])).code, exitCode.conflict);
+  assert.equal((await run(['rb', '--force', 's3://tour'])).code, 0);
+  assert.equal((await run(['ls'])).stdout, '');
+});
