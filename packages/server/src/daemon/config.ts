@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { limits } from '../limits.ts';
 
 const bytes = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   if (typeof value === 'number') return value;
@@ -30,14 +31,14 @@ export const configSchema = z.strictObject({
     .min(1)
     .max(64)
     .optional()
-    .describe('HTTP worker threads; as many as cores when not given'),
+    .describe('threads that serve requests; as many as cores when not given'),
   region: z
     .string()
     .regex(/^[a-z0-9-]{1,32}$/)
     .default('us-east-1')
     .describe('the region that clients sign for'),
   domain: list.default([]).describe('domains below which the first label is a bucket (virtual-host style)'),
-  cacheBytes: bytes.default(32 * 1024 * 1024).describe('read cache of all workers together'),
+  cacheBytes: bytes.default(limits.cacheBytes).describe('read cache of all workers together'),
   scrubDays: z.coerce
     .number()
     .positive()

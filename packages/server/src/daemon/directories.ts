@@ -11,13 +11,14 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { randomUuid } from '../device/index.ts';
 import type { Entropy } from '../host/index.ts';
 import { ConfigError } from './config.ts';
 
 /** `identity` of a data directory, version 1: which store it belongs to, and whether it is the one with metadata and keys. */
 const identitySchema = z.strictObject({
   format: z.literal(1),
-  store: z.string().regex(/^[0-9a-f]{32}$/),
+  store: z.uuid(),
   primary: z.boolean(),
 });
 type Identity = z.output<typeof identitySchema>;
@@ -30,7 +31,7 @@ export interface DataDirectory {
 }
 
 export interface DataDirectories {
-  /** 32 hexadecimal digits, made at the first start. */
+  /** UUID, made at the first start. */
   readonly store: string;
   /** True at the first start of the store. */
   readonly fresh: boolean;
@@ -39,6 +40,8 @@ export interface DataDirectories {
   readonly log: string;
   readonly kv: string;
   readonly keys: string;
+  /** Small files that only save work, such as the place of the scrub. */
+  readonly state: string;
 }
 
 function readIdentity(directory: string): Identity | undefined {
@@ -82,9 +85,10 @@ const ownNames = new Set(['identity', 'identity.new', 'device', 'metadata', 'key
 
 /**
  * Finds out whether the directories are a new store, a known one, or not ours; new empty ones join. Refuses anything else, changing nothing.
+ * @param create whether empty directories may become a new store
  * @throws ConfigError saying what to do
  */
-export function openDataDirectories(paths: readonly string[], entropy: Entropy): DataDirectories {
+export function openDataDirectories(paths: readonly string[], entropy: Entropy, create: boolean): DataDirectories {
   const full = paths.map((one) => path.resolve(one));
   if (new Set(full).size !== full.length) throw new ConfigError('--data names the same directory twice');
   const known = full.map((directory) => ({ directory, identity: readIdentity(directory) }));
@@ -102,13 +106,14 @@ export function openDataDirectories(paths: readonly string[], entropy: Entropy):
       `the data directories belong to ${stores.size} different stores: start each store with its own directories`,
     );
   const [existing] = stores;
+  if (existing === undefined && !create) throw new ConfigError(`there is no store in ${full.join(', ')}`);
   const primaries = known.filter(({ identity }) => identity?.primary);
   if (existing !== undefined && primaries.length !== 1)
     throw new ConfigError(
       'the directory that holds metadata and keys is not among --data: give all directories of the store',
     );
 
-  const store = existing ?? entropy.bytes(16).toString('hex');
+  const store = existing ?? randomUuid(entropy.bytes(16));
   const all = known.map(({ directory, identity }, index): DataDirectory => {
     makeDirectory(directory);
     const primary = identity?.primary ?? (existing === undefined && index === 0);
@@ -119,6 +124,7 @@ export function openDataDirectories(paths: readonly string[], entropy: Entropy):
     log: path.join(primary.path, 'metadata/log'),
     kv: path.join(primary.path, 'metadata/kv'),
     keys: path.join(primary.path, 'keys'),
+    state: path.join(primary.path, 'metadata/state'),
   };
   for (const folder of [...Object.values(folders), ...all.map((one) => path.join(one.path, 'device'))])
     makeDirectory(folder);

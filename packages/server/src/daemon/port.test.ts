@@ -11,7 +11,11 @@ function pair(methods: Methods) {
   const { timers } = realHost();
   const near = connect(port1, {}, timers, (cause) => surprises.push(cause));
   const far = connect(port2, methods, timers, (cause) => surprises.push(cause));
-  return { near, surprises, end: () => (near.close(), far.close()) };
+  const end = () => {
+    near.close();
+    far.close();
+  };
+  return { near, surprises, end };
 }
 
 test('values, bytes and undefined cross unchanged', async () => {

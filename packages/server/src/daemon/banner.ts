@@ -1,0 +1,69 @@
+/** What an operator sees at the start of a server. */
+export interface Banner {
+  readonly endpoint: string;
+  readonly version: string;
+  readonly devices: readonly {
+    readonly identity: string;
+    readonly folder: string;
+    readonly freeBytes: number;
+    readonly health: string;
+  }[];
+  readonly copies: number;
+  readonly workers: number;
+  /** Root keys made by this start: shown this once. */
+  readonly newRoot: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  readonly rootFromEnvironment: boolean;
+  readonly warnings: readonly string[];
+}
+
+const gib = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+
+/** What this layout of devices keeps and what it does not: the failure domain of one machine is the device. */
+function durabilityText(devices: number, copies: number): string[] {
+  if (devices === 1)
+    return [
+      'kept      every acknowledged write is on the device (synced) before the answer: a crash or power loss takes nothing back',
+      'not kept  one device holds the only copy: if it dies, the objects are gone. Give a second --data on another disk for two copies.',
+    ];
+  return [
+    `kept      every acknowledged write has ${copies} copies on different devices, synced before the answer: one device may die`,
+    'not kept  metadata, the log and the keys lie in the first data directory: back it up. All devices are in this machine: its loss is the loss of the store.',
+  ];
+}
+
+/** The text printed once the server is ready. */
+export function bannerText(banner: Banner): string {
+  const { endpoint, newRoot } = banner;
+  const lines = [
+    `DSOM ${banner.version} is ready`,
+    '',
+    `  endpoint  ${endpoint}   (S3 at /, native API at ${endpoint}/-/v1/)`,
+    `  health    ${endpoint}/-/health/ready      metrics ${endpoint}/-/metrics`,
+  ];
+  for (const device of banner.devices)
+    lines.push(`  device    ${device.folder}  ${gib(device.freeBytes)} free, ${device.health}  (${device.identity})`);
+  lines.push(...durabilityText(banner.devices.length, banner.copies).map((line) => `  ${line}`));
+  for (const warning of banner.warnings) lines.push(`  WARNING   ${warning}`);
+  if (newRoot) {
+    lines.push(
+      '',
+      '  Root keys, made now and never shown again (keep them; or set DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY to bring your own):',
+    );
+    lines.push(`    access key id      ${newRoot.accessKeyId}`, `    secret access key  ${newRoot.secretAccessKey}`);
+  } else {
+    lines.push(
+      banner.rootFromEnvironment
+        ? '  keys      root keys are those of the environment'
+        : '  keys      root keys are those printed at the first start',
+    );
+  }
+  lines.push('', '  Try:');
+  if (newRoot)
+    lines.push(
+      `    npx dsom profile add local --endpoint ${endpoint} --access-key-id ${newRoot.accessKeyId} --secret-access-key ${newRoot.secretAccessKey} --use`,
+    );
+  else
+    lines.push(`    npx dsom profile add local --endpoint ${endpoint} --access-key-id … --secret-access-key … --use`);
+  lines.push('    npx dsom mb s3://first && npx dsom cp README.md s3://first/', '    npx dsom ls s3://first', '');
+  return lines.join('\n');
+}

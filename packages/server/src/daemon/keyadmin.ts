@@ -1,0 +1,44 @@
+import type { KeyAdmin } from '../api/index.ts';
+import { StoreError } from '../errors.ts';
+import type { Entropy } from '../host/index.ts';
+import { type KeyService, sealSecret } from '../keys/index.ts';
+import type { MetadataReader, Proposer } from '../metadata/index.ts';
+import { newKeyPair } from './rootkey.ts';
+
+/** Access keys, kept in the metadata with their secrets sealed under the master key. */
+export function createKeyAdmin(
+  reader: MetadataReader,
+  proposer: Proposer,
+  service: KeyService,
+  entropy: Entropy,
+): KeyAdmin {
+  return {
+    list: () => reader.accessKeys(),
+    async create({ name, role, buckets, accessKeyId, secretAccessKey }) {
+      const made = newKeyPair(entropy);
+      const id = accessKeyId ?? made.accessKeyId;
+      const secret = secretAccessKey ?? made.secretAccessKey;
+      if (reader.accessKey(id))
+        throw new StoreError('InvalidRequest', {
+          message: `The access key ${id} exists already: revoke it first, or choose another id.`,
+        });
+      await proposer.propose({
+        type: 'key.create',
+        record: { id, sealedSecret: await sealSecret(service, id, secret), owner: 'root', name, role, buckets },
+      });
+      const record = reader.accessKey(id);
+      if (!record) throw new StoreError('InternalError', { message: 'The key was made and revoked at once.' });
+      return { record, secretAccessKey: secret };
+    },
+    async revoke(id) {
+      const record = reader.accessKey(id);
+      if (!record) throw new StoreError('NotFound', { message: `There is no access key ${id}.` });
+      if (record.role === 'root')
+        throw new StoreError('InvalidRequest', {
+          message:
+            'The root key cannot be revoked. Set DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY at start to use another one.',
+        });
+      await proposer.propose({ type: 'key.revoke', id });
+    },
+  };
+}

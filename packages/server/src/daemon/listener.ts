@@ -1,0 +1,178 @@
+import http from 'node:http';
+import type { Socket } from 'node:net';
+import { createAuthenticator } from '../access/index.ts';
+import { createRestHandler, createS3Handler, refuseMalformed } from '../api/index.ts';
+import type { Host } from '../host/index.ts';
+import { type KeyService, openSecret } from '../keys/index.ts';
+import { limits } from '../limits.ts';
+import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
+import { createLog, createRegistry, expositionType, type RegistrySnapshot, threadMetrics } from '../telemetry/index.ts';
+import type { Config } from './config.ts';
+import { createKeyAdmin } from './keyadmin.ts';
+import type { OwnerMethods, Readiness } from './protocol.ts';
+import type { Thread } from './thread.ts';
+
+/** What a listener asks of the owner's thread, which may be its own. */
+export type OwnerCalls = Pick<OwnerMethods, 'readiness' | 'metrics' | 'admin'>;
+
+/** What a listener needs. */
+export interface ListenerOptions {
+  readonly config: Config;
+  readonly host: string;
+  readonly port: number;
+  readonly root: AccessKeyRecord | undefined;
+  readonly version: string;
+  readonly thread: Thread;
+  readonly keyring: KeyService;
+  readonly owner: OwnerCalls;
+  readonly realHost: Host;
+  readonly proposer: Proposer;
+  /** Number of this worker, in its log lines. */
+  readonly worker: number;
+}
+
+export interface Listener {
+  listen(): Promise<void>;
+  metrics(): RegistrySnapshot;
+  /** Closes the listening socket and waits for running requests, at most so long; then breaks what is left. */
+  drain(milliseconds: number): Promise<void>;
+}
+
+/** The HTTP side of one worker: S3 at `/`, everything of DSOM's own below `/-/`. */
+export function createListener(options: ListenerOptions): Listener {
+  const { config, thread, owner, realHost } = options;
+  const { clock, timers } = realHost;
+  const { reader, objects } = thread;
+  const log = createLog({ clock, write: (line) => process.stderr.write(line), fields: { worker: options.worker } });
+  const registry = createRegistry();
+  const metrics = threadMetrics(registry, {
+    cache: () => thread.cache.statistics(),
+    stripes: () => thread.stripes.counts(),
+  });
+  const finished = (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number): void =>
+    metrics.finished({ operation, status, milliseconds: seconds * 1000, bytesIn, bytesOut });
+  const authenticator = createAuthenticator({
+    lookup: (id) => (options.root?.id === id ? options.root : reader.accessKey(id)),
+    openSecret: (record) => openSecret(options.keyring, record.id, record.sealedSecret),
+    clock,
+    region: config.region,
+  });
+  const requestId = () => realHost.entropy.bytes(8).toString('hex').toUpperCase();
+  const position = () => reader.position();
+  const s3 = createS3Handler({
+    objects,
+    authenticator,
+    clock,
+    timers,
+    requestId,
+    region: config.region,
+    baseDomains: config.domain,
+    log,
+    position,
+    telemetry: finished,
+  });
+  const rest = createRestHandler({
+    objects,
+    keys: createKeyAdmin(reader, options.proposer, options.keyring, realHost.entropy),
+    authenticator,
+    host: realHost,
+    region: config.region,
+    version: options.version,
+    corsOrigins: config.corsOrigins,
+    position,
+    admin: (method, argument) => owner.admin({ method, argument }),
+    exchange: {
+      clock,
+      timers,
+      ended: (exchange, status, seconds, bytesIn, bytesOut) =>
+        finished(exchange.operation, status, seconds, bytesIn, bytesOut),
+    },
+    requestId,
+    unexpected: (error, operation) => log.error('request failed', { operation, error }),
+  });
+
+  const plain = (response: http.ServerResponse, status: number, type: string, body: string) => {
+    response.writeHead(status, {
+      'content-type': type,
+      'content-length': Buffer.byteLength(body),
+      'cache-control': 'no-store',
+    });
+    response.end(body);
+  };
+  /** Health and metrics: what load balancers and Prometheus ask, without credentials. */
+  const probe = async (path: string, response: http.ServerResponse): Promise<boolean> => {
+    switch (path) {
+      case '/-/health/live':
+        plain(response, 200, 'text/plain', 'live\n');
+        return true;
+      case '/-/health/ready': {
+        const answer = await Promise.race([
+          owner.readiness(),
+          timers
+            .sleep(limits.readinessMs)
+            .then((): Readiness => ({ ready: false, reasons: ['the owner of the log does not answer'] })),
+        ]).catch((cause: Error): Readiness => ({ ready: false, reasons: [cause.message] }));
+        plain(response, answer.ready ? 200 : 503, 'application/json', `${JSON.stringify(answer)}\n`);
+        return true;
+      }
+      case '/-/metrics':
+        if (!config.metricsPublic) return false;
+        plain(response, 200, expositionType, await owner.metrics());
+        return true;
+      default:
+        return false;
+    }
+  };
+  const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
+    metrics.started();
+    const url = request.url as string;
+    if (!url.startsWith('/-/')) return s3(request, response);
+    const end = url.indexOf('?');
+    if (request.method !== 'GET') return rest(request, response);
+    probe(end < 0 ? url : url.slice(0, end), response).then(
+      (done) => {
+        if (!done) rest(request, response);
+      },
+      () => response.destroy(),
+    );
+  };
+
+  const server = http.createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    // Bodies have an idle limit of their own; a large upload may take hours.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveMs,
+    requireHostHeader: true,
+    insecureHTTPParser: false,
+    noDelay: true,
+    highWaterMark: limits.sendBufferBytes,
+  });
+  server.maxConnections = limits.connections;
+  server.on('request', handle).on('checkContinue', handle).on('clientError', refuseMalformed);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: options.host, port: options.port, reusePort: true, backlog: limits.backlog }, () =>
+          resolve(),
+        );
+      }),
+    metrics: () => registry.snapshot(),
+    async drain(milliseconds) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const over = new AbortController();
+      await Promise.race([closed, timers.sleep(milliseconds, over.signal)]);
+      over.abort();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

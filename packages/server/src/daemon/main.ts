@@ -1,0 +1,39 @@
+/* The entry of the `dsom` command: hands the commands what only this room can make. What a client command does not need is imported when it is. */
+import { runCli } from '../cli/index.ts';
+
+/** Runs the server until a signal ends it. @returns the exit status: 0 after a signal, 70 after a failure it must not survive */
+async function serve(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { loadConfig } = await import('./config.ts');
+  const config = loadConfig(flags, process.env);
+  const { startServer } = await import('./server.ts');
+  const signal = new Promise<undefined>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(undefined));
+  });
+  const server = await startServer(config);
+  console.log(server.banner);
+  const failure = await Promise.race([signal, server.failed]);
+  if (failure) {
+    console.error(
+      `dsom: the server stops because of a failure it must not survive: ${failure.stack ?? failure.message}`,
+    );
+    return 70;
+  }
+  await server.stop();
+  return 0;
+}
+
+async function* offlineCheck(directories: readonly string[]): AsyncGenerator<Readonly<Record<string, unknown>>> {
+  const { checkStopped } = await import('./offline.ts');
+  yield* checkStopped(directories);
+}
+
+const status = await runCli(process.argv.slice(2), {
+  serve,
+  offlineCheck,
+  isUsageError: (cause) => cause instanceof Error && cause.name === 'ConfigError',
+  async settings() {
+    const { configSchema } = await import('./config.ts');
+    return Object.entries(configSchema.shape).map(([name, schema]) => [name, schema.description ?? ''] as const);
+  },
+});
+process.exit(status);

@@ -1,0 +1,46 @@
+import type { DamageReport } from '../durability/index.ts';
+import type { Jobs } from './background.ts';
+import type { Owner } from './owner.ts';
+import type { OwnerMethods, Readiness } from './protocol.ts';
+
+export interface MethodsInput {
+  readonly owner: Owner;
+  readonly jobs: Jobs;
+  readonly onDamage: (report: DamageReport) => void;
+  readonly metrics: () => Promise<string>;
+}
+
+/** Whether a write could be accepted now, and if not, every reason. */
+function readiness(owner: Owner): Readiness {
+  const reasons: string[] = [];
+  const stopped = owner.metadata.failure();
+  if (stopped) reasons.push(`metadata: ${stopped}`);
+  const health = [...owner.thread.devices.values()].map((device) => ({
+    identity: device.identity,
+    health: device.health(),
+  }));
+  if (!health.some((device) => device.health === 'good'))
+    reasons.push(...health.map((device) => `device ${device.identity} is ${device.health}`));
+  return { ready: reasons.length === 0, reasons };
+}
+
+/** What workers may ask of this thread. */
+export function ownerMethods(input: MethodsInput): OwnerMethods {
+  const { owner, jobs } = input;
+  return {
+    propose: (command) => owner.metadata.propose(command),
+    openWindow: ({ device, minimumBytes }) => owner.fragmentOwner(device).openWindow(minimumBytes),
+    closeWindow: ({ device, nonce, unused }) => owner.fragmentOwner(device).closeWindow(nonce, unused),
+    record: ({ device, records }) => owner.fragmentOwner(device).record(records),
+    remove: ({ device, ids }) => owner.fragmentOwner(device).remove(ids),
+    flush: ({ device }) => owner.fragmentOwner(device).flush(),
+    damage: input.onDamage,
+    repair({ stripe, group: id, copy, cause }) {
+      const group = owner.metadata.reader.groups().find((one) => one.id === id);
+      return group ? jobs.repair(stripe, group, copy, cause) : Promise.resolve(false);
+    },
+    readiness: async () => readiness(owner),
+    metrics: input.metrics,
+    admin: ({ method, argument }) => jobs.admin(method, argument),
+  };
+}

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { limits } from '../limits.ts';
+import {
+  createRegistry,
+  expose,
+  mergeSnapshots,
+  type RegistrySnapshot,
+  type ServerState,
+  serverMetrics,
+} from '../telemetry/index.ts';
+import type { Jobs } from './background.ts';
+import type { Owner } from './owner.ts';
+
+/** Private (anonymous) memory of this process in bytes, where the system tells. */
+function privateBytes(): number | undefined {
+  try {
+    const found = /RssAnon:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
+    return found ? Number(found[1]) * 1024 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gathers the figures of every thread into one Prometheus text. */
+export function createServerMetrics(
+  owner: Owner,
+  jobs: Jobs,
+  now: () => number,
+  serving: () => Promise<readonly RegistrySnapshot[]>,
+): () => Promise<string> {
+  const registry = createRegistry();
+  let devices: ServerState['devices'] = [];
+  serverMetrics(registry, () => {
+    const last = jobs.scrub.lastFullMs();
+    const { rows: _, ...collected } = jobs.collector.totals();
+    return {
+      log: { position: owner.metadata.reader.position(), bytes: owner.log.bytes },
+      devices,
+      garbage: {
+        rows: owner.metadata.reader.garbage(limits.listPage).length,
+        fragments: collected.fragments,
+        bytes: collected.bytes,
+      },
+      scrub: {
+        ageSeconds: last === undefined ? undefined : (now() - last) / 1000,
+        running: jobs.scrubbing(),
+        bytes: jobs.scrub.progress().bytes,
+      },
+      memory: { residentBytes: process.memoryUsage.rss(), privateBytes: privateBytes() },
+    };
+  });
+  return async () => {
+    devices = await Promise.all(
+      [...owner.thread.devices.values()].map(async (device) => {
+        const { total, free } = await device.capacity();
+        return { identity: device.identity, health: device.health(), totalBytes: total, freeBytes: free };
+      }),
+    );
+    return expose(mergeSnapshots([registry.snapshot(), ...(await serving())]));
+  };
+}

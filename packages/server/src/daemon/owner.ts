@@ -1,0 +1,144 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { adoptDevice, DeviceRefused, fileVolume } from '../device/index.ts';
+import type { DamageReport } from '../durability/index.ts';
+import { type FragmentOwner, openFragmentOwner } from '../fragments/index.ts';
+import type { Host } from '../host/index.ts';
+import { type Keyring, KeyringError, openKeyring } from '../keys/index.ts';
+import { type Kv, openKv } from '../kv/index.ts';
+import { type Log, openEmbeddedLog } from '../log/index.ts';
+import { type Metadata, openMetadata } from '../metadata/index.ts';
+import { planLayout } from '../placement/index.ts';
+import { ConfigError } from './config.ts';
+import { type DataDirectories, openDataDirectories } from './directories.ts';
+import { type DeviceSite, indexFolder, openSite } from './sites.ts';
+import { openThread, type Thread } from './thread.ts';
+
+type OpenFragmentOwner = Awaited<ReturnType<typeof openFragmentOwner>>;
+
+/** Everything that only the owner's thread holds: the log, the replica, the indexes of the devices, the keyring. */
+export interface Owner {
+  readonly directories: DataDirectories;
+  readonly sites: readonly DeviceSite[];
+  readonly keyring: Keyring;
+  readonly kv: Kv;
+  readonly log: Log;
+  readonly metadata: Metadata;
+  readonly fragments: ReadonlyMap<string, OpenFragmentOwner>;
+  /** This thread's own object service, for background jobs. */
+  readonly thread: Thread;
+  /** Devices of placement groups that are not here. */
+  readonly missing: readonly string[];
+  fragmentOwner(device: string): FragmentOwner;
+  /** Checkpoints everything and closes it, in order. */
+  close(): Promise<void>;
+}
+
+export interface OwnerOptions {
+  readonly data: readonly string[];
+  readonly host: Host;
+  /** Whether empty directories become a new store; otherwise they are refused. */
+  readonly create: boolean;
+  readonly onDamage: (report: DamageReport) => void;
+  /** Read cache of this thread. */
+  readonly cacheBytes: number;
+}
+
+/** Copies of a stripe by default: two when they can lie on different devices. */
+export const defaultCopies = (devices: number): number => Math.min(2, devices);
+
+/**
+ * Opens the store: recovers the KV and the indexes, replays the log, defines placement groups for new devices.
+ * @throws ConfigError, KeyringError, DeviceRefused: each says what to do
+ */
+export async function openOwner({ data, host, create, onDamage, cacheBytes }: OwnerOptions): Promise<Owner> {
+  const directories = openDataDirectories(data, host.entropy, create);
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (let step = closers.pop(); step; step = closers.pop()) await step();
+  };
+  try {
+    const sites: DeviceSite[] = [];
+    for (const directory of directories.all) {
+      const folder = path.join(directory.path, 'device');
+      try {
+        const adopted = await adoptDevice(fileVolume(folder), {
+          store: directories.store,
+          create: directory.fresh,
+          host,
+        });
+        closers.push(() => adopted.release());
+        sites.push({ identity: adopted.identity, folder });
+      } catch (cause) {
+        if (cause instanceof DeviceRefused)
+          throw new ConfigError(`the device in ${folder} was refused: ${cause.message}`, { cause });
+        throw cause;
+      }
+    }
+    const log = await openEmbeddedLog({ volume: fileVolume(directories.log, { syncHere: true }), host });
+    closers.push(() => log.close());
+    const keyring = await openKeyring({ volume: fileVolume(directories.keys), host, create: log.head === 0 }).catch(
+      (cause: unknown) => {
+        throw cause instanceof KeyringError ? new ConfigError(cause.message, { cause }) : cause;
+      },
+    );
+    const kv = await openKv({ directory: directories.kv, host });
+    closers.push(() => kv.close());
+    const metadata = await openMetadata({ log, kv, host, shard: 0 });
+    closers.push(() => metadata.close());
+
+    const fragments = new Map<string, OpenFragmentOwner>();
+    for (const site of sites) {
+      const folder = indexFolder(site);
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      const device = await openSite(site, host);
+      const index = await openKv({ directory: folder, host });
+      const owner = await openFragmentOwner({ device, kv: index, host });
+      closers.push(async () => {
+        await owner.close();
+        await index.close();
+        await device.close();
+      });
+      fragments.set(site.identity.device, owner);
+    }
+    const fragmentOwner = (device: string): FragmentOwner => {
+      const owner = fragments.get(device);
+      if (!owner) throw new Error(`no device ${device} is open here`);
+      return owner;
+    };
+    const missing = await defineGroups(metadata, sites, fragments);
+    const thread = await openThread({
+      host,
+      kv,
+      sites,
+      proposer: metadata,
+      fragmentOwner,
+      keyService: keyring,
+      cacheBytes,
+      onDamage,
+    });
+    closers.push(() => thread.close());
+    return { directories, sites, keyring, kv, log, metadata, fragments, thread, missing, fragmentOwner, close };
+  } catch (cause) {
+    await close().catch(() => {});
+    throw cause;
+  }
+}
+
+/** Adds placement groups for devices that have none; resolves to the devices of known groups that are not here. */
+async function defineGroups(
+  metadata: Metadata,
+  sites: readonly DeviceSite[],
+  fragments: ReadonlyMap<string, OpenFragmentOwner>,
+): Promise<string[]> {
+  const existing = metadata.reader.groups();
+  const devices = await Promise.all(
+    sites.map(async (site) => {
+      const { total } = await fileVolume(site.folder).capacity();
+      return { identity: site.identity.device, weight: total, healthy: true };
+    }),
+  );
+  const groups = planLayout(devices, existing);
+  if (groups.length > 0) await metadata.propose({ type: 'group.define', groups });
+  return [...new Set(existing.flatMap((group) => group.devices))].filter((device) => !fragments.has(device));
+}

@@ -1,0 +1,71 @@
+import type { DamageReport, RepairCause } from '../durability/index.ts';
+import type { Extent, FragmentId, FragmentOwner, FragmentRecord, Window } from '../fragments/index.ts';
+import type { Position } from '../log/index.ts';
+import type { Command, Proposer, Reply } from '../metadata/index.ts';
+import type { RegistrySnapshot } from '../telemetry/index.ts';
+import type { Link } from './port.ts';
+
+/** Whether this server can do what it is for, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+}
+
+type OnDevice<Rest> = { readonly device: string } & Rest;
+
+/** What a worker may ask of the owner's thread. */
+export interface OwnerMethods {
+  propose(command: Command): Promise<{ readonly reply: Reply; readonly position: Position }>;
+  openWindow(call: OnDevice<{ readonly minimumBytes: number }>): Promise<Window>;
+  closeWindow(call: OnDevice<{ readonly nonce: Buffer; readonly unused: readonly Extent[] }>): Promise<void>;
+  record(call: OnDevice<{ readonly records: readonly FragmentRecord[] }>): Promise<void>;
+  remove(call: OnDevice<{ readonly ids: readonly FragmentId[] }>): Promise<void>;
+  flush(call: OnDevice<object>): Promise<void>;
+  damage(report: DamageReport): void;
+  repair(call: {
+    readonly stripe: Buffer;
+    readonly group: number;
+    readonly copy: number;
+    readonly cause: RepairCause;
+  }): Promise<boolean>;
+  readiness(): Promise<Readiness>;
+  /** Prometheus text of the whole server. */
+  metrics(): Promise<string>;
+  admin(call: { readonly method: string; readonly argument: unknown }): Promise<unknown>;
+}
+
+/** What the owner's thread may ask of a worker. */
+export interface WorkerMethods {
+  /** Starts to accept connections. */
+  listen(): Promise<void>;
+  /** Position of the oldest read under way. */
+  oldestRead(): Position | undefined;
+  metrics(): RegistrySnapshot;
+  /** Stops accepting, lets running requests end, gives up what it holds. */
+  drain(milliseconds: number): Promise<void>;
+}
+
+/** The owner's proposer, from another thread. */
+export function remoteProposer(owner: Link): Proposer {
+  return { propose: (command) => owner.call('propose', command) };
+}
+
+/** What a listener asks of the owner, from another thread. */
+export function remoteOwner(owner: Link): Pick<OwnerMethods, 'readiness' | 'metrics' | 'admin'> {
+  return {
+    readiness: () => owner.call('readiness', undefined),
+    metrics: () => owner.call('metrics', undefined),
+    admin: (call) => owner.call('admin', call),
+  };
+}
+
+/** The owner of one device's fragments, from another thread. */
+export function remoteFragmentOwner(owner: Link, device: string): FragmentOwner {
+  return {
+    openWindow: (minimumBytes) => owner.call('openWindow', { device, minimumBytes }),
+    closeWindow: (nonce, unused) => owner.call('closeWindow', { device, nonce, unused }),
+    record: (records) => owner.call('record', { device, records }),
+    remove: (ids) => owner.call('remove', { device, ids }),
+    flush: () => owner.call('flush', { device }),
+  };
+}

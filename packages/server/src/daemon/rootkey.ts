@@ -1,0 +1,46 @@
+import type { Entropy } from '../host/index.ts';
+import { type KeyService, sealSecret } from '../keys/index.ts';
+import type { AccessKeyRecord, Metadata } from '../metadata/index.ts';
+import type { Config } from './config.ts';
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+/** A new key pair: 20 characters of id and 40 of secret, 5 bits each. */
+export function newKeyPair(entropy: Entropy): { readonly accessKeyId: string; readonly secretAccessKey: string } {
+  const text = (length: number) => Array.from(entropy.bytes(length), (byte) => alphabet[byte & 31]).join('');
+  return { accessKeyId: text(20), secretAccessKey: text(40) };
+}
+
+/** The root key of this run. */
+export interface RootKey {
+  /** Given by the environment: known to this run only, never stored. */
+  readonly given: AccessKeyRecord | undefined;
+  /** Made and stored by this start: to be printed once. */
+  readonly made: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+}
+
+const rootOwner = 'root';
+
+/** Takes the root key from the configuration, or makes one when the store has none. */
+export async function openRootKey(
+  config: Config,
+  metadata: Metadata,
+  service: KeyService,
+  host: { readonly entropy: Entropy; readonly now: number },
+): Promise<RootKey> {
+  const record = async (id: string, secret: string): Promise<AccessKeyRecord> => ({
+    id,
+    sealedSecret: await sealSecret(service, id, secret),
+    owner: rootOwner,
+    name: 'root',
+    createdMs: host.now,
+    role: 'root',
+    buckets: [],
+  });
+  if (config.rootAccessKeyId !== undefined && config.rootSecretAccessKey !== undefined)
+    return { given: await record(config.rootAccessKeyId, config.rootSecretAccessKey), made: undefined };
+  if (metadata.reader.accessKeys().some((key) => key.role === 'root')) return { given: undefined, made: undefined };
+  const made = newKeyPair(host.entropy);
+  await metadata.propose({ type: 'key.create', record: await record(made.accessKeyId, made.secretAccessKey) });
+  return { given: undefined, made };
+}

@@ -1,0 +1,158 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+import type { DamageReport } from '../durability/index.ts';
+import { realHost } from '../host/index.ts';
+import { limits } from '../limits.ts';
+import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
+import { startJobs } from './background.ts';
+import { bannerText } from './banner.ts';
+import { type Config, ConfigError, parseAddress } from './config.ts';
+import { createListener, type Listener } from './listener.ts';
+import { ownerMethods } from './methods.ts';
+import { createServerMetrics } from './metrics.ts';
+import { defaultCopies, openOwner } from './owner.ts';
+import type { Methods } from './port.ts';
+import { openRootKey } from './rootkey.ts';
+import { startWorker, threadPlan, type WorkerLink } from './workers.ts';
+
+export const version: string = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+export interface RunningServer {
+  /** `http://host:port` of this server. */
+  readonly endpoint: string;
+  /** Text for the operator: where, with what keys, what is kept. */
+  readonly banner: string;
+  /** Drains, checkpoints and closes. A second call waits for the first. */
+  stop(): Promise<void>;
+  /** Resolves when the server has ended by itself because of a failure it must not survive. */
+  readonly failed: Promise<Error>;
+}
+
+/** Finds the port to use, and refuses one that somebody else listens on: with SO_REUSEPORT two servers would share it unseen. */
+function claimPort(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (cause: NodeJS.ErrnoException) => {
+      const why =
+        cause.code === 'EADDRINUSE'
+          ? 'something else listens there: stop it, or give another --address'
+          : cause.message;
+      reject(new ConfigError(`cannot listen on ${host}:${port}: ${why}`, { cause }));
+    });
+    probe.listen({ host, port, exclusive: true }, () => {
+      const { port: found } = probe.address() as { port: number };
+      probe.close(() => resolve(found));
+    });
+  });
+}
+
+/**
+ * Starts the server: opens the store in this thread, then the HTTP workers.
+ * @throws ConfigError, KeyringError and others whose messages say what to do; nothing is left open
+ */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const host = realHost();
+  const log = createLog({ clock: host.clock, write: (line) => process.stderr.write(line) });
+  const address = parseAddress(config.address);
+  const port = await claimPort(address.host, address.port);
+  const onDamage = (report: DamageReport) =>
+    log.warn('bad copy of a stripe', { ...report, stripe: report.stripe.toString('hex') });
+  const serving = config.workers ?? availableParallelism();
+  const plan = threadPlan(serving);
+  const cacheBytes = Math.floor(config.cacheBytes / serving);
+  const owner = await openOwner({
+    data: config.data,
+    host,
+    create: true,
+    onDamage,
+    cacheBytes: plan.ownerServes ? cacheBytes : 0,
+  });
+  const workers: WorkerLink[] = [];
+  let failed: (cause: Error) => void = () => {};
+  const failure = new Promise<Error>((resolve) => (failed = resolve));
+  try {
+    const root = await openRootKey(config, owner.metadata, owner.keyring, {
+      entropy: host.entropy,
+      now: host.clock.now(),
+    });
+    const links = () => workers.map((one) => one.link);
+    const jobs = await startJobs({ owner, config, host, log, onDamage, links });
+    let listener: Listener | undefined;
+    const metrics = createServerMetrics(owner, jobs, host.clock.now, async () => [
+      ...(await Promise.all(links().map((link) => link.call<RegistrySnapshot>('metrics', undefined)))),
+      ...(listener ? [listener.metrics()] : []),
+    ]);
+    const methods = ownerMethods({ owner, jobs, onDamage, metrics });
+    const common = {
+      config: { ...config, rootSecretAccessKey: undefined },
+      host: address.host,
+      port,
+      root: root.given,
+      version,
+    };
+    const data = {
+      ...common,
+      kv: owner.directories.kv,
+      keys: owner.directories.keys,
+      sites: owner.sites,
+      cacheBytes,
+    };
+    const opening = Array.from({ length: plan.workers }, (_, worker) =>
+      startWorker({ ...data, worker: worker + 1 }, methods as unknown as Methods, host.timers, failed),
+    );
+    for (const one of opening) workers.push(await one);
+    if (plan.ownerServes) {
+      const { thread, keyring, metadata: proposer } = owner;
+      listener = createListener({ ...common, worker: 0, thread, keyring, owner: methods, proposer, realHost: host });
+    }
+    await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
+
+    let stopping: Promise<void> | undefined;
+    const stop = async () => {
+      await Promise.all([
+        listener?.drain(limits.drainMs),
+        ...links().map((link) => link.call('drain', limits.drainMs)),
+      ]);
+      await jobs.stop();
+      for (const worker of workers) await worker.end();
+      await owner.close();
+    };
+    const shown = address.host === '0.0.0.0' || address.host === '::' ? '127.0.0.1' : address.host;
+    const endpoint = `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
+    const devices = await Promise.all(
+      owner.sites.map(async (site) => {
+        const device = owner.thread.devices.get(site.identity.device);
+        return {
+          identity: site.identity.device,
+          folder: site.folder,
+          freeBytes: (await device?.capacity())?.free ?? 0,
+          health: device?.health() ?? 'missing',
+        };
+      }),
+    );
+    return {
+      endpoint,
+      failed: failure,
+      banner: bannerText({
+        endpoint,
+        version,
+        devices,
+        copies: defaultCopies(devices.length),
+        workers: serving,
+        newRoot: root.made,
+        rootFromEnvironment: root.given !== undefined,
+        warnings: owner.missing.map(
+          (device) => `device ${device} of this store is not among --data: its copies are missing until it comes back`,
+        ),
+      }),
+      stop: () => (stopping ??= stop()),
+    };
+  } catch (cause) {
+    for (const worker of workers) await worker.end();
+    await owner.close().catch(() => {});
+    throw cause;
+  }
+}

@@ -1,0 +1,86 @@
+/* One HTTP worker: a thread that accepts connections and serves requests by itself, asking the owner's thread only for decisions. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { fileVolume } from '../device/index.ts';
+import { realHost } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
+import { openKeyring } from '../keys/index.ts';
+import { openKvReader } from '../kv/index.ts';
+import type { AccessKeyRecord } from '../metadata/index.ts';
+import type { Config } from './config.ts';
+import { createListener } from './listener.ts';
+import { connect, type Link, type Methods } from './port.ts';
+import { remoteFragmentOwner, remoteOwner, remoteProposer, type WorkerMethods } from './protocol.ts';
+import type { DeviceSite } from './sites.ts';
+import { openThread } from './thread.ts';
+
+/** What a worker is started with. */
+export interface WorkerData {
+  readonly config: Config;
+  readonly host: string;
+  readonly port: number;
+  readonly kv: string;
+  readonly keys: string;
+  readonly sites: readonly DeviceSite[];
+  /** Root key given by the environment: never stored. */
+  readonly root: AccessKeyRecord | undefined;
+  readonly cacheBytes: number;
+  readonly version: string;
+  readonly worker: number;
+  readonly owner: MessagePort;
+}
+
+/** Errors of the program itself end the process: the owner's thread hears of them and stops it. */
+function fatal(cause: unknown): void {
+  queueMicrotask(() => {
+    throw cause;
+  });
+}
+
+export async function runWorker(data: WorkerData): Promise<void> {
+  const host = realHost();
+  let methods: WorkerMethods | undefined;
+  const link: Link = connect(
+    data.owner,
+    new Proxy({} as Methods, { get: (_, name: string) => (methods as unknown as Methods | undefined)?.[name] }),
+    host.timers,
+    fatal,
+  );
+  const keyring = await openKeyring({ volume: fileVolume(data.keys), host, create: false });
+  const proposer = remoteProposer(link);
+  const thread = await openThread({
+    host,
+    kv: openKvReader({ directory: data.kv, host }),
+    sites: data.sites,
+    proposer,
+    fragmentOwner: (device) => remoteFragmentOwner(link, device),
+    keyService: keyring,
+    cacheBytes: data.cacheBytes,
+    onDamage: (report) => void link.call('damage', report).catch(() => {}),
+    repair: (stripe, group, copy, cause) =>
+      link.call<boolean>('repair', { stripe, group: group.id, copy, cause }).catch(() => false),
+  });
+  // A Buffer arrives as a bare Uint8Array.
+  const root = data.root && { ...data.root, sealedSecret: Buffer.from(data.root.sealedSecret) };
+  const listener = createListener({
+    ...data,
+    root,
+    thread,
+    keyring,
+    owner: remoteOwner(link),
+    realHost: host,
+    proposer,
+  });
+  methods = {
+    listen: () => listener.listen(),
+    oldestRead: () => thread.objects.oldestRead(),
+    metrics: () => listener.metrics(),
+    async drain(milliseconds) {
+      await listener.drain(milliseconds);
+      await thread.close();
+    },
+  };
+}
+
+invariant(parentPort !== null, 'a worker runs in a thread of its own');
+await runWorker(workerData as WorkerData);
+parentPort.postMessage('open');
