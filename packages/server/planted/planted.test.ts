@@ -1,0 +1,57 @@
+/*
+ * Bugs that a store must never have, each planted alone and caught by some test: a test suite that passes with them is no proof.
+ * `npm run test:planted`; `DSOM_PLANT_ONLY=word` runs those with that word in their names, `DSOM_PLANT_SEED` changes what properties draw.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import type { Plant } from './plant.ts';
+import { plants } from './plants.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const only = process.env['DSOM_PLANT_ONLY'];
+const timeoutMs = 90_000;
+
+/** How the tests of a plant ended with the bug in place. */
+function runWith({ file, find, replace, tests, pattern }: Plant): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve) => {
+    const env: NodeJS.ProcessEnv = { ...process.env, DSOM_PLANT: JSON.stringify({ file, find, replace }) };
+    delete env['NODE_TEST_CONTEXT'];
+    const args = ['--import', path.join(import.meta.dirname, 'hook.ts'), '--test', '--test-force-exit'];
+    args.push('--test-isolation=none', `--test-timeout=${timeoutMs / 2}`);
+    if (pattern !== undefined) args.push(`--test-name-pattern=${pattern}`);
+    const child = spawn(process.execPath, [...args, ...tests.map((one) => path.join(root, one))], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece));
+    child.on('close', (code, signal) => {
+      if (signal === 'SIGKILL') output += `\nkilled after ${timeoutMs} ms`;
+      resolve({ code, output });
+    });
+  });
+}
+
+/** A plant that does not load shows nothing. */
+const broken = /not exactly once in|SyntaxError|ERR_INVALID_TYPESCRIPT|is not defined|is not a function|^killed after/m;
+
+describe('planted bugs', { concurrency: 2 }, () => {
+  it('are many, and their names differ', () => {
+    assert.ok(plants.length >= 20, `${plants.length} planted bugs`);
+    assert.equal(new Set(plants.map(({ name }) => name)).size, plants.length);
+  });
+
+  for (const plant of plants) {
+    if (only !== undefined && !plant.name.includes(only)) continue;
+    it(plant.name, async () => {
+      const { code, output } = await runWith(plant);
+      assert.doesNotMatch(output, broken, `${plant.file}: the plant itself does not work`);
+      assert.notEqual(code, 0, `no test of ${plant.tests.join(', ')} noticed it`);
+    });
+  }
+});
