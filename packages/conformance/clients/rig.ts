@@ -3,7 +3,16 @@
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { credentials, type Server, startServer } from '../src/server.ts';
@@ -75,6 +84,9 @@ export async function openRig(name: string): Promise<Rig> {
       rmSync(scratch, { recursive: true, force: true });
     },
   };
+  // Presigned addresses of `aws` use Signature Version 2 unless told otherwise.
+  mkdirSync(path.join(scratch, '.aws'));
+  writeFileSync(path.join(scratch, '.aws/config'), '[default]\ns3 =\n  signature_version = s3v4\n');
   writeFileSync(
     path.join(scratch, 'rclone.conf'),
     [
@@ -99,14 +111,18 @@ const sha256 = (file: string) =>
       .on('error', reject);
   });
 
-/** Relative path → SHA-256 of every regular file below `folder`; with `links`, also the targets of symbolic links. */
+/** Relative path → SHA-256 of every regular file below `folder`; with `links`, also the targets of symbolic links, which are never followed. */
 export async function digestTree(folder: string, links = false): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    const full = path.join(entry.parentPath, entry.name);
-    const name = path.relative(folder, full);
-    if (entry.isFile()) digests.set(name, await sha256(full));
-    else if (links && entry.isSymbolicLink()) digests.set(name, `→ ${readlinkSync(full)}`);
-  }
+  const visit = async (relative: string): Promise<void> => {
+    for (const entry of readdirSync(path.join(folder, relative), { withFileTypes: true })) {
+      const name = path.join(relative, entry.name);
+      const full = path.join(folder, name);
+      if (entry.isDirectory()) await visit(name);
+      else if (entry.isFile()) digests.set(name, await sha256(full));
+      else if (links && entry.isSymbolicLink()) digests.set(name, `→ ${readlinkSync(full)}`);
+    }
+  };
+  await visit('');
   return digests;
 }
