@@ -13,6 +13,11 @@ const row = (http: number, grpc: number, message: string, retry = false): ErrorR
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
  */
 export const errorTable = {
+  AccessControlListNotSupported: row(
+    400,
+    12,
+    'Access control lists are off here: the owner of the bucket owns every object in it.',
+  ),
   AccessDenied: row(403, 7, 'Access denied.'),
   AuthorizationHeaderMalformed: row(400, 3, 'The authorization header is malformed.'),
   AuthorizationQueryParametersError: row(400, 3, 'The query string authorization parameters are not valid.'),
@@ -25,51 +30,78 @@ export const errorTable = {
   Damaged: row(500, 15, 'The stored bytes are damaged and no good copy is left.'),
   EntityTooLarge: row(400, 3, 'The upload is larger than the largest allowed size.'),
   EntityTooSmall: row(400, 3, 'A part other than the last is smaller than 5 MiB.'),
-  ExpiredToken: row(400, 16, 'The token has expired.'),
   IllegalVersioningConfigurationException: row(400, 3, 'The versioning configuration is not valid.'),
   IncompleteBody: row(400, 3, 'The body ended before the number of bytes that the headers announced.'),
   InternalError: row(500, 13, 'An internal error occurred. Try again; if it stays, look at the server log.', true),
   InvalidAccessKeyId: row(403, 16, 'The access key id does not exist here.'),
   InvalidArgument: row(400, 3, 'An argument is not valid.'),
   InvalidBucketName: row(400, 3, 'The bucket name is not valid.'),
-  InvalidBucketState: row(409, 9, 'The request is not valid in the current state of the bucket.'),
+  InvalidChunkSizeError: row(403, 3, 'Only the last chunk is allowed to have a size less than 8192 bytes.'),
   InvalidDigest: row(400, 3, 'The Content-MD5 or checksum header is not a valid digest.'),
   InvalidLocationConstraint: row(400, 3, 'The location constraint is not valid.'),
-  InvalidObjectState: row(403, 9, 'The operation is not valid for the state of this object.'),
+  InvalidEncryptionAlgorithmError: row(400, 3, 'The encryption algorithm is not valid. The valid value is AES256.'),
   InvalidPart: row(400, 3, 'One or more parts were not found, or their ETags do not match.'),
   InvalidPartNumber: row(416, 11, 'The requested part number does not exist.'),
   InvalidPartOrder: row(400, 3, 'The list of parts is not in ascending order.'),
   InvalidRange: row(416, 11, 'The requested range is not within the object.'),
+  InvalidRedirectLocation: row(400, 3, 'The website redirect location must begin with / or http:// or https://.'),
   InvalidRequest: row(400, 3, 'The request is not valid.'),
   InvalidStorageClass: row(400, 3, 'The storage class is not valid.'),
   InvalidTag: row(400, 3, 'A tag is not valid.'),
   InvalidToken: row(400, 3, 'The token is not valid.'),
   InvalidURI: row(400, 3, 'The request URI cannot be parsed.'),
+  InvalidWriteOffset: row(400, 9, 'The offset is not the size that the object has: read its size and try again.'),
   KeyTooLongError: row(400, 3, 'The key is longer than 1,024 bytes.'),
+  MalformedTrailerError: row(
+    400,
+    3,
+    'The trailer of the body is not well formed or does not match what the headers announced.',
+  ),
   MalformedXML: row(400, 3, 'The XML is not well formed or does not match the schema.'),
   MetadataTooLarge: row(400, 3, 'The user metadata is larger than 2 KB.'),
   MethodNotAllowed: row(405, 12, 'The method is not allowed for this resource.'),
   MissingContentLength: row(411, 3, 'Content-Length is required.'),
   MissingRequestBodyError: row(400, 3, 'The request body is empty.'),
-  MissingSecurityHeader: row(400, 3, 'A required header is missing.'),
   NoSuchBucket: row(404, 5, 'The bucket does not exist.'),
+  NoSuchBucketPolicy: row(404, 5, 'The bucket has no policy.'),
+  NoSuchCORSConfiguration: row(404, 5, 'The bucket has no CORS configuration.'),
   NoSuchKey: row(404, 5, 'The key does not exist.'),
+  NoSuchPublicAccessBlockConfiguration: row(404, 5, 'The bucket has no public access block configuration.'),
   NoSuchTagSet: row(404, 5, 'The tag set does not exist.'),
   NoSuchUpload: row(404, 5, 'The multipart upload does not exist: it was completed, aborted, or never started.'),
   NoSuchVersion: row(404, 5, 'The version does not exist.'),
+  NoSuchWebsiteConfiguration: row(404, 5, 'The bucket has no website configuration.'),
   NotFound: row(404, 5, 'The resource does not exist.'),
   NotImplemented: row(501, 12, 'The operation is not implemented.'),
   NotModified: row(304, 9, 'Not modified.'),
+  ObjectLockConfigurationNotFoundError: row(404, 5, 'The bucket has no object lock configuration.'),
   PreconditionFailed: row(412, 9, 'At least one of the preconditions did not hold.'),
+  ReplicationConfigurationNotFoundError: row(404, 5, 'The bucket has no replication configuration.'),
   RequestHeaderSectionTooLarge: row(400, 3, 'The request headers are too large.'),
-  RequestTimeTooSkewed: row(403, 16, 'The difference between the request time and the server time is larger than 15 minutes.'),
+  RequestTimeTooSkewed: row(
+    403,
+    16,
+    'The difference between the request time and the server time is larger than 15 minutes.',
+  ),
   RequestTimeout: row(400, 4, 'The connection was idle for too long while the body was read.', true),
   ServiceUnavailable: row(503, 14, 'The server cannot serve this request now. Try again.', true),
-  SignatureDoesNotMatch: row(403, 16, 'The signature does not match. Check the secret access key and the signing method.'),
+  SignatureDoesNotMatch: row(
+    403,
+    16,
+    'The signature does not match. Check the secret access key and the signing method.',
+  ),
   SlowDown: row(503, 8, 'Too many requests at once. Slow down and try again.', true),
-  StorageFull: row(507, 8, 'The storage is full. Delete objects or add a data directory; reads and deletes still work.'),
+  StorageFull: row(
+    507,
+    8,
+    'The storage is full. Delete objects or add a data directory; reads and deletes still work.',
+  ),
   TooManyBuckets: row(400, 8, 'The number of buckets has reached its limit.'),
-  UnsupportedRedundancy: row(400, 9, 'This layout cannot give the wanted redundancy. Ask for less or add data directories.'),
+  UnsupportedRedundancy: row(
+    400,
+    9,
+    'This layout cannot give the wanted redundancy. Ask for less or add data directories.',
+  ),
   XAmzContentSHA256Mismatch: row(400, 3, 'The x-amz-content-sha256 header does not match what was received.'),
 } as const satisfies Record<string, ErrorRow>;
 
@@ -94,7 +126,10 @@ export class StoreError extends Error {
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, context: ErrorContext = {}) {
-    super(context.message ?? errorTable[code].message, context.cause === undefined ? undefined : { cause: context.cause });
+    super(
+      context.message ?? errorTable[code].message,
+      context.cause === undefined ? undefined : { cause: context.cause },
+    );
     this.code = code;
     this.resource = context.resource;
     this.detail = context.detail ?? {};

@@ -19,6 +19,8 @@ export const limits = {
   parts: 10_000,
   /** User metadata, names and values together (S3: 2 KB). */
   metadataBytes: 2 * KiB,
+  /** Content-Type, Cache-Control and the other headers kept with an object, together. */
+  systemMetadataBytes: 4 * KiB,
   tags: 10,
   bucketTags: 50,
   tagKeyChars: 128,
@@ -28,24 +30,53 @@ export const limits = {
   /** Request bodies that are parsed whole (XML, JSON). */
   documentBytes: 2 * MiB,
   xmlDepth: 16,
+  /** Elements of one XML document. */
+  xmlElements: 100_000,
   headerBytes: 16 * KiB,
+  /** One header value that is kept with an object. */
+  headerValueBytes: 8 * KiB,
+  /** Causal tokens of one request. */
+  tokenBytes: 4 * KiB,
   /** Objects up to this size live in their metadata entry. */
   inlineBytes: 4 * KiB,
   /** The unit of encoding, compression and encryption inside a stripe: plaintext bytes of one frame. */
   frameBytes: 64 * KiB,
   /** The unit of placement and redundancy: plaintext bytes of one stripe. */
   stripeBytes: 8 * MiB,
-  /** Largest chunk of an aws-chunked body. */
+  /** Largest signed chunk of an aws-chunked body; an unsigned one may be the whole object. */
   chunkBytes: 16 * MiB,
+  /** Smallest chunk of an aws-chunked body, but for the last (S3: 8 KiB). */
+  chunkBytesMin: 8 * KiB,
   chunkHeaderBytes: 1024,
   trailerBytes: 4 * KiB,
   clockSkewMs: 15 * 60 * 1000,
   presignSecondsMax: 7 * 24 * 3600,
   slabBytes: GiB,
+  /** Slab files that one thread keeps open per device. */
+  openSlabs: 256,
+  /** Free bytes of a disk that fragments never take, so that logs and indexes can still grow: deleting needs both. */
+  deviceReserveBytes: 512 * MiB,
   /** Allocation unit of the fragment store. */
   blockBytes: 4 * KiB,
   /** Space handed to one writer at a time. */
   windowBytes: 64 * MiB,
+  /** Open windows of one device, and pieces of one window. */
+  openWindows: 512,
+  windowRuns: 128,
+  /** Place on a device for the list of its open windows; two are kept. */
+  windowTableBytes: 256 * KiB,
+  /** Data bytes of one fragment. */
+  fragmentBytes: 32 * MiB,
+  /** Fragments below this size get windows of their own, so that they do not cut up the space of large ones. */
+  smallFragmentBytes: MiB,
+  /** Blocks that one row of the free-space index covers. */
+  bitmapBlocks: 4096,
+  /** Rows of the free-space index kept in memory per device. */
+  cachedBitmaps: 4096,
+  /** What may be recorded between two checkpoints of a fragment index: bytes of fragments, rows, milliseconds. So much a restart reads again. */
+  fragmentCheckpointBytes: 256 * MiB,
+  fragmentCheckpointRows: 20_000,
+  fragmentCheckpointMs: 5000,
   /** One log entry, payload included. */
   entryBytes: 4 * MiB,
   /** Proposals decided together in one entry. */
@@ -60,16 +91,118 @@ export const limits = {
   checkpointBytes: 128 * MiB,
   /** Age of the oldest read snapshot, ms; older ones are closed so that pages can be reused. */
   snapshotAgeMs: 60_000,
+  /** Snapshots of one ordered KV held at the same time by one thread. */
+  snapshots: 256,
+  /** Keys of the ordered KV. */
+  kvKeyBytes: 1978,
   cacheBytes: 32 * MiB,
   connections: 4096,
   headersTimeoutMs: 20_000,
-  /** A body that brings no byte for this long is given up. */
+  /** An idle connection is kept open so long. */
+  keepAliveMs: 65_000,
+  /** Connections that wait to be accepted, for each worker. */
+  backlog: 1024,
+  /** With so many serving threads or fewer, the owner's thread is one of them. */
+  ownerServesUpTo: 2,
+  /** V8's young generation of a worker: small, so that private memory stays small. */
+  workerYoungMegabytes: 16,
+  /** The owner's thread must answer a question about its health within this time. */
+  readinessMs: 2000,
+  /** A body is given up when this long a wait for it brings fewer than `idleBodyBytes`. */
   idleBodyMs: 30_000,
+  idleBodyBytes: KiB,
+  /** Bodies up to this size are taken in whole before anything is done with them. */
+  wholeBodyBytes: 64 * KiB,
+  /** Bytes of an answer that may wait for one slow client. */
+  sendBufferBytes: 512 * KiB,
+  /** An answer is broken off when the client takes nothing of what waits for it for this long. */
+  idleSendMs: 120_000,
+  /** What is still read, and for how long, of a body whose request was already refused, so that the client can read the answer. */
+  lingerBytes: 16 * MiB,
+  lingerMs: 5000,
   /** Time for running requests to finish after SIGTERM. */
   drainMs: 8000,
   uploadsPerPage: 1000,
+  /** Pause between two runs of the collector, and between two looks whether a scrub is due. */
+  collectMs: 2000,
+  /** Between two looks at the free space of a device. */
+  capacityMs: 5000,
+  scrubCheckMs: 60_000,
+  dayMs: 86_400_000,
   accessKeys: 10_000,
+  /** Keys derived from secrets of access keys, kept in the memory of one thread. */
+  signingKeys: 1024,
+  /** Bucket keys kept open in the memory of one thread. */
+  openBucketKeys: 1024,
+  /** Versions of the master key in one keyring, and bytes of its file. */
+  masterKeys: 1000,
+  keyringBytes: 64 * KiB,
   appendPieces: 10_000,
+  /** Stripes of a piece that stands in its version's row rather than in one of its own. */
+  embeddedStripes: 4,
+  /** Manifests that one manifest leans on, one on the other; a longer chain must be rewritten by a copy. */
+  manifestLinks: 16,
+  /** Ranges of stripe ids open at a time, in all threads. */
+  openIntents: 4096,
+  /** A log entry takes no more proposals once it is this large. */
+  batchBytes: MiB,
+  /** Effects of one proposal, in a log entry of their own if need be. */
+  proposalBytes: 2 * MiB,
+  /** Bytes that the ordered KV would have to flush; until it does, pages that were freed since are not used again. */
+  checkpointPendingBytes: 64 * MiB,
+  /** Time between two checkpoints of the ordered KV when the other bounds are not reached. */
+  checkpointMs: 60_000,
+  /** Proposals between two state digests in the log. */
+  digestProposals: 10_000,
+  /** Rows of one chunk of a state snapshot, and of one commit while one is restored. */
+  snapshotChunkBytes: 256 * KiB,
+  /** Sealed bytes that one upload hands to the devices at once; as many again gather meanwhile. */
+  uploadGroupBytes: MiB,
+  /** Bytes of one stream that are digested at once beside those of others, and bytes that may wait for it. */
+  digestLaneBytes: 16 * KiB,
+  digestWaitingBytes: 256 * KiB,
+  /** Plaintext bytes that one read fetches at once; as many again are fetched ahead. */
+  readGroupBytes: 512 * KiB,
+  /** Reads up to this size put their frames into the read cache; larger ones would only wash it. */
+  cachedReadBytes: MiB,
+  /** Stripes whose place one read keeps in memory. */
+  readStripes: 4096,
+  /** A read that looked an object up has this long to begin with its bytes, and they are kept until then. */
+  unopenedReadMs: 5000,
+  /** Series of one metric; what comes beyond counts as `other`. */
+  metricSeries: 1024,
+  /** One log line, one text in it, items of a list or fields of an object in it, and levels of nesting. */
+  logLineChars: 16 * KiB,
+  logTextChars: 2 * KiB,
+  logItems: 64,
+  logDepth: 6,
+  /** Placement groups in all, and draws made for one number of copies in one plan. */
+  groups: 4096,
+  /** Age at which a thread looks at the placement groups again. */
+  groupsAgeMs: 1000,
+  placementSlots: 64,
+  /** Copies of one stripe. */
+  copies: 16,
+  /** Stripes numbered under one intent; then the next one is opened. */
+  intentStripes: 65_536,
+  /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */
+  repairsAtOnce: 4,
+  /** Background jobs: rows read at once, work between two rests, the rest, and how far a rate may be exceeded after idle time. */
+  jobPage: 512,
+  jobSliceMs: 4,
+  jobRestMs: 2,
+  jobBurstMs: 100,
+  /** Stripes reported as collected in one log entry, behind one checkpoint of each device's index. */
+  collectBatch: 8192,
+  /** A full scrub ends at least this often, reads at least this much per second, and remembers its place this often. */
+  scrubPeriodMs: 14 * 24 * 3600 * 1000,
+  scrubBytesPerSecond: 16 * MiB,
+  scrubSaveMs: 60_000,
+  /** Findings listed one by one in the report of a job; more are only counted. */
+  reportedFindings: 1000,
+  /** Stripes (12 to 24 bytes of memory each) that a cross-check marks at the same time, and links that it counts. */
+  checkSlice: 2_000_000,
+  checkLinks: 100_000,
 } as const;
 
 invariant(limits.partBytesMax * limits.parts >= limits.objectBytes, 'the parts can hold the largest object');
@@ -77,6 +210,19 @@ invariant(limits.stripeBytes % limits.frameBytes === 0, 'a stripe is a whole num
 invariant(limits.slabBytes % limits.windowBytes === 0, 'a slab is a whole number of windows');
 invariant(limits.windowBytes >= 2 * limits.stripeBytes, 'a window holds at least two stripes');
 invariant(limits.windowBytes % limits.blockBytes === 0, 'a window is a whole number of blocks');
+invariant(limits.windowBytes >= 2 * limits.fragmentBytes, 'a window holds the largest fragment');
+invariant(limits.fragmentBytes >= 2 * limits.stripeBytes, 'a fragment holds a stripe and what sealing adds to it');
+invariant(limits.bitmapBlocks % 8 === 0 && limits.bitmapBlocks < 65_536, 'blocks of a bitmap are counted in 16 bits');
 invariant(limits.entryBytes * 4 <= limits.logSegmentBytes, 'a segment holds several entries');
 invariant(limits.inlineBytes * limits.batchProposals <= limits.entryBytes, 'a batch of inline objects fits an entry');
 invariant(limits.logSegmentBytes * 2 <= limits.logTailBytes, 'the kept tail is at least two segments');
+invariant(limits.inlineBytes <= limits.frameBytes, 'an inline object is one frame');
+invariant(limits.readGroupBytes % limits.frameBytes === 0, 'a read fetches whole frames');
+invariant(limits.digestLaneBytes % 64 === 0, 'MD5 advances by whole blocks');
+invariant(limits.wholeBodyBytes >= limits.inlineBytes, 'the body of an inline object is taken in whole');
+invariant(limits.parts * 5 < limits.xmlElements, 'a list of all parts fits an XML document');
+invariant(limits.masterKeys * 60 <= limits.keyringBytes, 'the keyring file holds every version of the master key');
+invariant(
+  limits.batchBytes + limits.proposalBytes < limits.entryBytes,
+  'a full batch and one large proposal fit an entry',
+);
