@@ -54,6 +54,8 @@ export const limits = {
   slabBytes: GiB,
   /** Slab files that one thread keeps open per device. */
   openSlabs: 256,
+  /** Pause before an entry for which the ordered KV found no space is tried again. */
+  fullRetryMs: 500,
   /** Free bytes of a disk that fragments never take, so that logs and indexes can still grow: deleting needs both. */
   deviceReserveBytes: 512 * MiB,
   /** Allocation unit of the fragment store. */
@@ -98,6 +100,8 @@ export const limits = {
   cacheBytes: 32 * MiB,
   connections: 4096,
   headersTimeoutMs: 20_000,
+  /** Between two looks for connections whose request head is overdue. */
+  connectionCheckMs: 2000,
   /** An idle connection is kept open so long. */
   keepAliveMs: 65_000,
   /** Connections that wait to be accepted, for each worker. */

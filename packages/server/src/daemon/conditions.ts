@@ -28,10 +28,13 @@ export class DeviceConditions {
     }
   }
 
-  /** A full device is healthy: asking it to write is how a client learns that the storage is full. */
+  /**
+   * A full device is healthy, and never quite full: asking it to write is how a client learns that the storage is full, and its slabs may
+   * have space free that was used before, which the disk does not count.
+   */
   of(identity: string): DeviceCondition {
     const health = this.#devices.get(identity)?.health();
-    return { healthy: health !== undefined && health !== 'stopped', free: this.#free.get(identity) ?? 0 };
+    return { healthy: health !== undefined && health !== 'stopped', free: this.#free.get(identity) || 1 };
   }
 
   close(): void {

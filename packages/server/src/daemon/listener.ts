@@ -140,6 +140,7 @@ export function createListener(options: ListenerOptions): Listener {
   const server = http.createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: limits.connectionCheckMs,
     // Bodies have an idle limit of their own; a large upload may take hours.
     requestTimeout: 0,
     keepAliveTimeout: limits.keepAliveMs,

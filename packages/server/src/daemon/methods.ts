@@ -1,4 +1,6 @@
+import type { Device, DeviceHealth } from '../device/index.ts';
 import type { DamageReport } from '../durability/index.ts';
+import { limits } from '../limits.ts';
 import type { Jobs } from './background.ts';
 import type { Owner } from './owner.ts';
 import type { OwnerMethods, Readiness } from './protocol.ts';
@@ -10,15 +12,30 @@ export interface MethodsInput {
   readonly metrics: () => Promise<string>;
 }
 
+/** Space that is free within the slabs is room too, though the disk has none. */
+async function condition(owner: Owner, device: Device): Promise<DeviceHealth> {
+  const free = await device.capacity().then(
+    (capacity) => capacity.free,
+    () => 0,
+  );
+  const health = device.health();
+  if (health === 'stopped') return health;
+  const reusable = owner.fragments.get(device.identity)?.statistics().reusableBytes ?? 0;
+  return free + reusable >= 2 * limits.smallFragmentBytes ? 'good' : 'full';
+}
+
 /** Whether a write could be accepted now, and if not, every reason. */
-function readiness(owner: Owner): Readiness {
+async function readiness(owner: Owner): Promise<Readiness> {
   const reasons: string[] = [];
   const stopped = owner.metadata.failure();
   if (stopped) reasons.push(`metadata: ${stopped}`);
-  const health = [...owner.thread.devices.values()].map((device) => ({
-    identity: device.identity,
-    health: device.health(),
-  }));
+  if (!owner.space.room.rows) reasons.push('metadata: the disk is full');
+  const health = await Promise.all(
+    [...owner.thread.devices.values()].map(async (device) => ({
+      identity: device.identity,
+      health: await condition(owner, device),
+    })),
+  );
   if (!health.some((device) => device.health === 'good'))
     reasons.push(...health.map((device) => `device ${device.identity} is ${device.health}`));
   return { ready: reasons.length === 0, reasons };
@@ -28,7 +45,7 @@ function readiness(owner: Owner): Readiness {
 export function ownerMethods(input: MethodsInput): OwnerMethods {
   const { owner, jobs } = input;
   return {
-    propose: (command) => owner.metadata.propose(command),
+    propose: (command) => owner.proposer.propose(command),
     openWindow: ({ device, minimumBytes }) => owner.fragmentOwner(device).openWindow(minimumBytes),
     closeWindow: ({ device, nonce, unused }) => owner.fragmentOwner(device).closeWindow(nonce, unused),
     record: ({ device, records }) => owner.fragmentOwner(device).record(records),
@@ -39,7 +56,7 @@ export function ownerMethods(input: MethodsInput): OwnerMethods {
       const group = owner.metadata.reader.groups().find((one) => one.id === id);
       return group ? jobs.repair(stripe, group, copy, cause) : Promise.resolve(false);
     },
-    readiness: async () => readiness(owner),
+    readiness: () => readiness(owner),
     metrics: input.metrics,
     admin: ({ method, argument }) => jobs.admin(method, argument),
   };

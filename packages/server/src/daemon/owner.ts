@@ -2,16 +2,18 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { adoptDevice, DeviceRefused, fileVolume } from '../device/index.ts';
 import type { DamageReport } from '../durability/index.ts';
+import { StoreError } from '../errors.ts';
 import { type FragmentOwner, openFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
-import { type Keyring, KeyringError, openKeyring } from '../keys/index.ts';
+import { bucketKeys, type Keyring, KeyringError, openKeyring } from '../keys/index.ts';
 import { type Kv, openKv } from '../kv/index.ts';
 import { type Log, openEmbeddedLog } from '../log/index.ts';
-import { type Metadata, openMetadata } from '../metadata/index.ts';
+import { type Metadata, openMetadata, type Proposer } from '../metadata/index.ts';
 import { planLayout } from '../placement/index.ts';
 import { ConfigError } from './config.ts';
 import { type DataDirectories, openDataDirectories } from './directories.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
+import { MetadataSpace, pendingBytesOf } from './space.ts';
 import { openThread, type Thread } from './thread.ts';
 
 type OpenFragmentOwner = Awaited<ReturnType<typeof openFragmentOwner>>;
@@ -24,6 +26,9 @@ export interface Owner {
   readonly kv: Kv;
   readonly log: Log;
   readonly metadata: Metadata;
+  /** What requests propose through: refuses what adds when there is no room for it. */
+  readonly proposer: Proposer;
+  readonly space: MetadataSpace;
   readonly fragments: ReadonlyMap<string, OpenFragmentOwner>;
   /** This thread's own object service, for background jobs. */
   readonly thread: Thread;
@@ -84,8 +89,12 @@ export async function openOwner({ data, host, create, onDamage, cacheBytes }: Ow
     );
     const kv = await openKv({ directory: directories.kv, host });
     closers.push(() => kv.close());
-    const metadata = await openMetadata({ log, kv, host, shard: 0 });
+    const metadata = await openMetadata({ log, kv, host, shard: 0, pendingBytes: pendingBytesOf(directories.kv) });
     closers.push(() => metadata.close());
+    await checkKeyring(keyring, metadata, host);
+
+    const space = new MetadataSpace(directories.kv, kv, host.clock);
+    const proposer = space.guard(metadata);
 
     const fragments = new Map<string, OpenFragmentOwner>();
     for (const site of sites) {
@@ -111,17 +120,46 @@ export async function openOwner({ data, host, create, onDamage, cacheBytes }: Ow
       host,
       kv,
       sites,
-      proposer: metadata,
+      proposer,
       fragmentOwner,
       keyService: keyring,
       cacheBytes,
       onDamage,
     });
     closers.push(() => thread.close());
-    return { directories, sites, keyring, kv, log, metadata, fragments, thread, missing, fragmentOwner, close };
+    return {
+      directories,
+      sites,
+      keyring,
+      kv,
+      log,
+      metadata,
+      proposer,
+      space,
+      fragments,
+      thread,
+      missing,
+      fragmentOwner,
+      close,
+    };
   } catch (cause) {
     await close().catch(() => {});
     throw cause;
+  }
+}
+
+/** A keyring of another store opens like the right one, and then nothing that it should open: one bucket tells. */
+async function checkKeyring(keyring: Keyring, metadata: Metadata, host: Host): Promise<void> {
+  const [bucket] = metadata.reader.buckets('', 1).items;
+  if (!bucket) return;
+  try {
+    await bucketKeys(keyring, host.entropy).open(bucket.name, bucket.wrappedKey);
+  } catch (cause) {
+    if (!(cause instanceof StoreError)) throw cause;
+    throw new ConfigError(
+      `the keyring (${keyring.identity}) does not open bucket "${bucket.name}" and belongs to another store: put your backup of this store's keys/keyring back and start again`,
+      { cause },
+    );
   }
 }
 

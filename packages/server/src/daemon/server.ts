@@ -105,7 +105,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     );
     for (const one of opening) workers.push(await one);
     if (plan.ownerServes) {
-      const { thread, keyring, metadata: proposer } = owner;
+      const { thread, keyring, proposer } = owner;
       listener = createListener({ ...common, worker: 0, thread, keyring, owner: methods, proposer, realHost: host });
     }
     await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);

@@ -346,7 +346,10 @@ class Owner implements OpenFragmentOwner {
     try {
       await this.#kv.checkpoint();
     } catch (error) {
-      this.#failure ??= error;
+      if (!(error instanceof StoreError) || error.code !== 'StorageFull') throw (this.#failure ??= error);
+      // Without space for it the checkpoint before stands: what was freed waits for the next attempt.
+      this.#pending = [...freed, ...this.#pending];
+      this.#timer ??= this.#host.timers.after(limits.fragmentCheckpointMs, () => this.#checkpointSoon());
       throw error;
     }
     this.#checkpointCount++;

@@ -93,15 +93,32 @@ function decode(file: Buffer): Metas {
   return metas;
 }
 
-/** Durable when it resolves, together with the names of all files in the directory. */
+/** The side file could not be written for lack of space; the one before it stands. */
+export class NoRoomForCheckpoint extends Error {
+  override readonly name = 'NoRoomForCheckpoint';
+}
+
+const isFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+
+/**
+ * Durable when it resolves, together with the names of all files in the directory.
+ * @throws NoRoomForCheckpoint
+ */
 export async function writeCheckpoint(directory: string, metas: Metas): Promise<void> {
   const next = join(directory, nextFile);
-  const file = await fs.open(next, 'w', 0o600);
   try {
-    await file.writeFile(encode(metas));
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await fs.open(next, 'w', 0o600);
+    try {
+      await file.writeFile(encode(metas));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    await fs.rm(next, { force: true });
+    throw new NoRoomForCheckpoint(`no space for ${next}`, { cause: error });
   }
   await fs.rename(next, join(directory, checkpointFile));
   const handle = await fs.open(directory, 'r');

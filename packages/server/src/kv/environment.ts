@@ -42,6 +42,13 @@ interface Row {
   readonly value: Buffer;
 }
 
+/** Pages of one tree of the file. */
+export interface TreePages {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
 /** The part of lmdb-js that is used here, typed as it is used. */
 export interface Environment {
   get(key: Uint8Array, options?: ReadOptions): Buffer | undefined;
@@ -52,7 +59,12 @@ export interface Environment {
   useReadTransaction(): ReadTransaction;
   /** Makes the next read see the newest commit. */
   resetReadTxn(): void;
-  getStats(): { readonly entryCount: number; readonly pagesWritten: number };
+  getStats(): TreePages & {
+    readonly entryCount: number;
+    readonly pagesWritten: number;
+    readonly lastPageNumber: number;
+    readonly free: TreePages;
+  };
   close(): Promise<void>;
 }
 

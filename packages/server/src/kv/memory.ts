@@ -3,7 +3,7 @@ import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { SortedRows } from './sorted.ts';
-import type { Kv, KvChange, KvRange, KvRow, KvSnapshot } from './types.ts';
+import type { Kv, KvChange, KvRange, KvRow, KvSnapshot, KvStatistics } from './types.ts';
 import { checkKey, checkRange, expired } from './view.ts';
 
 /** A KV in memory that can lose its power. */
@@ -115,9 +115,9 @@ class Memory implements MemoryKv {
     this.#covered = committed;
   }
 
-  statistics(): { rows: number; fileBytes: number; pendingBytes: number } {
+  statistics(): KvStatistics {
     this.#alive();
-    return { rows: this.#rows.size, fileBytes: 0, pendingBytes: this.#committed - this.#covered };
+    return { rows: this.#rows.size, fileBytes: 0, freeBytes: 0, pendingBytes: this.#committed - this.#covered };
   }
 
   async close(): Promise<void> {

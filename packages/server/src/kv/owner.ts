@@ -1,9 +1,17 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
+import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import { parseMetas, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { dataFile, type Environment, openEnvironment, pageBytes, type ReadTransaction } from './environment.ts';
+import { NoRoomForCheckpoint, parseMetas, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import {
+  dataFile,
+  type Environment,
+  openEnvironment,
+  pageBytes,
+  type ReadTransaction,
+  type TreePages,
+} from './environment.ts';
 import { meaning } from './failures.ts';
 import type { Kv, KvChange, KvRange, KvRow, KvSnapshot, KvStatistics } from './types.ts';
 import { checkKey, Reads } from './view.ts';
@@ -19,6 +27,8 @@ export interface KvOptions {
 
 const fdatasync = (fd: number): Promise<void> =>
   new Promise((done, fail) => fs.fdatasync(fd, (error) => (error ? fail(error) : done())));
+
+const pagesOf = (tree: TreePages): number => tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;
 
 /** Directories open in this thread: restoring the meta pages of a live environment would destroy it. */
 const openDirectories = new Set<string>();
@@ -134,6 +144,12 @@ class LmdbKv implements Kv {
       await fdatasync(this.#file);
       await writeCheckpoint(this.#directory, metas);
     } catch (error) {
+      if (error instanceof NoRoomForCheckpoint) {
+        // The data is on disk and the old side file in its place: the next attempt may find room.
+        this.#dirty = true;
+        held.done();
+        throw new StoreError('StorageFull', { cause: error.cause });
+      }
       // The kernel may have dropped what it could not write: a second sync that succeeds would prove nothing.
       this.#failure = new Error(`the key-value store in ${this.#directory} could not make a checkpoint`, {
         cause: error,
@@ -148,10 +164,12 @@ class LmdbKv implements Kv {
 
   statistics(): KvStatistics {
     this.#alive();
-    const { entryCount, pagesWritten } = this.#environment.getStats();
+    const { entryCount, pagesWritten, lastPageNumber, ...tree } = this.#environment.getStats();
+    const used = pagesOf(tree) + pagesOf(tree.free);
     return {
       rows: entryCount,
       fileBytes: fs.fstatSync(this.#file).size,
+      freeBytes: Math.max(0, lastPageNumber - 1 - used) * pageBytes,
       pendingBytes: (pagesWritten - this.#pagesAtCheckpoint) * pageBytes,
     };
   }

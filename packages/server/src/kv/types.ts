@@ -45,6 +45,8 @@ export interface KvStatistics {
   readonly rows: number;
   /** Size of the file, space that can be reused included. */
   readonly fileBytes: number;
+  /** Space within the file that holds nothing; what was freed since the newest checkpoint can be used only after the next. */
+  readonly freeBytes: number;
   /**
    * Bytes written since the newest checkpoint. So much the next checkpoint flushes, and as long as it has not been made none of the
    * space that these writes freed can be used again: checkpoint by this figure rather than by the size of what was committed.

@@ -1,3 +1,4 @@
+import { StoreError } from '../errors.ts';
 import type { Cancel, Host } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
@@ -15,6 +16,8 @@ export class Checkpoints {
   readonly #log: Log;
   readonly #position: () => number;
   readonly #failed: (cause: unknown) => void;
+  readonly #pendingBytes: number;
+  readonly #lookEvery: number;
   readonly #timer: Cancel;
   #running: Promise<void> | undefined;
   #entries = 0;
@@ -25,9 +28,9 @@ export class Checkpoints {
   /** Position that the newest checkpoint covers. */
   #covered: number;
 
-  /** @param covered position that the KV opened at; @param failed hears of the first failure; no checkpoint is tried after it */
+  /** @param covered position that the KV opened at; @param failed hears of the first failure but for a full disk; no checkpoint is tried after it */
   constructor(
-    options: { readonly kv: Kv; readonly log: Log; readonly host: Host },
+    options: { readonly kv: Kv; readonly log: Log; readonly host: Host; readonly pendingBytes?: number },
     covered: number,
     position: () => number,
     failed: (cause: unknown) => void,
@@ -36,6 +39,9 @@ export class Checkpoints {
     this.#log = options.log;
     this.#position = position;
     this.#failed = failed;
+    this.#pendingBytes = options.pendingBytes ?? limits.checkpointPendingBytes;
+    // A small bound belongs to a small disk, on which what is pending between two looks counts.
+    this.#lookEvery = this.#pendingBytes < limits.checkpointPendingBytes ? 4 : LOOK_EVERY;
     this.#covered = covered;
     this.#timer = options.host.timers.every(limits.checkpointMs, () => {
       if (this.#position() > this.#covered) void this.run();
@@ -56,9 +62,9 @@ export class Checkpoints {
     this.#bytes += bytes;
     if (this.#running) return;
     let due = this.#entries >= limits.checkpointEntries || this.#bytes >= limits.checkpointBytes;
-    if (!due && ++this.#looked >= LOOK_EVERY) {
+    if (!due && ++this.#looked >= this.#lookEvery) {
       this.#looked = 0;
-      due = this.#kv.statistics().pendingBytes >= limits.checkpointPendingBytes;
+      due = this.#kv.statistics().pendingBytes >= this.#pendingBytes;
     }
     if (due) void this.run();
   }
@@ -94,6 +100,8 @@ export class Checkpoints {
       // The entry at the position itself stays: it shows at the next start that state and log belong together.
       await this.#log.trim(position);
     } catch (cause) {
+      // Nothing is lost: the checkpoint before stands, and the log behind it is kept.
+      if (cause instanceof StoreError && cause.code === 'StorageFull') return;
       this.#dead = true;
       this.#timer();
       this.#failed(cause);

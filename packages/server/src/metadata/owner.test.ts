@@ -96,6 +96,30 @@ describe('the owner', () => {
     assert.deepEqual(rig.metadata.digest(), digest);
   });
 
+  it('waits for space when the KV has none for an entry that is logged, and goes on by itself', async () => {
+    const rig = await Rig.open();
+    const bucket = await rig.bucket('bucket');
+    const commit = rig.kv.commit.bind(rig.kv);
+    let full = true;
+    rig.kv.commit = (changes) => {
+      if (full) throw new StoreError('StorageFull');
+      commit(changes);
+    };
+    const first = rig.put(bucket, 'k', inlinePiece('1'));
+    while (rig.metadata.failure() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    assert.match(rig.metadata.failure()!, /the disk is full/);
+    await assert.rejects(rig.put(bucket, 'l', inlinePiece('2')), code('StorageFull'));
+    full = false;
+    for (let i = 0; i < 4; i++) await rig.host.advance(limits.fullRetryMs);
+    await first;
+    assert.equal(rig.metadata.failure(), undefined);
+    await rig.put(bucket, 'm', inlinePiece('3'));
+    assert.equal(rig.reader.bucket('bucket')!.counts.objects, 2);
+    const digest = rig.metadata.digest();
+    await rig.crash();
+    assert.deepEqual(rig.metadata.digest(), digest);
+  });
+
   it('keeps nothing that the log gives away again while it replays', async () => {
     const rig = await Rig.open();
     const bucket = await rig.bucket('bucket');

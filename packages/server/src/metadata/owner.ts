@@ -34,6 +34,8 @@ export interface MetadataOptions {
   readonly host: Host;
   /** Number of this shard, 16 bits. */
   readonly shard: number;
+  /** Bound of what the KV writes between two checkpoints; {@link limits.checkpointPendingBytes} when left out. */
+  readonly pendingBytes?: number;
 }
 
 /** Counted since the start. */
@@ -78,6 +80,8 @@ type Outcome =
   | { readonly proposal: Waiting; readonly reply: Reply }
   | { readonly proposal: Waiting; readonly cause: unknown };
 
+const isFull = (error: unknown): error is StoreError => error instanceof StoreError && error.code === 'StorageFull';
+
 /** The log refused an entry and wrote nothing of it. */
 class NotLogged extends Error {
   readonly error: StoreError;
@@ -103,6 +107,8 @@ class Owner implements Metadata {
   #pumping: Promise<void> | undefined;
   #now = 0;
   #failure: string | undefined;
+  /** While a durable entry waits for space in the KV. */
+  #full = false;
   #closed = false;
   #entries = 0;
   #entryBytes = 0;
@@ -130,6 +136,7 @@ class Owner implements Metadata {
   propose(command: Command): Promise<{ readonly reply: Reply; readonly position: number }> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined || this.#closed) return reject(this.#unavailable());
+      if (this.#full) return reject(new StoreError('StorageFull'));
       if (this.#queue.length >= limits.waitingProposals) return reject(new StoreError('SlowDown', { retryAfter: 1 }));
       this.#queue.push({ command, resolve, reject });
       this.#pumping ??= this.#pump();
@@ -162,7 +169,7 @@ class Owner implements Metadata {
         const payload = encodeEntry(proposals);
         const entry = await this.#append(payload);
         invariant(entry.position === position, 'the owner alone appends to its log');
-        this.#replica.commit(overlay, entry);
+        await this.#commit(this.#replica.stage(overlay, entry));
         this.#entries++;
         this.#entryBytes += payload.length;
         this.#progress.reached(position);
@@ -189,8 +196,28 @@ class Owner implements Metadata {
     try {
       return await this.#log.append(payload);
     } catch (error) {
-      if (error instanceof StoreError && error.code === 'StorageFull') throw new NotLogged(error);
+      if (isFull(error)) throw new NotLogged(error);
       throw error;
+    }
+  }
+
+  /**
+   * The entry is durable and so has happened: when the KV has no space for it, it waits for some, and nothing new is taken meanwhile. A
+   * checkpoint may make some at once, because what was freed since the last one can then be used.
+   */
+  async #commit(step: () => void): Promise<void> {
+    for (;;) {
+      try {
+        step();
+        this.#full = false;
+        return;
+      } catch (cause) {
+        if (!isFull(cause) || this.#closed) throw cause;
+        this.#full = true;
+        for (const proposal of this.#queue.splice(0)) proposal.reject(new StoreError('StorageFull', { cause }));
+      }
+      await this.#checkpoints.now();
+      await this.#host.timers.sleep(limits.fullRetryMs);
     }
   }
 
@@ -260,7 +287,7 @@ class Owner implements Metadata {
   }
 
   failure(): string | undefined {
-    return this.#failure;
+    return this.#failure ?? (this.#full ? 'the disk is full; it goes on when there is space' : undefined);
   }
 
   statistics(): MetadataStatistics {

@@ -36,6 +36,11 @@ export class Replica {
 
   /** Commits what an overlay of this replica's KV holds, as the state after `entry`. */
   commit(overlay: Overlay, entry: Pick<LogEntry, 'position' | 'epoch' | 'hash'>): void {
+    this.stage(overlay, entry)();
+  }
+
+  /** The commit as a step that can be made again when the KV refused it; nothing else may be staged before it was made. */
+  stage(overlay: Overlay, entry: Pick<LogEntry, 'position' | 'epoch' | 'hash'>): () => void {
     const changes: KvChange[] = [];
     for (const { key, before, after } of overlay.changes()) {
       this.#digest.change(key, before, after);
@@ -44,8 +49,10 @@ export class Replica {
     const { position, epoch, hash } = entry;
     const applied = { position, epoch, hash: Buffer.from(hash), digest: this.#digest.value() };
     changes.push([appliedKey, encodeApplied(applied)]);
-    this.#kv.commit(changes);
-    this.#applied = applied;
+    return () => {
+      this.#kv.commit(changes);
+      this.#applied = applied;
+    };
   }
 
   /**

@@ -194,3 +194,29 @@ it('fails every error of a volume cleanly, whichever call it is', async () => {
     await log.close();
   }
 });
+
+it('makes a smaller segment when one of full size would take the last space', async () => {
+  const MiB = 1024 * 1024;
+  const limits = { segmentBytes: 16 * MiB, tailBytes: 64 * MiB, entryBytes: MiB };
+  const inner = memoryVolume({ capacity: 36 * MiB });
+  const log = await openEmbeddedLog({ volume: inner, host, limits });
+  const entry = payload(1, MiB - 1000);
+  // 8 MiB, then 16, of which there is no room for a second; then 8 again.
+  for (let i = 1; i <= 28; i++) await log.append(entry);
+  const sizes = await Promise.all(
+    (await inner.list())
+      .filter((name) => name.startsWith('segment-'))
+      .map(async (name) => (await inner.open(name, 'read')).size()),
+  );
+  assert.deepEqual(sizes, [8 * MiB, 16 * MiB, 8 * MiB]);
+  await assert.rejects(async () => {
+    for (;;) await log.append(entry);
+  }, isCode('StorageFull'));
+  const { head } = log;
+  await log.trim(head);
+  await log.append(entry);
+  await log.close();
+  const again = await openEmbeddedLog({ volume: inner, host, limits });
+  assert.equal(again.head, head + 1);
+  await again.close();
+});

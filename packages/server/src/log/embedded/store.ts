@@ -1,5 +1,6 @@
 import { isSpaceExhausted, type Volume } from '../../device/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { encodeHead, type SegmentHead } from './format.ts';
 import { openSegment, positionInName, Segment, segmentName } from './segment.ts';
 
@@ -15,8 +16,8 @@ const draft = 'draft';
 const sparePrefix = 'spare-';
 /** More trimmed segments than these are removed. */
 const sparesKept = 2;
-/** Size of a new log's first segment at most. */
-const firstSegmentBytes = 8 * 1024 * 1024;
+/** Size at most of a new log's first segment, and of one that is made when the disk is nearly full. */
+const smallSegmentBytes = 8 * 1024 * 1024;
 const zeros = Buffer.alloc(1024 * 1024);
 /** Filled between two syncs: a long queue of writes would stand in the way of appends. */
 const fillBytes = 8 * 1024 * 1024;
@@ -24,7 +25,8 @@ const fillBytes = 8 * 1024 * 1024;
 export class SegmentStore {
   readonly #volume: Volume;
   readonly #segmentBytes: number;
-  readonly #spares: string[] = [];
+  /** Files of full size, but for small ones that a nearly full disk had room for; those are used first. */
+  readonly #spares: { readonly name: string; readonly bytes: number }[] = [];
   #spareNumber = 0;
   #filling: Promise<void> | undefined;
 
@@ -57,19 +59,31 @@ export class SegmentStore {
     const file = await this.#volume.open(name, 'read');
     const size = await file.size();
     await file.close();
-    if (size === this.#segmentBytes && this.#spares.length < sparesKept) this.#spares.push(name);
-    else await this.#volume.remove(name);
+    if (size === this.#segmentBytes && this.#spares.length < sparesKept) {
+      this.#spares.push({ name, bytes: size });
+    } else await this.#volume.remove(name);
   }
 
   /** Makes a spare if there is none; calls at the same time share one. Full space is a StoreError StorageFull and harms nothing. */
   prepare(): Promise<void> {
     if (this.#spares.length > 0) return Promise.resolve();
-    this.#filling ??= this.#makeSpare(this.#segmentBytes)
-      .then((name) => void this.#spares.push(name))
+    this.#filling ??= this.#affordable()
+      .then(async (bytes) => void this.#spares.push({ name: await this.#makeSpare(bytes), bytes }))
       .finally(() => {
         this.#filling = undefined;
       });
     return this.#filling;
+  }
+
+  get #smallBytes(): number {
+    return Math.min(this.#segmentBytes, smallSegmentBytes);
+  }
+
+  /** A segment of full size must not take what the KV needs to apply its entries; a small one may, because deleting needs both. */
+  async #affordable(): Promise<number> {
+    const { total, free } = await this.#volume.capacity();
+    const reserve = Math.min(limits.deviceReserveBytes, Math.floor(total / 16));
+    return free - this.#segmentBytes >= reserve ? this.#segmentBytes : this.#smallBytes;
   }
 
   /** Resolves when nothing is being done in the background. */
@@ -114,14 +128,15 @@ export class SegmentStore {
 
   /** Makes the first segment of a new log: a small one, because somebody waits for it. */
   async found(head: SegmentHead): Promise<Segment> {
-    const bytes = Math.min(this.#segmentBytes, firstSegmentBytes);
+    const bytes = this.#smallBytes;
     return this.#place(await this.#makeSpare(bytes), head, bytes);
   }
 
   /** Begins a segment: it is part of the log, durably, when this resolves. */
   async begin(head: SegmentHead): Promise<Segment> {
     await this.prepare();
-    return this.#place(this.#spares.pop() as string, head, this.#segmentBytes);
+    const { name, bytes } = this.#spares.pop() as { name: string; bytes: number };
+    return this.#place(name, head, bytes);
   }
 
   async #place(spare: string, head: SegmentHead, bytes: number): Promise<Segment> {
@@ -145,7 +160,7 @@ export class SegmentStore {
       const name = this.#nextSpare();
       await this.#volume.rename(segment.name, name);
       await this.#volume.syncDirectory();
-      this.#spares.push(name);
+      this.#spares.push({ name, bytes: segment.size });
     } else {
       await this.#volume.remove(segment.name);
       await this.#volume.syncDirectory();

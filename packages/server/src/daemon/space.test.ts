@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
+import { afterEach, it, mock } from 'node:test';
+import { manualHost } from '../host/index.ts';
+import type { Command, Proposer } from '../metadata/index.ts';
+import { MetadataSpace, pendingBytesOf } from './space.ts';
+
+const MiB = 1024 * 1024;
+
+afterEach(() => {
+  mock.restoreAll();
+  syncBuiltinESMExports();
+});
+
+function disk(totalMiB: number): { freeMiB: number } {
+  const state = { freeMiB: totalMiB };
+  mock.method(fs, 'statfsSync', () => ({ blocks: totalMiB, bavail: state.freeMiB, bsize: MiB }));
+  syncBuiltinESMExports();
+  return state;
+}
+
+const put = (body: object) => ({ type: 'object.put', pieces: [{ body }] }) as unknown as Command;
+const inline = put({ inline: Buffer.alloc(1) });
+const large = put({ stripes: [] });
+const remove = { type: 'object.delete' } as unknown as Command;
+
+it('refuses bytes first, then rows, and never what removes; space that the KV has free counts', async () => {
+  const state = disk(320); // Reserve 20 MiB.
+  const kv = { freeBytes: 0, fileBytes: 0, rows: 0, pendingBytes: 0 };
+  const { clock, advance } = manualHost();
+  const taken: Proposer = { propose: () => Promise.resolve({ reply: { type: 'done' }, position: 1 }) };
+  const guarded = new MetadataSpace('/', { statistics: () => kv }, clock);
+  const proposer = guarded.guard(taken);
+  const outcomes = async () => {
+    await advance(20);
+    const all = await Promise.allSettled([inline, large, remove].map((command) => proposer.propose(command)));
+    return all.map((one) => (one.status === 'fulfilled' ? 'taken' : (one.reason as { code: string }).code));
+  };
+  assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
+  state.freeMiB = 9;
+  assert.deepEqual(await outcomes(), ['StorageFull', 'taken', 'taken']);
+  kv.freeBytes = MiB;
+  assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
+  kv.freeBytes = 0;
+  state.freeMiB = 4;
+  assert.deepEqual(await outcomes(), ['StorageFull', 'StorageFull', 'taken']);
+  kv.freeBytes = 100 * MiB;
+  state.freeMiB = 2;
+  assert.deepEqual(await outcomes(), ['StorageFull', 'StorageFull', 'taken'], 'the log needs space of the disk');
+  state.freeMiB = 11;
+  assert.deepEqual(guarded.room, { rows: false, bytes: false }, 'the answer of a moment ago');
+  assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
+});
+
+it('a small disk bounds what is pending between two checkpoints', () => {
+  disk(320);
+  assert.equal(pendingBytesOf(tmpdir()), 2.5 * MiB);
+  mock.restoreAll();
+  disk(1024 * 1024);
+  assert.equal(pendingBytesOf(tmpdir()), 64 * MiB);
+});
