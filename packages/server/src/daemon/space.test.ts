@@ -34,7 +34,8 @@ it('refuses bytes first, then rows, and never what removes; space that the KV ha
   const guarded = new MetadataSpace('/', { statistics: () => kv }, clock);
   const proposer = guarded.guard(taken);
   const outcomes = async () => {
-    await advance(20);
+    advance(20);
+    await Promise.resolve();
     const all = await Promise.allSettled([inline, large, remove].map((command) => proposer.propose(command)));
     return all.map((one) => (one.status === 'fulfilled' ? 'taken' : (one.reason as { code: string }).code));
   };

@@ -110,7 +110,10 @@ describe('the owner', () => {
     assert.match(rig.metadata.failure()!, /the disk is full/);
     await assert.rejects(rig.put(bucket, 'l', inlinePiece('2')), code('StorageFull'));
     full = false;
-    for (let i = 0; i < 4; i++) await rig.host.advance(limits.fullRetryMs);
+    for (let i = 0; i < 4; i++) {
+      rig.host.advance(limits.fullRetryMs);
+      await Promise.resolve();
+    }
     await first;
     assert.equal(rig.metadata.failure(), undefined);
     await rig.put(bucket, 'm', inlinePiece('3'));

@@ -1,0 +1,242 @@
+/*
+ * A disk that fills up: the server refuses what adds, by name, and goes on with the rest; space that was freed is used again.
+ *
+ * Needs a file system of its own, so root (or a mount namespace in which mounting is permitted).
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Answer, pathOf, send } from '../src/request.ts';
+import { bearer, fsck, startLiving } from './process.support.ts';
+
+const MiB = 1 << 20;
+/** Smaller where syncs take their time. */
+const diskMiB = { tmpfs: 300, ext4: 200 } as const;
+const big = randomBytes(MiB);
+const small = randomBytes(1000);
+const bodyOf = (key: string) => (key.startsWith('big') ? big : small);
+
+const run = (command: string, ...args: string[]) => spawnSync(command, args, { encoding: 'utf8' });
+
+/** Mounts a small file system; undefined (and the test skipped, saying why) where that is not permitted. */
+function smallDisk(test: TestContext, kind: 'tmpfs' | 'ext4'): string | undefined {
+  const folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), `dsom-full-${kind}-`));
+  const disk = path.join(folder, 'disk');
+  mkdirSync(disk);
+  let mounted: ReturnType<typeof run>;
+  if (kind === 'tmpfs') mounted = run('mount', '-t', 'tmpfs', '-o', `size=${diskMiB.tmpfs}m`, 'tmpfs', disk);
+  else {
+    const image = path.join(folder, 'image');
+    const fd = openSync(image, 'w');
+    ftruncateSync(fd, diskMiB.ext4 * MiB);
+    closeSync(fd);
+    const made = run('mkfs.ext4', '-q', '-m', '0', '-F', image);
+    mounted = made.status === 0 ? run('mount', '-o', 'loop', image, disk) : made;
+  }
+  if (mounted.status !== 0) {
+    rmSync(folder, { recursive: true, force: true });
+    test.skip(`a ${kind} cannot be mounted here: ${mounted.error?.message ?? mounted.stderr.trim()}`);
+    return undefined;
+  }
+  // In a failed test too; lazily, because a killed server may still hold files.
+  const clear = () => {
+    run('umount', '-l', disk);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', clear);
+  test.after(() => {
+    process.removeListener('exit', clear);
+    clear();
+  });
+  return disk;
+}
+
+/** Eight at a time. */
+async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) await work(items[next++] as Item);
+  };
+  await Promise.all(Array.from({ length: 8 }, lane));
+}
+
+type Living = Awaited<ReturnType<typeof startLiving>>;
+
+class Store {
+  server: Living;
+  readonly #data: readonly string[];
+  readonly kept = new Set<string>();
+
+  constructor(data: readonly string[], server: Living) {
+    this.#data = data;
+    this.server = server;
+  }
+
+  static async start(data: readonly string[]): Promise<Store> {
+    const store = new Store(data, await startLiving(data));
+    assert.equal((await send(store.server.endpoint, 'PUT', '/full')).status, 200);
+    return store;
+  }
+
+  async restart(signal: NodeJS.Signals): Promise<void> {
+    const code = await this.server.stop(signal);
+    if (signal === 'SIGTERM') assert.equal(code, 0, this.server.output());
+    this.server = await startLiving(this.#data);
+  }
+
+  async put(key: string): Promise<Answer> {
+    const answer = await send(this.server.endpoint, 'PUT', pathOf('full', key), { body: bodyOf(key) });
+    if (answer.status === 200) this.kept.add(key);
+    return answer;
+  }
+
+  async remove(key: string): Promise<void> {
+    const answer = await send(this.server.endpoint, 'DELETE', pathOf('full', key));
+    assert.equal(answer.status, 204, `DELETE ${key} while full: ${answer.text()}`);
+    this.kept.delete(key);
+  }
+
+  async removeSome(prefix: string, count: number): Promise<void> {
+    const keys = [...this.kept].filter((key) => key.startsWith(prefix)).slice(0, count);
+    await inParallel(keys, (key) => this.remove(key));
+  }
+
+  /** Puts until one is refused, eight at a time; every refusal is the right one. */
+  async fill(prefix: string): Promise<number> {
+    for (let count = 0; count < 20_000; count += 8) {
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => this.put(`${prefix}${count + index}`)));
+      const refused = answers.filter(({ status }) => status !== 200);
+      for (const answer of refused)
+        assert.deepEqual([answer.status, answer.element('Code')], [507, 'StorageFull'], answer.text());
+      if (refused.length > 0) return count;
+    }
+    throw new Error('the disk never filled up');
+  }
+
+  async until(what: string, done: () => Promise<boolean>, seconds = 15): Promise<void> {
+    const deadline = performance.now() + seconds * 1000;
+    while (!(await done())) {
+      assert.ok(performance.now() < deadline, `${what}: not within ${seconds} s; ${await this.readiness()}`);
+      await sleep(250);
+    }
+  }
+
+  async readiness(): Promise<string> {
+    const answer = await send(this.server.endpoint, 'GET', '/-/health/ready', { anonymous: true });
+    return `${answer.status} ${answer.text().trim()}`;
+  }
+
+  async verify(): Promise<void> {
+    await inParallel([...this.kept], async (key) => {
+      const answer = await send(this.server.endpoint, 'GET', pathOf('full', key));
+      assert.equal(answer.status, 200, `${key} was acknowledged: ${answer.text().slice(0, 300)}`);
+      assert.ok(answer.complete && answer.body.equals(bodyOf(key)), `${key} has other bytes`);
+    });
+  }
+}
+
+for (const kind of ['tmpfs', 'ext4'] as const)
+  test(`a full disk (${kind}): writes are refused, everything else works, nothing is lost`, {
+    timeout: 180_000,
+  }, async (t) => {
+    const disk = smallDisk(t, kind);
+    if (disk === undefined) return;
+    const store = await Store.start([path.join(disk, 'data')]);
+    t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+    assert.ok((await store.fill('big')) > diskMiB[kind] / 2, 'most of the disk holds objects');
+    await store.fill('small');
+    await store.until('not ready', async () => (await store.readiness()).startsWith('503'));
+
+    const { endpoint } = store.server;
+    const native = await fetch(`${endpoint}/-/v1/buckets/full/objects/native`, {
+      method: 'PUT',
+      headers: { authorization: bearer },
+      body: small,
+    });
+    assert.equal(native.status, 507, await native.clone().text());
+    assert.match(await native.text(), /StorageFull/);
+    const [first] = store.kept;
+    assert.equal((await send(endpoint, 'HEAD', pathOf('full', first))).status, 200);
+    const listed = await send(endpoint, 'GET', '/full', { query: { 'list-type': '2' } });
+    assert.equal(listed.elements('Key').length, 1000);
+    assert.equal((await send(endpoint, 'GET', '/-/health/live', { anonymous: true })).status, 200);
+
+    await store.restart('SIGTERM');
+    assert.match(await store.readiness(), /^503/);
+    await store.restart('SIGKILL');
+    assert.match(await store.readiness(), /^503/);
+    await store.verify();
+
+    await store.removeSome('big', 40);
+    await store.until('a large write after deletes', async () => (await store.put('big-again')).status === 200);
+    await store.until('ready again', async () => (await store.readiness()).startsWith('200'));
+    await store.removeSome('small', 1500);
+    await store.until('a small write after deletes', async () => (await store.put('small-again')).status === 200);
+
+    // And once more to the brim, in the space that was freed.
+    await store.fill('small-second');
+    await store.fill('big-second');
+    await store.restart('SIGKILL');
+    await store.verify();
+    assert.deepEqual((await fsck(store.server.endpoint)).counts, {});
+    assert.equal(await store.server.stop(), 0);
+  });
+
+test('somebody else fills the disk to its last byte: no answer lies, and it goes on when there is space', {
+  timeout: 120_000,
+}, async (t) => {
+  const disk = smallDisk(t, 'tmpfs');
+  if (disk === undefined) return;
+  const store = await Store.start([path.join(disk, 'data')]);
+  t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+  for (let i = 0; i < 200; i++) await store.put(`small${i}`);
+  for (let i = 0; i < 8; i++) await store.put(`big${i}`);
+  const foreign = path.join(disk, 'foreign');
+  // Under load, so that it strikes between the log and the state, too.
+  let going = true;
+  const statuses = new Map<number, number>();
+  const load = Array.from({ length: 4 }, async (_, writer) => {
+    for (let i = 0; going; i++) {
+      const { status } = await store.put(`${i % 20 === 0 ? 'big' : 'small'}-load-${writer}-${i}`);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }
+  });
+  const fd = openSync(foreign, 'w');
+  const end = performance.now() + 4000;
+  while (performance.now() < end) {
+    try {
+      writeSync(fd, big);
+    } catch {
+      try {
+        writeSync(fd, Buffer.alloc(4096));
+      } catch {
+        await sleep(20);
+      }
+    }
+  }
+  closeSync(fd);
+  going = false;
+  await Promise.all(load);
+  assert.ok((statuses.get(507) ?? 0) > 0, JSON.stringify([...statuses]));
+  assert.deepEqual(
+    [...statuses.keys()].filter((status) => ![200, 507].includes(status)),
+    [],
+    JSON.stringify([...statuses]),
+  );
+  assert.equal(statfsSync(disk).bavail, 0);
+  assert.match(await store.readiness(), /^503/);
+  await store.verify();
+  rmSync(foreign);
+  await store.until('ready again', async () => (await store.readiness()).startsWith('200'));
+  assert.equal((await store.put('small-after')).status, 200);
+  assert.equal((await store.put('big-after')).status, 200);
+  await store.restart('SIGKILL');
+  await store.verify();
+  assert.deepEqual((await fsck(store.server.endpoint)).counts, {});
+  assert.equal(await store.server.stop(), 0);
+});
