@@ -1,7 +1,6 @@
 import { fileVolume } from '../device/index.ts';
 import type { DamageReport } from '../durability/index.ts';
 import {
-  type Check,
   type Collector,
   type CollectorReport,
   createCollector,
@@ -19,6 +18,7 @@ import type { Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
+import { CheckRuns } from './checks.ts';
 import type { Config } from './config.ts';
 import type { Owner } from './owner.ts';
 import type { Link } from './port.ts';
@@ -168,45 +168,3 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
 }
 
 const isoOrNull = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());
-
-/** The cross-check that runs now, as lines that a client fetches piece by piece. One at a time. */
-class CheckRuns {
-  readonly #begin: () => Check;
-  #id = 0;
-  #check: Check | undefined;
-  #outcome: { readonly lines: readonly unknown[] } | undefined;
-
-  constructor(begin: () => Check) {
-    this.#begin = begin;
-  }
-
-  /** Joins the one under way, or starts another. */
-  start(): number {
-    if (this.#check && !this.#outcome) return this.#id;
-    this.#outcome = undefined;
-    const check = this.#begin();
-    this.#check = check;
-    this.#id++;
-    check.report.then(
-      ({ findings, counts, totals, unchecked }) => {
-        this.#outcome = {
-          lines: [
-            ...findings.map((finding) => ({ type: 'finding', ...finding })),
-            { type: 'summary', counts, totals, unchecked },
-          ],
-        };
-      },
-      (cause: Error) => {
-        this.#outcome = { lines: [{ type: 'error', message: cause.message }] };
-      },
-    );
-    return this.#id;
-  }
-
-  news(id: number): { readonly lines: readonly unknown[]; readonly done: boolean } {
-    if (id !== this.#id || !this.#check)
-      return { lines: [{ type: 'error', message: 'this check is over: start another' }], done: true };
-    if (this.#outcome) return { lines: this.#outcome.lines, done: true };
-    return { lines: [{ type: 'progress', ...this.#check.progress() }], done: false };
-  }
-}

@@ -1,5 +1,6 @@
 import { crossCheck } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
+import { reportLines } from './checks.ts';
 import { openOwner } from './owner.ts';
 
 /**
@@ -21,9 +22,7 @@ export async function* checkStopped(data: readonly string[]): AsyncGenerator<Rea
       await Promise.race([host.timers.sleep(500), ended]);
       yield { type: 'progress', ...check.progress() };
     }
-    const { findings, counts, totals, unchecked } = await check.report;
-    for (const finding of findings) yield { type: 'finding', ...finding };
-    yield { type: 'summary', counts, totals, unchecked };
+    yield* reportLines(await check.report);
   } finally {
     await owner.close();
   }

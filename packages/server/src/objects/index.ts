@@ -2,4 +2,14 @@ export { readOutcome } from './conditions.ts';
 export { etagText } from './etag.ts';
 export { gukText, parseGuk, parseVersionId, uploadIdText, versionIdText } from './ids.ts';
 export { createObjectService } from './service.ts';
-export type { CopySource, Describing, Expected, Incoming, ObjectService, ReadResult, Slice, Tags } from './types.ts';
+export type {
+  CopySource,
+  Describing,
+  Expected,
+  Incoming,
+  ObjectService,
+  PutRequest,
+  ReadResult,
+  Slice,
+  Tags,
+} from './types.ts';

@@ -6,7 +6,6 @@ import type { Describing, Tags } from '../../objects/index.ts';
 import { decodeWords } from '../http/header-text.ts';
 import { parseRedundancy } from '../http/redundancy.ts';
 import { header, type S3Call } from './call.ts';
-import { invalidArgument } from './failure.ts';
 import { tagsOfHeader } from './tags.ts';
 
 /** Fields of a description and the headers that carry them, both ways. */
@@ -87,9 +86,5 @@ const redundancyHeader = 'x-dsom-redundancy';
 /** x-dsom-redundancy: `copies=2`, or the JSON of the native interface, `{"copies":2}`. */
 export function redundancyOf(call: S3Call): Redundancy | undefined {
   const text = header(call, redundancyHeader);
-  if (text === undefined) return undefined;
-  const redundancy = parseRedundancy(text);
-  if (redundancy) return redundancy;
-  if (/data|parity|hot|cold/.test(text)) throw new StoreError('UnsupportedRedundancy');
-  throw invalidArgument(redundancyHeader, text, 'The redundancy is given as copies=N or {"copies":N}.');
+  return text === undefined ? undefined : parseRedundancy(text);
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { realHost } from '../../host/index.ts';
 import { type Harness, startHarness } from './harness.support.ts';
 import { type FakeObjects, fakeObjects } from './objects.support.ts';
 
@@ -9,7 +8,6 @@ import { type FakeObjects, fakeObjects } from './objects.support.ts';
 
 let fake: FakeObjects;
 let s3: Harness;
-const { timers } = realHost();
 const large = Buffer.alloc(8 * 1024 * 1024, '0123456789');
 
 before(async () => {
@@ -24,17 +22,6 @@ beforeEach(() => {
   s3.telemetry.length = 0;
   s3.logged.length = 0;
 });
-
-/** Waits until `condition` holds; fails after two seconds. */
-async function _until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (condition()) return;
-    await timers.sleep(10);
-  }
-  assert.fail(`never came: ${what}`);
-}
-
-const _answers = (text: string) => text.match(/HTTP\/1\.1 \d{3}/g) ?? [];
 
 describe('any request at all', () => {
   it('is answered below 500, or by name with 501', async () => {

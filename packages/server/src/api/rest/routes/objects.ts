@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { permits } from '../../../access/index.ts';
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
-import { parseGuk, versionIdText } from '../../../objects/index.ts';
+import { type PutRequest, parseGuk, versionIdText } from '../../../objects/index.ts';
 import { incoming } from '../body.ts';
 import { guardOf, keyBytes } from '../conditions.ts';
 import { describing, objectHeaders, redundancyOf, sliceOf, wireHeaders } from '../objects.ts';
@@ -31,6 +31,20 @@ async function read(call: RestCall<z.output<typeof versionQuery>, undefined>): P
   await call.exchange.stream(status, headers, length, found.open(slice), () => {});
 }
 
+/** What PUT and append are given alike. */
+function writeOf(call: RestCall): PutRequest {
+  const key = keyOf(call);
+  return {
+    ...incoming(call.exchange, call.payload, limits.singlePutBytes),
+    ...describing(call),
+    bucket: bucketOf(call),
+    key,
+    owner: call.owner,
+    guard: guardOf(call),
+    redundancy: redundancyOf(call),
+  };
+}
+
 const copySource = z.strictObject({ bucket: z.string(), key: z.string(), versionId: z.string().optional() });
 
 export const objectRoutes: readonly Route[] = [
@@ -44,19 +58,9 @@ export const objectRoutes: readonly Route[] = [
     body: 'bytes',
     answer: { status: 200, body: objectShape },
     async run(call) {
-      const key = keyOf(call);
-      const { body, expected } = incoming(call.exchange, call.payload, limits.singlePutBytes);
-      const { version, position } = await call.service.objects.put({
-        ...describing(call),
-        bucket: bucketOf(call),
-        key,
-        owner: call.owner,
-        body,
-        expected,
-        guard: guardOf(call),
-        redundancy: redundancyOf(call),
-      });
-      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+      const request = writeOf(call);
+      const { version, position } = await call.service.objects.put(request);
+      call.json(200, objectJson(request.bucket, request.key, version), call.headers(position));
     },
   }),
   route({
@@ -143,20 +147,9 @@ export const objectRoutes: readonly Route[] = [
     body: 'bytes',
     answer: { status: 200, body: objectShape },
     async run(call) {
-      const key = keyOf(call);
-      const { body, expected } = incoming(call.exchange, call.payload, limits.singlePutBytes);
-      const { version, position } = await call.service.objects.append({
-        ...describing(call),
-        bucket: bucketOf(call),
-        key,
-        owner: call.owner,
-        body,
-        expected,
-        guard: guardOf(call),
-        redundancy: redundancyOf(call),
-        offset: call.query.offset,
-      });
-      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+      const request = writeOf(call);
+      const { version, position } = await call.service.objects.append({ ...request, offset: call.query.offset });
+      call.json(200, objectJson(request.bucket, request.key, version), call.headers(position));
     },
   }),
   route({
