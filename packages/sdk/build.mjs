@@ -1,6 +1,7 @@
 /*
  * Makes dist/, the package that is published: compiled modules, declarations, and a package.json that points to them. The package.json here points
- * to the sources, so that the workspace runs without a build; hence it is private and dist/ is what `npm publish` is given.
+ * to the sources, so that the workspace runs without a build; hence it is private and dist/ is what `npm publish` is given. A folder given as parameter
+ * is made in its place.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,11 +10,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const dist = path.join(here, 'dist');
+const dist = path.resolve(process.argv[2] ?? path.join(here, 'dist'));
 rmSync(dist, { recursive: true, force: true });
 
 const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
-execFileSync(process.execPath, [tsc, '-p', path.join(here, 'tsconfig.build.json')], { stdio: 'inherit' });
+execFileSync(process.execPath, [tsc, '-p', path.join(here, 'tsconfig.build.json'), '--outDir', dist], {
+  stdio: 'inherit',
+});
 
 // The compiler rewrites the endings of imports in modules, but not in declarations.
 for (const name of readdirSync(dist).filter((file) => file.endsWith('.d.ts'))) {

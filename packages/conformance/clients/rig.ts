@@ -30,26 +30,35 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-/** Client programs of Python live in a virtual environment outside the checkout, made once. */
-const pythonHome = path.join(tmpdir(), 'dsom-clients-python-1');
-const pythonPackages = ['boto3==1.44.8', 'awscli==1.46.3'];
+/** Client programs of Python live in virtual environments outside the checkout, each made once; s3fs wants another botocore than boto3. */
+const pythonPackages = {
+  'python-1': ['boto3==1.44.8', 'awscli==1.46.3'],
+  'python-minio-s3fs-1': ['minio==7.2.20', 's3fs==2026.9.0'],
+};
 
-export function python(): { readonly python: string; readonly aws: string } {
-  const found = { python: path.join(pythonHome, 'bin/python'), aws: path.join(pythonHome, 'bin/aws') };
-  if (!existsSync(found.aws)) {
-    execFileSync('python3', ['-m', 'venv', pythonHome], { stdio: 'inherit' });
-    execFileSync(path.join(pythonHome, 'bin/pip'), ['install', '--quiet', ...pythonPackages], { stdio: 'inherit' });
+export function python(name: keyof typeof pythonPackages = 'python-1'): {
+  readonly python: string;
+  readonly aws: string;
+} {
+  const home = path.join(tmpdir(), `dsom-clients-${name}`);
+  const found = { python: path.join(home, 'bin/python'), aws: path.join(home, 'bin/aws') };
+  const complete = path.join(home, 'complete');
+  if (!existsSync(complete)) {
+    execFileSync('python3', ['-m', 'venv', '--clear', home], { stdio: 'inherit' });
+    execFileSync(path.join(home, 'bin/pip'), ['install', '--quiet', ...pythonPackages[name]], { stdio: 'inherit' });
+    writeFileSync(complete, '');
   }
   return found;
 }
 
-export async function openRig(name: string): Promise<Rig> {
+/** @param prepare runs before the server starts, and answers flags for it */
+export async function openRig(name: string, prepare?: (scratch: string) => Promise<readonly string[]>): Promise<Rig> {
   const scratch = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), `dsom-clients-${name}-`));
   const data = path.join(scratch, 'data');
   const rig: Rig = {
     scratch,
     data,
-    server: await startServer([data]),
+    server: await startServer([data], { flags: (await prepare?.(scratch)) ?? [] }),
     run: (program, args, options = {}) =>
       new Promise((resolve, reject) => {
         const env: Record<string, string | undefined> = {

@@ -16,8 +16,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
-import { type Server, startServer } from '../src/server.ts';
-import { bearer, fsck, metric, scratch, startLiving } from './process.support.ts';
+import { credentials, type Server, startServer } from '../src/server.ts';
+import { bearer, dsom, fsck, metric, scratch, startLiving } from './process.support.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -123,9 +123,48 @@ test('two devices: damage of one never shows, is counted, and is repaired; then 
 
   await lay('a slab that is gone', () => rmSync(slabs(a).at(-1) as string));
   await heal('a slab that is gone');
+  await lay('an index that is gone', () => rmSync(path.join(b, 'device/index'), { recursive: true }));
+  assert.match(server.output(), /WARNING +the index of device .* was lost and has been made anew from its slabs/);
+  await heal('an index that is gone');
   await lay('nothing more', () => {});
   assert.equal(await metric(server.endpoint, 'dsom_bad_copies_total'), 0);
   assert.equal(await server.stop(), 0);
+});
+
+test('one device: its index is lost; everything reads back, nothing is overwritten, and the doctor tells', {
+  timeout: 120_000,
+}, async (t) => {
+  const data = path.join(scratch(t, 'damage-index'), 'only');
+  let server: Server = await startServer([data]);
+  t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
+  const contents = await fillBucket(server.endpoint);
+  for (const [key] of [...contents].filter((_, i) => i % 3 === 0)) {
+    assert.equal((await send(server.endpoint, 'DELETE', pathOf('damage', key))).status, 204);
+    contents.delete(key);
+  }
+  await server.stop('SIGKILL');
+  rmSync(path.join(data, 'device/index'), { recursive: true });
+  const before = await dsom(['doctor', '--data', data]);
+  assert.equal(before.code, 0, before.output);
+  assert.match(before.output, /! index .*data\.mdb and checkpoint missing/);
+
+  server = await startServer([data]);
+  const environment = {
+    DSOM_ENDPOINT: server.endpoint,
+    DSOM_ACCESS_KEY_ID: credentials.accessKeyId,
+    DSOM_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+  assert.match((await dsom(['doctor'], environment)).output, /the index of 1 was lost and made anew at the last start/);
+  await allRight(server.endpoint, contents, 'index lost');
+  for (const size of sizes) {
+    const body = randomBytes(size);
+    assert.equal((await send(server.endpoint, 'PUT', pathOf('damage', `new/${size}`), { body })).status, 200);
+    contents.set(`new/${size}`, body);
+  }
+  await allRight(server.endpoint, contents, 'index lost, then written to');
+  assert.deepEqual((await fsck(server.endpoint)).counts, {});
+  assert.equal(await server.stop(), 0);
+  assert.match((await dsom(['doctor', '--data', data])).output, /✓ index/);
 });
 
 test('one device: a damaged object is an error or a broken connection, never wrong bytes; the others are fine', {

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathOf, send } from '../src/request.ts';
+import { type Answer, pathOf, send } from '../src/request.ts';
 import { type Server, startServer } from '../src/server.ts';
 
 const cycles = Number(process.env['DSOM_KILL_CYCLES'] ?? 50);
@@ -42,10 +42,9 @@ async function writeOnce(
   server: Server,
   key: string,
   roll: () => number,
-): Promise<{ content: string | undefined; run: () => Promise<number> }> {
+): Promise<{ content: string | undefined; run: () => Promise<Answer> }> {
   const choice = roll();
-  if (choice < 0.15)
-    return { content: undefined, run: async () => (await send(server.endpoint, 'DELETE', pathOf('kill', key))).status };
+  if (choice < 0.15) return { content: undefined, run: () => send(server.endpoint, 'DELETE', pathOf('kill', key)) };
   const body = randomBytes(sizes[Math.floor(roll() * sizes.length)] as number);
   if (choice < 0.22) {
     const parts = [randomBytes(5 * MiB), body];
@@ -53,29 +52,29 @@ async function writeOnce(
   }
   return {
     content: md5(body),
-    run: async () => (await send(server.endpoint, 'PUT', pathOf('kill', key), { body })).status,
+    run: () => send(server.endpoint, 'PUT', pathOf('kill', key), { body }),
   };
 }
 
-async function multipart(server: Server, key: string, parts: readonly Buffer[]): Promise<number> {
+/** Answers the first refusal, else the completion. */
+async function multipart(server: Server, key: string, parts: readonly Buffer[]): Promise<Answer> {
   const target = pathOf('kill', key);
-  const uploadId = (await send(server.endpoint, 'POST', target, { query: { uploads: '' } })).element(
-    'UploadId',
-  ) as string;
+  const created = await send(server.endpoint, 'POST', target, { query: { uploads: '' } });
+  const uploadId = created.element('UploadId');
+  if (uploadId === undefined) return created;
   let list = '';
   for (const [index, body] of parts.entries()) {
     const answer = await send(server.endpoint, 'PUT', target, {
       query: { uploadId, partNumber: String(index + 1) },
       body,
     });
+    if (answer.status !== 200) return answer;
     list += `<Part><PartNumber>${index + 1}</PartNumber><ETag>${answer.headers.etag}</ETag></Part>`;
   }
-  return (
-    await send(server.endpoint, 'POST', target, {
-      query: { uploadId },
-      body: `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`,
-    })
-  ).status;
+  return send(server.endpoint, 'POST', target, {
+    query: { uploadId },
+    body: `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`,
+  });
 }
 
 test(`kill -9 under load, ${cycles} times (seed ${seed})`, { timeout: 60_000 + cycles * 20_000 }, async () => {
@@ -97,13 +96,14 @@ test(`kill -9 under load, ${cycles} times (seed ${seed})`, { timeout: 60_000 + c
         expected.set(key, state);
         const { content, run } = await writeOnce(server, key, roll);
         state.flying = { content };
-        let status: number;
+        let answer: Answer;
         try {
-          status = await run();
+          answer = await run();
         } catch {
           return;
         }
-        assert.ok(status === 200 || status === 204, `${key}: the server answered ${status}`);
+        const { status } = answer;
+        assert.ok(status === 200 || status === 204, `${key}: the server answered ${status} ${answer.text()}`);
         state.acknowledged = content;
         state.flying = undefined;
         acknowledged++;

@@ -67,13 +67,33 @@ test('appends are atomic, in order, and refuse a wrong offset', async () => {
     'InvalidWriteOffset',
   );
   assert.equal((await call('GET', 'buckets/native/objects/log')).text, text);
-  await Promise.all(Array.from({ length: 20 }, (_, i) => call('POST', 'buckets/native/objects/race?append', `${i};`)));
-  const parts = (await call('GET', 'buckets/native/objects/race')).text
-    .split(';')
-    .filter(Boolean)
-    .map(Number)
-    .sort((a, b) => a - b);
-  assert.ok(new Set(parts).size === parts.length, 'no append is there twice');
+  const path = 'buckets/native/objects/race?append';
+  const statuses = await Promise.all(
+    Array.from({ length: 20 }, async (_, i) => (await call('POST', path, `${i};`)).status),
+  );
+  assert.deepEqual(new Set(statuses), new Set([200]));
+  const parts = (await call('GET', 'buckets/native/objects/race')).text.split(';').filter(Boolean).map(Number);
+  assert.deepEqual(
+    parts.sort((a, b) => a - b),
+    Array.from({ length: 20 }, (_, i) => i),
+    'every append is there once',
+  );
+});
+
+test('a copy and its source are appended to each in its own way', async () => {
+  const base = 'b'.repeat(70_000);
+  await call('PUT', 'buckets/native/objects/base', base);
+  assert.equal(
+    (await call('POST', 'buckets/native/copy', { source: { bucket: 'native', key: 'base' }, key: 'twin' })).status,
+    200,
+  );
+  const before = await call('GET', 'buckets/native/objects/base');
+  await call('POST', `buckets/native/objects/twin?append&offset=${base.length}`, 'twin');
+  const after = await call('GET', 'buckets/native/objects/base');
+  assert.deepEqual([after.text, after.headers.get('etag')], [before.text, before.headers.get('etag')]);
+  await call('POST', `buckets/native/objects/base?append&offset=${base.length}`, 'base');
+  assert.equal((await call('GET', 'buckets/native/objects/base')).text, `${base}base`);
+  assert.equal((await call('GET', 'buckets/native/objects/twin')).text, `${base}twin`);
 });
 
 test('a metadata patch changes metadata and keeps the bytes', async () => {
@@ -89,6 +109,45 @@ test('a metadata patch changes metadata and keeps the bytes', async () => {
   const got = await call('GET', 'buckets/native/objects/patched');
   assert.equal(got.text, 'y'.repeat(50_000));
   assert.equal(got.headers.get('content-type'), 'text/csv');
+});
+
+test('a patch is a JSON merge patch: null removes a name, or all of them', async () => {
+  await call('PUT', 'buckets/native/objects/merge', 'bytes', {
+    'content-type': 'text/plain',
+    'cache-control': 'no-store',
+    'x-dsom-metadata-a': '1',
+    'x-dsom-tags': 't=1&u=2',
+  });
+  const patch = async (change: object, query = '') => {
+    const { json, status, text } = await call('PATCH', `buckets/native/objects/merge${query}`, change);
+    assert.equal(status, 200, text);
+    const { contentType, cacheControl, metadata, tags } = json;
+    return { contentType, cacheControl, metadata, tags };
+  };
+  assert.deepEqual(await patch({ headers: { cacheControl: null }, tags: { t: null, v: '3' } }), {
+    contentType: 'text/plain',
+    cacheControl: undefined,
+    metadata: { a: '1' },
+    tags: { u: '2', v: '3' },
+  });
+  assert.equal((await call('GET', 'buckets/native/objects/merge')).headers.get('cache-control'), null);
+  const bare = await patch({ headers: null, metadata: null, tags: null }, '?versionId=null');
+  assert.deepEqual(bare, { contentType: undefined, cacheControl: undefined, metadata: {}, tags: {} });
+  const names = Array.from({ length: 16 }, (_, i) => `n${i}`);
+  await Promise.all(
+    names.map((name, i) => patch({ metadata: { [name.toUpperCase()]: 'set' } }, i % 2 === 0 ? '' : '?versionId=null')),
+  );
+  const { metadata } = await patch({});
+  assert.deepEqual(Object.keys(metadata as object).sort(), names.sort(), 'no patch is lost to another');
+  for (const wrong of [
+    { metadata: { 'a b': '1' } },
+    { metadata: { a: 1 } },
+    { headers: { other: 'x' } },
+    { more: 1 },
+  ]) {
+    const refused = await call('PATCH', 'buckets/native/objects/merge', wrong);
+    assert.deepEqual([refused.status, refused.json['code']], [400, 'InvalidArgument'], refused.text);
+  }
 });
 
 test('keys: made, used within their role, revoked', async () => {
@@ -136,6 +195,8 @@ test('the OpenAPI document names every route', async () => {
     '/-/admin/v1/fsck',
   ])
     assert.ok(paths[path], path);
+  const { patch } = paths['/-/v1/buckets/{bucket}/objects/{key}'] as { patch: { requestBody: { content: object } } };
+  assert.deepEqual(Object.keys(patch.requestBody.content), ['application/json', 'application/merge-patch+json']);
 });
 
 test('fsck finds nothing wrong with a sound store, and says how much it looked at', async () => {

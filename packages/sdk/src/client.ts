@@ -172,7 +172,7 @@ export class DsomClient {
     return objects.append(this.#shared.transport, bucket, key, bytes, options);
   }
 
-  /** Changes metadata, HTTP fields or tags and leaves the bytes alone. */
+  /** Sets or removes (null) metadata, HTTP fields or tags, and leaves the bytes alone. */
   patch(
     bucket: string,
     key: string,

@@ -14,6 +14,8 @@ export interface Edges {
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   /** Runs `run` later, once; the answer cancels it. */
   readonly after: (milliseconds: number, run: () => void) => () => void;
+  /** Origin of the web page that this runs in; undefined outside of browsers. */
+  readonly page: () => string | undefined;
 }
 
 /** The edges of the platform: global fetch, clock, dice and timers. */
@@ -38,4 +40,5 @@ export const platformEdges: Edges = {
     const timer = setTimeout(run, milliseconds);
     return () => clearTimeout(timer);
   },
+  page: () => (globalThis as { readonly location?: { readonly origin: string } }).location?.origin,
 };

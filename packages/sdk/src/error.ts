@@ -89,6 +89,16 @@ const codeOfStatus: Readonly<Record<number, DsomErrorCode>> = {
   507: 'StorageFull',
 };
 
+/** What is said of such an answer. */
+const messageOfCode: Readonly<Record<string, string>> = {
+  NoSuchKey: 'The object does not exist.',
+  NoSuchVersion: 'The version does not exist.',
+  NoSuchBucket: 'The bucket does not exist.',
+  NotModified: 'The object has not changed.',
+  PreconditionFailed: 'A condition of the request does not hold.',
+  AccessDenied: 'The keys do not permit this.',
+};
+
 interface Told {
   readonly code: string | undefined;
   readonly message: string | undefined;
@@ -140,7 +150,9 @@ export async function errorOf(response: Response, now: number): Promise<DsomErro
   const code = told?.code ?? headers.get('x-dsom-error-code') ?? codeOfStatus[status] ?? `Http${status}`;
   return new DsomError(code, {
     message:
-      told?.message ?? `The server answered ${status}${response.statusText === '' ? '' : ` ${response.statusText}`}.`,
+      told?.message ??
+      messageOfCode[code] ??
+      `The server answered ${status}${response.statusText === '' ? '' : ` ${response.statusText}`}.`,
     status,
     requestId: told?.requestId ?? headers.get('x-amz-request-id') ?? undefined,
     resource: told?.resource,

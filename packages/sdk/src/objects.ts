@@ -143,7 +143,7 @@ export function append(
     method: 'POST',
     path: restObjectPath(bucket, key),
     query: { append: '', offset: options.offset },
-    headers: { ...describingHeaders(options), ...writeConditionHeaders(options) },
+    headers: { ...describingHeaders(options, 'rest'), ...writeConditionHeaders(options) },
     body: bytes,
     repeatable: false,
     signal: options.signal,
@@ -152,16 +152,18 @@ export function append(
   });
 }
 
+/** A JSON merge patch (RFC 7396): each name is set, or removed with null; others stay. null in place of names removes all. */
 export interface PatchRequest {
-  /** Entries to set; null removes one. Others stay. */
-  readonly metadata?: Readonly<Record<string, string | null>> | undefined;
-  /** HTTP fields to set. */
-  readonly headers?: ContentFields | undefined;
-  /** Replaces all tags. */
-  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly metadata?: Readonly<Record<string, string | null>> | null | undefined;
+  /** HTTP fields. */
+  readonly headers?: { readonly [Field in keyof ContentFields]: ContentFields[Field] | null } | null | undefined;
+  readonly tags?: Readonly<Record<string, string | null>> | null | undefined;
 }
 
-/** Changes what is said about an object without touching its bytes. With versioning this makes a new version. */
+/**
+ * Changes what is said about an object without touching its bytes. With versioning this makes a new version, unless `versionId` names the one
+ * to change. The server works it out in one step: no change is lost to another of the same moment.
+ */
 export function patch(
   transport: Transport,
   bucket: string,

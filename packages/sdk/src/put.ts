@@ -30,8 +30,17 @@ export function writeConditionHeaders(options: WriteConditions): Record<string, 
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Headers of a PUT, or of the start of a multipart upload. */
-export function describingHeaders(description: ObjectDescription): Record<string, string | undefined> {
+/** Names of the headers that say the same on the S3 side and on the REST side. */
+const names = {
+  s3: { metadata: 'x-amz-meta-', tags: 'x-amz-tagging', storageClass: 'x-amz-storage-class' },
+  rest: { metadata: 'x-dsom-metadata-', tags: 'x-dsom-tags', storageClass: 'x-dsom-storage-class' },
+} as const;
+
+/** Headers of a PUT, or of the start of a multipart upload; on the REST side, of an append. */
+export function describingHeaders(
+  description: ObjectDescription,
+  side: keyof typeof names = 's3',
+): Record<string, string | undefined> {
   const headers: Record<string, string | undefined> = {};
   for (const [field, header] of Object.entries(contentHeaders))
     headers[header] = description[field as keyof ContentFields];
@@ -40,11 +49,11 @@ export function describingHeaders(description: ObjectDescription): Record<string
       throw new DsomError('InvalidArgument', {
         message: `The metadata name ${JSON.stringify(name)} cannot be a header name.`,
       });
-    headers[`x-amz-meta-${name.toLowerCase()}`] = encodeHeader(value);
+    headers[`${names[side].metadata}${name.toLowerCase()}`] = encodeHeader(value);
   }
   const tags = new URLSearchParams(description.tags).toString();
-  if (tags !== '') headers['x-amz-tagging'] = tags;
-  headers['x-amz-storage-class'] = description.storageClass;
+  if (tags !== '') headers[names[side].tags] = tags;
+  headers[names[side].storageClass] = description.storageClass;
   if (description.redundancy) headers['x-dsom-redundancy'] = JSON.stringify(description.redundancy);
   return headers;
 }

@@ -36,6 +36,23 @@ test('a failing server is asked again, with waits below bounds that double', asy
   assert.deepEqual(edges.sleeps, [0, 0]);
 });
 
+test('in a page of another origin, what may be missing is told', async () => {
+  for (const [page, hint] of [
+    [
+      'https://app.example',
+      ' If the server runs, it has to let pages of https://app.example in: dsom server --allow-origin https://app.example',
+    ],
+    ['http://127.0.0.1:9000', ''],
+    [undefined, ''],
+  ] as const) {
+    const edges = { ...manualEdges(() => Promise.reject(new TypeError('Failed to fetch'))), page: () => page };
+    const keys = { accessKeyId: 'test', secretAccessKey: 'secret' };
+    const client = new DsomClient({ endpoint: 'http://127.0.0.1:9000', ...keys, edges, attempts: 1 });
+    const message = `No answer from http://127.0.0.1:9000 (Failed to fetch).${hint}`;
+    await assert.rejects(client.head('b', 'k'), { name: 'DsomError', code: 'ConnectionFailed', message });
+  }
+});
+
 test('tries are limited, and the error tells how many there were', async () => {
   const { store, client } = setup({ attempts: 3 });
   store.intercept = () =>
@@ -49,6 +66,23 @@ test('tries are limited, and the error tells how many there were', async () => {
     ['SlowDown', 503, 3, true, 'abc'],
   );
   assert.equal(store.requests.length, 3);
+});
+
+test('an answer without a body is told by its code', async () => {
+  const { store, client } = setup({ attempts: 1 });
+  for (const [status, code, message] of [
+    [404, 'NoSuchKey', 'The object does not exist.'],
+    [404, 'NoSuchBucket', 'The bucket does not exist.'],
+    [405, undefined, 'The server answered 405 Not here.'],
+  ] as const) {
+    store.intercept = () =>
+      new Response(null, {
+        status,
+        statusText: 'Not here',
+        headers: code === undefined ? {} : { 'x-dsom-error-code': code },
+      });
+    await assert.rejects(client.head('b', 'k'), { code: code ?? 'MethodNotAllowed', status, message });
+  }
 });
 
 test('Retry-After is waited for', async () => {

@@ -154,7 +154,7 @@ export class Transport {
       kept = false;
       if (cause instanceof DsomError) throw cause;
       if (controller.signal.aborted && controller.signal.reason instanceof DsomError) throw controller.signal.reason;
-      throw connectionFailed(endpoint, cause);
+      throw connectionFailed(endpoint, edges.page(), cause);
     } finally {
       cancelTimer();
       if (!kept) unlink();
@@ -200,16 +200,20 @@ function timedOut(milliseconds: number): DsomError {
   });
 }
 
-/** fetch hides what went wrong in `cause`; its text is the useful one. */
-function connectionFailed(endpoint: URL, cause: unknown): DsomError {
+/** fetch hides what went wrong in `cause`; its text is the useful one. A browser does not even tell that it refused to show an answer to this page. */
+function connectionFailed(endpoint: URL, page: string | undefined, cause: unknown): DsomError {
   const inner = cause instanceof Error ? cause.cause : undefined;
   const { code, message } = (inner instanceof Error ? inner : cause instanceof Error ? cause : {}) as {
     code?: string;
     message?: string;
   };
   const why = [code, message].filter((text) => text !== undefined && text !== '').join(': ');
+  const hint =
+    page === undefined || page === endpoint.origin
+      ? ''
+      : ` If the server runs, it has to let pages of ${page} in: dsom server --allow-origin ${page}`;
   return new DsomError('ConnectionFailed', {
-    message: `No answer from ${endpoint.origin}${why === '' ? '' : ` (${why})`}.`,
+    message: `No answer from ${endpoint.origin}${why === '' ? '' : ` (${why})`}.${hint}`,
     retryable: true,
     cause,
   });

@@ -165,6 +165,18 @@ test('conditions, appends, patches, copies', async () => {
   assert.equal(await (await client.get('bucket', 'c')).text(), 'onetwo');
   assert.deepEqual((await client.patchMetadata('bucket', 'c', { a: null, c: 'ü' })).metadata, { b: '2', c: 'ü' });
   assert.deepEqual((await client.head('bucket', 'c')).metadata, { b: '2', c: 'ü' });
+  const described = {
+    contentType: 'text/x',
+    cacheControl: 'no-store',
+    metadata: { n: 'ö' },
+    tags: { t: '1', 'u v': '&' },
+  };
+  const made = await client.append('bucket', 'appended', 'one', described);
+  assert.deepEqual([made.metadata, made.tags, made.contentType], [{ n: 'ö' }, { t: '1', 'u v': '&' }, 'text/x']);
+  const less = await client.patch('bucket', 'appended', { headers: { cacheControl: null }, tags: { t: null, w: '2' } });
+  assert.deepEqual([less.cacheControl, less.contentType, less.tags], [undefined, 'text/x', { 'u v': '&', w: '2' }]);
+  const bare = await client.patch('bucket', 'appended', { metadata: null, headers: null, tags: null });
+  assert.deepEqual([bare.metadata, bare.tags, bare.contentType], [{}, {}, undefined]);
   const copied = await client.copy({ bucket: 'bucket', key: 'c' }, 'bucket', 'copy of c');
   assert.deepEqual([copied.size, copied.metadata], [6, { b: '2', c: 'ü' }]);
   await assert.rejects(

@@ -7,7 +7,8 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import net from 'node:net';
 
-export type Operation = 'put' | 'get' | 'head' | 'delete' | 'list' | 'range' | 'bucket';
+/** `copy` makes a new version of its key out of the one before, with other metadata; `versioning` turns versioning on. */
+export type Operation = 'put' | 'get' | 'head' | 'delete' | 'list' | 'range' | 'bucket' | 'copy' | 'versioning';
 
 export interface LoadPlan {
   readonly endpoint: string;
@@ -88,6 +89,19 @@ function main(plan: LoadPlan): void {
       return request('GET', keyPath(i), '', { range: `bytes=${start}-${start + rangeBytes - 1}` });
     },
     bucket: () => request('PUT', `/${bucket}`, '', {}, 0),
+    copy: (i) =>
+      request(
+        'PUT',
+        keyPath(i),
+        '',
+        { 'x-amz-copy-source': keyPath(i), 'x-amz-metadata-directive': 'REPLACE', 'x-amz-meta-number': String(i) },
+        0,
+      ),
+    versioning: () => {
+      const document = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
+      const head = request('PUT', `/${bucket}`, 'versioning=', {}, document.length);
+      return Buffer.concat([head, Buffer.from(document)]);
+    },
   };
   const requests = Array.from({ length: count }, (_, i) => make[operation](i));
   const body = operation === 'put' ? randomBytes(size) : undefined;

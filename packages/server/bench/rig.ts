@@ -171,6 +171,12 @@ export function privateMemory(pid: number): number {
   return Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 }
 
+/** Seconds of CPU that a process has used so far, all its threads together. */
+export function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** Bytes that the files below the folder take on disk. */
 export function diskUsage(folder: string, entries: readonly string[]): number {
   return entries.reduce((sum, name) => sum + statSync(path.join(folder, name)).blocks * 512, 0);

@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,memory --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -9,6 +9,7 @@ import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import {
+  cpuSeconds,
   diskUsage,
   load,
   MiB,
@@ -150,10 +151,20 @@ async function large(): Promise<void> {
   const bare = await startBare(port + 1, 8 * MiB, { file: true, hash: true });
   await load(dsom, { operation: 'bucket', count: 1, connections: 1 });
   await load(dsom, { operation: 'put', size: 8 * MiB, count: 16, connections: 8, prefix: 'warm/' });
+  const open = await startDsom(scratch('plain'), port + 2, ['--encryption', 'off']);
+  await load(open, { operation: 'bucket', count: 1, connections: 1 });
+  await load(open, { operation: 'put', size: 8 * MiB, count: 64, connections: 8, prefix: 'plain/' });
+  for (const [target, prefix] of [
+    [dsom, 'warm/'],
+    [open, 'plain/'],
+    [bare, 'warm/'],
+  ] as const)
+    await load(target, { operation: 'get', count: 64, keys: 16, connections: 8, prefix });
   const put: number[] = [];
   const sink: number[] = [];
   const disk: number[] = [];
   const get: number[] = [];
+  const plain: number[] = [];
   const file: number[] = [];
   for (let run = 0; run < runs; run++) {
     const prefix = `r${run}/`;
@@ -165,6 +176,11 @@ async function large(): Promise<void> {
     sink.push((await load(bare, { operation: 'put', size: 8 * MiB, count: 64, connections: 8 })).megabytesPerSecond);
     get.push((await load(dsom, { operation: 'get', count: 128, keys: 64, connections: 8, prefix })).megabytesPerSecond);
     noteMemory('GET 8 MiB', dsom);
+    plain.push(
+      (await load(open, { operation: 'get', count: 128, keys: 64, connections: 8, prefix: 'plain/' }))
+        .megabytesPerSecond,
+    );
+    noteMemory('GET 8 MiB, plain', open);
     file.push((await load(bare, { operation: 'get', count: 128, connections: 8 })).megabytesPerSecond);
   }
   console.log(
@@ -172,7 +188,8 @@ async function large(): Promise<void> {
   );
   share('PUT 8 MiB, 8 connections, durable', 'MB/s', median(put), Math.min(median(disk), median(sink)), 1);
   share('GET 8 MiB, 8 connections, encrypted', 'MB/s', median(get), median(file), 0.7);
-  for (const target of [dsom, bare]) await target.stop();
+  share('GET 8 MiB, 8 connections, plain', 'MB/s', median(plain), median(file), 0.9);
+  for (const target of [dsom, open, bare]) await target.stop();
 }
 
 async function list(): Promise<void> {
@@ -193,6 +210,15 @@ async function list(): Promise<void> {
   await dsom.stop();
 }
 
+/** Paths of all files below a folder, relative to it. */
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)));
+
+/** False for the log, whose segments are trimmed and used again. */
+const keeps = (name: string): boolean => !name.includes('log/');
+
 async function million(): Promise<void> {
   const data = scratch('million');
   const objects = Number(values.objects);
@@ -200,7 +226,9 @@ async function million(): Promise<void> {
   let dsom = await startDsom(data, port);
   await load(dsom, { operation: 'bucket', count: 1, connections: 1 });
   const rates: number[] = [];
+  const costs: number[] = [];
   for (let i = 0; i < 10; i++) {
+    const used = cpuSeconds(dsom.pid);
     rates.push(
       (
         await load(dsom, {
@@ -213,15 +241,17 @@ async function million(): Promise<void> {
         })
       ).perSecond,
     );
+    costs.push(((cpuSeconds(dsom.pid) - used) / batch) * 1e6);
     noteMemory(`create ${objects}`, dsom);
+    const memory = privateMemory(dsom.pid).toFixed(0);
     console.log(
-      `      ${(i + 1) * batch} objects: ${rates.at(-1)?.toFixed(0)} per s, private memory ${privateMemory(dsom.pid).toFixed(0)} MB`,
+      `      ${(i + 1) * batch} objects: ${rates.at(-1)?.toFixed(0)} per s, ${costs.at(-1)?.toFixed(0)} µs of CPU each, private memory ${memory} MB`,
     );
   }
   const [first, last] = [rates[0] as number, rates[9] as number];
   row(
     `create ${objects} × 1 KiB, 64 connections`,
-    `first tenth ${first.toFixed(0)}, last tenth ${last.toFixed(0)} per s`,
+    `first tenth ${first.toFixed(0)}, last tenth ${last.toFixed(0)} per s; CPU ${costs[0]?.toFixed(0)} and ${costs[9]?.toFixed(0)} µs each`,
     '',
     '≥ 5000 per s, as fast at the end',
     last >= 5000 && last >= 0.9 * first,
@@ -230,15 +260,9 @@ async function million(): Promise<void> {
   dsom = await startDsom(data, port);
   row(`start with ${objects} objects`, `${dsom.startMs.toFixed(0)} ms`, '', '< 1000 ms', dsom.startMs < 1000);
   await dsom.stop();
-  const files = readdirSync(data, { recursive: true, withFileTypes: true })
-    .filter((e) => e.isFile())
-    .map((e) => path.relative(data, path.join(e.parentPath, e.name)));
-  const log = files.filter((name) => name.includes('log/'));
-  const each =
-    diskUsage(
-      data,
-      files.filter((name) => !log.includes(name)),
-    ) / objects;
+  const files = filesBelow(data);
+  const log = files.filter((name) => !keeps(name));
+  const each = diskUsage(data, files.filter(keeps)) / objects;
   row(
     'disk for each object, log apart',
     `${(each / 1024).toFixed(2)} KiB (log ${(diskUsage(data, log) / MiB).toFixed(0)} MiB)`,
@@ -248,7 +272,33 @@ async function million(): Promise<void> {
   );
 }
 
-const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million };
+/** New versions of an object whose bytes stay where they are. */
+async function version(): Promise<void> {
+  const data = scratch('version');
+  const dsom = await startDsom(data, port);
+  await load(dsom, { operation: 'bucket', count: 1, connections: 1 });
+  await load(dsom, { operation: 'versioning', count: 1, connections: 1 });
+  await load(dsom, { operation: 'put', size: 1024 * MiB, count: 1, connections: 1, prefix: 'big/' });
+  const copies = (count: number, connections: number) =>
+    load(dsom, { operation: 'copy', count, connections, keys: 1, prefix: 'big/' });
+  // The KV's file first grows to what it needs between two checkpoints, whatever is stored; then it only grows by rows.
+  const many = 10_000;
+  await copies(many, 32);
+  const before = diskUsage(data, filesBelow(data).filter(keeps));
+  await copies(many, 32);
+  const grown = (diskUsage(data, filesBelow(data).filter(keeps)) - before) / many;
+  const one = await copies(500, 1);
+  row(
+    'new version of an unchanged 1 GiB object (copy with other metadata)',
+    `p50 ${one.p50} ms, p99 ${one.p99} ms, ${grown.toFixed(0)} bytes more on disk, log apart`,
+    '',
+    '< 5 ms, < 1 KiB',
+    one.p50 < 5 && grown < 1024,
+  );
+  await dsom.stop();
+}
+
+const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version };
 for (const part of parts) {
   const run = all[part];
   if (!run) throw new Error(`no part "${part}": ${Object.keys(all).join(', ')}`);

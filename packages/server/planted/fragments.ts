@@ -20,10 +20,23 @@ export const fragmentPlants: readonly Plant[] = [
   {
     name: 'fragments: a window leaves the list before a checkpoint covers it',
     file: 'src/fragments/owner.ts',
-    find: 'try {\n      await this.#kv.checkpoint();',
-    replace:
-      'if (closed.length > 0) await this.#forget(closed.splice(0));\n    try {\n      await this.#kv.checkpoint();',
+    find: 'try {\n      if (closed.length > 0) mark = markIndex(this.#kv, this.#listed);',
+    replace: 'if (closed.length > 0) await this.#forget(closed.splice(0), 0);\n    try {',
     tests: ['src/fragments/owner.test.ts'],
+  },
+  {
+    name: 'fragments: what was removed while it was moved comes back',
+    file: 'src/fragments/owner.ts',
+    find: "if (from && batch.addressOf(id) !== from.get(id.toString('hex'))) throw new StoreError('NotFound');",
+    replace: '',
+    tests: ['src/fragments/reclaim.test.ts'],
+  },
+  {
+    name: 'fragments: the space of moved fragments is not given back',
+    file: 'src/fragments/reclaim.ts',
+    find: 'if (moved) await checkpoint();',
+    replace: 'if (!moved) await checkpoint();',
+    tests: ['src/fragments/reclaim.test.ts'],
   },
   {
     name: 'fragments: a fragment is recorded before it is synced',
@@ -54,6 +67,27 @@ export const fragmentPlants: readonly Plant[] = [
     tests: ['src/fragments/crash.test.ts'],
   },
   {
+    name: 'fragments: a lost index counts as an empty device',
+    file: 'src/fragments/recovery.ts',
+    find: 'if (rebuild && (!stamped || listLost)) {',
+    replace: 'if (rebuild && listLost) {',
+    tests: ['src/fragments/rebuild.test.ts'],
+  },
+  {
+    name: 'fragments: an index made anew has fragments that were removed',
+    file: 'src/fragments/rebuild.ts',
+    find: 'owned(id) && !rows.has(id)',
+    replace: '!rows.has(id) && id !== undefined',
+    tests: ['src/fragments/rebuild.test.ts'],
+  },
+  {
+    name: 'fragments: an index made anew has fragments whose bytes were overwritten',
+    file: 'src/fragments/walk.ts',
+    find: 'visitor.torn?.(record);',
+    replace: 'visitor.torn?.(record);\n          return record;',
+    tests: ['src/fragments/rebuild.test.ts'],
+  },
+  {
     name: 'fragments: recovery does not look at the data behind a header',
     file: 'src/fragments/walk.ts',
     find: '|| crc32c(bytes) !== checksum',
@@ -78,11 +112,32 @@ export const fragmentPlants: readonly Plant[] = [
 
 export const durabilityPlants: readonly Plant[] = [
   {
+    name: 'durability: fsck passes over damaged rows of an index',
+    file: 'src/durability/check/check.ts',
+    find: "if (lengthOf(store, id) !== 'damaged') continue;",
+    replace: 'if (damaged >= 0) continue;',
+    tests: ['src/durability/check/check.test.ts'],
+  },
+  {
     name: 'durability: one copy of two is enough to acknowledge',
     file: 'src/durability/writer.ts',
     find: '(copies <= 2 ? copies : copies - 1)',
     replace: '(copies <= 2 ? 1 : copies - 1)',
     tests: ['src/durability/store.test.ts'],
+  },
+  {
+    name: 'durability: who asks for two copies gets one while a device is away',
+    file: 'src/durability/create.ts',
+    find: 'const enough = mayLack && group',
+    replace: 'const enough = group',
+    tests: ['src/durability/store.test.ts'],
+  },
+  {
+    name: 'durability: a queue of missing copies that runs over is forgotten',
+    file: 'src/durability/jobs/mend.ts',
+    find: 'if (queue.size >= limits.mendQueue) return lookAgain();',
+    replace: 'if (queue.size >= limits.mendQueue) return;',
+    tests: ['src/durability/jobs/mend.test.ts'],
   },
   {
     name: 'durability: a stripe counts as sealed before its copies do',

@@ -84,9 +84,51 @@ export const metadataPlants: readonly Plant[] = [
     replace: 'if (bytes < 0)',
     tests: ['src/codec/bytes.test.ts'],
   },
+  {
+    name: 'metadata: an append is taken though its bytes are sealed under another key',
+    file: 'src/metadata/machine/decide-objects.ts',
+    find: 'if (!draft.wrappedKey.equals(before.wrappedKey)) throw',
+    replace: 'if (draft.wrappedKey.length === 0) throw',
+    tests: ['src/metadata/semantics.test.ts'],
+  },
+  {
+    name: 'metadata: a patch forgets what it does not name',
+    file: 'src/metadata/machine/descriptions.ts',
+    find: 'new Map<string, string>(change.clear ? [] : before)',
+    replace: 'new Map<string, string>([])',
+    tests: ['src/objects/annotate.test.ts'],
+  },
 ];
 
 export const objectPlants: readonly Plant[] = [
+  {
+    name: 'objects: the memory of a run is given back while frames of it are still on their way',
+    file: 'src/objects/outlet.ts',
+    find: 'if (run.users > 1) run.users--;',
+    replace: 'if (run.users > 99) run.users--;',
+    tests: ['src/objects/outlet.test.ts'],
+  },
+  {
+    name: 'objects: a chunk is given back before it was digested',
+    file: 'src/objects/intake.ts',
+    find: 'Math.max(this.#digester.waiting, this.#chunkBytes)',
+    replace: 'this.#chunkBytes',
+    tests: ['src/objects/intake.test.ts'],
+  },
+  {
+    name: 'cache: the memory of a frame is given back while it is lent',
+    file: 'src/cache/cache.ts',
+    find: 'if (bytes && !this.#lent.has(bytes.buffer)) release(bytes);',
+    replace: 'if (bytes) release(bytes);',
+    tests: ['src/cache/cache.test.ts'],
+  },
+  {
+    name: 'keys: a frame that is not sealed is believed',
+    file: 'src/keys/frames.ts',
+    find: 'if (!plainTag(salt, [payload]).equals(stored.subarray(length)))',
+    replace: 'if (payload.length > length)',
+    tests: ['src/keys/frames.test.ts'],
+  },
   {
     name: 'objects: the digests of a body are not compared before it is published',
     file: 'src/objects/intake.ts',
@@ -135,5 +177,12 @@ export const objectPlants: readonly Plant[] = [
     find: 'return Buffer.concat([key, zero]);',
     replace: 'return behindPrefix(key) ?? Buffer.concat([key, zero]);',
     tests: ['src/objects/listing.test.ts'],
+  },
+  {
+    name: 'objects: a small object that was packed is given as it is stored',
+    file: 'src/objects/inline.ts',
+    find: 'if (packed) return unpack(payload, piece.size);',
+    replace: 'if (packed) return payload;',
+    tests: ['src/objects/inline.test.ts'],
   },
 ];

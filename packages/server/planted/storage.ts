@@ -27,9 +27,9 @@ export const kvPlants: readonly Plant[] = [
   {
     name: 'kv: a failed sync is tried again as if nothing were lost',
     file: 'src/kv/owner.ts',
-    find: 'held.done();\n      throw this.#failure;',
+    find: "throw this.#fail('could not make a checkpoint', error);",
     replace:
-      'held.done();\n      const failure = this.#failure;\n      this.#failure = undefined;\n      throw failure;',
+      "const failure = this.#fail('could not make a checkpoint', error);\n      this.#failure = undefined;\n      throw failure;",
     tests: ['src/kv/sync.test.ts'],
   },
   {
@@ -57,7 +57,7 @@ export const kvPlants: readonly Plant[] = [
   {
     name: 'kv: another thread reads an old state',
     file: 'src/kv/view.ts',
-    find: 'if (this.#renew) this.#environment.resetReadTxn();\n    return this.at(key, undefined);',
+    find: 'this.#renew();\n    return this.at(key, undefined);',
     replace: 'return this.at(key, undefined);',
     tests: ['src/kv/reader.test.ts'],
   },

@@ -64,6 +64,11 @@ export const errorTable = {
   MissingRequestBodyError: row(400, 3, 'The request body is empty.'),
   NoSuchBucket: row(404, 5, 'The bucket does not exist.'),
   NoSuchBucketPolicy: row(404, 5, 'The bucket has no policy.'),
+  ServerSideEncryptionConfigurationNotFoundError: row(
+    404,
+    5,
+    'The server side encryption configuration was not found.',
+  ),
   NoSuchCORSConfiguration: row(404, 5, 'The bucket has no CORS configuration.'),
   NoSuchKey: row(404, 5, 'The key does not exist.'),
   NoSuchPublicAccessBlockConfiguration: row(404, 5, 'The bucket has no public access block configuration.'),

@@ -39,6 +39,8 @@ export const limits = {
   tokenBytes: 4 * KiB,
   /** Objects up to this size live in their metadata entry. */
   inlineBytes: 4 * KiB,
+  /** Inline objects below this size are not compressed. */
+  inlinePackBytes: KiB,
   /** The unit of encoding, compression and encryption inside a stripe: plaintext bytes of one frame. */
   frameBytes: 64 * KiB,
   /** The unit of placement and redundancy: plaintext bytes of one stripe. */
@@ -52,12 +54,16 @@ export const limits = {
   clockSkewMs: 15 * 60 * 1000,
   presignSecondsMax: 7 * 24 * 3600,
   slabBytes: GiB,
+  /** Slabs of one device: 128 TiB. */
+  slabs: 131_072,
   /** Slab files that one thread keeps open per device. */
   openSlabs: 256,
   /** Pause before an entry for which the ordered KV found no space is tried again. */
   fullRetryMs: 500,
   /** Free bytes of a disk that fragments never take, so that logs and indexes can still grow: deleting needs both. */
   deviceReserveBytes: 512 * MiB,
+  /** Size at most of the file that keeps space for a start on a full disk. */
+  ballastBytes: 64 * MiB,
   /** Allocation unit of the fragment store. */
   blockBytes: 4 * KiB,
   /** Space handed to one writer at a time. */
@@ -79,6 +85,13 @@ export const limits = {
   fragmentCheckpointBytes: 256 * MiB,
   fragmentCheckpointRows: 20_000,
   fragmentCheckpointMs: 5000,
+  /** What one attempt to give space back to the file system moves: bytes, fragments, fragments at a time; and the least end worth it. */
+  reclaimBytes: 64 * MiB,
+  reclaimMoves: 4096,
+  reclaimAtOnce: 4,
+  reclaimLeastBytes: 64 * KiB,
+  /** A window into which nothing was written for so long is closed. */
+  idleWindowMs: 10_000,
   /** One log entry, payload included. */
   entryBytes: 4 * MiB,
   /** Proposals decided together in one entry. */
@@ -86,6 +99,8 @@ export const limits = {
   /** Proposals waiting for the shard's owner; more are refused with SlowDown. */
   waitingProposals: 8192,
   logSegmentBytes: 64 * MiB,
+  /** Size at most of a new log's first segment, and of one that is made when the disk is nearly full. */
+  logSmallSegmentBytes: 8 * MiB,
   /** The log keeps at most this much for followers behind the checkpoint. */
   logTailBytes: 256 * MiB,
   /** Entries, or bytes of entries, between two checkpoints of the ordered KV. */
@@ -97,7 +112,12 @@ export const limits = {
   snapshots: 256,
   /** Keys of the ordered KV. */
   kvKeyBytes: 1978,
+  /** Committed values after which the ordered KV syncs its file, ahead of the next checkpoint. */
+  kvAheadBytes: 8 * MiB,
   cacheBytes: 32 * MiB,
+  /** Origins of web pages that one server lets in, and how long a browser remembers that it does. */
+  allowedOrigins: 100,
+  preflightSeconds: 3600,
   connections: 4096,
   headersTimeoutMs: 20_000,
   /** Between two looks for connections whose request head is overdue. */
@@ -121,11 +141,15 @@ export const limits = {
   sendBufferBytes: 512 * KiB,
   /** An answer is broken off when the client takes nothing of what waits for it for this long. */
   idleSendMs: 120_000,
+  /** A connection is broken when the client takes nothing of an answer for this long, however the answer was given. */
+  stalledConnectionMs: 600_000,
   /** What is still read, and for how long, of a body whose request was already refused, so that the client can read the answer. */
   lingerBytes: 16 * MiB,
   lingerMs: 5000,
   /** Time for running requests to finish after SIGTERM. */
   drainMs: 8000,
+  /** After SIGTERM, connections without a request are closed only after so long: one may just be on its way. */
+  drainIdleMs: 200,
   uploadsPerPage: 1000,
   /** Pause between two runs of the collector, and between two looks whether a scrub is due. */
   collectMs: 2000,
@@ -136,6 +160,9 @@ export const limits = {
   accessKeys: 10_000,
   /** Keys derived from secrets of access keys, kept in the memory of one thread. */
   signingKeys: 1024,
+  /** Beginnings of Authorization headers that one thread remembers, and characters of the longest of them. */
+  scopesKept: 512,
+  scopeTextChars: 1024,
   /** Bucket keys kept open in the memory of one thread. */
   openBucketKeys: 1024,
   /** Versions of the master key in one keyring, and bytes of its file. */
@@ -144,8 +171,8 @@ export const limits = {
   appendPieces: 10_000,
   /** Stripes of a piece that stands in its version's row rather than in one of its own. */
   embeddedStripes: 4,
-  /** Manifests that one manifest leans on, one on the other; a longer chain must be rewritten by a copy. */
-  manifestLinks: 16,
+  /** Manifests that one manifest leans on, one on the other: each costs a read one look-up. A longer chain must be put again. */
+  manifestLinks: 256,
   /** Ranges of stripe ids open at a time, in all threads. */
   openIntents: 4096,
   /** A log entry takes no more proposals once it is this large. */
@@ -191,6 +218,13 @@ export const limits = {
   intentStripes: 65_536,
   /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */
   repairsAtOnce: 4,
+  /**
+   * Copies that were left out of a write and wait to be written; runs after which one that could not be is given to the next look through all
+   * stripes; and the time until that.
+   */
+  mendQueue: 10_000,
+  mendTries: 30,
+  mendAgainMs: 10 * 60 * 1000,
   /** Background jobs: rows read at once, work between two rests, the rest, and how far a rate may be exceeded after idle time. */
   jobPage: 512,
   jobSliceMs: 4,
@@ -229,4 +263,8 @@ invariant(limits.masterKeys * 60 <= limits.keyringBytes, 'the keyring file holds
 invariant(
   limits.batchBytes + limits.proposalBytes < limits.entryBytes,
   'a full batch and one large proposal fit an entry',
+);
+invariant(
+  limits.stalledConnectionMs > limits.idleSendMs,
+  'the last resort comes after the limit that tells who is slow',
 );

@@ -30,6 +30,7 @@ export function manualEdges(fetch: Edges['fetch'], start = 1_700_000_000_000): M
       timers.add(timer);
       return () => timers.delete(timer);
     },
+    page: () => undefined,
     fire() {
       const due = [...timers];
       for (const timer of due) {

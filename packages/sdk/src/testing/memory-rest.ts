@@ -96,17 +96,26 @@ function bucketRequest(store: MemoryState, method: string, name: string, setting
   return nothing();
 }
 
+function merge(
+  into: Record<string, string>,
+  change: Readonly<Record<string, string | null>> | undefined,
+  named: (name: string) => string,
+): Record<string, string> {
+  for (const [name, value] of Object.entries(change ?? {}))
+    if (value === null) delete into[named(name)];
+    else into[named(name)] = value;
+  return into;
+}
+
 function object(store: MemoryState, request: StoreRequest, bucket: string, key: string): Response {
   if (request.method === 'PATCH') {
     const version = store.version(bucket, key, request.query.get('versionId'));
     const change = JSON.parse(new TextDecoder().decode(request.body)) as {
       metadata?: Record<string, string | null>;
-      tags?: Record<string, string>;
+      tags?: Record<string, string | null>;
     };
-    for (const [name, value] of Object.entries(change.metadata ?? {}))
-      if (value === null) delete version.headers[`x-amz-meta-${name}`];
-      else version.headers[`x-amz-meta-${name}`] = value;
-    if (change.tags) version.tags = change.tags;
+    merge(version.headers, change.metadata, (name) => `x-amz-meta-${name}`);
+    version.tags = merge({ ...version.tags }, change.tags, (name) => name);
     return json(objectJson(bucket, key, version));
   }
   if (!request.query.has('append')) throw new Refusal(501, 'NotImplemented');

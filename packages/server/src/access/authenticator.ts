@@ -1,4 +1,5 @@
-import { hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { MacKey } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
@@ -7,7 +8,7 @@ import { canonicalRequest, requireSignedHeaders } from './canonical.ts';
 import { type Claim, claimOfHeader, claimOfQuery, header } from './claim.ts';
 import { Keyholder } from './keyholder.ts';
 import { payloadFormOf, payloadHashOf, unsignedPayloadForm } from './payload-form.ts';
-import { algorithm, sameSignature, sign } from './signature.ts';
+import { algorithm, sameSignature } from './signature.ts';
 import type { Authenticated, Authenticator, CredentialKind, SignedRequest } from './types.ts';
 
 /*
@@ -119,9 +120,10 @@ class SignatureAuthenticator implements Authenticator {
     }
     requireSignedHeaders(request, claim);
     const payloadHash = payloadHashOf(request, claim);
-    const record = this.#options.lookup(claim.accessKeyId);
-    if (!record) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: claim.accessKeyId } });
-    const key = this.#keys.signingKey(record, claim.date, claim.region);
+    const { accessKeyId, date, region } = claim.scope;
+    const record = this.#options.lookup(accessKeyId);
+    if (!record) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: accessKeyId } });
+    const key = this.#keys.signingKey(record, date, region);
     if (key instanceof Promise) return key.then((opened) => compare(request, claim, payloadHash, record, opened));
     return compare(request, claim, payloadHash, record, key);
   }
@@ -134,8 +136,8 @@ class SignatureAuthenticator implements Authenticator {
     if (!record) throw refused();
     const payload = unsignedPayloadForm(request);
     const given = hash('sha256', token.slice(dot + 1), 'buffer');
-    const decide = (held: KeyObject): Authenticated => {
-      if (!timingSafeEqual(held.export(), given)) throw refused();
+    const decide = (held: Buffer): Authenticated => {
+      if (!timingSafeEqual(held, given)) throw refused();
       return { principal: { kind: 'key', key: record }, payload };
     };
     const held = this.#keys.bearerHash(record);
@@ -151,19 +153,19 @@ function compare(
   claim: Claim,
   payloadHash: string,
   record: AccessKeyRecord,
-  key: KeyObject,
+  key: MacKey,
 ): Authenticated {
   const canonical = canonicalRequest(request, claim, payloadHash);
   if (canonical !== undefined) {
     const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex');
-    const stringToSign = `${algorithm}\n${claim.timestamp}\n${claim.scope}\n${digest}`;
-    const expected = sign(key, stringToSign);
+    const stringToSign = `${algorithm}\n${claim.timestamp}\n${claim.scope.text}\n${digest}`;
+    const expected = key.hex(stringToSign);
     if (sameSignature(expected, claim.signature)) {
       return { principal: { kind: 'key', key: record }, payload: payloadFormOf(payloadHash, claim, key) };
     }
     throw new StoreError('SignatureDoesNotMatch', {
       detail: {
-        AWSAccessKeyId: claim.accessKeyId,
+        AWSAccessKeyId: claim.scope.accessKeyId,
         StringToSign: stringToSign,
         SignatureProvided: claim.signature,
         CanonicalRequest: canonical.replace(secretLine, '$1(hidden)'),
@@ -172,7 +174,7 @@ function compare(
   }
   throw new StoreError('SignatureDoesNotMatch', {
     message: 'A header named in SignedHeaders is not in the request.',
-    detail: { AWSAccessKeyId: claim.accessKeyId, SignatureProvided: claim.signature },
+    detail: { AWSAccessKeyId: claim.scope.accessKeyId, SignatureProvided: claim.signature },
   });
 }
 

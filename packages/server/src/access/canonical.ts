@@ -11,13 +11,13 @@ import type { SignedRequest } from './types.ts';
  */
 export function canonicalRequest(request: SignedRequest, claim: Claim, payloadHash: string): string | undefined {
   let headers = '';
-  for (const name of claim.signedHeaders.split(';')) {
+  for (const name of claim.scope.headers) {
     const value = header(request, name);
     if (value === undefined) return undefined;
     headers += `${name}:${canonicalValue(value)}\n`;
   }
   const query = request.query.canonical(claim.source === 'query' ? 'X-Amz-Signature' : undefined);
-  return `${request.method}\n${canonicalPath(request.rawPath)}\n${query}\n${headers}\n${claim.signedHeaders}\n${payloadHash}`;
+  return `${request.method}\n${canonicalPath(request.rawPath)}\n${query}\n${headers}\n${claim.scope.signedHeaders}\n${payloadHash}`;
 }
 
 /**
@@ -36,14 +36,13 @@ function canonicalValue(value: string): string {
  * Without this a presigned URL could be turned into a copy, or given another ACL, by adding a header.
  */
 export function requireSignedHeaders(request: SignedRequest, claim: Claim): void {
-  const list = `;${claim.signedHeaders};`;
+  const signed = claim.scope.headers;
   let missing = '';
   for (const name in request.headers) {
     if (!name.startsWith('x-amz-') && name !== 'host') continue;
-    if (!list.includes(`;${name};`) && request.headers[name] !== undefined)
-      missing += missing === '' ? name : `, ${name}`;
+    if (!signed.includes(name) && request.headers[name] !== undefined) missing += missing === '' ? name : `, ${name}`;
   }
-  if (missing === '' && !list.includes(';host;')) missing = 'host';
+  if (missing === '' && !signed.includes('host')) missing = 'host';
   if (missing === '') return;
   throw new StoreError('AccessDenied', {
     message: 'There were headers present in the request which were not signed',

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { sameSignature, sign } from './signature.ts';
+import { sameSignature } from './signature.ts';
 import { readTrailers } from './trailers.ts';
 import type { ChunkSigning } from './types.ts';
 
@@ -168,8 +168,7 @@ export class ChunkDecoder {
     const { signing } = this.#body;
     if (!signing || digest === undefined) return;
     const { signingKey, timestamp, scope } = signing;
-    const expected = sign(
-      signingKey,
+    const expected = signingKey.hex(
       `AWS4-HMAC-SHA256-PAYLOAD\n${timestamp}\n${scope}\n${this.#previous}\n${sha256OfNothing}\n${digest}`,
     );
     if (!sameSignature(expected, this.#claimed)) {

@@ -1,20 +1,27 @@
 import { type ErrorCode, StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { algorithm } from './signature.ts';
+import { algorithm, signatureChars } from './signature.ts';
 import { parseTimestamp, timestampOfHttpDate } from './timestamp.ts';
 import type { SignedRequest } from './types.ts';
+
+/** What a client says alike in all its requests of a day. */
+export interface ClaimScope {
+  readonly accessKeyId: string;
+  /** `yyyyMMdd`. */
+  readonly date: string;
+  readonly region: string;
+  /** `date/region/s3/aws4_request`. */
+  readonly text: string;
+  /** As given: lower-case names joined by `;`. */
+  readonly signedHeaders: string;
+  /** The same, one by one and in that order. */
+  readonly headers: readonly string[];
+}
 
 /** What a signed request says about itself, syntax checked, nothing verified. */
 export interface Claim {
   readonly source: 'header' | 'query';
-  readonly accessKeyId: string;
-  /** `yyyyMMdd` of the scope. */
-  readonly date: string;
-  /** `date/region/s3/aws4_request`. */
-  readonly scope: string;
-  readonly region: string;
-  /** As given: lower-case names joined by `;`. */
-  readonly signedHeaders: string;
+  readonly scope: ClaimScope;
   /** 64 hexadecimal digits. */
   readonly signature: string;
   /** `yyyyMMddTHHmmssZ` and the same in milliseconds. */
@@ -55,7 +62,7 @@ export function header(request: SignedRequest, name: string): string | undefined
 }
 
 /** An access key id may hold slashes: the scope is the last four parts. */
-function readCredential(credential: string, region: string, fail: Fail) {
+function readScope(credential: string, signedHeaders: string, region: string, fail: Fail): ClaimScope {
   const parts = credential.split('/');
   const terminal = parts.pop();
   const service = parts.pop();
@@ -70,14 +77,32 @@ function readCredential(credential: string, region: string, fail: Fail) {
   if (!dateForm.test(date))
     throw fail(`incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`);
   if (ofRegion !== region) throw fail(`the region '${ofRegion}' is wrong; expecting '${region}'`, { Region: region });
-  return { accessKeyId, date, region: ofRegion, scope: `${date}/${ofRegion}/s3/aws4_request` };
+  return {
+    accessKeyId,
+    date,
+    region,
+    text: `${date}/${region}/s3/aws4_request`,
+    signedHeaders,
+    headers: signedHeaders.split(';'),
+  };
 }
 
-/**
- * Reads `Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`
- * (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html).
- */
-export function claimOfHeader(request: SignedRequest, authorization: string, region: string): Claim {
+/** Scopes that were read, by all of the header up to the signature: first in, first out. */
+const knownScopes = new Map<string, ClaimScope>();
+
+function remember(text: string, scope: ClaimScope): void {
+  if (text.length > limits.scopeTextChars) return;
+  if (knownScopes.size >= limits.scopesKept) {
+    for (const oldest of knownScopes.keys()) {
+      knownScopes.delete(oldest);
+      break;
+    }
+  }
+  knownScopes.set(text, scope);
+}
+
+/** The components of an Authorization header, in any order. */
+function readAuthorization(authorization: string, region: string): { scope: ClaimScope; signature: string } {
   let credential: string | undefined;
   let signedHeaders: string | undefined;
   let signature: string | undefined;
@@ -96,8 +121,28 @@ export function claimOfHeader(request: SignedRequest, authorization: string, reg
   }
   if (!signedHeadersForm.test(signedHeaders))
     throw headerFails('SignedHeaders must be lower-case names joined by ";".');
+  return { scope: readScope(credential, signedHeaders, region, headerFails), signature };
+}
+
+/**
+ * Reads `Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html). A client sends the same but for the
+ * signature, which comes last, all day: that part is read once.
+ */
+export function claimOfHeader(request: SignedRequest, authorization: string, region: string): Claim {
+  const end = authorization.length - signatureChars;
+  const beginning = end > 0 && authorization.endsWith('Signature=', end) ? authorization.slice(0, end) : undefined;
+  const known = beginning === undefined ? undefined : knownScopes.get(beginning);
+  let scope: ClaimScope;
+  let signature: string;
+  if (known !== undefined && known.region === region) {
+    scope = known;
+    signature = authorization.slice(end);
+  } else {
+    ({ scope, signature } = readAuthorization(authorization, region));
+    if (beginning !== undefined && authorization.slice(end) === signature) remember(beginning, scope);
+  }
   if (!signatureForm.test(signature)) throw headerFails('the Signature must be 64 lower-case hexadecimal digits.');
-  const scope = readCredential(credential, region, headerFails);
 
   const amzDate = header(request, 'x-amz-date');
   const plainDate = amzDate === undefined ? header(request, 'date') : undefined;
@@ -111,7 +156,7 @@ export function claimOfHeader(request: SignedRequest, authorization: string, reg
       `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`,
     );
   }
-  return { source: 'header', ...scope, signedHeaders, signature, timestamp, timeMs, expiresSeconds: undefined };
+  return { source: 'header', scope, signature, timestamp, timeMs, expiresSeconds: undefined };
 }
 
 /**
@@ -138,7 +183,7 @@ export function claimOfQuery(request: SignedRequest, region: string): Claim {
   if (!signedHeadersForm.test(signedHeaders))
     throw queryFails('X-Amz-SignedHeaders must be lower-case names joined by ";".');
   if (!signatureForm.test(signature)) throw queryFails('X-Amz-Signature must be 64 lower-case hexadecimal digits.');
-  const scope = readCredential(credential, region, credentialFails);
+  const scope = readScope(credential, signedHeaders, region, credentialFails);
   const timeMs = parseTimestamp(timestamp);
   if (timeMs === undefined) throw queryFails(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`);
   if (!timestamp.startsWith(scope.date)) {
@@ -154,5 +199,5 @@ export function claimOfQuery(request: SignedRequest, region: string): Claim {
       `X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than ${limits.presignSecondsMax} seconds`,
     );
   }
-  return { source: 'query', ...scope, signedHeaders, signature, timestamp, timeMs, expiresSeconds };
+  return { source: 'query', scope, signature, timestamp, timeMs, expiresSeconds };
 }

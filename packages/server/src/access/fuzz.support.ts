@@ -1,4 +1,4 @@
-import { createSecretKey } from 'node:crypto';
+import { MacKey } from '../codec/index.ts';
 import { canonicalPath } from './percent.ts';
 import { exampleMs, framed, presigned, region, signedByHeader, signingKey, stamp } from './signer.support.ts';
 import { parseTarget } from './target.ts';
@@ -53,7 +53,7 @@ export function meaning(request: SignedRequest): string {
 const time = stamp(exampleMs);
 const seed = 'ab'.repeat(32);
 const signing = {
-  signingKey: createSecretKey(signingKey(time.slice(0, 8))),
+  signingKey: new MacKey(signingKey(time.slice(0, 8))),
   scope: `${time.slice(0, 8)}/${region}/s3/aws4_request`,
   timestamp: time,
   seedSignature: seed,

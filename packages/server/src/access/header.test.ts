@@ -45,6 +45,24 @@ describe('header signatures', () => {
     await refused({ ...signed, rawPath: '/b/a%2527(b)/c' }, 'SignatureDoesNotMatch');
   });
 
+  it('are judged the second time as the first, though their beginning is known by then', async () => {
+    const good = signedByHeader(get);
+    const authorization = good.headers.authorization as string;
+    const beginning = authorization.slice(0, -64);
+    const spoiled = [
+      [`${beginning}${'0'.repeat(64)}`, 'SignatureDoesNotMatch'],
+      [`${beginning}${'G'.repeat(64)}`, 'AuthorizationHeaderMalformed'],
+      [`${beginning}${authorization.slice(-63)}`, 'AuthorizationHeaderMalformed'],
+      [`${authorization}, Signature=${authorization.slice(-64)}`, 'AuthorizationHeaderMalformed'],
+      [`${beginning}${authorization.slice(-64)}0`, 'AuthorizationHeaderMalformed'],
+    ] as const;
+    for (let round = 0; round < 3; round++) {
+      await authenticate(good);
+      for (const [text, code] of spoiled)
+        await refused({ ...good, headers: { ...good.headers, authorization: text } }, code);
+    }
+  });
+
   it('name the principal and the form of the body', async () => {
     const { principal, payload } = await authenticate(signedByHeader(get));
     assert.ok(principal.kind === 'key' && principal.key.id === accessKeyId);

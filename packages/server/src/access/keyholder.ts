@@ -1,12 +1,13 @@
-import { createSecretKey, hash, type KeyObject } from 'node:crypto';
+import { hash } from 'node:crypto';
+import type { MacKey } from '../codec/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
 import { deriveSigningKey } from './signature.ts';
 
-interface Held {
+interface Held<Key> {
   /** The sealed secret it came from: a key made again under the same id has another one. */
   readonly sealed: Buffer;
-  readonly key: KeyObject;
+  readonly key: Key;
 }
 
 /**
@@ -15,42 +16,48 @@ interface Held {
  */
 export class Keyholder {
   readonly #open: (record: AccessKeyRecord) => Promise<string>;
-  readonly #held = new Map<string, Held>();
+  readonly #signing = new Map<string, Held<MacKey>>();
+  readonly #bearers = new Map<string, Held<Buffer>>();
 
   constructor(open: (record: AccessKeyRecord) => Promise<string>) {
     this.#open = open;
   }
 
   /** The key that signs requests of `date` (yyyyMMdd) and `region`; a promise only when the secret has to be opened. */
-  signingKey(record: AccessKeyRecord, date: string, region: string): KeyObject | Promise<KeyObject> {
-    return this.#get(record, `${date}/${region}`, (secret) => deriveSigningKey(secret, date, region));
+  signingKey(record: AccessKeyRecord, date: string, region: string): MacKey | Promise<MacKey> {
+    const name = `${date}/${region}/${record.id}`;
+    return this.#get(this.#signing, name, record, (secret) => deriveSigningKey(secret, date, region));
   }
 
   /** SHA-256 of the secret, for comparison with a bearer's. */
-  bearerHash(record: AccessKeyRecord): KeyObject | Promise<KeyObject> {
-    return this.#get(record, 'bearer', (secret) => createSecretKey(hash('sha256', secret, 'buffer')));
+  bearerHash(record: AccessKeyRecord): Buffer | Promise<Buffer> {
+    return this.#get(this.#bearers, record.id, record, (secret) => hash('sha256', secret, 'buffer'));
   }
 
-  #get(record: AccessKeyRecord, use: string, make: (secret: string) => KeyObject): KeyObject | Promise<KeyObject> {
-    const name = `${use}\0${record.id}`;
-    const held = this.#held.get(name);
-    if (held?.sealed.equals(record.sealedSecret)) return held.key;
+  #get<Key>(
+    held: Map<string, Held<Key>>,
+    name: string,
+    record: AccessKeyRecord,
+    make: (secret: string) => Key,
+  ): Key | Promise<Key> {
+    const found = held.get(name);
+    if (found?.sealed.equals(record.sealedSecret)) return found.key;
     return this.#open(record).then((secret) => {
       const key = make(secret);
-      this.#hold(name, { sealed: record.sealedSecret, key });
+      hold(held, name, { sealed: record.sealedSecret, key });
       return key;
     });
   }
+}
 
-  /** First in, first out: a hit moves nothing. */
-  #hold(name: string, held: Held): void {
-    this.#held.delete(name);
-    if (this.#held.size >= limits.signingKeys) {
-      for (const oldest of this.#held.keys()) {
-        this.#held.delete(oldest);
-        break;
-      }
+/** First in, first out: a hit moves nothing. */
+function hold<Key>(held: Map<string, Held<Key>>, name: string, added: Held<Key>): void {
+  held.delete(name);
+  if (held.size >= limits.signingKeys) {
+    for (const oldest of held.keys()) {
+      held.delete(oldest);
+      break;
     }
-    this.#held.set(name, held);
   }
+  held.set(name, added);
 }

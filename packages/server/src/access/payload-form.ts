@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import type { MacKey } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { type Claim, header } from './claim.ts';
 import type { PayloadForm, SignedRequest } from './types.ts';
@@ -52,12 +52,12 @@ export function payloadHashOf(request: SignedRequest, claim: Claim): string {
 }
 
 /** How the body of a verified request has to be read. */
-export function payloadFormOf(payloadHash: string, claim: Claim, signingKey: KeyObject): PayloadForm {
+export function payloadFormOf(payloadHash: string, claim: Claim, signingKey: MacKey): PayloadForm {
   if (payloadHash === unsigned) return unsignedForm;
   const form = chunkedForms.get(payloadHash);
   if (!form) return { kind: 'sha256', hex: payloadHash };
   const signing = form.signed
-    ? { signingKey, scope: claim.scope, timestamp: claim.timestamp, seedSignature: claim.signature }
+    ? { signingKey, scope: claim.scope.text, timestamp: claim.timestamp, seedSignature: claim.signature }
     : undefined;
   return { kind: 'chunked', signing, trailer: form.trailer };
 }

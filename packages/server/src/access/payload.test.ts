@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHash, createSecretKey } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { MacKey } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { decodePayload, decodeWhole, type PayloadForm } from './index.ts';
@@ -10,7 +11,7 @@ import { exampleMs, framed, inPieces, region, signingKey, stamp } from './signer
 const seed = 'ab'.repeat(32);
 const time = stamp(exampleMs);
 const signing = {
-  signingKey: createSecretKey(signingKey(time.slice(0, 8))),
+  signingKey: new MacKey(signingKey(time.slice(0, 8))),
   scope: `${time.slice(0, 8)}/${region}/s3/aws4_request`,
   timestamp: time,
   seedSignature: seed,

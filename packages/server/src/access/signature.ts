@@ -1,23 +1,24 @@
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { MacKey } from '../codec/index.ts';
 
 export const algorithm = 'AWS4-HMAC-SHA256';
+/** A signature is so many hexadecimal digits. */
+export const signatureChars = 64;
 
-/** Lower-case hex of HMAC-SHA256. */
-export function sign(key: KeyObject, text: string): string {
-  return createHmac('sha256', key).update(text, 'latin1').digest('hex');
-}
+const expectedText = Buffer.alloc(signatureChars);
+const claimedText = Buffer.alloc(signatureChars);
 
 /** Compares two signatures in constant time. */
 export function sameSignature(expected: string, claimed: string): boolean {
-  if (claimed.length !== expected.length) return false;
-  return timingSafeEqual(Buffer.from(expected, 'latin1'), Buffer.from(claimed, 'latin1'));
-}
-
-function derive(key: KeyObject | string, text: string): KeyObject {
-  return createSecretKey(createHmac('sha256', key).update(text).digest());
+  if (expected.length !== signatureChars || claimed.length !== signatureChars) return false;
+  expectedText.write(expected, 'latin1');
+  claimedText.write(claimed, 'latin1');
+  return timingSafeEqual(expectedText, claimedText);
 }
 
 /** The signing key of one day and region (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html). */
-export function deriveSigningKey(secret: string, date: string, region: string): KeyObject {
-  return derive(derive(derive(derive(`AWS4${secret}`, date), region), 's3'), 'aws4_request');
+export function deriveSigningKey(secret: string, date: string, region: string): MacKey {
+  let key = new MacKey(Buffer.from(`AWS4${secret}`));
+  for (const text of [date, region, 's3', 'aws4_request']) key = new MacKey(key.code(text));
+  return key;
 }

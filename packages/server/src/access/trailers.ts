@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { StoreError } from '../errors.ts';
 import type { ChunkedBody } from './chunks.ts';
-import { sameSignature, sign } from './signature.ts';
+import { sameSignature } from './signature.ts';
 
 const signatureName = 'x-amz-trailer-signature';
 const field = /^([A-Za-z0-9-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)[ \t]*$/;
@@ -58,7 +58,7 @@ export function readTrailers(text: string, body: ChunkedBody, previous: string):
     if (signature === undefined) throw malformed('its signature is missing');
     const { signingKey, timestamp, scope } = body.signing;
     const digest = hash('sha256', signed, 'hex');
-    const expected = sign(signingKey, `AWS4-HMAC-SHA256-TRAILER\n${timestamp}\n${scope}\n${previous}\n${digest}`);
+    const expected = signingKey.hex(`AWS4-HMAC-SHA256-TRAILER\n${timestamp}\n${scope}\n${previous}\n${digest}`);
     if (!sameSignature(expected, signature)) {
       throw new StoreError('SignatureDoesNotMatch', { message: 'The signature of the trailer does not match.' });
     }

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import type { MacKey } from '../codec/index.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
 import type { Query } from './query.ts';
 
@@ -29,7 +29,7 @@ export type PayloadForm =
   | { readonly kind: 'chunked'; readonly signing: ChunkSigning | undefined; readonly trailer: boolean };
 
 export interface ChunkSigning {
-  readonly signingKey: KeyObject;
+  readonly signingKey: MacKey;
   readonly scope: string;
   readonly timestamp: string;
   readonly seedSignature: string;

@@ -101,6 +101,31 @@ test('a view is charged with the memory that it keeps alive', () => {
   assert.equal(cache.statistics().bytes, 50_000);
 });
 
+test('the memory of a forgotten frame is given back, unless somebody still reads it', () => {
+  const cache = createCache({ bytes: 3 * 4096 });
+  const push = (n: number): Buffer => {
+    const bytes = frameOf(4096, n);
+    cache.put(idOf(n), 0, bytes);
+    return bytes;
+  };
+  const sent = push(1);
+  cache.done(sent.subarray(5, 9));
+  const slow = push(2);
+  const again = push(3);
+  cache.done(again);
+  const borrowed = cache.get(idOf(3), 0);
+  for (let n = 4; n < 40; n++) cache.done(push(n));
+  for (const n of [1, 2, 3]) assert.equal(cache.get(idOf(n), 0), undefined);
+  assert.equal(sent.length, 0, 'nobody reads it');
+  assert.equal(slow.readUInt32LE(0), 2, 'its giver reads it');
+  assert.equal(borrowed?.readUInt32LE(0), 3, 'a second reader reads it');
+  const removed = push(50);
+  cache.get(idOf(50), 0);
+  cache.done(removed);
+  cache.remove(idOf(50), 0);
+  assert.equal(removed.readUInt32LE(0), 50, 'one of two readers is not done');
+});
+
 /** Least recently used, for comparison. A Map is good enough at this size. */
 function lru(entries: number) {
   const held = new Map<string, true>();

@@ -1,3 +1,4 @@
+import { release } from '../codec/index.ts';
 import { invariant } from '../invariant.ts';
 import { Ghosts, SlotRing } from './queues.ts';
 import { SlotIndex } from './slots.ts';
@@ -14,7 +15,8 @@ import type { CacheStatistics, FrameCache } from './types.ts';
  * slower by a factor of thirty when it churned, as every step looked past the entries deleted before.
  *
  * Invariants: a slot is in exactly one queue from put until it is shifted out; a removed frame has no buffer and no charge, and keeps only
- * its slot until then. The charge of a frame is all the memory that its buffer keeps alive.
+ * its slot until then. The charge of a frame is all the memory that its buffer keeps alive. That memory is given back explicitly (see
+ * codec's `release`) when the frame is forgotten while it is lent to nobody: frames that come and go would make the collector run all the time.
  */
 
 const mostUses = 3;
@@ -28,6 +30,8 @@ class S3Fifo implements FrameCache {
   readonly #smallLimit: number;
   readonly #index: SlotIndex;
   readonly #buffers: (Buffer | undefined)[];
+  /** How often the memory of a frame is lent; weak, because a borrower may never come back. */
+  readonly #lent = new WeakMap<ArrayBufferLike, number>();
   readonly #charges: Float64Array;
   readonly #uses: Uint8Array;
   readonly #inMain: Uint8Array;
@@ -64,7 +68,15 @@ class S3Fifo implements FrameCache {
     this.#hits++;
     const uses = this.#uses[slot] as number;
     if (uses < mostUses) this.#uses[slot] = uses + 1;
-    return this.#buffers[slot];
+    const found = this.#buffers[slot] as Buffer;
+    this.#lent.set(found.buffer, (this.#lent.get(found.buffer) ?? 0) + 1);
+    return found;
+  }
+
+  done({ buffer }: Uint8Array): void {
+    const lent = this.#lent.get(buffer) ?? 0;
+    if (lent > 1) this.#lent.set(buffer, lent - 1);
+    else this.#lent.delete(buffer);
   }
 
   put(stripe: Buffer, frame: number, bytes: Buffer): void {
@@ -77,6 +89,7 @@ class S3Fifo implements FrameCache {
     while (this.#index.full || this.#smallHeld + this.#mainHeld + charge > this.#limit) this.#evict();
     const slot = this.#index.add(hash, stripe, frame);
     this.#buffers[slot] = bytes;
+    this.#lent.set(bytes.buffer, 1);
     this.#charges[slot] = charge;
     this.#uses[slot] = 0;
     this.#entries++;
@@ -115,6 +128,8 @@ class S3Fifo implements FrameCache {
 
   #forget(slot: number): void {
     this.#index.unlink(slot);
+    const bytes = this.#buffers[slot];
+    if (bytes && !this.#lent.has(bytes.buffer)) release(bytes);
     this.#buffers[slot] = undefined;
     this.#charges[slot] = 0;
     this.#entries--;
@@ -156,6 +171,7 @@ export function createCache(options: { readonly bytes: number }): FrameCache {
 const nothing: FrameCache = {
   get: () => undefined,
   put: () => {},
+  done: () => {},
   remove: () => {},
   statistics: () => ({ hits: 0, misses: 0, evictions: 0, entries: 0, bytes: 0 }),
 };

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { limits } from '../limits.ts';
 import { formatRemote, parseBucket, parseObject, parseRemote } from './address.ts';
 import { versioningOf } from './buckets.ts';
 import { clientCommand, collect, type Run } from './command.ts';
@@ -27,13 +28,21 @@ async function tag(context: Context, [text = '', ...pairs]: readonly string[], o
     key === undefined
       ? (await client.buckets.get(address.bucket, { signal })).tags
       : client.tags(address.bucket, key, target);
-  let tags: Record<string, string> = { ...(await read()) };
-  if (pairs.length > 0 || options.remove || options.clear) {
-    if (options.clear) tags = {};
-    for (const name of options.remove ?? []) delete tags[name];
-    Object.assign(tags, Object.fromEntries(pairs.map(parsePair)));
+  const given = Object.fromEntries(pairs.map(parsePair));
+  const removed = options.remove ?? [];
+  let tags: Record<string, string>;
+  if (pairs.length === 0 && removed.length === 0 && !options.clear) tags = { ...(await read()) };
+  else if (options.clear || key === undefined) {
+    tags = { ...(options.clear ? {} : await read()) };
+    for (const name of removed) delete tags[name];
+    Object.assign(tags, given);
     if (key === undefined) await client.buckets.update(address.bucket, { tags }, { signal });
     else await client.setTags(address.bucket, key, tags, target);
+  } else {
+    // The server works the change out, so that none is lost to another; naming the version changes it in place.
+    const versionId = options.versionId ?? (await client.head(address.bucket, key, { signal })).versionId ?? 'null';
+    const change = { ...Object.fromEntries(removed.map((name) => [name, null])), ...given };
+    tags = { ...(await client.patch(address.bucket, key, { tags: change }, { versionId, signal })).tags };
   }
   context.succeed();
   await context.result(
@@ -94,6 +103,8 @@ interface PresignOptions extends CommonOptions {
 
 async function presign(context: Context, addresses: readonly string[], options: PresignOptions): Promise<void> {
   const expiresIn = parseDuration(options.expires);
+  if (expiresIn < 1 || expiresIn > limits.presignSecondsMax)
+    throw new UsageError(`--expires ${options.expires}: a URL can live from one second to seven days`);
   for (const text of addresses) {
     const address = parseObject(text);
     const key = plainKey(address);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { clientCommand, collect, type Run, type Services } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
-import { CommandError, exitCode } from './exit.ts';
+import { CommandError, exitCode, UsageError } from './exit.ts';
 import { formatSize, formatTime, printable } from './format.ts';
 
 type Line = Readonly<Record<string, unknown>>;
@@ -41,6 +41,14 @@ const findingLines = (line: Line) => [
   ...(text(line, 'remedy') === '' ? [] : [`  ${text(line, 'remedy')}`]),
 ];
 
+/** An index that was put aside or made anew: nothing is wrong for that, and the operator should know. */
+function noteIndex(context: Context, line: Line): void {
+  const device = `the fragment index of device ${text(line, 'device')}`;
+  if (line['state'] === 'put aside')
+    context.note(`${device} is put aside as ${text(line, 'kept')}: ${text(line, 'reason')}`);
+  else context.note(`${device} was made anew: ${describeNumbers(line)}`);
+}
+
 /** Shows the lines of a check: progress, findings, and a summary at the end, without which the check did not come to its end. */
 async function showCheck(context: Context, lines: AsyncIterable<Line>): Promise<void> {
   let summary: Line | undefined;
@@ -51,6 +59,7 @@ async function showCheck(context: Context, lines: AsyncIterable<Line>): Promise<
       throw new CommandError(exitCode.failed, text(line, 'message'), 'Look at the log of the server.');
     if (line['type'] === 'summary') summary = line;
     await context.result(line, line['type'] === 'finding' ? findingLines(line) : []);
+    if (line['type'] === 'index') noteIndex(context, line);
   }
   context.beforeNote();
   if (!summary)
@@ -74,20 +83,30 @@ async function showCheck(context: Context, lines: AsyncIterable<Line>): Promise<
   await context.result(undefined, `no findings: ${describeNumbers(part(summary, 'totals'))}`);
 }
 
-async function check(
-  context: Context,
-  options: CommonOptions & { readonly data?: readonly string[] },
-  services: Services,
-): Promise<void> {
+interface CheckOptions extends CommonOptions {
+  readonly data?: readonly string[];
+  readonly rebuildIndex?: readonly string[];
+}
+
+async function check(context: Context, options: CheckOptions, services: Services): Promise<void> {
   const { signal } = context;
-  if (!options.data) return showCheck(context, context.client().admin.fsck({ signal }));
+  if (!options.data) {
+    if (options.rebuildIndex)
+      throw new UsageError('--rebuild-index needs --data, and the server stopped: give all directories of the store');
+    return showCheck(context, context.client().admin.fsck({ signal }));
+  }
   if (!services.offlineCheck)
     throw new CommandError(
       exitCode.failed,
       'this build cannot check directories',
       'Start the server and run fsck without --data.',
     );
-  await showCheck(context, services.offlineCheck(options.data));
+  try {
+    await showCheck(context, services.offlineCheck(options.data, options.rebuildIndex ?? []));
+  } catch (cause) {
+    if (services.isUsageError(cause)) throw new CommandError(exitCode.failed, (cause as Error).message);
+    throw cause;
+  }
 }
 
 /** Tells how far the scrub is; a pass that left damage behind is a failure. */
@@ -138,9 +157,12 @@ async function scrub(
 export function addCheckCommands(program: Command, run: Run, services: Services): void {
   clientCommand(program, 'fsck', 'cross-check metadata against stored bytes')
     .option('--data <dir>', 'check directories of a server that does not run; give all of them', collect)
-    .action(
-      run((context, _, options: CommonOptions & { data?: readonly string[] }) => check(context, options, services)),
-    );
+    .option(
+      '--rebuild-index <dir>',
+      'one of them whose fragment index is to be made anew from its slabs first',
+      collect,
+    )
+    .action(run((context, _, options: CheckOptions) => check(context, options, services)));
   const group = program.command('scrub').description('verify every stored byte, and repair from copies');
   clientCommand(group, 'start', 'begin a pass now', { isDefault: true })
     .option('--wait', 'show progress until it is over')

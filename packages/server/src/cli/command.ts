@@ -9,8 +9,24 @@ export interface Services {
   isUsageError(cause: unknown): boolean;
   /** Settings of the server, by camelCase name, with what they mean. */
   settings?(): Promise<readonly (readonly [name: string, meaning: string])[]>;
-  /** Cross-checks the data directories of a server that does not run: lines of progress and findings, as the running server gives them. */
-  offlineCheck?(directories: readonly string[]): AsyncIterable<Readonly<Record<string, unknown>>>;
+  /**
+   * Cross-checks the data directories of a server that does not run: lines of progress and findings, as the running server gives them.
+   * @param rebuild those among them whose fragment index is made anew first
+   */
+  offlineCheck?(
+    directories: readonly string[],
+    rebuild: readonly string[],
+  ): AsyncIterable<Readonly<Record<string, unknown>>>;
+  /** Looks at data directories for what keeps a server from starting; changes nothing. */
+  examine?(directories: readonly string[]): AsyncIterable<Examined>;
+}
+
+/** One thing that the doctor looked at. */
+export interface Examined {
+  readonly test: string;
+  readonly outcome: 'ok' | 'warning' | 'failed';
+  readonly detail: string;
+  readonly advice?: string | undefined;
 }
 
 /** Runs an action of a client command, with a context of its own. */

@@ -204,12 +204,85 @@ test('mistakes are told, with the right status', async () => {
   assert.equal((await stub.run(['ls', 's3://nobucket'])).code, exitCode.notFound);
 });
 
+test('every failure says what to do next', async () => {
+  const failing = (status: number, code: string) => () => {
+    stub.store.intercept = () => new Response(`<Error><Code>${code}</Code><Message>no</Message></Error>`, { status });
+  };
+  const none = {
+    HOME: path.join(stub.folder, 'nobody'),
+    DSOM_ENDPOINT: '',
+    DSOM_ACCESS_KEY_ID: '',
+    DSOM_SECRET_ACCESS_KEY: '',
+  };
+  const table: [
+    parameters: string[],
+    code: number,
+    advice: RegExp,
+    before?: (() => void) | undefined,
+    environment?: Record<string, string>,
+  ][] = [
+    [['ls'], exitCode.usage, /dsom profile add NAME ENDPOINT/, undefined, none],
+    [['ls'], exitCode.usage, /set both keys, or unset the rest/, undefined, { ...none, DSOM_ACCESS_KEY_ID: 'x' }],
+    [['ls', '--profile', 'nope'], exitCode.notFound, /Known profiles: here/],
+    [['ls', '--endpoint', '127.0.0.1:9000'], exitCode.usage, /is not a URL such as http/],
+    [['ls', '--endpoint', 'http://127.0.0.1:9'], exitCode.unreachable, /Is the server running/],
+    [['ls', '--endpoint', stub.endpoint.replace('http:', 'https:')], exitCode.unreachable, /with http:\/\/ instead/],
+    [['ls', 's3://nobucket'], exitCode.notFound, /dsom mb/],
+    [['cat', 's3://b/none'], exitCode.notFound, /dsom ls/],
+    [['cp', '/no/such/file', 's3://b/x'], exitCode.notFound, /written s3:\/\/BUCKET\/KEY/],
+    [['key', 'revoke', 'nope'], exitCode.notFound, /dsom key list/],
+    [['presign', 's3://b/x', '--expires', '99d'], exitCode.usage, /--expires 99d: .*seven days/],
+    [['mb', 'x'], exitCode.usage, /3 to 63 lower-case letters/, failing(400, 'InvalidBucketName')],
+    [['stat', 's3://b/x'], exitCode.usage, /Is the name of the bucket right/, failing(400, '')],
+    [['ls'], exitCode.accessDenied, /Is this the right profile/, failing(403, 'InvalidAccessKeyId')],
+    [['ls'], exitCode.accessDenied, /secret access key is wrong/, failing(403, 'SignatureDoesNotMatch')],
+    [['rm', 's3://b/x'], exitCode.accessDenied, /dsom key list/, failing(403, 'AccessDenied')],
+    [['cp', '-', 's3://b/x'], exitCode.storageFull, /add a data directory/, failing(507, 'StorageFull')],
+    [['lss'], exitCode.usage, /Did you mean ls\?/],
+    [['ls', '--jsno'], exitCode.usage, /Did you mean --json\?/],
+  ];
+  for (const [parameters, code, advice, before, environment] of table) {
+    stub.store.intercept = undefined;
+    before?.();
+    const outcome = await stub.run(parameters, environment ? { environment } : {});
+    assert.match(outcome.stderr, advice, parameters.join(' '));
+    assert.equal(outcome.code, code, outcome.stderr);
+    assert.doesNotMatch(outcome.stderr, / {4}at /);
+  }
+});
+
 test('completion, help and version', async () => {
-  assert.deepEqual((await stub.run(['__complete', 'sc'])).stdout, 'scrub\n');
-  assert.deepEqual((await stub.run(['__complete', 'ls', '--rec'])).stdout, '--recursive\n');
   stub.store.store('b', 'dir/x', text('1'));
-  assert.deepEqual((await stub.run(['__complete', 'ls', 's3://'])).stdout, 's3://b/\n');
-  assert.deepEqual((await stub.run(['__complete', 'cat', 's3://b/d'])).stdout, 's3://b/dir/\n');
+  stub.store.store('b', 'odd *?\\ name', text('1'));
+  const answers: readonly [words: string, answer: string][] = [
+    ['sc', '- scrub'],
+    ['ls --rec', '- --recursive'],
+    ['ls --', '- --profile --endpoint --json --quiet --recursive --human --versions --uploads --summary'],
+    ['server --scrub-', '- --scrub-days'],
+    ['server --config ', '+'],
+    ['fsck --data ', '+'],
+    ['help vers', '- versions version'],
+    ['key ', '- create list revoke'],
+    ['key create --role read', '- readwrite readonly'],
+    ['key create --bucket ', '- b'],
+    ['cp --content-type ', '-'],
+    ['ls ', '- s3://'],
+    ['cp ', '+ s3://'],
+    ['cp ./so', '+'],
+    ['mb ', '-'],
+    ['ls s3://', '- s3://b/'],
+    ['ls dsom://', '- dsom://b/'],
+    ['cat s3://b/d', '- s3://b/dir/'],
+    ['cp s3://b/dir/', '- s3://b/dir/x'],
+    ['cat s3://b/o', '- s3://b/odd \\*\\?\\\\ name'],
+    ['cat s3://b/*', '-'],
+    ['cat s3://nobucket/', '-'],
+    ['completion ', '- bash zsh fish'],
+  ];
+  for (const [words, answer] of answers) {
+    const { stdout } = await stub.run(['__complete', '--', ...words.split(' ')]);
+    assert.equal(stdout, `${answer.replaceAll(/ (?!\\|name)/g, '\n')}\n`, words);
+  }
   for (const shell of ['bash', 'zsh', 'fish'])
     assert.match((await stub.run(['completion', shell])).stdout, /dsom __complete/);
   assert.match((await stub.run(['server', '--help'])).stdout, /Usage: dsom server/);

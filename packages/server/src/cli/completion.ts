@@ -2,121 +2,117 @@
  * Shell completion. The scripts are small and ask the program itself what could stand at the cursor, so that commands, options, profiles, buckets and keys
  * are always those that there are.
  */
-import type { Command } from 'commander';
+import type { DsomClient } from '@dsom/sdk';
+import { type Command, Option } from 'commander';
 import { formatRemote } from './address.ts';
-import type { Run } from './command.ts';
-import { type CommonOptions, Context } from './context.ts';
+import type { Run, Services } from './command.ts';
+import { completionScripts } from './completion-scripts.ts';
+import { Context } from './context.ts';
 import { UsageError } from './exit.ts';
+import { escapePattern, hasWildcard, unescapePattern } from './glob.ts';
 import { Profiles } from './profiles.ts';
+import { kebabCase } from './server.ts';
 import type { Terminal } from './terminal.ts';
 
-const scripts: Readonly<Record<string, string>> = {
-  bash: `# dsom completion bash >> ~/.bashrc
-_dsom_complete() {
-  local line="\${COMP_LINE:0:COMP_POINT}" words cur
-  read -ra words <<< "$line"
-  [[ "$line" == *[[:space:]] ]] && words+=("")
-  cur="\${words[\${#words[@]}-1]}"
-  local IFS=$'\\n'
-  COMPREPLY=($(dsom __complete "\${words[@]:1}" 2>/dev/null))
-  [[ \${#COMPREPLY[@]} -eq 0 ]] && compopt -o default
-  [[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == */ ]] && compopt -o nospace
-  # To bash a colon ends a word: it wants only what comes behind the last one.
-  if [[ "$cur" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then
-    local before="\${cur%"\${cur##*:}"}"
-    COMPREPLY=("\${COMPREPLY[@]#"$before"}")
-  fi
-}
-complete -F _dsom_complete dsom
-`,
-  zsh: `#compdef dsom
-# dsom completion zsh > "\${fpath[1]}/_dsom"
-_dsom() {
-  local -a found
-  found=("\${(@f)$(dsom __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  found=(\${found:#})
-  if (( \${#found} )); then
-    compadd -Q -S '' -- \${(M)found:#*/}
-    compadd -Q -- \${found:#*/}
-  else
-    _files
-  fi
-}
-compdef _dsom dsom
-`,
-  fish: `# dsom completion fish > ~/.config/fish/completions/dsom.fish
-complete -c dsom -a '(dsom __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
-`,
-};
-
 /** Commands whose parameters are addresses. */
-const addressed = new Set([
-  'ls',
-  'cp',
-  'mv',
-  'rm',
-  'cat',
-  'stat',
-  'sync',
-  'du',
-  'find',
-  'tag',
-  'versions',
-  'presign',
-  'rb',
-]);
+const addressed = new Set(['ls', 'rm', 'cat', 'stat', 'du', 'find', 'tag', 'versions', 'presign', 'rb']);
+/** Those whose parameters may also be files. */
+const transfers = new Set(['cp', 'mv', 'sync']);
+const fileOptions = new Set(['--data', '--config']);
 const answersMax = 200;
+const timeoutMs = 2000;
+
+/** What could stand where the last word is. */
+interface Candidates {
+  readonly words: readonly string[];
+  /** Whether files could stand there, too. */
+  readonly files: boolean;
+}
+
+async function bucketNames(client: DsomClient): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of client.buckets.list({ timeoutMs })) names.push(name);
+  return names;
+}
 
 /** Buckets, or what is in the folder that was typed so far. */
-async function addresses(context: Context, word: string): Promise<string[]> {
+async function addresses(context: Context, word: string): Promise<readonly string[]> {
   const match = /^((?:s3|dsom):\/\/)(?:([^/@]+)@)?([^/]*)(\/.*)?$/.exec(word);
-  if (!match) return ['s3://'].filter((one) => one.startsWith(word) && word !== '');
+  if (!match) return ['s3://'];
   const [, scheme = '', profile, bucket = '', path] = match;
-  const address = (name: string, key: string) => formatRemote(name, key, profile).replace('s3://', scheme);
+  const address = (name: string, key: string) =>
+    formatRemote(name, escapePattern(key), profile).replace('s3://', scheme);
   const client = context.client({ profile });
-  const found: string[] = [];
-  if (path === undefined) {
-    for await (const { name } of client.buckets.list({ timeoutMs: 2000 }))
-      if (name.startsWith(bucket)) found.push(`${address(name, '')}/`);
-    return found;
-  }
-  const page = await client.listPage(bucket, {
-    prefix: path.slice(1),
-    delimiter: '/',
-    limit: answersMax,
-    timeoutMs: 2000,
-  });
+  if (path === undefined) return (await bucketNames(client)).map((name) => `${address(name, '')}/`);
+  if (hasWildcard(path)) return [];
+  const prefix = unescapePattern(path.slice(1));
+  const page = await client.listPage(bucket, { prefix, delimiter: '/', limit: answersMax, timeoutMs });
   return page.entries.map((entry) => address(bucket, entry.kind === 'prefix' ? entry.prefix : entry.key));
 }
 
-/** What could stand where the last word is. */
-async function candidates(program: Command, words: readonly string[], terminal: Terminal): Promise<string[]> {
-  const word = words.at(-1) ?? '';
-  const before = words.slice(0, -1);
-  let command = program;
-  for (const one of before) command = command.commands.find((known) => known.name() === one) ?? command;
-  const previous = before.at(-1);
-  if (previous === '--profile' || (command.parent?.name() === 'profile' && ['use', 'remove'].includes(command.name())))
-    return Object.keys(new Profiles(terminal.environment).read().profiles).filter((name) => name.startsWith(word));
-  if (word.startsWith('-'))
-    return command.options.flatMap((option) => option.long ?? []).filter((name) => name.startsWith(word));
-  if (command.name() === 'completion') return Object.keys(scripts).filter((name) => name.startsWith(word));
-  const names = command.commands
-    .map((one) => one.name())
-    .filter((name) => name.startsWith(word) && !name.startsWith('_'));
-  if (names.length > 0 || !addressed.has(command.name())) return names;
-  const at = before.indexOf('--profile');
-  const options: CommonOptions = at === -1 ? {} : { profile: before[at + 1] ?? '' };
-  return addresses(new Context(options, terminal), word);
+/** What can be given to an option. */
+async function valuesOf(option: Option, context: Context, profiles: Profiles): Promise<Candidates> {
+  const name = option.long ?? '';
+  if (fileOptions.has(name)) return { words: [], files: true };
+  const known = () => Object.entries(profiles.read().profiles);
+  const words =
+    name === '--profile'
+      ? known().map(([profile]) => profile)
+      : name === '--endpoint'
+        ? known().map(([, { endpoint }]) => endpoint)
+        : name === '--bucket' || name === '--write'
+          ? await bucketNames(context.client())
+          : (option.argChoices ?? []);
+  return { words: [...new Set(words)], files: false };
 }
 
-export function addCompletionCommands(program: Command, run: Run): void {
+/** The command that the words name, and its options; those of the server are the settings. */
+async function commandOf(program: Command, words: readonly string[], services: Services) {
+  let command = program;
+  for (const one of words) command = command.commands.find((known) => known.name() === one) ?? command;
+  if (command.name() !== 'server') return { command, options: command.options };
+  const settings = [['config'] as const, ...((await services.settings?.()) ?? [])];
+  return { command, options: settings.map(([name]) => new Option(`--${kebabCase(name)} <value>`)) };
+}
+
+async function candidates(
+  program: Command,
+  words: readonly string[],
+  services: Services,
+  terminal: Terminal,
+): Promise<Candidates> {
+  const word = words.at(-1) ?? '';
+  const before = words.slice(0, -1);
+  const { command, options } = await commandOf(program, before, services);
+  const profiles = new Profiles(terminal.environment);
+  const given = (name: string) => (before.includes(name) ? before[before.indexOf(name) + 1] : undefined);
+  const [profile, endpoint] = [given('--profile'), given('--endpoint')];
+  const context = new Context({ ...(profile && { profile }), ...(endpoint && { endpoint }) }, terminal);
+
+  const previous = options.find(({ short, long }) => before.length > 0 && [short, long].includes(before.at(-1)));
+  if (previous?.required) return valuesOf(previous, context, profiles);
+  if (word.startsWith('-')) return { words: options.flatMap((option) => option.long ?? []), files: false };
+  if (before[0] === 'help') return { words: program.commands.map((one) => one.name()), files: false };
+  const only = (names: readonly string[]): Candidates => ({ words: names, files: false });
+  const parent = command.parent?.name();
+  const name = command.name();
+  if (command.commands.length > 0) return only(command.commands.map((one) => one.name()));
+  if (parent === 'profile' && ['use', 'remove'].includes(name)) return only(Object.keys(profiles.read().profiles));
+  if (parent === 'key' && name === 'revoke')
+    return only((await context.client().keys.list({ timeoutMs })).map(({ accessKeyId }) => accessKeyId));
+  if (name === 'completion') return only(Object.keys(completionScripts));
+  const remote = word.includes('://');
+  if (transfers.has(name)) return { words: await addresses(context, word), files: !remote };
+  return only(addressed.has(name) ? await addresses(context, word) : []);
+}
+
+export function addCompletionCommands(program: Command, run: Run, services: Services): void {
   program
     .command('completion <shell>')
     .description('a script for completion in bash, zsh or fish')
     .action(
       run(async (context, [shell = '']) => {
-        const script = scripts[shell];
+        const script = completionScripts[shell];
         if (script === undefined) throw new UsageError(`there is no completion for "${shell}": bash, zsh or fish`);
         await context.write(script);
       }),
@@ -128,8 +124,10 @@ export function addCompletionCommands(program: Command, run: Run): void {
     .action(
       run(async (context, words) => {
         // A failure means no candidates, never a message in the middle of what is being typed.
-        const found = await candidates(program, words, context.terminal).catch(() => []);
-        if (found.length > 0) await context.write(`${found.join('\n')}\n`);
+        const nothing: Candidates = { words: [], files: false };
+        const found = await candidates(program, words, services, context.terminal).catch(() => nothing);
+        const fitting = found.words.filter((one) => one.startsWith(words.at(-1) ?? '') && !one.startsWith('_'));
+        await context.write([found.files ? '+' : '-', ...fitting, ''].join('\n'));
       }),
     );
 }

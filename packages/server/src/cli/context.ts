@@ -135,7 +135,7 @@ export class Context {
       !(error instanceof DsomError) &&
       !('code' in error) &&
       !(error instanceof CommandError);
-    const what = unexpected ? (error.stack ?? error.message) : error.message;
+    const what = unexpected ? (error.stack ?? error.message) : error.message.replace(/\s*\n\s*/g, ' ');
     this.terminal.stderr.write(`dsom: ${item === undefined ? '' : `${printable(item)}: `}${what}${id}\n`);
     if (advice !== undefined) this.terminal.stderr.write(`      ${advice}\n`);
     if (error instanceof UsageError) this.terminal.stderr.write('      `dsom help COMMAND` tells how to write it.\n');

@@ -1,25 +1,20 @@
 import { type DsomClient, DsomError } from '@dsom/sdk';
 import type { Command } from 'commander';
 import { formatRemote, parseBucket } from './address.ts';
-import { clientCommand, type Run } from './command.ts';
+import { clientCommand, collect, type Examined, type Run, type Services } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { CommandError, type ExitCode, exitCode, verdictOf } from './exit.ts';
 import { formatSize } from './format.ts';
 import { findConnection } from './profiles.ts';
 
-type Outcome = 'ok' | 'warning' | 'failed';
-
-interface Finding {
-  readonly outcome: Outcome;
-  readonly detail: string;
-  readonly advice?: string | undefined;
+interface Finding extends Omit<Examined, 'test'> {
   readonly exit?: ExitCode;
 }
 
 const ok = (detail: string): Finding => ({ outcome: 'ok', detail });
 const warning = (detail: string, advice: string): Finding => ({ outcome: 'warning', detail, advice });
 
-const marks: Readonly<Record<Outcome, string>> = { ok: '✓', warning: '!', failed: '✗' };
+const marks: Readonly<Record<Finding['outcome'], string>> = { ok: '✓', warning: '!', failed: '✗' };
 
 /** Clocks further apart than this make signatures fail; from a third on it is worth a word. */
 const skewMaxMs = 15 * 60 * 1000;
@@ -42,6 +37,11 @@ class Examination {
       const { exit, advice } = verdictOf(cause);
       finding = { outcome: 'failed', detail: cause instanceof Error ? cause.message : String(cause), advice, exit };
     }
+    await this.show(name, finding);
+    return finding.outcome !== 'failed';
+  }
+
+  async show(name: string, finding: Finding): Promise<void> {
     const { outcome, detail, advice, exit } = finding;
     if (outcome === 'failed' && this.worst === exitCode.ok) this.worst = exit ?? exitCode.failed;
     const lines = [
@@ -49,14 +49,19 @@ class Examination {
       ...(advice === undefined ? [] : [`${' '.repeat(15)}${advice}`]),
     ];
     await this.#context.result({ test: name, outcome, detail, advice }, lines);
-    return outcome !== 'failed';
   }
 }
 
 async function health(client: DsomClient, context: Context): Promise<Finding> {
   const live = await client.admin.health('live', { signal: context.signal });
   const ready = await client.admin.health('ready', { signal: context.signal });
-  if (live.ok && ready.ok) return ok('live and ready');
+  if (live.ok && ready.ok) {
+    if (!/"encryption":"off"/.test(ready.detail)) return ok('live and ready');
+    return warning(
+      'live and ready, but new objects are not encrypted',
+      'Start the server without --encryption off where its disks are not safe.',
+    );
+  }
   const advice = 'It may be starting, draining, or out of space. Look at the log of the server.';
   return {
     outcome: 'failed',
@@ -105,6 +110,7 @@ async function space(client: DsomClient, context: Context): Promise<Finding> {
   if (devices.length === 0) return warning('the server does not tell', 'Look at /-/metrics.');
   const free = devices.reduce((sum, one) => sum + numberOf(one, 'free'), 0);
   const total = devices.reduce((sum, one) => sum + numberOf(one, 'total'), 0);
+  const rebuilt = devices.filter((one) => typeof one['rebuilt'] === 'object' && one['rebuilt'] !== null);
   const bad = devices.filter((one) => typeof one['health'] === 'string' && !['good', 'full'].includes(one['health']));
   const detail = `${formatSize(free)} free${total > 0 ? ` of ${formatSize(total)}` : ''} on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}`;
   if (bad.length > 0)
@@ -114,6 +120,11 @@ async function space(client: DsomClient, context: Context): Promise<Finding> {
       advice: 'Look at /-/metrics, and replace the device.',
       exit: exitCode.damaged,
     };
+  if (rebuilt.length > 0)
+    return warning(
+      `${detail}; the index of ${rebuilt.length} was lost and made anew at the last start`,
+      'Look at the disk, and run `dsom scrub` and `dsom fsck`: they tell whether anything is missing.',
+    );
   return total > 0 && free < total / 20
     ? warning(detail, 'Delete something or add a data directory: a full store refuses writes.')
     : ok(detail);
@@ -143,14 +154,35 @@ async function roundTrip(client: DsomClient, context: Context, bucket: string): 
   );
 }
 
+interface DoctorOptions extends CommonOptions {
+  readonly write?: string;
+  readonly data?: readonly string[];
+}
+
+/** The directories of a server, which may not start. */
+async function examineData(exam: Examination, data: readonly string[], services: Services): Promise<void> {
+  if (!services.examine)
+    throw new CommandError(
+      exitCode.failed,
+      'this build cannot look at directories',
+      'Run it where the server is installed.',
+    );
+  for await (const { test, ...finding } of services.examine(data)) await exam.show(test, finding);
+}
+
 async function examine(
   context: Context,
   _: readonly string[],
-  options: CommonOptions & { readonly write?: string },
+  options: DoctorOptions,
+  services: Services,
 ): Promise<void> {
   const target = options.write === undefined ? undefined : parseBucket(options.write);
   const exam = new Examination(context);
   await exam.test('runtime', () => ok(`Node ${process.version} on ${process.platform}-${process.arch}`));
+  if (options.data) {
+    await examineData(exam, options.data, services);
+    return conclude(exam, context);
+  }
   let client: DsomClient | undefined;
   await exam.test('settings', () => {
     const { from, endpoint, accessKeyId } = findConnection(
@@ -165,7 +197,14 @@ async function examine(
     const found = client;
     // A server that does not answer is told of once, and soon.
     const reached = await exam.test('endpoint', async () => {
-      await found.admin.health('live', { signal: context.signal, timeoutMs: 5000 });
+      try {
+        await found.admin.health('live', { signal: context.signal, timeoutMs: 5000 });
+      } catch (cause) {
+        if (context.signal.aborted || !(cause instanceof DsomError)) throw cause;
+        const advice =
+          'Is the server running, and is this its address? When it does not start, `dsom doctor --data DIR` looks at its directories.';
+        return { outcome: 'failed', detail: cause.message, advice, exit: verdictOf(cause).exit };
+      }
       return ok('answers');
     });
     if (reached) {
@@ -177,12 +216,21 @@ async function examine(
       }
     }
   }
+  conclude(exam, context);
+}
+
+function conclude(exam: Examination, context: Context): void {
   if (exam.worst !== exitCode.ok) throw new CommandError(exam.worst, 'not all is well');
   context.succeed();
 }
 
-export function addDoctorCommand(program: Command, run: Run): void {
+export function addDoctorCommand(program: Command, run: Run, services: Services): void {
   clientCommand(program, 'doctor', 'find out what is wrong between here and the server')
     .option('--write <bucket>', 'also write, read and delete an object in this bucket')
-    .action(run(examine));
+    .option(
+      '--data <dir>',
+      'look at the directories of a server that does not start instead; give all of them',
+      collect,
+    )
+    .action(run((context, parameters, options: DoctorOptions) => examine(context, parameters, options, services)));
 }

@@ -75,12 +75,24 @@ const byCode: Readonly<Record<string, Verdict>> = {
     exit: exitCode.accessDenied,
     advice: 'The server does not know this access key id. Is this the right profile?',
   },
-  InvalidResponse: { exit: exitCode.unreachable },
+  // The answer to a HEAD has no body that could say more.
+  Http400: {
+    exit: exitCode.usage,
+    advice: 'The server takes the request for malformed. Is the name of the bucket right (3 to 63 characters)?',
+  },
+  InvalidBucketName: {
+    exit: exitCode.usage,
+    advice: 'A bucket is named by 3 to 63 lower-case letters, digits, hyphens and dots.',
+  },
+  InvalidResponse: {
+    exit: exitCode.unreachable,
+    advice: 'Is this the endpoint of a DSOM server? `dsom doctor` looks further.',
+  },
   NoSuchBucket: { exit: exitCode.notFound, advice: '`dsom ls` shows the buckets, `dsom mb` makes one.' },
   NoSuchKey: { exit: exitCode.notFound, advice: '`dsom ls` shows what is there.' },
-  NoSuchUpload: { exit: exitCode.notFound },
+  NoSuchUpload: { exit: exitCode.notFound, advice: 'It was completed or given up meanwhile. Start the upload again.' },
   NoSuchVersion: { exit: exitCode.notFound, advice: '`dsom versions` shows what is there.' },
-  NotFound: { exit: exitCode.notFound },
+  NotFound: { exit: exitCode.notFound, advice: '`dsom key list` shows the access keys, `dsom ls` the rest.' },
   PreconditionFailed: {
     exit: exitCode.conflict,
     advice: 'It exists already, or was changed by somebody else meanwhile.',
@@ -91,13 +103,21 @@ const byCode: Readonly<Record<string, Verdict>> = {
   TimedOut: { exit: exitCode.unreachable, advice: '`dsom doctor` looks further.' },
 };
 
+const noTls: Verdict = {
+  exit: exitCode.unreachable,
+  advice: 'The server there does not speak TLS: write the endpoint with http:// instead of https://.',
+};
+
 const bySystemCode: Readonly<Record<string, Verdict>> = {
   ENOENT: { exit: exitCode.notFound },
   ENOTDIR: { exit: exitCode.notFound },
-  EACCES: { exit: exitCode.accessDenied },
-  EPERM: { exit: exitCode.accessDenied },
-  ENOSPC: { exit: exitCode.storageFull },
-  EDQUOT: { exit: exitCode.storageFull },
+  EACCES: { exit: exitCode.accessDenied, advice: 'This user may not touch that file: see its owner and mode (ls -l).' },
+  EPERM: { exit: exitCode.accessDenied, advice: 'This user may not touch that file: see its owner and mode (ls -l).' },
+  ENOSPC: { exit: exitCode.storageFull, advice: 'Make room on this machine, or choose another target.' },
+  EDQUOT: {
+    exit: exitCode.storageFull,
+    advice: 'The quota of this user is used up: make room, or choose another target.',
+  },
   EEXIST: { exit: exitCode.conflict },
 };
 
@@ -106,6 +126,7 @@ export function verdictOf(cause: unknown): Verdict {
   if (cause instanceof CommandError) return cause;
   if (cause instanceof UsageError) return { exit: exitCode.usage };
   if (cause instanceof DsomError) {
+    if (cause.code === 'ConnectionFailed' && /WRONG_VERSION_NUMBER/.test(cause.message)) return noTls;
     const known = byCode[cause.code];
     if (known) return known;
     return {

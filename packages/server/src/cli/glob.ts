@@ -4,6 +4,9 @@ const wildcard = /(?<!\\)(?:\\\\)*[*?]/;
 
 export const hasWildcard = (pattern: string) => wildcard.test(pattern);
 
+/** The pattern that only this text matches. */
+export const escapePattern = (text: string) => text.replace(/[*?\\]/g, '\\$&');
+
 /** The text that a pattern without wildcards stands for. */
 export const unescapePattern = (pattern: string) => pattern.replace(/\\([*?\\])/g, '$1');
 

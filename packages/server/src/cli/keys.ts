@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { clientCommand, collect, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
@@ -60,7 +60,7 @@ async function revoke(context: Context, ids: readonly string[]): Promise<void> {
 export function addKeyCommands(program: Command, run: Run): void {
   const key = program.command('key').description('access keys');
   clientCommand(key, 'create <name>', 'make an access key')
-    .option('--role <role>', 'readwrite or readonly', 'readwrite')
+    .addOption(new Option('--role <role>', 'what it may do').choices(['readwrite', 'readonly']).default('readwrite'))
     .option('--bucket <name>', 'may touch only this bucket; may be repeated', collect)
     .option('--access-key-id <id>', 'an id that clients have already')
     .option('--secret-access-key <secret>', 'the secret that belongs to it')

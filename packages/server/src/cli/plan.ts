@@ -83,7 +83,8 @@ async function* fromLocal(
   if (target.kind !== 'remote')
     throw new UsageError(`neither ${source.path} nor the target is at a server: write s3://BUCKET/KEY`);
   const found = lookAt(source.path);
-  if (!found) throw new CommandError(exitCode.notFound, `${source.path} does not exist`);
+  if (!found)
+    throw new CommandError(exitCode.notFound, 'no such file or folder here', 'Objects are written s3://BUCKET/KEY.');
   if (!found.isDirectory()) {
     const size = found.isFile() ? found.size : undefined;
     yield uploading(

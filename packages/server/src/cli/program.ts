@@ -80,11 +80,11 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addObjectCommands(program, run);
   addAnnotateCommands(program, run);
   addKeyCommands(program, run);
-  addDoctorCommand(program, run);
+  addDoctorCommand(program, run, services);
   addCheckCommands(program, run, services);
   addBenchCommand(program, run);
   addProfileCommands(program, run);
-  addCompletionCommands(program, run);
+  addCompletionCommands(program, run, services);
   addVersionCommand(program, run);
   return program;
 }

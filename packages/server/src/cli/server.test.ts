@@ -69,6 +69,36 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+test('a server that cannot start names the option and says what to do', async () => {
+  const port = endpoint.slice(endpoint.lastIndexOf(':') + 1);
+  const data = ['--data', path.join(folder, 'other')];
+  const start = (parameters: readonly string[]) =>
+    new Promise<{ code: number | null; said: string }>((resolve) => {
+      const child = spawn(process.execPath, [bin, 'server', ...parameters], { env: { HOME: folder }, timeout: 30_000 });
+      let said = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (text) => (said += text));
+      child.once('close', (code) => resolve({ code, said }));
+    });
+  const table: [readonly string[], RegExp][] = [
+    [['--scrub-day', '7', ...data], /unknown option --scrub-day: did you mean --scrub-days\?/],
+    [['--address', ':1', '--address', ':2', ...data], /--address is given 2 times \(:1, :2\), and takes one value/],
+    [['--address', `127.0.0.1:${port}`, ...data], /something else listens there: stop it, or give another --address/],
+    [['--address', '192.0.2.1:9000', ...data], /no interface of this machine has that address: give one/],
+    [['--address', '127.0.0.1:0', '--data', path.join(bin, 'data')], /cannot be made: .*give another --data/],
+    [['--address', '127.0.0.1:0', '--data', folder], /is not a DSOM directory: give an empty one/],
+  ];
+  // File systems that make no directories must not be tried for ever.
+  if (process.platform === 'linux')
+    table.push([['--address', '127.0.0.1:0', '--data', '/proc/dsom'], /give another --data/]);
+  for (const [parameters, text] of table) {
+    const { code, said } = await start(parameters);
+    assert.match(said, text);
+    assert.equal(code, exitCode.usage, said);
+    assert.doesNotMatch(said, / {4}at /, 'no stack for what is no bug');
+  }
+});
+
 test('the tour: from a bucket to a synchronised folder and back', async () => {
   const tree = path.join(folder, 'tree');
   mkdirSync(path.join(tree, 'sub folder'), { recursive: true });
@@ -104,6 +134,11 @@ test('the tour: from a bucket to a synchronised folder and back', async () => {
   const moved = (await run(['stat', 's3://tour/moved', '--json'])).rows[0]!;
   assert.deepEqual([moved['size'], moved['metadata']], [10, { m: 'ü' }]);
   assert.equal((await run(['tag', 's3://tour/moved', 'a=1'])).stdout, 'a=1\n');
+  await Promise.all(['b=2', 'c=3', 'd=4'].map((pair) => run(['tag', 's3://tour/moved', pair])));
+  const tagged = await run(['tag', 's3://tour/moved', '--remove', 'b', '--json']);
+  assert.deepEqual(tagged.rows[0]?.['tags'], { a: '1', c: '3', d: '4' }, 'none is lost to another');
+  const listed = (await run(['versions', 's3://tour/moved', '--json'])).rows;
+  assert.equal(listed.length, 1, 'tags are changed in place');
   const versions = (await run(['versions', 's3://tour/t/a.txt', '--json'])).rows;
   assert.deepEqual(
     versions.map((row) => row['deleteMarker']),

@@ -9,7 +9,8 @@ import type { Terminal } from './terminal.ts';
 export type Flags = Record<string, string | boolean | string[]>;
 
 const camelCase = (name: string) => name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-const kebabCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** `scrubDays` → `scrub-days`. */
+export const kebabCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Flags by their camelCase names: `--name value`, `--name=value`, `--name` for true; one given several times becomes a list. A text says what is wrong. */
 export function parseFlags(argv: readonly string[]): Flags | string {
@@ -45,6 +46,16 @@ export async function serverHelp(services: Services): Promise<string> {
   return `${intro}\nOptions:\n${rows.map(([flag, meaning]) => `  ${flag.padEnd(width)}  ${meaning}`).join('\n')}\n`;
 }
 
+const owned = 'Start the server as the user that the data directories belong to, or change their owner (chown -R).';
+/** What to do about failures of the operating system, which are no fault of the program. */
+const systemAdvice: Readonly<Record<string, string>> = {
+  EACCES: owned,
+  EPERM: owned,
+  EROFS: 'The file system is mounted read-only: give another --data.',
+  ENOSPC: 'Make room on that disk, or give another --data.',
+  EMFILE: 'Raise the limit of open files (ulimit -n).',
+};
+
 /** Runs the server; resolves with the exit status when it has ended. */
 export async function runServer(argv: readonly string[], services: Services, terminal: Terminal): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) {
@@ -64,7 +75,9 @@ export async function runServer(argv: readonly string[], services: Services, ter
       terminal.stderr.write(`dsom: ${error.message}\n`);
       return exitCode.usage;
     }
-    terminal.stderr.write(`dsom: the server could not start: ${error.stack ?? error.message}\n`);
+    const advice = systemAdvice['code' in error ? String(error.code) : ''];
+    const what = advice === undefined ? (error.stack ?? error.message) : `${error.message}\n      ${advice}`;
+    terminal.stderr.write(`dsom: the server could not start: ${what}\n`);
     return exitCode.failed;
   }
 }

@@ -91,7 +91,8 @@ export async function runHere(
     stdout: collector('stdout'),
     stderr: collector('stderr'),
   };
-  const services = { serve: async () => 0, isUsageError: () => false };
+  const settings = async () => [['scrubDays', 'days of a pass']] as const;
+  const services = { serve: async () => 0, isUsageError: () => false, settings };
   const code = await runCli(parameters, services, terminal);
   return { code, ...collected, rows: rowsOf(collected.stdout) };
 }

@@ -5,8 +5,9 @@ export class ByteWriter {
   #buffer: Buffer;
   #length = 0;
 
-  constructor(capacity = 256) {
-    this.#buffer = Buffer.allocUnsafe(capacity);
+  /** @param room how many bytes to begin with, or where to write as long as they fit */
+  constructor(room: number | Buffer = 256) {
+    this.#buffer = typeof room === 'number' ? Buffer.allocUnsafe(room) : room;
   }
 
   get length(): number {
@@ -75,7 +76,12 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written. The writer must not be used afterwards. */
+  /** Takes back everything behind the first `length` bytes; what comes next is written in its place. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length);
+  }
+
+  /** What was written, as long as nothing else is. */
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }

@@ -1,3 +1,4 @@
+export { Arena } from './arena.ts';
 export { ByteReader, ByteWriter } from './bytes.ts';
 export {
   type Checksum,
@@ -12,4 +13,6 @@ export {
   parseChecksum,
 } from './checksum.ts';
 export { type CrcAlgorithm, combineCrc, crc32c } from './crc.ts';
+export { MacKey } from './mac.ts';
 export { type LaneStream, Md5Lanes } from './md5/lanes.ts';
+export { release } from './memory.ts';

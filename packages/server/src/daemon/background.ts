@@ -4,20 +4,23 @@ import {
   type Collector,
   type CollectorReport,
   createCollector,
+  createMender,
   createRepairer,
   createScrub,
   crossCheck,
   fileScrubMemory,
+  type Mender,
   type RepairCopy,
   repeat,
   type Scrub,
   type ScrubReport,
 } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
-import type { Host } from '../host/index.ts';
+import type { Clock, Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
+import { dropBallast, takeBallast } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
 import type { Config } from './config.ts';
 import type { Owner } from './owner.ts';
@@ -27,6 +30,7 @@ import type { Link } from './port.ts';
 export interface Jobs {
   readonly collector: Collector;
   readonly scrub: Scrub;
+  readonly mender: Mender;
   readonly repair: RepairCopy;
   scrubbing(): boolean;
   /** Calls of `/-/admin/`. @throws StoreError NotFound for a method that does not exist */
@@ -52,6 +56,33 @@ async function oldestRead(owner: Owner, links: readonly Link[]): Promise<Positio
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
+/** Where logs and indexes are short of space, slabs give back what is free in them. An attempt may look through an index: most of the time is left to others. */
+function givingBack(owner: Owner, clock: Clock): (signal: AbortSignal) => Promise<void> {
+  let notBefore = Number.NEGATIVE_INFINITY;
+  return async (signal) => {
+    const began = clock.monotonic();
+    if (began < notBefore) return;
+    for (const [identity, fragments] of owner.fragments) {
+      const device = owner.thread.devices.get(identity);
+      if (!device || device.health() === 'stopped') continue;
+      const { owed } = await device.capacity();
+      const wanted = owner.log.roomy ? owed : Math.max(owed, 2 * limits.logSmallSegmentBytes);
+      if (wanted > 0) await fragments.reclaim(wanted, signal);
+    }
+    const now = clock.monotonic();
+    notBefore = now + 4 * (now - began);
+  };
+}
+
+async function tendBallast({ directories, metadata }: Owner, log: StructuredLog): Promise<void> {
+  // Something durable waits for space: that is what it is there for.
+  const stuck = metadata.failure() !== undefined;
+  for (const { path } of directories.all) {
+    if (!stuck) await takeBallast(path);
+    else if (dropBallast(path)) log.warn('the disk is full: the ballast was given up', { path });
+  }
+}
+
 export async function startJobs(input: JobsInput): Promise<Jobs> {
   const { owner, config, host, log } = input;
   const { reader, stores, devices } = owner.thread;
@@ -64,14 +95,39 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     oldestRead: () => oldestRead(owner, input.links()),
     healthy,
   });
+  const giveBack = givingBack(owner, host.clock);
   const collecting = repeat({
     host,
     everyMs: limits.collectMs,
-    run: (signal) => collector.run(signal),
+    run: async (signal) => {
+      await collector.run(signal);
+      await giveBack(signal);
+      await tendBallast(owner, log);
+    },
     onError: (cause) => log.error('the collector failed; it tries again', { cause }),
   });
 
   const repairer = createRepairer({ stores, owned: (stripe) => reader.stripeOwner(stripe) !== undefined });
+  const mender = createMender({
+    reader,
+    groups: () => reader.groups(),
+    stores,
+    host,
+    repair: repairer.repair,
+    healthy,
+  });
+  let mended = 0;
+  const mending = repeat({
+    host,
+    everyMs: limits.collectMs,
+    run: async (signal) => {
+      await mender.run(signal);
+      const totals = mender.totals();
+      if (totals.mended > mended) log.info('missing copies were written', { ...totals, now: totals.mended - mended });
+      mended = totals.mended;
+    },
+    onError: (cause) => log.error('missing copies could not be written; it tries again', { cause }),
+  });
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
@@ -128,9 +184,11 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
           class: device.class,
           health: device.health(),
           ...(await device.capacity()),
+          rebuilt: owner.fragments.get(device.identity)?.recovery.rebuilt ?? null,
         })),
       ),
       missing: owner.missing,
+      mend: { ...mender.totals(), progress: mender.progress() },
       garbage: { collected: collector.totals(), progress: collector.progress() },
       scrub: scrubStatus(),
     }),
@@ -151,6 +209,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   return {
     collector,
     scrub,
+    mender,
     repair: repairer.repair,
     scrubbing: () => running !== undefined,
     async admin(method, argument) {
@@ -161,7 +220,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     async stop() {
       cancelSchedule();
       running?.stop.abort();
-      await Promise.all([collecting.stop(), running?.ended]);
+      await Promise.all([collecting.stop(), mending.stop(), running?.ended]);
       await repairer.idle();
     },
   };

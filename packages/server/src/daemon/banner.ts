@@ -31,6 +31,10 @@ function durabilityText(devices: number, copies: number): string[] {
   ];
 }
 
+/** Warning of a server that was told not to encrypt. */
+export const notEncryptedText =
+  'encryption is off: new objects are stored as plain bytes, and who can read the disks can read them. What was stored before stays as it is.';
+
 /** The text printed once the server is ready. */
 export function bannerText(banner: Banner): string {
   const { endpoint, newRoot } = banner;

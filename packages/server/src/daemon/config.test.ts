@@ -20,17 +20,58 @@ test('flags weigh more than the environment, which weighs more than the file', (
 });
 
 test('unknown names are refused with the nearest right one', () => {
-  assert.throws(() => loadConfig({ regoin: 'x' }, {}), /unknown option "regoin": did you mean "region"/);
-  assert.throws(() => loadConfig({}, { DSOM_ADRESS: 'x' }), /did you mean "DSOM_ADDRESS"/);
+  assert.throws(
+    () => loadConfig({ regoin: 'x' }, {}),
+    /^ConfigError: unknown option --regoin: did you mean --region\?$/,
+  );
+  assert.throws(() => loadConfig({ scrubDay: '7' }, {}), /unknown option --scrub-day: did you mean --scrub-days\?/);
+  assert.throws(() => loadConfig({}, { DSOM_ADRESS: 'x' }), /DSOM_ADRESS: did you mean DSOM_ADDRESS\?/);
 });
 
 test('bad values name the setting', () => {
-  assert.throws(
-    () => loadConfig({ workers: '0' }, {}),
-    (cause) => cause instanceof ConfigError && /workers/.test(cause.message),
-  );
-  assert.throws(() => loadConfig({ cacheBytes: 'many' }, {}), /write it like 64MiB/);
-  assert.throws(() => loadConfig({ rootAccessKeyId: 'abc' }, {}), /both/);
+  const says = (flags: Record<string, unknown>, environment: Record<string, string>, text: RegExp) =>
+    assert.throws(
+      () => loadConfig(flags, environment),
+      (cause) => cause instanceof ConfigError && text.test(cause.message),
+    );
+  for (const workers of ['0', 'abc', '1.5', '65'])
+    says({ workers }, {}, /^--workers: must be a whole number from 1 to 64$/);
+  says({}, { DSOM_WORKERS: 'x' }, /^DSOM_WORKERS: must be a whole number/);
+  says({ scrubDays: '-1' }, {}, /^--scrub-days: must be a number of days above 0/);
+  says({ region: 'US East' }, {}, /^--region: must be 1 to 32 lower-case letters/);
+  says({ cacheBytes: 'many' }, {}, /^--cache-bytes: "many" is not a size: write it like 64MiB$/);
+  says({ metricsPublic: 'maybe' }, {}, /^--metrics-public: must be true or false$/);
+  says({ rootAccessKeyId: 'abc' }, {}, /both/);
+  says({ rootSecretAccessKey: 'short' }, {}, /^--root-secret-access-key: must have 8 to 128 characters$/);
+  says({ address: ['127.0.0.1:1', '127.0.0.1:2'] }, {}, /^--address is given 2 times .*takes one value$/);
+  says({ address: true }, {}, /^--address needs a value: /);
+  says({ config: '/none/such.json' }, {}, /cannot be read: ENOENT.*Give another --config/);
+  const folder = mkdtempSync(path.join(tmpdir(), 'dsom-config-'));
+  const config = path.join(folder, 'dsom.json');
+  writeFileSync(config, '{"data": 5}');
+  says({ config }, {}, /^"data" in .*dsom\.json: must be a text, or a list of texts/);
+  writeFileSync(config, '{bad');
+  says({ config }, {}, /dsom\.json is not JSON: /);
+  rmSync(folder, { recursive: true });
+});
+
+test('origins are what browsers send, and nothing near it', () => {
+  const origins = ['https://app.example', 'http://127.0.0.1:8080', 'http://[::1]:8080', '*'];
+  assert.deepEqual(loadConfig({ allowOrigin: origins }, {}).allowOrigin, origins);
+  assert.deepEqual(loadConfig({}, { DSOM_ALLOW_ORIGIN: origins.join(', ') }).allowOrigin, origins);
+  assert.deepEqual(loadConfig({}, {}).allowOrigin, []);
+  for (const bad of [
+    'https://app.example/',
+    'https://App.example',
+    'https://app.example:443',
+    'app.example',
+    'https://*.app.example',
+    'null',
+    'file:///',
+  ])
+    assert.throws(() => loadConfig({ allowOrigin: bad }, {}), /--allow-origin.*is not an origin: write it like/, bad);
+  const many = Array.from({ length: 101 }, (_, i) => `http://h${i}`);
+  assert.throws(() => loadConfig({ allowOrigin: many }, {}), /--allow-origin/);
 });
 
 test('addresses', () => {

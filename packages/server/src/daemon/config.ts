@@ -13,52 +13,66 @@ const bytes = z.union([z.number().int().nonnegative(), z.string()]).transform((v
   return Math.floor(Number(match[1]) * 1024 ** power);
 });
 
+const whole = (minimum: number, maximum: number) => {
+  const error = `must be a whole number from ${minimum} to ${maximum}`;
+  return z.coerce.number({ error }).int({ error }).min(minimum, { error }).max(maximum, { error });
+};
+const text = z.string({ error: 'must be a text' });
+const texts = 'must be a text, or a list of texts that are not empty';
+
 const list = z
-  .union([z.array(z.string()), z.string().transform((text) => text.split(',').map((part) => part.trim()))])
-  .pipe(z.array(z.string().min(1)));
+  .union([z.array(z.string()), z.string().transform((text) => text.split(',').map((part) => part.trim()))], {
+    error: texts,
+  })
+  .pipe(z.array(z.string().min(1, { error: texts })));
+
+const origin = z
+  .string()
+  .refine((text) => text === '*' || (URL.canParse(text) && new URL(text).origin === text && !text.includes('*')), {
+    error: (issue) =>
+      `"${issue.input}" is not an origin: write it like https://app.example or http://127.0.0.1:8080, or * for every one`,
+  });
+
+const days = 'must be a number of days above 0, and 365 at most';
 
 const flag = z
-  .union([z.boolean(), z.enum(['true', 'false', '1', '0'])])
+  .union([z.boolean(), z.enum(['true', 'false', '1', '0'])], { error: 'must be true or false' })
   .transform((value) => value === true || value === 'true' || value === '1');
 
 /** Every setting: as a flag `--scrub-days 7`, as `DSOM_SCRUB_DAYS=7`, and as `scrubDays` in the configuration file. */
 export const configSchema = z.strictObject({
   data: list.default(['dsom-data']).describe('data directories; the first one also holds metadata and keys'),
-  address: z.string().default('127.0.0.1:9000').describe('host:port to serve on'),
-  workers: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(64)
-    .optional()
-    .describe('threads that serve requests; as many as cores when not given'),
-  region: z
-    .string()
-    .regex(/^[a-z0-9-]{1,32}$/)
+  address: text.default('127.0.0.1:9000').describe('host:port to serve on'),
+  workers: whole(1, 64).optional().describe('threads that serve requests; as many as cores when not given'),
+  region: text
+    .regex(/^[a-z0-9-]{1,32}$/, { error: 'must be 1 to 32 lower-case letters, digits and hyphens' })
     .default('us-east-1')
     .describe('the region that clients sign for'),
   domain: list.default([]).describe('domains below which the first label is a bucket (virtual-host style)'),
+  encryption: z
+    .enum(['on', 'off'], { error: 'must be on or off' })
+    .default('on')
+    .describe('whether new objects are encrypted; what is there already is read either way'),
   cacheBytes: bytes.default(limits.cacheBytes).describe('read cache of all workers together'),
   scrubDays: z.coerce
-    .number()
-    .positive()
-    .max(365)
+    .number({ error: days })
+    .positive({ error: days })
+    .max(365, { error: days })
     .default(14)
     .describe('days for one pass of the scrub over all bytes'),
   scrubBytesPerSecond: bytes.default(32 * 1024 * 1024).describe('most bytes that the scrub reads per second'),
-  corsOrigins: list.default([]).describe('browser origins that may call the native API'),
+  allowOrigin: list
+    .pipe(z.array(origin).max(limits.allowedOrigins))
+    .default([])
+    .describe('origins of web pages that may call, such as https://app.example; * for every one'),
   metricsPublic: flag.default(true).describe('whether /-/metrics answers without credentials'),
-  rootAccessKeyId: z
-    .string()
-    .min(3)
-    .max(128)
-    .regex(/^[\w.-]+$/)
+  rootAccessKeyId: text
+    .regex(/^[\w.-]{3,128}$/, { error: 'must be 3 to 128 letters, digits, dots, hyphens and underscores' })
     .optional()
     .describe('root access key id; generated on first start when not given'),
-  rootSecretAccessKey: z
-    .string()
-    .min(8)
-    .max(128)
+  rootSecretAccessKey: text
+    .min(8, { error: 'must have 8 to 128 characters' })
+    .max(128, { error: 'must have 8 to 128 characters' })
     .optional()
     .describe('root secret access key; generated on first start when not given'),
 });
@@ -72,6 +86,9 @@ export class ConfigError extends Error {
 }
 
 const keys = Object.keys(configSchema.shape) as ConfigKey[];
+/** What a setting is without a value: lists and switches are told apart from the rest by it. */
+const defaults: Readonly<Record<string, unknown>> = configSchema.parse({});
+const flagName = (key: string) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 const environmentName = (key: string) => `DSOM_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 /** Variables of the client commands, which are not settings of the server. */
@@ -98,7 +115,7 @@ function editDistance(a: string, b: string): number {
 
 function unknown(what: string, name: string, known: readonly string[]): ConfigError {
   const nearest = [...known].sort((a, b) => editDistance(a, name) - editDistance(b, name))[0];
-  return new ConfigError(`unknown ${what} "${name}": did you mean "${nearest}"?`);
+  return new ConfigError(`unknown ${what} ${name}: did you mean ${nearest}?`);
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
@@ -106,9 +123,13 @@ function readConfigFile(file: string): Record<string, unknown> {
   try {
     parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new ConfigError(`the configuration file ${file} cannot be read as JSON: ${(cause as Error).message}`, {
-      cause,
-    });
+    const { message } = cause as Error;
+    throw new ConfigError(
+      cause instanceof SyntaxError
+        ? `the configuration file ${file} is not JSON: ${message}`
+        : `the configuration file cannot be read: ${message}. Give another --config, or none.`,
+      { cause },
+    );
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new ConfigError(`the configuration file ${file} must hold one JSON object`);
@@ -126,26 +147,40 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): Config {
   const { config: file = environment['DSOM_CONFIG'], ...given } = flags;
-  const merged: Record<string, unknown> = typeof file === 'string' ? readConfigFile(file) : {};
+  if (file !== undefined && typeof file !== 'string')
+    throw new ConfigError('--config names one file, and is given once');
+  const merged: Record<string, unknown> = file === undefined ? {} : readConfigFile(file);
+  /** Where each setting comes from, as it was written there. */
+  const written = new Map(Object.keys(merged).map((key) => [key, `"${key}" in ${file}`]));
   const names = new Map(keys.map((key) => [environmentName(key), key]));
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith('DSOM_') || value === undefined || clientVariables.has(name)) continue;
     const key = names.get(name);
     if (!key) throw unknown('environment variable', name, [...names.keys()]);
     merged[key] = value;
+    written.set(key, name);
   }
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    if (!keys.includes(key as ConfigKey)) throw unknown('option', key, keys);
+    const name = flagName(key);
+    if (!keys.includes(key as ConfigKey)) throw unknown('option', name, keys.map(flagName));
+    if (Array.isArray(value) && !Array.isArray(defaults[key]))
+      throw new ConfigError(`${name} is given ${value.length} times (${value.join(', ')}), and takes one value`);
+    if (typeof value === 'boolean' && typeof defaults[key] !== 'boolean')
+      throw new ConfigError(`${name} needs a value: \`dsom server --help\` tells which`);
     merged[key] = value;
+    written.set(key, name);
   }
   const result = configSchema.safeParse(merged);
   if (!result.success) {
     const issue = result.error.issues[0]!;
-    throw new ConfigError(`setting "${issue.path.join('.')}": ${issue.message}`);
+    const [key = ''] = issue.path;
+    throw new ConfigError(`${written.get(String(key)) ?? String(key)}: ${issue.message}`);
   }
   if ((result.data.rootAccessKeyId === undefined) !== (result.data.rootSecretAccessKey === undefined))
-    throw new ConfigError('give both DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY, or neither');
+    throw new ConfigError(
+      'give both keys of root (DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY), or neither: then they are made',
+    );
   return result.data;
 }
 

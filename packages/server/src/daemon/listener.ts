@@ -1,8 +1,15 @@
-import http from 'node:http';
+import type http from 'node:http';
 import type { Socket } from 'node:net';
 import { createAuthenticator } from '../access/index.ts';
-import { createRestHandler, createS3Handler, refuseMalformed } from '../api/index.ts';
-import type { Host } from '../host/index.ts';
+import {
+  breakStalled,
+  createCors,
+  createRestHandler,
+  createS3Handler,
+  type RestOptions,
+  refuseMalformed,
+} from '../api/index.ts';
+import type { Entropy, Host } from '../host/index.ts';
 import { type KeyService, openSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
@@ -11,6 +18,11 @@ import type { Config } from './config.ts';
 import { createKeyAdmin } from './keyadmin.ts';
 import type { OwnerMethods, Readiness } from './protocol.ts';
 import type { Thread } from './thread.ts';
+
+// An import would touch every export of the module, of which one loads the whole of `fetch`: 7 MB in every thread, and a slower start.
+const { createServer } = process.getBuiltinModule('node:http');
+
+const closeListening = process.getBuiltinModule('node:net').Server.prototype.close;
 
 /** What a listener asks of the owner's thread, which may be its own. */
 export type OwnerCalls = Pick<OwnerMethods, 'readiness' | 'metrics' | 'admin'>;
@@ -38,6 +50,17 @@ export interface Listener {
   drain(milliseconds: number): Promise<void>;
 }
 
+/** Sixteen digits in upper case: eight drawn at random when the thread started, and a count that goes on from a random one. */
+function requestIds(entropy: Entropy): () => string {
+  const drawn = entropy.bytes(8);
+  const beginning = drawn.toString('hex', 0, 4).toUpperCase();
+  let count = drawn.readUInt32LE(4);
+  return () => {
+    count = (count + 1) >>> 0;
+    return beginning + count.toString(16).toUpperCase().padStart(8, '0');
+  };
+}
+
 /** The HTTP side of one worker: S3 at `/`, everything of DSOM's own below `/-/`. */
 export function createListener(options: ListenerOptions): Listener {
   const { config, thread, owner, realHost } = options;
@@ -57,8 +80,15 @@ export function createListener(options: ListenerOptions): Listener {
     clock,
     region: config.region,
   });
-  const requestId = () => realHost.entropy.bytes(8).toString('hex').toUpperCase();
+  const requestId = requestIds(realHost.entropy);
   const position = () => reader.position();
+  const exchange: RestOptions['exchange'] = {
+    clock,
+    timers,
+    ended: ({ operation }, status, seconds, bytesIn, bytesOut) =>
+      finished(operation, status, seconds, bytesIn, bytesOut),
+  };
+  const cors = createCors({ allowed: config.allowOrigin, requestId, exchange });
   const s3 = createS3Handler({
     objects,
     authenticator,
@@ -78,15 +108,9 @@ export function createListener(options: ListenerOptions): Listener {
     host: realHost,
     region: config.region,
     version: options.version,
-    corsOrigins: config.corsOrigins,
     position,
     admin: (method, argument) => owner.admin({ method, argument }),
-    exchange: {
-      clock,
-      timers,
-      ended: (exchange, status, seconds, bytesIn, bytesOut) =>
-        finished(exchange.operation, status, seconds, bytesIn, bytesOut),
-    },
+    exchange,
     requestId,
     unexpected: (error, operation) => log.error('request failed', { operation, error }),
   });
@@ -110,9 +134,14 @@ export function createListener(options: ListenerOptions): Listener {
           owner.readiness(),
           timers
             .sleep(limits.readinessMs)
-            .then((): Readiness => ({ ready: false, reasons: ['the owner of the log does not answer'] })),
-        ]).catch((cause: Error): Readiness => ({ ready: false, reasons: [cause.message] }));
-        plain(response, answer.ready ? 200 : 503, 'application/json', `${JSON.stringify(answer)}\n`);
+            .then((): Readiness => ({ ready: false, reasons: ['the owner of the log does not answer'], degraded: [] })),
+        ]).catch((cause: Error): Readiness => ({ ready: false, reasons: [cause.message], degraded: [] }));
+        plain(
+          response,
+          answer.ready ? 200 : 503,
+          'application/json',
+          `${JSON.stringify({ ...answer, encryption: config.encryption })}\n`,
+        );
         return true;
       }
       case '/-/metrics':
@@ -123,8 +152,11 @@ export function createListener(options: ListenerOptions): Listener {
         return false;
     }
   };
+  let draining = false;
   const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
     metrics.started();
+    if (draining) response.shouldKeepAlive = false;
+    if (cors(request, response)) return;
     const url = request.url as string;
     if (!url.startsWith('/-/')) return s3(request, response);
     const end = url.indexOf('?');
@@ -137,7 +169,7 @@ export function createListener(options: ListenerOptions): Listener {
     );
   };
 
-  const server = http.createServer({
+  const server = createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeoutMs,
     connectionsCheckingInterval: limits.connectionCheckMs,
@@ -150,6 +182,7 @@ export function createListener(options: ListenerOptions): Listener {
     highWaterMark: limits.sendBufferBytes,
   });
   server.maxConnections = limits.connections;
+  breakStalled(server, limits.stalledConnectionMs);
   server.on('request', handle).on('checkContinue', handle).on('clientError', refuseMalformed);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -167,13 +200,21 @@ export function createListener(options: ListenerOptions): Listener {
       }),
     metrics: () => registry.snapshot(),
     async drain(milliseconds) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Not the close of HTTP, which at once breaks every connection without a request: some have just been accepted, and theirs is on its way.
+      const closed = new Promise<void>((resolve) => void closeListening.call(server, () => resolve()));
+      draining = true;
+      await Promise.race([closed, timers.sleep(limits.drainIdleMs)]);
+      // And those that are idle later on.
+      const cancel = timers.every(limits.drainIdleMs, () => server.closeIdleConnections());
       server.closeIdleConnections();
       const over = new AbortController();
       await Promise.race([closed, timers.sleep(milliseconds, over.signal)]);
       over.abort();
+      cancel();
       for (const socket of sockets) socket.destroy();
       await closed;
+      // For the timers that HTTP has.
+      server.close(() => {});
     },
   };
 }

@@ -22,14 +22,23 @@ async function serve(flags: Readonly<Record<string, unknown>>): Promise<number> 
   return 0;
 }
 
-async function* offlineCheck(directories: readonly string[]): AsyncGenerator<Readonly<Record<string, unknown>>> {
+async function* offlineCheck(
+  directories: readonly string[],
+  rebuild: readonly string[],
+): AsyncGenerator<Readonly<Record<string, unknown>>> {
   const { checkStopped } = await import('./offline.ts');
-  yield* checkStopped(directories);
+  yield* checkStopped(directories, rebuild);
+}
+
+async function* examine(directories: readonly string[]) {
+  const { examineDirectories } = await import('./examine.ts');
+  yield* examineDirectories(directories);
 }
 
 const status = await runCli(process.argv.slice(2), {
   serve,
   offlineCheck,
+  examine,
   isUsageError: (cause) => cause instanceof Error && cause.name === 'ConfigError',
   async settings() {
     const { configSchema } = await import('./config.ts');

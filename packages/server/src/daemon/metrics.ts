@@ -41,6 +41,7 @@ export function createServerMetrics(
         fragments: collected.fragments,
         bytes: collected.bytes,
       },
+      copies: jobs.mender.totals(),
       scrub: {
         ageSeconds: last === undefined ? undefined : (now() - last) / 1000,
         running: jobs.scrubbing(),
@@ -56,6 +57,8 @@ export function createServerMetrics(
         return { identity: device.identity, health: device.health(), totalBytes: total, freeBytes: free };
       }),
     );
+    const away = owner.missing.map((identity) => ({ identity, health: 'missing', totalBytes: 0, freeBytes: 0 }));
+    devices = [...devices, ...away];
     return expose(mergeSnapshots([registry.snapshot(), ...(await serving())]));
   };
 }

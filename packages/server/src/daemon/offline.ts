@@ -1,28 +1,50 @@
-import { crossCheck } from '../durability/index.ts';
+import { type CheckReport, crossCheck } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { reportLines } from './checks.ts';
+import type { IndexEvent } from './indexes.ts';
 import { openOwner } from './owner.ts';
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** How far an index is that is made anew, and what came of it, as lines. */
+function indexLine({ device, ...event }: IndexEvent): Line {
+  if (event.state !== 'searching') return { type: 'index', device, ...event };
+  const phase = `making the index of device ${device} anew`;
+  return { type: 'progress', phase, done: event.slabs, total: event.slabsInAll, bytes: 0 };
+}
 
 /**
  * Cross-checks a store whose server does not run: opens it as a start would (recovery included), looks, and closes it again.
- * @returns lines as `POST /-/admin/v1/fsck` gives them: progress, findings, and a summary
+ * @param rebuild data directories whose fragment index is made anew first, although it can be read
+ * @returns lines as `POST /-/admin/v1/fsck` gives them: progress, findings, and a summary; before them what happened to indexes
  * @throws ConfigError when the directories are not a store, or a server has them open
  */
-export async function* checkStopped(data: readonly string[]): AsyncGenerator<Readonly<Record<string, unknown>>> {
+export async function* checkStopped(data: readonly string[], rebuild: readonly string[] = []): AsyncGenerator<Line> {
   const host = realHost();
-  const owner = await openOwner({ data, host, create: false, cacheBytes: 0, onDamage: () => {} });
+  const waiting: Line[] = [];
+  const onIndex = (event: IndexEvent) => void waiting.push(indexLine(event));
+  /** Shows lines while something goes on. The process would end while only timers are left, so it is waited for too. */
+  async function* meanwhile(going: Promise<unknown>, line?: () => Line): AsyncGenerator<Line> {
+    let over = false;
+    const end = going.then(
+      () => (over = true),
+      () => (over = true),
+    );
+    while (!over) {
+      await Promise.race([host.timers.sleep(500), end]);
+      yield* waiting.splice(0);
+      if (line) yield line();
+    }
+  }
+  const opening = openOwner({ data, host, create: false, cacheBytes: 0, onDamage: () => {}, onIndex, rebuild });
+  yield* meanwhile(opening);
+  const owner = await opening;
   try {
     const { reader, stores } = owner.thread;
     const check = crossCheck({ reader, groups: () => reader.groups(), stores, host });
-    let done = false;
-    const ended = check.report.finally(() => (done = true));
-    ended.catch(() => {});
-    // The process would end while only these timers are left, so wait for the report too.
-    while (!done) {
-      await Promise.race([host.timers.sleep(500), ended]);
-      yield { type: 'progress', ...check.progress() };
-    }
-    yield* reportLines(await check.report);
+    yield* meanwhile(check.report, () => ({ type: 'progress', ...check.progress() }));
+    const report: CheckReport = await check.report;
+    yield* reportLines(report);
   } finally {
     await owner.close();
   }

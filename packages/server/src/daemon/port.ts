@@ -66,7 +66,7 @@ export function connect(
   timers: Timers,
   unexpected: (cause: unknown) => void,
 ): Link {
-  const packr = new Packr({ useRecords: false, moreTypes: false });
+  const packr = new Packr({ useRecords: true, moreTypes: false });
   const waiting = new Map<number, Waiting>();
   let outgoing: Frame[] = [];
   let nextId = 1;

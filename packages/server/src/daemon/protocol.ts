@@ -1,7 +1,7 @@
 import type { DamageReport, RepairCause } from '../durability/index.ts';
 import type { Extent, FragmentId, FragmentOwner, FragmentRecord, Window } from '../fragments/index.ts';
 import type { Position } from '../log/index.ts';
-import type { Command, Proposer, Reply } from '../metadata/index.ts';
+import { type Command, type Proposer, type ShortReply, wholeReply } from '../metadata/index.ts';
 import type { RegistrySnapshot } from '../telemetry/index.ts';
 import type { Link } from './port.ts';
 
@@ -9,19 +9,29 @@ import type { Link } from './port.ts';
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly string[];
+  /** What lacks although writes are accepted: devices that are away, copies that are not written yet. */
+  readonly degraded: readonly string[];
 }
 
 type OnDevice<Rest> = { readonly device: string } & Rest;
 
+/** An answer of the owner, short of what the worker knows. */
+interface Proposed {
+  readonly reply: ShortReply;
+  readonly position: Position;
+}
+
 /** What a worker may ask of the owner's thread. */
 export interface OwnerMethods {
-  propose(command: Command): Promise<{ readonly reply: Reply; readonly position: Position }>;
+  propose(command: Command): Promise<Proposed>;
   openWindow(call: OnDevice<{ readonly minimumBytes: number }>): Promise<Window>;
   closeWindow(call: OnDevice<{ readonly nonce: Buffer; readonly unused: readonly Extent[] }>): Promise<void>;
   record(call: OnDevice<{ readonly records: readonly FragmentRecord[] }>): Promise<void>;
   remove(call: OnDevice<{ readonly ids: readonly FragmentId[] }>): Promise<void>;
   flush(call: OnDevice<object>): Promise<void>;
   damage(report: DamageReport): void;
+  /** A stripe was written without this copy. */
+  missed(call: { readonly stripe: Buffer; readonly group: number; readonly copy: number }): void;
   repair(call: {
     readonly stripe: Buffer;
     readonly group: number;
@@ -47,7 +57,12 @@ export interface WorkerMethods {
 
 /** The owner's proposer, from another thread. */
 export function remoteProposer(owner: Link): Proposer {
-  return { propose: (command) => owner.call('propose', command) };
+  return {
+    async propose(command) {
+      const { reply, position } = await owner.call<Proposed>('propose', command);
+      return { reply: wholeReply(command, reply), position };
+    },
+  };
 }
 
 /** What a listener asks of the owner, from another thread. */

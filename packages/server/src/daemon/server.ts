@@ -5,9 +5,10 @@ import type { DamageReport } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
-import { startJobs } from './background.ts';
-import { bannerText } from './banner.ts';
+import { type Jobs, startJobs } from './background.ts';
+import { bannerText, notEncryptedText } from './banner.ts';
 import { type Config, ConfigError, parseAddress } from './config.ts';
+import { rebuiltText } from './indexes.ts';
 import { createListener, type Listener } from './listener.ts';
 import { ownerMethods } from './methods.ts';
 import { createServerMetrics } from './metrics.ts';
@@ -31,15 +32,20 @@ export interface RunningServer {
   readonly failed: Promise<Error>;
 }
 
+const listenFailures: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else listens there: stop it, or give another --address',
+  EADDRNOTAVAIL:
+    'no interface of this machine has that address: give one that it has, or 0.0.0.0 for all, as --address',
+  EACCES: 'this user may not use that port: give one above 1023 as --address, or let the user bind low ports',
+  ENOTFOUND: 'that name is not known here: give an address of this machine as --address',
+};
+
 /** Finds the port to use, and refuses one that somebody else listens on: with SO_REUSEPORT two servers would share it unseen. */
 function claimPort(host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === 'EADDRINUSE'
-          ? 'something else listens there: stop it, or give another --address'
-          : cause.message;
+      const why = listenFailures[cause.code ?? ''] ?? `${cause.message}. Give another --address.`;
       reject(new ConfigError(`cannot listen on ${host}:${port}: ${why}`, { cause }));
     });
     probe.listen({ host, port, exclusive: true }, () => {
@@ -63,11 +69,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const serving = config.workers ?? availableParallelism();
   const plan = threadPlan(serving);
   const cacheBytes = Math.floor(config.cacheBytes / serving);
+  let mender: Jobs['mender'] | undefined;
   const owner = await openOwner({
     data: config.data,
     host,
     create: true,
     onDamage,
+    onMissed: (stripe, group, copy) => mender?.missed(stripe, group, copy),
+    onIndex: ({ device, state, ...fields }) => log.warn(`fragment index: ${state}`, { device, ...fields }),
+    plain: config.encryption === 'off',
     cacheBytes: plan.ownerServes ? cacheBytes : 0,
   });
   const workers: WorkerLink[] = [];
@@ -80,6 +90,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     const links = () => workers.map((one) => one.link);
     const jobs = await startJobs({ owner, config, host, log, onDamage, links });
+    mender = jobs.mender;
     let listener: Listener | undefined;
     const metrics = createServerMetrics(owner, jobs, host.clock.now, async () => [
       ...(await Promise.all(links().map((link) => link.call<RegistrySnapshot>('metrics', undefined)))),
@@ -96,6 +107,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const data = {
       ...common,
       kv: owner.directories.kv,
+      commits: owner.kv.commits,
       keys: owner.directories.keys,
       sites: owner.sites,
       cacheBytes,
@@ -144,9 +156,16 @@ export async function startServer(config: Config): Promise<RunningServer> {
         workers: serving,
         newRoot: root.made,
         rootFromEnvironment: root.given !== undefined,
-        warnings: owner.missing.map(
-          (device) => `device ${device} of this store is not among --data: its copies are missing until it comes back`,
-        ),
+        warnings: [
+          ...(config.encryption === 'off' ? [notEncryptedText] : []),
+          ...owner.missing.map(
+            (device) =>
+              `device ${device} of this store is not among --data: its copies are missing until it comes back`,
+          ),
+          ...[...owner.fragments].flatMap(([device, { recovery }]) =>
+            recovery.rebuilt ? [rebuiltText(device, recovery.rebuilt)] : [],
+          ),
+        ],
       }),
       stop: () => (stopping ??= stop()),
     };

@@ -29,9 +29,10 @@ const remove = { type: 'object.delete' } as unknown as Command;
 it('refuses bytes first, then rows, and never what removes; space that the KV has free counts', async () => {
   const state = disk(320); // Reserve 20 MiB.
   const kv = { freeBytes: 0, fileBytes: 0, rows: 0, pendingBytes: 0 };
+  const log = { roomy: true };
   const { clock, advance } = manualHost();
   const taken: Proposer = { propose: () => Promise.resolve({ reply: { type: 'done' }, position: 1 }) };
-  const guarded = new MetadataSpace('/', { statistics: () => kv }, clock);
+  const guarded = new MetadataSpace('/', { statistics: () => kv }, log, clock);
   const proposer = guarded.guard(taken);
   const outcomes = async () => {
     advance(20);
@@ -53,6 +54,12 @@ it('refuses bytes first, then rows, and never what removes; space that the KV ha
   state.freeMiB = 11;
   assert.deepEqual(guarded.room, { rows: false, bytes: false }, 'the answer of a moment ago');
   assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
+  log.roomy = false;
+  assert.deepEqual(
+    await outcomes(),
+    ['StorageFull', 'StorageFull', 'taken'],
+    'the rest of the segment is for removals',
+  );
 });
 
 it('a small disk bounds what is pending between two checkpoints', () => {

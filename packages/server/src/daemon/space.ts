@@ -3,6 +3,7 @@ import { StoreError } from '../errors.ts';
 import type { Clock } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
+import type { Log } from '../log/index.ts';
 import type { Command, Proposer } from '../metadata/index.ts';
 
 /*
@@ -12,7 +13,8 @@ import type { Command, Proposer } from '../metadata/index.ts';
  *
  * Objects within rows are refused first, and rows that point to stripes later: when large objects were deleted, their space can be used
  * again within the slabs, though the disk shows no more free space than before. The KV's file never shrinks either: pages that it has free
- * count as room, as long as the log finds some on the disk.
+ * count as room, as long as the log finds some on the disk. When it finds none for its next segment, only what removes is logged in the rest
+ * of the present one.
  */
 
 /** Free space is asked for again after this long, ms: so much a burst of writes can overshoot. */
@@ -42,7 +44,8 @@ function additionOf(command: Command): 'none' | 'rows' | 'bytes' {
 }
 
 /** Bytes of a file system that are kept for what must go on when it is full. */
-const reserveOf = (totalBytes: number): number => Math.min(limits.deviceReserveBytes, Math.floor(totalBytes / 16));
+export const reserveOf = (totalBytes: number): number =>
+  Math.min(limits.deviceReserveBytes, Math.floor(totalBytes / 16));
 
 /** How much the KV may write between two checkpoints: on a small disk, a small part of its reserve. */
 export function pendingBytesOf(folder: string): number {
@@ -54,14 +57,16 @@ export function pendingBytesOf(folder: string): number {
 export class MetadataSpace {
   readonly #folder: string;
   readonly #kv: Pick<Kv, 'statistics'>;
+  readonly #log: Pick<Log, 'roomy'>;
   readonly #clock: Clock;
   #askedAt = Number.NEGATIVE_INFINITY;
   #room = { rows: true, bytes: true };
 
   /** @param folder lies on the file system of the log and the KV */
-  constructor(folder: string, kv: Pick<Kv, 'statistics'>, clock: Clock) {
+  constructor(folder: string, kv: Pick<Kv, 'statistics'>, log: Pick<Log, 'roomy'>, clock: Clock) {
     this.#folder = folder;
     this.#kv = kv;
+    this.#log = log;
     this.#clock = clock;
   }
 
@@ -76,6 +81,7 @@ export class MetadataSpace {
   }
 
   #look(): { readonly rows: boolean; readonly bytes: boolean } {
+    if (!this.#log.roomy) return { rows: false, bytes: false };
     const { blocks, bavail, bsize } = statfsSync(this.#folder);
     const reserve = reserveOf(blocks * bsize);
     const free = bavail * bsize;

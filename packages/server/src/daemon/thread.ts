@@ -19,7 +19,11 @@ export interface ThreadInput {
   readonly fragmentOwner: (device: string) => FragmentOwner;
   readonly keyService: KeyService;
   readonly cacheBytes: number;
+  /** New objects are not encrypted. */
+  readonly plain?: boolean;
   readonly onDamage: (report: DamageReport) => void;
+  /** A stripe was written without this copy. */
+  readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
   /** Rewrites bad copies: handed to one thread, so that two never rewrite the same one. Absent: this thread does. */
   readonly repair?: RepairCopy;
 }
@@ -43,7 +47,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   const stores = new Map<string, FragmentStore>();
   for (const site of input.sites) {
     const device = await openSite(site, host);
-    const index = openKvReader({ directory: indexFolder(site), host });
+    const index = openKvReader({ directory: indexFolder(site.folder), host });
     devices.set(device.identity, device);
     stores.set(
       device.identity,
@@ -59,6 +63,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     onDamage: input.onDamage,
     owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
     condition: (identity) => conditions.of(identity),
+    ...(input.onMissed && { onMissed: input.onMissed }),
     ...(input.repair && { repair: input.repair }),
   });
   const cache = createCache({ bytes: input.cacheBytes });
@@ -68,6 +73,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     stripes,
     bucketKeys: bucketKeys(input.keyService, host.entropy),
     cache,
+    plain: input.plain === true,
     host,
   });
   return {

@@ -19,6 +19,8 @@ export interface WorkerData {
   readonly host: string;
   readonly port: number;
   readonly kv: string;
+  /** The owner's count of commits to the KV. */
+  readonly commits: Int32Array;
   readonly keys: string;
   readonly sites: readonly DeviceSite[];
   /** Root key given by the environment: never stored. */
@@ -49,13 +51,16 @@ export async function runWorker(data: WorkerData): Promise<void> {
   const proposer = remoteProposer(link);
   const thread = await openThread({
     host,
-    kv: openKvReader({ directory: data.kv, host }),
+    kv: openKvReader({ directory: data.kv, host, commits: data.commits }),
     sites: data.sites,
     proposer,
     fragmentOwner: (device) => remoteFragmentOwner(link, device),
     keyService: keyring,
     cacheBytes: data.cacheBytes,
+    plain: data.config.encryption === 'off',
     onDamage: (report) => void link.call('damage', report).catch(() => {}),
+    // What does not arrive is found by the look through all stripes at the next start.
+    onMissed: (stripe, group, copy) => void link.call('missed', { stripe, group, copy }).catch(() => {}),
     repair: (stripe, group, copy, cause) =>
       link.call<boolean>('repair', { stripe, group: group.id, copy, cause }).catch(() => false),
   });

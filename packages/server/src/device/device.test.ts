@@ -35,6 +35,27 @@ describeDevice('faulty without faults', async () => over(faultyVolume(memoryVolu
 const block = Buffer.alloc(4096, 'b');
 const isCode = (code: string) => (error: unknown) => error instanceof StoreError && error.code === code;
 
+describe('device: slabs that exist', () => {
+  it('are listed in order, whatever else lies there', async () => {
+    const volume = memoryVolume();
+    const device = over(volume);
+    assert.deepEqual(await device.slabs(), []);
+    for (const slab of [12, 0, 3]) await device.write([block], slab * identity.slabBytes);
+    for (const name of ['slab-1', 'slab-000004x', 'slab-0131072', 'slab-9999999999999999', 'identity.new'])
+      await (await volume.open(name, 'create')).close();
+    await (await volume.open('slab-0100000', 'create')).close();
+    assert.deepEqual(await device.slabs(), [0, 3, 12, 100_000]);
+  });
+
+  it('cannot be listed when the volume fails', async () => {
+    const volume: Volume = {
+      ...memoryVolume(),
+      list: () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })),
+    };
+    await assert.rejects(over(volume).slabs(), isCode('ServiceUnavailable'));
+  });
+});
+
 describe('device: faults', () => {
   it('stops for ever after a failed sync, and names itself', async () => {
     let failing = true;
@@ -110,8 +131,12 @@ describe('device: faults', () => {
   it('keeps a reserve out of its capacity', async () => {
     const volume = memoryVolume({ capacity: 1 << 20 });
     const device = openDevice({ volume, identity, host, reserveBytes: 4096 });
-    assert.deepEqual(await device.capacity(), { total: 1 << 20, free: (1 << 20) - 4096 });
-    assert.equal((await openDevice({ volume, identity, host }).capacity()).free, (1 << 20) - (1 << 16));
+    assert.deepEqual(await device.capacity(), { total: 1 << 20, free: (1 << 20) - 4096, owed: 0 });
+    const other = openDevice({ volume, identity, host });
+    assert.equal((await other.capacity()).free, (1 << 20) - (1 << 16));
+    const file = await volume.open('foreign', 'create');
+    await file.write([Buffer.alloc((1 << 20) - (1 << 16) + 8192)], 0);
+    assert.deepEqual(await other.capacity(), { total: 1 << 20, free: 0, owed: 8192 });
   });
 });
 

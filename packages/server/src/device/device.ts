@@ -3,7 +3,7 @@ import type { Host } from '../host/index.ts';
 import { InvariantError, invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { isSpaceExhausted } from './names.ts';
-import { type Slab, Slabs } from './slabs.ts';
+import { type Slab, Slabs, slabNumbers } from './slabs.ts';
 import type { Device, DeviceClass, DeviceHealth, DeviceIdentity, Volume } from './types.ts';
 
 /*
@@ -88,7 +88,7 @@ class SlabDevice implements Device {
     return this.#unavailable('is stopped, because a sync of it failed; check its disk and restart the server', error);
   }
 
-  async capacity(): Promise<{ total: number; free: number }> {
+  async capacity(): Promise<{ total: number; free: number; owed: number }> {
     this.#checkRunning();
     try {
       const { total, free } = await this.#volume.capacity();
@@ -96,9 +96,18 @@ class SlabDevice implements Device {
       const left = Math.max(0, free - reserve);
       // The health may have changed to 'stopped' meanwhile.
       if (this.#health !== 'stopped') this.#health = left > 0 ? 'good' : 'full';
-      return { total, free: left };
+      return { total, free: left, owed: Math.max(0, reserve - free) };
     } catch (error) {
       throw this.#explain(error, 'cannot tell its capacity');
+    }
+  }
+
+  async slabs(): Promise<readonly number[]> {
+    this.#checkRunning();
+    try {
+      return slabNumbers(await this.#volume.list());
+    } catch (error) {
+      throw this.#explain(error, 'cannot list its slabs');
     }
   }
 
@@ -168,8 +177,23 @@ class SlabDevice implements Device {
     this.#checkRunning();
   }
 
-  async discard(): Promise<void> {
-    // Node has no call that punches a hole. Freed blocks are used again by later fragments instead.
+  /** Node has no call that punches a hole, but it can cut a file: so only the end of a slab goes back to the volume. */
+  async discard(address: number, length: number): Promise<void> {
+    this.#checkRunning();
+    const offset = this.#offset(address, length);
+    let slab: Slab | undefined;
+    try {
+      const index = (address - offset) / this.slabBytes;
+      slab = this.#slabs.get(index) ?? (await this.#slabs.open(index, false));
+      slab.busy++;
+      const size = await slab.file.size();
+      if (offset < size && size <= offset + length) await slab.file.truncate(offset);
+    } catch (error) {
+      // No such slab: there is nothing to give back.
+      if (!(error instanceof CorruptionError)) throw this.#explain(error, 'cannot be cut');
+    } finally {
+      if (slab) slab.busy--;
+    }
   }
 
   close(): Promise<void> {

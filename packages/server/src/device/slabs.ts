@@ -1,5 +1,6 @@
 import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
+import { limits } from '../limits.ts';
 import { GroupCommit } from './group.ts';
 import { isMissing } from './names.ts';
 import type { Volume, VolumeFile } from './types.ts';
@@ -30,6 +31,15 @@ export class Slab {
 }
 
 export const slabName = (index: number): string => `slab-${String(index).padStart(6, '0')}`;
+
+/** The slabs among the files of a volume, in order. */
+export function slabNumbers(names: readonly string[]): number[] {
+  const numbers = names.flatMap((name) => {
+    const number = Number(/^slab-(\d{6,})$/.exec(name)?.[1] ?? Number.NaN);
+    return number < limits.slabs ? [number] : [];
+  });
+  return numbers.sort((a, b) => a - b);
+}
 
 /** The slabs of one device that are open in this thread. */
 export class Slabs {

@@ -52,15 +52,23 @@ export interface Device {
   /** Bytes of one slab: addresses [n × slabBytes, (n + 1) × slabBytes) lie in slab n. */
   readonly slabBytes: number;
   health(): DeviceHealth;
-  /** `free` is what new slabs and untouched parts of slabs may still take; a reserve for logs and indexes on the same disk is kept out of it. */
-  capacity(): Promise<{ readonly total: number; readonly free: number }>;
+  /**
+   * `free` is what new slabs and untouched parts of slabs may still take; a reserve for logs and indexes on the same disk is kept out of it.
+   * `owed` is what that reserve lacks: others took it, or the logs and indexes themselves.
+   */
+  capacity(): Promise<{ readonly total: number; readonly free: number; readonly owed: number }>;
+  /** Numbers of the slabs that exist, in order. */
+  slabs(): Promise<readonly number[]>;
   /** Reads exactly `into.length` bytes at `address`; throws CorruptionError when they were never written. A read never crosses a slab. */
   read(into: Uint8Array, address: number): Promise<void>;
   /** Writes the pieces one after the other. A write never crosses a slab. ENOSPC becomes StoreError StorageFull. */
   write(pieces: readonly Uint8Array[], address: number): Promise<void>;
   /** Every write to the slab of `address` that resolved before the call is durable when it resolves. Concurrent calls share one fdatasync. A failure stops the device. */
   sync(address: number): Promise<void>;
-  /** Gives the space back to the volume where it can (hole punching); otherwise does nothing. */
+  /**
+   * These bytes are not needed any more. When nothing was written behind them in their slab, its file is cut and their space is the volume's
+   * again; otherwise nothing happens. Nobody may write there until it resolves. Not durable: a crash may bring the bytes back.
+   */
   discard(address: number, length: number): Promise<void>;
   close(): Promise<void>;
 }

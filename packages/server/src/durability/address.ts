@@ -1,3 +1,4 @@
+import { CorruptionError } from '../errors.ts';
 import type { FragmentId, FragmentStore } from '../fragments/index.ts';
 import { limits } from '../limits.ts';
 
@@ -45,6 +46,22 @@ export function successor(id: Buffer): Buffer | undefined {
 /** The first copy to read: fixed per stripe, so that one device's cache holds it, and spread over the stripes. */
 export function preferredCopy(stripe: Buffer, copies: number): number {
   return (stripe[stripeIdBytes - 2] as number) % copies;
+}
+
+/** Data bytes of a fragment, undefined when the device has none of that id, `damaged` when its row of the index cannot be read. */
+export function lengthOf(store: FragmentStore, id: FragmentId): number | 'damaged' | undefined {
+  try {
+    return store.length(id);
+  } catch (error) {
+    if (error instanceof CorruptionError) return 'damaged';
+    throw error;
+  }
+}
+
+/** As {@link lengthOf}, for sums: what nobody knows counts nothing. */
+export function knownBytes(store: FragmentStore, id: FragmentId): number {
+  const length = lengthOf(store, id);
+  return typeof length === 'number' ? length : 0;
 }
 
 /** The fragments of a stripe on one device: none, one, or several after its group was given other devices. */

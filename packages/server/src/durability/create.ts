@@ -40,16 +40,21 @@ function copiesFor(redundancy: Redundancy | undefined, devices: number, defaultC
   });
 }
 
-/** Starts stripes: chooses a group by free space, and another one when a device refuses. */
+/**
+ * Starts stripes: chooses a group by free space, and another one when a device refuses.
+ *
+ * A stripe for which nobody asked for a number of copies gets the server's usual one; while devices are away or stopped it is written to those
+ * of its group that are left, and the rest follows when they are back (jobs/mend.ts). Who asked for a number gets its write quorum or an error.
+ */
 export function stripeStarter(
   start: StripeStart,
 ): (redundancy: Redundancy | undefined, maximum: number) => Promise<GroupWriter> {
   let started = 0;
   return async (redundancy, maximum) => {
-    const copies = copiesFor(redundancy, start.stores.size, start.defaultCopies);
+    const copies = copiesFor(redundancy, Math.max(start.stores.size, start.groups.devices), start.defaultCopies);
     const id = await start.takeId();
     try {
-      return await place(start, id, copies, maximum, spreadPoint(started++));
+      return await place(start, id, copies, redundancy === undefined, maximum, spreadPoint(started++));
     } catch (error) {
       await start.events.abandoned(id, [], true);
       throw error;
@@ -61,6 +66,7 @@ async function place(
   start: StripeStart,
   id: Buffer,
   copies: number,
+  mayLack: boolean,
   maximum: number,
   point: number,
 ): Promise<GroupWriter> {
@@ -71,10 +77,9 @@ async function place(
   }
   const excluded = new Set<string>();
   const errors: unknown[] = [];
+  const away = (device: string): boolean => !start.stores.has(device) || !start.condition(device).healthy;
   for (const group of groups) {
-    for (const device of group.devices) {
-      if (!start.stores.has(device) || !start.condition(device).healthy) excluded.add(device);
-    }
+    for (const device of group.devices) if (away(device)) excluded.add(device);
   }
   const free = (device: string): number => start.condition(device).free;
   while (true) {
@@ -84,12 +89,21 @@ async function place(
     if (writer) return writer;
   }
   const quorum = writeQuorum(copies);
-  for (const group of quorum < copies ? groups : []) {
-    if (group.devices.filter((device) => !excluded.has(device)).length < quorum) continue;
-    const writer = await openGroup(start, id, group, maximum, quorum, excluded, errors);
+  for (const group of mostLeft(groups, excluded)) {
+    // Full or busy devices are no reason to keep less than usual.
+    const enough = mayLack && group.devices.every((device) => !excluded.has(device) || away(device)) ? 1 : quorum;
+    const left = group.devices.filter((device) => !excluded.has(device)).length;
+    if (left < enough || left === copies) continue;
+    const writer = await openGroup(start, id, group, maximum, enough, excluded, errors);
     if (writer) return writer;
   }
   throw refusal(groups, excluded, errors);
+}
+
+/** The groups with the most devices to write to first. */
+function mostLeft(groups: readonly GroupRecord[], excluded: ReadonlySet<string>): readonly GroupRecord[] {
+  const left = ({ devices }: GroupRecord): number => devices.filter((device) => !excluded.has(device)).length;
+  return groups.toSorted((a, b) => left(b) - left(a));
 }
 
 /** Opens a copy on every device that is not excluded. A device that refuses is excluded from here on; with less than `enough` nothing stays open. */

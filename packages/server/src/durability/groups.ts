@@ -9,6 +9,7 @@ export class GroupTable {
   #list: readonly GroupRecord[] = [];
   #byId = new Map<number, GroupRecord>();
   #byCopies = new Map<number, GroupRecord[]>();
+  #devices = 0;
   #readAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: () => readonly GroupRecord[], clock: Clock) {
@@ -29,6 +30,12 @@ export class GroupTable {
     return this.#byCopies.get(copies) ?? [];
   }
 
+  /** Devices of all groups, here or not. */
+  get devices(): number {
+    if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
+    return this.#devices;
+  }
+
   refresh(): void {
     this.#readAt = this.#clock.monotonic();
     const list = this.#source();
@@ -36,6 +43,7 @@ export class GroupTable {
     this.#list = list;
     this.#byId = new Map(list.map((group) => [group.id, group]));
     this.#byCopies = new Map();
+    this.#devices = new Set(list.flatMap((group) => group.devices)).size;
     for (const group of list) {
       const same = this.#byCopies.get(group.devices.length);
       if (same) same.push(group);

@@ -1,7 +1,7 @@
 /* The one place where this room's tests build what the room stands on: fragment stores in memory that break on demand, and a small replica. */
 import { crc32c } from '../codec/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
-import type { FragmentId, FragmentStore, FragmentWriter } from '../fragments/index.ts';
+import type { FragmentId, FragmentStore, FragmentWriter, IndexAudit, IndexProblem } from '../fragments/index.ts';
 import { type Host, manualHost } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import type { GroupRecord } from '../metadata/index.ts';
@@ -27,6 +27,10 @@ export class MemoryFragments implements FragmentStore {
   before: (step: Step) => void = () => undefined;
   open = 0;
   reads = 0;
+  /** What the index says of itself when it is asked, and ids in hex whose rows cannot be read. */
+  problems: IndexProblem[] = [];
+  auditFails: Error | undefined;
+  readonly damagedRows = new Set<string>();
   /** Removals that no flush has made durable. */
   unflushed: {
     readonly id: string;
@@ -76,6 +80,7 @@ export class MemoryFragments implements FragmentStore {
   }
 
   length(id: FragmentId): number | undefined {
+    if (this.damagedRows.has(id.toString('hex'))) throw new CorruptionError('the row is damaged');
     return this.rows.get(id.toString('hex'))?.bytes.length;
   }
 
@@ -83,6 +88,7 @@ export class MemoryFragments implements FragmentStore {
     this.reads += 1;
     await this.#step('read');
     const row = this.rows.get(id.toString('hex'));
+    if (this.damagedRows.has(id.toString('hex'))) throw new CorruptionError('the row is damaged');
     if (!row) throw new StoreError('NotFound');
     if (end > row.bytes.length) throw new RangeError('the fragment is shorter');
     const size = row.checksumBytes;
@@ -94,12 +100,21 @@ export class MemoryFragments implements FragmentStore {
     return Buffer.from(row.bytes.subarray(start, end));
   }
 
+  async fetch(id: FragmentId, start: number, end: number): Promise<Buffer> {
+    this.reads += 1;
+    await this.#step('read');
+    const row = this.rows.get(id.toString('hex'));
+    if (!row) throw new StoreError('NotFound');
+    return Buffer.from(row.bytes.subarray(start, end));
+  }
+
   async remove(ids: readonly FragmentId[]): Promise<void> {
     await this.#step('remove');
     for (const id of ids) {
       const name = id.toString('hex');
       const row = this.rows.get(name);
       if (row) this.unflushed.push({ id: name, row });
+      this.damagedRows.delete(name);
       this.rows.delete(name);
     }
   }
@@ -123,6 +138,13 @@ export class MemoryFragments implements FragmentStore {
       .sort()
       .slice(0, limit)
       .map((name) => Buffer.from(name, 'hex'));
+  }
+
+  *audit(): IndexAudit {
+    for (const problem of this.problems) yield problem;
+    yield undefined;
+    if (this.auditFails) throw this.auditFails;
+    return { fragments: this.rows.size, usedBytes: 0 };
   }
 
   async close(): Promise<void> {}

@@ -25,12 +25,14 @@ export interface StripeReads {
 }
 
 type ReadStripe = (stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number, copy?: number) => Promise<Buffer>;
+/** `fetch` leaves the look at the checksums to the caller. */
+type How = 'read' | 'fetch';
 
 /**
  * Reads the preferred copy, and the others only when it fails: on one machine no copy is slow enough to hedge against. The common case adds
  * no await to the fragment store's own read.
  */
-export function stripeReader(reads: StripeReads): ReadStripe {
+export function stripeReader(reads: StripeReads, how: How): ReadStripe {
   return (stripe, start, end, copy) => {
     const group = reads.groups.byId(stripe.group);
     if (!group) return Promise.reject(noGroup(stripe));
@@ -39,17 +41,16 @@ export function stripeReader(reads: StripeReads): ReadStripe {
     const device = group.devices[first];
     const store = device === undefined ? undefined : reads.stores.get(device);
     if (!device || !store || !reads.condition(device).healthy)
-      return readOthers(reads, stripe, start, end, copy, undefined);
-    return store
-      .read(fragmentId(stripe.id, first), start, end)
-      .catch((error) =>
-        readOthers(reads, stripe, start, end, copy, { copy: first, device, reason: damageReason(error), error }),
-      );
+      return readOthers(reads, how, stripe, start, end, copy, undefined);
+    return store[how](fragmentId(stripe.id, first), start, end).catch((error) =>
+      readOthers(reads, how, stripe, start, end, copy, { copy: first, device, reason: damageReason(error), error }),
+    );
   };
 }
 
 async function readOthers(
   reads: StripeReads,
+  how: How,
   stripe: Pick<Stripe, 'id' | 'group'>,
   start: number,
   end: number,
@@ -71,7 +72,7 @@ async function readOthers(
       continue;
     }
     try {
-      const bytes = await store.read(fragmentId(stripe.id, copy), start, end);
+      const bytes = await store[how](fragmentId(stripe.id, copy), start, end);
       if (bad.length > 0) reads.onBad(stripe.id, group, bad, true);
       return bytes;
     } catch (error) {

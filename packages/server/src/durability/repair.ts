@@ -2,7 +2,7 @@ import { CorruptionError, StoreError } from '../errors.ts';
 import type { FragmentStore } from '../fragments/index.ts';
 import { limits } from '../limits.ts';
 import type { GroupRecord } from '../metadata/index.ts';
-import { checksumBytes, fragmentId } from './address.ts';
+import { checksumBytes, fragmentId, lengthOf } from './address.ts';
 import type { DamageReport } from './types.ts';
 
 /**
@@ -69,7 +69,7 @@ async function rewrite(
   try {
     await writer.append([good]);
     // Only now, when the device is known to take the bytes: until here the old row stays, whatever it is worth.
-    if (target.length(id) !== undefined) await target.remove([id]);
+    if (lengthOf(target, id) !== undefined) await target.remove([id]);
     await writer.seal();
   } catch (error) {
     await writer.abort().catch(() => undefined);
@@ -99,8 +99,8 @@ async function goodCopy(
 
 /** A whole fragment, verified; undefined when it is missing, damaged or unreadable. */
 async function whole(store: FragmentStore, id: Buffer): Promise<Buffer | undefined> {
-  const length = store.length(id);
-  if (length === undefined) return undefined;
+  const length = lengthOf(store, id);
+  if (length === undefined || length === 'damaged') return undefined;
   try {
     return await store.read(id, 0, length);
   } catch {

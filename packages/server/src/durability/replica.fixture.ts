@@ -115,6 +115,7 @@ export class Replica {
       md5: Buffer.alloc(16),
       checksum: undefined,
       compressed: false,
+      sealed: true,
       body: { stripes },
     };
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { StoreError } from '../errors.ts';
+import type { GroupRecord } from '../metadata/index.ts';
 import { deviceName, group } from './memory.fixture.ts';
 import { openWriters, placed, setUp, write } from './stripes.fixture.ts';
 
@@ -90,20 +91,56 @@ describe('writing', () => {
     }
   });
 
-  test('three copies are durable on two, and the missing one is reported', async () => {
+  test('three copies are durable on two, and the missing one is told', async () => {
     for (const step of ['create', 'append', 'seal'] as const) {
       const setting = setUp(3);
       setting.on(0).failing.set(step, new Error('EIO'));
       const stripe = await write(setting, 200_000, 3);
       assert.deepEqual(placed(setting, stripe.id), [1, 2]);
       assert.equal(openWriters(setting), 0);
-      if (step !== 'create') {
-        assert.deepEqual(setting.reports, [
-          { stripe: stripe.id, device: deviceName(0), reason: 'missing', repaired: false },
-        ]);
-      }
+      const { devices } = setting.replica.groups.find((one) => one.id === stripe.group) as GroupRecord;
+      const copy = devices.indexOf(deviceName(0));
+      assert.deepEqual(setting.missed, [{ stripe: stripe.id, group: stripe.group, copy }]);
+      assert.equal(setting.store.counts().degraded, 1);
       setting.on(1).failing.set(step, new Error('EIO'));
       await assert.rejects(write(setting, 10, 3), { code: 'ServiceUnavailable' });
+      assert.equal(openWriters(setting), 0);
+    }
+  });
+
+  test('while a device is away the usual number of copies may lack it, and one that was asked for may not', async () => {
+    for (const away of ['absent', 'stopped'] as const) {
+      const stopped = new Set<string>();
+      const setting = setUp(2, { condition: (device) => ({ healthy: !stopped.has(device), free: 1 }) });
+      if (away === 'absent') setting.stores.delete(deviceName(1));
+      else stopped.add(deviceName(1));
+      const stripe = await write(setting, 200_000);
+      assert.deepEqual(placed(setting, stripe.id), [0]);
+      const { devices } = setting.replica.groups.find((one) => one.id === stripe.group) as GroupRecord;
+      assert.equal(devices.length, 2, 'its group has a place for the copy that lacks');
+      const copy = devices.indexOf(deviceName(1));
+      assert.deepEqual(setting.missed, [{ stripe: stripe.id, group: stripe.group, copy }]);
+      assert.deepEqual(await setting.store.read(stripe, 0, 200_000), stripe.bytes);
+      await assert.rejects(setting.store.create({ copies: 2 }, 10), { code: 'ServiceUnavailable' });
+      await assert.rejects(setting.store.create({ copies: 3 }, 10), { code: 'UnsupportedRedundancy' });
+      assert.equal(placed(setting, (await write(setting, 10, 1)).id).length, 1);
+      assert.equal(openWriters(setting), 0);
+    }
+  });
+
+  test('a device that is away does not matter while others give the usual copies', async () => {
+    const setting = setUp(3);
+    setting.stores.delete(deviceName(1));
+    for (let i = 0; i < 20; i++) assert.deepEqual(placed(setting, (await write(setting, 10)).id), [0, 1]);
+    assert.deepEqual(setting.missed, []);
+  });
+
+  test('a device that is full or busy is no reason to keep less than usual', async () => {
+    for (const code of ['StorageFull', 'SlowDown'] as const) {
+      const setting = setUp(2);
+      setting.on(1).failing.set('create', new StoreError(code));
+      await assert.rejects(write(setting, 10), StoreError);
+      assert.deepEqual(setting.missed, []);
       assert.equal(openWriters(setting), 0);
     }
   });

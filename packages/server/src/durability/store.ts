@@ -5,7 +5,7 @@ import { copiesOn, fragmentId } from './address.ts';
 import { type DeviceCondition, stripeStarter } from './create.ts';
 import { GroupTable } from './groups.ts';
 import { IntentRange } from './intents.ts';
-import { type BadCopy, stripeReader } from './read.ts';
+import { type BadCopy, type StripeReads, stripeReader } from './read.ts';
 import { createRepairer, type RepairCause, type RepairCopy } from './repair.ts';
 import type { DamageReport, StripeStore } from './types.ts';
 import type { WriterEvents } from './writer.ts';
@@ -25,14 +25,17 @@ export interface StripeStoreOptions {
   readonly defaultCopies?: number;
   /** Absent: every device is healthy and all have the same space. Called often: it must only look up. */
   readonly condition?: (device: string) => DeviceCondition;
+  /** A stripe was sealed without this copy: it is to be written later. */
+  readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
   /** Rewrites a bad copy. Absent: this thread does. Threads that share devices should hand it to one of them. */
   readonly repair?: RepairCopy;
 }
 
 /** What this thread's store did since it was opened. */
 interface StripeCounts {
-  /** Stripes whose write failed below the quorum. */
+  /** Stripes whose write failed below the quorum, and stripes that were written with fewer copies than their group has devices. */
   readonly failed: number;
+  readonly degraded: number;
   /** Bad copies met, by what was wrong. */
   readonly missing: number;
   readonly damaged: number;
@@ -58,7 +61,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   const intents = new IntentRange(options.proposer, host);
   const repairer = createRepairer({ stores, owned: options.owned });
   const repair = options.repair ?? repairer.repair;
-  const counts = { failed: 0, missing: 0, damaged: 0, unreadable: 0, repaired: 0, lost: 0 };
+  const counts = { failed: 0, degraded: 0, missing: 0, damaged: 0, unreadable: 0, repaired: 0, lost: 0 };
   /** Cures under way, by stripe and copy. */
   const pending = new Map<string, Promise<void>>();
 
@@ -85,8 +88,9 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
     store.remove(stripes.flatMap((stripe) => copiesOn(store, stripe)));
 
   const events: WriterEvents = {
-    sealedWithout(stripe, missing) {
-      for (const device of missing) report(stripe, device, 'missing', false);
+    sealedWithout(stripe, group, missing) {
+      counts.degraded += 1;
+      for (const copy of missing) options.onMissed?.(stripe, group.id, copy);
     },
     async abandoned(stripe, sealedOn, failed) {
       if (failed) counts.failed += 1;
@@ -101,7 +105,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
     },
   };
 
-  const read = stripeReader({
+  const reads: StripeReads = {
     stores,
     groups,
     condition,
@@ -109,7 +113,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
       if (!good) counts.lost += 1;
       for (const copy of bad) cure(stripe, group, copy, 'unreadable');
     },
-  });
+  };
   return {
     create: stripeStarter({
       stores,
@@ -119,7 +123,8 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
       takeId: () => intents.take(),
       events,
     }),
-    read,
+    read: stripeReader(reads, 'read'),
+    fetch: stripeReader(reads, 'fetch'),
     distrust(stripe: Pick<Stripe, 'id' | 'group'>, copy: number) {
       const group = groups.byId(stripe.group);
       const device = group?.devices[copy];

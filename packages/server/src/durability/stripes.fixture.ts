@@ -14,6 +14,7 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
   );
   const replica = new Replica(groups ?? plan);
   const reports: DamageReport[] = [];
+  const missed: { readonly stripe: Buffer; readonly group: number; readonly copy: number }[] = [];
   const store = openStripeStore({
     groups: () => replica.groups,
     stores,
@@ -21,10 +22,11 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
     host,
     owned: () => true,
     onDamage: (report) => reports.push(report),
+    onMissed: (stripe, group, copy) => missed.push({ stripe, group, copy }),
     ...options,
   });
   const on = (index: number): MemoryFragments => stores.get(deviceName(index)) as MemoryFragments;
-  return { host, stores, replica, reports, store, on };
+  return { host, stores, replica, reports, missed, store, on };
 }
 
 type Setting = ReturnType<typeof setUp>;

@@ -21,11 +21,15 @@ export interface StripeStore {
    */
   create(redundancy: Redundancy | undefined, maximum: number): Promise<StripeWriter>;
   /**
-   * Stored bytes [start, end) of a stripe. A copy that is missing or damaged is read from another device, repaired and counted.
+   * Stored bytes [start, end) of a stripe; their memory is the caller's. A copy that is missing or damaged is read from another device, repaired and counted.
    * @param copy only this copy (index in the group) is read: for a reader whose own check failed on bytes that looked good here
    * @throws StoreError Damaged, naming the stripe, when no good copy is left
    */
   read(stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number, copy?: number): Promise<Buffer>;
+  /**
+   * As {@link read}, but without a look at the checksums: for a reader who tells wrong bytes himself, and then asks for them once more.
+   */
+  fetch(stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number): Promise<Buffer>;
   /** A reader found that one copy of a stripe does not open though its checksums hold: count it and repair it from another copy. */
   distrust(stripe: Pick<Stripe, 'id' | 'group'>, copy: number): void;
   /**

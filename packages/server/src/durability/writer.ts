@@ -9,8 +9,8 @@ export const writeQuorum = (copies: number): number => (copies <= 2 ? copies : c
 
 /** What a stripe writer tells the store that made it. */
 export interface WriterEvents {
-  /** The stripe is durable on its quorum, without the copies of these devices. */
-  sealedWithout(stripe: Buffer, missing: readonly string[]): void;
+  /** The stripe is durable on its quorum, or on all devices that are there, without these copies of its group. */
+  sealedWithout(stripe: Buffer, group: GroupRecord, missing: readonly number[]): void;
   /** The stripe is given up: `sealedOn` devices hold a copy that must go. */
   abandoned(stripe: Buffer, sealedOn: readonly string[], failed: boolean): Promise<void>;
 }
@@ -22,7 +22,7 @@ export interface WriterEvents {
 export class GroupWriter implements StripeWriter {
   readonly id: Buffer;
   readonly group: number;
-  readonly #devices: readonly string[];
+  readonly #group: GroupRecord;
   /** By index in the group; undefined where the copy failed. */
   readonly #copies: (FragmentWriter | undefined)[];
   readonly #events: WriterEvents;
@@ -31,7 +31,7 @@ export class GroupWriter implements StripeWriter {
   constructor(id: Buffer, group: GroupRecord, copies: (FragmentWriter | undefined)[], events: WriterEvents) {
     this.id = id;
     this.group = group.id;
-    this.#devices = group.devices;
+    this.#group = group;
     this.#copies = copies;
     this.#events = events;
   }
@@ -48,8 +48,8 @@ export class GroupWriter implements StripeWriter {
     this.#state = 'sealing';
     await this.#onAll((copy) => copy.seal());
     this.#state = 'sealed';
-    const missing = this.#devices.filter((_, index) => !this.#copies[index]);
-    if (missing.length > 0) this.#events.sealedWithout(this.id, missing);
+    const missing = [...this.#copies.keys()].filter((index) => !this.#copies[index]);
+    if (missing.length > 0) this.#events.sealedWithout(this.id, this.#group, missing);
   }
 
   async abort(): Promise<void> {
@@ -80,7 +80,7 @@ export class GroupWriter implements StripeWriter {
     if (left >= writeQuorum(this.#copies.length)) return;
     for (const index of done) this.#copies[index] = undefined;
     await this.#giveUp(
-      done.map((index) => this.#devices[index] as string),
+      done.map((index) => this.#group.devices[index] as string),
       true,
     );
     throw writeFailure(failures[0]?.error, this.id);

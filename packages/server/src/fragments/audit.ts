@@ -1,7 +1,8 @@
 import { CorruptionError } from '../errors.ts';
-import type { KvReader } from '../kv/index.ts';
-import { nextBit, setBits } from './bitmap.ts';
-import { type BlockRange, blockBytes, blocksOf, firstBlock, type Geometry, geometryOf } from './geometry.ts';
+import type { KvReader, KvRow } from '../kv/index.ts';
+import { limits } from '../limits.ts';
+import { countBits, nextBit, setBits } from './bitmap.ts';
+import { blockBytes, blocksOf, firstBlock, type Geometry, geometryOf } from './geometry.ts';
 import {
   bitmapKey,
   decodeBitmap,
@@ -11,113 +12,141 @@ import {
   fragmentKey,
   fragmentsEnd,
   regionLength,
+  type SlabRow,
+  slabOf,
   slabRows,
 } from './rows.ts';
-import type { FragmentId } from './types.ts';
+import type { IndexAudit, IndexProblem } from './types.ts';
 
-/** What a check of a whole fragment index found. A healthy index has only fragments and used bytes. */
-export interface AuditReport {
-  fragments: number;
-  usedBytes: number;
-  /** Ids whose row is damaged. */
-  readonly damaged: FragmentId[];
-  /** Ids whose space another fragment has too, or that lie outside of their slab. */
-  readonly overlapping: FragmentId[];
-  /** Bytes that the bitmaps call used and no fragment has: lost space. */
-  leakedBytes: number;
-  /** Bytes of fragments that the bitmaps call free: a danger, for they could be handed out. */
-  unprotectedBytes: number;
-  /** Bitmaps and slabs whose rows are damaged, as text. */
-  readonly damagedRows: string[];
-}
+/*
+ * Holds a fragment index against itself: every row is whole, no two fragments have the same block, and the bitmaps call used just what the
+ * fragments use. It goes through the fragments once, in the order of their ids, and marks their blocks in a map per slab (one bit a block:
+ * 32 MiB for a terabyte); then it compares slab by slab.
+ *
+ * It is a generator, so that whoever drives it decides when to rest; each step is a page of rows or a slab. Give it a reader of one state: rows and
+ * bitmaps change together.
+ */
 
-const emptyReport = (): AuditReport => ({
-  fragments: 0,
-  usedBytes: 0,
-  damaged: [],
-  overlapping: [],
-  leakedBytes: 0,
-  unprotectedBytes: 0,
-  damagedRows: [],
-});
-
-/** Bits of every slab in which a fragment lies, by slab. */
-function mapFragments(geometry: Geometry, index: KvReader, report: AuditReport): Map<number, Uint8Array> {
-  const maps = new Map<number, Uint8Array>();
-  for (const { key, value } of index.range({ start: fragmentKey(Buffer.alloc(0)), end: fragmentsEnd })) {
-    const id = Buffer.from(fragmentIdOf(key));
-    let range: BlockRange;
-    try {
-      const row = decodeFragment(geometry, key, value);
-      range = blocksOf(geometry, { address: row.address, length: row.extentBytes });
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      report.damaged.push(id);
-      continue;
-    }
-    let map = maps.get(range.slab);
-    if (!map) {
-      map = new Uint8Array(Math.ceil(geometry.slabBlocks / 8));
-      maps.set(range.slab, map);
-    }
-    if (
-      nextBit(map, undefined, true, range.from, range.to) < range.to ||
-      range.from < firstBlock(geometry, range.slab)
-    ) {
-      report.overlapping.push(id);
-    }
-    setBits(map, range.from, range.to);
-    report.fragments++;
-    report.usedBytes += (range.to - range.from) * blockBytes;
+/** Rows in order, page after page: a cursor is never open across a rest. */
+function* pages(
+  index: KvReader,
+  range: { readonly start: Buffer; readonly end: Buffer },
+): Generator<readonly KvRow[], void> {
+  for (let { start } = range; ; ) {
+    const rows = [...index.range({ start, end: range.end, limit: limits.jobPage })];
+    const last = rows.at(-1);
+    if (!last) return;
+    yield rows;
+    start = Buffer.concat([last.key, Buffer.alloc(1)]);
   }
-  return maps;
 }
 
-function compare(
+/** What `decode` gives, or why it could not: only damage is caught. */
+function tried<Row>(decode: () => Row): Row | CorruptionError {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof CorruptionError) return error;
+    throw error;
+  }
+}
+
+/** @returns bytes that the index has fragments in */
+export function* auditIndex(index: KvReader, slabBytes: number): IndexAudit {
+  const geometry = geometryOf(slabBytes);
+  const maps = new Map<number, Uint8Array>();
+  const totals = { fragments: 0, usedBytes: 0 };
+  for (const rows of pages(index, { start: fragmentKey(Buffer.alloc(0)), end: fragmentsEnd })) {
+    for (const row of rows) yield* auditFragment(geometry, row, maps, totals);
+    yield undefined;
+  }
+  for (const rows of pages(index, slabRows)) {
+    for (const { key, value } of rows) {
+      const row = tried(() => decodeSlab(geometry, key, value));
+      const slab = slabOf(key);
+      const map = slab === undefined ? undefined : maps.get(slab);
+      if (slab !== undefined) maps.delete(slab);
+      if (row instanceof CorruptionError)
+        yield { kind: 'space', where: `slab row ${key.toString('hex', 1)}`, what: row.message };
+      else yield* compare(geometry, index, row, map);
+      yield undefined;
+    }
+  }
+  // What is left has no row of its slab at all.
+  for (const [slab, map] of maps) {
+    yield* compare(geometry, index, { slab, used: new Uint16Array(geometry.regions) }, map);
+    yield undefined;
+  }
+  return totals;
+}
+
+function* auditFragment(
+  geometry: Geometry,
+  { key, value }: KvRow,
+  maps: Map<number, Uint8Array>,
+  totals: { fragments: number; usedBytes: number },
+): Generator<IndexProblem, void> {
+  const row = tried(() => decodeFragment(geometry, key, value));
+  const where = `fragment ${fragmentIdOf(key).toString('hex')}`;
+  if (row instanceof CorruptionError) {
+    yield { kind: 'row', where, what: row.message };
+    return;
+  }
+  const range = blocksOf(geometry, { address: row.address, length: row.extentBytes });
+  let map = maps.get(range.slab);
+  if (!map) {
+    map = new Uint8Array(Math.ceil(geometry.slabBlocks / 8));
+    maps.set(range.slab, map);
+  }
+  const taken = nextBit(map, undefined, true, range.from, range.to) < range.to;
+  if (taken || range.from < firstBlock(geometry, range.slab)) {
+    yield { kind: 'overlap', where, what: `Its space at address ${row.address} belongs to something else too.` };
+  }
+  setBits(map, range.from, range.to);
+  totals.fragments++;
+  totals.usedBytes += row.extentBytes;
+}
+
+function* compare(
   geometry: Geometry,
   index: KvReader,
-  slab: number,
-  used: Uint16Array,
+  { slab, used }: Pick<SlabRow, 'slab' | 'used'>,
   map: Uint8Array | undefined,
-  report: AuditReport,
-): void {
+): Generator<IndexProblem, void> {
+  let leaked = 0;
+  let unprotected = 0;
   for (let region = 0; region < geometry.regions; region++) {
     const blocks = regionLength(geometry, region);
-    let bits: Uint8Array;
-    try {
-      const key = bitmapKey(slab, region);
-      bits = decodeBitmap(key, index.get(key), blocks, used[region] as number);
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      report.damagedRows.push(error.message);
+    const key = bitmapKey(slab, region);
+    const bits = tried(() => decodeBitmap(key, index.get(key), blocks, used[region] as number));
+    if (bits instanceof CorruptionError) {
+      yield { kind: 'space', where: `bitmap ${region} of slab ${slab}`, what: bits.message };
       continue;
     }
-    for (let block = 0; block < blocks; block++) {
-      const at = region * geometry.regionBlocks + block;
-      const marked = ((bits[block >> 3] as number) >> (block & 7)) & 1;
-      const mapped = map ? ((map[at >> 3] as number) >> (at & 7)) & 1 : 0;
-      if (marked > mapped) report.leakedBytes += blockBytes;
-      if (mapped > marked) report.unprotectedBytes += blockBytes;
-    }
+    const start = (region * geometry.regionBlocks) / 8;
+    const mapped = map?.subarray(start, start + bits.length) ?? new Uint8Array(bits.length);
+    if (Buffer.compare(bits, mapped) === 0) continue;
+    leaked += countBits(without(bits, mapped), 0, blocks);
+    unprotected += countBits(without(mapped, bits), 0, blocks);
+  }
+  const where = `slab ${slab}`;
+  if (leaked > 0)
+    yield {
+      kind: 'leak',
+      where,
+      what: `${leaked * blockBytes} bytes are in use, and no fragment has them.`,
+      bytes: leaked * blockBytes,
+    };
+  if (unprotected > 0) {
+    const bytes = unprotected * blockBytes;
+    yield {
+      kind: 'unprotected',
+      where,
+      what: `${bytes} bytes of fragments count as free: they could be handed out.`,
+      bytes,
+    };
   }
 }
 
-/** Checks that an index agrees with itself. Reads all of it in one turn: give a snapshot, and expect a pause with many fragments. */
-export function auditIndex(index: KvReader, slabBytes: number): AuditReport {
-  const geometry = geometryOf(slabBytes);
-  const report = emptyReport();
-  const maps = mapFragments(geometry, index, report);
-  for (const { key, value } of index.range(slabRows)) {
-    try {
-      const row = decodeSlab(geometry, key, value);
-      compare(geometry, index, row.slab, row.used, maps.get(row.slab), report);
-      maps.delete(row.slab);
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      report.damagedRows.push(error.message);
-      maps.delete(key.readUInt32BE(1));
-    }
-  }
-  for (const [slab, map] of maps) compare(geometry, index, slab, new Uint16Array(geometry.regions), map, report);
-  return report;
-}
+/** Bits of `a` that are not in `b`. */
+const without = (a: Uint8Array, b: Uint8Array): Uint8Array => a.map((byte, at) => byte & ~(b[at] as number));

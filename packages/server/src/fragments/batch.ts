@@ -46,6 +46,15 @@ export class Batch {
     this.#changes.push([key, value]);
   }
 
+  /** Where the id's fragment lies; undefined when it has no row, or a damaged one. */
+  addressOf(id: Uint8Array): number | undefined {
+    const key = fragmentKey(id);
+    const known = this.#places.get(key.toString('hex'));
+    if (known) return known === 'gone' ? undefined : known.address;
+    const value = this.#kv.get(key);
+    return value && this.#extentOf(key, value)?.address;
+  }
+
   /** Does nothing for an id without a row. */
   remove(id: Uint8Array): void {
     const key = fragmentKey(id);

@@ -1,7 +1,9 @@
 import { CorruptionError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { blockBytes } from './geometry.ts';
+import { blockBytes, blocksOf } from './geometry.ts';
+import { Runs } from './runs.ts';
 import type { SlabState, Space } from './space.ts';
+import type { OpenWindow } from './statistics.ts';
 import type { Extent } from './types.ts';
 
 /** What a window should be. Blocks. */
@@ -62,7 +64,7 @@ function runsOf(space: Space, state: SlabState, wish: Wish): Choice | undefined 
 export function chooseWindow(space: Space, wish: Wish): Choice | undefined {
   const order = space.slabs.toSorted((a, b) => a.windows - b.windows || a.slab - b.slab);
   const grow = (): Choice | undefined => {
-    if (wish.fresh < wish.minimum) return undefined;
+    if (wish.fresh < wish.minimum || space.slabs.length >= limits.slabs) return undefined;
     const state = space.addSlab();
     const choice = choose(space, state, wish);
     if (!choice) space.slabs.pop();
@@ -79,4 +81,15 @@ export function chooseWindow(space: Space, wish: Wish): Choice | undefined {
     if (choice) return choice;
   }
   return grown ? undefined : grow();
+}
+
+/** Reserves the blocks and makes a window of them. @param leaving the table on the device does not list it */
+export function takeWindow(space: Space, { runs, fresh }: Choice, nonce: Buffer, leaving: boolean): OpenWindow {
+  const { slab } = blocksOf(space.geometry, runs[0] as Extent);
+  const state = space.slab(slab);
+  const { touched } = state;
+  for (const run of runs) space.reserve(run);
+  state.windows++;
+  const leased = new Runs(runs);
+  return { nonce, runs, leased, slab, touched, fresh: fresh * blockBytes, closed: false, leaving };
 }

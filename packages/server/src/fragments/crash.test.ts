@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../errors.ts';
-import { auditIndex } from './audit.ts';
 import {
+  auditOf,
   checkSpace,
   contentOf,
   crashSystem,
@@ -69,6 +69,7 @@ const step = fc.record({
     { weight: 4, arbitrary: fc.record({ do: fc.constant('remove' as const), pick }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('again' as const), pick, store: fc.nat(storeCount - 1) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('reclaim' as const), bytes: fc.nat(2_000_000) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), seed: fc.nat(1_000_000) }) },
@@ -84,6 +85,7 @@ class Run {
   readonly #known = new Map<number, Known>();
   #writings: Writing[] = [];
   #numbers = 0;
+  #reclaiming: Promise<void> = Promise.resolve();
   /** Counts crashes: what was under way before one tells nothing after it. */
   #life = 0;
 
@@ -253,11 +255,20 @@ class Run {
           : undefined;
       case 'flush':
         return this.#flush(wait);
+      case 'reclaim': {
+        const { owner } = this.#system;
+        const running = this.#call('end', async () => void (await owner.reclaim(what.bytes)));
+        this.#reclaiming = running;
+        if (wait === 'end') return running;
+        running.catch(() => undefined);
+        return settle(wait);
+      }
       case 'wait':
         this.#system.host.advance(6000);
         return settle(wait === 'end' ? undefined : wait);
       case 'reopen': {
         for (const { writer } of this.#writings.splice(0)) await writer.abort();
+        await this.#reclaiming;
         await settle();
         for (const store of this.#system.stores) await store.close();
         await this.#system.owner.close();
@@ -272,6 +283,7 @@ class Run {
 
   async #crash(seed: number, clean: boolean): Promise<void> {
     this.#life++;
+    this.#reclaiming = Promise.resolve();
     this.#writings = [];
     this.#system = await crashSystem(this.#system, seed);
     if (clean) assert.deepEqual(this.#system.owner.recovery, { windows: 0, recovered: 0, torn: 0, unreadableBytes: 0 });
@@ -279,6 +291,7 @@ class Run {
   }
 
   async end(): Promise<void> {
+    await this.#reclaiming;
     await settle();
     await this.#verify(false);
     await this.#crash(99, false);
@@ -286,7 +299,7 @@ class Run {
     // Recovery left nothing to recover.
     this.#system = await crashSystem(again, 1);
     assert.equal(this.#system.owner.recovery.windows, 0);
-    assert.equal(auditIndex(this.#system.kv, slabBytes).leakedBytes, 0);
+    assert.equal(auditOf(this.#system.kv, slabBytes).leakedBytes, 0);
   }
 }
 

@@ -5,13 +5,12 @@ import { memoryDevice, openDevice } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { type MemoryKv, memoryKv } from '../kv/index.ts';
-import { auditIndex } from './audit.ts';
 import { geometryOf } from './geometry.ts';
 import { decodeHeader, encodeHeader, headerBytesAt, headerBytesFor } from './header.ts';
 import { openFragmentOwner } from './owner.ts';
 import { bitmapKey, decodeFragment, fragmentKey, slabKey } from './rows.ts';
 import { openFragmentStore } from './store.ts';
-import { contentOf, idOf, newSystem, put, slabBytes, windowBytes } from './system.fixture.ts';
+import { auditOf, contentOf, idOf, newSystem, put, slabBytes, windowBytes } from './system.fixture.ts';
 import type { FragmentRecord, FragmentStore } from './types.ts';
 
 const geometry = geometryOf(slabBytes);
@@ -50,7 +49,7 @@ describe('fragment index: damaged rows', () => {
         await assert.rejects(store.read(idOf(1), 0, 10), CorruptionError);
         assert.throws(() => store.length(idOf(1)), CorruptionError);
         assert.equal(store.ids(Buffer.alloc(0), 10).length, 1);
-        assert.equal(auditIndex(system.kv, slabBytes).damaged.length, 1);
+        assert.equal(auditOf(system.kv, slabBytes).damaged.length, 1);
       }),
       { numRuns: 200 },
     );
@@ -58,7 +57,7 @@ describe('fragment index: damaged rows', () => {
     assert.equal(store.length(idOf(1)), undefined);
     assert.equal(system.owner.statistics().damagedRows, 1);
     assert.equal(
-      auditIndex(system.kv, slabBytes).leakedBytes,
+      auditOf(system.kv, slabBytes).leakedBytes,
       20_480,
       'the space stays in use, for nobody knows where it is',
     );
@@ -105,7 +104,7 @@ describe('fragment index: damaged rows', () => {
         fc.pre(!bad.equals(good));
         kv.commit([[key, bad]]);
         await assert.rejects(openFragmentOwner({ device, kv, host, windowBytes }), CorruptionError);
-        assert.ok(auditIndex(kv, slabBytes).damagedRows.length > 0);
+        assert.ok(auditOf(kv, slabBytes).damagedRows.length > 0);
       }),
       { numRuns: 200 },
     );

@@ -42,6 +42,7 @@ export function isPlausible(geometry: Geometry, address: number, length: number)
   if (!Number.isSafeInteger(address) || !Number.isSafeInteger(length) || address < 0 || length <= 0) return false;
   if (address % blockBytes !== 0 || length % blockBytes !== 0) return false;
   const slab = Math.floor(address / geometry.slabBytes);
+  if (slab >= limits.slabs) return false;
   const offset = address - slab * geometry.slabBytes;
   return offset >= firstBlock(geometry, slab) * blockBytes && offset + length <= geometry.slabBytes;
 }

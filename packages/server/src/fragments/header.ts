@@ -55,8 +55,8 @@ export function encodeHeader(into: Buffer, nonce: Uint8Array, record: FragmentRe
   into.writeUInt32LE(crc32c(into.subarray(0, headerBytes - 4)), headerBytes - 4);
 }
 
-/** Bytes of a header that starts in this block, or undefined when none with this nonce does. Nothing is checked yet. */
-export function headerBytesAt(block: Buffer, nonce: Uint8Array): number | undefined {
+/** Bytes of a header that starts in this block, or undefined when none with this nonce does (without one: none at all). Nothing is checked yet. */
+export function headerBytesAt(block: Buffer, nonce: Uint8Array = block.subarray(8, 16)): number | undefined {
   if (block.readUInt32LE(0) !== magic || block.compare(nonce, 0, 8, 8, 16) !== 0) return undefined;
   const bytes = block.readUInt32LE(48);
   return bytes < leastHeaderBytes || bytes > mostHeaderBytes ? undefined : bytes;

@@ -1,5 +1,6 @@
-export { auditIndex } from './audit.ts';
 export { openFragmentOwner } from './owner.ts';
+export type { RebuildOptions, RebuildProgress } from './rebuild.ts';
+export { IndexDamaged } from './recovery.ts';
 export { openFragmentStore } from './store.ts';
 export type {
   Extent,
@@ -8,6 +9,9 @@ export type {
   FragmentRecord,
   FragmentStore,
   FragmentWriter,
+  IndexAudit,
+  IndexProblem,
   OpenFragmentOwner,
+  RebuildReport,
   Window,
 } from './types.ts';

@@ -7,10 +7,9 @@ import { it } from 'node:test';
 import { adoptDevice, fileVolume, openDevice } from '../device/index.ts';
 import { realHost } from '../host/index.ts';
 import { openKv } from '../kv/index.ts';
-import { auditIndex } from './audit.ts';
 import { openFragmentOwner } from './owner.ts';
 import { openFragmentStore } from './store.ts';
-import { contentOf, idOf } from './system.fixture.ts';
+import { auditOf, contentOf, idOf } from './system.fixture.ts';
 
 const store = '00000000-0000-4000-8000-000000000001';
 const host = realHost();
@@ -57,7 +56,7 @@ it('fragments: kill -9 under load loses nothing that was sealed, on a real disk'
           assert.deepEqual(await fragments.read(idOf(number), 0, length), contentOf(idOf(number), length));
         else fates.set(number, { fate: 'gone', length });
       }
-      const { overlapping, damaged, leakedBytes, unprotectedBytes } = auditIndex(kv, identity.slabBytes);
+      const { overlapping, damaged, leakedBytes, unprotectedBytes } = auditOf(kv, identity.slabBytes);
       assert.deepEqual([overlapping, damaged, leakedBytes, unprotectedBytes], [[], [], 0, 0]);
       assert.equal(owner.statistics().leasedBytes, 0);
       await owner.close();

@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import type { Cancel, Timers } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { Lease } from './lease.ts';
 import type { FragmentOwner } from './types.ts';
@@ -7,27 +8,47 @@ import type { FragmentOwner } from './types.ts';
 interface Class {
   current: Lease | undefined;
   next: Promise<Lease> | undefined;
+  /** Something was written since the last look. */
+  used: boolean;
 }
 
 /**
  * The windows of one writer. Small and large fragments have windows of their own. The next window is asked for when a quarter of the
- * present one is left, so that a writer seldom waits for one.
+ * present one is left, so that a writer seldom waits for one. Those that nobody writes into are closed: others may need their space.
  */
 export class Leases {
   readonly #owner: FragmentOwner;
-  readonly #small: Class = { current: undefined, next: undefined };
-  readonly #large: Class = { current: undefined, next: undefined };
+  readonly #small: Class = { current: undefined, next: undefined, used: false };
+  readonly #large: Class = { current: undefined, next: undefined, used: false };
   /** Windows with fragments that are not ended, and the current ones. */
   readonly #all = new Set<Lease>();
+  readonly #stopLooking: Cancel;
   #closed = false;
 
-  constructor(owner: FragmentOwner) {
+  constructor(owner: FragmentOwner, timers: Timers) {
     this.#owner = owner;
+    this.#stopLooking = timers.every(limits.idleWindowMs, () => {
+      for (const own of [this.#small, this.#large]) this.#look(own);
+    });
+  }
+
+  #look(own: Class): void {
+    const { current, next, used } = own;
+    own.used = false;
+    if (used || (current && current.busy > 0)) return;
+    own.current = undefined;
+    own.next = undefined;
+    if (current) this.#retire(current);
+    next?.then(
+      (lease) => this.#retire(lease),
+      () => undefined,
+    );
   }
 
   /** Space for one fragment. Call {@link end} when it is sealed or given up. @throws StoreError StorageFull */
   async take(bytes: number): Promise<{ lease: Lease; address: number }> {
     const own = bytes < limits.smallFragmentBytes ? this.#small : this.#large;
+    own.used = true;
     for (;;) {
       if (this.#closed) throw new StoreError('ServiceUnavailable', { message: 'The server is shutting down.' });
       const lease = own.current;
@@ -99,6 +120,7 @@ export class Leases {
   /** A window whose fragments have all ended is closed now, the others when their last one ends. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stopLooking();
     for (const own of [this.#small, this.#large]) {
       const opening = own.next;
       own.next = undefined;

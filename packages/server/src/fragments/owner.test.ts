@@ -5,10 +5,10 @@ import { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { type Kv, memoryKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
-import { auditIndex } from './audit.ts';
 import { openFragmentOwner } from './owner.ts';
 import { openFragmentStore } from './store.ts';
 import {
+  auditOf,
   checkSpace,
   contentOf,
   crashSystem,
@@ -113,7 +113,7 @@ describe('fragment owner: windows', () => {
     assert.equal(owner.statistics().windows, 0);
     await owner.checkpoint();
     assert.equal(owner.statistics().leasedBytes, 0);
-    assert.equal(auditIndex(kv, slabBytes).usedBytes, 4096);
+    assert.equal(auditOf(kv, slabBytes).usedBytes, 4096);
     const next = await owner.openWindow(1);
     assert.equal((next.runs[0] as Extent).address, run.address + 4096, 'the lowest free block is used first');
   });
@@ -250,7 +250,7 @@ describe('fragment owner: space', () => {
     assert.deepEqual(await store.read(idOf(1), 0, 10_000), contentOf(idOf(1), 10_000));
     await owner.flush();
     assert.equal(owner.statistics().pendingBytes, 0);
-    assert.equal(auditIndex(kv, slabBytes).leakedBytes, 0);
+    assert.equal(auditOf(kv, slabBytes).leakedBytes, 0);
     assert.equal(owner.statistics().usedBytes, 12_288);
   });
 
@@ -273,9 +273,15 @@ describe('fragment owner: checkpoints', () => {
     host.advance(limits.fragmentCheckpointMs);
     await settle();
     assert.equal(owner.statistics().checkpoints, 1);
+    // Windows that are idle are given back, which is a change too.
+    for (let i = 0; i < 10; i++) {
+      host.advance(limits.idleWindowMs);
+      await settle();
+    }
+    const { checkpoints } = owner.statistics();
     host.advance(10 * limits.fragmentCheckpointMs);
     await settle();
-    assert.equal(owner.statistics().checkpoints, 1, 'nothing changed since');
+    assert.equal(owner.statistics().checkpoints, checkpoints, 'nothing changed since');
   });
 
   it('come by themselves after so many rows, or so many bytes', async () => {
@@ -335,7 +341,7 @@ describe('fragment owner: checkpoints', () => {
     await store.close();
     await owner.checkpoint();
     assert.equal(owner.statistics().leasedBytes, 0);
-    assert.equal(auditIndex(kv, slabBytes).leakedBytes, 0);
+    assert.equal(auditOf(kv, slabBytes).leakedBytes, 0);
   });
 
   it('is not used after its close', async () => {
@@ -368,6 +374,6 @@ describe('fragment owner: opening', () => {
       host,
     });
     assert.equal(again.statistics().fragments, 300);
-    assert.equal(reads, 1, 'the stamp alone');
+    assert.equal(reads, 2, 'the stamp and the mark alone');
   });
 });

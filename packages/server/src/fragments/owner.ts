@@ -1,15 +1,15 @@
 import { type Device, GroupCommit } from '../device/index.ts';
-import { CorruptionError, StoreError } from '../errors.ts';
+import { StoreError } from '../errors.ts';
 import type { Cancel, Host } from '../host/index.ts';
 import { InvariantError, invariant } from '../invariant.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { Batch } from './batch.ts';
-import { chooseWindow } from './choose.ts';
-import { blockBytes, blocksOf, geometryOf, isPlausible, roundUp } from './geometry.ts';
-import { clearTombstones, recoverWindows } from './recovery.ts';
-import { decodeStamp, encodeStamp, stampKey } from './rows.ts';
-import { Runs } from './runs.ts';
+import { type Choice, chooseWindow, takeWindow } from './choose.ts';
+import { blockBytes, geometryOf, isPlausible, roundUp } from './geometry.ts';
+import type { RebuildOptions } from './rebuild.ts';
+import { Reclaim, type ReclaimParts } from './reclaim.ts';
+import { clearTombstones, markIndex, readIndex, recover } from './recovery.ts';
 import { Space } from './space.ts';
 import { type OpenWindow, statisticsOf } from './statistics.ts';
 import { WindowTable } from './table.ts';
@@ -46,7 +46,8 @@ import type {
  *    space holds something else.
  * 4. A removal of a fragment that lies in a listed window leaves a tombstone, in the same commit, until the list without that window
  *    is durable. So a removal that was flushed is never undone by the walk.
- * 5. No window is opened before the index says durably to which device it belongs; so an index that lost its rows is found out.
+ * 5. No window is opened before the index says durably to which device it belongs; so an index that lost its rows is found out. The list says which
+ *    mark an index must have that covers all windows taken off it; so one from a backup is found out too. Both are made anew (rebuild.ts).
  * 6. Leased blocks that the writer neither recorded nor gave back (it cannot say whether a header lies there) become free only when
  *    the window is no longer listed.
  *
@@ -54,6 +55,9 @@ import type {
  * searched for headers with its nonce; a fragment whose id is unknown, which has no tombstone and whose every byte fits its checksums
  * gets its row. After a checkpoint the list is emptied. All other blocks are free by 1. A removal that was not flushed may be undone:
  * who removed asks again. Everything can be done twice, so a crash during recovery is like one before it.
+ *
+ * To move a fragment (reclaim.ts) needs no more than this: its new window is not listed, so until a checkpoint covers the move a crash leaves
+ * it where it was.
  *
  * Rejected: a row durable per seal (one more sync on the path of every PUT, of another file), an allocator in every thread (one more
  * thing to make crash safe), and a log of changes beside the index (the headers are that log).
@@ -66,6 +70,8 @@ export interface FragmentOwnerOptions {
   readonly host: Host;
   /** Bytes of a window; {@link limits.windowBytes} when left out. */
   readonly windowBytes?: number;
+  /** Who to ask when the index is lost, so that it can be made anew. Absent: a lost index is refused. */
+  readonly rebuild?: RebuildOptions;
 }
 
 interface Removal {
@@ -73,6 +79,8 @@ interface Removal {
 }
 interface Addition {
   readonly records: readonly FragmentRecord[];
+  /** Only if they lie there still, by id in hex. */
+  readonly from?: ReadonlyMap<string, number>;
 }
 type Task = (Addition | Removal) & { readonly resolve: () => void; readonly reject: (error: unknown) => void };
 
@@ -94,6 +102,7 @@ class Owner implements OpenFragmentOwner {
   #rows = 0;
   #bytes = 0;
   #timer: Cancel | undefined;
+  #reclaiming: Promise<number> | undefined;
   #damagedRows = 0;
   #failure: unknown;
   #closed = false;
@@ -104,7 +113,7 @@ class Owner implements OpenFragmentOwner {
     this.#host = host;
     const geometry = geometryOf(device.slabBytes);
     this.#windowBytes = Math.min(windowBytes ?? limits.windowBytes, device.slabBytes);
-    this.#space = new Space(geometry, kv);
+    this.#space = readIndex(() => new Space(geometry, kv));
   }
 
   get #listed(): WindowTable {
@@ -112,34 +121,10 @@ class Owner implements OpenFragmentOwner {
     return this.#table;
   }
 
-  async open(): Promise<void> {
-    const { table, windows, used } = await WindowTable.open(this.#device, this.#space.geometry, () =>
-      this.#listedWindows(),
-    );
-    this.#table = table;
-    await this.#checkStamp(used);
-    if (windows.length === 0) return;
-    this.recovery = await recoverWindows(this.#device, this.#kv, this.#space, windows);
-    await this.#kv.checkpoint();
-    await table.save();
-    clearTombstones(this.#kv);
-  }
-
-  /** An index that is empty, or another device's, would call live fragments free space. */
-  async #checkStamp(used: boolean): Promise<void> {
-    const stamp = this.#kv.get(stampKey);
-    const { identity } = this.#device;
-    if (stamp) {
-      const owner = decodeStamp(stamp);
-      if (owner === identity) return;
-      throw new CorruptionError(
-        `this fragment index belongs to device ${owner}, not to ${identity}; put each device's index back in its place`,
-      );
-    }
-    if (used)
-      throw new CorruptionError(`the fragment index of device ${identity} is gone; restore it, or replace the device`);
-    this.#kv.commit([[stampKey, encodeStamp(identity)]]);
-    await this.#kv.checkpoint();
+  async open(rebuild: RebuildOptions | undefined): Promise<void> {
+    const listed = await WindowTable.open(this.#device, this.#space.geometry, () => this.#listedWindows());
+    this.#table = listed.table;
+    this.recovery = await recover({ device: this.#device, kv: this.#kv, space: this.#space, rebuild }, listed);
   }
 
   *#listedWindows(): Generator<OpenWindow> {
@@ -171,25 +156,12 @@ class Owner implements OpenFragmentOwner {
     const share = Math.floor((fresh + this.statistics().reusableBytes) / 16 / blockBytes);
     const wanted = Math.max(minimum, Math.min(this.#windowBytes / blockBytes, share));
     const choice = chooseWindow(this.#space, { minimum, wanted, fresh: Math.floor(fresh / blockBytes) });
-    const first = choice?.runs[0];
-    if (!first) throw new StoreError('StorageFull', { message: `Device ${this.#device.identity} has no space left.` });
+    if (!choice) throw new StoreError('StorageFull', { message: `Device ${this.#device.identity} has no space left.` });
     if (this.#windows.size >= limits.openWindows || !this.#listed.fits([...this.#windows.values(), choice])) {
       throw new StoreError('SlowDown', { message: `Too many windows are open on device ${this.#device.identity}.` });
     }
 
-    for (const run of choice.runs) this.#space.reserve(run);
-    const window: OpenWindow = {
-      nonce: this.#host.entropy.bytes(8),
-      runs: choice.runs,
-      leased: new Runs(choice.runs),
-      slab: blocksOf(this.#space.geometry, first).slab,
-      fresh: choice.fresh * blockBytes,
-      closed: false,
-      leaving: false,
-    };
-    const name = window.nonce.toString('hex');
-    this.#windows.set(name, window);
-    this.#space.slab(window.slab).windows++;
+    const window = this.#lease(choice, false);
     try {
       await this.#listed.save();
     } catch (error) {
@@ -198,6 +170,13 @@ class Owner implements OpenFragmentOwner {
       throw error;
     }
     return { nonce: window.nonce, runs: window.runs };
+  }
+
+  /** @param leaving the table on the device does not list it */
+  #lease(choice: Choice, leaving: boolean): OpenWindow {
+    const window = takeWindow(this.#space, choice, this.#host.entropy.bytes(8), leaving);
+    this.#windows.set(window.nonce.toString('hex'), window);
+    return window;
   }
 
   async closeWindow(nonce: Uint8Array, unused: readonly Extent[]): Promise<void> {
@@ -209,7 +188,7 @@ class Owner implements OpenFragmentOwner {
     for (const extent of unused.toReversed()) {
       window.leased.remove(extent);
       this.#space.unreserve(extent);
-      this.#space.untouch(extent);
+      this.#space.untouch(extent, window.touched);
     }
     this.#close(window);
   }
@@ -267,7 +246,7 @@ class Owner implements OpenFragmentOwner {
   #enter(task: Task, batch: Batch): boolean {
     try {
       if ('ids' in task) for (const id of task.ids) batch.remove(id);
-      else for (const record of task.records) this.#checkRecord(record, batch);
+      else for (const record of task.records) this.#checkRecord(record, task.from, batch);
     } catch (error) {
       if ('ids' in task && error instanceof InvariantError) throw error;
       task.reject(error);
@@ -277,7 +256,8 @@ class Owner implements OpenFragmentOwner {
     return true;
   }
 
-  #checkRecord({ extent, headerBytes, length }: FragmentRecord, batch: Batch): void {
+  #checkRecord({ id, extent, headerBytes, length }: FragmentRecord, from: Addition['from'], batch: Batch): void {
+    if (from && batch.addressOf(id) !== from.get(id.toString('hex'))) throw new StoreError('NotFound');
     const plausible = isPlausible(this.#space.geometry, extent.address, extent.length);
     invariant(plausible && extent.length === roundUp(headerBytes + length), 'a fragment has just the blocks it needs');
     invariant(
@@ -343,7 +323,9 @@ class Owner implements OpenFragmentOwner {
     const freed = this.#pending;
     this.#pending = [];
     const closed = [...this.#windows].filter(([, window]) => window.closed);
+    let mark: number | undefined;
     try {
+      if (closed.length > 0) mark = markIndex(this.#kv, this.#listed);
       await this.#kv.checkpoint();
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'StorageFull') throw (this.#failure ??= error);
@@ -354,14 +336,15 @@ class Owner implements OpenFragmentOwner {
     }
     this.#checkpointCount++;
     for (const extent of freed) this.#space.unreserve(extent);
-    if (closed.length > 0) await this.#forget(closed);
+    if (mark !== undefined) await this.#forget(closed, mark);
+    else if (closed.length > 0) this.#dirty(0, 0);
   }
 
   /** Takes windows off the list, whose records are all covered by a checkpoint. Where that fails the next checkpoint tries again. */
-  async #forget(closed: readonly (readonly [string, OpenWindow])[]): Promise<void> {
+  async #forget(closed: readonly (readonly [string, OpenWindow])[], mark: number): Promise<void> {
     for (const [, window] of closed) window.leaving = true;
     try {
-      await this.#listed.save();
+      await this.#listed.save(mark);
     } catch {
       for (const [, window] of closed) window.leaving = false;
       return;
@@ -371,6 +354,23 @@ class Owner implements OpenFragmentOwner {
       for (const run of leased.list) this.#space.unreserve(run);
       clearTombstones(this.#kv, nonce);
     }
+  }
+
+  reclaim(bytes: number, signal?: AbortSignal): Promise<number> {
+    this.#checkAlive();
+    const own = { device: this.#device, kv: this.#kv, space: this.#space, host: this.#host };
+    const parts: ReclaimParts = {
+      ...own,
+      windows: () => this.#windows.values(),
+      checkpoint: () => this.checkpoint(),
+      lend: (choice) => this.#lease(choice, true),
+      closeWindow: (nonce, unused) => this.closeWindow(nonce, unused),
+      move: (record, from) => this.#task({ records: [record], from }),
+    };
+    this.#reclaiming ??= new Reclaim(parts, signal).run(bytes).finally(() => {
+      this.#reclaiming = undefined;
+    });
+    return this.#reclaiming;
   }
 
   statistics(): FragmentStatistics {
@@ -395,6 +395,6 @@ class Owner implements OpenFragmentOwner {
  */
 export async function openFragmentOwner(options: FragmentOwnerOptions): Promise<OpenFragmentOwner> {
   const owner = new Owner(options);
-  await owner.open();
+  await owner.open(options.rebuild);
   return owner;
 }

@@ -1,42 +1,157 @@
 import type { Device } from '../device/index.ts';
-import { StoreError } from '../errors.ts';
+import { CorruptionError, StoreError } from '../errors.ts';
 import type { Kv, KvChange } from '../kv/index.ts';
 import { blocksOf } from './geometry.ts';
-import { encodeFragment, fragmentKey, tombstoneRange } from './rows.ts';
+import { type RebuildOptions, rebuildIndex } from './rebuild.ts';
+import {
+  decodeMark,
+  decodeStamp,
+  encodeFragment,
+  encodeMark,
+  encodeStamp,
+  fragmentKey,
+  markKey,
+  stampKey,
+  tombstoneAddress,
+  tombstoneRange,
+  UnknownRow,
+} from './rows.ts';
 import { Draft, type Space } from './space.ts';
+import type { ListedWindows, WindowTable } from './table.ts';
 import type { RecoveryReport, Window } from './types.ts';
-import { walkWindow } from './walk.ts';
+import { type WalkReport, walk } from './walk.ts';
+
+/** The index cannot be used, and nothing on the device depends on it: it may be put aside and made anew from the slabs. */
+export class IndexDamaged extends CorruptionError {}
+
+/** Damage of rows is that of the index; a row of another version of the program is none. */
+export function readIndex<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof CorruptionError) || error instanceof UnknownRow) throw error;
+    throw new IndexDamaged(error.message, { cause: error });
+  }
+}
+
+/** What an opening needs. */
+export interface RecoveryParts {
+  readonly device: Device;
+  readonly kv: Kv;
+  readonly space: Space;
+  readonly rebuild: RebuildOptions | undefined;
+}
+
+/**
+ * Brings an index that was just opened to what the device holds, durably: takes up the windows that were open, or searches all slabs when the index
+ * or the list of windows is lost.
+ * @throws CorruptionError when the index is another device's; {@link IndexDamaged} when it is lost and nobody can be asked
+ */
+export async function recover(parts: RecoveryParts, listed: ListedWindows): Promise<RecoveryReport> {
+  const { device, kv, space, rebuild } = parts;
+  const { table, windows, used, damaged } = listed;
+  const stamped = checkStamp(device, kv);
+  const mark = readIndex(() => decodeMark(kv.get(markKey)));
+  if (stamped && mark < table.mark) {
+    throw new IndexDamaged(
+      `the fragment index of device ${device.identity} is older than its slabs, as one from a backup is: it misses fragments`,
+    );
+  }
+  // Slabs that were in use once, and yet no list: slab 0 is gone, or the list in it.
+  const listLost = damaged || (!used && space.slabs.length > 0);
+  let report: RecoveryReport = { windows: 0, recovered: 0, torn: 0, unreadableBytes: 0 };
+  if (rebuild && (!stamped || listLost)) {
+    // On a new device nothing lies behind the table, and this finds nothing.
+    const rebuilt = await rebuildIndex(device, kv, space, rebuild);
+    await kv.checkpoint();
+    // The list goes before the stamp comes: with both, the next opening would take up windows whose tombstones are lost.
+    if (used || listLost) await table.save();
+    if (rebuilt.readBytes > 0 || used) report = { ...report, rebuilt };
+    clearTombstones(kv);
+  } else if (used && !stamped) {
+    throw new IndexDamaged(
+      `the fragment index of device ${device.identity} is gone; restore it, or replace the device`,
+    );
+  }
+  if (!stamped) {
+    kv.commit([
+      [stampKey, encodeStamp(device.identity)],
+      [markKey, encodeMark(table.mark)],
+    ]);
+    await kv.checkpoint();
+  }
+  if (windows.length === 0 || report.rebuilt) return report;
+  report = await recoverWindows(device, kv, space, windows);
+  const raised = report.recovered > 0 ? markIndex(kv, table) : undefined;
+  await kv.checkpoint();
+  await table.save(raised);
+  clearTombstones(kv);
+  return report;
+}
+
+/**
+ * Gives the index a mark that no list on the device has yet; not durable yet.
+ * @returns the mark, for {@link WindowTable.save} behind a checkpoint; undefined when there is no space for it now
+ */
+export function markIndex(kv: Kv, table: WindowTable): number | undefined {
+  const mark = Math.max(decodeMark(kv.get(markKey)), table.mark) + 1;
+  try {
+    kv.commit([[markKey, encodeMark(mark)]]);
+    return mark;
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    return undefined;
+  }
+}
+
+const isFull = (error: unknown): boolean => error instanceof StoreError && error.code === 'StorageFull';
+
+/** An index that is empty, or another device's, would call live fragments free space. @returns false when it does not say whose it is */
+function checkStamp({ identity }: Device, kv: Kv): boolean {
+  const stamp = kv.get(stampKey);
+  if (!stamp) return false;
+  const owner = readIndex(() => decodeStamp(stamp));
+  if (owner === identity) return true;
+  throw new CorruptionError(
+    `this fragment index belongs to device ${owner}, not to ${identity}; put each device's index back in its place`,
+  );
+}
 
 /**
  * Adds the rows of fragments that were sealed in these windows and that the index has not. Not durable yet; doing it again does no harm.
  */
-export async function recoverWindows(
+async function recoverWindows(
   device: Device,
   kv: Kv,
   space: Space,
   windows: readonly Window[],
 ): Promise<RecoveryReport> {
-  const report = { torn: 0, unreadableBytes: 0 };
+  const report: WalkReport = { torn: 0, unreadableBytes: 0 };
   let recovered = 0;
   for (const window of windows) {
     const dead = new Set<number>();
-    for (const { key } of kv.range(tombstoneRange(window.nonce))) dead.add(Number(key.readBigUInt64BE(9)));
+    for (const { key } of kv.range(tombstoneRange(window.nonce))) {
+      const address = tombstoneAddress(key);
+      if (address !== undefined) dead.add(address);
+    }
     for (const run of window.runs) {
       while (space.slabs.length <= blocksOf(space.geometry, run).slab) space.addSlab();
     }
-    await walkWindow(device, space, window, report, (record) => {
-      const key = fragmentKey(record.id);
-      if (dead.has(record.extent.address) || kv.get(key)) return false;
-      const draft = new Draft(space);
-      draft.use(record.extent);
-      kv.commit([[key, encodeFragment(key, record)], ...draft.rows()]);
-      draft.apply();
-      recovered++;
-      return true;
+    await walk(device, space, window, report, {
+      found(record) {
+        const key = fragmentKey(record.id);
+        if (dead.has(record.extent.address) || kv.get(key)) return false;
+        const draft = new Draft(space);
+        draft.use(record.extent);
+        kv.commit([[key, encodeFragment(key, record)], ...draft.rows()]);
+        draft.apply();
+        recovered++;
+        return true;
+      },
     });
     space.trim();
   }
-  return { windows: windows.length, recovered, ...report };
+  return { windows: windows.length, recovered, torn: report.torn, unreadableBytes: report.unreadableBytes };
 }
 
 /**
@@ -50,6 +165,6 @@ export function clearTombstones(kv: Kv, nonce?: Uint8Array): void {
   try {
     kv.commit(changes);
   } catch (error) {
-    if (!(error instanceof StoreError && error.code === 'StorageFull')) throw error;
+    if (!isFull(error)) throw error;
   }
 }

@@ -11,9 +11,12 @@ import type { FragmentId, FragmentRecord } from './types.ts';
  * the pages of the KV carry none: a damaged row is found, never believed.
  */
 
-const tables = { fragments: 1, bitmaps: 2, slabs: 3, tombstones: 4, stamp: 5 } as const;
+const tables = { fragments: 1, bitmaps: 2, slabs: 3, tombstones: 4, stamp: 5, mark: 6 } as const;
 const format = 1;
 export const idBytes = 16;
+
+/** A whole row of a format that this program does not know: another version wrote it, so it is no damage to be repaired. */
+export class UnknownRow extends CorruptionError {}
 
 /** @throws CorruptionError when the row was not written as it stands */
 function checked(key: Buffer, value: Buffer, what: () => string): Buffer {
@@ -21,8 +24,7 @@ function checked(key: Buffer, value: Buffer, what: () => string): Buffer {
   if (end < 1 || value.readUInt32LE(end) !== crc32c(value.subarray(0, end), crc32c(key))) {
     throw new CorruptionError(`the index row of ${what()} is damaged`);
   }
-  if (value[0] !== format)
-    throw new CorruptionError(`the index row of ${what()} has format ${value[0]}, which is unknown`);
+  if (value[0] !== format) throw new UnknownRow(`the index row of ${what()} has format ${value[0]}, which is unknown`);
   return value.subarray(1, end);
 }
 
@@ -80,6 +82,7 @@ export function decodeFragment(geometry: Geometry, key: Buffer, value: Buffer): 
   const checksumBytes = reader.varint();
   const extentBytes = roundUp(headerBytes + length);
   const sane =
+    key.length === 1 + idBytes &&
     checksumBytes >= leastChecksumBytes &&
     length <= limits.fragmentBytes &&
     isPlausible(geometry, address, extentBytes);
@@ -138,6 +141,13 @@ export function slabKey(slab: number): Buffer {
   return key;
 }
 
+/** The number of the slab that a key names, or undefined when no slab can have such a key: nothing else may be concluded from it. */
+export function slabOf(key: Buffer): number | undefined {
+  if (key.length !== 5) return undefined;
+  const slab = key.readUInt32BE(1);
+  return slab < limits.slabs ? slab : undefined;
+}
+
 export function encodeSlab(key: Buffer, row: SlabRow): Buffer {
   const writer = new ByteWriter(16 + 3 * row.used.length).u8(format).varint(row.fragments).varint(row.touched);
   for (const used of row.used) writer.varint(used);
@@ -152,10 +162,11 @@ export function decodeSlab(geometry: Geometry, key: Buffer, value: Buffer): Slab
   const touched = reader.varint();
   const used = Uint16Array.from({ length: geometry.regions }, () => Math.min(reader.varint(), 0xffff));
   const fits = used.every((blocks, region) => blocks <= regionLength(geometry, region));
-  if (key.length !== 5 || reader.remaining > 0 || touched > geometry.slabBlocks || !fits) {
+  const slab = slabOf(key);
+  if (slab === undefined || reader.remaining > 0 || touched > geometry.slabBlocks || !fits) {
     throw new CorruptionError(`the index row of ${what()} makes no sense`);
   }
-  return { slab: key.readUInt32BE(1), fragments, touched, used };
+  return { slab, fragments, touched, used };
 }
 
 export function regionLength(geometry: Geometry, region: number): number {
@@ -172,6 +183,11 @@ export function tombstoneKey(nonce: Uint8Array, address: number): Buffer {
   key.set(nonce, 1);
   key.writeBigUInt64BE(BigInt(address), 9);
   return key;
+}
+
+/** The address in the key of a tombstone, or undefined when no tombstone has such a key. */
+export function tombstoneAddress(key: Buffer): number | undefined {
+  return key.length === 17 ? Number(key.readBigUInt64BE(9)) : undefined;
 }
 
 export function tombstoneRange(nonce?: Uint8Array): { start: Buffer; end: Buffer } {
@@ -194,4 +210,16 @@ export function encodeStamp(device: string): Buffer {
 /** @returns the identity of the device @throws CorruptionError */
 export function decodeStamp(value: Buffer): string {
   return new ByteReader(checked(stampKey, value, () => 'the device')).string();
+}
+
+/** The only row of its table: how many times windows were taken off the list on the device, up to the checkpoint that holds this row. */
+export const markKey: Buffer = Buffer.from([tables.mark]);
+
+export function encodeMark(mark: number): Buffer {
+  return sealed(markKey, new ByteWriter(16).u8(format).varint(mark));
+}
+
+/** 0 without a row. @throws CorruptionError */
+export function decodeMark(value: Buffer | undefined): number {
+  return value ? new ByteReader(checked(markKey, value, () => 'the mark')).varint() : 0;
 }

@@ -89,6 +89,13 @@ export class Space {
     return state;
   }
 
+  /** The row of a slab as it stands. */
+  slabRow(slab: number): KvChange {
+    const { fragments, touched, used } = this.slab(slab);
+    const key = slabKey(slab);
+    return [key, encodeSlab(key, { slab, fragments, touched, used })];
+  }
+
   #key(slab: number, region: number): number {
     return slab * this.geometry.regions + region;
   }
@@ -162,11 +169,22 @@ export class Space {
     state.unfit = Infinity;
   }
 
-  /** These blocks are free and nothing was written there: when no block behind them was handed out either, they are as good as new. */
-  untouch(extent: Extent): void {
+  /**
+   * These blocks are free and nothing was written there, by this window at least: when no block behind them was handed out either, those
+   * that were new to the window are as good as new.
+   * @param touched of the slab before the window
+   */
+  untouch(extent: Extent, touched: number): void {
     const range = blocksOf(this.geometry, extent);
     const state = this.slab(range.slab);
-    if (range.to === state.touched) state.touched = range.from;
+    if (range.to === state.touched) state.touched = Math.min(range.to, Math.max(range.from, touched));
+  }
+
+  /** First block of the free run that reaches to the end of the slab; the slab's end when its last block is taken. */
+  freeTail(slab: number): number {
+    let tail = this.geometry.slabBlocks;
+    for (const { from, to } of this.freeRuns(slab)) if (to === this.geometry.slabBlocks) tail = from;
+    return tail;
   }
 
   /** First used block of the range, or its end. */

@@ -8,11 +8,13 @@ export interface OpenWindow extends Window {
   /** Blocks that are still leased: neither recorded nor given back. */
   readonly leased: Runs;
   readonly slab: number;
+  /** Blocks of the slab that had been handed out before. */
+  readonly touched: number;
   /** Bytes among the leased ones that take new space of the disk; an estimate. */
   fresh: number;
   /** Its writer is done with it. */
   closed: boolean;
-  /** Left out of the next writing of the table. */
+  /** Left out of the next writing of the table, or never in it. */
   leaving: boolean;
 }
 

@@ -41,11 +41,13 @@ describe('fragment store: writing and reading', () => {
         await writer.seal();
         assert.equal(store.length(idOf(1)), length);
         assert.deepEqual(await store.read(idOf(1), 0, length), bytes);
+        assert.deepEqual(await store.fetch(idOf(1), 0, length), bytes);
         for (const [a, b] of ranges) {
           const [start, end] = [Math.min(a, b) % (length + 1), Math.max(a, b) % (length + 1)].toSorted(
             (x, y) => x - y,
           ) as [number, number];
           assert.deepEqual(await store.read(idOf(1), start, end), bytes.subarray(start, end));
+          assert.deepEqual(await store.fetch(idOf(1), start, end), bytes.subarray(start, end));
         }
       },
     );

@@ -3,13 +3,14 @@ import type { Device } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import type { KvReader } from '../kv/index.ts';
+import type { KvView } from '../kv/index.ts';
 import { limits } from '../limits.ts';
+import { auditIndex } from './audit.ts';
 import { type Geometry, geometryOf, roundUp } from './geometry.ts';
 import { headerBytesFor, leastChecksumBytes } from './header.ts';
 import { Leases } from './leases.ts';
 import { decodeFragment, type FragmentRow, fragmentIdOf, fragmentKey, fragmentsEnd, idBytes } from './rows.ts';
-import type { FragmentId, FragmentOwner, FragmentRecord, FragmentStore, FragmentWriter } from './types.ts';
+import type { FragmentId, FragmentOwner, FragmentRecord, FragmentStore, FragmentWriter, IndexAudit } from './types.ts';
 import { Writer } from './writer.ts';
 
 export interface FragmentStoreOptions {
@@ -17,7 +18,7 @@ export interface FragmentStoreOptions {
   readonly device: Device;
   readonly owner: FragmentOwner;
   /** The owner's index, as this thread reads it. */
-  readonly index: KvReader;
+  readonly index: KvView;
   readonly host: Host;
 }
 
@@ -31,19 +32,19 @@ class Store implements FragmentStore {
   readonly device: string;
   readonly #device: Device;
   readonly #owner: FragmentOwner;
-  readonly #index: KvReader;
+  readonly #index: KvView;
   readonly #geometry: Geometry;
   readonly #leases: Leases;
   #gathering: Gathering | undefined;
   #closed = false;
 
-  constructor({ device, owner, index }: FragmentStoreOptions) {
+  constructor({ device, owner, index, host }: FragmentStoreOptions) {
     this.device = device.identity;
     this.#device = device;
     this.#owner = owner;
     this.#index = index;
     this.#geometry = geometryOf(device.slabBytes);
-    this.#leases = new Leases(owner);
+    this.#leases = new Leases(owner, host.timers);
   }
 
   async create(id: FragmentId, maximum: number, checksumBytes: number): Promise<FragmentWriter> {
@@ -83,13 +84,24 @@ class Store implements FragmentStore {
     return this.#row(fragmentKey(id))?.length;
   }
 
-  async read(id: FragmentId, start: number, end: number): Promise<Buffer> {
+  read(id: FragmentId, start: number, end: number): Promise<Buffer> {
+    return this.#give(id, start, end, true);
+  }
+
+  fetch(id: FragmentId, start: number, end: number): Promise<Buffer> {
+    return this.#give(id, start, end, false);
+  }
+
+  async #give(id: FragmentId, start: number, end: number, verify: boolean): Promise<Buffer> {
     invariant(start >= 0 && start <= end, 'a range does not end before it starts');
     const key = fragmentKey(id);
     for (let row = this.#row(key); row; ) {
       if (end > row.length)
         throw new CorruptionError(`fragment ${name(id)} has ${row.length} bytes, fewer than the ${end} asked for`);
-      const bytes = start === end ? Buffer.alloc(0) : await this.#readRow(row, start, end);
+      const bytes =
+        start === end
+          ? Buffer.alloc(0)
+          : await (verify ? this.#verified(row, start, end) : this.#bytesOf(row, start, end));
       if (bytes) return bytes;
       // The fragment may have been removed, or written anew, while it was read: then the row has changed.
       const now = this.#row(key);
@@ -107,23 +119,30 @@ class Store implements FragmentStore {
   }
 
   /** The data bytes [start, end), or undefined when they do not fit their checksums. Reads the whole blocks around them, once. */
-  async #readRow(row: FragmentRow, start: number, end: number): Promise<Buffer | undefined> {
+  async #verified(row: FragmentRow, start: number, end: number): Promise<Buffer | undefined> {
     const { checksumBytes, checksums } = row;
     const first = Math.floor(start / checksumBytes);
     const from = first * checksumBytes;
     const to = Math.min(row.length, Math.ceil(end / checksumBytes) * checksumBytes);
-    const bytes = Buffer.allocUnsafeSlow(to - from);
-    try {
-      await this.#device.read(bytes, row.address + row.headerBytes + from);
-    } catch (error) {
-      if (error instanceof CorruptionError) return undefined;
-      throw error;
-    }
+    const bytes = await this.#bytesOf(row, from, to);
+    if (!bytes) return undefined;
     for (let block = first, at = 0; at < bytes.length; block++, at += checksumBytes) {
       if (crc32c(bytes.subarray(at, Math.min(bytes.length, at + checksumBytes))) !== checksums.readUInt32LE(4 * block))
         return undefined;
     }
     return start === from && end === to ? bytes : bytes.subarray(start - from, end - from);
+  }
+
+  /** The data bytes [start, end) as they are on the device; undefined where it was never written. */
+  async #bytesOf(row: FragmentRow, start: number, end: number): Promise<Buffer | undefined> {
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    try {
+      await this.#device.read(bytes, row.address + row.headerBytes + start);
+      return bytes;
+    } catch (error) {
+      if (error instanceof CorruptionError) return undefined;
+      throw error;
+    }
   }
 
   remove(ids: readonly FragmentId[]): Promise<void> {
@@ -139,6 +158,15 @@ class Store implements FragmentStore {
     for (const { key } of this.#index.range({ start: fragmentKey(start), end: fragmentsEnd, limit }))
       found.push(fragmentIdOf(key));
     return found;
+  }
+
+  *audit(): IndexAudit {
+    const snapshot = this.#index.snapshot();
+    try {
+      return yield* auditIndex(snapshot, this.#geometry.slabBytes);
+    } finally {
+      snapshot.release();
+    }
   }
 
   async close(): Promise<void> {

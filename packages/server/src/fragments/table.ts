@@ -12,7 +12,7 @@ import type { Window } from './types.ts';
  *   4  format                  u32
  *   8  sequence                u64   grows by one with every writing; the valid copy with the larger one counts
  *  16  bytes of the body       u32
- *  20  body: number of windows, then for each: nonce 8, number of runs, then for each: first block, blocks (varints)
+ *  20  body: number of windows, then for each: nonce 8, number of runs, then for each: first block, blocks (varints); then the mark (varint)
  *      CRC32C of all before    u32
  */
 
@@ -23,9 +23,11 @@ const fixedBytes = 20;
 export interface StoredTable {
   readonly sequence: number;
   readonly windows: readonly Window[];
+  /** The index must have this mark, or a higher one: it covers every window that was taken off the list. */
+  readonly mark: number;
 }
 
-function encodeTable(sequence: number, windows: Iterable<Window>): Buffer {
+function encodeTable(sequence: number, windows: Iterable<Window>, mark: number): Buffer {
   let count = 0;
   const entries = new ByteWriter(4096);
   for (const { nonce, runs } of windows) {
@@ -33,7 +35,7 @@ function encodeTable(sequence: number, windows: Iterable<Window>): Buffer {
     entries.raw(nonce).varint(runs.length);
     for (const run of runs) entries.varint(run.address / blockBytes).varint(run.length / blockBytes);
   }
-  const body = new ByteWriter(entries.length + 8).varint(count).raw(entries.finish()).finish();
+  const body = new ByteWriter(entries.length + 16).varint(count).raw(entries.finish()).varint(mark).finish();
   const head = new ByteWriter(fixedBytes + body.length + 4)
     .u32(magic)
     .u32(format)
@@ -68,7 +70,18 @@ export function decodeTable(geometry: Geometry, slot: Buffer): StoredTable | und
     }
     windows.push({ nonce, runs });
   }
-  return { sequence, windows };
+  // Missing in tables that were written before there were marks.
+  return { sequence, windows, mark: reader.remaining > 0 ? reader.varint() : 0 };
+}
+
+/** What the table of a device says when it is opened. */
+export interface ListedWindows {
+  readonly table: WindowTable;
+  readonly windows: readonly Window[];
+  /** Whether any window was ever listed. */
+  readonly used: boolean;
+  /** There is something, and none of it is whole. */
+  readonly damaged: boolean;
 }
 
 /** Keeps the list of open windows on the device. */
@@ -78,24 +91,27 @@ export class WindowTable {
   readonly #current: () => Iterable<Window>;
   readonly #rounds = new GroupCommit(() => this.#write());
   #sequence: number;
+  /** Of the index, at its newest checkpoint. */
+  #mark: number;
 
-  private constructor(device: Device, geometry: Geometry, sequence: number, current: () => Iterable<Window>) {
+  private constructor(
+    device: Device,
+    geometry: Geometry,
+    newest: StoredTable | undefined,
+    current: () => Iterable<Window>,
+  ) {
     this.#device = device;
     this.#geometry = geometry;
-    this.#sequence = sequence;
+    this.#sequence = newest?.sequence ?? 0;
+    this.#mark = newest?.mark ?? 0;
     this.#current = current;
   }
 
   /**
    * Reads the table of a device, or makes an empty one.
-   * @returns the windows listed, and whether any was ever listed
    * @param current gives the windows that the next writing shall hold
    */
-  static async open(
-    device: Device,
-    geometry: Geometry,
-    current: () => Iterable<Window>,
-  ): Promise<{ table: WindowTable; windows: readonly Window[]; used: boolean }> {
+  static async open(device: Device, geometry: Geometry, current: () => Iterable<Window>): Promise<ListedWindows> {
     const bytes = Buffer.alloc(2 * geometry.tableBytes);
     try {
       await device.read(bytes, 0);
@@ -110,25 +126,35 @@ export class WindowTable {
       const stored = decodeTable(geometry, bytes.subarray(at, at + geometry.tableBytes));
       if (stored && stored.sequence > (newest?.sequence ?? 0)) newest = stored;
     }
-    const table = new WindowTable(device, geometry, newest?.sequence ?? 0, current);
-    return { table, windows: newest?.windows ?? [], used: newest !== undefined };
+    const table = new WindowTable(device, geometry, newest, current);
+    // A first writing that was cut short counts too: nothing lies behind it then.
+    const damaged = newest === undefined && bytes.some((byte) => byte !== 0);
+    return { table, windows: newest?.windows ?? [], used: newest !== undefined, damaged };
   }
 
   /** Whether a table of these windows has its place; each number takes at most five bytes up to 2^35 blocks, which is 128 TiB. */
   fits(windows: Iterable<Pick<Window, 'runs'>>): boolean {
-    let bytes = fixedBytes + 16;
+    let bytes = fixedBytes + 24;
     for (const { runs } of windows) bytes += 10 + runs.length * 10;
     return bytes <= this.#geometry.tableBytes;
   }
 
-  /** The windows as they are at the start of the next writing are durable when it resolves. Calls share one. */
-  save(): Promise<void> {
+  get mark(): number {
+    return this.#mark;
+  }
+
+  /**
+   * The windows as they are at the start of the next writing are durable when it resolves. Calls share one.
+   * @param mark of a checkpoint that has ended: from now on an index without it is too old for the device
+   */
+  save(mark = 0): Promise<void> {
+    this.#mark = Math.max(this.#mark, mark);
     return this.#rounds.covered();
   }
 
   async #write(): Promise<void> {
     const sequence = this.#sequence + 1;
-    const bytes = encodeTable(sequence, this.#current());
+    const bytes = encodeTable(sequence, this.#current(), this.#mark);
     invariant(bytes.length <= this.#geometry.tableBytes, 'the window table has room for every window');
     // A failed writing leaves the other copy whole: the sequence stays, and the next one goes to the same place.
     const slot = (sequence % 2) * this.#geometry.tableBytes;

@@ -46,6 +46,39 @@ export interface FragmentOwner {
   flush(): Promise<void>;
 }
 
+/** Something wrong with an index. */
+export interface IndexProblem {
+  /**
+   * `row`: the row of a fragment is damaged. `space`: a row of free space is. `overlap`: two fragments have the same block. `leak`: blocks are in use
+   * and no fragment has them. `unprotected`: blocks of fragments count as free.
+   */
+  readonly kind: 'row' | 'space' | 'overlap' | 'leak' | 'unprotected';
+  /** The fragment, slab or bitmap. */
+  readonly where: string;
+  /** As a sentence. */
+  readonly what: string;
+  /** Of `leak` and `unprotected`. */
+  readonly bytes?: number;
+}
+
+/** A check of a whole index, a step at a time: problems as they are found, nothing where whoever drives it may rest, and what there is at the end. */
+export type IndexAudit = Generator<
+  IndexProblem | undefined,
+  { readonly fragments: number; readonly usedBytes: number },
+  void
+>;
+
+/** What was found when an index was made anew from the slabs. */
+export interface RebuildReport {
+  /** Rows added. */
+  readonly fragments: number;
+  /** Among them, fragments some of whose bytes are damaged. */
+  readonly damaged: number;
+  /** Bytes looked through, and bytes that could not be read: what began there is not in the index. */
+  readonly readBytes: number;
+  readonly unreadableBytes: number;
+}
+
 /** What opening a device's fragments found and did. */
 export interface RecoveryReport {
   /** Windows that were open when the process ended. */
@@ -55,6 +88,8 @@ export interface RecoveryReport {
   /** Headers whose data was not whole: seals that had not finished. */
   readonly torn: number;
   readonly unreadableBytes: number;
+  /** Present when the index was lost, in whole or in part, and made anew. */
+  readonly rebuilt?: RebuildReport;
 }
 
 /** All sizes in bytes. The bytes of the slabs are used + leased + pending + free. */
@@ -81,6 +116,14 @@ export interface OpenFragmentOwner extends FragmentOwner {
   statistics(): FragmentStatistics;
   /** Everything recorded and removed before the call survives a crash when it resolves. */
   checkpoint(): Promise<void>;
+  /**
+   * Gives free space at the ends of slabs back to the volume; where so much does not come together, it moves fragments away from an end first.
+   * A call while one is under way shares it.
+   * @param bytes wanted
+   * @returns bytes given; none when there is nothing to give
+   * @throws the signal's reason, when it was cancelled
+   */
+  reclaim(bytes: number, signal?: AbortSignal): Promise<number>;
   /** Checkpoints. Windows that are still open are walked at the next opening. Closes neither the device nor the index. */
   close(): Promise<void>;
 }
@@ -100,15 +143,22 @@ export interface FragmentStore {
   readonly device: string;
   /** @param maximum upper bound of the data bytes that will be appended */
   create(id: FragmentId, maximum: number, checksumBytes: number): Promise<FragmentWriter>;
-  /** Length of the data, or undefined when there is no such fragment. */
+  /** Length of the data, or undefined when there is no such fragment. @throws CorruptionError when its row is damaged */
   length(id: FragmentId): number | undefined;
-  /** Data bytes [start, end), each block verified; throws CorruptionError on a mismatch, StoreError NotFound when missing. */
+  /** Data bytes [start, end), each block verified; throws CorruptionError on a mismatch, StoreError NotFound when missing. Their memory is the caller's. */
   read(id: FragmentId, start: number, end: number): Promise<Buffer>;
+  /** As {@link read}, but nothing is verified: the bytes may be any. */
+  fetch(id: FragmentId, start: number, end: number): Promise<Buffer>;
   remove(ids: readonly FragmentId[]): Promise<void>;
   /** Every removal that resolved before the call survives a crash when it resolves. The collector calls it before it says "collected". */
   flush(): Promise<void>;
   /** Ids in order, from `start` (inclusive), for scrub, fsck and collection. */
   ids(start: Buffer, limit: number): readonly FragmentId[];
+  /**
+   * Holds the index against itself, in the state that it has at the first step. End it with `return` when it is not driven to its end.
+   * Throws ServiceUnavailable when it takes longer than a snapshot may be held.
+   */
+  audit(): IndexAudit;
   /** Closes this thread's windows. */
   close(): Promise<void>;
 }

@@ -4,34 +4,45 @@ import { CorruptionError } from '../errors.ts';
 import { blockBytes, blocksOf } from './geometry.ts';
 import { decodeHeader, headerBytesAt } from './header.ts';
 import type { Space } from './space.ts';
-import type { FragmentRecord, Window } from './types.ts';
+import type { Extent, FragmentRecord } from './types.ts';
 
 const chunkBytes = 1024 * 1024;
 
+/** Where to look, and for the headers of which window; undefined: of any. */
+export interface Search {
+  readonly nonce: Uint8Array | undefined;
+  readonly runs: readonly Extent[];
+}
+
 /** What a walk met besides fragments. */
 export interface WalkReport {
+  /** Bytes that were there to be looked through. */
+  readBytes?: number;
   /** Headers whose data was not all there: a seal that never finished. */
   torn: number;
   /** Bytes that could not be read. */
   unreadableBytes: number;
 }
 
-/** @param taken says that the space of the fragment just given belongs to it now */
-type Found = (record: FragmentRecord) => boolean;
+export interface Visitor {
+  /** A fragment whose data is whole. Says whether its space belongs to it now: then the walk goes on behind it, otherwise with the next block. */
+  found(record: FragmentRecord): boolean | Promise<boolean>;
+  /** Whether such a fragment is looked for; when not, its data is not read. Absent: all are. */
+  wanted?(record: FragmentRecord): boolean;
+  /** A fragment whose data is not whole. */
+  torn?(record: FragmentRecord): void;
+}
 
-/**
- * Looks through the unused blocks of a window for headers with its nonce, in order of address, and gives each fragment whose data is
- * whole to `found`. When that says true, the walk goes on behind the fragment, otherwise with the next block.
- */
-export async function walkWindow(
+/** Looks through the unused blocks for headers, in order of address, and shows each fragment to the visitor. */
+export async function walk(
   device: Device,
   space: Space,
-  window: Window,
+  search: Search,
   report: WalkReport,
-  found: Found,
+  visitor: Visitor,
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(chunkBytes);
-  for (const run of window.runs) {
+  for (const run of search.runs) {
     const { slab, from, to } = blocksOf(space.geometry, run);
     const base = slab * space.geometry.slabBytes;
     for (let block = from; block < to; ) {
@@ -42,6 +53,7 @@ export async function walkWindow(
       }
       const chunk = buffer.subarray(0, Math.min(chunkBytes, (free - block) * blockBytes));
       const got = await readWhatIsThere(device, chunk, base + block * blockBytes, report);
+      report.readBytes = (report.readBytes ?? 0) + got.blocks * blockBytes;
       if (got.end && got.blocks === 0) break; // Nothing of this slab was ever written from here on.
       block = await walkChunk(chunk.subarray(0, got.blocks * blockBytes), block);
     }
@@ -49,9 +61,9 @@ export async function walkWindow(
     async function walkChunk(chunk: Buffer, first: number): Promise<number> {
       for (let at = 0; at < chunk.length; ) {
         const block = first + at / blockBytes;
-        const headerBytes = headerBytesAt(chunk.subarray(at, at + blockBytes), window.nonce);
+        const headerBytes = headerBytesAt(chunk.subarray(at, at + blockBytes), search.nonce);
         const record = headerBytes === undefined ? undefined : await examine(base + block * blockBytes, headerBytes);
-        if (record && found(record)) {
+        if (record && (await visitor.found(record))) {
           at += record.extent.length;
           if (at > chunk.length) return first + at / blockBytes;
         } else {
@@ -66,7 +78,7 @@ export async function walkWindow(
       const header = Buffer.allocUnsafe(headerBytes);
       if (!(await readAll(device, header, address, report))) return undefined;
       const record = decodeHeader(space.geometry, header, address);
-      if (!record) return undefined;
+      if (!record || visitor.wanted?.(record) === false) return undefined;
       const range = blocksOf(space.geometry, record.extent);
       if (range.to > to || space.nextUsed(range) < range.to) return undefined;
       for (const [i, checksum] of record.checksums.entries()) {
@@ -74,6 +86,7 @@ export async function walkWindow(
         const bytes = Buffer.allocUnsafe(Math.min(record.checksumBytes, record.length - start));
         if (!(await readAll(device, bytes, address + headerBytes + start, report)) || crc32c(bytes) !== checksum) {
           report.torn++;
+          visitor.torn?.(record);
           return undefined;
         }
       }
@@ -82,7 +95,13 @@ export async function walkWindow(
   }
 }
 
-async function readAll(device: Device, into: Buffer, address: number, report: WalkReport): Promise<boolean> {
+/** @returns false when the bytes cannot be read, or cross the end of the slab */
+export async function readAll(
+  device: Device,
+  into: Buffer,
+  address: number,
+  report: Pick<WalkReport, 'unreadableBytes'>,
+): Promise<boolean> {
   const offset = address % device.slabBytes;
   if (offset + into.length > device.slabBytes) return false;
   try {

@@ -1,4 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
+import { MacKey } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Entropy } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
@@ -7,24 +8,50 @@ import { isBlank, keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
 import type { BucketKey, BucketKeys, KeyService } from './types.ts';
 
 const objectContext = Buffer.from('dsom object key 1', 'latin1');
+const seedBytes = 16;
 const wrappedBytes = nonceBytes + keyBytes + 16;
 
 function contextOf(bucketName: string): Buffer {
   return Buffer.from(`dsom bucket key 1\0${bucketName}`, 'utf8');
 }
 
+/**
+ * Derives keys by HMAC-SHA256 in counter mode (NIST SP 800-108r1 §4.1), one block: counter ‖ label ‖ 0 ‖ context ‖ length in bits.
+ * The context is written into a block that is kept, since every request derives a key.
+ */
+class Derivation {
+  readonly #from: MacKey;
+  readonly #block: Buffer;
+  readonly #at: number;
+
+  constructor(from: Buffer, label: string, contextBytes: number) {
+    this.#from = new MacKey(from);
+    const beginning = Buffer.from(`\0\0\0\x01${label}\0`, 'latin1');
+    this.#at = beginning.length;
+    this.#block = Buffer.concat([beginning, Buffer.alloc(contextBytes), Buffer.from([0, 0, 1, 0])]);
+  }
+
+  key(context: Buffer): Buffer {
+    this.#block.set(context, this.#at);
+    return this.#from.code(this.#block);
+  }
+}
+
 class OpenBucketKey implements BucketKey {
   readonly #key: KeyObject;
+  readonly #derivation: Derivation;
   readonly #entropy: Entropy;
 
   constructor(key: Buffer, entropy: Entropy) {
     this.#key = createSecretKey(key);
+    const seed = new Derivation(key, 'dsom object keys 1', 0).key(Buffer.alloc(0));
+    this.#derivation = new Derivation(seed, 'dsom object key 2', seedBytes);
     this.#entropy = entropy;
   }
 
   newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer } {
-    const key = this.#entropy.bytes(keyBytes);
-    return { key, wrapped: this.wrapObjectKey(key) };
+    const wrapped = this.#entropy.bytes(seedBytes);
+    return { key: this.#derivation.key(wrapped), wrapped };
   }
 
   wrapObjectKey(key: Buffer): Buffer {
@@ -33,6 +60,7 @@ class OpenBucketKey implements BucketKey {
   }
 
   unwrapObjectKey(wrapped: Buffer): Buffer {
+    if (wrapped.length === seedBytes && !isBlank(wrapped)) return this.#derivation.key(wrapped);
     const key = wrapped.length === wrappedBytes ? openBox(this.#key, wrapped, objectContext) : undefined;
     if (!key || isBlank(key))
       throw new StoreError('AccessDenied', { message: 'The key of this object cannot be opened.' });

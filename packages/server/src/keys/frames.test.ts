@@ -77,6 +77,29 @@ describe('frames', () => {
     assert.equal(seen.size, 301);
   });
 
+  it('are stored as they are without a key, and still tell any other byte, length, place and piece', () => {
+    const plain = entropy.bytes(120);
+    const stored = Buffer.alloc(120 + frameTagBytes);
+    assert.equal(sealFrame(undefined, salt, 5, plain, 120, stored, 0), stored.length);
+    assert.deepEqual(stored.subarray(0, 120), plain);
+    const parts = [plain.subarray(0, 7), plain.subarray(7)];
+    assert.deepEqual(Buffer.concat(sealFramePieces(undefined, salt, 5, parts, 120)), stored);
+    assert.deepEqual(openFrame(undefined, salt, 5, stored, 120), plain);
+    const refused = (run: () => unknown) => assert.throws(run, CorruptionError);
+    for (let bit = 0; bit < stored.length * 8; bit++) {
+      const changed = Buffer.from(stored);
+      changed[bit >> 3]! ^= 1 << (bit & 7);
+      refused(() => openFrame(undefined, salt, 5, changed, 120));
+    }
+    for (let length = 0; length < stored.length; length++)
+      refused(() => openFrame(undefined, salt, 5, stored.subarray(0, length), 120));
+    refused(() => openFrame(undefined, salt, 4, stored, 120));
+    refused(() => openFrame(undefined, salt, 5, stored, 121));
+    refused(() => openFrame(undefined, entropy.bytes(saltBytes), 5, stored, 120));
+    refused(() => openFrame(key, salt, 5, stored, 120));
+    refused(() => openFrame(undefined, salt, 5, seal(plain, 5), 120));
+  });
+
   it('refuse to be sealed beyond their bounds', () => {
     const out = Buffer.alloc(100);
     const refused = (run: () => unknown) => assert.throws(run, InvariantError);

@@ -1,5 +1,5 @@
 export { bucketKeys } from './bucket.ts';
-export { frameTagBytes, openFrame, saltBytes, sealFrame, sealFramePieces } from './frames.ts';
+export { type FrameKey, frameTagBytes, openFrame, saltBytes, sealFrame, sealFramePieces } from './frames.ts';
 export { type Keyring, KeyringError, openKeyring } from './keyring.ts';
 export { openSecret, sealSecret } from './secrets.ts';
 export type { BucketKey, BucketKeys, KeyService } from './types.ts';

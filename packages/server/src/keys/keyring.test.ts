@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type MemoryVolume, memoryVolume, type Volume } from '../device/index.ts';
@@ -37,7 +38,7 @@ describe('keyring', () => {
     const wrapped = await first.wrap(secret, context);
     for (let seed = 0; seed < 20; seed++) {
       volume = volume.crash(seed);
-      const again = await openKeyring({ volume, host, create: false, expected: first.identity });
+      const again = await openKeyring({ volume, host, create: false, expected: first.fingerprint });
       assert.deepEqual(await again.unwrap(wrapped, context), secret);
     }
   });
@@ -46,17 +47,62 @@ describe('keyring', () => {
     const volume = memoryVolume();
     const missing = (error: unknown) => error instanceof KeyringError && /backup of keys\/keyring/.test(error.message);
     await assert.rejects(openKeyring({ volume, host: manualHost(), create: false }), missing);
-    await assert.rejects(openKeyring({ volume, host: manualHost(), create: true, expected: '00'.repeat(16) }), missing);
+    await assert.rejects(
+      openKeyring({ volume, host: manualHost(), create: true, expected: `1-${'00'.repeat(16)}` }),
+      missing,
+    );
     assert.deepEqual(await volume.list(), []);
   });
 
   it('refuses the keyring of another store', async () => {
     const volume = memoryVolume();
-    await make(volume);
-    await assert.rejects(
-      openKeyring({ volume, host: manualHost(), create: false, expected: '00'.repeat(16) }),
-      KeyringError,
-    );
+    const own = await make(volume);
+    const other = await make(memoryVolume(), manualHost(2));
+    assert.notEqual(own.fingerprint, other.fingerprint);
+    for (const expected of [other.fingerprint, `1-${'00'.repeat(16)}`])
+      await assert.rejects(
+        openKeyring({ volume, host: manualHost(), create: false, expected }),
+        (error) => error instanceof KeyringError && /belongs to another store.*newest backup/.test(error.message),
+      );
+  });
+
+  it('refuses an older backup of its own, and takes a newer file', async () => {
+    const volume = memoryVolume();
+    const keyring = await make(volume);
+    const before = keyring.fingerprint;
+    const old = await bytesOf(volume);
+    await keyring.rotate();
+    await keyring.rotate();
+    const after = keyring.fingerprint;
+    assert.match(after, /^3-[0-9a-f]{32}$/);
+    const open = (expected: string) => openKeyring({ volume, host: manualHost(), create: false, expected });
+    assert.equal((await open(before)).fingerprint, after, 'a rotation that nobody remembered does no harm');
+    assert.equal((await open(after)).fingerprint, after);
+    await overwrite(volume, old);
+    await assert.rejects(open(after), /holds 1 of the 3 keys.*old backup/);
+    assert.equal((await open(before)).fingerprint, before);
+  });
+
+  it('has a fingerprint of every key that tells nothing of them', async () => {
+    const { decodeKeyring, encodeKeyring } = await import('./format.ts');
+    const volume = memoryVolume();
+    const keyring = await make(volume);
+    await keyring.rotate();
+    const content = decodeKeyring(await bytesOf(volume));
+    for (const changed of [
+      { ...content, identity: Buffer.alloc(16, 9) },
+      ...[0, 1].map((which) => ({
+        ...content,
+        keys: content.keys.map((one, i) => (i === which ? { ...one, key: Buffer.alloc(32, 7) } : one)),
+      })),
+    ]) {
+      await overwrite(volume, encodeKeyring(changed));
+      const open = openKeyring({ volume, host: manualHost(), create: false, expected: keyring.fingerprint });
+      await assert.rejects(open, KeyringError);
+    }
+    const digits = keyring.fingerprint.slice(2);
+    for (const { key } of content.keys)
+      for (let at = 0; at + 4 <= key.length; at++) assert.ok(!digits.includes(key.toString('hex', at, at + 4)));
   });
 
   it('refuses a file with any byte changed, cut short, or longer, and never replaces it', async () => {
@@ -115,7 +161,7 @@ describe('keyring', () => {
     }
     for (let seed = 0; seed < 20; seed++) {
       volume = volume.crash(seed);
-      const again = await openKeyring({ volume, host, create: false, expected: owner.identity });
+      const again = await openKeyring({ volume, host, create: false, expected: owner.fingerprint });
       assert.deepEqual(await again.unwrap(young, context), secret);
     }
   });
@@ -128,7 +174,12 @@ describe('keyring', () => {
       const wrapped = await keyring.wrap(secret, context);
       const rotating = keyring.rotate().catch(() => 'power lost');
       for (let step = 0; step < seed % 20; step++) await Promise.resolve();
-      const again = await openKeyring({ volume: volume.crash(seed), host, create: false, expected: keyring.identity });
+      const again = await openKeyring({
+        volume: volume.crash(seed),
+        host,
+        create: false,
+        expected: keyring.fingerprint,
+      });
       assert.deepEqual(await again.unwrap(wrapped, context), secret);
       await rotating;
     }
@@ -143,12 +194,40 @@ describe('keyring', () => {
 });
 
 describe('bucket keys', () => {
-  it('wrap object keys in 60 bytes that only this bucket opens, unchanged', async () => {
+  it('give an object a seed of 16 bytes, from which this bucket alone derives its key', async () => {
     const host = manualHost();
     const keys = bucketKeys(await make(), host.entropy);
     const one = await keys.open('one', await keys.create('one'));
     const other = await keys.open('other', await keys.create('other'));
     const { key, wrapped } = one.newObjectKey();
+    assert.equal(wrapped.length, 16);
+    assert.deepEqual(one.unwrapObjectKey(wrapped), key);
+    assert.notDeepEqual(other.unwrapObjectKey(wrapped), key);
+    for (let at = 0; at < 16; at++) {
+      const changed = Buffer.from(wrapped);
+      changed[at]! ^= 1;
+      assert.notDeepEqual(one.unwrapObjectKey(changed), key);
+    }
+    assert.throws(() => one.unwrapObjectKey(Buffer.alloc(16)), denied);
+  });
+
+  it('derive keys as docs/formats/keys.md says', async () => {
+    const service = { wrap: async (plain: Uint8Array) => Buffer.from(plain), unwrap: async () => Buffer.alloc(32, 7) };
+    const bucket = await bucketKeys(service, manualHost().entropy).open('b', Buffer.alloc(32));
+    const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text, 'latin1').digest();
+    const derivation = hmac(Buffer.alloc(32, 7), '\0\0\0\x01dsom object keys 1\0\0\0\x01\0');
+    const seed = Buffer.from('000102030405060708090a0b0c0d0eff', 'hex');
+    const expected = hmac(derivation, `\0\0\0\x01dsom object key 2\0${seed.toString('latin1')}\0\0\x01\0`);
+    assert.deepEqual(bucket.unwrapObjectKey(seed), expected);
+  });
+
+  it('wrap a key that came from elsewhere in 60 bytes that only this bucket opens, unchanged', async () => {
+    const host = manualHost();
+    const keys = bucketKeys(await make(), host.entropy);
+    const one = await keys.open('one', await keys.create('one'));
+    const other = await keys.open('other', await keys.create('other'));
+    const key = Buffer.alloc(32, 9);
+    const wrapped = one.wrapObjectKey(key);
     assert.equal(wrapped.length, 60);
     assert.deepEqual(one.unwrapObjectKey(wrapped), key);
     assert.throws(() => other.unwrapObjectKey(wrapped), denied);
@@ -161,7 +240,7 @@ describe('bucket keys', () => {
       { numRuns: 100 },
     );
     for (let length = 0; length < 60; length++)
-      assert.throws(() => one.unwrapObjectKey(wrapped.subarray(0, length)), denied);
+      if (length !== 16) assert.throws(() => one.unwrapObjectKey(wrapped.subarray(0, length)), denied);
     assert.throws(() => one.wrapObjectKey(Buffer.alloc(32)), /32 random bytes/);
   });
 
@@ -171,9 +250,10 @@ describe('bucket keys', () => {
     const seen = new Set<string>();
     for (let i = 0; i < 500; i++) {
       const { key, wrapped } = bucket.newObjectKey();
-      seen.add(key.toString('hex')).add(wrapped.subarray(0, 12).toString('hex'));
+      seen.add(key.toString('hex')).add(wrapped.toString('hex'));
+      seen.add(bucket.wrapObjectKey(key).subarray(0, 12).toString('hex'));
     }
-    assert.equal(seen.size, 1000);
+    assert.equal(seen.size, 1500);
   });
 
   it('belong to their bucket: another name does not open them', async () => {

@@ -27,11 +27,18 @@ const newName = 'keyring.new';
 const formatVersion = 1;
 const headerBytes = 5;
 const derivation = Buffer.from('dsom master wrap 1', 'latin1');
+const fingerprinting = Buffer.from('dsom keyring fingerprint 1', 'latin1');
+const fingerprintBytes = 16;
 
 /** The local key service. */
 export interface Keyring extends KeyService {
-  /** 32 hexadecimal digits; a store remembers which keyring is its own. */
+  /** 32 hexadecimal digits, made with the keyring. */
   readonly identity: string;
+  /**
+   * Says which keyring this is and how many keys it holds, without telling anything of them: `3-` and 32 hexadecimal digits. A store remembers it,
+   * and gives it to the next opening as `expected`.
+   */
+  readonly fingerprint: string;
   /** Version of the master key that wraps. */
   readonly active: number;
   /** Adds a new master key and makes it the active one; durable when it resolves. Other threads learn of it when they meet it. */
@@ -45,7 +52,7 @@ export interface KeyringOptions {
   readonly host: Host;
   /** Make a keyring when there is none. True only while the store holds no data. */
   readonly create: boolean;
-  /** Identity of the keyring that the store was made with, when it is known. */
+  /** Fingerprint of the keyring that the store was last opened with, when it is known; keys that were added since do no harm. */
   readonly expected?: string;
 }
 
@@ -56,6 +63,27 @@ export class KeyringError extends Error {
 
 function wrappingKey(master: Buffer): Buffer {
   return Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), derivation, keyBytes));
+}
+
+/** Derived one-way from the identity and the first `count` keys: whoever has it learns nothing, and a keyring with another key in it has another. */
+function fingerprintOf({ identity, keys }: KeyringContent, count: number): string {
+  const all = Buffer.concat(keys.slice(0, count).map(({ key }) => key));
+  return `${count}-${Buffer.from(hkdfSync('sha256', all, identity, fingerprinting, fingerprintBytes)).toString('hex')}`;
+}
+
+/** @throws KeyringError when data of the store was sealed with another keyring, or with keys that this one has not */
+function checkFingerprint(content: KeyringContent, expected: string): void {
+  const restore = `Put the newest backup of this store's keys/${fileName} back and start again.`;
+  const count = Number(/^([1-9]\d*)-[0-9a-f]{32}$/.exec(expected)?.[1]);
+  invariant(Number.isSafeInteger(count), 'a fingerprint is a number and 32 hexadecimal digits');
+  if (fingerprintOf(content, Math.min(count, content.keys.length)) === expected) return;
+  const identity = content.identity.toString('hex');
+  if (content.keys.length < count) {
+    throw new KeyringError(
+      `This keyring (${identity}) holds ${content.keys.length} of the ${count} keys that this store was opened with before: it is another store's, or an old backup. ${restore}`,
+    );
+  }
+  throw new KeyringError(`This keyring (${identity}) belongs to another store. ${restore}`);
 }
 
 /** Reads the file, or undefined when there is none. */
@@ -115,6 +143,10 @@ class LocalKeyring implements Keyring {
 
   get active(): number {
     return this.#content.active;
+  }
+
+  get fingerprint(): string {
+    return fingerprintOf(this.#content, this.#content.keys.length);
   }
 
   async wrap(plain: Uint8Array, context: Uint8Array): Promise<Buffer> {
@@ -189,11 +221,6 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     content = { identity: host.entropy.bytes(16), active: 1, keys: [fresh(host, 1)] };
     await store(volume, content);
   }
-  const keyring = new LocalKeyring(options, content);
-  if (expected !== undefined && keyring.identity !== expected) {
-    throw new KeyringError(
-      `This keyring (${keyring.identity}) belongs to another store; this one needs ${expected}. Put the right keys/${fileName} back and start again.`,
-    );
-  }
-  return keyring;
+  if (expected !== undefined) checkFingerprint(content, expected);
+  return new LocalKeyring(options, content);
 }

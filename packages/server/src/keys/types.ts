@@ -12,17 +12,19 @@ export interface BucketKeys {
   create(bucketName: string): Promise<Buffer>;
   /** @throws StoreError AccessDenied when it cannot be unwrapped */
   open(bucketName: string, wrapped: Buffer): Promise<BucketKey>;
-  /** The key when it is open already; undefined when {@link open} has to be awaited first. */
-  opened(bucketName: string, wrapped: Buffer): BucketKey | undefined;
   /** The key when it is open already: reads then need no promise. */
   opened(bucketName: string, wrapped: Buffer): BucketKey | undefined;
 }
 
-/** One bucket's key: wraps the keys of its objects. Synchronous: it is on the path of every request. */
+/**
+ * One bucket's key: derives and wraps the keys of its objects. What a version keeps of its key is the random seed that it was derived from
+ * (16 bytes), or, where the key came from another bucket, the key itself, wrapped (60 bytes: nonce 12, key 32, tag 16). Synchronous: it is on the
+ * path of every request.
+ */
 export interface BucketKey {
-  /** A new random object key and its wrapped form (60 bytes: nonce 12, key 32, tag 16). */
+  /** A new object key and what is kept of it. */
   newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer };
   wrapObjectKey(key: Buffer): Buffer;
-  /** @throws StoreError AccessDenied when it was changed */
+  /** @throws StoreError AccessDenied when a wrapped key was changed; a changed seed gives a key that opens nothing */
   unwrapObjectKey(wrapped: Buffer): Buffer;
 }

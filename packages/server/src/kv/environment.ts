@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
+import { Arena } from '../codec/index.ts';
 
 /*
  * How LMDB is opened: one root database of bytes to bytes.
@@ -68,10 +69,12 @@ export interface Environment {
   close(): Promise<void>;
 }
 
-/** lmdb-js lends one buffer for all values. Copying from the allocation pool is cheaper than a backing store for each value and key. */
+const values = new Arena();
+
+/** lmdb-js lends one buffer for all values. Copying into a shared one is cheaper than a backing store for each value and key. */
 function copyOf(bytes: Uint8Array): Buffer {
   const length = bytes.length;
-  const copy = Buffer.allocUnsafe(length);
+  const copy = values.take(length);
   Buffer.prototype.copy.call(bytes, copy, 0, 0, length);
   return copy;
 }

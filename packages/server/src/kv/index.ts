@@ -1,4 +1,4 @@
 export { type MemoryKv, memoryKv } from './memory.ts';
 export { type KvOptions, openKv } from './owner.ts';
 export { openKvReader } from './reader.ts';
-export type { Kv, KvChange, KvRange, KvReader, KvRow, KvSnapshot, KvStatistics, KvView } from './types.ts';
+export type { Kv, KvChange, KvRange, KvReader, KvRow, KvSnapshot, KvStatistics, KvView, SharedKv } from './types.ts';

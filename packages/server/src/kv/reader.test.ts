@@ -21,8 +21,8 @@ class Other {
   readonly #waiting: ((answer: unknown) => void)[] = [];
   readonly ready: Promise<unknown>;
 
-  constructor(directory: string) {
-    this.#worker = new Worker(new URL('./reader.worker.ts', import.meta.url), { workerData: { directory } });
+  constructor(directory: string, commits?: Int32Array) {
+    this.#worker = new Worker(new URL('./reader.worker.ts', import.meta.url), { workerData: { directory, commits } });
     running.add(this.#worker);
     this.#worker.on('exit', () => running.delete(this.#worker));
     this.#worker.on('message', (answer) => this.#waiting.shift()?.(answer));
@@ -43,7 +43,7 @@ class Other {
 it('lmdb: another thread sees a commit as soon as it is told of it', async () => {
   const directory = join(root, 'a');
   const kv = await openKv({ directory, host: realHost() });
-  const others = [new Other(directory), new Other(directory)];
+  const others = [new Other(directory), new Other(directory, kv.commits)];
   await Promise.all(others.map((other) => other.ready));
   for (let turn = 0; turn < 300; turn++) {
     // Several questions at once: they arrive in one turn of the other thread's event loop.
@@ -68,7 +68,7 @@ it('lmdb: another thread sees a commit as soon as it is told of it', async () =>
 it('lmdb: a snapshot of another thread stays, whatever is committed', async () => {
   const directory = join(root, 'b');
   const kv = await openKv({ directory, host: realHost() });
-  const other = new Other(directory);
+  const other = new Other(directory, kv.commits);
   await other.ready;
   kv.commit([[key, Buffer.from('old')]]);
   await other.ask('hold');
@@ -105,11 +105,11 @@ it('lmdb: outlives a reading thread that ends without closing', async () => {
 it('lmdb: a reader in the owner’s own thread sees every commit too', async () => {
   const directory = join(root, 'd');
   const kv = await openKv({ directory, host: realHost() });
-  const reader = openKvReader({ directory, host: realHost() });
+  const readers = [{}, { commits: kv.commits }].map((more) => openKvReader({ directory, host: realHost(), ...more }));
   for (let i = 0; i < 100; i++) {
     kv.commit([[key, Buffer.from(String(i))]]);
-    assert.equal(reader.get(key)?.toString(), String(i));
+    for (const reader of readers) assert.equal(reader.get(key)?.toString(), String(i));
   }
-  await reader.close();
+  for (const reader of readers) await reader.close();
   await kv.close();
 });

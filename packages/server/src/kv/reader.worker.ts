@@ -8,8 +8,8 @@ import type { KvSnapshot } from './types.ts';
 export type Question = 'get' | 'range' | 'hold' | 'held' | 'release' | 'close';
 
 const port = parentPort;
-const { directory } = workerData as { directory: string };
-const kv = openKvReader({ directory, host: realHost() });
+const options = workerData as { directory: string; commits?: Int32Array };
+const kv = openKvReader({ ...options, host: realHost() });
 const key = Buffer.from('key');
 let snapshot: KvSnapshot | undefined;
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, it, mock } from 'node:test';
 import { manualHost } from '../host/index.ts';
+import { limits } from '../limits.ts';
 import { openKv } from './owner.ts';
 import { listed } from './suite.ts';
 
@@ -103,4 +104,31 @@ it('lmdb: after a failed sync it takes no more commits and keeps its old checkpo
   const again = await openKv({ directory, host });
   assert.deepEqual(listed(again), ['61=31']);
   await again.close();
+});
+
+it('lmdb: what is committed is synced ahead of the checkpoint, and a failure of that is one too', {
+  skip: !fs.existsSync('/proc/self/fd'),
+}, async () => {
+  const calls = await record();
+  const kv = await openKv({ directory, host });
+  calls.splice(0);
+  const part = Array.from({ length: 8 }, (_, i) => [Buffer.from([i]), Buffer.alloc(limits.kvAheadBytes / 8)] as const);
+  kv.commit(part.slice(1));
+  assert.deepEqual(calls, []);
+  kv.commit(part.slice(0, 1));
+  assert.deepEqual(calls.splice(0), ['sync data.mdb']);
+  await kv.checkpoint();
+  const side = fs.readFileSync(join(directory, 'checkpoint'));
+  mock.method(fs, 'fdatasync', (_fd: number, back: Back) => {
+    queueMicrotask(() => back(Object.assign(new Error('EIO'), { code: 'EIO' })));
+  });
+  syncBuiltinESMExports();
+  kv.commit(part);
+  // A checkpoint whose own sync succeeds says nothing of the pages that the other could not write.
+  mock.method(fs, 'fdatasync', (_fd: number, back: Back) => queueMicrotask(() => back(null)));
+  syncBuiltinESMExports();
+  await assert.rejects(kv.checkpoint(), /could not/);
+  assert.throws(() => kv.commit([[key, key]]), /could not be synced/);
+  await kv.close();
+  assert.deepEqual(fs.readFileSync(join(directory, 'checkpoint')), side);
 });

@@ -69,3 +69,9 @@ export interface Kv extends KvView {
   /** Checkpoints and closes. */
   close(): Promise<void>;
 }
+
+/** A KV whose file other threads of the process can read. */
+export interface SharedKv extends Kv {
+  /** One number in shared memory that moves with every commit: tells readers in other threads whether they are behind. */
+  readonly commits: Int32Array;
+}

@@ -18,26 +18,41 @@ export function checkRange(range: KvRange): void {
 const none: Iterable<KvRow> = [];
 
 /**
- * Reads of one LMDB environment by one thread. lmdb-js keeps one read transaction and renews it once in a turn of the event loop; a
- * thread that is not the owner's must renew it before every read, or it would not see a commit that it has just been told about.
+ * When the read transaction of a thread is renewed, so that it sees a commit which it has just been told about: never by hand in the
+ * owner's thread, where commits do it; else before every read, or before the first read after the owner's count of commits has moved.
  */
+export type Renewal = 'never' | 'always' | Int32Array;
+
+/** Reads of one LMDB environment by one thread. lmdb-js keeps one read transaction and renews it once in a turn of the event loop. */
 export class Reads implements KvReader {
   readonly #environment: Environment;
   readonly #directory: string;
   readonly #host: Host;
-  readonly #renew: boolean;
+  readonly #renewal: Renewal;
+  /** Count of commits when the read transaction was renewed last. */
+  #seen = -1;
   readonly #snapshots = new Set<Snapshot>();
 
-  /** @param renew true in every thread but the owner's, where commits renew */
-  constructor(environment: Environment, directory: string, host: Host, renew: boolean) {
+  constructor(environment: Environment, directory: string, host: Host, renewal: Renewal) {
     this.#environment = environment;
     this.#directory = directory;
     this.#host = host;
-    this.#renew = renew;
+    this.#renewal = renewal;
+  }
+
+  #renew(): void {
+    const renewal = this.#renewal;
+    if (renewal === 'never') return;
+    if (renewal !== 'always') {
+      const commits = Atomics.load(renewal, 0);
+      if (commits === this.#seen) return;
+      this.#seen = commits;
+    }
+    this.#environment.resetReadTxn();
   }
 
   get(key: Uint8Array): Buffer | undefined {
-    if (this.#renew) this.#environment.resetReadTxn();
+    this.#renew();
     return this.at(key, undefined);
   }
 
@@ -46,7 +61,7 @@ export class Reads implements KvReader {
     if (range.end.length === 0) return none;
     return {
       [Symbol.iterator]: () => {
-        if (this.#renew) this.#environment.resetReadTxn();
+        this.#renew();
         return new Rows(this.scan(range, undefined), this.#directory, undefined);
       },
     };

@@ -15,6 +15,7 @@ export interface Applied {
 }
 
 const FORMAT = 1;
+const appliedBytes = 49;
 /** Row names in table `meta`. */
 export const appliedKey = keys.meta(1);
 /** There while a snapshot is being restored: such a KV is no state yet. */
@@ -23,12 +24,26 @@ export const restoringKey = keys.meta(2);
 const nothingApplied: Applied = { position: 0, epoch: 0, hash: Buffer.alloc(16), digest: zeroDigest };
 
 export const encodeApplied = (applied: Applied): Buffer =>
-  new ByteWriter(49).u8(FORMAT).u64(applied.position).u64(applied.epoch).raw(applied.hash).raw(applied.digest).finish();
+  new ByteWriter(appliedBytes)
+    .u8(FORMAT)
+    .u64(applied.position)
+    .u64(applied.epoch)
+    .raw(applied.hash)
+    .raw(applied.digest)
+    .finish();
 
 export function decodeApplied(bytes: Buffer): Applied {
   const from = new ByteReader(bytes);
   format(from, FORMAT, 'applied position');
   return ended(from, { position: from.u64(), epoch: from.u64(), hash: from.raw(16), digest: from.raw(16) });
+}
+
+/** The position alone: it is read for every request. */
+export function readPosition(kv: KvReader): number {
+  const row = kv.get(appliedKey);
+  if (!row) return 0;
+  if (row[0] !== FORMAT || row.length !== appliedBytes) return decodeApplied(row).position;
+  return row.readUInt32LE(1) + row.readUInt32LE(5) * 2 ** 32;
 }
 
 export function readApplied(kv: KvReader): Applied {

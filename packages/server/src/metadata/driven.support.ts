@@ -135,7 +135,6 @@ export class Run {
           draft,
           piece,
           offset: before?.size ?? 0,
-          manifest: before?.manifest,
         };
         const reply = await this.guarded(op, guard, () => rig.do({ type: 'object.append', ...at }, 'version'));
         if (!reply) return;
@@ -181,7 +180,7 @@ export class Run {
         if (!found) return;
         const tags = [['t', `${op.a}`]] as const;
         const where = { bucket: found.id, key: found.key, version: selectorOf(found.version), guard: undefined };
-        await rig.do({ type: 'object.annotate', ...where, tags }, 'version');
+        await rig.do({ type: 'object.annotate', ...where, change: { tags: { clear: true, set: tags } } }, 'version');
         found.version.tags = tags;
         return;
       }

@@ -26,7 +26,14 @@ describe('the change feed', () => {
     const tags = [['a', 'b']] as const;
     await rig.put(bucket, 'l', inlinePiece('2'));
     await rig.do(
-      { type: 'object.annotate', bucket, key: Buffer.from('l'), version: undefined, guard: undefined, tags },
+      {
+        type: 'object.annotate',
+        bucket,
+        key: Buffer.from('l'),
+        version: undefined,
+        guard: undefined,
+        change: { tags: { clear: true, set: tags } },
+      },
       'version',
     );
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,6 @@
+export { type ShortReply, shortReply, wholeReply } from './answers.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
+export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
 export type {
   AccessKeyRecord,

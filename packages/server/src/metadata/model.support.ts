@@ -17,7 +17,7 @@ export interface ModelVersion {
   /** MD5s of the pieces, in order. */
   readonly pieces: readonly string[];
   readonly pieceSizes: readonly number[];
-  /** Known to the append that wants to go on with it. */
+  /** Known to the copy that wants to share it. */
   readonly manifest: Buffer;
 }
 

@@ -4,7 +4,7 @@ import { CorruptionError, StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { memoryKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
-import { decodeEntry, encodeEffects, encodeEntry } from './machine/entry.ts';
+import { decodeEntry, encodeEntry } from './machine/entry.ts';
 import { keys } from './machine/keys.ts';
 import { openMetadata } from './owner.ts';
 import { inlinePiece, Rig, stripedPiece } from './rig.support.ts';
@@ -319,10 +319,8 @@ describe('the replica', () => {
     for (const payload of [
       Buffer.from([1, 200]),
       Buffer.from([9]),
-      encodeEntry([
-        encodeEffects([{ type: 'upload.abort', bucket: 1, key: Buffer.from('k'), upload: Buffer.alloc(16) }]),
-      ]),
-      encodeEntry([encodeEffects([{ type: 'garbage.remove', position: 1, ordinal: 0, end: 1 }])]),
+      encodeEntry([{ type: 'upload.abort', bucket: 1, key: Buffer.from('k'), upload: Buffer.alloc(16) }]),
+      encodeEntry([{ type: 'garbage.remove', position: 1, ordinal: 0, end: 1 }]),
     ]) {
       const rig = await Rig.open();
       await rig.bucket('bucket');

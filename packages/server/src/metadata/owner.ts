@@ -9,10 +9,10 @@ import { type Feed, openFeed, Progress } from './feed.ts';
 import { apply } from './machine/apply.ts';
 import { decide } from './machine/decide.ts';
 import type { Stamp } from './machine/deciding.ts';
-import { encodeEffects, encodeEntry } from './machine/entry.ts';
+import { EntryWriter } from './machine/entry.ts';
 import { Application } from './machine/manifests.ts';
 import { Overlay } from './machine/overlay.ts';
-import { View } from './machine/view.ts';
+import { type KnownBuckets, View } from './machine/view.ts';
 import { openMetadataReader } from './reader.ts';
 import { Replica } from './replica.ts';
 import { writeSnapshot } from './snapshot.ts';
@@ -76,6 +76,9 @@ interface Waiting {
   readonly reject: (cause: unknown) => void;
 }
 
+/** Turns of the event loop that an entry waits at most while proposals keep arriving. */
+const GATHER_TURNS = 4;
+
 type Outcome =
   | { readonly proposal: Waiting; readonly reply: Reply }
   | { readonly proposal: Waiting; readonly cause: unknown };
@@ -103,6 +106,8 @@ class Owner implements Metadata {
   readonly #progress: Progress;
   readonly #checkpoints: Checkpoints;
   readonly #replayed: number;
+  readonly #buckets: KnownBuckets = new Map();
+  readonly #entry = new EntryWriter();
   #queue: Waiting[] = [];
   #pumping: Promise<void> | undefined;
   #now = 0;
@@ -151,22 +156,31 @@ class Owner implements Metadata {
   async #pump(): Promise<void> {
     while (this.#queue.length > 0 && this.#failure === undefined) {
       await this.#checkpoints.backlog;
-      // What else has arrived joins the entry: one sync then serves all of it.
-      await new Promise<void>((resolve) => this.#host.timers.soon(resolve));
+      await this.#gather();
       await this.#round();
     }
     this.#pumping = undefined;
   }
 
+  /** What else has arrived joins the entry, and what comes while more is coming: one sync then serves all of it. */
+  async #gather(): Promise<void> {
+    for (let turns = 0; turns < GATHER_TURNS; turns++) {
+      const before = this.#queue.length;
+      await new Promise<void>((resolve) => this.#host.timers.soon(resolve));
+      if (this.#queue.length === before) return;
+    }
+  }
+
   async #round(): Promise<void> {
     const overlay = new Overlay(this.#kv);
     const position = this.#replica.applied.position + 1;
-    const proposals: Buffer[] = [];
     let outcomes: Outcome[] = [];
     try {
-      outcomes = this.#decide(overlay, position, proposals);
-      if (proposals.length > 0) {
-        const payload = encodeEntry(proposals);
+      this.#entry.begin();
+      const empty = this.#entry.length;
+      outcomes = this.#decide(overlay, position);
+      if (this.#entry.length > empty) {
+        const payload = this.#entry.payload();
         const entry = await this.#append(payload);
         invariant(entry.position === position, 'the owner alone appends to its log');
         await this.#commit(this.#replica.stage(overlay, entry));
@@ -222,46 +236,42 @@ class Owner implements Metadata {
   }
 
   /** Decides what waits, as much as one entry takes. */
-  #decide(overlay: Overlay, position: number, proposals: Buffer[]): Outcome[] {
-    const view = new View(overlay);
-    const application = new Application(overlay, position);
+  #decide(overlay: Overlay, position: number): Outcome[] {
+    const view = new View(overlay, this.#buckets);
+    const application = new Application(overlay, position, view);
     const stamp = this.#stamp(position);
     const outcomes: Outcome[] = [];
-    let bytes = 0;
-    const take = (encoded: Buffer): void => {
-      proposals.push(encoded);
-      bytes += encoded.length;
-    };
+    const entry = this.#entry;
+    const empty = entry.length;
     while (
       outcomes.length < limits.batchProposals &&
       outcomes.length < this.#queue.length &&
-      bytes < limits.batchBytes
+      entry.length < limits.batchBytes
     ) {
       const proposal = this.#queue[outcomes.length]!;
       this.#proposals++;
+      const before = entry.length;
       try {
         const { effects, reply } = decide(view, proposal.command, stamp);
-        const encoded = encodeEffects(effects);
-        if (encoded.length > limits.proposalBytes) {
+        entry.add(effects);
+        if (entry.length - before > limits.proposalBytes) {
           throw new StoreError('InvalidRequest', { message: 'The change is too large to be made at once.' });
         }
         outcomes.push({ proposal, reply });
-        if (effects.length > 0) {
-          take(encoded);
-          apply(application, effects);
-        }
+        apply(application, effects);
       } catch (cause) {
         // A decision changes nothing, so a failed one harms none but its proposer. A failure to apply leaves a broken overlay.
         if (outcomes.at(-1)?.proposal === proposal) throw cause;
+        entry.truncate(before);
         this.#refused++;
         outcomes.push({ proposal, cause });
       }
     }
     this.#queue.splice(0, outcomes.length);
     this.#sinceDigest += outcomes.length;
-    if (this.#sinceDigest >= limits.digestProposals && proposals.length > 0) {
+    if (this.#sinceDigest >= limits.digestProposals && entry.length > empty) {
       this.#sinceDigest = 0;
-      take(encodeEffects([{ type: 'digest', digest: stamp.digest }]));
+      entry.add([{ type: 'digest', digest: stamp.digest }]);
     }
     return outcomes;
   }

@@ -1,7 +1,7 @@
 import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { KvReader, KvView } from '../kv/index.ts';
-import { readApplied } from './applied.ts';
+import { readPosition } from './applied.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import { keys, parse, type Table, tableEnd, tableStart } from './machine/keys.ts';
 import { decodePieceRow, stripesOf } from './machine/pieces.ts';
@@ -42,6 +42,8 @@ const partOf = (index: number, row: PieceRow): PartRecord => {
 class Reader implements MetadataReader {
   readonly #kv: KvView;
   readonly #view: View;
+  /** Records of decoded buckets, which the view keeps as long as their row is the same. */
+  readonly #records = new WeakMap<StoredBucket, BucketRecord>();
 
   constructor(kv: KvView) {
     this.#kv = kv;
@@ -49,19 +51,23 @@ class Reader implements MetadataReader {
   }
 
   position(): number {
-    return readApplied(this.#kv).position;
+    return readPosition(this.#kv);
   }
 
   #withCounts(bucket: StoredBucket | undefined): BucketRecord | undefined {
     if (!bucket) return undefined;
+    const known = this.#records.get(bucket);
+    if (known) return known;
     const view = this.#view;
     // Looked up for every request; its counts hardly ever are.
-    return {
+    const record: BucketRecord = {
       ...bucket,
       get counts() {
         return view.counts(bucket.id);
       },
     };
+    this.#records.set(bucket, record);
+    return record;
   }
 
   bucket(name: string): BucketRecord | undefined {
@@ -117,24 +123,31 @@ class Reader implements MetadataReader {
   pieces({ id, pieces, embedded }: ManifestReference, first: number, limit: number): readonly Piece[] {
     if (embedded) return first === 0 && limit > 0 ? [embedded] : [];
     const found: Piece[] = [];
-    this.#collect(id, first, Math.min(pieces, first + limit), found);
+    for (const run of this.#runs(id, first, Math.min(pieces, first + limit)).reverse()) {
+      let next = run.first;
+      for (const { index, row } of this.#view.pieces(run.manifest, next, run.end)) {
+        if (index !== next || row.kind !== 'piece') break;
+        found.push(row.piece);
+        next++;
+      }
+      if (next < run.end)
+        throw new CorruptionError(`piece ${next} of manifest ${run.manifest.toString('hex')} is missing`);
+    }
     return found;
   }
 
-  #collect(manifest: Buffer, first: number, end: number, found: Piece[]): void {
-    if (first >= end) return;
-    let next = first;
-    const head = this.#view.piece(manifest, 0);
-    if (head?.kind === 'link') {
-      this.#collect(head.manifest, first, Math.min(end, head.pieces), found);
-      next = Math.max(first, head.pieces);
+  /** Which manifests have the rows of pieces [first, end), the last pieces first: links lead from the end of an object to its start. */
+  #runs(manifest: Buffer, first: number, end: number) {
+    const runs: { readonly manifest: Buffer; readonly first: number; readonly end: number }[] = [];
+    for (let id = manifest, left = end; first < left; ) {
+      const head = this.#view.piece(id, 0);
+      const linked = head?.kind === 'link' ? head.pieces : 0;
+      if (linked < left) runs.push({ manifest: id, first: Math.max(first, linked), end: left });
+      if (head?.kind !== 'link') break;
+      id = head.manifest;
+      left = Math.min(left, linked);
     }
-    for (const { index, row } of this.#view.pieces(manifest, next, end)) {
-      if (index !== next || row.kind !== 'piece') break;
-      found.push(row.piece);
-      next++;
-    }
-    if (next < end) throw new CorruptionError(`piece ${next} of manifest ${manifest.toString('hex')} is missing`);
+    return runs;
   }
 
   locate(version: ObjectVersion, offset: number): { readonly index: number; readonly start: number } {
@@ -148,26 +161,32 @@ class Reader implements MetadataReader {
     }
     let low = partSizes.length;
     let high = manifest.pieces - 1;
+    let { id } = manifest;
+    // The manifest that has the row: its own pieces are those behind its link.
+    for (
+      let head = this.#view.piece(id, 0);
+      head?.kind === 'link' && head.pieces > low;
+      head = this.#view.piece(id, 0)
+    ) {
+      if (this.#startOf(id, head.pieces) <= offset) low = head.pieces;
+      else {
+        high = head.pieces - 1;
+        id = head.manifest;
+      }
+    }
     // The last piece that starts at or before the offset: empty pieces start where the next one does.
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.#startOf(manifest.id, middle) <= offset) low = middle;
+      if (this.#startOf(id, middle) <= offset) low = middle;
       else high = middle - 1;
     }
-    return { index: low, start: this.#startOf(manifest.id, low) };
+    return { index: low, start: this.#startOf(id, low) };
   }
 
   #startOf(manifest: Buffer, index: number): number {
-    let id = manifest;
-    while (true) {
-      const row = this.#view.piece(id, index);
-      if (row?.kind === 'piece') return row.start;
-      const head = row ?? this.#view.piece(id, 0);
-      if (head?.kind !== 'link' || index >= head.pieces) {
-        throw new CorruptionError(`piece ${index} of manifest ${manifest.toString('hex')} is missing`);
-      }
-      id = head.manifest;
-    }
+    const row = this.#view.piece(manifest, index);
+    if (row?.kind === 'piece') return row.start;
+    throw new CorruptionError(`piece ${index} of manifest ${manifest.toString('hex')} is missing`);
   }
 
   list(query: ListQuery) {

@@ -21,6 +21,7 @@ export class TestLog implements Log {
   get head(): number {
     return this.tail - 1 + this.entries.length;
   }
+  readonly roomy = true;
   get bytes(): number {
     return this.entries.reduce((sum, entry) => sum + entry.payload.length, 0);
   }
@@ -172,7 +173,15 @@ let salts = 0;
 export function inlinePiece(content: string | Buffer): Piece {
   const inline = Buffer.from(content);
   const md5 = createHash('md5').update(inline).digest();
-  return { salt: saltOf(), size: inline.length, md5, checksum: undefined, compressed: false, body: { inline } };
+  return {
+    salt: saltOf(),
+    size: inline.length,
+    md5,
+    checksum: undefined,
+    compressed: false,
+    sealed: true,
+    body: { inline },
+  };
 }
 
 function saltOf(): Buffer {
@@ -187,7 +196,7 @@ export function stripedPiece(
   size: number,
 ): Piece {
   const md5 = createHash('md5').update(`${size} ${++salts}`).digest();
-  return { salt: saltOf(), size, md5, checksum: undefined, compressed: false, body: { stripes } };
+  return { salt: saltOf(), size, md5, checksum: undefined, compressed: false, sealed: true, body: { stripes } };
 }
 
 export async function startUpload(rig: Rig, bucket: number, at = Buffer.from('k')): Promise<Buffer> {
@@ -198,7 +207,7 @@ export async function startUpload(rig: Rig, bucket: number, at = Buffer.from('k'
     key: at,
     owner: 'o',
     storageClass: 'STANDARD',
-    wrappedKey: Buffer.alloc(60),
+    wrappedKey: Buffer.alloc(60, 1),
     ...about,
   } as const;
   return (await rig.do(command, 'upload')).upload.id;

@@ -28,8 +28,6 @@ export interface Guard {
   readonly ifSize?: number;
   /** Deletes only: the second in which the object must have been modified (both floored to whole seconds). */
   readonly ifModifiedAtMs?: number;
-  /** The sequence that the newest version must have: makes read, change, write atomic (never given by a client). */
-  readonly ifSequence?: number;
 }
 
 /** What a put, copy or completed upload gives its new version, before the owner adds ids and times. */
@@ -44,6 +42,19 @@ export interface VersionDraft {
   readonly checksum: ObjectChecksum | undefined;
   readonly wrappedKey: Buffer;
   readonly partSizes: readonly number[];
+}
+
+/** A change of named texts: each is set, or with null goes; with `clear`, all that it does not name go. */
+export interface TextChange {
+  readonly clear: boolean;
+  readonly set: readonly (readonly [string, string | null])[];
+}
+
+/** A change of what is said of a version. What it leaves out stays. Headers go by their fields in {@link ObjectHeaders}. */
+export interface DescriptionChange {
+  readonly headers?: TextChange;
+  readonly metadata?: TextChange;
+  readonly tags?: TextChange;
 }
 
 /** A version by its id; `null` is the null version, undefined the newest. */
@@ -83,7 +94,7 @@ export type Command =
       readonly draft: VersionDraft;
       readonly pieces: readonly Piece[];
     }
-  /** A new version that shares the bytes of `source` (which must still be that version: its manifest id is compared). Serves copy, rename of storage class and metadata patch. */
+  /** A new version that shares the bytes of `source` (which must still be that version: its manifest id is compared). Serves copies. */
   | {
       readonly type: 'object.share';
       readonly bucket: BucketId;
@@ -98,7 +109,11 @@ export type Command =
         readonly manifest: Buffer;
       };
     }
-  /** Adds a piece behind the newest version, or makes the object when there is none (then `draft` says what it is). `offset` is the size the object must have. ETag and checksum of the result are decided by the owner. */
+  /**
+   * Adds a piece behind the newest version, or makes the object when there is none (then `draft` says what it is). `offset` is the size the
+   * object must have. The piece is sealed under the key that the draft wraps, which must still be that of the object. ETag and checksum of
+   * the result are decided by the owner.
+   */
   | {
       readonly type: 'object.append';
       readonly bucket: BucketId;
@@ -108,7 +123,6 @@ export type Command =
       readonly offset: number | undefined;
       readonly piece: Piece;
       readonly draft: VersionDraft;
-      readonly manifest: Buffer | undefined;
     }
   | {
       readonly type: 'object.delete';
@@ -120,16 +134,20 @@ export type Command =
         readonly guard: Guard | undefined;
       }[];
     }
-  /** Replaces tags or metadata of one version in place (S3 PutObjectTagging; REST PATCH of a version). */
+  /**
+   * Changes what is said of a version, in place (S3 PutObjectTagging; REST PATCH of a version), or, with `renew`, makes a new version of the
+   * newest one that shares its bytes and says something else (REST PATCH of an object). The owner works the change out over the version as
+   * it is when he decides.
+   */
   | {
       readonly type: 'object.annotate';
       readonly bucket: BucketId;
       readonly key: Buffer;
       readonly version: VersionSelector;
       readonly guard: Guard | undefined;
-      readonly tags?: readonly (readonly [string, string])[];
-      readonly metadata?: readonly (readonly [string, string])[];
-      readonly headers?: ObjectHeaders;
+      readonly change: DescriptionChange;
+      /** Owner of the new version. Only without a version. */
+      readonly renew?: string;
     }
   | {
       readonly type: 'upload.create';

@@ -23,7 +23,7 @@ export async function uploadStep(run: Run, op: Operation): Promise<void> {
         key,
         owner: 'o',
         storageClass: 'STANDARD',
-        wrappedKey: Buffer.alloc(60),
+        wrappedKey: Buffer.alloc(60, 1),
         ...about,
       } as const;
       const { upload: made } = await rig.do(command, 'upload');

@@ -8,18 +8,33 @@ import { draftOf } from './put.ts';
 import { bucketKey, findBucket, type Rooms } from './rooms.ts';
 import type { PutRequest, WriteResult } from './types.ts';
 
+/** Times an append of a body in hand starts over because another write made or replaced the object meanwhile. */
+const patience = 8;
+
+type AppendRequest = PutRequest & { readonly offset: number | undefined };
+
 /**
- * Adds bytes behind the newest version; none of those that are there is touched or copied. The new bytes are one more piece, sealed under
- * the key that the object has, so it must still be that object when the owner decides; else the append is refused as a conflict and
- * can be tried again. The ETag of what has been appended to is made from the ETag before and the MD5 of the new bytes, with the number of pieces
- * behind it: like that of an upload of parts it changes with every append and is no MD5 of the whole.
+ * Adds bytes behind the newest version; none of those that are there is touched or copied, also where copies or other versions share
+ * them: each goes on in its own way. The new bytes are one more piece, sealed under the key that the object has, so it must still be an
+ * object with that key when the owner decides. Other appends and patches keep the key, a write that replaces the object does not: then a
+ * body in hand is sealed again, and one that came as a stream is refused as a conflict. The ETag of what has been appended to is made from
+ * the ETag before and the MD5 of the new bytes, with the number of pieces behind it: like that of an upload of parts it changes with every
+ * append and is no MD5 of the whole.
  */
-export async function append(
-  rooms: Rooms,
-  request: PutRequest & { readonly offset: number | undefined },
-): Promise<WriteResult> {
+export async function append(rooms: Rooms, request: AppendRequest): Promise<WriteResult> {
   checkKey(request.key);
   checkDescribing(request);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await appendOnce(rooms, request);
+    } catch (error) {
+      const replaced = error instanceof StoreError && error.code === 'ConditionalRequestConflict';
+      if (!replaced || !request.body.whole || attempt === patience) throw error;
+    }
+  }
+}
+
+async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteResult> {
   const bucket = findBucket(rooms, request.bucket);
   const keys = await bucketKey(rooms, bucket);
   const newest = rooms.reader.version(bucket.id, request.key, undefined);
@@ -51,7 +66,6 @@ export async function append(
       offset: request.offset,
       piece,
       draft: draftOf(request, piece, wrapped),
-      manifest: object?.manifest.id,
     },
     'version',
     piece,

@@ -1,7 +1,6 @@
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { BucketRecord } from '../metadata/index.ts';
-import { checkTags } from './describing.ts';
+import { type BucketRecord, checkTags } from '../metadata/index.ts';
 import { checkBucketName } from './names.ts';
 import { findBucket, propose, type Rooms } from './rooms.ts';
 import type { ObjectService } from './types.ts';

@@ -71,6 +71,11 @@ export class FramePacker {
   }
 }
 
+/** Packs a body of less than a frame. */
+export function packSmall(plain: Uint8Array): Buffer {
+  return zstdCompressSync(plain, { params, chunkSize: plain.length + 512, pledgedSrcSize: plain.length });
+}
+
 function together(chunks: readonly Uint8Array[], length: number): Uint8Array {
   if (chunks.length === 1) return chunks[0] as Uint8Array;
   let at = 0;

@@ -1,9 +1,9 @@
 import { type ChecksumAlgorithm, createChecksum } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { ObjectChecksum, ObjectVersion } from '../metadata/index.ts';
+import { checkHeaders, checkMetadata, checkTags, type ObjectChecksum, type ObjectVersion } from '../metadata/index.ts';
 import { checkSource } from './conditions.ts';
-import { checkKey, checkMetadata, checkStorageClass, checkTags } from './describing.ts';
+import { checkKey, checkStorageClass } from './describing.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId } from './ids.ts';
 import type { Found } from './outlet.ts';
@@ -43,6 +43,7 @@ const patience = 8;
 export async function copy(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest): Promise<CopyResult> {
   checkKey(request.key);
   checkStorageClass(request.storageClass);
+  if (request.headers) checkHeaders(request.headers);
   if (request.metadata) checkMetadata(request.metadata);
   if (request.tags) checkTags(request.tags, limits.tags);
   for (let attempt = 1; ; attempt++) {

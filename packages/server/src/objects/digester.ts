@@ -30,6 +30,8 @@ export interface Digests {
 export interface Digester {
   /** @returns a promise when the caller must wait before it gives more */
   update(chunk: Uint8Array): Promise<void> | undefined;
+  /** Bytes of the chunks given last that are still read from where they lie; until {@link finish} is called. */
+  readonly waiting: number;
   /** Once, after the last chunk. */
   finish(): Promise<Digests> | Digests;
   /** The digests are not wanted any more. */
@@ -73,6 +75,7 @@ class Others {
 }
 
 class LoneDigester implements Digester {
+  readonly waiting = 0;
   readonly #md5 = createChecksum('MD5');
   readonly #others: Others;
 
@@ -104,6 +107,10 @@ class LaneDigester implements Digester {
   update(chunk: Uint8Array): Promise<void> | undefined {
     this.#others.update(chunk);
     return this.#md5.update(chunk);
+  }
+
+  get waiting(): number {
+    return this.#md5.waiting;
   }
 
   async finish(): Promise<Digests> {

@@ -43,6 +43,32 @@ for (const [kind, make] of [
   });
 }
 
+test('chunks go back to their maker once, when nothing reads them any more; those that lie open in what is written do not', async () => {
+  for (const plain of [false, true]) {
+    const { rooms, plan, version, open } = pipeline({ plain });
+    const body = Buffer.concat([noise(stripe + 3 * frame, 21), prose(5 * frame + 77)]);
+    const chunks: Uint8Array[] = [];
+    let at = 0;
+    for (let turn = 0; at < body.length; turn++) {
+      const size = [65_536, 64_000, 3, 200_000, 2_000_000][turn % 5] as number;
+      chunks.push(new Uint8Array(body.subarray(at, at + size)));
+      at += size;
+    }
+    const back: Uint8Array[] = [];
+    const release = (chunk: Uint8Array) => {
+      chunk.fill(0xee);
+      back.push(chunk);
+    };
+    async function* stream(): AsyncGenerator<Uint8Array> {
+      yield* chunks;
+    }
+    const piece = await takeBody(rooms, { stream: stream(), release, length: body.length }, plan);
+    assert.deepEqual(piece.md5, createHash('md5').update(body).digest());
+    assert.ok((await gathered(open(version([piece]), 0, body.length))).equals(body));
+    assert.deepEqual(back, plain ? [] : chunks);
+  }
+});
+
 test('a whole body, a stream of unknown length and one chunk for all give the same', async () => {
   for (const size of [0, 100, 5000, frame + 5, 3_000_000]) {
     const body = noise(size, 1);

@@ -1,10 +1,11 @@
 import type { ChecksumAlgorithm } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
-import { frameTagBytes, saltBytes, sealFrame, sealFramePieces } from '../keys/index.ts';
+import { type FrameKey, frameTagBytes, saltBytes, sealFramePieces } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Piece, Redundancy, Stripe } from '../metadata/index.ts';
 import { FramePacker } from './compression.ts';
 import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
+import { sealInline } from './inline.ts';
 import type { Rooms } from './rooms.ts';
 import { StripeSink } from './sink.ts';
 import type { Expected, Incoming } from './types.ts';
@@ -14,7 +15,7 @@ import type { Expected, Incoming } from './types.ts';
  *
  * A body is cut into frames as it comes. Full frames are encrypted from the very chunks that were received, so a byte is
  * touched by MD5, by the cipher and by the device, and copied by nobody. In memory are at most one frame that is not full, one
- * group of sealed frames that gathers and one that is being written.
+ * group of sealed frames that gathers and one that is being written; chunks go back to their maker once they are encrypted and digested.
  *
  * Digests are compared before anything is proposed. Whatever goes wrong, the stripes written so far are removed.
  */
@@ -36,12 +37,14 @@ export interface Plan {
 /** A body that is too small to be worth a stripe goes through here without waiting. Undefined when it is not that small. */
 export function takeSmall(rooms: Rooms, body: Incoming, plan: Plan): Piece | undefined {
   const whole = body.whole;
-  if (!whole || whole.length > limits.inlineBytes) return undefined;
+  if (!whole || whole.length > inlineBytes(plan)) return undefined;
   checkEnd(whole.length, body.length);
   const digests = digestsOf(whole, digestPlan(plan.expected, plan.keep));
   checkDigests(plan.expected, digests);
   const salt = rooms.host.entropy.bytes(saltBytes);
-  return makePiece(plan, salt, whole.length, digests, { inline: sealSmall(plan.key, salt, whole) });
+  return makePiece(rooms, plan, salt, whole.length, digests, {
+    inline: sealInline(keyFor(rooms, plan), salt, whole, plan.pack),
+  });
 }
 
 /** Takes a body of any size. On failure nothing of it is left. */
@@ -49,7 +52,7 @@ export async function takeBody(rooms: Rooms, body: Incoming, plan: Plan): Promis
   if (body.length !== undefined) checkSize(body.length, plan.maximum);
   const small = takeSmall(rooms, body, plan);
   if (small) return small;
-  const intake = new Intake(rooms, body.length ?? body.whole?.length, plan);
+  const intake = new Intake(rooms, body.length ?? body.whole?.length, plan, body.whole ? undefined : body.release);
   try {
     if (body.whole) await intake.take(body.whole);
     else {
@@ -70,6 +73,9 @@ export function stripesOf(piece: Piece): Buffer[] {
   return 'stripes' in piece.body ? piece.body.stripes.map((stripe) => stripe.id) : [];
 }
 
+/** Metadata has one copy on one machine: who asks for more gets them on devices, whatever the size. */
+const inlineBytes = ({ redundancy }: Plan): number => ((redundancy?.copies ?? 1) > 1 ? 0 : limits.inlineBytes);
+
 function checkSize(size: number, maximum: number): void {
   if (size > maximum) {
     throw new StoreError('EntityTooLarge', { detail: { ProposedSize: String(size), MaxSizeAllowed: String(maximum) } });
@@ -83,15 +89,11 @@ function checkEnd(size: number, announced: number | undefined): void {
   });
 }
 
-/** An inline piece is one frame; an empty one is none. */
-function sealSmall(key: Buffer, salt: Buffer, plain: Uint8Array): Buffer {
-  if (plain.length === 0) return Buffer.alloc(0);
-  const sealed = Buffer.allocUnsafe(plain.length + frameTagBytes);
-  sealFrame(key, salt, 0, plain, plain.length, sealed, 0);
-  return sealed;
-}
+/** What frames are sealed with; undefined where the server was told not to. */
+const keyFor = (rooms: Rooms, plan: Plan): FrameKey => (rooms.plain ? undefined : plan.key);
 
 function makePiece(
+  rooms: Rooms,
   plan: Plan,
   salt: Buffer,
   size: number,
@@ -100,12 +102,16 @@ function makePiece(
 ): Piece {
   const algorithm = plan.keep ?? plan.expected.checksum?.algorithm;
   const value = algorithm && digests.checksums.get(algorithm);
-  const compressed = 'stripes' in body && body.stripes.some((stripe) => stripe.frames !== undefined);
+  const compressed =
+    'stripes' in body
+      ? body.stripes.some((stripe) => stripe.frames !== undefined)
+      : size > 0 && body.inline.length < size + frameTagBytes;
   const checksum = algorithm && value ? ({ algorithm, type: 'FULL_OBJECT', value } as const) : undefined;
-  return { salt, size, md5: digests.md5, checksum, compressed, body };
+  return { salt, size, md5: digests.md5, checksum, compressed, sealed: !rooms.plain, body };
 }
 
 class Intake {
+  readonly #rooms: Rooms;
   readonly #plan: Plan;
   readonly #announced: number | undefined;
   readonly #salt: Buffer;
@@ -117,15 +123,23 @@ class Intake {
   #chunkBytes = 0;
   #size = 0;
   #frames = 0;
+  readonly #release: Incoming['release'];
+  /** Chunks that are still needed, each with the place of its end in the body. */
+  readonly #kept: { readonly chunk: Uint8Array; readonly end: number }[] = [];
+  /** Bytes that went to the digester. */
+  #digested = 0;
 
-  constructor(rooms: Rooms, announced: number | undefined, plan: Plan) {
+  constructor(rooms: Rooms, announced: number | undefined, plan: Plan, release: Incoming['release']) {
+    this.#rooms = rooms;
+    // Chunks that are not encrypted are written from where they lie.
+    this.#release = rooms.plain ? undefined : release;
     this.#plan = plan;
     this.#announced = announced;
     this.#salt = rooms.host.entropy.bytes(saltBytes);
     this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
     this.#packer = new FramePacker(plan.pack);
-    this.#sink = new StripeSink(rooms.stripes, plan.redundancy, announced);
-    if (announced !== undefined && announced > limits.inlineBytes) this.#sink.prepare();
+    this.#sink = new StripeSink(rooms.stripes, plan.redundancy, announced, !rooms.plain);
+    if (announced !== undefined && announced > inlineBytes(plan)) this.#sink.prepare();
   }
 
   /** @returns a promise when the caller must wait before it gives the next chunk */
@@ -133,17 +147,27 @@ class Intake {
     this.#size += chunk.length;
     checkSize(this.#size, this.#plan.maximum);
     if (this.#announced !== undefined && this.#size > this.#announced) checkEnd(this.#size, this.#announced);
-    if (chunk.length > limits.uploadGroupBytes) return this.#takeLong(chunk);
-    return this.#takePart(chunk);
+    if (this.#release) this.#kept.push({ chunk, end: this.#size });
+    const wait = chunk.length > limits.uploadGroupBytes ? this.#takeLong(chunk) : this.#takePart(chunk);
+    this.#giveBack(this.#digested - Math.max(this.#digester.waiting, this.#chunkBytes));
+    return wait;
+  }
+
+  /** Gives back the chunks of which only bytes before `place` are left. */
+  #giveBack(place: number): void {
+    for (let first = this.#kept[0]; first && first.end <= place; first = this.#kept[0]) {
+      this.#kept.shift();
+      this.#release?.(first.chunk);
+    }
   }
 
   async finish(): Promise<Piece> {
     checkEnd(this.#size, this.#announced);
-    if (this.#size <= limits.inlineBytes) {
+    if (this.#size <= inlineBytes(this.#plan)) {
       const plain = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks);
       const digests = await this.#digests();
-      return makePiece(this.#plan, this.#salt, this.#size, digests, {
-        inline: sealSmall(this.#plan.key, this.#salt, plain),
+      return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, {
+        inline: sealInline(keyFor(this.#rooms, this.#plan), this.#salt, plain, this.#plan.pack),
       });
     }
     if (this.#chunkBytes > 0) await this.#seal();
@@ -151,7 +175,8 @@ class Intake {
     const stripes = this.#sink.finish();
     stripes.catch(() => {});
     const digests = await this.#digests();
-    return makePiece(this.#plan, this.#salt, this.#size, digests, { stripes: await stripes });
+    this.#giveBack(this.#size);
+    return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, { stripes: await stripes });
   }
 
   abort(): Promise<void> {
@@ -175,6 +200,7 @@ class Intake {
   /** A chunk of at most one group: its frames wait at most once. */
   #takePart(chunk: Uint8Array): Promise<void> | undefined {
     let wait = this.#digester.update(chunk);
+    this.#digested += chunk.length;
     let at = 0;
     while (at < chunk.length) {
       const end = Math.min(chunk.length, at + limits.frameBytes - this.#chunkBytes);
@@ -196,7 +222,7 @@ class Intake {
     this.#chunkBytes = 0;
     const packed = this.#packer.pack(chunks, plain, this.#sink.frameIndex);
     const payload = packed ? [packed] : chunks;
-    const sealed = sealFramePieces(this.#plan.key, this.#salt, this.#frames++, payload, plain);
+    const sealed = sealFramePieces(keyFor(this.#rooms, this.#plan), this.#salt, this.#frames++, payload, plain);
     return this.#sink.add(sealed, (packed ? packed.length : plain) + frameTagBytes, plain);
   }
 }

@@ -100,7 +100,7 @@ async function run(service: Service, model: Model, step: Operation): Promise<voi
     else model.write(step.to, versionIdText((await copying).version), content);
   } else if (step.kind === 'patch') {
     const content = model.of(step.to)[0]?.bytes;
-    const patching = objects.patch({ ...at(step.to), owner: 'o', metadata: { x: 'y' } });
+    const patching = objects.patch({ ...at(step.to), owner: 'o', metadata: { clear: false, set: [['x', 'y']] } });
     if (!content) await assert.rejects(patching, (error: StoreError) => error.code === 'NoSuchKey');
     else model.write(step.to, versionIdText((await patching).version), content);
   } else if (step.kind === 'delete') {

@@ -17,31 +17,32 @@ function take(p: Pipeline, body: Buffer): Promise<Piece> {
   return takeBody(p.rooms, { stream: chunksOf(body, [65_536]), length: body.length }, p.plan);
 }
 
-test('any slice of any pieces is the slice of their bytes, with and without the cache', async () => {
-  // Half prose, half noise, so that stripes hold packed frames and others.
-  const body = Buffer.concat([noise(2 * frame, 1), Buffer.alloc(stripe, 'words, words; '), noise(frame + 99, 2)]);
-  for (const bytes of [0, 2 ** 22]) {
-    const p = pipeline({ cache: createCache({ bytes }) });
-    const pieces = [
-      await take(p, body),
-      await take(p, noise(10, 3)),
-      await take(p, noise(5000, 4)),
-      await take(p, body),
-    ];
-    const whole = Buffer.concat([body, noise(10, 3), noise(5000, 4), body]);
-    const version = p.version(pieces);
-    const place = fc.oneof(fc.nat(whole.length), fc.constantFrom(...edges(whole.length, body.length)));
-    await fc.assert(
-      fc.asyncProperty(place, fc.oneof(place, fc.nat(3 * frame)), async (a, b) => {
-        const start = Math.min(a, b);
-        const end = Math.max(a, b);
-        const given = await gathered(p.open(version, start, end));
-        assert.ok(given.equals(whole.subarray(start, end)), `${start} to ${end}`);
-      }),
-      { numRuns: 15 },
-    );
-  }
-});
+for (const plain of [false, true])
+  test(`any slice of any pieces is the slice of their bytes, with and without the cache, ${plain ? 'plain' : 'sealed'}`, async () => {
+    // Half prose, half noise, so that stripes hold packed frames and others.
+    const body = Buffer.concat([noise(2 * frame, 1), Buffer.alloc(stripe, 'words, words; '), noise(frame + 99, 2)]);
+    for (const bytes of [0, 2 ** 22]) {
+      const p = pipeline({ cache: createCache({ bytes }), plain });
+      const pieces = [
+        await take(p, body),
+        await take(p, noise(10, 3)),
+        await take(p, noise(5000, 4)),
+        await take(p, body),
+      ];
+      const whole = Buffer.concat([body, noise(10, 3), noise(5000, 4), body]);
+      const version = p.version(pieces);
+      const place = fc.oneof(fc.nat(whole.length), fc.constantFrom(...edges(whole.length, body.length)));
+      await fc.assert(
+        fc.asyncProperty(place, fc.oneof(place, fc.nat(3 * frame)), async (a, b) => {
+          const start = Math.min(a, b);
+          const end = Math.max(a, b);
+          const given = await gathered(p.open(version, start, end));
+          assert.ok(given.equals(whole.subarray(start, end)), `${start} to ${end}`);
+        }),
+        { numRuns: 15 },
+      );
+    }
+  });
 
 function edges(whole: number, body: number): number[] {
   const around = [0, frame, 2 * frame, stripe, body, body + 10, body + 5010, whole];
@@ -111,33 +112,34 @@ test('small reads are served from the cache the second time, and large ones do n
   );
 });
 
-test('no corruption ever gives a wrong byte: the good copy is found, or the read fails', async () => {
-  const body = Buffer.concat([noise(3 * frame, 7), Buffer.alloc(4 * frame, 'to be packed, '), noise(1000, 8)]);
-  const place = fc.record({ copy: fc.nat(1), at: fc.nat(3 * frame + 2000), flip: fc.integer({ min: 1, max: 255 }) });
-  let damaged = 0;
-  let healed = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.array(place, { minLength: 1, maxLength: 6 }), async (places) => {
-      const p = pipeline({ copies: 2 });
-      const version = p.version([await take(p, body)]);
-      const [copies] = [...p.stripes.held.values()] as [Buffer[]];
-      for (const { copy, at, flip } of places) {
-        const bytes = copies[copy] as Buffer;
-        bytes[at % bytes.length]! ^= flip;
-      }
-      try {
-        const given = await gathered(p.open(version, 0, body.length));
-        assert.ok(given.equals(body));
-        if (p.stripes.distrusted.length > 0) healed++;
-      } catch (error) {
-        assert.ok(error instanceof StoreError && error.code === 'Damaged');
-        damaged++;
-      }
-    }),
-    { numRuns: 60, seed: 3 },
-  );
-  assert.ok(damaged > 3 && healed > 3, `${damaged} damaged, ${healed} healed`);
-});
+for (const plain of [false, true])
+  test(`no corruption ever gives a wrong byte: the good copy is found, or the read fails, ${plain ? 'plain' : 'sealed'}`, async () => {
+    const body = Buffer.concat([noise(3 * frame, 7), Buffer.alloc(4 * frame, 'to be packed, '), noise(1000, 8)]);
+    const place = fc.record({ copy: fc.nat(1), at: fc.nat(3 * frame + 2000), flip: fc.integer({ min: 1, max: 255 }) });
+    let damaged = 0;
+    let healed = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(place, { minLength: 1, maxLength: 6 }), async (places) => {
+        const p = pipeline({ copies: 2, plain });
+        const version = p.version([await take(p, body)]);
+        const [copies] = [...p.stripes.held.values()] as [Buffer[]];
+        for (const { copy, at, flip } of places) {
+          const bytes = copies[copy] as Buffer;
+          bytes[at % bytes.length]! ^= flip;
+        }
+        try {
+          const given = await gathered(p.open(version, 0, body.length));
+          assert.ok(given.equals(body));
+          if (p.stripes.distrusted.length > 0) healed++;
+        } catch (error) {
+          assert.ok(error instanceof StoreError && error.code === 'Damaged');
+          damaged++;
+        }
+      }),
+      { numRuns: 60, seed: 3 },
+    );
+    assert.ok(damaged > 3 && healed > 3, `${damaged} damaged, ${healed} healed`);
+  });
 
 test('a copy that does not open is reported, the good one serves, and a missing one hides none', async () => {
   const p = pipeline({ copies: 3 });
@@ -150,6 +152,51 @@ test('a copy that does not open is reported, the good one serves, and a missing 
   assert.deepEqual(p.stripes.distrusted, [`${id}/0`]);
   copies[2]![5]! ^= 1;
   await assert.rejects(gathered(p.open(version, 0, 10)), fails('Damaged'));
+});
+
+for (const plain of [false, true])
+  test(`frames given back while others are read spoil nothing, ${plain ? 'plain' : 'sealed'}`, async () => {
+    const p = pipeline({ plain, cache: createCache({ bytes: 2 ** 20 }) });
+    const body = Buffer.concat([noise(2 * stripe + 5, 13), Buffer.alloc(9 * frame, 'packed, ')]);
+    const version = p.version([await take(p, body), await take(p, noise(10, 14))]);
+    /** Reads as a slow socket does: what was given is given back two chunks later, and must be whole until then. */
+    const read = async (start: number, end: number): Promise<void> => {
+      const outlet = p.outlet(version, start, end);
+      const under: { chunk: Buffer; at: number }[] = [];
+      const settle = () => {
+        const { chunk, at } = under.shift() as { chunk: Buffer; at: number };
+        assert.ok(chunk.length > 0 && chunk.equals(body.subarray(at, at + chunk.length)), `chunk at ${at}`);
+        outlet.release(chunk);
+      };
+      let at = start;
+      for await (const chunk of outlet) {
+        under.push({ chunk, at });
+        at += chunk.length;
+        if (under.length > 2) settle();
+      }
+      while (under.length > 0) settle();
+      assert.equal(at, end);
+    };
+    const ranges = [0, 1, 2, 3].map((i) => read(i * frame + 100, (i + 2) * frame));
+    await Promise.all([read(0, body.length), read(frame - 1, 20 * frame + 1), ...ranges]);
+    for (let i = 0; i < 100; i++) await read((i * 7 * frame) % stripe, ((i * 7 * frame) % stripe) + frame + 50);
+    await Promise.all([0, 0, 0].map(() => read(50, 2 * frame)));
+  });
+
+test('the memory of a large read is given back as it goes', async () => {
+  for (const plain of [false, true]) {
+    const p = pipeline({ plain });
+    const version = p.version([await take(p, noise(stripe, 15))]);
+    const chunks: Buffer[] = [];
+    const outlet = p.outlet(version, 0, stripe);
+    for await (const chunk of outlet) {
+      outlet.release(chunk);
+      chunks.push(chunk);
+    }
+    // The frames of a run that was not sealed share its memory.
+    const left = chunks.filter((chunk) => chunk.length > 0).length;
+    assert.equal(left, 0, `${left} of ${chunks.length} chunks, ${plain ? 'plain' : 'sealed'}`);
+  }
 });
 
 test('frames that changed places, and stripes that did, do not open', async () => {

@@ -1,22 +1,28 @@
 import type { CipherKey } from 'node:crypto';
+import { release } from '../codec/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
-import { frameTagBytes, openFrame } from '../keys/index.ts';
+import { openFrame } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
-import type { BucketRecord, ObjectVersion, Piece } from '../metadata/index.ts';
+import type { BucketRecord, ObjectVersion } from '../metadata/index.ts';
 import { unpack } from './compression.ts';
 import type { ReadHorizon } from './horizon.ts';
+import { openInline } from './inline.ts';
 import { type FrameRun, frameLength, piecesOf, runsOf, storedLength, storedOffset } from './layout.ts';
 import type { Rooms } from './rooms.ts';
-import type { Slice } from './types.ts';
+import type { Outgoing, Slice } from './types.ts';
 
 /*
  * Bytes on their way out: read, open, unpack, give.
  *
  * Only frames that the slice touches are read, a run of them at a time, and the next run is read while this one is opened and given. Each
- * frame is verified by its cipher before a byte of it leaves. One that does not open is read again from every single copy; copies that
- * give bad bytes are reported, and with no good one left the read ends in Damaged.
+ * frame is verified by its cipher before a byte of it leaves, so checksums are not computed as well. One that does not open is read again with
+ * its checksums, which finds the bad copy and a good one; and if that does not open either, from every single copy: those that give bad
+ * bytes are reported, and with no good one left the read ends in Damaged.
+ *
+ * A large read gives its memory back as it goes (see codec's `release`): the stored bytes of a run when its frames are open, a frame when the
+ * receiver is done with it. A small one borrows its frames from the cache.
  */
 
 /** A version as it was found, where, and at which position. */
@@ -37,13 +43,15 @@ interface Fetched {
 }
 
 /** Reads one slice of one version. */
-export class Outlet {
+export class Outlet implements Outgoing {
   readonly #rooms: Rooms;
   readonly #horizon: ReadHorizon;
   readonly #found: Found;
   readonly #key: CipherKey;
   readonly #slice: Slice;
   readonly #cached: boolean;
+  /** Runs in use; weak, because a receiver need not give anything back. */
+  readonly #runs = new WeakMap<ArrayBufferLike, { readonly stored: Buffer; users: number }>();
 
   constructor(rooms: Rooms, horizon: ReadHorizon, found: Found, key: CipherKey, slice: Slice) {
     this.#rooms = rooms;
@@ -54,8 +62,32 @@ export class Outlet {
     this.#cached = slice.end - slice.start <= limits.cachedReadBytes;
   }
 
+  release(chunk: Uint8Array): void {
+    if (this.#regain(chunk.buffer)) return;
+    if (this.#cached) this.#rooms.cache.done(chunk);
+    else release(chunk);
+  }
+
+  /** A run's memory is used by this read until its frames are open, and by the receiver for each frame that was not sealed. */
+  #lend(stored: Buffer): void {
+    const users = (this.#runs.get(stored.buffer)?.users ?? 0) + 1;
+    this.#runs.set(stored.buffer, { stored, users });
+  }
+
+  /** @returns false when it is no run's memory */
+  #regain(memory: ArrayBufferLike): boolean {
+    const run = this.#runs.get(memory);
+    if (!run) return false;
+    if (run.users > 1) run.users--;
+    else {
+      this.#runs.delete(memory);
+      release(run.stored);
+    }
+    return true;
+  }
+
   /** The slice's bytes, frame by frame. What is not asked for any more is let go of when the iteration ends. */
-  async *read(): AsyncGenerator<Buffer, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     let left = this.#slice.end - this.#slice.start;
     if (left === 0) return;
     const lease = this.#horizon.enter(this.#found.position);
@@ -71,6 +103,7 @@ export class Outlet {
           continue;
         }
         const stored = now.stored && (await now.stored);
+        if (stored) this.#lend(stored);
         let at = 0;
         for (let frame = now.run.from; frame < now.run.to; frame++) {
           const held = now.held?.[frame - now.run.from];
@@ -81,11 +114,13 @@ export class Outlet {
             at += length;
           }
           invariant(plain, 'a frame of a run is held or was read');
-          if (this.#cached && !held) this.#rooms.cache.put(now.run.stripe.id, frame, plain);
+          if (plain.buffer === stored?.buffer) this.#lend(stored);
+          else if (this.#cached && !held) this.#rooms.cache.put(now.run.stripe.id, frame, plain);
           const bytes = this.#cut(plain, now.run.offset + frame * limits.frameBytes);
           left -= bytes.length;
           yield bytes;
         }
+        if (stored) this.#regain(stored.buffer);
       }
       invariant(left === 0, 'a read gives every byte of its slice');
     } catch (error) {
@@ -136,7 +171,7 @@ export class Outlet {
     if (first === last) return { run, held, stored: undefined, first };
     const start = storedOffset(run.stripe, first);
     const end = storedOffset(run.stripe, last - 1) + storedLength(run.stripe, last - 1);
-    const stored = this.#rooms.stripes.read(run.stripe, start, end);
+    const stored = this.#rooms.stripes.fetch(run.stripe, start, end);
     // A failure is met when its turn comes; until then it must not count as unhandled.
     stored.catch(() => {});
     return { run, held, stored, first };
@@ -154,13 +189,29 @@ export class Outlet {
       return openStored(this.#key, run, frame, stored);
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
-      return this.#openFromCopies(run, frame, error);
+      return this.#openChecked(run, frame);
     }
   }
 
-  async #openFromCopies(run: FrameRun, frame: number, cause: CorruptionError): Promise<Buffer> {
+  async #openChecked(run: FrameRun, frame: number): Promise<Buffer> {
     const start = storedOffset(run.stripe, frame);
     const end = start + storedLength(run.stripe, frame);
+    const stored = await this.#rooms.stripes.read(run.stripe, start, end);
+    try {
+      return openStored(this.#key, run, frame, stored);
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      return this.#openFromCopies(run, frame, start, end, error);
+    }
+  }
+
+  async #openFromCopies(
+    run: FrameRun,
+    frame: number,
+    start: number,
+    end: number,
+    cause: CorruptionError,
+  ): Promise<Buffer> {
     const bad: number[] = [];
     for (let copy = 0; copy < limits.copies; copy++) {
       let stored: Buffer;
@@ -186,23 +237,6 @@ export class Outlet {
 
 function openStored(key: CipherKey, run: FrameRun, frame: number, stored: Buffer): Buffer {
   const length = frameLength(run.stripe, frame);
-  const payload = openFrame(key, run.piece.salt, run.firstFrame + frame, stored, length);
+  const payload = openFrame(run.piece.sealed ? key : undefined, run.piece.salt, run.firstFrame + frame, stored, length);
   return payload.length < length ? unpack(payload, length) : payload;
-}
-
-/**
- * Plaintext of an inline piece.
- * @throws StoreError Damaged
- */
-export function openInline(piece: Piece, key: CipherKey): Buffer {
-  const sealed = 'inline' in piece.body ? piece.body.inline : undefined;
-  if (!sealed) throw new CorruptionError('a piece is not inline');
-  if (piece.size === 0 && sealed.length === 0) return sealed;
-  try {
-    if (sealed.length !== piece.size + frameTagBytes) throw new CorruptionError('an inline piece has another length');
-    return openFrame(key, piece.salt, 0, sealed, piece.size);
-  } catch (cause) {
-    if (cause instanceof CorruptionError) throw new StoreError('Damaged', { cause });
-    throw cause;
-  }
 }

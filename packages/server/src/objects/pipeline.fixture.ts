@@ -16,9 +16,10 @@ export interface Pipeline {
   /** An object of these pieces. */
   readonly version: (pieces: readonly Piece[]) => ObjectVersion;
   readonly open: (version: ObjectVersion, start: number, end: number) => AsyncGenerator<Buffer, void, undefined>;
+  readonly outlet: (version: ObjectVersion, start: number, end: number) => Outlet;
 }
 
-export function pipeline(options: { copies?: number; cache?: FrameCache } = {}): Pipeline {
+export function pipeline(options: { copies?: number; cache?: FrameCache; plain?: boolean } = {}): Pipeline {
   const stripes = memoryStripes(options.copies);
   const host = manualHost(5);
   let rows: readonly Piece[] = [];
@@ -34,10 +35,14 @@ export function pipeline(options: { copies?: number; cache?: FrameCache } = {}):
     version: () => current,
   } as unknown as MetadataReader;
   const cache = options.cache ?? createCache({ bytes: 0 });
-  const rooms = { reader, stripes, cache, host } as unknown as Rooms;
+  const rooms = { reader, stripes, cache, host, plain: options.plain ?? false } as unknown as Rooms;
   const horizon = new ReadHorizon(host.clock);
   const key = Buffer.alloc(32, 9);
   const plan: Plan = { key, redundancy: undefined, pack: true, expected: {}, keep: undefined, maximum: 2 ** 40 };
+  const outlet = (version: ObjectVersion, start: number, end: number) => {
+    const found = { bucket: { id: 1 } as never, key: Buffer.from('k'), version, position: 4 };
+    return new Outlet(rooms, horizon, found, key, { start, end });
+  };
   return {
     rooms,
     stripes,
@@ -56,10 +61,8 @@ export function pipeline(options: { copies?: number; cache?: FrameCache } = {}):
       } as unknown as ObjectVersion;
       return current;
     },
-    open(version, start, end) {
-      const found = { bucket: { id: 1 } as never, key: Buffer.from('k'), version, position: 4 };
-      return new Outlet(rooms, horizon, found, key, { start, end }).read();
-    },
+    outlet,
+    open: (version, start, end) => outlet(version, start, end)[Symbol.asyncIterator](),
   };
 }
 

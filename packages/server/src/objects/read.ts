@@ -7,10 +7,11 @@ import type { BucketRecord, ObjectChecksum, ObjectVersion } from '../metadata/in
 import { checkRead } from './conditions.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId, versionIdText } from './ids.ts';
+import { openInline } from './inline.ts';
 import { piecesOf, runsOf } from './layout.ts';
-import { type Found, Outlet, openInline } from './outlet.ts';
+import { type Found, Outlet } from './outlet.ts';
 import { findBucket, type Rooms } from './rooms.ts';
-import type { ReadRequest, ReadResult, Slice } from './types.ts';
+import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
 
 /**
  * Looks a version up. Conditions are not looked at.
@@ -53,9 +54,9 @@ class Reading implements ReadResult {
     this.#bucketKey = key;
   }
 
-  open(slice: Slice): AsyncIterable<Buffer> {
+  open(slice: Slice): Outgoing {
     this.#check(slice);
-    return new Outlet(this.#rooms, this.#horizon, this.#found, this.#objectKey(), slice).read();
+    return new Outlet(this.#rooms, this.#horizon, this.#found, this.#objectKey(), slice);
   }
 
   immediate(slice: Slice): Buffer | undefined {

@@ -15,6 +15,8 @@ export interface Rooms {
   readonly bucketKeys: BucketKeys;
   readonly cache: FrameCache;
   readonly host: Host;
+  /** New bytes are stored without encryption; what is there already is read either way. Absent: encrypted. */
+  readonly plain?: boolean;
 }
 
 /** @throws StoreError NoSuchBucket */

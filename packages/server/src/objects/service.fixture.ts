@@ -21,6 +21,7 @@ function memoryLog(): Log {
     tail: 1,
     epoch: 1,
     bytes: 0,
+    roomy: true,
     async append(payload) {
       const before = entries.at(-1)?.hash ?? Buffer.alloc(16);
       const hash = digestOf('MD5', Buffer.concat([before, payload]));

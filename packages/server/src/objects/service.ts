@@ -18,6 +18,7 @@ import { abortUpload, copyPart, createUpload, findUpload, listParts, putPart } f
 export function createObjectService(rooms: Rooms): ObjectService {
   const horizon = new ReadHorizon(rooms.host.clock);
   return {
+    plain: rooms.plain === true,
     createBucket: (request) => createBucket(rooms, request),
     deleteBucket: (name) => deleteBucket(rooms, name),
     bucket: (name) => findBucket(rooms, name),

@@ -1,3 +1,4 @@
+import { release } from '../codec/index.ts';
 import type { StripeStore, StripeWriter } from '../durability/index.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
@@ -32,6 +33,7 @@ interface Open {
 export class StripeSink {
   readonly #stripes: StripeStore;
   readonly #redundancy: Redundancy | undefined;
+  readonly #owns: boolean;
   /** Plaintext bytes still to come, when known. */
   #expected: number;
   readonly #all: Open[] = [];
@@ -43,8 +45,12 @@ export class StripeSink {
   #written: Promise<void> = Promise.resolve();
   #sealed: Promise<void> = Promise.resolve();
 
-  /** @param expected plaintext bytes of the piece, when known: the last stripe then reserves no more than it needs */
-  constructor(stripes: StripeStore, redundancy: Redundancy | undefined, expected: number | undefined) {
+  /**
+   * @param expected plaintext bytes of the piece, when known: the last stripe then reserves no more than it needs
+   * @param owns what is given is the sink's alone: its memory is given back once it is written
+   */
+  constructor(stripes: StripeStore, redundancy: Redundancy | undefined, expected: number | undefined, owns: boolean) {
+    this.#owns = owns;
     this.#stripes = stripes;
     this.#redundancy = redundancy;
     this.#expected = expected ?? Number.POSITIVE_INFINITY;
@@ -123,6 +129,7 @@ export class StripeSink {
     await before;
     const writer = await open.writer;
     await writer.append(group);
+    if (this.#owns) for (const piece of group) release(piece);
     if (!last) return;
     await this.#sealed;
     open.sealing = true;

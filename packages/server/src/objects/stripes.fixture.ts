@@ -121,6 +121,7 @@ export function memoryStripes(copies = 1): MemoryStripes {
       id.writeUInt32BE(++counter, 11);
       return writer(id, maximum);
     },
+    fetch: (stripe, start, end) => store.read(stripe, start, end),
     async read({ id }, start, end, copy) {
       reads.push({ start, end, copy });
       const bytes = held.get(id.toString('hex'))?.[copy ?? 0];

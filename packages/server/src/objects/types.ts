@@ -3,6 +3,7 @@ import type {
   BucketRecord,
   ChecksumAlgorithm,
   DeleteResult,
+  DescriptionChange,
   Guard,
   ListedObject,
   ListedVersion,
@@ -25,6 +26,8 @@ export interface Incoming {
   readonly whole?: Uint8Array;
   /** Chunks must not be changed after they were given: they are encrypted from where they lie. */
   readonly stream: AsyncIterable<Uint8Array>;
+  /** Called with each chunk of `stream` that is not needed any more: whoever made them may use their memory again. */
+  readonly release?: ((chunk: Uint8Array) => void) | undefined;
   /** Plaintext bytes when known beforehand. */
   readonly length: number | undefined;
 }
@@ -71,12 +74,21 @@ export interface Slice {
   readonly end: number;
 }
 
+/** Plaintext on its way out. */
+export interface Outgoing extends AsyncIterable<Buffer> {
+  /**
+   * Takes back a chunk that the receiver is done with, once and as it was given, so that its memory is used again at once. Need not be
+   * called.
+   */
+  release?(chunk: Uint8Array): void;
+}
+
 export interface ReadResult {
   readonly bucket: BucketRecord;
   readonly version: ObjectVersion;
   readonly position: Position;
   /** Plaintext of the slice; every byte verified before it is given. */
-  open(slice: Slice): AsyncIterable<Buffer>;
+  open(slice: Slice): Outgoing;
   /** The whole plaintext when it is at hand without waiting (inline objects, cached small ones), else undefined. */
   immediate(slice: Slice): Buffer | undefined;
   /** Parts of a multipart object with a number above `after`, in order; empty when it was not made of parts. Numbers count from 1 over `partSizes`. */
@@ -90,6 +102,11 @@ export interface WriteResult {
   readonly bucket: BucketRecord;
   readonly version: ObjectVersion;
   readonly position: Position;
+}
+
+/** Headers are named as the fields of {@link ObjectHeaders}, in wire form. */
+export interface PatchRequest extends ReadRequest, DescriptionChange {
+  readonly owner: string;
 }
 
 /** Where a copy's bytes come from. */
@@ -122,6 +139,8 @@ export interface ObjectListQuery {
  * Keys are UTF-8 bytes, already screened for length; buckets are named.
  */
 export interface ObjectService {
+  /** True when new bytes are stored without encryption. */
+  readonly plain?: boolean;
   createBucket(request: {
     readonly name: string;
     readonly owner: string;
@@ -148,14 +167,7 @@ export interface ObjectService {
   copy(request: CopyRequest): Promise<WriteResult & { readonly source: ObjectVersion }>;
   append(request: PutRequest & { readonly offset: number | undefined }): Promise<WriteResult>;
   /** A new version with other metadata and the same bytes; in a bucket without versioning the object itself changes. */
-  patch(
-    request: ReadRequest & {
-      readonly owner: string;
-      readonly headers?: ObjectHeaders;
-      readonly metadata?: Readonly<Record<string, string | null>>;
-      readonly tags?: Tags;
-    },
-  ): Promise<WriteResult>;
+  patch(request: PatchRequest): Promise<WriteResult>;
   setTags(request: ReadRequest, tags: Tags): Promise<ObjectVersion>;
   delete(
     bucket: string,

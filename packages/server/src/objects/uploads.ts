@@ -143,7 +143,12 @@ export async function copyPart(
     });
   }
   const reading = await readingOf(rooms, horizon, found);
-  const body: Incoming = { stream: reading.open(slice), length: slice.end - slice.start };
+  const stream = reading.open(slice);
+  const body: Incoming = {
+    stream,
+    release: (chunk) => stream.release?.(chunk),
+    length: slice.end - slice.start,
+  };
   return { part: await writePart(rooms, request, body, {}), source: found.version };
 }
 

@@ -25,6 +25,7 @@ interface ThreadSources {
     readonly repaired: number;
     readonly lost: number;
     readonly failed: number;
+    readonly degraded: number;
   };
 }
 
@@ -59,6 +60,10 @@ export function threadMetrics(registry: Registry, sources: ThreadSources): Threa
     'dsom_failed_stripe_writes_total',
     'Stripes that could not be written to their write quorum.',
   );
+  const degraded = registry.counter(
+    'dsom_degraded_stripe_writes_total',
+    'Stripes written with fewer copies than their placement group has devices.',
+  );
   const incoming = bytes.at('in');
   const outgoing = bytes.at('out');
   const flying = underWay.at();
@@ -72,6 +77,7 @@ export function threadMetrics(registry: Registry, sources: ThreadSources): Threa
     repaired.mirror(repaired.at(), stripes.repaired);
     lost.mirror(lost.at(), stripes.lost);
     failed.mirror(failed.at(), stripes.failed);
+    degraded.mirror(degraded.at(), stripes.degraded);
   });
   return {
     started: () => underWay.add(flying, 1),
@@ -96,6 +102,8 @@ export interface ServerState {
   }[];
   /** Since start: what the collector freed. `rows` is what waits now. */
   readonly garbage: { readonly rows: number; readonly fragments: number; readonly bytes: number };
+  /** Copies that stripes were published without: written since the start, and known to be missing on devices that are here. */
+  readonly copies: { readonly mended: number; readonly waiting: number };
   readonly scrub: {
     /** Since the last full pass ended; undefined before the first one. */
     readonly ageSeconds: number | undefined;
@@ -105,7 +113,7 @@ export interface ServerState {
   readonly memory: { readonly residentBytes: number; readonly privateBytes: number | undefined };
 }
 
-const deviceStates = ['good', 'full', 'stopped'] as const;
+const deviceStates = ['good', 'full', 'stopped', 'missing'] as const;
 
 /** What only the owner's thread can tell. */
 export function serverMetrics(registry: Registry, state: () => ServerState): void {
@@ -119,6 +127,14 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
   );
   const freed = registry.counter('dsom_collected_fragments_total', 'Fragments freed by the collector.');
   const freedBytes = registry.counter('dsom_collected_bytes_total', 'Data bytes freed by the collector.');
+  const lacking = registry.gauge(
+    'dsom_missing_copies',
+    'Copies that stripes were written without, and that are known and not written yet.',
+  );
+  const mended = registry.counter(
+    'dsom_mended_copies_total',
+    'Copies written that stripes had been published without.',
+  );
   const age = registry.gauge(
     'dsom_scrub_age_seconds',
     'Time since every fragment was last verified in one pass; +Inf before the first.',
@@ -141,6 +157,8 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     waiting.set(waiting.at(), now.garbage.rows);
     freed.mirror(freed.at(), now.garbage.fragments);
     freedBytes.mirror(freedBytes.at(), now.garbage.bytes);
+    lacking.set(lacking.at(), now.copies.waiting);
+    mended.mirror(mended.at(), now.copies.mended);
     age.set(age.at(), now.scrub.ageSeconds ?? Number.POSITIVE_INFINITY);
     scrubbing.set(scrubbing.at(), now.scrub.running ? 1 : 0);
     scrubbed.set(scrubbed.at(), now.scrub.bytes);

@@ -105,7 +105,7 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
   const worker = createRegistry();
   const thread = threadMetrics(worker, {
     cache: () => ({ hits: 3, misses: 1, bytes: 4096 }),
-    stripes: () => ({ missing: 1, damaged: 2, unreadable: 0, repaired: 3, lost: 0, failed: 0 }),
+    stripes: () => ({ missing: 1, damaged: 2, unreadable: 0, repaired: 3, lost: 0, failed: 0, degraded: 4 }),
   });
   thread.started();
   thread.started();
@@ -116,6 +116,7 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
     log: { position: 42, bytes: 1000 },
     devices: [{ identity: 'd1', health, totalBytes: 10, freeBytes: 4 }],
     garbage: { rows: 7, fragments: 8, bytes: 9 },
+    copies: { mended: 6, waiting: 5 },
     scrub: { ageSeconds: 60, running: false, bytes: 5 },
     memory: { residentBytes: 2, privateBytes: 1 },
   }));
@@ -134,6 +135,9 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
     'dsom_garbage_rows 7',
     'dsom_collected_bytes_total 9',
     'dsom_scrub_age_seconds 60',
+    'dsom_missing_copies 5',
+    'dsom_mended_copies_total 6',
+    'dsom_degraded_stripe_writes_total 8',
   ]) {
     assert.ok(text().includes(`${line}\n`), `${line}\n${text()}`);
   }

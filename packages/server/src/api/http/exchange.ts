@@ -12,6 +12,12 @@ export interface ExchangeOptions {
   readonly ended: (exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
 }
 
+/** The bytes of an answer. */
+export interface ChunkSource extends AsyncIterable<Buffer> {
+  /** Called with a chunk that the system has taken over. */
+  release?(chunk: Uint8Array): void;
+}
+
 /** A flat list of names and values, in the order in which they are sent. */
 export type HeaderList = string[];
 
@@ -87,12 +93,14 @@ export class Exchange {
     status: number,
     headers: HeaderList,
     length: number,
-    source: AsyncIterable<Buffer>,
+    source: ChunkSource,
     broken: (error: unknown) => void,
   ): Promise<void> {
     const chunks = source[Symbol.asyncIterator]();
     let step = await chunks.next();
     const response = this.response;
+    // A chunk that was not sent is left to the collector: a write under way may still read it.
+    const sent = source.release && ((chunk: Buffer) => (error?: Error | null) => error || source.release?.(chunk));
     try {
       if (this.gone) return this.#end(clientGone);
       response.writeHead(status, headers);
@@ -100,10 +108,10 @@ export class Exchange {
         this.#bytesOut += step.value.length;
         invariant(this.#bytesOut <= length, 'an object gives no more bytes than the answer announced');
         if (this.#bytesOut === length) {
-          response.end(step.value);
+          response.end(step.value, sent?.(step.value));
           return this.#end(status);
         }
-        const full = !response.write(step.value);
+        const full = !response.write(step.value, sent?.(step.value));
         if (full && response.writableLength >= limits.sendBufferBytes) await this.#drained();
         if (this.gone) return this.#end(clientGone);
         step = await chunks.next();

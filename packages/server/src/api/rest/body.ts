@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { decodePayload, type PayloadForm } from '../../access/index.ts';
+import { decodePayload, decodeWhole, type PayloadForm } from '../../access/index.ts';
+import { release } from '../../codec/index.ts';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Expected, Incoming } from '../../objects/index.ts';
@@ -17,12 +18,15 @@ function announcedLength(exchange: Exchange, form: PayloadForm): number | undefi
   return Number(text);
 }
 
-/** The plain bytes of a body, with the digests that its headers announce. A length is not required: HTTP's own chunking says where it ends. */
-export function incoming(
+/**
+ * The plain bytes of a body, with the digests that its headers announce: in hand when they are few. A length is not required: HTTP's own
+ * chunking says where it ends.
+ */
+export async function incoming(
   exchange: Exchange,
   form: PayloadForm,
   maximum: number,
-): { readonly body: Incoming; readonly expected: Expected } {
+): Promise<{ readonly body: Incoming; readonly expected: Expected }> {
   const length = announcedLength(exchange, form);
   if (length !== undefined && length > maximum)
     throw new StoreError('EntityTooLarge', {
@@ -31,11 +35,17 @@ export function incoming(
   const md5 = exchange.request.headers['content-md5'] as string | undefined;
   const digest = md5 === undefined ? undefined : Buffer.from(md5, 'base64');
   if (digest && digest.length !== 16) throw new StoreError('InvalidDigest');
-  const decoded = decodePayload(form, exchange.body, {
-    decodedLength: length,
-    announced: exchange.request.headers['x-amz-trailer'] as string | undefined,
-  });
-  return { body: { stream: decoded.stream, length }, expected: digest ? { md5: digest } : {} };
+  const expected = digest ? { md5: digest } : {};
+  const options = { decodedLength: length, announced: exchange.request.headers['x-amz-trailer'] as string | undefined };
+  const raw = Number(exchange.request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  if (length !== undefined && length <= limits.wholeBodyBytes && raw <= 2 * limits.wholeBodyBytes) {
+    const short = () => new StoreError('IncompleteBody');
+    const bytes = exchange.body.arrived(raw) ?? (await collect(exchange.body, raw, short));
+    const { body: whole } = decodeWhole(form, bytes, options);
+    if (whole.length !== length) throw short();
+    return { body: { whole, stream: exchange.body, length }, expected };
+  }
+  return { body: { stream: decodePayload(form, exchange.body, options).stream, release, length }, expected };
 }
 
 /**

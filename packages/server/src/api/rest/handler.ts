@@ -8,7 +8,6 @@ import type { ObjectService } from '../../objects/index.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { checkToken, tokenText } from '../http/token.ts';
 import { checked, jsonBody } from './body.ts';
-import { allowOrigin, answerPreflight } from './cors.ts';
 import type { KeyAdmin } from './keyadmin.ts';
 import { createMatcher } from './match.ts';
 import { openApiDocument } from './openapi.ts';
@@ -28,8 +27,6 @@ export interface RestOptions {
   readonly host: Host;
   readonly region: string;
   readonly version: string;
-  /** Browser origins that may call. */
-  readonly corsOrigins: readonly string[];
   readonly position: () => Position;
   readonly admin: (method: string, argument: unknown) => Promise<unknown>;
   readonly exchange: ExchangeOptions;
@@ -65,7 +62,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     openapi: () => (document ??= openApiDocument(routes, options.version)),
   };
 
-  const run = async (exchange: Exchange, origin: HeaderList): Promise<void> => {
+  const run = async (exchange: Exchange): Promise<void> => {
     const { request } = exchange;
     const method = request.method as string;
     const header = (name: string) => request.headers[name] as string | undefined;
@@ -101,7 +98,6 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
         String(position),
         'x-dsom-token',
         tokenText(new Map([[0, position]])),
-        ...origin,
       ];
       if (consistency !== undefined) list.push('x-dsom-consistency', consistency);
       return list;
@@ -129,13 +125,11 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
 
   return (request, response) => {
     const exchange = new Exchange(request, response, options.requestId(), options.exchange);
-    const origin = allowOrigin(request.headers.origin, options.corsOrigins);
-    if (request.method === 'OPTIONS' && origin.length > 0) return answerPreflight(exchange, origin);
-    run(exchange, origin).catch((error: unknown) => {
+    run(exchange).catch((error: unknown) => {
       if (error instanceof InvariantError) throw error;
       if (!(error instanceof StoreError)) options.unexpected(error, exchange.operation);
       const known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
-      answerProblem(known, exchange, ['x-dsom-request-id', exchange.id, ...origin]);
+      answerProblem(known, exchange, ['x-dsom-request-id', exchange.id]);
     });
   };
 }

@@ -1,13 +1,15 @@
+import type { z } from 'zod';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { ObjectHeaders, ObjectVersion, Redundancy } from '../../metadata/index.ts';
+import type { DescriptionChange, ObjectHeaders, ObjectVersion, Redundancy, TextChange } from '../../metadata/index.ts';
 import { type Describing, etagText, gukText, type ReadResult, type Slice, versionIdText } from '../../objects/index.ts';
 import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
-import { decodeHeader, encodeHeader } from '../http/header-text.ts';
+import { decodeWords, encodeHeader } from '../http/header-text.ts';
 import { parseRange } from '../http/ranges.ts';
 import { parseRedundancy } from '../http/redundancy.ts';
 import type { RestCall } from './route.ts';
+import type { patchShape } from './shapes.ts';
 
 const metadataPrefix = 'x-dsom-metadata-';
 const described = [
@@ -26,6 +28,30 @@ export function wireHeaders(headers: Readonly<Record<string, string | undefined>
   return wire;
 }
 
+/** Names of metadata are those of headers: in lower case. */
+export function lowerNames<Value>(metadata: Readonly<Record<string, Value>>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+type Merge = Readonly<Record<string, string | null | undefined>> | null;
+
+/** One member of a merge patch: null clears it. Members that are undefined say nothing. */
+function textChange(merge: Merge, encode: (text: string) => string = (text) => text): TextChange {
+  const set: [string, string | null][] = [];
+  for (const [name, value] of Object.entries(merge ?? {}))
+    if (value !== undefined) set.push([name, value === null ? null : encode(value)]);
+  return { clear: merge === null, set };
+}
+
+/** A JSON merge patch (RFC 7396) as a change. */
+export function changeOf({ metadata, headers, tags }: z.output<typeof patchShape>): DescriptionChange {
+  return {
+    ...(metadata !== undefined && { metadata: textChange(metadata && lowerNames(metadata)) }),
+    ...(headers !== undefined && { headers: textChange(headers, encodeHeader) }),
+    ...(tags !== undefined && { tags: textChange(tags) }),
+  };
+}
+
 /** What the headers of a write say about the object. @throws StoreError MetadataTooLarge */
 export function describing(call: RestCall): Describing {
   const headers: Record<string, string> = {};
@@ -37,7 +63,7 @@ export function describing(call: RestCall): Describing {
   let bytes = 0;
   for (const [name, value] of Object.entries(call.exchange.request.headers)) {
     if (!name.startsWith(metadataPrefix) || value === undefined) continue;
-    const text = decodeHeader(String(value));
+    const text = decodeWords(String(value));
     bytes += name.length - metadataPrefix.length + Buffer.byteLength(text);
     metadata.push([name.slice(metadataPrefix.length), text]);
   }
@@ -45,7 +71,8 @@ export function describing(call: RestCall): Describing {
     throw new StoreError('MetadataTooLarge', {
       detail: { Size: String(bytes), MaxSizeAllowed: String(limits.metadataBytes) },
     });
-  return { headers, metadata, tags: [], storageClass: 'STANDARD' };
+  const tags = [...new URLSearchParams(call.header('x-dsom-tags') ?? '')];
+  return { headers, metadata, tags, storageClass: call.header('x-dsom-storage-class') ?? 'STANDARD' };
 }
 
 /** @throws StoreError InvalidArgument */

@@ -35,7 +35,8 @@ function parameters(route: Route): object[] {
 }
 
 function operation(route: Route): object {
-  const request = content(route.body, 'input');
+  const json = content(route.body, 'input');
+  const request = route.bodyType === undefined ? json : { ...json, [route.bodyType]: Object.values(json ?? {})[0] };
   const answer = content(route.answer.body, 'output');
   return {
     operationId: route.id,

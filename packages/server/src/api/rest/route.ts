@@ -55,6 +55,8 @@ export interface Route {
   readonly kind: AccessQuestion['kind'] | 'open';
   readonly query: z.ZodType;
   readonly body: z.ZodType | Opaque;
+  /** A media type of the body beside application/json, for the document. */
+  readonly bodyType?: string;
   readonly answer: { readonly status: number; readonly body: z.ZodType | Opaque };
   readonly run: (call: RestCall<never, never>) => void | Promise<void>;
 }

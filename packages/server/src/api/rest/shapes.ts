@@ -38,13 +38,34 @@ export const bucketSettings = z.strictObject({
   tags: textMap.optional(),
 });
 
+const headerText = z.string().max(limits.headerValueBytes);
 export const headersShape = z.strictObject({
-  contentType: z.string().max(limits.headerValueBytes).optional(),
-  contentEncoding: z.string().max(limits.headerValueBytes).optional(),
-  contentDisposition: z.string().max(limits.headerValueBytes).optional(),
-  contentLanguage: z.string().max(limits.headerValueBytes).optional(),
-  cacheControl: z.string().max(limits.headerValueBytes).optional(),
-  expires: z.string().max(limits.headerValueBytes).optional(),
+  contentType: headerText.optional(),
+  contentEncoding: headerText.optional(),
+  contentDisposition: headerText.optional(),
+  contentLanguage: headerText.optional(),
+  cacheControl: headerText.optional(),
+  expires: headerText.optional(),
+});
+
+/** Names of metadata travel as header names. */
+export const metadataName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name');
+
+/** RFC 7396, over what an object says of itself. */
+export const patchShape = z.strictObject({
+  metadata: z.record(metadataName, z.string().nullable()).nullable().optional(),
+  headers: z
+    .strictObject({
+      contentType: headerText.nullable().optional(),
+      contentEncoding: headerText.nullable().optional(),
+      contentDisposition: headerText.nullable().optional(),
+      contentLanguage: headerText.nullable().optional(),
+      cacheControl: headerText.nullable().optional(),
+      expires: headerText.nullable().optional(),
+    })
+    .nullable()
+    .optional(),
+  tags: z.record(z.string(), z.string().nullable()).nullable().optional(),
 });
 
 export const objectShape = headersShape.extend({

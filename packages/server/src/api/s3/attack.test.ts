@@ -1,39 +1,16 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { manualHost, realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import { type Harness, startHarness } from './harness.support.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
+import { type Harness, large, serveFake, startHarness, until, withLarge } from './harness.support.ts';
+import { fakeObjects } from './objects.support.ts';
 
 /* What the network may do to the handler: smuggle, stall, vanish, flood. */
 
-let fake: FakeObjects;
-let s3: Harness;
 const { timers } = realHost();
-const large = Buffer.alloc(8 * 1024 * 1024, '0123456789');
 
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service);
-  await s3.send('PUT', '/bucket');
-  await s3.send('PUT', '/bucket/large', { body: large });
-});
-after(() => s3.close());
-beforeEach(() => {
-  for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
-  s3.telemetry.length = 0;
-  s3.logged.length = 0;
-});
-
-/** Waits until `condition` holds; fails after two seconds. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (condition()) return;
-    await timers.sleep(10);
-  }
-  assert.fail(`never came: ${what}`);
-}
+const { fake, s3 } = await serveFake(withLarge);
 
 const answers = (text: string) => text.match(/HTTP\/1\.1 \d{3}/g) ?? [];
 

@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { type Harness, startHarness } from './harness.support.ts';
+import { describe, it } from 'node:test';
+import { serveFake } from './harness.support.ts';
 import { refusedOperations } from './names.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
 
-let fake: FakeObjects;
-let s3: Harness;
 const namespace = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
 
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service);
-});
-after(() => s3.close());
+const { s3 } = await serveFake(async () => undefined);
 
 describe('buckets', () => {
   it('are created, found, located and deleted', async () => {
@@ -187,6 +180,7 @@ describe('settings that cannot be made', () => {
       body: '--x--',
     });
     assert.equal(form.xml('Operation'), 'PostObject');
+    assert.deepEqual(s3.logged, [], 'what is asked for in vain is no failure of the server');
   });
 
   it('what exists nowhere is MethodNotAllowed or a conflict', async () => {

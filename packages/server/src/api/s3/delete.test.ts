@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { digestOf } from '../../codec/index.ts';
-import { type Harness, startHarness } from './harness.support.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
+import { serveFake } from './harness.support.ts';
 
-let fake: FakeObjects;
-let s3: Harness;
-
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service);
-  await s3.send('PUT', '/bucket');
-});
-after(() => s3.close());
+const { s3 } = await serveFake();
 
 const remove = (
   document: string,

@@ -23,6 +23,7 @@ function usualDetail(error: StoreError, failed: FailedRequest): Record<string, s
     case 'NoSuchBucket':
     case 'NoSuchBucketPolicy':
     case 'NoSuchTagSet':
+    case 'ServerSideEncryptionConfigurationNotFoundError':
     case 'NoSuchCORSConfiguration':
     case 'NoSuchWebsiteConfiguration':
     case 'InvalidBucketName':

@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Harness, startHarness } from './harness.support.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
+import { serveFake, withLarge } from './harness.support.ts';
 
 /* Requests put together at random, all signed as they should be. */
 
-let fake: FakeObjects;
-let s3: Harness;
-const large = Buffer.alloc(8 * 1024 * 1024, '0123456789');
-
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service);
-  await s3.send('PUT', '/bucket');
-  await s3.send('PUT', '/bucket/large', { body: large });
-});
-after(() => s3.close());
-beforeEach(() => {
-  for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
-  s3.telemetry.length = 0;
-  s3.logged.length = 0;
-});
+const { s3 } = await serveFake(withLarge);
 
 describe('any request at all', () => {
   it('is answered below 500, or by name with 501', async () => {

@@ -171,6 +171,10 @@ class S3Handler {
     if (!isBucketName(call.bucket)) throw new StoreError('InvalidBucketName');
     screenKey(call.key);
     screenConsistency(call.headers);
+    if (this.#service.objects.plain && header(call, 'x-amz-server-side-encryption') !== undefined) {
+      const what = 'Encryption by a server that was started with --encryption off';
+      throw notImplemented(what, { Header: 'x-amz-server-side-encryption' });
+    }
     const token = header(call, 'x-dsom-token');
     if (token !== undefined && this.#service.position) checkToken(token, this.#service.position());
     const owner = header(call, 'x-amz-expected-bucket-owner');
@@ -185,7 +189,7 @@ class S3Handler {
 
   #fail(exchange: Exchange, target: Target | undefined, error: unknown): void {
     const known = error instanceof StoreError ? error : unexpected(error);
-    if (known.http >= 500) {
+    if (known.http >= 500 && known.code !== 'NotImplemented') {
       this.#options.log.error('request failed', {
         operation: exchange.operation,
         requestId: exchange.id,

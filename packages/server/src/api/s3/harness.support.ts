@@ -2,13 +2,16 @@ import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
+import { after, beforeEach } from 'node:test';
 import { createAuthenticator } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { AccessKeyRecord } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { refuseMalformed } from '../http/malformed.ts';
+import { breakStalled } from '../http/stalled.ts';
 import { createS3Handler, type S3Options } from './handler.ts';
+import { type FakeObjects, fakeObjects } from './objects.support.ts';
 
 /*
  * A real http server on the loopback with the S3 handler in it, and a client that signs. The client is written apart from the verifier and shares
@@ -62,6 +65,8 @@ export interface Harness {
   signedHead(method: string, path: string, options?: Send): string;
   /** Writes bytes to a fresh connection; resolves with all that comes back until the server closes, or `waitMs` passed. */
   raw(bytes: string | Buffer, waitMs?: number): Promise<string>;
+  /** Connections that the server has open. */
+  connections(): number;
   close(): Promise<void>;
 }
 
@@ -96,7 +101,10 @@ export function answerOf(status: number, headers: http.IncomingHttpHeaders, body
   return { status, headers, body, text, all, xml, code: text.includes('<Error>') ? xml('Code') : undefined };
 }
 
-export async function startHarness(objects: ObjectService, change: Partial<S3Options> = {}): Promise<Harness> {
+export async function startHarness(
+  objects: ObjectService,
+  { stalledMs, ...change }: Partial<S3Options> & { readonly stalledMs?: number } = {},
+): Promise<Harness> {
   const host = realHost();
   const telemetry: Telemetry[] = [];
   const logged: Harness['logged'] = [];
@@ -130,7 +138,10 @@ export async function startHarness(objects: ObjectService, change: Partial<S3Opt
     ...change,
   });
   const server = http.createServer({ maxHeaderSize: limits.headerBytes, requestTimeout: 0 });
+  const sockets = new Set<net.Socket>();
+  server.on('connection', (socket) => sockets.add(socket.once('close', () => sockets.delete(socket))));
   server.on('request', handler).on('checkContinue', handler).on('clientError', refuseMalformed);
+  if (stalledMs !== undefined) breakStalled(server, stalledMs);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const name = `127.0.0.1:${port}`;
@@ -199,6 +210,7 @@ export async function startHarness(objects: ObjectService, change: Partial<S3Opt
 
   return {
     port,
+    connections: () => sockets.size,
     host: name,
     telemetry,
     logged,
@@ -256,4 +268,37 @@ export async function startHarness(objects: ObjectService, change: Partial<S3Opt
         server.closeAllConnections();
       }),
   };
+}
+
+/** One server over objects in memory for all tests of a file. Before each of them no fault is set and nothing is recorded. */
+export async function serveFake(
+  prepare: (s3: Harness, fake: FakeObjects) => Promise<unknown> = (s3) => s3.send('PUT', '/bucket'),
+  change?: Partial<S3Options>,
+): Promise<{ readonly fake: FakeObjects; readonly s3: Harness }> {
+  const fake = fakeObjects();
+  const s3 = await startHarness(fake.service, change);
+  await prepare(s3, fake);
+  after(() => s3.close());
+  beforeEach(() => {
+    for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
+    s3.telemetry.length = 0;
+    s3.logged.length = 0;
+  });
+  return { fake, s3 };
+}
+
+/** `/bucket/large`: 8 MiB, more than the sockets hold. */
+export const large = Buffer.alloc(8 * 1024 * 1024, '0123456789');
+export async function withLarge(s3: Harness): Promise<void> {
+  await s3.send('PUT', '/bucket');
+  await s3.send('PUT', '/bucket/large', { body: large });
+}
+
+/** Waits until `condition` holds; fails after two seconds. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (condition()) return;
+    await realHost().timers.sleep(10);
+  }
+  throw new Error(`never came: ${what}`);
 }

@@ -1,4 +1,5 @@
 import { decodePayload, decodeWhole } from '../../access/index.ts';
+import { release } from '../../codec/index.ts';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Expected, Incoming } from '../../objects/index.ts';
@@ -87,12 +88,12 @@ export function takeBody(call: S3Call, maximum: number): Taken | Promise<Taken> 
   if (call.payload.kind !== 'chunked') {
     const sha256 = call.payload.kind === 'sha256' ? { sha256: Buffer.from(call.payload.hex, 'hex') } : undefined;
     return {
-      body: { stream: call.exchange.body, length },
+      body: { stream: call.exchange.body, release, length },
       expected: { ...expectedOf(digests, () => noTrailers), ...sha256 },
     };
   }
   const decoded = decodePayload(call.payload, call.exchange.body, payloadOptions(call, length));
-  return { body: { stream: decoded.stream, length }, expected: expectedOf(digests, decoded.trailers) };
+  return { body: { stream: decoded.stream, release, length }, expected: expectedOf(digests, decoded.trailers) };
 }
 
 function whole(call: S3Call, raw: Buffer, length: number, digests: AnnouncedDigests): Taken {

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { type Answer, type Harness, startHarness } from './harness.support.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
-
-let fake: FakeObjects;
-let s3: Harness;
+import { describe, it } from 'node:test';
+import { type Answer, serveFake } from './harness.support.ts';
+import { fakeObjects } from './objects.support.ts';
 
 const list = (query: Record<string, string>, bucket = 'list') => s3.send('GET', `/${bucket}`, { query });
 const prefixesOf = (answer: Answer) =>
@@ -12,17 +9,17 @@ const prefixesOf = (answer: Answer) =>
 
 const etags: Record<string, string> = {};
 
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service, { position: () => 7 });
-  await s3.send('PUT', '/list');
-  for (const key of ['a', 'b/1', 'b/2', 'c/x/1', 'c/y', 'd', 'foo+1/bar', 'quux ab/thud', '<&>'])
-    await s3.send('PUT', `/list/${key}`, { body: key });
-  for (const n of ['1', '2']) {
-    etags[n] = String((await s3.send('HEAD', `/list/b/${n}`)).headers.etag).slice(1, -1);
-  }
-});
-after(() => s3.close());
+const { s3 } = await serveFake(
+  async (s3) => {
+    await s3.send('PUT', '/list');
+    for (const key of ['a', 'b/1', 'b/2', 'c/x/1', 'c/y', 'd', 'foo+1/bar', 'quux ab/thud', '<&>'])
+      await s3.send('PUT', `/list/${key}`, { body: key });
+    for (const n of ['1', '2']) {
+      etags[n] = String((await s3.send('HEAD', `/list/b/${n}`)).headers.etag).slice(1, -1);
+    }
+  },
+  { position: () => 7 },
+);
 
 describe('ListObjects', () => {
   it('gives every element, in order', async () => {

@@ -1,4 +1,5 @@
 import { limits } from '../../limits.ts';
+import type { Page } from '../../metadata/index.ts';
 import type { S3Call } from './call.ts';
 import { invalidArgument } from './failure.ts';
 import { escapeXml, keyText } from './xml/writer.ts';
@@ -64,9 +65,30 @@ export function echoed(listing: Listing): string {
   return delimiter + (listing.url ? '<EncodingType>url</EncodingType>' : '');
 }
 
-export function prefixElement(prefix: Buffer, url: boolean): string {
-  return `<CommonPrefixes><Prefix>${keyText(prefix, url)}</Prefix></CommonPrefixes>`;
+type Prefix = { readonly prefix: Buffer };
+type Keyed = { readonly key: Buffer };
+
+/** A page of a listing of which nothing was asked for. */
+export const emptyPage = { items: [], truncated: false };
+
+/** All rows of a page as XML: items, then common prefixes; and the last of them when more follow. */
+export function pageXml<Item extends Keyed>(
+  page: Page<Item | Prefix>,
+  url: boolean,
+  row: (item: Item, url: boolean) => string,
+): { readonly rows: string; readonly last: Item | Prefix | undefined } {
+  const rows: string[] = [];
+  const prefixes: string[] = [];
+  for (const item of page.items) {
+    if ('key' in item) rows.push(row(item, url));
+    else prefixes.push(`<CommonPrefixes><Prefix>${keyText(item.prefix, url)}</Prefix></CommonPrefixes>`);
+  }
+  const last = page.truncated ? page.items.at(-1) : undefined;
+  return { rows: prefixes.length === 0 ? rows.join('') : rows.join('') + prefixes.join(''), last };
 }
+
+/** The key or common prefix after which the next page goes on. */
+export const placeOf = (last: Keyed | Prefix): Buffer => ('key' in last ? last.key : last.prefix);
 
 /** Owners as listings show them: one name for both, since there is no directory of display names. */
 export function ownerElement(tag: 'Owner' | 'Initiator', owner: string): string {

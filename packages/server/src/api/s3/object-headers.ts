@@ -18,7 +18,16 @@ export function pushVersionId(
   if (bucket.versioning !== 'off') headers.push('x-amz-version-id', versionIdText(version));
 }
 
-/** Headers of an answer to a write: what was made, where it stands in the log, and that it is encrypted (everything is). */
+/**
+ * That bytes are encrypted, where that is known: of a version by its bytes when they are one piece, else by what the server does with new
+ * ones. A server that encrypts says it of whatever is made of several pieces.
+ */
+export function pushEncryption(headers: HeaderList, call: S3Call, version?: ObjectVersion): void {
+  const sealed = version?.manifest.embedded?.sealed ?? call.service.objects.plain !== true;
+  if (sealed) headers.push('x-amz-server-side-encryption', 'AES256');
+}
+
+/** Headers of an answer to a write: what was made, where it stands in the log, and whether it is encrypted. */
 export function writtenHeaders(
   call: S3Call,
   bucket: BucketRecord,
@@ -26,7 +35,8 @@ export function writtenHeaders(
   position: number,
 ): HeaderList {
   const headers = answerHeaders(call);
-  headers.push('x-amz-server-side-encryption', 'AES256', 'x-dsom-guk', gukText(version.guk));
+  pushEncryption(headers, call, version);
+  headers.push('x-dsom-guk', gukText(version.guk));
   pushPosition(headers, position);
   pushVersionId(headers, bucket, version);
   const redundancy = call.headers['x-dsom-redundancy'];
@@ -84,11 +94,10 @@ export function readHeaders(
     etagText(version),
     'Accept-Ranges',
     'bytes',
-    'x-amz-server-side-encryption',
-    'AES256',
     'x-dsom-guk',
     gukText(version.guk),
   );
+  pushEncryption(headers, call, version);
   pushPosition(headers, position);
   const described = version.headers;
   if (described.contentType === undefined && replaced?.contentType === undefined)

@@ -1,25 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import http from 'node:http';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { realHost, type Timers } from '../../host/index.ts';
-import { type Harness, startHarness } from './harness.support.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
+import { serveFake, startHarness } from './harness.support.ts';
+import { fakeObjects } from './objects.support.ts';
 
-let fake: FakeObjects;
-let s3: Harness;
 const body = Buffer.from(Array.from({ length: 100 }, (_, i) => i));
 const md5 = createHash('md5').update(body).digest('hex');
 
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service);
-  await s3.send('PUT', '/bucket');
-});
-after(() => s3.close());
-beforeEach(() => {
-  for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
-});
+const { fake, s3 } = await serveFake();
 
 describe('PutObject and GetObject', () => {
   it('give back bytes and description', async () => {

@@ -315,6 +315,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
           md5: digestOf('MD5', bytes),
           checksum,
           compressed: false,
+          sealed: true,
           body: { inline: bytes },
         },
       };
@@ -336,6 +337,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
           md5: digestOf('MD5', bytes),
           checksum: undefined,
           compressed: false,
+          sealed: true,
           body: { inline: bytes },
         },
       };

@@ -1,44 +1,19 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { StoreError } from '../../errors.ts';
 import { manualHost, realHost } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
-import { type Harness, startHarness } from './harness.support.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
+import { large, serveFake, startHarness, until, withLarge } from './harness.support.ts';
+import { fakeObjects } from './objects.support.ts';
 
 /* What the network may do to the handler: stall, stop reading, leave; and what devices may do to a read. */
 
-let fake: FakeObjects;
-let s3: Harness;
 const { timers } = realHost();
-const large = Buffer.alloc(8 * 1024 * 1024, '0123456789');
 
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service);
-  await s3.send('PUT', '/bucket');
-  await s3.send('PUT', '/bucket/large', { body: large });
-});
-after(() => s3.close());
-beforeEach(() => {
-  for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
-  s3.telemetry.length = 0;
-  s3.logged.length = 0;
-});
-
-/** Waits until `condition` holds; fails after two seconds. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (condition()) return;
-    await timers.sleep(10);
-  }
-  assert.fail(`never came: ${what}`);
-}
-
-const _answers = (text: string) => text.match(/HTTP\/1\.1 \d{3}/g) ?? [];
+const { fake, s3 } = await serveFake(withLarge);
 
 describe('slow clients', () => {
   it('time out while their body is waited for: silence, and a byte now and then', async () => {
@@ -111,6 +86,54 @@ describe('slow clients', () => {
       manual.advance(limits.idleSendMs);
       await until(() => other.telemetry.some((row) => row.operation === 'GetObject' && row.status === 499), 'the end');
       socket.destroy();
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe('answers given at once', () => {
+  it('that nobody reads end with their connection; slow work and idle connections are not taken for that', async () => {
+    const objects = fakeObjects();
+    const other = await startHarness(objects.service, { stalledMs: 400 });
+    try {
+      await other.send('PUT', '/bucket');
+      await other.send('PUT', '/bucket/huge', {
+        body: Buffer.alloc(64 * 1024 * 1024),
+        headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+      });
+      const before = other.connections();
+      const socket = net.connect(other.port, '127.0.0.1');
+      let closed = false;
+      socket.on('error', () => undefined).on('close', () => (closed = true));
+      socket.pause();
+      socket.write(`${other.signedHead('GET', '/bucket/huge')}\r\n`);
+      await until(() => other.connections() === before + 1, 'the connection');
+      await until(() => other.connections() === before, 'its end');
+      socket.resume();
+      await until(() => closed, 'the end, as the client sees it');
+      // Four times as long as the limit, without a byte on the wire.
+      objects.faults.forbidImmediate = true;
+      objects.faults.wait = async () => {
+        delete objects.faults.wait;
+        await timers.sleep(1600);
+      };
+      const agent = new http.Agent({ keepAlive: true });
+      const slow = await other.send('GET', '/bucket/huge', { headers: { range: 'bytes=0-9' }, agent });
+      assert.equal(slow.body.length, 10);
+      await timers.sleep(1600);
+      assert.equal(Object.values(agent.freeSockets).flat().length, 1, 'it waits for the next request');
+      agent.destroy();
+      // One that stalls behind slow work is found as well.
+      objects.faults.wait = async () => {
+        delete objects.faults.wait;
+        await timers.sleep(1000);
+      };
+      const late = net.connect(other.port, '127.0.0.1').on('error', () => undefined);
+      late.pause();
+      late.write(`${other.signedHead('GET', '/bucket/huge')}\r\n`);
+      await until(() => other.telemetry.some(({ status }) => status === 499), 'the end of the answer');
+      late.destroy();
     } finally {
       await other.close();
     }

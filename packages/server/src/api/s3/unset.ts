@@ -48,6 +48,8 @@ export async function answerUnset(call: S3Call, operation: UnsetOperation): Prom
       guard: undefined,
     });
   else objects.bucket(call.bucket);
+  if (operation === 'GetBucketEncryption' && objects.plain)
+    throw new StoreError('ServerSideEncryptionConfigurationNotFoundError');
   const answer = answers[operation];
   if ('document' in answer) return answerXml(call, answer.document);
   throw new StoreError(answer.error, answer.message === undefined ? {} : { message: answer.message });

@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { digestOf } from '../../codec/index.ts';
 import { limits } from '../../limits.ts';
-import { type Harness, startHarness } from './harness.support.ts';
-import { type FakeObjects, fakeObjects } from './objects.support.ts';
+import { serveFake } from './harness.support.ts';
 
-let fake: FakeObjects;
-let s3: Harness;
 const body = Buffer.from(Array.from({ length: 100 }, (_, i) => i));
 const md5 = createHash('md5').update(body).digest('hex');
 
-before(async () => {
-  fake = fakeObjects();
-  s3 = await startHarness(fake.service);
-  await s3.send('PUT', '/bucket');
-});
-after(() => s3.close());
-beforeEach(() => {
-  for (const name of Object.keys(fake.faults)) delete fake.faults[name as keyof FakeObjects['faults']];
-});
+const { s3 } = await serveFake();
 
 describe('what is refused by name', () => {
   const put = (headers: Record<string, string>) => s3.send('PUT', '/bucket/refused', { body, headers });

@@ -21,6 +21,8 @@ export interface LaneStream {
   update(chunk: Uint8Array): Promise<void> | undefined;
   /** Once, after the last chunk. */
   digest(): Promise<Buffer>;
+  /** Bytes of the chunks given last that are still read from where they lie. */
+  readonly waiting: number;
   /** Forgets what is queued, and gives no digest. Harmless at any time. */
   abandon(): void;
 }
@@ -114,6 +116,10 @@ class Stream implements LaneStream {
   /** Whole blocks in the queue. */
   get blocks(): number {
     return Math.floor(this.#queued / blockBytes);
+  }
+
+  get waiting(): number {
+    return this.#queued;
   }
 
   update(chunk: Uint8Array): Promise<void> | undefined {

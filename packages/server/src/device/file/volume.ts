@@ -17,7 +17,7 @@ import { Pace } from './pace.ts';
 /** Largest write made on this thread, bytes. */
 const directWriteBytes = 256 * 1024;
 /** Largest read made on this thread, bytes. */
-const directReadBytes = 72 * 1024;
+const directReadBytes = 136 * 1024;
 /** A call slower than this, in ms, met the device and not the page cache. */
 const slowReadMs = 1;
 const slowWriteMs = 4;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { StoreError } from '../../errors.ts';
+import type { IndexProblem } from '../../fragments/index.ts';
 import { limits } from '../../limits.ts';
 import type { ObjectVersion, Stripe } from '../../metadata/index.ts';
 import { fragmentId } from '../address.ts';
@@ -134,6 +136,11 @@ test('checking changes nothing', async () => {
 
 type Plant = (setting: Awaited<ReturnType<typeof sound>>) => string | Promise<string>;
 
+function problem({ on }: Pick<Setting, 'on'>, kind: IndexProblem['kind']): string {
+  on(0).problems.push({ kind, where: 'slab 7', what: 'Something is wrong with it.' });
+  return `slab 7 on device ${deviceName(0)}`;
+}
+
 /** What to break for each kind of finding; answers what `where` must name. */
 const planted: Record<FindingKind, Plant> = {
   'stripe-lost': ({ on, a, replica }) => {
@@ -191,6 +198,18 @@ const planted: Record<FindingKind, Plant> = {
     await writer.seal();
     return id.toString('hex');
   },
+  'index-row': (setting) => {
+    const id = fragmentId(firstStripe(setting, setting.a).id, 1);
+    setting.on(1).damagedRows.add(id.toString('hex'));
+    // Its space is in use, and no row says by what: explained, so no finding of its own.
+    setting.on(1).problems.push({ kind: 'row', where: `fragment ${id.toString('hex')}`, what: 'It is damaged.' });
+    setting.on(1).problems.push({ kind: 'leak', where: 'slab 0', what: '4096 bytes are in use.', bytes: 4096 });
+    return `${id.toString('hex')} on device ${deviceName(1)}`;
+  },
+  'index-space': (setting) => problem(setting, 'space'),
+  'index-overlap': (setting) => problem(setting, 'overlap'),
+  'index-unprotected': (setting) => problem(setting, 'unprotected'),
+  'index-leak': (setting) => problem(setting, 'leak'),
   'pieces-missing': ({ replica }) => {
     const version = replica.versions.find(({ key }) => key.toString() === 'small pieces')?.record;
     replica.manifests.get(version?.manifest.id.toString('hex') ?? '')?.pop();
@@ -248,6 +267,26 @@ describe('finds what is planted', () => {
     replica.referenceRows.set(a.manifest.id.toString('hex'), 2);
     assert.deepEqual((await check(setting)).counts, {});
   });
+});
+
+test('a stripe whose only good copy has a damaged row is lost, and named with its object', async () => {
+  const setting = await sound();
+  const { id } = firstStripe(setting, setting.a);
+  for (const copy of [0, 1]) setting.on(copy).damagedRows.add(fragmentId(id, copy).toString('hex'));
+  const report = await check(setting);
+  assert.deepEqual(report.counts, { 'stripe-lost': 1, 'index-row': 2 });
+  assert.ok(report.findings.some(({ kind, where }) => kind === 'stripe-lost' && where.includes('photos/a version')));
+});
+
+test('an index that is too large for one snapshot is said to be unchecked; other failures end the check', async () => {
+  const setting = await sound();
+  setting.on(2).auditFails = new StoreError('ServiceUnavailable');
+  const { counts, unchecked } = await check(setting);
+  assert.deepEqual(counts, {});
+  assert.equal(unchecked.length, 1);
+  assert.match(unchecked[0] as string, new RegExp(`${deviceName(2)}.*dsom fsck --data`));
+  setting.on(2).auditFails = new Error('a broken assumption');
+  await assert.rejects(check(setting), /broken assumption/);
 });
 
 test('many findings are counted and the list is cut', async () => {

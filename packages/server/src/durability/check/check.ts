@@ -1,8 +1,9 @@
-import type { FragmentId, FragmentStore } from '../../fragments/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { FragmentId, FragmentStore, IndexAudit, IndexProblem } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { GarbageRow, GroupRecord, MetadataReader, Piece } from '../../metadata/index.ts';
-import { copyOf, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { copyOf, knownBytes, lengthOf, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import { Pace } from '../jobs/pace.ts';
 import { type JobProgress, ProgressMeter } from '../jobs/progress.ts';
@@ -21,6 +22,7 @@ import { stripesOf, walkMetadata } from './walk.ts';
  * 3. From table `stripes` back: every row that was there before was reached or is garbage.
  * 4. The reference counts of manifests against the versions and links that hold them.
  * 5. From every fragment of every device: its stripe has a row, or an intent explains it.
+ * 6. The index of each device against itself: rows are whole, no two fragments share a block, free space is what no fragment has.
  *
  * It runs beside a working server, so what changes meanwhile looks wrong for a moment: every suspicion is looked at again before it becomes a
  * finding. Marks are kept for a slice of all stripes at a time and the walk is repeated per slice, which bounds the memory whatever the
@@ -82,6 +84,8 @@ class CrossCheck {
   readonly #findings = new Findings();
   readonly #suspicions = new Suspicions(this.#findings);
   readonly #absent = new Map<string, number>();
+  /** Sentences. */
+  readonly #unchecked: string[] = [];
   /** Rows of table `stripes` that nothing seemed to reach. */
   readonly #unreached = new Map<string, StripeRow>();
   readonly #totals = {
@@ -124,12 +128,16 @@ class CrossCheck {
     const { reader } = this.#options;
     const shared = { reader, pace: this.#pace, findings: this.#findings, meter: this.#meter };
     const counted = await checkReferences({ ...shared, capacity, expected: rows });
-    await this.#checkFragments();
+    if (!counted) this.#unchecked.push('reference counts: too many objects were made by appending to copies');
+    for (const [device, store] of this.#options.stores) {
+      const damagedRows = await this.#checkFragments(device, store);
+      await this.#checkIndex(device, store, damagedRows);
+    }
     return {
       findings: this.#findings.list,
       counts: this.#findings.counts(),
       totals: this.#totals,
-      unchecked: counted ? [] : ['reference counts: too many objects were made by appending to copies'],
+      unchecked: this.#unchecked,
     };
   }
 
@@ -234,25 +242,58 @@ class CrossCheck {
     }
   }
 
-  async #checkFragments(): Promise<void> {
-    for (const [device, store] of this.#options.stores) {
-      this.#meter.phase(`fragments of ${device}`, 0);
-      let next: Buffer | undefined = Buffer.alloc(stripeIdBytes);
-      while (next) {
-        const ids: readonly FragmentId[] = store.ids(next, limits.jobPage);
-        const unowned = ids.filter((id) => !this.#isOwned(device, store, id));
-        if (unowned.length > 0) this.#explain(device, store, unowned);
-        this.#meter.advance(ids.length);
-        const last = ids.at(-1);
-        next = last && successor(last);
+  /** Resolves to how many rows are damaged. */
+  async #checkFragments(device: string, store: FragmentStore): Promise<number> {
+    this.#meter.phase(`fragments of ${device}`, 0);
+    let damaged = 0;
+    let next: Buffer | undefined = Buffer.alloc(stripeIdBytes);
+    while (next) {
+      const ids: readonly FragmentId[] = store.ids(next, limits.jobPage);
+      const unowned = ids.filter((id) => !this.#isOwned(device, store, id));
+      if (unowned.length > 0) this.#explain(device, store, unowned);
+      for (const id of ids) {
+        if (lengthOf(store, id) !== 'damaged') continue;
+        damaged += 1;
+        const what = 'The row that says where it lies is damaged: it cannot be read, and its space stays in use.';
+        this.#findings.add('index-row', `fragment ${id.toString('hex')} on device ${device}`, what);
+      }
+      this.#meter.advance(ids.length);
+      const last = ids.at(-1);
+      next = last && successor(last);
+      await this.#pace.step();
+    }
+    return damaged;
+  }
+
+  /** @param damagedRows the space of so many fragments is known to nobody, and looks like a leak */
+  async #checkIndex(device: string, store: FragmentStore, damagedRows: number): Promise<void> {
+    this.#meter.phase(`index of ${device}`, 0);
+    const audit: IndexAudit = store.audit();
+    try {
+      for (let step = audit.next(); !step.done; step = audit.next()) {
+        if (step.value) this.#addProblem(device, step.value, damagedRows);
+        this.#meter.advance(1);
         await this.#pace.step();
       }
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'ServiceUnavailable') throw error;
+      this.#unchecked.push(
+        `free space of device ${device}: its index is too large to be looked at beside a working server; run \`dsom fsck --data\` on the stopped store`,
+      );
+    } finally {
+      audit.return?.({ fragments: 0, usedBytes: 0 });
     }
+  }
+
+  #addProblem(device: string, { kind, where, what }: IndexProblem, damagedRows: number): void {
+    // Named one by one already.
+    if (kind === 'row' || (kind === 'leak' && damagedRows > 0)) return;
+    this.#findings.add(`index-${kind}`, `${where} on device ${device}`, what);
   }
 
   #isOwned(device: string, store: FragmentStore, id: FragmentId): boolean {
     this.#totals.fragments += 1;
-    this.#totals.fragmentBytes += store.length(id) ?? 0;
+    this.#totals.fragmentBytes += knownBytes(store, id);
     const owner = this.#options.reader.stripeOwner(stripeOf(id));
     if (!owner) return false;
     const group = this.#groups.byId(owner.group);
@@ -269,7 +310,7 @@ class CrossCheck {
     const intents = new Set(reader.intents().map((intent) => intent.prefix.toString('latin1')));
     for (const id of unowned) {
       if (intents.has(id.toString('latin1', 0, prefixBytes))) this.#totals.unpublished += 1;
-      else if (store.length(id) !== undefined && !reader.stripeOwner(stripeOf(id))) {
+      else if (lengthOf(store, id) !== undefined && !reader.stripeOwner(stripeOf(id))) {
         const what = 'Its stripe is not published, and no intent covers it.';
         this.#findings.add('fragment-orphan', `fragment ${id.toString('hex')} on device ${device}`, what);
       }

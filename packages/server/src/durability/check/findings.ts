@@ -12,6 +12,15 @@ export const findingKinds = {
   'fragment-length': 'Run `dsom scrub`; if it stays, restore the object from a backup.',
   'fragment-orphan': 'Nothing is lost; the space stays in use. Report this as a bug.',
   'fragment-misplaced': 'Nothing is lost; this copy is not used. It can be ignored.',
+  'index-row':
+    'Run `dsom scrub`: the fragment is written again from another copy. Without one, stop the server and run `dsom fsck --data DIR --rebuild-index DIR`.',
+  'index-space':
+    'Nothing is lost: part of the device gets no new bytes, and some cannot be freed. Stop the server and run `dsom fsck --data DIR --rebuild-index DIR`.',
+  'index-overlap': 'Stop the server and run `dsom fsck --data DIR --rebuild-index DIR`, and report this as a bug.',
+  'index-unprotected':
+    'Stop the server before it writes there: run `dsom fsck --data DIR --rebuild-index DIR`, and report this as a bug.',
+  'index-leak':
+    'Nothing is lost; the space stays in use until `dsom fsck --data DIR --rebuild-index DIR` was run with the server stopped.',
   'pieces-missing': 'The object cannot be read whole: restore it from a backup, and report this as a bug.',
   'size-mismatch': 'Read the object and compare it with its source; report this as a bug.',
   'reference-count': 'Nothing is lost yet. Keep the server from collecting (stop it) and report this as a bug.',

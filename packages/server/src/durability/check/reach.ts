@@ -11,7 +11,7 @@ import type {
   Stripe,
   UploadRecord,
 } from '../../metadata/index.ts';
-import { fragmentId } from '../address.ts';
+import { fragmentId, lengthOf } from '../address.ts';
 import type { GroupTable } from '../groups.ts';
 import type { ProgressMeter } from '../jobs/progress.ts';
 import type { Suspicion, Suspicions } from './findings.ts';
@@ -195,8 +195,10 @@ export class Reach implements Visitor {
     let reachable = 0;
     for (const [copy, device] of group.devices.entries()) {
       const store = stores.get(device);
-      const length = store?.length(fragmentId(stripe.id, copy));
+      const length = store && lengthOf(store, fragmentId(stripe.id, copy));
       if (!store || length === expected) reachable += 1;
+      // The walk over the fragments names a damaged row.
+      else if (length === 'damaged') continue;
       else if (length === undefined) {
         const what = `Copy ${copy} of stripe ${name} is not on its device; it belongs to ${where()}.`;
         bad.push({ kind: 'fragment-missing', where: `device ${device}`, what });

@@ -59,29 +59,51 @@ export async function walkMetadata(reader: WalkReader, pace: Pace, visitor: Visi
   }
 }
 
-async function walkVersions(reader: WalkReader, pace: Pace, visitor: Visitor, bucket: BucketRecord): Promise<void> {
-  let after: { readonly key: Buffer; readonly sequence: number } | undefined;
+/** What every listing within a bucket is asked with. */
+interface Query<After> {
+  readonly bucket: number;
+  readonly prefix: Buffer;
+  readonly delimiter: Buffer;
+  readonly start: Buffer;
+  readonly limit: number;
+  readonly after: After | undefined;
+}
+
+/** A page of it. */
+interface Listing<Row> {
+  readonly items: readonly (Row | { readonly prefix: Buffer })[];
+  readonly truncated: boolean;
+}
+
+/** Walks a listing of a bucket to its end, a page at a time. `visit` answers where the next page begins: behind the row just given. */
+async function walkListing<Row extends object, After extends { readonly key: Buffer }>(
+  pace: Pace,
+  bucket: BucketRecord,
+  list: (query: Query<After>) => Listing<Row>,
+  visit: (row: Row) => Promise<After>,
+): Promise<void> {
+  let after: After | undefined;
   while (true) {
-    const page = reader.listVersions({
-      bucket: bucket.id,
-      prefix: nothing,
-      delimiter: nothing,
-      start: after?.key ?? nothing,
-      limit: limits.jobPage,
-      after,
-    });
-    for (const item of page.items) {
-      if (!('record' in item)) continue;
-      after = { key: item.key, sequence: item.record.sequence };
-      visitor.listed(bucket, item);
-      const { record } = item;
-      if (record.kind !== 'object' || !isOutside(record.manifest)) continue;
-      if (!visitor.outside(bucket, record, item.key)) continue;
-      visitor.piecesDone?.(bucket, record, item.key, await walkPieces(reader, pace, visitor, bucket, record, item.key));
-    }
+    const start = after?.key ?? nothing;
+    const query = { bucket: bucket.id, prefix: nothing, delimiter: nothing, start, limit: limits.jobPage, after };
+    const page = list(query);
+    // Without a delimiter there are no common prefixes.
+    for (const row of page.items) if (!('prefix' in row)) after = await visit(row);
     if (!page.truncated || page.items.length === 0) return;
     await pace.step();
   }
+}
+
+function walkVersions(reader: WalkReader, pace: Pace, visitor: Visitor, bucket: BucketRecord): Promise<void> {
+  const list = (query: Query<{ readonly key: Buffer; readonly sequence: number }>) => reader.listVersions(query);
+  return walkListing(pace, bucket, list, async (item: ListedVersion) => {
+    const { key, record } = item;
+    visitor.listed(bucket, item);
+    const isWanted = record.kind === 'object' && isOutside(record.manifest) && visitor.outside(bucket, record, key);
+    if (isWanted)
+      visitor.piecesDone?.(bucket, record, key, await walkPieces(reader, pace, visitor, bucket, record, key));
+    return { key, sequence: record.sequence };
+  });
 }
 
 /** Resolves to how many pieces were found: fewer than the version counts when one is missing. */
@@ -116,31 +138,16 @@ function piecesFrom(reader: WalkReader, manifest: ManifestReference, first: numb
   return [];
 }
 
-async function walkUploads(reader: WalkReader, pace: Pace, visitor: Visitor, bucket: BucketRecord): Promise<void> {
-  let after: { readonly key: Buffer; readonly upload: Buffer } | undefined;
-  while (true) {
-    const page = reader.listUploads({
-      bucket: bucket.id,
-      prefix: nothing,
-      delimiter: nothing,
-      start: after?.key ?? nothing,
-      limit: limits.jobPage,
-      after,
-    });
-    for (const upload of page.items) {
-      if (!('id' in upload)) continue;
-      after = { key: upload.key, upload: upload.id };
-      visitor.upload?.(bucket, upload);
-      let number = 0;
-      while (true) {
-        const parts = reader.parts(upload.id, number, piecesPage);
-        for (const part of parts.items) visitor.part?.(bucket, upload, part);
-        number = parts.items.at(-1)?.number ?? number;
-        if (!parts.truncated) break;
-        await pace.step();
-      }
+function walkUploads(reader: WalkReader, pace: Pace, visitor: Visitor, bucket: BucketRecord): Promise<void> {
+  const list = (query: Query<{ readonly key: Buffer; readonly upload: Buffer }>) => reader.listUploads(query);
+  return walkListing(pace, bucket, list, async (upload: UploadRecord) => {
+    visitor.upload?.(bucket, upload);
+    for (let number = 0; ; ) {
+      const parts = reader.parts(upload.id, number, piecesPage);
+      for (const part of parts.items) visitor.part?.(bucket, upload, part);
+      number = parts.items.at(-1)?.number ?? number;
+      if (!parts.truncated) return { key: upload.key, upload: upload.id };
+      await pace.step();
     }
-    if (!page.truncated || page.items.length === 0) return;
-    await pace.step();
-  }
+  });
 }

@@ -83,6 +83,17 @@ test('deleted versions are freed on every device, and only they', async () => {
   assert.equal(setting.collector.progress().phase, 'idle');
 });
 
+test('garbage whose row of the index is damaged is freed like any other', async () => {
+  const setting = setUp();
+  const gone = await put(setting, 'gone', 2);
+  const [first] = stripesIn(setting, gone);
+  setting.on(0).damagedRows.add(fragmentId(first?.id as Buffer, 0).toString('hex'));
+  setting.replica.delete(gone);
+  const report = await drive(setting.host, setting.collector.run());
+  assert.deepEqual(report, { rows: 2, intents: 0, fragments: 4, bytes: 30, waiting: false });
+  assert.equal(stored(setting), 0);
+});
+
 test('garbage waits for reads that are older, and not for younger ones', async () => {
   const setting = setUp();
   const version = await put(setting, 'a');

@@ -4,7 +4,7 @@ import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
 import type { GarbageRow, IntentRecord, MetadataReader, Proposer } from '../../metadata/index.ts';
-import { copiesOn, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { copiesOn, knownBytes, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
 
@@ -120,7 +120,7 @@ class Freeing {
       const ids = choose();
       if (ids.length === 0) return true;
       let bytes = 0;
-      for (const id of ids) bytes += store.length(id) ?? 0;
+      for (const id of ids) bytes += knownBytes(store, id);
       await store.remove(ids);
       this.#touched.add(device);
       this.#tally.fragments += ids.length;

@@ -112,6 +112,18 @@ test('every flipped bit is found and repaired from the other copy', async () => 
   );
 });
 
+test('a copy whose row of the index is damaged is written again with a new one, and the pass goes on', async () => {
+  const setting = setUp();
+  const { id, bytes } = await put(setting, 150_000);
+  const other = await put(setting, 100);
+  setting.on(0).damagedRows.add(fragmentId(id, 0).toString('hex'));
+  setting.on(1).flip(fragmentId(other.id, 1), 1);
+  const scrub = await setting.scrub();
+  assert.deepEqual(summary(await drive(setting.host, scrub.run())), { ...clean, damaged: 2, repaired: 2 });
+  assert.deepEqual(setting.on(0).bytesOf(fragmentId(id, 0)), bytes);
+  assert.deepEqual(summary(await drive(setting.host, scrub.run())), clean);
+});
+
 test('missing and unreadable copies are written again; what has no good copy is listed', async () => {
   const setting = setUp();
   const missing = await put(setting, 100);

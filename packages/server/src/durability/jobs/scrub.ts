@@ -3,10 +3,11 @@ import type { Host } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
-import { checksumBytes, copyOf, fragmentId, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { checksumBytes, copyOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import { damageReason, type RepairCopy } from '../repair.ts';
 import type { DamageReport } from '../types.ts';
+import { missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
 import type { ScrubMemory, ScrubPlace } from './scrub-memory.ts';
@@ -159,7 +160,7 @@ class Pass {
     let total = 0;
     for (const [device, store] of devices) {
       await this.#each(store, start(device), async (id) => {
-        total += store.length(id) ?? 0;
+        total += knownBytes(store, id);
         this.#meter.advance(1);
       });
     }
@@ -194,8 +195,9 @@ class Pass {
   }
 
   async #verify(device: string, store: FragmentStore, id: FragmentId): Promise<void> {
-    const length = store.length(id);
+    const length = lengthOf(store, id);
     if (length === undefined) return;
+    if (length === 'damaged') return this.#bad(stripeOf(id), copyOf(id), device, 'damaged');
     try {
       for (let at = 0; at < length; at += stepBytes) {
         const end = Math.min(length, at + stepBytes);
@@ -209,7 +211,7 @@ class Pass {
       this.#pace.check();
       if (error instanceof InvariantError) throw error;
       // Removed while it was read: nothing is wrong.
-      if (store.length(id) === undefined) return;
+      if (lengthOf(store, id) === undefined) return;
       await this.#bad(stripeOf(id), copyOf(id), device, damageReason(error));
     }
   }
@@ -228,54 +230,12 @@ class Pass {
     this.#options.onDamage({ stripe, device, reason, repaired });
   }
 
-  /** Copies that published stripes should have and no device knows: they cannot be found by reading devices. */
   async #findMissing(): Promise<void> {
     this.#meter.phase('looking for missing copies', 0);
-    let next: Buffer | undefined = Buffer.alloc(stripeIdBytes);
-    while (next) {
-      const rows: ReturnType<MetadataReader['stripes']> = this.#options.reader.stripes(next, limits.jobPage);
-      const last = rows.at(-1);
-      if (!last) return;
-      const missing = rows.flatMap((row) => this.#missingOf(row.stripe, row.group));
-      if (missing.length > 0) {
-        const garbage = await this.#garbageAmong(missing.map((one) => one.stripe));
-        for (const { stripe, copy, device } of missing) {
-          if (garbage.has(stripe.toString('latin1'))) continue;
-          if (this.#options.stores.get(device)?.length(fragmentId(stripe, copy)) !== undefined) continue;
-          await this.#bad(stripe, copy, device, 'missing');
-          await this.#pace.step();
-        }
-      }
-      this.#meter.advance(rows.length);
-      next = successor(last.stripe);
-      await this.#pace.step();
-    }
-  }
-
-  #missingOf(stripe: Buffer, groupId: number): { stripe: Buffer; copy: number; device: string }[] {
-    const group = this.#groups.byId(groupId);
-    return (group?.devices ?? []).flatMap((device, copy) => {
-      const store = this.#options.stores.get(device);
-      if (!store || this.#options.healthy?.(device) === false) return [];
-      return store.length(fragmentId(stripe, copy)) === undefined ? [{ stripe, copy, device }] : [];
-    });
-  }
-
-  /** Garbage keeps its row in table `stripes` until it is collected, and loses its fragments before. */
-  async #garbageAmong(stripes: readonly Buffer[]): Promise<ReadonlySet<string>> {
-    const wanted = new Set(stripes.map((stripe) => stripe.toString('latin1')));
-    const found = new Set<string>();
-    let rows = this.#options.reader.garbage(limits.jobPage);
-    while (rows.length > 0) {
-      for (const row of rows) {
-        for (const { id } of row.stripes) {
-          const name = id.toString('latin1');
-          if (wanted.has(name)) found.add(name);
-        }
-      }
-      await this.#pace.step();
-      rows = this.#options.reader.garbage(limits.jobPage, rows.at(-1));
-    }
-    return found;
+    const { reader, stores, healthy } = this.#options;
+    const looked = (stripes: number): void => this.#meter.advance(stripes);
+    const search = { reader, groups: this.#groups, stores, healthy, pace: this.#pace, looked };
+    for await (const { stripe, copy, device } of missingCopies(search))
+      await this.#bad(stripe, copy, device, 'missing');
   }
 }

@@ -109,7 +109,9 @@ it('refuses appends while the disk is full and no segment is ready, and goes on 
   full = true;
   let refused: unknown;
   let count = 5;
+  const roomy: boolean[] = [];
   while (!refused) {
+    roomy.push(log.roomy);
     await log.append(payload(count + 1, 1000)).then(
       () => count++,
       (error) => {
@@ -120,10 +122,14 @@ it('refuses appends while the disk is full and no segment is ready, and goes on 
   assert.ok(isCode('StorageFull')(refused));
   assert.equal(log.head, count);
   assert.ok(count >= 11, 'the segment is used to its end first');
+  assert.deepEqual([roomy[0], roomy.at(-1), log.roomy], [true, false, false], 'it says so before it is at its end');
   await assert.rejects(log.append(payload(0, 1000)), isCode('StorageFull'));
   assert.equal((await log.append(payload(count + 1, 20))).position, count + 1, 'what still fits goes in');
   assert.equal((await inner.list()).includes('draft'), false);
   full = false;
+  assert.equal(log.roomy, false);
+  await turns();
+  assert.equal(log.roomy, true, 'asking looks for space again');
   assert.equal((await log.append(payload(count + 2, 1000))).position, count + 2);
   const all = await entries(log);
   assert.equal(all.length, count + 2);

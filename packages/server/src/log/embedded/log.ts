@@ -24,6 +24,8 @@ import { Waiters } from './waiters.ts';
 
 /** Bytes of one group at most, unless one entry alone is larger. */
 const groupBytes = 4 * 1024 * 1024;
+/** Larger groups get a buffer of their own. */
+const keptBytes = 512 * 1024;
 
 export interface LogLimits {
   /** Size of a segment's file. */
@@ -51,6 +53,7 @@ export class EmbeddedLog implements Log {
   readonly #segments: Segment[];
   readonly #followers = new Followers();
   readonly #waiters = new Waiters();
+  #buffer = Buffer.alloc(0);
   #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
   #head: Position;
@@ -94,6 +97,12 @@ export class EmbeddedLog implements Log {
 
   get epoch(): number {
     return this.#session.epoch;
+  }
+
+  get roomy(): boolean {
+    if (!this.#store.wanting) return true;
+    this.#store.prepare().catch(() => {});
+    return false;
   }
 
   get bytes(): number {
@@ -153,13 +162,20 @@ export class EmbeddedLog implements Log {
     this.#waiters.fail(this.#failure);
   }
 
+  /** Bytes to build a group in: one buffer for all groups of usual size, since one is written at a time. */
+  #room(bytes: number): Buffer {
+    if (bytes > keptBytes) return Buffer.allocUnsafeSlow(bytes);
+    if (bytes > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(Math.min(keptBytes, bytes * 2));
+    return this.#buffer.subarray(0, bytes);
+  }
+
   /** Throws a StoreError when nothing was written; any other error means that the file is in doubt. */
   async #write(group: readonly Waiting[]): Promise<void> {
     let bytes = 0;
     for (const { payload } of group) bytes += bytesOf(payload);
     if (this.#last.end + bytes > this.#last.size) await this.#begin();
     const segment = this.#last;
-    const buffer = Buffer.allocUnsafe(bytes);
+    const buffer = this.#room(bytes);
     const entries: LogEntry[] = [];
     const { epoch } = this.#session;
     const durable = this.#head;

@@ -16,8 +16,6 @@ const draft = 'draft';
 const sparePrefix = 'spare-';
 /** More trimmed segments than these are removed. */
 const sparesKept = 2;
-/** Size at most of a new log's first segment, and of one that is made when the disk is nearly full. */
-const smallSegmentBytes = 8 * 1024 * 1024;
 const zeros = Buffer.alloc(1024 * 1024);
 /** Filled between two syncs: a long queue of writes would stand in the way of appends. */
 const fillBytes = 8 * 1024 * 1024;
@@ -28,6 +26,7 @@ export class SegmentStore {
   /** Files of full size, but for small ones that a nearly full disk had room for; those are used first. */
   readonly #spares: { readonly name: string; readonly bytes: number }[] = [];
   #spareNumber = 0;
+  #wanting = false;
   #filling: Promise<void> | undefined;
 
   constructor(volume: Volume, segmentBytes: number) {
@@ -68,15 +67,27 @@ export class SegmentStore {
   prepare(): Promise<void> {
     if (this.#spares.length > 0) return Promise.resolve();
     this.#filling ??= this.#affordable()
-      .then(async (bytes) => void this.#spares.push({ name: await this.#makeSpare(bytes), bytes }))
+      .then(async (bytes) => {
+        this.#spares.push({ name: await this.#makeSpare(bytes), bytes });
+        this.#wanting = false;
+      })
+      .catch((error: unknown) => {
+        this.#wanting = error instanceof StoreError;
+        throw error;
+      })
       .finally(() => {
         this.#filling = undefined;
       });
     return this.#filling;
   }
 
+  /** The newest attempt to make a spare found no space, and there is none. */
+  get wanting(): boolean {
+    return this.#wanting && this.#spares.length === 0;
+  }
+
   get #smallBytes(): number {
-    return Math.min(this.#segmentBytes, smallSegmentBytes);
+    return Math.min(this.#segmentBytes, limits.logSmallSegmentBytes);
   }
 
   /** A segment of full size must not take what the KV needs to apply its entries; a small one may, because deleting needs both. */
@@ -155,7 +166,8 @@ export class SegmentStore {
    */
   async retire(segment: Segment): Promise<void> {
     // A reader that is under way keeps its bytes: then the file only loses its name.
-    const reuse = !segment.busy && segment.size === this.#segmentBytes && this.#spares.length < sparesKept;
+    const fits = segment.size === this.#segmentBytes || this.wanting;
+    const reuse = !segment.busy && fits && this.#spares.length < sparesKept;
     if (reuse) {
       const name = this.#nextSpare();
       await this.#volume.rename(segment.name, name);

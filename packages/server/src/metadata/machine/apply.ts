@@ -1,6 +1,6 @@
 import { CorruptionError } from '../../errors.ts';
 import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
-import { type counters as counterNames, counters, keys } from './keys.ts';
+import { type counters, keys } from './keys.ts';
 import { type Application, fits } from './manifests.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import type { BucketId } from './records.ts';
@@ -20,11 +20,11 @@ import { VersionRow } from './versions.ts';
  * written. The same effects over the same rows give the same rows in every replica, now and when the log is replayed.
  */
 
-const count = (app: Application, name: keyof typeof counterNames, by: number): void =>
-  app.rows.set(keys.counter(counters[name]), encodeNumber(app.view.counter(name) + by));
+const count = (app: Application, name: keyof typeof counters, by: number): void =>
+  app.tally(name, app.view.counter(name) + by);
 
-const raise = (app: Application, name: keyof typeof counterNames, above: number): void => {
-  if (app.view.counter(name) < above) app.rows.set(keys.counter(counters[name]), encodeNumber(above));
+const raise = (app: Application, name: keyof typeof counters, above: number): void => {
+  if (app.view.counter(name) < above) app.tally(name, above);
 };
 
 /** Writes a row and says whether it is new. */
@@ -69,9 +69,9 @@ function insert(app: Application, effect: VersionInsert): void {
     if (newest) {
       app.rows.set(keys.history(newest.guk, newest.sequence), newest.bytes);
       if (newest.isNull) app.rows.set(keys.nullVersion(newest.guk), encodeNumber(newest.sequence));
-    } else app.rows.set(keys.guk(row.guk), encodePlace(bucket, key));
+    } else app.rows.add(keys.guk(row.guk), encodePlace(bucket, key));
   }
-  app.rows.set(keys.object(bucket, key), effect.row);
+  app.rows.put(app.view.objectCell(app.rows, bucket, key), effect.row);
   app.count(bucket, { versions: 1, bytes: row.size, objects: live(row) - live(newest) });
   raise(app, 'sequence', row.sequence + 1);
 }

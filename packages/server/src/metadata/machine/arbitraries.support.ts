@@ -49,6 +49,7 @@ export const piece: fc.Arbitrary<Piece> = fc.record({
   md5: bytes(16),
   checksum,
   compressed: fc.boolean(),
+  sealed: fc.boolean(),
   body: fc.oneof(fc.record({ inline: blob(60) }), fc.record({ stripes: fc.array(stripe, { maxLength: 3 }) })),
 });
 

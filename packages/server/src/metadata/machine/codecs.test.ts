@@ -5,7 +5,7 @@ import { CorruptionError } from '../../errors.ts';
 import { decodeApplied, encodeApplied } from '../applied.ts';
 import { blob, bytes, headers, object, pairs, piece, text, version, whole } from './arbitraries.support.ts';
 import type { Effect } from './effects.ts';
-import { decodeEntry, encodeEffects, encodeEntry } from './entry.ts';
+import { decodeEntry, encodeEntry } from './entry.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import type { AccessKeyRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
 import * as rows from './rows.ts';
@@ -134,11 +134,7 @@ const codecs: Record<string, [fc.Arbitrary<unknown>, (value: never) => Buffer, (
   ],
   number: [whole, rows.encodeNumber, rows.decodeNumber],
   applied: [applied, encodeApplied, decodeApplied],
-  entry: [
-    fc.array(effect, { maxLength: 4 }),
-    (effects: Effect[]) => encodeEntry([encodeEffects(effects)]),
-    decodeEntry,
-  ],
+  entry: [fc.array(effect, { maxLength: 4 }), (effects: Effect[]) => encodeEntry(effects), decodeEntry],
 };
 
 /** Plain values, so that buffers compare by content. */

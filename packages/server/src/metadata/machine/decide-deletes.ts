@@ -75,8 +75,8 @@ export function decideDelete(view: View, command: Delete, stamp: Stamp): Decisio
   }
   // A key may be named twice: each item is decided on what the items before it leave behind.
   const scratch = new Overlay(view.rows);
-  const application = new Application(scratch, stamp.position);
   const seen = new View(scratch);
+  const application = new Application(scratch, stamp.position, seen);
   const effects: Effect[] = [];
   const results = items.map((item) => {
     const outcome = tryItem(seen, stamp, bucket, owner, item);

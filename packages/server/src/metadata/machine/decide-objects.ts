@@ -88,29 +88,6 @@ export function decideShare(view: View, command: Of<'object.share'>, stamp: Stam
   return { effects: [effect], reply: { type: 'version', version, replacedNull: place.replacedNull } };
 }
 
-export function decideAnnotate(view: View, command: Of<'object.annotate'>): Decision {
-  const { bucket, key } = command;
-  bucketOf(view, bucket);
-  checkKey(key);
-  const missing = command.version === undefined ? 'NoSuchKey' : 'NoSuchVersion';
-  const row = view.find(bucket, key, command.version);
-  checkGuard(command.guard, row, missing);
-  if (!row) throw new StoreError(missing);
-  const found = row.record();
-  if (found.kind === 'marker') {
-    if (command.version === undefined) throw new StoreError('NoSuchKey', { detail: { DeleteMarker: 'true' } });
-    throw new StoreError('MethodNotAllowed', { detail: { DeleteMarker: 'true' } });
-  }
-  const version: ObjectVersion = {
-    ...found,
-    tags: command.tags ?? found.tags,
-    metadata: command.metadata ?? found.metadata,
-    headers: command.headers ?? found.headers,
-  };
-  const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, row.mayHaveOlder) } as const;
-  return { effects: [effect], reply: { type: 'version', version, replacedNull: false } };
-}
-
 /** Full-object CRCs can be joined; other checksums would need the bytes. */
 function appendedChecksum(before: ObjectVersion, piece: Piece): ObjectChecksum | undefined {
   const a = before.checksum;
@@ -145,13 +122,12 @@ export function decideAppend(view: View, command: Of<'object.append'>, stamp: St
   if (command.offset !== undefined && command.offset !== (before?.size ?? 0)) {
     throw new StoreError('InvalidWriteOffset', { detail: { ObjectSize: String(before?.size ?? 0) } });
   }
-  // The piece was sealed under the key of the object that its writer saw.
-  const same = before ? command.manifest?.equals(before.manifest.id) : command.manifest === undefined;
-  if (!same) throw new StoreError('ConditionalRequestConflict');
   if (!before) {
     const { guard, owner } = command;
     return decidePut(view, { type: 'object.put', bucket, key, owner, guard, draft, pieces: [piece] }, stamp);
   }
+  // The piece was sealed under the key of the object that its writer saw. What went on since, with the same key, does no harm.
+  if (!draft.wrappedKey.equals(before.wrappedKey)) throw new StoreError('ConditionalRequestConflict');
   checkStripes(view, piece);
   const size = before.size + piece.size;
   if (size > limits.objectBytes) throw new StoreError('EntityTooLarge');

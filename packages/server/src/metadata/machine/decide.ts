@@ -1,8 +1,9 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
+import { decideAnnotate } from './decide-annotate.ts';
 import { decideDelete } from './decide-deletes.ts';
-import { decideAnnotate, decideAppend, decidePut, decideShare } from './decide-objects.ts';
+import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import { type Decision, type Stamp, withCounts } from './deciding.ts';

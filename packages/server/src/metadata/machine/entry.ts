@@ -18,6 +18,7 @@ import {
 /* The payload of a log entry: format 1, then effects, each its code and its fields, to the end. The log keeps length and checksums. */
 
 const ENTRY_FORMAT = 1;
+const FIRST_BYTES = 4096;
 
 interface Codec<E> {
   /** Never change or reuse one. */
@@ -193,22 +194,44 @@ const types: readonly (EffectType | undefined)[] = (() => {
   return byCode;
 })();
 
-/** The bytes of one proposal's effects within an entry. */
-export function encodeEffects(effects: readonly Effect[]): Buffer {
-  let rows = 0;
-  for (const effect of effects) if ('row' in effect) rows += effect.row.length;
-  const out = new ByteWriter(rows + 128);
-  for (const effect of effects) {
-    const codec = codecs[effect.type] as Codec<Effect>;
-    codec.write(out.u8(codec.code), effect);
+/** The payload of an entry, from the effects of one proposal after the other. Used again for the next entry. */
+export class EntryWriter {
+  readonly #out = new ByteWriter(FIRST_BYTES);
+
+  /** Leaves an entry without effects. */
+  begin(): void {
+    this.#out.truncate(0);
+    this.#out.u8(ENTRY_FORMAT);
   }
-  return out.finish();
+
+  get length(): number {
+    return this.#out.length;
+  }
+
+  add(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      const codec = codecs[effect.type] as Codec<Effect>;
+      codec.write(this.#out.u8(codec.code), effect);
+    }
+  }
+
+  /** Takes back what was added since the entry had this length. */
+  truncate(length: number): void {
+    this.#out.truncate(length);
+  }
+
+  /** Good until the next entry begins. */
+  payload(): Buffer {
+    return this.#out.finish();
+  }
 }
 
-const head = Buffer.from([ENTRY_FORMAT]);
-
-/** The payload of an entry, from the bytes of its proposals. */
-export const encodeEntry = (proposals: readonly Buffer[]): Buffer => Buffer.concat([head, ...proposals]);
+export function encodeEntry(effects: readonly Effect[]): Buffer {
+  const entry = new EntryWriter();
+  entry.begin();
+  entry.add(effects);
+  return entry.payload();
+}
 
 /** @throws CorruptionError at anything that is not a whole, known effect: such an entry is never skipped */
 export function decodeEntry(payload: Uint8Array): Effect[] {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeApplied, encodeApplied } from '../applied.ts';
 import type { Effect } from './effects.ts';
-import { decodeEntry, encodeEffects, encodeEntry } from './entry.ts';
+import { decodeEntry, encodeEntry } from './entry.ts';
 import { keys } from './keys.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import type { ObjectVersion, Piece, StoredBucket, UploadRecord } from './records.ts';
@@ -22,6 +22,7 @@ const inline: Piece = {
   md5: run(16, 100),
   checksum: { algorithm: 'CRC32C', type: 'FULL_OBJECT', value: run(4, 50) },
   compressed: false,
+  sealed: true,
   body: { inline: Buffer.from('hello') },
 };
 
@@ -31,6 +32,7 @@ const striped: Piece = {
   md5: run(16, 3),
   checksum: undefined,
   compressed: true,
+  sealed: true,
   body: {
     stripes: [
       { id: Buffer.concat([run(15, 20), Buffer.alloc(1)]), group: 300, length: 8_388_608, frames: [65_552, 12] },
@@ -179,7 +181,7 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
     decodeApplied,
     { position: 9, epoch: 2, hash: run(16, 0), digest: run(16, 16) },
   ],
-  entry: [() => encodeEntry(effects.map((effect) => encodeEffects([effect]))), decodeEntry, effects],
+  entry: [() => encodeEntry(effects), decodeEntry, effects],
 };
 
 const rowKeys: Record<string, Buffer> = {
@@ -229,23 +231,23 @@ const golden: Record<string, string> = {
 };
 
 const goldenKeys: Record<string, string> = {
-  object: '01000000076b',
-  history: '02000102030405060708090a0b0c0d0e0ffffffffffffffffa',
-  guk: '03000102030405060708090a0b0c0d0e0f',
-  nullVersion: '08000102030405060708090a0b0c0d0e0f',
-  bucket: '0470686f746f73',
-  bucketId: '0500000007',
-  bucketCounts: '0600000007',
-  upload: '0700000007313233343536373808000102030405060708090a0b0c0d0e0f',
-  uploadLonger: '07000000073132333435363738ff390000000000000001000102030405060708090a0b0c0d0e0f',
-  piece: '09000102030405060708090a0b0c0d0e0f00000003',
-  reference: '0a000102030405060708090a0b0c0d0e0f00000003',
-  stripe: '0b000102030405060708090a0b0c0d0e0f',
-  garbage: '0c000000000000012c00000002',
-  intent: '0d0001020304050607',
-  group: '0e00000003',
-  accessKey: '0f414b',
-  counter: '1001',
+  object: '03000000076b',
+  history: '04000102030405060708090a0b0c0d0e0ffffffffffffffffa',
+  guk: '05000102030405060708090a0b0c0d0e0f',
+  nullVersion: '09000102030405060708090a0b0c0d0e0f',
+  bucket: '0670686f746f73',
+  bucketId: '0700000007',
+  bucketCounts: '0200000007',
+  upload: '0800000007313233343536373808000102030405060708090a0b0c0d0e0f',
+  uploadLonger: '08000000073132333435363738ff390000000000000001000102030405060708090a0b0c0d0e0f',
+  piece: '0a000102030405060708090a0b0c0d0e0f00000003',
+  reference: '0b000102030405060708090a0b0c0d0e0f00000003',
+  stripe: '0c000102030405060708090a0b0c0d0e0f',
+  garbage: '0d000000000000012c00000002',
+  intent: '0e0001020304050607',
+  group: '0f00000003',
+  accessKey: '10414b',
+  counter: '0101',
   meta: '0001',
 };
 

@@ -43,8 +43,6 @@ export function checkGuard(
   const failed = (condition: string): never => {
     throw new StoreError('PreconditionFailed', { detail: { Condition: condition } });
   };
-  // The sequence is compared with whatever is there, a marker too.
-  if (guard.ifSequence !== undefined && row?.sequence !== guard.ifSequence) failed('If-Sequence');
   if (guard.ifMatch !== undefined) {
     if (!current) throw new StoreError(missing);
     if (!namesEtag(guard.ifMatch, etagText(current.etag, current.etagParts), false)) failed('If-Match');

@@ -38,7 +38,6 @@ class Appending {
       offset: before.size,
       piece,
       draft,
-      manifest: before.manifest.id,
     };
     return (await this.rig.do({ type: 'object.append', ...at }, 'version')).version;
   }
@@ -135,14 +134,21 @@ describe('manifests', () => {
   it('lean on each other only so far', async () => {
     const log = await Appending.start();
     await log.put();
-    for (let depth = 0; depth < limits.manifestLinks; depth++) {
-      await log.append(1);
+    const expected = [100];
+    for (let depth = 0; depth <= limits.manifestLinks; depth++) {
+      await log.append(depth);
       const gone = await log.append(2);
-      await log.remove(gone);
+      await log.rig.remove(log.bucket, key, gone);
+      expected.push(depth);
     }
-    await log.append(1);
-    const gone = await log.append(2);
-    await log.remove(gone);
+    audit(log.rig.kv);
+    const longest = log.rig.reader.version(log.bucket, key, undefined) as ObjectVersion;
+    assert.deepEqual(log.sizes(longest), expected.slice(0, 1000));
+    let start = 0;
+    for (const [index, size] of expected.entries()) {
+      if (size > 0) assert.deepEqual(log.rig.reader.locate(longest, start), { index, start });
+      start += size;
+    }
     await assert.rejects(
       log.append(3),
       (error: StoreError) => error.code === 'InvalidRequest' && /Rewrite/.test(error.message),
@@ -165,7 +171,6 @@ describe('manifests', () => {
         guard: undefined,
         offset: undefined,
         draft: draftOf(1, piece.md5),
-        manifest: version.manifest.id,
       };
       version = (await rig.do({ type: 'object.append', ...at, piece }, 'version')).version;
     };

@@ -1,6 +1,6 @@
 import { CorruptionError } from '../../errors.ts';
-import { keys, parse } from './keys.ts';
-import type { Rows } from './overlay.ts';
+import { type counters, keys, parse } from './keys.ts';
+import type { Overlay } from './overlay.ts';
 import { decodePieceRow, encodePieceRow, stripesOf } from './pieces.ts';
 import type { BucketCounts, BucketId, ObjectVersion, Piece } from './records.ts';
 import { decodeNumber, encodeCounts, encodeGarbage, encodeNumber, encodeStripe } from './rows.ts';
@@ -25,16 +25,23 @@ import { View } from './view.ts';
 
 /** One entry being applied. */
 export class Application {
-  readonly rows: Rows;
+  readonly rows: Overlay;
   readonly view: View;
   readonly position: number;
   /** Numbers the garbage records of this entry. */
   #ordinal = 0;
 
-  constructor(rows: Rows, position: number) {
+  /** @param view of the same rows, where somebody has one already */
+  constructor(rows: Overlay, position: number, view: View = new View(rows)) {
     this.rows = rows;
-    this.view = new View(rows);
+    this.view = view;
     this.position = position;
+  }
+
+  /** Writes a counter. */
+  tally(name: keyof typeof counters, value: number): void {
+    fits(Number.isSafeInteger(value), 'counters stay below 2^53');
+    this.rows.assign(this.view.counterCell(this.rows, name), value, encodeNumber);
   }
 
   count(bucket: BucketId, change: Partial<BucketCounts>): void {
@@ -46,7 +53,8 @@ export class Application {
       bytes: counts.bytes + (change.bytes ?? 0),
     };
     fits(next.objects >= 0 && next.versions >= 0 && next.uploads >= 0 && next.bytes >= 0, 'counts stay above zero');
-    this.rows.set(keys.bucketCounts(bucket), encodeCounts(next));
+    fits(Number.isSafeInteger(next.bytes), 'counts stay below 2^53');
+    this.rows.assign(this.view.countsCell(this.rows, bucket), next, encodeCounts);
   }
 
   /** Makes the stripes of a piece known, under the object that they are published for. */

@@ -7,13 +7,50 @@ export interface Rows extends KvReader {
   set(key: Buffer, value: Buffer | undefined): void;
 }
 
-interface Pending {
+/** One row of an overlay, in hand: rows that every command looks at are found once and then kept by whoever looks. */
+export class Cell {
   readonly key: Buffer;
   /** The row below, once it was looked at; null: not yet. */
   base: Buffer | undefined | null;
+  changed = false;
+  #bytes: Buffer | undefined;
+  /** The row as a value, and how it is written; the bytes are out of date while there is a writer. */
+  #value: unknown;
+  #write: ((value: never) => Buffer) | undefined;
+
+  constructor(key: Buffer, base: Buffer | undefined | null, bytes: Buffer | undefined) {
+    this.key = key;
+    this.base = base;
+    this.#bytes = bytes;
+  }
+
   /** The row as it will be. */
-  value: Buffer | undefined;
-  changed: boolean;
+  get bytes(): Buffer | undefined {
+    if (this.#write) {
+      this.#bytes = this.#write(this.#value as never);
+      this.#write = undefined;
+    }
+    return this.#bytes;
+  }
+
+  /** Only for the overlay, which keeps account of what has changed. */
+  replace(bytes: Buffer | undefined): void {
+    this.#bytes = bytes;
+    this.#value = undefined;
+    this.#write = undefined;
+  }
+
+  /** The row, decoded once for each of its values. Always ask with the same function. */
+  decoded<Value>(decode: (bytes: Buffer) => Value): Value | undefined {
+    if (this.#value === undefined && this.#bytes) this.#value = decode(this.#bytes);
+    return this.#value as Value | undefined;
+  }
+
+  /** The same as `replace`, put into bytes when somebody needs them. */
+  assign<Value>(value: Value, write: (value: Value) => Buffer): void {
+    this.#value = value;
+    this.#write = write;
+  }
 }
 
 /**
@@ -22,7 +59,7 @@ interface Pending {
  */
 export class Overlay implements Rows {
   readonly #base: KvReader;
-  readonly #rows = new Map<string, Pending>();
+  readonly #rows = new Map<string, Cell>();
   /** Keys of changed rows in order, by table: only for ranges. */
   readonly #ordered: (string[] | undefined)[] = [];
 
@@ -31,23 +68,56 @@ export class Overlay implements Rows {
   }
 
   get(key: Uint8Array): Buffer | undefined {
+    return this.cell(key instanceof Buffer ? key : Buffer.from(key)).bytes;
+  }
+
+  /** The row of this key, which must not change any more, for as long as the overlay lasts: whether it is there or not. */
+  cell(key: Buffer): Cell {
     const text = textOf(key);
-    const pending = this.#rows.get(text);
-    if (pending) return pending.value;
-    const value = this.#base.get(key);
-    this.#rows.set(text, { key: Buffer.from(key), base: value, value, changed: false });
-    return value;
+    const known = this.#rows.get(text);
+    if (known) return known;
+    const bytes = this.#base.get(key);
+    const cell = new Cell(key, bytes, bytes);
+    this.#rows.set(text, cell);
+    return cell;
   }
 
   set(key: Buffer, value: Buffer | undefined): void {
     const text = textOf(key);
-    const pending = this.#rows.get(text);
-    if (pending) {
-      pending.value = value;
-      if (pending.changed) return;
-      pending.changed = true;
-    } else this.#rows.set(text, { key, base: null, value, changed: true });
-    const ordered = this.#ordered[key[0]!];
+    let cell = this.#rows.get(text);
+    if (!cell) {
+      cell = new Cell(key, null, undefined);
+      this.#rows.set(text, cell);
+    }
+    cell.replace(value);
+    this.#note(cell, text);
+  }
+
+  /** A row under a key that was drawn by lot just now: nothing can be there. */
+  add(key: Buffer, value: Buffer): void {
+    const text = textOf(key);
+    const cell = this.#rows.get(text) ?? new Cell(key, undefined, undefined);
+    this.#rows.set(text, cell);
+    cell.replace(value);
+    this.#note(cell, text);
+  }
+
+  /** `set`, with the row in hand. */
+  put(cell: Cell, value: Buffer | undefined): void {
+    cell.replace(value);
+    if (!cell.changed) this.#note(cell, textOf(cell.key));
+  }
+
+  /** {@link Cell.assign}, for a row that stays. */
+  assign<Value>(cell: Cell, value: Value, write: (value: Value) => Buffer): void {
+    cell.assign(value, write);
+    if (!cell.changed) this.#note(cell, textOf(cell.key));
+  }
+
+  #note(cell: Cell, text: string): void {
+    if (cell.changed) return;
+    cell.changed = true;
+    const ordered = this.#ordered[cell.key[0]!];
     if (ordered) ordered.splice(place(ordered, text), 0, text);
   }
 
@@ -69,9 +139,9 @@ export class Overlay implements Rows {
       const text = textOf(row.key);
       for (; next < pending.length && before(pending[next]!, text) && left > 0; next++) {
         const change = this.#rows.get(pending[next]!)!;
-        if (change.value === undefined) continue;
+        if (change.bytes === undefined) continue;
         left--;
-        yield { key: change.key, value: change.value };
+        yield { key: change.key, value: change.bytes };
       }
       if (left <= 0) return;
       if (pending[next] === text) continue;
@@ -80,9 +150,9 @@ export class Overlay implements Rows {
     }
     for (; next < pending.length && left > 0; next++) {
       const change = this.#rows.get(pending[next]!)!;
-      if (change.value === undefined) continue;
+      if (change.bytes === undefined) continue;
       left--;
-      yield { key: change.key, value: change.value };
+      yield { key: change.key, value: change.bytes };
     }
   }
 
@@ -110,7 +180,7 @@ export class Overlay implements Rows {
     for (const pending of this.#rows.values()) {
       if (!pending.changed) continue;
       if (pending.base === null) pending.base = this.#base.get(pending.key);
-      const { key, base: before, value: after } = pending;
+      const { key, base: before, bytes: after } = pending;
       if (before === after || (before && after && before.equals(after))) continue;
       yield { key, before, after };
     }

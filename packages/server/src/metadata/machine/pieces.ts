@@ -15,6 +15,7 @@ const CHECKSUM = 4;
 /** MD5 and checksum are those of the version that embeds the piece. */
 const SAME_MD5 = 8;
 const SAME_CHECKSUM = 16;
+const NOT_SEALED = 32;
 
 /** What a version and its embedded piece usually have in common. */
 export interface Shared {
@@ -43,7 +44,8 @@ export function writePiece(out: ByteWriter, piece: Piece, shared?: Shared): void
       ('stripes' in piece.body ? STRIPES : 0) |
       (piece.checksum ? CHECKSUM : 0) |
       (sameMd5 ? SAME_MD5 : 0) |
-      (same ? SAME_CHECKSUM : 0),
+      (same ? SAME_CHECKSUM : 0) |
+      (piece.sealed ? 0 : NOT_SEALED),
   );
   out.raw(piece.salt).varint(piece.size);
   if (!sameMd5) out.raw(piece.md5);
@@ -75,7 +77,7 @@ function readStripe(from: ByteReader): Stripe {
 
 export function readPiece(from: ByteReader, shared?: Shared): Piece {
   const flags = from.u8();
-  if (flags >= 32) throw new CorruptionError('piece has unknown flags');
+  if (flags >= 64) throw new CorruptionError('piece has unknown flags');
   const salt = from.raw(8);
   const size = from.varint();
   if (flags & (SAME_MD5 | SAME_CHECKSUM) && !shared) throw new CorruptionError('piece borrows from no version');
@@ -87,10 +89,11 @@ export function readPiece(from: ByteReader, shared?: Shared): Piece {
     checksum = shared!.checksum;
   } else if (flags & CHECKSUM) checksum = readChecksum(from);
   const compressed = (flags & COMPRESSED) !== 0;
-  if (!(flags & STRIPES)) return { salt, size, md5, checksum, compressed, body: { inline: from.bytes() } };
+  const sealed = (flags & NOT_SEALED) === 0;
+  if (!(flags & STRIPES)) return { salt, size, md5, checksum, compressed, sealed, body: { inline: from.bytes() } };
   const stripes: Stripe[] = [];
   for (let left = count(from); left > 0; left--) stripes.push(readStripe(from));
-  return { salt, size, md5, checksum, compressed, body: { stripes } };
+  return { salt, size, md5, checksum, compressed, sealed, body: { stripes } };
 }
 
 export function encodePieceRow(row: PieceRow): Buffer {

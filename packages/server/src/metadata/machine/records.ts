@@ -66,6 +66,8 @@ export interface Piece {
   readonly checksum: ObjectChecksum | undefined;
   /** Frames hold zstd where they shrank. */
   readonly compressed: boolean;
+  /** False: frames are not encrypted, and a CRC32C stands in the place of each tag. */
+  readonly sealed: boolean;
   /** Sealed bytes of a small piece, or the stripes of a large one. */
   readonly body: { readonly inline: Buffer } | { readonly stripes: readonly Stripe[] };
 }

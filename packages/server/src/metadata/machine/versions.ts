@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, digestBytes } from '../../codec/index.ts';
+import { Arena, ByteReader, ByteWriter, digestBytes } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { checksumCode, checksumKind, ended, readHeaders, readPairs, writeHeaders, writePairs } from './fields.ts';
@@ -77,11 +77,14 @@ function readPartSizes(from: ByteReader): readonly number[] {
   return sizes;
 }
 
+/** Where rows are written until they are committed. */
+const rows = new Arena();
+
 /** @param older rows of `history` may exist below this version (meaningful in `objects` only) */
 export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
   const object = record.kind === 'object' ? record : undefined;
   const inline = object?.manifest.embedded?.body;
-  const out = new ByteWriter(256 + (inline && 'inline' in inline ? inline.inline.length : 0));
+  const out = new ByteWriter(rows.take(256 + (inline && 'inline' in inline ? inline.inline.length : 0)));
   const flags =
     (object ? (isOutside(object.manifest) ? OUTSIDE : 0) : MARKER) | (record.isNull ? NULL : 0) | (older ? OLDER : 0);
   const classCode = object ? (classCodes.get(object.storageClass) ?? 0) : 0;

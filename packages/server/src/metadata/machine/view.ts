@@ -1,6 +1,7 @@
 import type { KvReader } from '../../kv/index.ts';
 import type { VersionSelector } from '../types.ts';
 import { counters, keys, parse } from './keys.ts';
+import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
 import type {
   AccessKeyRecord,
@@ -30,16 +31,42 @@ import { VersionRow } from './versions.ts';
 
 const noCounts: BucketCounts = { objects: 0, versions: 0, uploads: 0, bytes: 0 };
 
-/** Decoded buckets that a view remembers. */
+/** Decoded buckets by name, each with the row that it was decoded from. */
+export type KnownBuckets = Map<string, { readonly row: Buffer; readonly bucket: StoredBucket }>;
+
+/** Buckets that a view remembers. */
 const BUCKETS_KEPT = 64;
 
-/** The rows as values: what `decide`, `apply` and the readers look at. One state, or as many as the KV below gives. */
+/** The cell of a row, looked for once. */
+function kept<Name>(cells: Map<Name, Cell>, name: Name, overlay: Overlay, keyOf: (name: Name) => Buffer): Cell {
+  let cell = cells.get(name);
+  if (!cell) {
+    if (cells.size >= BUCKETS_KEPT) cells.clear();
+    cell = overlay.cell(keyOf(name));
+    cells.set(name, cell);
+  }
+  return cell;
+}
+
+/**
+ * The rows as values: what `decide`, `apply` and the readers look at. One state, or as many as the KV below gives. Over an overlay it keeps
+ * the rows in hand that every command needs: bucket, counts, counters, and the object that it looked at last.
+ */
 export class View {
   readonly rows: KvReader;
-  readonly #buckets = new Map<string, { readonly row: Buffer; readonly bucket: StoredBucket }>();
+  readonly #overlay: Overlay | undefined;
+  readonly #buckets: KnownBuckets;
+  readonly #names = new Map<BucketId, Cell>();
+  readonly #named = new Map<string, Cell>();
+  readonly #counts = new Map<BucketId, Cell>();
+  readonly #counters: (Cell | undefined)[] = [];
+  #object: { readonly bucket: BucketId; readonly key: Buffer; readonly cell: Cell } | undefined;
 
-  constructor(rows: KvReader) {
+  /** @param buckets what earlier views of rows like these have decoded */
+  constructor(rows: KvReader, buckets: KnownBuckets = new Map()) {
     this.rows = rows;
+    this.#buckets = buckets;
+    this.#overlay = rows instanceof Overlay ? rows : undefined;
   }
 
   #decoded<Value>(key: Buffer, decode: (bytes: Buffer) => Value): Value | undefined {
@@ -48,18 +75,31 @@ export class View {
   }
 
   counter(name: keyof typeof counters): number {
-    return this.#decoded(keys.counter(counters[name]), decodeNumber) ?? 0;
+    const value = this.#overlay
+      ? this.counterCell(this.#overlay, name).decoded(decodeNumber)
+      : this.#decoded(keys.counter(counters[name]), decodeNumber);
+    return value ?? 0;
+  }
+
+  counterCell(overlay: Overlay, name: keyof typeof counters): Cell {
+    return (this.#counters[counters[name]] ??= overlay.cell(keys.counter(counters[name])));
   }
 
   bucket(id: BucketId): StoredBucket | undefined {
-    const name = this.rows.get(keys.bucketId(id));
-    return name && this.bucketNamed(name.toString());
+    const name = this.#overlay
+      ? kept(this.#names, id, this.#overlay, keys.bucketId).decoded(String)
+      : this.#decoded(keys.bucketId(id), String);
+    return name === undefined ? undefined : this.bucketNamed(name);
   }
 
   bucketNamed(name: string): StoredBucket | undefined {
-    const row = this.rows.get(keys.bucket(name));
-    if (!row) return undefined;
-    // Read for every object and hardly ever changed: comparing is cheaper than decoding.
+    if (!this.#overlay) return this.#decoded(keys.bucket(name), (row) => this.#bucketOf(name, row));
+    const cell = kept(this.#named, name, this.#overlay, keys.bucket);
+    return cell.decoded((row) => this.#bucketOf(name, row));
+  }
+
+  /** Read for every object and hardly ever changed: comparing is cheaper than decoding. */
+  #bucketOf(name: string, row: Buffer): StoredBucket {
     const known = this.#buckets.get(name);
     if (known && (known.row === row || known.row.equals(row))) return known.bucket;
     const bucket = decodeBucket(row);
@@ -69,13 +109,30 @@ export class View {
   }
 
   counts(id: BucketId): BucketCounts {
-    return this.#decoded(keys.bucketCounts(id), decodeCounts) ?? noCounts;
+    const counts = this.#overlay
+      ? this.countsCell(this.#overlay, id).decoded(decodeCounts)
+      : this.#decoded(keys.bucketCounts(id), decodeCounts);
+    return counts ?? noCounts;
+  }
+
+  countsCell(overlay: Overlay, id: BucketId): Cell {
+    return kept(this.#counts, id, overlay, keys.bucketCounts);
   }
 
   /** Newest version or marker of a key. */
   newest(bucket: BucketId, key: Buffer): VersionRow | undefined {
-    const bytes = this.rows.get(keys.object(bucket, key));
+    const bytes = this.#overlay
+      ? this.objectCell(this.#overlay, bucket, key).bytes
+      : this.rows.get(keys.object(bucket, key));
     return bytes && new VersionRow(bytes);
+  }
+
+  objectCell(overlay: Overlay, bucket: BucketId, key: Buffer): Cell {
+    // Deciding and applying look at the same object, named by the same buffer.
+    if (this.#object?.key !== key || this.#object.bucket !== bucket) {
+      this.#object = { bucket, key, cell: overlay.cell(keys.object(bucket, key)) };
+    }
+    return this.#object.cell;
   }
 
   older(guk: Buffer, sequence: number): VersionRow | undefined {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
+import type { ListedObject, ListedVersion, Page } from '../../../metadata/index.ts';
 import { versionIdText } from '../../../objects/index.ts';
 import { type RestCall, type Route, route } from '../route.ts';
 import { listedObjectJson, listedObjectShape, listedVersionJson, listedVersionShape } from '../shapes.ts';
@@ -33,6 +34,26 @@ function decodeNext(text: string): readonly [string, string | undefined] {
   }
 }
 
+type Prefix = { readonly prefix: Buffer };
+
+/** A page as JSON wants it: items and common prefixes apart, and where the next page goes on. */
+function split<Item extends { readonly key: Buffer }, Shown>(
+  found: Page<Item | Prefix>,
+  show: (item: Item) => Shown,
+  versionOf: (item: Item) => string | undefined,
+): { readonly items: Shown[]; readonly prefixes: string[]; readonly next?: string } {
+  const items: Shown[] = [];
+  const prefixes: string[] = [];
+  for (const item of found.items) {
+    if ('key' in item) items.push(show(item));
+    else prefixes.push(item.prefix.toString('utf8'));
+  }
+  const last = found.truncated ? found.items.at(-1) : undefined;
+  if (!last) return { items, prefixes };
+  const next = 'key' in last ? ([last.key, versionOf(last)] as const) : ([last.prefix, undefined] as const);
+  return { items, prefixes, next: encodeNext([next[0].toString('utf8'), next[1]]) };
+}
+
 export const listingRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -60,18 +81,12 @@ export const listingRoutes: readonly Route[] = [
         after: bytes(from === undefined ? after : decodeNext(from)[0]),
         limit,
       });
-      const objects: z.input<typeof listedObjectShape>[] = [];
-      const prefixes: string[] = [];
-      for (const item of found.items) {
-        if ('prefix' in item) prefixes.push(item.prefix.toString('utf8'));
-        else objects.push(listedObjectJson(item));
-      }
-      const last = found.items.at(-1);
-      const next =
-        found.truncated && last
-          ? encodeNext([('prefix' in last ? last.prefix : last.key).toString('utf8'), undefined])
-          : undefined;
-      call.json(200, { objects, prefixes, ...(next !== undefined && { next }) }, call.headers(position));
+      const { items: objects, ...rest } = split<ListedObject, ReturnType<typeof listedObjectJson>>(
+        found,
+        listedObjectJson,
+        () => undefined,
+      );
+      call.json(200, { objects, ...rest }, call.headers(position));
     },
   }),
   route({
@@ -102,22 +117,12 @@ export const listingRoutes: readonly Route[] = [
         versionMarker,
         limit,
       });
-      const versions: z.input<typeof listedVersionShape>[] = [];
-      const prefixes: string[] = [];
-      for (const item of found.items) {
-        if ('prefix' in item) prefixes.push(item.prefix.toString('utf8'));
-        else versions.push(listedVersionJson(item));
-      }
-      const last = found.items.at(-1);
-      const next =
-        found.truncated && last
-          ? encodeNext(
-              'prefix' in last
-                ? [last.prefix.toString('utf8'), undefined]
-                : [last.key.toString('utf8'), versionIdText(last.record)],
-            )
-          : undefined;
-      call.json(200, { versions, prefixes, ...(next !== undefined && { next }) }, call.headers(position));
+      const { items: versions, ...rest } = split<ListedVersion, ReturnType<typeof listedVersionJson>>(
+        found,
+        listedVersionJson,
+        ({ record }) => versionIdText(record),
+      );
+      call.json(200, { versions, ...rest }, call.headers(position));
     },
   }),
 ];

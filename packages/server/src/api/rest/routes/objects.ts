@@ -5,9 +5,9 @@ import { limits } from '../../../limits.ts';
 import { type PutRequest, parseGuk, versionIdText } from '../../../objects/index.ts';
 import { incoming } from '../body.ts';
 import { guardOf, keyBytes } from '../conditions.ts';
-import { describing, objectHeaders, redundancyOf, sliceOf, wireHeaders } from '../objects.ts';
+import { changeOf, describing, lowerNames, objectHeaders, redundancyOf, sliceOf, wireHeaders } from '../objects.ts';
 import { type RestCall, type Route, route } from '../route.ts';
-import { headersShape, objectJson, objectShape } from '../shapes.ts';
+import { headersShape, metadataName, objectJson, objectShape, patchShape } from '../shapes.ts';
 
 const path = 'v1/buckets/{bucket}/objects/{key...}';
 const versionQuery = z.strictObject({ versionId: z.string().min(1).optional() });
@@ -32,10 +32,10 @@ async function read(call: RestCall<z.output<typeof versionQuery>, undefined>): P
 }
 
 /** What PUT and append are given alike. */
-function writeOf(call: RestCall): PutRequest {
+async function writeOf(call: RestCall): Promise<PutRequest> {
   const key = keyOf(call);
   return {
-    ...incoming(call.exchange, call.payload, limits.singlePutBytes),
+    ...(await incoming(call.exchange, call.payload, limits.singlePutBytes)),
     ...describing(call),
     bucket: bucketOf(call),
     key,
@@ -52,13 +52,14 @@ export const objectRoutes: readonly Route[] = [
     method: 'PUT',
     path,
     id: 'putObject',
-    summary: 'Stores an object, or a new version of it. Metadata in x-dsom-metadata-NAME headers',
+    summary:
+      'Stores an object, or a new version of it. Metadata in x-dsom-metadata-NAME headers, tags as URL query in x-dsom-tags',
     kind: 'write',
     query: z.strictObject({}),
     body: 'bytes',
     answer: { status: 200, body: objectShape },
     async run(call) {
-      const request = writeOf(call);
+      const request = await writeOf(call);
       const { version, position } = await call.service.objects.put(request);
       call.json(200, objectJson(request.bucket, request.key, version), call.headers(position));
     },
@@ -109,29 +110,22 @@ export const objectRoutes: readonly Route[] = [
     method: 'PATCH',
     path,
     id: 'patchObject',
-    summary: 'Changes metadata, headers or tags without touching the bytes; atomic',
+    summary:
+      'Changes metadata, headers or tags without touching the bytes, as a JSON merge patch (RFC 7396): null removes a name, or all of them; atomic',
     kind: 'write',
     query: versionQuery,
-    body: z.strictObject({
-      metadata: z.record(z.string(), z.string().nullable()).optional(),
-      headers: headersShape.optional(),
-      tags: z.record(z.string(), z.string()).optional(),
-    }),
+    body: patchShape,
+    bodyType: 'application/merge-patch+json',
     answer: { status: 200, body: objectShape },
     async run(call) {
       const key = keyOf(call);
-      const { metadata, headers, tags } = call.body;
       const { version, position } = await call.service.objects.patch({
         bucket: bucketOf(call),
         key,
         owner: call.owner,
         versionId: call.query.versionId,
         guard: guardOf(call),
-        ...(metadata !== undefined && { metadata }),
-        ...(headers !== undefined && {
-          headers: wireHeaders(headers),
-        }),
-        ...(tags !== undefined && { tags: Object.entries(tags) }),
+        ...changeOf(call.body),
       });
       call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
     },
@@ -147,7 +141,7 @@ export const objectRoutes: readonly Route[] = [
     body: 'bytes',
     answer: { status: 200, body: objectShape },
     async run(call) {
-      const request = writeOf(call);
+      const request = await writeOf(call);
       const { version, position } = await call.service.objects.append({ ...request, offset: call.query.offset });
       call.json(200, objectJson(request.bucket, request.key, version), call.headers(position));
     },
@@ -162,7 +156,7 @@ export const objectRoutes: readonly Route[] = [
     body: z.strictObject({
       source: copySource,
       key: z.string(),
-      metadata: z.record(z.string(), z.string()).optional(),
+      metadata: z.record(metadataName, z.string()).optional(),
       tags: z.record(z.string(), z.string()).optional(),
       headers: headersShape.optional(),
     }),
@@ -180,7 +174,7 @@ export const objectRoutes: readonly Route[] = [
         guard: guardOf(call),
         storageClass: 'STANDARD',
         checksumAlgorithm: undefined,
-        ...(metadata !== undefined && { metadata: Object.entries(metadata) }),
+        ...(metadata !== undefined && { metadata: Object.entries(lowerNames(metadata)) }),
         ...(tags !== undefined && { tags: Object.entries(tags) }),
         ...(headers !== undefined && {
           headers: wireHeaders(headers),

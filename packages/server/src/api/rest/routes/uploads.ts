@@ -88,7 +88,7 @@ export const uploadRoutes: readonly Route[] = [
       const number = Number(call.path['number']);
       if (!Number.isInteger(number) || number < 1 || number > limits.parts)
         throw new StoreError('InvalidArgument', { message: `A part number is 1 to ${limits.parts}.` });
-      const { body, expected } = incoming(call.exchange, call.payload, limits.partBytesMax);
+      const { body, expected } = await incoming(call.exchange, call.payload, limits.partBytesMax);
       const part = await call.service.objects.putPart({
         bucket: bucketOf(call),
         key: keyBytes(call.query.key),

@@ -2,7 +2,16 @@ import type { UploadRecord } from '../../../metadata/index.ts';
 import { uploadIdText } from '../../../objects/index.ts';
 import { isoDate } from '../../http/dates.ts';
 import { answerXml, type S3Call } from '../call.ts';
-import { bytesOfParameter, echoed, keyElement, listingOf, ownerElement, prefixElement } from '../listing.ts';
+import {
+  bytesOfParameter,
+  echoed,
+  emptyPage,
+  keyElement,
+  listingOf,
+  ownerElement,
+  pageXml,
+  placeOf,
+} from '../listing.ts';
 import { element, keyText, s3Document } from '../xml/writer.ts';
 
 function row(upload: UploadRecord, url: boolean): string {
@@ -21,27 +30,16 @@ export function listMultipartUploads(call: S3Call): void {
   objects.bucket(call.bucket);
   const page =
     limit === 0
-      ? { items: [], truncated: false }
+      ? emptyPage
       : objects.listUploads({ bucket: call.bucket, prefix, delimiter, after: keyMarker, uploadIdMarker, limit });
-  const rows: string[] = [];
-  const prefixes: string[] = [];
-  for (const item of page.items) {
-    if ('prefix' in item) prefixes.push(prefixElement(item.prefix, url));
-    else rows.push(row(item, url));
-  }
-  let next = '';
-  const last = page.items.at(-1);
-  if (page.truncated && last) {
-    next =
-      'prefix' in last
-        ? `${keyElement('NextKeyMarker', last.prefix, url)}<NextUploadIdMarker/>`
-        : keyElement('NextKeyMarker', last.key, url) + element('NextUploadIdMarker', uploadIdText(last.id));
-  }
+  const { rows, last } = pageXml<UploadRecord>(page, url, row);
+  const id = last && 'id' in last ? uploadIdText(last.id) : '';
+  const next = last ? keyElement('NextKeyMarker', placeOf(last), url) + element('NextUploadIdMarker', id) : '';
   answerXml(
     call,
     s3Document(
       'ListMultipartUploadsResult',
-      `${element('Bucket', call.bucket)}${keyElement('KeyMarker', keyMarker, url)}${element('UploadIdMarker', uploadIdMarker ?? '')}${next}${keyElement('Prefix', prefix, url)}${echoed(listing)}<MaxUploads>${limit}</MaxUploads><IsTruncated>${page.truncated}</IsTruncated>${rows.join('')}${prefixes.join('')}`,
+      `${element('Bucket', call.bucket)}${keyElement('KeyMarker', keyMarker, url)}${element('UploadIdMarker', uploadIdMarker ?? '')}${next}${keyElement('Prefix', prefix, url)}${echoed(listing)}<MaxUploads>${limit}</MaxUploads><IsTruncated>${page.truncated}</IsTruncated>${rows}`,
     ),
   );
 }

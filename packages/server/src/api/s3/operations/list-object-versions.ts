@@ -3,7 +3,16 @@ import { versionIdText } from '../../../objects/index.ts';
 import { isoDate } from '../../http/dates.ts';
 import { answerXml, type S3Call } from '../call.ts';
 import { invalidArgument } from '../failure.ts';
-import { bytesOfParameter, echoed, keyElement, listingOf, ownerElement, prefixElement } from '../listing.ts';
+import {
+  bytesOfParameter,
+  echoed,
+  emptyPage,
+  keyElement,
+  listingOf,
+  ownerElement,
+  pageXml,
+  placeOf,
+} from '../listing.ts';
 import { element, keyText, s3Document } from '../xml/writer.ts';
 
 function row({ key, record, isLatest }: ListedVersion, url: boolean): string {
@@ -34,27 +43,16 @@ export function listObjectVersions(call: S3Call): void {
   objects.bucket(call.bucket);
   const page =
     limit === 0
-      ? { items: [], truncated: false }
+      ? emptyPage
       : objects.listVersions({ bucket: call.bucket, prefix, delimiter, after: keyMarker, versionMarker, limit });
-  const rows: string[] = [];
-  const prefixes: string[] = [];
-  for (const item of page.items) {
-    if ('prefix' in item) prefixes.push(prefixElement(item.prefix, url));
-    else rows.push(row(item, url));
-  }
-  let next = '';
-  const last = page.items.at(-1);
-  if (page.truncated && last) {
-    next =
-      'prefix' in last
-        ? keyElement('NextKeyMarker', last.prefix, url)
-        : keyElement('NextKeyMarker', last.key, url) + element('NextVersionIdMarker', versionIdText(last.record));
-  }
+  const { rows, last } = pageXml<ListedVersion>(page, url, row);
+  const id = last && 'record' in last ? element('NextVersionIdMarker', versionIdText(last.record)) : '';
+  const next = last ? keyElement('NextKeyMarker', placeOf(last), url) + id : '';
   answerXml(
     call,
     s3Document(
       'ListVersionsResult',
-      `${element('Name', call.bucket)}${keyElement('Prefix', prefix, url)}${keyElement('KeyMarker', keyMarker, url)}${element('VersionIdMarker', versionMarker ?? '')}${next}<MaxKeys>${limit}</MaxKeys>${echoed(listing)}<IsTruncated>${page.truncated}</IsTruncated>${rows.join('')}${prefixes.join('')}`,
+      `${element('Name', call.bucket)}${keyElement('Prefix', prefix, url)}${keyElement('KeyMarker', keyMarker, url)}${element('VersionIdMarker', versionMarker ?? '')}${next}<MaxKeys>${limit}</MaxKeys>${echoed(listing)}<IsTruncated>${page.truncated}</IsTruncated>${rows}`,
     ),
   );
 }

@@ -1,7 +1,8 @@
+import type { ListedObject } from '../../../metadata/index.ts';
 import { answerHeaders, answerXml, type S3Call } from '../call.ts';
 import { invalidArgument } from '../failure.ts';
-import { pageXml } from '../listed-object.ts';
-import { bytesOfParameter, echoed, keyElement, listingOf } from '../listing.ts';
+import { contents } from '../listed-object.ts';
+import { bytesOfParameter, echoed, emptyPage, keyElement, listingOf, pageXml, placeOf } from '../listing.ts';
 import { pushPosition } from '../position.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
@@ -32,12 +33,9 @@ export function listObjectsV2(call: S3Call): void {
   const owner = call.query.get('fetch-owner')?.toLowerCase() === 'true';
   const { objects } = call.service;
   const bucket = objects.bucket(call.bucket);
-  const page =
-    limit === 0
-      ? { items: [], truncated: false }
-      : objects.list({ bucket: call.bucket, prefix, delimiter, after, limit });
-  const { rows, last } = pageXml(page.items, listing, owner);
-  const next = page.truncated && last ? element('NextContinuationToken', tokenOf(last)) : '';
+  const page = limit === 0 ? emptyPage : objects.list({ bucket: call.bucket, prefix, delimiter, after, limit });
+  const { rows, last } = pageXml<ListedObject>(page, url, (object) => contents(object, url, owner));
+  const next = last ? element('NextContinuationToken', tokenOf(placeOf(last))) : '';
   const start = startAfter.length > 0 ? keyElement('StartAfter', startAfter, url) : '';
   const headers = answerHeaders(call);
   headers.push('x-amz-bucket-region', bucket.region);

@@ -1,6 +1,7 @@
+import type { ListedObject } from '../../../metadata/index.ts';
 import { answerHeaders, answerXml, type S3Call } from '../call.ts';
-import { pageXml } from '../listed-object.ts';
-import { bytesOfParameter, echoed, keyElement, listingOf } from '../listing.ts';
+import { contents } from '../listed-object.ts';
+import { bytesOfParameter, echoed, emptyPage, keyElement, listingOf, pageXml, placeOf } from '../listing.ts';
 import { pushPosition } from '../position.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
@@ -10,13 +11,10 @@ export function listObjects(call: S3Call): void {
   const marker = bytesOfParameter(call, 'marker');
   const { objects } = call.service;
   const bucket = objects.bucket(call.bucket);
-  const page =
-    limit === 0
-      ? { items: [], truncated: false }
-      : objects.list({ bucket: call.bucket, prefix, delimiter, after: marker, limit });
-  const { rows, last } = pageXml(page.items, listing, true);
+  const page = limit === 0 ? emptyPage : objects.list({ bucket: call.bucket, prefix, delimiter, after: marker, limit });
+  const { rows, last } = pageXml<ListedObject>(page, url, (object) => contents(object, url, true));
   // Without a delimiter the last key of the page is the next marker, so AWS leaves it out.
-  const next = page.truncated && delimiter.length > 0 && last ? keyElement('NextMarker', last, url) : '';
+  const next = delimiter.length > 0 && last ? keyElement('NextMarker', placeOf(last), url) : '';
   const headers = answerHeaders(call);
   headers.push('x-amz-bucket-region', bucket.region);
   if (call.service.position) pushPosition(headers, call.service.position());

@@ -31,12 +31,13 @@ export function listParts(call: S3Call): void {
   const after = markerOf(call);
   const { objects } = call.service;
   const { upload, page } = objects.listParts(call.bucket, call.key, uploadId, after, limit);
-  const last = page.items.at(-1)?.number ?? after;
+  // AWS sends a marker with the last page, too (0, when it is empty), with which its own SDK for JavaScript begins anew and never ends.
+  const next = page.truncated ? (page.items.at(-1)?.number ?? after) : undefined;
   answerXml(
     call,
     s3Document(
       'ListPartsResult',
-      `${element('Bucket', call.bucket)}${keyElement('Key', call.key, urlEncoded(call))}${element('UploadId', uploadId)}${ownerElement('Initiator', upload.owner)}${ownerElement('Owner', upload.owner)}${element('StorageClass', upload.storageClass)}<PartNumberMarker>${after}</PartNumberMarker><NextPartNumberMarker>${last}</NextPartNumberMarker><MaxParts>${limit}</MaxParts><IsTruncated>${page.truncated}</IsTruncated>${element('ChecksumAlgorithm', upload.checksumAlgorithm)}${element('ChecksumType', upload.checksumType)}${page.items.map(row).join('')}`,
+      `${element('Bucket', call.bucket)}${keyElement('Key', call.key, urlEncoded(call))}${element('UploadId', uploadId)}${ownerElement('Initiator', upload.owner)}${ownerElement('Owner', upload.owner)}${element('StorageClass', upload.storageClass)}<PartNumberMarker>${after}</PartNumberMarker>${element('NextPartNumberMarker', next)}<MaxParts>${limit}</MaxParts><IsTruncated>${page.truncated}</IsTruncated>${element('ChecksumAlgorithm', upload.checksumAlgorithm)}${element('ChecksumType', upload.checksumType)}${page.items.map(row).join('')}`,
     ),
   );
 }

@@ -6,6 +6,7 @@ import { checksumElements, storedChecksumText } from '../checksums.ts';
 import { copying, copySourceOf } from '../copy-source.ts';
 import { invalidArgument } from '../failure.ts';
 import { partEtag, uploadIdOf } from '../multipart.ts';
+import { pushEncryption } from '../object-headers.ts';
 import { partNumberOf } from '../representation.ts';
 import { screenWrite } from '../screen.ts';
 import { element, s3Document } from '../xml/writer.ts';
@@ -30,7 +31,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
     call.service.objects.copyPart({ bucket: call.bucket, key: call.key, uploadId, number, source, slice }),
   );
   const headers = answerHeaders(call);
-  headers.push('x-amz-server-side-encryption', 'AES256');
+  pushEncryption(headers, call);
   if (source.versionId !== undefined || !copied.source.isNull)
     headers.push('x-amz-copy-source-version-id', versionIdText(copied.source));
   const { checksum } = copied.part.piece;

@@ -1,0 +1,110 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileVolume } from '../device/index.ts';
+import { realHost } from '../host/index.ts';
+import { KeyringError, openKeyring } from '../keys/index.ts';
+import { ConfigError } from './config.ts';
+import { type FoundDirectories, lookAtDirectories } from './directories.ts';
+import { asideFolder, indexFolder } from './sites.ts';
+
+/** One thing that was looked at. */
+export interface Examined {
+  readonly test: string;
+  readonly outcome: 'ok' | 'warning' | 'failed';
+  readonly detail: string;
+  readonly advice?: string;
+}
+
+/**
+ * Looks at the data directories of a store for what keeps a server from starting, or makes its next start a long one. Opens nothing for writing, and
+ * may look while a server runs.
+ */
+export async function* examineDirectories(data: readonly string[]): AsyncGenerator<Examined> {
+  let found: FoundDirectories;
+  try {
+    found = lookAtDirectories(data);
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    yield { test: 'directories', outcome: 'failed', detail: cause.message };
+    return;
+  }
+  const { store, known } = found;
+  if (store === undefined) {
+    const detail = `no store is in ${known.map(({ directory }) => directory).join(', ')}`;
+    yield {
+      test: 'directories',
+      outcome: 'failed',
+      detail,
+      advice: 'Give the directories that the server is started with.',
+    };
+    return;
+  }
+  yield { test: 'directories', outcome: 'ok', detail: `${known.length} of store ${store}` };
+  yield await examineKeyring(found);
+  for (const { directory, identity } of known) {
+    if (identity) yield* examineDevice(directory);
+    else
+      yield {
+        test: 'device',
+        outcome: 'warning',
+        detail: `${directory} is empty`,
+        advice: 'The next start adds it to the store. Is the right disk mounted?',
+      };
+  }
+}
+
+async function examineKeyring({ primaryPath, keyring: expected }: FoundDirectories): Promise<Examined> {
+  const folder = path.join(primaryPath, 'keys');
+  const test = 'keyring';
+  try {
+    if (!existsSync(folder))
+      throw new KeyringError(`There is no ${folder}. Put your backup of keys/keyring back and start again.`);
+    const volume = fileVolume(folder);
+    const keyring = await openKeyring({
+      volume,
+      host: realHost(),
+      create: false,
+      ...(expected !== undefined && { expected }),
+    });
+    const { fingerprint } = keyring;
+    const detail = `${keyring.identity}, ${Number.parseInt(fingerprint, 10)} ${fingerprint.startsWith('1-') ? 'key' : 'keys'}`;
+    if (expected !== undefined) return { test, outcome: 'ok', detail: `${detail}: the one of this store` };
+    const advice = 'The next start tries it on what the store holds, and remembers it.';
+    return {
+      test,
+      outcome: 'warning',
+      detail: `${detail}; the store does not say yet which keyring is its own`,
+      advice,
+    };
+  } catch (cause) {
+    if (!(cause instanceof KeyringError)) throw cause;
+    return { test, outcome: 'failed', detail: cause.message };
+  }
+}
+
+function* examineDevice(directory: string): Generator<Examined> {
+  const folder = path.join(directory, 'device');
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const slabs = names.filter((name) => name.startsWith('slab-'));
+  if (!names.includes('identity')) {
+    const detail = slabs.length > 0 ? `${folder} has slabs and no identity file` : `there is no device in ${folder}`;
+    const advice =
+      slabs.length > 0 ? 'Restore device/identity from a backup.' : 'Mount the right disk, or restore the directory.';
+    yield { test: 'device', outcome: 'failed', detail, advice };
+    return;
+  }
+  const bytes = slabs.reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
+  yield { test: 'device', outcome: 'ok', detail: `${folder}, ${slabs.length} slabs` };
+  const index = indexFolder(folder);
+  const files = existsSync(index) ? readdirSync(index) : [];
+  const missing = ['data.mdb', 'checkpoint'].filter((name) => !files.includes(name));
+  if (missing.length > 0 && slabs.length > 0) {
+    const advice = `The next start makes it anew from the slabs: it reads all of them (${(bytes / 1024 ** 3).toFixed(1)} GiB) before it serves. One from a backup is older than the slabs, and no help.`;
+    yield { test: 'index', outcome: 'warning', detail: `${index}: ${missing.join(' and ')} missing`, advice };
+  } else yield { test: 'index', outcome: 'ok', detail: index };
+  const aside = asideFolder(index);
+  if (existsSync(aside)) {
+    const advice = 'Delete it once `dsom fsck` finds nothing.';
+    yield { test: 'index', outcome: 'warning', detail: `one that could not be used was put aside as ${aside}`, advice };
+  }
+}

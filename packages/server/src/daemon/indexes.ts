@@ -1,0 +1,118 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { CorruptionError } from '../errors.ts';
+import {
+  type FragmentId,
+  IndexDamaged,
+  type OpenFragmentOwner,
+  openFragmentOwner,
+  type RebuildProgress,
+  type RebuildReport,
+} from '../fragments/index.ts';
+import type { Host } from '../host/index.ts';
+import { type Kv, openKv } from '../kv/index.ts';
+import { ConfigError } from './config.ts';
+import { asideFolder, type DeviceSite, indexFolder, openSite } from './sites.ts';
+
+/*
+ * The fragment index of a device. It is derived: what it says stands in the headers of the fragments too, and which of them are published
+ * stands in the metadata. So an index that is gone or that cannot be read stops no start: it is put aside and made anew from the slabs,
+ * which takes one reading of the device, and is told loudly. An index of another device, or of another version of the program, is refused:
+ * there somebody has to look.
+ */
+
+/** What happens to an index, for the operator. */
+export type IndexEvent = { readonly device: string } & (
+  | { readonly state: 'put aside'; readonly reason: string; readonly kept: string }
+  | ({ readonly state: 'searching' } & RebuildProgress)
+  | ({ readonly state: 'rebuilt' } & RebuildReport)
+);
+
+export interface IndexOptions {
+  readonly host: Host;
+  /** Whether a published stripe needs this fragment. */
+  readonly owned: (id: FragmentId) => boolean;
+  /** Make it anew although it can be read. */
+  readonly rebuild: boolean;
+  readonly onIndex: (event: IndexEvent) => void;
+}
+
+export interface OpenIndex {
+  readonly owner: OpenFragmentOwner;
+  /** Checkpoints and closes the owner, the index and the device. */
+  close(): Promise<void>;
+}
+
+function putAside(site: DeviceSite, reason: string, onIndex: IndexOptions['onIndex']): void {
+  const folder = indexFolder(site.folder);
+  if (!existsSync(folder)) return;
+  const kept = asideFolder(folder);
+  rmSync(kept, { recursive: true, force: true });
+  renameSync(folder, kept);
+  const parent = openSync(path.dirname(folder), 'r');
+  try {
+    fsyncSync(parent);
+  } finally {
+    closeSync(parent);
+  }
+  onIndex({ device: site.identity.device, state: 'put aside', reason, kept });
+}
+
+/**
+ * Opens the fragments of a device for this process; makes a lost index anew.
+ * @throws ConfigError when the index is not this device's, or not of this version
+ */
+export async function openIndex(site: DeviceSite, options: IndexOptions): Promise<OpenIndex> {
+  const { host, owned, onIndex } = options;
+  const { device: identity } = site.identity;
+  const folder = indexFolder(site.folder);
+  if (options.rebuild) putAside(site, 'it shall be made anew', onIndex);
+  const device = await openSite(site, host);
+  const open = async (): Promise<OpenIndex> => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    let kv: Kv;
+    try {
+      kv = await openKv({ directory: folder, host });
+    } catch (cause) {
+      throw cause instanceof CorruptionError ? new IndexDamaged(cause.message, { cause }) : cause;
+    }
+    try {
+      const onProgress = (progress: RebuildProgress) => onIndex({ device: identity, state: 'searching', ...progress });
+      const owner = await openFragmentOwner({ device, kv, host, rebuild: { owned, onProgress } });
+      const { rebuilt } = owner.recovery;
+      if (rebuilt) onIndex({ device: identity, state: 'rebuilt', ...rebuilt });
+      return {
+        owner,
+        async close() {
+          await owner.close();
+          await kv.close();
+          await device.close();
+        },
+      };
+    } catch (cause) {
+      await kv.close().catch(() => {});
+      throw cause;
+    }
+  };
+  try {
+    return await open().catch((cause: unknown) => {
+      if (!(cause instanceof IndexDamaged)) throw cause;
+      putAside(site, cause.message, onIndex);
+      return open();
+    });
+  } catch (cause) {
+    await device.close().catch(() => {});
+    if (!(cause instanceof CorruptionError)) throw cause;
+    throw new ConfigError(`the fragments in ${site.folder} cannot be opened: ${cause.message}`, { cause });
+  }
+}
+
+/** What an operator should know of an index that was made anew, as a sentence. */
+export function rebuiltText(device: string, { fragments, damaged, unreadableBytes }: RebuildReport): string {
+  const bad = [
+    ...(damaged > 0 ? [`${damaged} of them have damaged bytes`] : []),
+    ...(unreadableBytes > 0 ? [`${unreadableBytes} bytes of the device could not be read`] : []),
+  ];
+  const found = `the index of device ${device} was lost and has been made anew from its slabs: ${fragments} fragments`;
+  return `${[found, ...bad].join(', ')}; \`dsom scrub\` and \`dsom fsck\` tell whether any is missing`;
+}

@@ -1,0 +1,138 @@
+import type { FragmentStore } from '../../fragments/index.ts';
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
+import { fragmentId, lengthOf } from '../address.ts';
+import { GroupTable } from '../groups.ts';
+import type { RepairCopy } from '../repair.ts';
+import { missingCopies } from './missing.ts';
+import { Pace } from './pace.ts';
+import { type JobProgress, ProgressMeter } from './progress.ts';
+
+/*
+ * Writes the copies that stripes were published without, because a device was not there or failed while they were written.
+ *
+ * Two sources. Writers tell of every copy that they leave out: those wait in a bounded queue and are written as soon as the version is
+ * published and the device takes bytes. And the table of stripes is looked through once after the start, for a device that was away comes
+ * back with a start: each copy that its device does not know is written. The same is done when the queue ran over or a copy stayed unwritten.
+ * Looking is cheap (a row and an index look-up per copy, no byte of data), so nothing has to be remembered over a restart, and what was
+ * lost in another way, an index made anew for example, is found too.
+ *
+ * Rejected: a note in the log per copy (more entries just when a device is gone), and leaving it to the scrub (days).
+ */
+
+export interface MendOptions {
+  readonly reader: Pick<MetadataReader, 'stripes' | 'garbage' | 'stripeOwner'>;
+  readonly groups: () => readonly GroupRecord[];
+  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly host: Host;
+  readonly repair: RepairCopy;
+  /** Absent: every device answers. */
+  readonly healthy?: (device: string) => boolean;
+}
+
+export interface MendTotals {
+  /** Copies written since the start. */
+  readonly mended: number;
+  /** Copies known to be missing on devices that are here: those in the queue, and those that the last look could not write. */
+  readonly waiting: number;
+  /** Whether the stripes have been looked through since something may have been missed. */
+  readonly complete: boolean;
+}
+
+export interface Mender {
+  /** A stripe was sealed without this copy. */
+  missed(stripe: Buffer, group: number, copy: number): void;
+  /** Writes what can be written now. @throws the signal's reason, when it was cancelled */
+  run(signal?: AbortSignal): Promise<void>;
+  progress(): JobProgress;
+  totals(): MendTotals;
+}
+
+interface Waiting {
+  readonly stripe: Buffer;
+  readonly group: number;
+  readonly copy: number;
+  /** Runs that found it unpublished or could not write it. */
+  tries: number;
+}
+
+export function createMender(options: MendOptions): Mender {
+  const { reader, stores, host, repair } = options;
+  const groups = new GroupTable(options.groups, host.clock);
+  const meter = new ProgressMeter(host.clock);
+  const queue = new Map<string, Waiting>();
+  let mended = 0;
+  /** The table of stripes is to be looked through, not before this time. */
+  let lookAt: number | undefined = host.clock.monotonic();
+  /** Left by the last look. */
+  let unwritten = 0;
+
+  const lookAgain = (): void => {
+    lookAt ??= host.clock.monotonic() + limits.mendAgainMs;
+  };
+
+  const workOff = async (pace: Pace): Promise<void> => {
+    meter.phase('queue', queue.size);
+    for (const [name, one] of queue) {
+      await pace.step();
+      meter.advance(1);
+      const group = groups.byId(one.group);
+      const device = group?.devices[one.copy];
+      const store = device === undefined ? undefined : stores.get(device);
+      if (!group || !device || !store || options.healthy?.(device) === false) {
+        // It comes back with a start, and the stripes are looked through then.
+        queue.delete(name);
+      } else if (lengthOf(store, fragmentId(one.stripe, one.copy)) !== undefined) queue.delete(name);
+      else if (await repair(one.stripe, group, one.copy, 'unreadable')) {
+        queue.delete(name);
+        mended += 1;
+      } else if (++one.tries >= limits.mendTries) {
+        queue.delete(name);
+        // A large upload may be published long after its first stripes were sealed. What nobody published is the collector's.
+        lookAgain();
+      }
+    }
+  };
+
+  const look = async (pace: Pace): Promise<void> => {
+    meter.phase('looking for missing copies', 0);
+    lookAt = undefined;
+    let failed = 0;
+    try {
+      const looked = (stripes: number): void => meter.advance(stripes);
+      const search = { reader, groups, stores, healthy: options.healthy, pace, looked };
+      for await (const { stripe, group, copy } of missingCopies(search)) {
+        if (await repair(stripe, group, copy, 'unreadable')) mended += 1;
+        else if (reader.stripeOwner(stripe)) failed += 1;
+      }
+    } catch (error) {
+      lookAgain();
+      throw error;
+    }
+    unwritten = failed;
+    if (failed > 0) lookAgain();
+  };
+
+  return {
+    missed(stripe, group, copy) {
+      if (queue.size >= limits.mendQueue) return lookAgain();
+      const name = fragmentId(stripe, copy).toString('latin1');
+      if (!queue.has(name)) queue.set(name, { stripe, group, copy, tries: 0 });
+    },
+    async run(signal) {
+      const due = lookAt !== undefined && host.clock.monotonic() >= lookAt;
+      if (queue.size === 0 && !due) return;
+      const pace = new Pace(host, { signal });
+      meter.start();
+      try {
+        await workOff(pace);
+        if (due) await look(pace);
+      } finally {
+        meter.end();
+      }
+    },
+    progress: () => meter.snapshot(),
+    totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined }),
+  };
+}

@@ -1,0 +1,133 @@
+import type { Device } from '../device/index.ts';
+import type { Kv } from '../kv/index.ts';
+import { limits } from '../limits.ts';
+import { blockBytes, blocksOf, firstBlock } from './geometry.ts';
+import { decodeHeader, headerBytesAt } from './header.ts';
+import { encodeFragment, fragmentKey } from './rows.ts';
+import { Draft, type Space } from './space.ts';
+import type { FragmentId, FragmentRecord, RebuildReport } from './types.ts';
+import { readAll, walk } from './walk.ts';
+
+/*
+ * Makes an index anew from the slabs, when it was lost or cannot be believed: every fragment carries a header that describes it.
+ *
+ * Slabs also hold headers of fragments that were removed, for freed space keeps its bytes until it is used again. A header alone therefore proves
+ * nothing: whoever knows which fragments are published (`owned`) is asked about each. Of a fragment that was written twice on this device (a repair)
+ * both headers may be there; they have the same bytes, and the first one whose every byte fits its checksums is taken. Only where none does, one that
+ * is damaged is taken, if no other fragment needs its space: its other blocks can still be read, and a repair has something to replace.
+ *
+ * Everything else is free space afterwards: fragments of PUTs that never ended, and removed ones. Rows that the index still has are kept, so a
+ * search that was cut short goes on where it was.
+ *
+ * Rejected: reading headers only (a few percent of the bytes): a header whose data was overwritten since could hide a live fragment inside.
+ */
+
+export interface RebuildOptions {
+  /** Whether a published stripe needs this fragment. Final: nothing is published while the index is rebuilt. */
+  readonly owned: (id: FragmentId) => boolean;
+  /** Called after each slab. */
+  readonly onProgress?: (progress: RebuildProgress) => void;
+}
+
+/** How far a rebuilding is. */
+export interface RebuildProgress {
+  readonly slabs: number;
+  readonly slabsInAll: number;
+  readonly fragments: number;
+}
+
+/** Rows on their way into the index, many to a commit; the KV is flushed often enough to use its space again. */
+class Rows {
+  readonly #kv: Kv;
+  readonly #space: Space;
+  #records: FragmentRecord[] = [];
+  readonly #waiting = new Set<string>();
+  count = 0;
+
+  constructor(kv: Kv, space: Space) {
+    this.#kv = kv;
+    this.#space = space;
+  }
+
+  has(id: FragmentId): boolean {
+    return this.#waiting.has(id.toString('latin1')) || this.#kv.get(fragmentKey(id)) !== undefined;
+  }
+
+  async add(record: FragmentRecord): Promise<void> {
+    this.#records.push(record);
+    this.#waiting.add(record.id.toString('latin1'));
+    this.count++;
+    if (this.#records.length >= limits.jobPage) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#records.length === 0) return;
+    const draft = new Draft(this.#space);
+    const rows = this.#records.map((record): readonly [Buffer, Buffer] => {
+      draft.use(record.extent);
+      const key = fragmentKey(record.id);
+      return [key, encodeFragment(key, record)];
+    });
+    this.#kv.commit([...rows, ...draft.rows()]);
+    draft.apply();
+    this.#space.trim();
+    this.#records = [];
+    this.#waiting.clear();
+    if (this.#kv.statistics().pendingBytes >= limits.checkpointPendingBytes) await this.#kv.checkpoint();
+  }
+}
+
+/** Adds the rows of all owned fragments that the slabs hold and the index has not. Not durable yet. */
+export async function rebuildIndex(
+  device: Device,
+  kv: Kv,
+  space: Space,
+  { owned, onProgress }: RebuildOptions,
+): Promise<RebuildReport> {
+  const { geometry } = space;
+  const slabs = await device.slabs();
+  const rows = new Rows(kv, space);
+  const met = { torn: 0, unreadableBytes: 0, readBytes: 0 };
+  /** Addresses of owned fragments with damaged bytes: a number each. */
+  const damaged: number[] = [];
+  for (const [index, slab] of slabs.entries()) {
+    while (space.slabs.length <= slab) space.addSlab();
+    const start = firstBlock(geometry, slab) * blockBytes;
+    const run = { address: slab * geometry.slabBytes + start, length: geometry.slabBytes - start };
+    await walk(device, space, { nonce: undefined, runs: [run] }, met, {
+      wanted: ({ id }) => owned(id) && !rows.has(id),
+      async found(record) {
+        await rows.add(record);
+        return true;
+      },
+      torn: ({ extent }) => void damaged.push(extent.address),
+    });
+    await rows.flush();
+    if (met.readBytes > 0) onProgress?.({ slabs: index + 1, slabsInAll: slabs.length, fragments: rows.count });
+  }
+  const whole = rows.count;
+  for (const address of damaged) {
+    const record = await headerAt(device, space, address);
+    if (!record || rows.has(record.id)) continue;
+    const range = blocksOf(geometry, record.extent);
+    if (space.nextUsed(range) < range.to) continue;
+    await rows.add(record);
+    await rows.flush();
+  }
+  return {
+    fragments: rows.count,
+    damaged: rows.count - whole,
+    readBytes: met.readBytes,
+    unreadableBytes: met.unreadableBytes,
+  };
+}
+
+async function headerAt(device: Device, space: Space, address: number): Promise<FragmentRecord | undefined> {
+  const met = { unreadableBytes: 0 };
+  const block = Buffer.allocUnsafe(blockBytes);
+  if (!(await readAll(device, block, address, met))) return undefined;
+  const headerBytes = headerBytesAt(block);
+  if (headerBytes === undefined) return undefined;
+  const header = Buffer.allocUnsafe(headerBytes);
+  return (await readAll(device, header, address, met)) ? decodeHeader(space.geometry, header, address) : undefined;
+}

@@ -1,0 +1,43 @@
+import { StoreError } from '../../errors.ts';
+import type { Command } from '../types.ts';
+import { insertion, placeFor } from './decide-objects.ts';
+import { bucketOf, checkKey, type Decision, type Stamp, versionOf } from './deciding.ts';
+import { described } from './descriptions.ts';
+import { checkGuard } from './guards.ts';
+import type { ObjectVersion } from './records.ts';
+import { encodeVersion, isOutside, type VersionRow } from './versions.ts';
+import type { View } from './view.ts';
+
+type Annotate = Extract<Command, { type: 'object.annotate' }>;
+
+/** A marker says nothing that could change. */
+function objectOf(row: VersionRow | undefined, version: Annotate['version']): ObjectVersion {
+  if (!row) throw new StoreError(version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
+  const found = row.record();
+  if (found.kind === 'object') return found;
+  throw new StoreError(version === undefined ? 'NoSuchKey' : 'MethodNotAllowed', { detail: { DeleteMarker: 'true' } });
+}
+
+/**
+ * The change is worked out here, over the version as it is now: so two of the same moment are both kept, without trying again.
+ */
+export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Decision {
+  const { bucket, key, change } = command;
+  if (command.renew !== undefined) {
+    const place = placeFor(view, stamp, { ...command, owner: command.renew });
+    const before = objectOf(place.newest, undefined);
+    const version = versionOf(place.identity, { ...before, ...described(before, change) }, before.manifest);
+    const shares = isOutside(before.manifest);
+    const effect = insertion(command, place, version, shares ? 'share' : 'new', shares ? before.manifest.pieces : 0);
+    return { effects: [effect], reply: { type: 'version', version, replacedNull: place.replacedNull } };
+  }
+  bucketOf(view, bucket);
+  checkKey(key);
+  const row = view.find(bucket, key, command.version);
+  checkGuard(command.guard, row, command.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
+  const before = objectOf(row, command.version);
+  const version: ObjectVersion = { ...before, ...described(before, change) };
+  const older = row?.mayHaveOlder === true;
+  const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, older) } as const;
+  return { effects: [effect], reply: { type: 'version', version, replacedNull: false } };
+}
