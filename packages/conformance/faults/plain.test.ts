@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { pathOf, send } from '../src/request.ts';
 import { credentials, type Server, startServer } from '../src/server.ts';
-import { dsom, fsck, metric, scratch } from './process.support.ts';
+import { bearer, dsom, fsck, metric, scratch } from './process.support.ts';
 
 const sizes = [100, 4096, 5000, 70_000, 9 << 20];
 /** Found only where the bytes lie open; random around it, so that nothing shrinks. */
@@ -87,6 +87,16 @@ test('encrypted by default, plain when told; each store reads both, and damage o
   await restart();
   await fill('sealed again');
   assert.deepEqual([await claim('sealed again/70000'), await claim('plain/70000')], ['AES256', undefined]);
+  // What is made of several pieces is said to be encrypted when all of them are.
+  for (const under of ['sealed', 'plain']) {
+    const key = `${under}/70000`;
+    const line = bodyOf(5000);
+    const url = `${server.endpoint}/-/v1/buckets/plain/objects/${encodeURIComponent(key)}?append`;
+    const answer = await fetch(url, { method: 'POST', headers: { authorization: bearer }, body: line });
+    assert.equal(answer.status, 200, await answer.text());
+    contents.set(key, Buffer.concat([contents.get(key) as Buffer, line]));
+  }
+  assert.deepEqual([await claim('sealed/70000'), await claim('plain/70000')], ['AES256', undefined]);
   await allRight();
   assert.deepEqual((await fsck(server.endpoint)).counts, {});
 

@@ -282,7 +282,7 @@ async function version(): Promise<void> {
   const copies = (count: number, connections: number) =>
     load(dsom, { operation: 'copy', count, connections, keys: 1, prefix: 'big/' });
   // The KV's file first grows to what it needs between two checkpoints, whatever is stored; then it only grows by rows.
-  const many = 10_000;
+  const many = 50_000;
   await copies(many, 32);
   const before = diskUsage(data, filesBelow(data).filter(keeps));
   await copies(many, 32);

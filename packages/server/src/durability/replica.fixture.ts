@@ -167,6 +167,7 @@ export class Replica {
         id: manifest,
         pieces: pieces.length,
         embedded: pieces.length === 1 && only && 'inline' in only.body ? only : undefined,
+        sealed: true,
       },
       partSizes: [],
     };

@@ -32,7 +32,8 @@ export function wholeReply(command: Command, reply: ShortReply): Reply {
   if (reply.type !== 'put') return reply;
   if (command.type !== 'object.put') throw new Error('only a put is answered in short');
   const { type: _, manifest: id, pieces, embedded, replacedNull, ...identity } = reply;
-  const manifest = { id, pieces, embedded: embedded ? command.pieces[0] : undefined };
+  const sealed = command.pieces.every((piece) => piece.sealed);
+  const manifest = { id, pieces, embedded: embedded ? command.pieces[0] : undefined, sealed };
   const version = versionOf({ ...identity, owner: command.owner }, command.draft, manifest);
   return { type: 'version', version, replacedNull };
 }

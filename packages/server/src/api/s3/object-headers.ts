@@ -18,12 +18,9 @@ export function pushVersionId(
   if (bucket.versioning !== 'off') headers.push('x-amz-version-id', versionIdText(version));
 }
 
-/**
- * That bytes are encrypted, where that is known: of a version by its bytes when they are one piece, else by what the server does with new
- * ones. A server that encrypts says it of whatever is made of several pieces.
- */
+/** That all bytes of a version are encrypted, or, without one, that those of a new one would be. */
 export function pushEncryption(headers: HeaderList, call: S3Call, version?: ObjectVersion): void {
-  const sealed = version?.manifest.embedded?.sealed ?? call.service.objects.plain !== true;
+  const sealed = version?.manifest.sealed ?? call.service.objects.plain !== true;
   if (sealed) headers.push('x-amz-server-side-encryption', 'AES256');
 }
 

@@ -128,6 +128,6 @@ export const plainVersion = (bytes: Buffer): ObjectVersion => ({
   tags: [],
   checksum: undefined,
   wrappedKey: zeros,
-  manifest: { id: zeros, pieces: 1, embedded: undefined },
+  manifest: { id: zeros, pieces: 1, embedded: undefined, sealed: true },
   partSizes: [],
 });

@@ -78,8 +78,8 @@ export const object: fc.Arbitrary<ObjectVersion> = fc
     checksum,
     wrappedKey: blob(60),
     manifest: fc.oneof(
-      fc.record({ id: bytes(16), pieces: fc.nat(10_000), embedded: fc.constant(undefined) }),
-      fc.record({ id: bytes(16), pieces: fc.constant(1), embedded: piece }),
+      fc.record({ id: bytes(16), pieces: fc.nat(10_000), embedded: fc.constant(undefined), sealed: fc.boolean() }),
+      fc.record({ id: bytes(16), pieces: fc.constant(1), embedded: piece, sealed: fc.constant(true) }),
     ),
     partSizes: fc.array(fc.constantFrom(1, 5, 5, 5, 2 ** 40), { maxLength: 8 }),
   })
@@ -87,11 +87,10 @@ export const object: fc.Arbitrary<ObjectVersion> = fc
     // Now and then the embedded piece has what the version has, which is stored once.
     fc.constantFrom(true, false).map((same) => {
       const { embedded } = made.manifest;
-      if (!same || !embedded) return made;
-      return {
-        ...made,
-        manifest: { ...made.manifest, embedded: { ...embedded, md5: made.etag, checksum: made.checksum } },
-      };
+      if (!embedded) return made;
+      const { sealed } = embedded;
+      const shared = same ? { ...embedded, md5: made.etag, checksum: made.checksum } : embedded;
+      return { ...made, manifest: { ...made.manifest, embedded: shared, sealed } };
     }),
   );
 

@@ -166,7 +166,8 @@ function appendTo(
   };
   const add = (manifest: Buffer): ManifestReference => {
     write(manifest, pieces, before.size, piece, true, place.identity.modifiedMs);
-    return { id: manifest, pieces: pieces + 1, embedded: undefined };
+    const sealed = before.manifest.sealed && piece.sealed;
+    return { id: manifest, pieces: pieces + 1, embedded: undefined, sealed };
   };
   if (embedded && stripesOf(embedded).length === 0) {
     write(fresh, 0, 0, embedded, false, before.modifiedMs);

@@ -139,7 +139,8 @@ export function decideComplete(view: View, command: Completion, stamp: Stamp): D
   }
   if (size > limits.objectBytes) throw new StoreError('EntityTooLarge');
   const only = pieces.length === 1 && isEmbeddable(pieces[0]!) ? pieces[0] : undefined;
-  const manifest: ManifestReference = { id, pieces: pieces.length, embedded: only };
+  const sealed = pieces.every((piece) => piece.sealed);
+  const manifest: ManifestReference = { id, pieces: pieces.length, embedded: only, sealed };
   const { storageClass, headers, metadata, tags, wrappedKey } = upload;
   const { etag, checksum } = command;
   const about = { storageClass, headers, metadata, tags, wrappedKey, etag, checksum };

@@ -163,12 +163,12 @@ export function newManifest(
   const [only] = pieces;
   invariant(only, 'an object has at least one piece');
   const id = manifestIdOf(identity.sequence, identity.nonce);
-  if (pieces.length === 1 && isEmbeddable(only)) return { id, pieces: 1, embedded: only };
+  if (pieces.length === 1 && isEmbeddable(only)) return { id, pieces: 1, embedded: only, sealed: only.sealed };
   let start = 0;
   for (const [index, piece] of pieces.entries()) {
     const row = encodePieceRow({ kind: 'piece', modifiedMs: identity.modifiedMs, start, piece });
     effects.push({ type: 'piece.write', manifest: id, index, ...place, publish: true, row });
     start += piece.size;
   }
-  return { id, pieces: pieces.length, embedded: undefined };
+  return { id, pieces: pieces.length, embedded: undefined, sealed: pieces.every((piece) => piece.sealed) };
 }

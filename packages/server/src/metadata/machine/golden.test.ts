@@ -58,7 +58,12 @@ const object: ObjectVersion = {
   tags: [['k', 'v']],
   checksum: inline.checksum,
   wrappedKey: run(6, 70),
-  manifest: { id: Buffer.concat([Buffer.from('000000012a05f200', 'hex'), run(8, 60)]), pieces: 1, embedded: inline },
+  manifest: {
+    id: Buffer.concat([Buffer.from('000000012a05f200', 'hex'), run(8, 60)]),
+    pieces: 1,
+    embedded: inline,
+    sealed: true,
+  },
   partSizes: [],
 };
 
@@ -69,7 +74,7 @@ const assembled: ObjectVersion = {
   size: 20,
   storageClass: 'COLD',
   checksum: { algorithm: 'SHA256', type: 'COMPOSITE', value: run(32, 0) },
-  manifest: { id: run(16, 90), pieces: 4, embedded: undefined },
+  manifest: { id: run(16, 90), pieces: 4, embedded: undefined, sealed: true },
   partSizes: [6, 6, 6, 2],
 };
 

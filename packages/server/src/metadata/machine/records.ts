@@ -81,6 +81,8 @@ export interface ManifestReference {
   readonly id: Buffer;
   readonly pieces: number;
   readonly embedded: Piece | undefined;
+  /** Every piece is encrypted. */
+  readonly sealed: boolean;
 }
 
 /** Fields that the client gives and gets back unchanged. Absent ones are not stored. */

@@ -26,6 +26,7 @@ const FLAGS = MARKER | NULL | OLDER | OUTSIDE;
 
 const EMBEDDED = 1;
 const OWN_ID = 2;
+const NOT_SEALED = 4;
 
 /** Codes of the storage classes that S3 names; 0 means that the name follows the owner. Append only. */
 const classes = [
@@ -106,9 +107,9 @@ export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
   writeHeaders(out, object.headers);
   writePairs(out, object.metadata);
   writePairs(out, object.tags);
-  const { id, pieces, embedded } = object.manifest;
+  const { id, pieces, embedded, sealed } = object.manifest;
   const ownId = id.equals(manifestIdOf(object.sequence, object.nonce));
-  out.u8((embedded ? EMBEDDED : 0) | (ownId ? OWN_ID : 0));
+  out.u8((embedded ? EMBEDDED : sealed ? 0 : NOT_SEALED) | (ownId ? OWN_ID : 0));
   if (!ownId) out.raw(id);
   writePartSizes(out, object.partSizes);
   if (embedded) writePiece(out, embedded, { md5: object.etag, checksum: object.checksum });
@@ -237,11 +238,17 @@ function readManifest(
   checksum: ObjectChecksum | undefined,
 ): Pick<ObjectVersion, 'manifest' | 'partSizes'> {
   const flags = from.u8();
-  if (flags > 3) throw new CorruptionError('manifest has unknown flags');
+  const whole = (flags & EMBEDDED) !== 0;
+  // What is embedded says itself whether it is sealed.
+  if (flags > 7 || (whole && flags & NOT_SEALED)) throw new CorruptionError('manifest has unknown flags');
   const id = flags & OWN_ID ? manifestIdOf(sequence, nonce) : from.raw(16);
   const partSizes = readPartSizes(from);
-  if (!(flags & EMBEDDED)) return { manifest: { id, pieces: from.varint(), embedded: undefined }, partSizes };
-  return { manifest: { id, pieces: 1, embedded: readPiece(from, { md5, checksum }) }, partSizes };
+  if (!whole) {
+    const sealed = (flags & NOT_SEALED) === 0;
+    return { manifest: { id, pieces: from.varint(), embedded: undefined, sealed }, partSizes };
+  }
+  const embedded = readPiece(from, { md5, checksum });
+  return { manifest: { id, pieces: 1, embedded, sealed: embedded.sealed }, partSizes };
 }
 
 export const decodeVersion = (bytes: Buffer): VersionRecord => new VersionRow(bytes).record();
