@@ -171,3 +171,21 @@ test('garbage is not mended, and a run can be cancelled', async () => {
   await setting.run();
   assert.equal(setting.second(stripe.id), undefined);
 });
+
+test('what is missing counts as unknown until the look after a start has ended, not only until it began', async () => {
+  const setting = setUp();
+  setting.away.add(deviceName(1));
+  const stripes = [await setting.write(), await setting.write()];
+  for (const { publish } of stripes) publish();
+  setting.away.clear();
+  const { stripes: rows } = setting.replica.reader;
+  const seen: boolean[] = [];
+  setting.replica.reader.stripes = (start, limit) => {
+    seen.push(setting.mender().totals().complete);
+    return rows.call(setting.replica.reader, start, limit);
+  };
+  setting.restart();
+  await setting.run();
+  assert.ok(seen.length > 0 && seen.every((complete) => !complete), 'while it looks');
+  assert.deepEqual(setting.mender().totals(), { mended: 2, waiting: 0, complete: true });
+});

@@ -65,6 +65,8 @@ export function createMender(options: MendOptions): Mender {
   let mended = 0;
   /** The table of stripes is to be looked through, not before this time. */
   let lookAt: number | undefined = host.clock.monotonic();
+  /** Whether a look is under way: what it will find is not known before its end. */
+  let looking = false;
   /** Left by the last look. */
   let unwritten = 0;
 
@@ -98,6 +100,7 @@ export function createMender(options: MendOptions): Mender {
   const look = async (pace: Pace): Promise<void> => {
     meter.phase('looking for missing copies', 0);
     lookAt = undefined;
+    looking = true;
     let failed = 0;
     try {
       const looked = (stripes: number): void => meter.advance(stripes);
@@ -109,6 +112,8 @@ export function createMender(options: MendOptions): Mender {
     } catch (error) {
       lookAgain();
       throw error;
+    } finally {
+      looking = false;
     }
     unwritten = failed;
     if (failed > 0) lookAgain();
@@ -133,6 +138,6 @@ export function createMender(options: MendOptions): Mender {
       }
     },
     progress: () => meter.snapshot(),
-    totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined }),
+    totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined && !looking }),
   };
 }
