@@ -8,10 +8,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathOf, send } from '../src/request.ts';
-import { credentials } from '../src/server.ts';
+import { bin, credentials } from '../src/server.ts';
 import { openRig, type Rig } from './rig.ts';
 
-const bin = path.resolve(import.meta.dirname, '../../server/bin/dsom.mjs');
 const typist = path.join(import.meta.dirname, 'typed_shell.py');
 let rig: Rig;
 let home: string;

@@ -17,7 +17,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
 import { credentials, type Server, startServer } from '../src/server.ts';
-import { bearer, dsom, fsck, metric, scratch, startLiving } from './process.support.ts';
+import { bearer, dsom, fsck, metric, scratch } from './process.support.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -212,7 +212,7 @@ test('without the second directory: the server says so, reads work, writes of on
   assert.equal(await server.stop(), 0);
   renameSync(b, `${b}-away`);
 
-  server = await startLiving([a]);
+  server = await startServer([a], { until: 'live' });
   await sleep(300);
   assert.match(server.output(), /not among --data/);
   await allRight(server.endpoint, contents, 'one directory');

@@ -22,7 +22,8 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, pathOf, send } from '../src/request.ts';
-import { bearer, fsck, startLiving } from './process.support.ts';
+import { type Server, startServer } from '../src/server.ts';
+import { bearer, fsck } from './process.support.ts';
 
 const MiB = 1 << 20;
 /** Small, so that it is soon full. */
@@ -75,20 +76,18 @@ async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Pr
   await Promise.all(Array.from({ length: 8 }, lane));
 }
 
-type Living = Awaited<ReturnType<typeof startLiving>>;
-
 class Store {
-  server: Living;
+  server: Server;
   readonly #data: readonly string[];
   readonly kept = new Set<string>();
 
-  constructor(data: readonly string[], server: Living) {
+  constructor(data: readonly string[], server: Server) {
     this.#data = data;
     this.server = server;
   }
 
   static async start(data: readonly string[]): Promise<Store> {
-    const store = new Store(data, await startLiving(data));
+    const store = new Store(data, await startServer(data, { until: 'live' }));
     assert.equal((await send(store.server.endpoint, 'PUT', '/full')).status, 200);
     return store;
   }
@@ -96,7 +95,7 @@ class Store {
   async restart(signal: NodeJS.Signals): Promise<void> {
     const code = await this.server.stop(signal);
     if (signal === 'SIGTERM') assert.equal(code, 0, this.server.output());
-    this.server = await startLiving(this.#data);
+    this.server = await startServer(this.#data, { until: 'live' });
   }
 
   async put(key: string): Promise<Answer> {

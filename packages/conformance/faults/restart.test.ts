@@ -8,8 +8,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
-import { type Server, startServer } from '../src/server.ts';
-import { bearer, dsom, type Ended, freePort, scratch } from './process.support.ts';
+import { freePort, type Server, startServer } from '../src/server.ts';
+import { bearer, dsom, type Ended, scratch } from './process.support.ts';
 
 const MiB = 1 << 20;
 

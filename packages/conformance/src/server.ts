@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const credentials = { accessKeyId: 'CONFORMANCEKEY', secretAccessKey: 'conformance-secret-key' } as const;
 
-const bin = path.resolve(import.meta.dirname, '../../server/bin/dsom.mjs');
+/** The program under test. */
+export const bin = path.resolve(import.meta.dirname, '../../server/bin/dsom.mjs');
 
 /** A running server, as an operator would have started it. */
 export interface Server {
@@ -21,7 +22,7 @@ export interface Server {
 }
 
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address() as { port: number };
@@ -29,9 +30,22 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function ready(endpoint: string): Promise<boolean> {
+/** The environment of a child: nothing that steers the tests, which a server would refuse, and the root key. */
+export function childEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('DSOM_') && name !== 'NODE_TEST_CONTEXT',
+  );
+  return {
+    ...Object.fromEntries(inherited),
+    DSOM_ROOT_ACCESS_KEY_ID: credentials.accessKeyId,
+    DSOM_ROOT_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    ...extra,
+  };
+}
+
+async function answers(endpoint: string, health: 'live' | 'ready'): Promise<boolean> {
   try {
-    const answer = await fetch(`${endpoint}/-/health/ready`, { signal: AbortSignal.timeout(2000) });
+    const answer = await fetch(`${endpoint}/-/health/${health}`, { signal: AbortSignal.timeout(2000) });
     await answer.body?.cancel();
     return answer.ok;
   } catch {
@@ -40,7 +54,7 @@ async function ready(endpoint: string): Promise<boolean> {
 }
 
 /**
- * Starts `dsom server` on loopback and waits until it is ready.
+ * Starts `dsom server` on loopback and waits until it is up.
  * @param data data directories
  * @throws Error with the server's own output when it ends or is not ready within a minute
  */
@@ -50,20 +64,12 @@ export async function startServer(
     readonly port?: number;
     readonly flags?: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
+    /** What to wait for, `ready` when left out: a server whose disk is full lives and is not ready. */
+    readonly until?: 'live' | 'ready';
   } = {},
 ): Promise<Server> {
   const port = options.port ?? (await freePort());
   const endpoint = `http://127.0.0.1:${port}`;
-  // What steers the tests must not reach the server, which refuses variables that it does not know.
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('DSOM_') && name !== 'NODE_TEST_CONTEXT',
-  );
-  const env = {
-    ...Object.fromEntries(inherited),
-    DSOM_ROOT_ACCESS_KEY_ID: credentials.accessKeyId,
-    DSOM_ROOT_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    ...options.env,
-  };
   const started = performance.now();
   const child: ChildProcess = spawn(
     process.execPath,
@@ -75,7 +81,7 @@ export async function startServer(
       `127.0.0.1:${port}`,
       ...(options.flags ?? []),
     ],
-    { env, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: childEnvironment(options.env), stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -86,11 +92,12 @@ export async function startServer(
   const killLeftover = () => child.kill('SIGKILL');
   process.once('exit', killLeftover);
 
-  while (!(await ready(endpoint))) {
+  const until = options.until ?? 'ready';
+  while (!(await answers(endpoint, until))) {
     if (dead) throw new Error(`the server ended at start:\n${output}`);
     if (performance.now() - started > 60_000) {
       child.kill('SIGKILL');
-      throw new Error(`the server was not ready within a minute:\n${output}`);
+      throw new Error(`the server was not ${until} within a minute:\n${output}`);
     }
     await sleep(20);
   }

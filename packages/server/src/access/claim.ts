@@ -1,4 +1,5 @@
 import { type ErrorCode, StoreError } from '../errors.ts';
+import { FifoMap } from '../fifo.ts';
 import { limits } from '../limits.ts';
 import { algorithm, signatureChars } from './signature.ts';
 import { parseTimestamp, timestampOfHttpDate } from './timestamp.ts';
@@ -87,19 +88,8 @@ function readScope(credential: string, signedHeaders: string, region: string, fa
   };
 }
 
-/** Scopes that were read, by all of the header up to the signature: first in, first out. */
-const knownScopes = new Map<string, ClaimScope>();
-
-function remember(text: string, scope: ClaimScope): void {
-  if (text.length > limits.scopeTextChars) return;
-  if (knownScopes.size >= limits.scopesKept) {
-    for (const oldest of knownScopes.keys()) {
-      knownScopes.delete(oldest);
-      break;
-    }
-  }
-  knownScopes.set(text, scope);
-}
+/** Scopes that were read, by all of the header up to the signature. */
+const knownScopes = new FifoMap<string, ClaimScope>(limits.scopesKept);
 
 /** The components of an Authorization header, in any order. */
 function readAuthorization(authorization: string, region: string): { scope: ClaimScope; signature: string } {
@@ -140,7 +130,8 @@ export function claimOfHeader(request: SignedRequest, authorization: string, reg
     signature = authorization.slice(end);
   } else {
     ({ scope, signature } = readAuthorization(authorization, region));
-    if (beginning !== undefined && authorization.slice(end) === signature) remember(beginning, scope);
+    const last = beginning !== undefined && authorization.slice(end) === signature;
+    if (last && beginning.length <= limits.scopeTextChars) knownScopes.set(beginning, scope);
   }
   if (!signatureForm.test(signature)) throw headerFails('the Signature must be 64 lower-case hexadecimal digits.');
 

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { MacKey } from '../codec/index.ts';
+import { FifoMap } from '../fifo.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
 import { deriveSigningKey } from './signature.ts';
@@ -16,8 +17,8 @@ interface Held<Key> {
  */
 export class Keyholder {
   readonly #open: (record: AccessKeyRecord) => Promise<string>;
-  readonly #signing = new Map<string, Held<MacKey>>();
-  readonly #bearers = new Map<string, Held<Buffer>>();
+  readonly #signing = new FifoMap<string, Held<MacKey>>(limits.signingKeys);
+  readonly #bearers = new FifoMap<string, Held<Buffer>>(limits.signingKeys);
 
   constructor(open: (record: AccessKeyRecord) => Promise<string>) {
     this.#open = open;
@@ -35,7 +36,7 @@ export class Keyholder {
   }
 
   #get<Key>(
-    held: Map<string, Held<Key>>,
+    held: FifoMap<string, Held<Key>>,
     name: string,
     record: AccessKeyRecord,
     make: (secret: string) => Key,
@@ -44,20 +45,8 @@ export class Keyholder {
     if (found?.sealed.equals(record.sealedSecret)) return found.key;
     return this.#open(record).then((secret) => {
       const key = make(secret);
-      hold(held, name, { sealed: record.sealedSecret, key });
+      held.set(name, { sealed: record.sealedSecret, key });
       return key;
     });
   }
-}
-
-/** First in, first out: a hit moves nothing. */
-function hold<Key>(held: Map<string, Held<Key>>, name: string, added: Held<Key>): void {
-  held.delete(name);
-  if (held.size >= limits.signingKeys) {
-    for (const oldest of held.keys()) {
-      held.delete(oldest);
-      break;
-    }
-  }
-  held.set(name, added);
 }

@@ -108,11 +108,16 @@ const noTls: Verdict = {
   advice: 'The server there does not speak TLS: write the endpoint with http:// instead of https://.',
 };
 
+const notAllowed: Verdict = {
+  exit: exitCode.accessDenied,
+  advice: 'This user may not touch that file: see its owner and mode (ls -l).',
+};
+
 const bySystemCode: Readonly<Record<string, Verdict>> = {
   ENOENT: { exit: exitCode.notFound },
   ENOTDIR: { exit: exitCode.notFound },
-  EACCES: { exit: exitCode.accessDenied, advice: 'This user may not touch that file: see its owner and mode (ls -l).' },
-  EPERM: { exit: exitCode.accessDenied, advice: 'This user may not touch that file: see its owner and mode (ls -l).' },
+  EACCES: notAllowed,
+  EPERM: notAllowed,
   ENOSPC: { exit: exitCode.storageFull, advice: 'Make room on this machine, or choose another target.' },
   EDQUOT: {
     exit: exitCode.storageFull,

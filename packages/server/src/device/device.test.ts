@@ -13,7 +13,7 @@ import { fileVolume } from './file/volume.ts';
 import { memoryDevice } from './memory/device.ts';
 import { memoryVolume } from './memory/volume.ts';
 import { slabName } from './slabs.ts';
-import type { Device, DeviceIdentity, Volume } from './types.ts';
+import type { Device, DeviceIdentity, Volume, VolumeFile } from './types.ts';
 
 const host = realHost();
 const scratch = mkdtempSync(join(tmpdir(), 'dsom-device-'));
@@ -27,6 +27,18 @@ const identity: DeviceIdentity = {
   madeAt: 0,
 };
 const over = (volume: Volume): Device => openDevice({ volume, identity, host, reserveBytes: 0 });
+
+/** A volume whose files are changed as they are opened. */
+function withFiles(inner: Volume, change: (name: string, file: VolumeFile) => VolumeFile): Volume {
+  return {
+    list: () => inner.list(),
+    rename: (from, to) => inner.rename(from, to),
+    remove: (name) => inner.remove(name),
+    syncDirectory: () => inner.syncDirectory(),
+    capacity: () => inner.capacity(),
+    open: async (name, mode) => change(name, await inner.open(name, mode)),
+  };
+}
 
 describeDevice('file', async () => over(fileVolume(join(scratch, `d${count++}`))));
 describeDevice('memory', async () => (await memoryDevice(host, { slabBytes: 65536 })).device);
@@ -212,24 +224,14 @@ describe('device: slabs', () => {
   it('keeps few descriptors open', async () => {
     let open = 0;
     let most = 0;
-    const inner = memoryVolume();
-    const counting: Volume = {
-      ...inner,
-      list: () => inner.list(),
-      rename: (from, to) => inner.rename(from, to),
-      remove: (name) => inner.remove(name),
-      syncDirectory: () => inner.syncDirectory(),
-      capacity: () => inner.capacity(),
-      async open(name, mode) {
-        const file = await inner.open(name, mode);
-        most = Math.max(most, ++open);
-        const close = () => {
-          open--;
-          return file.close();
-        };
-        return { ...file, close };
-      },
-    };
+    const counting = withFiles(memoryVolume(), (_name, file) => {
+      most = Math.max(most, ++open);
+      const close = () => {
+        open--;
+        return file.close();
+      };
+      return { ...file, close };
+    });
     const device = over(counting);
     for (let slab = 0; slab < 600; slab++) {
       await device.write([Buffer.from(slabName(slab))], slab * 65536);
@@ -244,32 +246,20 @@ describe('device: slabs', () => {
   });
 
   it('keeps a slab open whose newest write no sync covers, whatever was synced while it was on its way', async () => {
-    const inner = memoryVolume();
     const synced: string[] = [];
     let release: (() => void) | undefined;
     let held = false;
-    const gated: Volume = {
-      ...inner,
-      list: () => inner.list(),
-      rename: (from, to) => inner.rename(from, to),
-      remove: (name) => inner.remove(name),
-      syncDirectory: () => inner.syncDirectory(),
-      capacity: () => inner.capacity(),
-      async open(name, mode) {
-        const file = await inner.open(name, mode);
-        return {
-          ...file,
-          sync() {
-            synced.push(name);
-            return file.sync();
-          },
-          async write(pieces, position) {
-            if (held && name === slabName(0)) await new Promise<void>((resolve) => (release = resolve));
-            return file.write(pieces, position);
-          },
-        };
+    const gated = withFiles(memoryVolume(), (name, file) => ({
+      ...file,
+      sync() {
+        synced.push(name);
+        return file.sync();
       },
-    };
+      async write(pieces, position) {
+        if (held && name === slabName(0)) await new Promise<void>((resolve) => (release = resolve));
+        return file.write(pieces, position);
+      },
+    }));
     const device = over(gated);
     await device.write([block], 0);
     held = true;

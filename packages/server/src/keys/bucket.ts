@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { MacKey } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
+import { FifoMap } from '../fifo.ts';
 import type { Entropy } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
@@ -76,8 +77,7 @@ interface Kept {
 class KeptBucketKeys implements BucketKeys {
   readonly #service: KeyService;
   readonly #entropy: Entropy;
-  /** Oldest first: the first in is the first out. A hit moves nothing, so that it costs one look-up. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new FifoMap<string, Kept>(limits.openBucketKeys);
 
   constructor(service: KeyService, entropy: Entropy) {
     this.#service = service;
@@ -107,19 +107,8 @@ class KeptBucketKeys implements BucketKeys {
     }
     const key = new OpenBucketKey(plain, this.#entropy);
     plain.fill(0);
-    this.#keep(bucketName, { wrapped: Buffer.from(wrapped), key });
+    this.#kept.set(bucketName, { wrapped: Buffer.from(wrapped), key });
     return key;
-  }
-
-  #keep(bucketName: string, kept: Kept): void {
-    this.#kept.delete(bucketName);
-    if (this.#kept.size >= limits.openBucketKeys) {
-      for (const oldest of this.#kept.keys()) {
-        this.#kept.delete(oldest);
-        break;
-      }
-    }
-    this.#kept.set(bucketName, kept);
   }
 }
 

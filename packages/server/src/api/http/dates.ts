@@ -46,11 +46,15 @@ const rfc850 = /^[a-z]{6,9}, (\d{2})-([a-z]{3})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) 
 const asctime = /^[a-z]{3} ([a-z]{3}) ( \d|\d{2}) (\d{2}):(\d{2}):(\d{2}) (\d{4})$/i;
 const iso = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?Z$/;
 
-function moment(year: number, month: number, day: number, hour: number, minute: number, second: number) {
+/** @param month 0 to 11; -1 when its name is not known @param clock hour, minute and second as written */
+function moment(year: number, month: number, day: string, clock: readonly (string | undefined)[]): number | undefined {
+  const [hour, minute, second] = clock.map(Number) as [number, number, number];
   if (month < 0 || month > 11 || hour > 23 || minute > 59 || second > 60) return undefined;
-  const value = Date.UTC(year, month, day, hour, minute, second);
-  return new Date(value).getUTCDate() === day || second === 60 ? value : undefined;
+  const value = Date.UTC(year, month, Number(day), hour, minute, second);
+  return new Date(value).getUTCDate() === Number(day) || second === 60 ? value : undefined;
 }
+
+const monthNamed = (name: string): number => months.indexOf(name.toLowerCase());
 
 /**
  * Reads the three date forms that RFC 9110 asks for, and ISO 8601, which some S3 clients send.
@@ -59,44 +63,23 @@ function moment(year: number, month: number, day: number, hour: number, minute: 
 export function parseDate(text: string): number | undefined {
   let found = imf.exec(text);
   if (found) {
-    const [, day, month, year, hour, minute, second] = found;
-    return moment(
-      Number(year),
-      months.indexOf(month!.toLowerCase()),
-      Number(day),
-      Number(hour),
-      Number(minute),
-      Number(second),
-    );
+    const [, day, month, year, ...clock] = found;
+    return moment(Number(year), monthNamed(month!), day!, clock);
   }
   found = iso.exec(text);
   if (found) {
-    const [, year, month, day, hour, minute, second] = found;
-    return moment(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
+    const [, year, month, day, ...clock] = found;
+    return moment(Number(year), Number(month) - 1, day!, clock);
   }
   found = rfc850.exec(text);
   if (found) {
-    const [, day, month, short, hour, minute, second] = found;
+    const [, day, month, short, ...clock] = found;
     // A two-digit year means the one of this century up to 2069, else the last one (RFC 9110 leaves fifty years ahead).
     const year = Number(short) < 70 ? 2000 + Number(short) : 1900 + Number(short);
-    return moment(
-      year,
-      months.indexOf(month!.toLowerCase()),
-      Number(day),
-      Number(hour),
-      Number(minute),
-      Number(second),
-    );
+    return moment(year, monthNamed(month!), day!, clock);
   }
   found = asctime.exec(text);
   if (!found) return undefined;
   const [, month, day, hour, minute, second, year] = found;
-  return moment(
-    Number(year),
-    months.indexOf(month!.toLowerCase()),
-    Number(day),
-    Number(hour),
-    Number(minute),
-    Number(second),
-  );
+  return moment(Number(year), monthNamed(month!), day!, [hour, minute, second]);
 }
