@@ -1,3 +1,4 @@
 export type { LogLimits } from './embedded/log.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/open.ts';
+export type { LogOwner, OwnedLog, SharedLog } from './shared.ts';
 export type { Follower, Log, LogEntry, Position } from './types.ts';
