@@ -94,7 +94,7 @@ export const logPlants: readonly Plant[] = [
   },
   {
     name: 'log: the checksum of a record is not compared',
-    file: 'src/log/embedded/format.ts',
+    file: 'src/log/record.ts',
     find: 'return record.readUInt32LE(0) === crc32c(record.subarray(4), seed);',
     replace: 'return record.length > 0 || seed > 0;',
     tests: ['src/log/embedded/damage.test.ts'],

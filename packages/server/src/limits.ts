@@ -103,6 +103,33 @@ export const limits = {
   logSmallSegmentBytes: 8 * MiB,
   /** The log keeps at most this much for followers behind the checkpoint. */
   logTailBytes: 256 * MiB,
+  /** One call to etcd, tried once; and one that is repeated over all endpoints, for as long as an election takes. */
+  etcdTryMs: 500,
+  etcdCallMs: 4000,
+  /** Pause before another try, and what it grows to. */
+  etcdBackoffMs: 50,
+  etcdBackoffMostMs: 1000,
+  /** A watch must be open within this time. */
+  etcdOpenMs: 2000,
+  /** Pings on a connection to etcd, which refuses more than one each 5 s; and the wait for their answer. */
+  etcdPingMs: 6000,
+  etcdPongMs: 2000,
+  /** One request to etcd (its `--max-request-bytes`, which is 1.5 MiB unless told), and one answer. */
+  etcdRequestBytes: 8 * MiB,
+  etcdAnswerBytes: 16 * MiB,
+  etcdDefragmentMs: 60_000,
+  /** One batch of entries in etcd, and entries in it; batches of one owner under way at a time. */
+  etcdBatchBytes: 512 * KiB,
+  etcdBatchEntries: 1024,
+  etcdFlights: 4,
+  /** Batches that a node keeps in memory for those who read what just came. */
+  etcdRecentBytes: 8 * MiB,
+  /** Between two looks at a log that no watch asked for. */
+  etcdPollMs: 2000,
+  /** An ownership lives so long without a sign of its owner. */
+  etcdLeaseSeconds: 5,
+  /** The quota of a member's database when nobody says otherwise. */
+  etcdQuotaBytes: 2 * GiB,
   /** Entries, or bytes of entries, between two checkpoints of the ordered KV. */
   checkpointEntries: 50_000,
   checkpointBytes: 128 * MiB,
@@ -253,6 +280,11 @@ invariant(limits.fragmentBytes >= 2 * limits.stripeBytes, 'a fragment holds a st
 invariant(limits.bitmapBlocks % 8 === 0 && limits.bitmapBlocks < 65_536, 'blocks of a bitmap are counted in 16 bits');
 invariant(limits.entryBytes * 4 <= limits.logSegmentBytes, 'a segment holds several entries');
 invariant(limits.inlineBytes * limits.batchProposals <= limits.entryBytes, 'a batch of inline objects fits an entry');
+invariant(
+  limits.etcdRequestBytes >= limits.entryBytes + limits.etcdBatchBytes,
+  'a request to etcd holds the largest entry',
+);
+invariant(limits.etcdAnswerBytes >= 2 * limits.etcdRequestBytes, 'an answer of etcd holds a batch of any size');
 invariant(limits.logSegmentBytes * 2 <= limits.logTailBytes, 'the kept tail is at least two segments');
 invariant(limits.inlineBytes <= limits.frameBytes, 'an inline object is one frame');
 invariant(limits.readGroupBytes % limits.frameBytes === 0, 'a read fetches whole frames');

@@ -1,12 +1,13 @@
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
+import { Followers } from '../followers.ts';
+import { putRecord, recordHeadBytes, type Session } from '../record.ts';
 import type { Follower, Log, LogEntry, Position } from '../types.ts';
-import { Followers } from './followers.ts';
-import { encodeSeal, headBytes, putRecord, recordHeadBytes, type SegmentHead, type Session } from './format.ts';
+import { Waiters } from '../waiters.ts';
+import { encodeSeal, headBytes, type SegmentHead } from './format.ts';
 import { RecordReader } from './records.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentStore } from './store.ts';
-import { Waiters } from './waiters.ts';
 
 /*
  * The log of one machine: records in sequence in segment files (format.ts), written by group commit.

@@ -1,7 +1,7 @@
 import type { VolumeFile } from '../../device/index.ts';
 import { CorruptionError } from '../../errors.ts';
+import { intact, recordHeadAt, recordHeadBytes, recordMark } from '../record.ts';
 import type { Position } from '../types.ts';
-import { intact, recordHeadAt, recordHeadBytes, recordMark } from './format.ts';
 import { firstPlace, type Place, RecordReader } from './records.ts';
 import type { Segment } from './segment.ts';
 

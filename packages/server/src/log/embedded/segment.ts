@@ -1,7 +1,8 @@
 import type { Volume, VolumeFile } from '../../device/index.ts';
 import { CorruptionError } from '../../errors.ts';
+import { identitySeed } from '../record.ts';
 import type { Position } from '../types.ts';
-import { decodeHead, headBytes, identitySeed, type SegmentHead, sealedAt } from './format.ts';
+import { decodeHead, headBytes, type SegmentHead, sealedAt } from './format.ts';
 import { firstPlace, type Place } from './records.ts';
 
 const prefix = 'segment-';

@@ -1,5 +1,5 @@
-import { invariant } from '../../invariant.ts';
-import type { Follower, Position } from '../types.ts';
+import { invariant } from '../invariant.ts';
+import type { Follower, Position } from './types.ts';
 
 interface State {
   position: Position;

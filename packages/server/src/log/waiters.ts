@@ -1,4 +1,4 @@
-import type { Position } from '../types.ts';
+import type { Position } from './types.ts';
 
 interface Waiter {
   readonly position: Position;
