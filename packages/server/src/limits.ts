@@ -126,6 +126,16 @@ export const limits = {
   etcdRecentBytes: 8 * MiB,
   /** Between two looks at a log that no watch asked for. */
   etcdPollMs: 2000,
+  /** A member of etcd that this program runs: time to become healthy, to end, to join; pauses before it is started again. */
+  etcdStartMs: 30_000,
+  etcdStopMs: 10_000,
+  etcdJoinMs: 60_000,
+  etcdRestartMs: 250,
+  etcdRestartMostMs: 30_000,
+  /** A member that ran so long was well: the next pause is short again. */
+  etcdSettledMs: 60_000,
+  /** Lines kept of what a member last said. */
+  etcdSaidLines: 20,
   /** An ownership lives so long without a sign of its owner. */
   etcdLeaseSeconds: 5,
   /** The quota of a member's database when nobody says otherwise. */

@@ -131,10 +131,14 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
     },
     statuses,
     members: async () => messages.decodeMemberList(await repeated('Cluster/MemberList', messages.encodeMemberList())),
-    addMember: async (peerUrl) =>
-      messages.decodeMemberAdd(await once('Cluster/MemberAdd', messages.encodeMemberAdd(peerUrl), limits.etcdCallMs)),
+    async addLearner(peerUrl) {
+      await once('Cluster/MemberAdd', messages.encodeLearner(peerUrl), limits.etcdCallMs);
+    },
+    async promote(id) {
+      await once('Cluster/MemberPromote', messages.encodeMemberId(id), limits.etcdCallMs);
+    },
     async removeMember(id) {
-      await once('Cluster/MemberRemove', messages.encodeMemberRemove(id), limits.etcdCallMs);
+      await once('Cluster/MemberRemove', messages.encodeMemberId(id), limits.etcdCallMs);
     },
     alarms: async () => messages.decodeAlarms(await repeated('Maintenance/Alarm', messages.encodeAlarmGet())),
     async disarm() {

@@ -266,6 +266,7 @@ export class EtcdLog implements SharedLog {
     if (!held) return undefined;
     try {
       const { position, hash } = held.place;
+      this.trimmed(held.start);
       this.wake();
       await this.reached(position, AbortSignal.any([stop, held.lease.lost]));
       this.check();

@@ -9,7 +9,7 @@ import type {
   Transaction,
   TransactionAnswer,
 } from './types.ts';
-import { type Field, fieldsOf, MessageWriter } from './wire.ts';
+import { fieldsOf, MessageWriter } from './wire.ts';
 
 /*
  * etcd's messages, as far as they are used; numbers of fields as in etcd's api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto. They have
@@ -154,41 +154,40 @@ function decodeMember(message: Buffer): Member {
   let name = '';
   const peerUrls: string[] = [];
   const clientUrls: string[] = [];
+  let learner = false;
   for (const one of fieldsOf(message)) {
     if (one.field === 1) id = one.id;
     else if (one.field === 2) name = one.bytes.toString();
     else if (one.field === 3) peerUrls.push(one.bytes.toString());
     else if (one.field === 4) clientUrls.push(one.bytes.toString());
+    else if (one.field === 5) learner = one.number !== 0;
   }
-  return { id, name, peerUrls, clientUrls };
+  return { id, name, peerUrls, clientUrls, learner };
 }
-
-const membersIn = (message: Buffer, field: number): Member[] =>
-  [...fieldsOf(message)].filter((one) => one.field === field).map((one: Field) => decodeMember(one.bytes));
 
 /** Asks for a list that a quorum agrees on; members before 3.5 pass over the field. */
 export const encodeMemberList = (): Buffer => new MessageWriter().flag(1, true).finish();
-export const decodeMemberList = (message: Buffer): Member[] => membersIn(message, 2);
-export const encodeMemberAdd = (peerUrl: string): Buffer => new MessageWriter().text(1, peerUrl).finish();
-export const encodeMemberRemove = (id: bigint): Buffer => new MessageWriter().id(1, id).finish();
-
-export function decodeMemberAdd(message: Buffer): { readonly id: bigint; readonly members: readonly Member[] } {
-  return { id: membersIn(message, 2)[0]?.id ?? 0n, members: membersIn(message, 3) };
-}
+export const decodeMemberList = (message: Buffer): Member[] =>
+  [...fieldsOf(message)].filter(({ field }) => field === 2).map(({ bytes }) => decodeMember(bytes));
+export const encodeLearner = (peerUrl: string): Buffer => new MessageWriter().text(1, peerUrl).flag(2, true).finish();
+/** Names a member, to be promoted or removed. */
+export const encodeMemberId = (id: bigint): Buffer => new MessageWriter().id(1, id).finish();
 
 export function decodeStatus(endpoint: string, message: Buffer): MemberStatus {
   let [member, leader] = [0n, 0n];
   let version = '';
   let [bytes, bytesInUse, quota] = [0, 0, 0];
+  const errors: string[] = [];
   for (const one of fieldsOf(message)) {
     if (one.field === 1) member = header(one.bytes).member;
     else if (one.field === 2) version = one.bytes.toString();
     else if (one.field === 3) bytes = one.number;
     else if (one.field === 4) leader = one.id;
+    else if (one.field === 8) errors.push(one.bytes.toString());
     else if (one.field === 9) bytesInUse = one.number;
     else if (one.field === 12) quota = one.number;
   }
-  return { endpoint, member, version, bytes, bytesInUse, quota, leader };
+  return { endpoint, member, version, bytes, bytesInUse, quota, leader, errors };
 }
 
 const alarmNames = ['NONE', 'NOSPACE', 'CORRUPT'] as const;

@@ -64,6 +64,8 @@ export interface MemberStatus {
   readonly quota: number;
   /** Member id of the leader that it knows; 0 when there is none. */
   readonly leader: bigint;
+  /** What is wrong with it, in its own words; an alarm is named: `NOSPACE`, `CORRUPT`. */
+  readonly errors: readonly string[];
 }
 
 export interface Member {
@@ -72,6 +74,8 @@ export interface Member {
   readonly name: string;
   readonly peerUrls: readonly string[];
   readonly clientUrls: readonly string[];
+  /** True as long as it has no vote. */
+  readonly learner: boolean;
 }
 
 /** What an open watch tells. */
@@ -128,8 +132,10 @@ export interface Etcd {
   statuses(): Promise<readonly MemberStatus[]>;
   /** Safe to repeat. */
   members(): Promise<readonly Member[]>;
-  /** Adds a member that is not started yet. Tried once. @returns all members, the new one included */
-  addMember(peerUrl: string): Promise<{ readonly id: bigint; readonly members: readonly Member[] }>;
+  /** Adds a member that learns and has no vote yet. Tried once. */
+  addLearner(peerUrl: string): Promise<void>;
+  /** Gives a learner its vote; refused until it has caught up. Tried once. */
+  promote(id: bigint): Promise<void>;
   removeMember(id: bigint): Promise<void>;
   /** Names of the alarms that are raised: `NOSPACE`, `CORRUPT`. Safe to repeat. */
   alarms(): Promise<readonly string[]>;
