@@ -136,6 +136,13 @@ export const limits = {
   etcdSettledMs: 60_000,
   /** Lines kept of what a member last said. */
   etcdSaidLines: 20,
+  /** Between two looks at the space of etcd; shares of its quota from which on only what frees space, and nothing, is appended. */
+  etcdSpaceMs: 5000,
+  etcdRoomyPercent: 75,
+  etcdFullPercent: 90,
+  /** Between two compactions of its history, and two defragmentations of its members. */
+  etcdCompactMs: 60_000,
+  etcdDefragmentEveryMs: 600_000,
   /** An ownership lives so long without a sign of its owner. */
   etcdLeaseSeconds: 5,
   /** The quota of a member's database when nobody says otherwise. */

@@ -7,10 +7,12 @@ export function unavailable(cause: EtcdError): StoreError {
   return new StoreError('ServiceUnavailable', { message, retryAfter: 1, cause });
 }
 
-/** How it looks that etcd took a batch not, and never will. */
-export function refusal(cause: EtcdError): StoreError {
-  if (!cause.full) return unavailable(cause);
+/** How it looks that etcd did not take a batch, and never will. */
+export const refusal = (cause: EtcdError): StoreError => (cause.full ? storageFull(cause) : unavailable(cause));
+
+/** The database of the log engine is full, or so nearly that nothing more may go in. */
+export function storageFull(cause?: EtcdError): StoreError {
   const message =
-    'The database of the log engine (etcd) has reached its quota. Raise its --quota-backend-bytes; reads still work.';
+    'The database of the log engine (etcd) is near its quota. Raise its --quota-backend-bytes; reads still work.';
   return new StoreError('StorageFull', { message, cause });
 }

@@ -6,9 +6,11 @@ import type { OwnedLog } from '../shared.ts';
 import type { Follower, LogEntry, Position } from '../types.ts';
 import { Waiters } from '../waiters.ts';
 import { advance, encodeBatch, entrySize, type Place } from './batch.ts';
+import { storageFull } from './failures.ts';
 import { Flight } from './flight.ts';
 import type { EtcdLog } from './log.ts';
 import type { Held, OwnerKey } from './ownership.ts';
+import { Space } from './space.ts';
 import { findStart, quorumCovered, trimTo } from './trim.ts';
 import { EtcdError } from './types.ts';
 
@@ -38,6 +40,7 @@ export class EtcdOwnedLog implements OwnedLog {
   readonly #session: Buffer;
   readonly #followers = new Followers();
   readonly #waiters = new Waiters();
+  readonly #space: Space;
   readonly #flights: Flight[] = [];
   #queue: Waiting[] = [];
   /** Positions below were released by {@link trim}. */
@@ -61,6 +64,7 @@ export class EtcdOwnedLog implements OwnedLog {
     this.#proposed = held.place;
     this.#since = log.host.clock.monotonic();
     this.#session = log.host.entropy.bytes(8);
+    this.#space = new Space(log.etcd, log.host);
     this.lost.addEventListener('abort', () => this.#over());
   }
 
@@ -81,7 +85,7 @@ export class EtcdOwnedLog implements OwnedLog {
   }
 
   get roomy(): boolean {
-    return true;
+    return this.#space.roomy;
   }
 
   /** What a look at `sent` found; one that was sent before this node won says nothing. */
@@ -101,6 +105,7 @@ export class EtcdOwnedLog implements OwnedLog {
 
   #over(): void {
     const error = this.#gone();
+    this.#space.close();
     for (const { reject } of this.#queue.splice(0)) reject(error);
     for (const flight of this.#flights.splice(0)) flight.fail(error);
     this.#waiters.fail(error);
@@ -114,6 +119,7 @@ export class EtcdOwnedLog implements OwnedLog {
       invariant(this.#closing === undefined, 'a log is not appended to after its close');
       invariant(payload.length <= entryBytes, 'an entry of the log is no larger than limits.entryBytes');
       if (this.lost.aborted) throw this.#gone();
+      if (this.#space.full) throw storageFull();
       const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
       this.#queue.push({ payload: bytes, resolve, reject });
       this.#pump();
@@ -168,6 +174,7 @@ export class EtcdOwnedLog implements OwnedLog {
     else if (!(error instanceof StoreError)) this.lose(error instanceof Error ? error.message : String(error));
     for (const { reject } of group) reject(this.lost.aborted ? this.#gone() : error);
     if (this.lost.aborted) return;
+    this.#space.look();
     this.#flights.splice(this.#flights.indexOf(flight), 1);
     this.#draining = this.#flights.length > 0;
     this.#proposed = this.#log.place;
@@ -218,6 +225,7 @@ export class EtcdOwnedLog implements OwnedLog {
       if (revision === undefined) return;
       this.#log.trimmed(next);
       this.#followers.passedBy(next.position);
+      await this.#space.removed(revision);
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
     }

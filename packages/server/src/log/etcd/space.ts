@@ -1,0 +1,89 @@
+import type { Cancel, Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import { type Etcd, EtcdError, type MemberStatus } from './types.ts';
+
+/*
+ * The space of the log engine. A member whose database file reaches its quota stops taking writes until an operator comes (alarm NOSPACE), so
+ * the owner of a log stops before. Trimmed slots give space back in two steps: compaction lets go of their history, and the file uses those
+ * pages again; only when it is nearly full and mostly empty are its members defragmented, one after the other, the leader last.
+ */
+
+export class Space {
+  readonly #etcd: Etcd;
+  readonly #host: Host;
+  readonly #stop: Cancel;
+  #looking: Promise<void> | undefined;
+  /** Share of the quota that the fullest member uses; 1 when one refuses writes. */
+  #used = 0;
+  #compactedAt = Number.NEGATIVE_INFINITY;
+  #defragmentedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(etcd: Etcd, host: Host) {
+    this.#etcd = etcd;
+    this.#host = host;
+    this.#stop = host.timers.every(limits.etcdSpaceMs, () => this.look());
+    this.look();
+  }
+
+  /** False when what is left is for what frees space. */
+  get roomy(): boolean {
+    return this.#used * 100 < limits.etcdRoomyPercent;
+  }
+
+  /** True when nothing may be appended. */
+  get full(): boolean {
+    return this.#used * 100 >= limits.etcdFullPercent;
+  }
+
+  /** Looks at the members soon, unless it does so now. */
+  look(): void {
+    this.#looking ??= this.#look()
+      .catch((error) => {
+        if (!(error instanceof EtcdError)) throw error;
+      })
+      .finally(() => {
+        this.#looking = undefined;
+      });
+  }
+
+  async #look(): Promise<void> {
+    const statuses = await this.#etcd.statuses();
+    this.#used = Math.max(0, ...statuses.map((one) => this.#share(one)));
+    if (!this.roomy) await this.#defragment(statuses);
+    if (statuses.some(refuses) && statuses.every((one) => this.#fill(one) * 100 < limits.etcdFullPercent))
+      await this.#etcd.disarm();
+  }
+
+  #fill({ bytes, quota }: MemberStatus): number {
+    return bytes / (quota || this.#etcd.quotaBytes);
+  }
+
+  #share(status: MemberStatus): number {
+    return refuses(status) ? 1 : this.#fill(status);
+  }
+
+  async #defragment(statuses: readonly MemberStatus[]): Promise<void> {
+    const now = this.#host.clock.monotonic();
+    const wasteful = statuses.filter(({ bytes, bytesInUse }) => bytesInUse < bytes / 2);
+    if (wasteful.length === 0 || now - this.#defragmentedAt < limits.etcdDefragmentEveryMs) return;
+    this.#defragmentedAt = now;
+    wasteful.sort((a, b) => Number(a.member === a.leader) - Number(b.member === b.leader));
+    for (const { endpoint } of wasteful) await this.#etcd.defragment(endpoint);
+  }
+
+  /** Slots were removed at `revision`: now and then their history is let go of. */
+  async removed(revision: number): Promise<void> {
+    const now = this.#host.clock.monotonic();
+    if (now - this.#compactedAt < limits.etcdCompactMs) return;
+    this.#compactedAt = now;
+    await this.#etcd.compact(revision);
+    this.look();
+  }
+
+  close(): void {
+    this.#stop();
+  }
+}
+
+/** The member has raised the alarm, and refuses writes until it is taken back. */
+const refuses = ({ errors }: MemberStatus): boolean => errors.some((error) => error.includes('NOSPACE'));
