@@ -21,10 +21,13 @@ export interface EtcdOptions {
 }
 
 const none = Buffer.alloc(0);
+/** etcd takes half a MiB more than its `--max-request-bytes`. */
+const probeBytes = limits.entryBytes + 2 * limits.etcdBatchBytes;
 
 /**
  * Connects to an etcd cluster.
- * @throws StoreError ServiceUnavailable when no endpoint answers within `limits.etcdCallMs`, or one is of a version that must not be used
+ * @throws StoreError ServiceUnavailable when no endpoint answers within `limits.etcdCallMs`, or one is of a version that must not be used or
+ * does not take requests of the log's size
  */
 export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
   const { host } = options;
@@ -81,12 +84,25 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
     for (const endpoint of endpoints) endpoint.close();
   };
 
-  /** Waits for one member at least; the versions of those that answer are looked at. */
+  /** Throws when the endpoint does not take requests as large as the log's; it passes over a field that it does not know. */
+  const probe = async (address: string): Promise<void> => {
+    const endpoint = endpoints.find((one) => one.address === address);
+    try {
+      await endpoint?.call('Maintenance/Status', messages.encodeProbe(probeBytes), limits.etcdCallMs);
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      if (error.outcome === 'refused')
+        throw new StoreError('ServiceUnavailable', { message: error.message, cause: error });
+    }
+  };
+
+  /** Waits for one member at least, and looks at those that answer. */
   const begin = async (): Promise<void> => {
     const end = host.clock.monotonic() + limits.etcdCallMs;
     for (;;) {
       const found = await statuses();
       if (!options.allowOldEtcd) for (const one of found) refuseOld(one.endpoint, one.version);
+      await Promise.all(found.map(({ endpoint }) => probe(endpoint)));
       if (found.length > 0) return;
       if (host.clock.monotonic() >= end) {
         const names = endpoints.map(({ address }) => address).join(', ');

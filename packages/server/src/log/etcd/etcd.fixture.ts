@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { realHost } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
 import { connectEtcd, type EtcdOptions } from './client.ts';
 import type { Etcd } from './types.ts';
 
@@ -56,7 +57,18 @@ export async function startCluster(count = 1, flags: readonly string[] = []): Pr
     const index = urls.indexOf(url);
     const name = `m${index}`;
     const peer = peers[index] as string;
-    const args = ['--name', name, '--data-dir', join(root, name), '--log-level', 'error', '--logger', 'zap'];
+    const args = [
+      '--max-request-bytes',
+      String(limits.etcdRequestBytes),
+      '--name',
+      name,
+      '--data-dir',
+      join(root, name),
+      '--log-level',
+      'error',
+      '--logger',
+      'zap',
+    ];
     args.push('--listen-client-urls', url, '--advertise-client-urls', url);
     args.push('--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', all, ...flags);
     const process = spawn('etcd', args, { stdio: 'ignore' });
@@ -103,3 +115,6 @@ export async function startCluster(count = 1, flags: readonly string[] = []): Pr
     stop,
   };
 }
+
+/** Leases of one second are granted with these. */
+export const quickFlags: readonly string[] = ['--heartbeat-interval', '50', '--election-timeout', '500'];

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { StoreError } from '../../errors.ts';
 import { realHost } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
 import { connectEtcd } from './client.ts';
 import { freePorts, noEtcd } from './etcd.fixture.ts';
 import { type MemberOptions, type RunningMember, startMember } from './member.ts';
@@ -101,7 +102,16 @@ describe('a member of etcd beside this program', { skip: noEtcd }, () => {
     const one = await options('left');
     const data = join(one.directory, 'data');
     await fs.mkdir(data, { recursive: true });
-    const args = ['--name', 'left', '--data-dir', data, '--listen-client-urls', one.clientUrl];
+    const args = [
+      '--max-request-bytes',
+      String(limits.etcdRequestBytes),
+      '--name',
+      'left',
+      '--data-dir',
+      data,
+      '--listen-client-urls',
+      one.clientUrl,
+    ];
     args.push('--advertise-client-urls', one.clientUrl, '--listen-peer-urls', one.peerUrl);
     args.push('--initial-advertise-peer-urls', one.peerUrl, '--initial-cluster', `left=${one.peerUrl}`);
     const orphan = spawn('etcd', args, { stdio: 'ignore' });

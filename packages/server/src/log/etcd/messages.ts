@@ -190,6 +190,9 @@ export function decodeStatus(endpoint: string, message: Buffer): MemberStatus {
   return { endpoint, member, version, bytes, bytesInUse, quota, leader, errors };
 }
 
+/** A request for the status, made long by a field that nobody knows. */
+export const encodeProbe = (bytes: number): Buffer => new MessageWriter().bytes(1000, Buffer.alloc(bytes)).finish();
+
 const alarmNames = ['NONE', 'NOSPACE', 'CORRUPT'] as const;
 
 export const encodeAlarmGet = (): Buffer => Buffer.alloc(0);
