@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity as compareIdentity, type PeerCertificate } from 'node:tls';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
@@ -49,10 +51,14 @@ export class Endpoint {
     this.address = url.replace(/^https?:\/\//, '').replace(/\/$/, '');
     this.#host = host;
     const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+    // TLS takes no address for a server's name, so the name is a made-up one, and the certificate is compared with the address.
+    const name = this.address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+    const checkServerIdentity = (_: string, peer: PeerCertificate) => compareIdentity(name, peer);
     const channel = tls
-      ? credentials.createSsl(pem(tls.authority), pem(tls.privateKey), pem(tls.certificate))
+      ? credentials.createSsl(pem(tls.authority), pem(tls.privateKey), pem(tls.certificate), { checkServerIdentity })
       : credentials.createInsecure();
     this.#client = new Client(this.address, channel, {
+      ...(isIP(name) && { 'grpc.ssl_target_name_override': 'etcd' }),
       // etcd closes connections that ping more often than each 5 s, or without a call.
       'grpc.keepalive_time_ms': limits.etcdPingMs,
       'grpc.keepalive_timeout_ms': limits.etcdPongMs,

@@ -94,14 +94,15 @@ export async function startCluster(count = 1, flags: readonly string[] = []): Pr
   // It answers when it has a leader.
   for (let tries = 0; ; tries++) {
     try {
-      const etcd = await connect();
-      await etcd.range({ key: 'ready' }).finally(() => etcd.close());
-      break;
+      const answers = await Promise.all(urls.map((url) => fetch(`${url}/health`)));
+      if (answers.every(({ ok }) => ok)) break;
     } catch (error) {
-      if (tries < 10) continue;
-      await stop();
-      throw error;
+      if (tries > 300) {
+        await stop();
+        throw error;
+      }
     }
+    await host.timers.sleep(50);
   }
   return {
     urls,

@@ -9,6 +9,8 @@ export class LogKeys {
   readonly first: string;
   /** Who owns the log; goes away with its owner's lease. */
   readonly owner: string;
+  /** Written when free pages of etcd are to be counted anew; its value means nothing. */
+  readonly space: string;
   readonly #slots: string;
   readonly #covered: string;
 
@@ -19,6 +21,7 @@ export class LogKeys {
     this.tail = `${root}/tail/${shard}`;
     this.first = `${root}/first/${shard}`;
     this.owner = `${root}/owner/${shard}`;
+    this.space = `${root}/space/${shard}`;
     this.#slots = `${root}/log/${shard}/`;
     this.#covered = `${root}/covered/${shard}/`;
   }

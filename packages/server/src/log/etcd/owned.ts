@@ -64,7 +64,7 @@ export class EtcdOwnedLog implements OwnedLog {
     this.#proposed = held.place;
     this.#since = log.host.clock.monotonic();
     this.#session = log.host.entropy.bytes(8);
-    this.#space = new Space(log.etcd, log.host);
+    this.#space = new Space(log.etcd, log.host, log.keys.space);
     this.lost.addEventListener('abort', () => this.#over());
   }
 

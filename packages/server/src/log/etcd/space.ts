@@ -11,15 +11,20 @@ import { type Etcd, EtcdError, type MemberStatus } from './types.ts';
 export class Space {
   readonly #etcd: Etcd;
   readonly #host: Host;
+  readonly #key: string;
   readonly #stop: Cancel;
   #looking: Promise<void> | undefined;
   /** Share of the quota that the fullest member uses; 1 when one refuses writes. */
   #used = 0;
+  /** What the quota turned out to be, as long as a member refuses writes. */
+  #quota = Number.POSITIVE_INFINITY;
   #compactedAt = Number.NEGATIVE_INFINITY;
   #defragmentedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(etcd: Etcd, host: Host) {
+  /** @param key of no meaning, to be written */
+  constructor(etcd: Etcd, host: Host, key: string) {
     this.#etcd = etcd;
+    this.#key = key;
     this.#host = host;
     this.#stop = host.timers.every(limits.etcdSpaceMs, () => this.look());
     this.look();
@@ -38,9 +43,7 @@ export class Space {
   /** Looks at the members soon, unless it does so now. */
   look(): void {
     this.#looking ??= this.#look()
-      .catch((error) => {
-        if (!(error instanceof EtcdError)) throw error;
-      })
+      .catch(passOver)
       .finally(() => {
         this.#looking = undefined;
       });
@@ -48,14 +51,22 @@ export class Space {
 
   async #look(): Promise<void> {
     const statuses = await this.#etcd.statuses();
+    const refusing = statuses.filter(refuses);
+    this.#quota =
+      refusing.length === 0 ? Number.POSITIVE_INFINITY : Math.min(this.#quota, ...refusing.map(({ bytes }) => bytes));
     this.#used = Math.max(0, ...statuses.map((one) => this.#share(one)));
-    if (!this.roomy) await this.#defragment(statuses);
-    if (statuses.some(refuses) && statuses.every((one) => this.#fill(one) * 100 < limits.etcdFullPercent))
+    if (!this.roomy) {
+      // Pages that compaction freed are counted as free only after a write, and nobody else may be writing now.
+      const put = { key: this.#key, value: Buffer.alloc(0) };
+      if (refusing.length === 0) await this.#etcd.transact({ compare: [], success: [{ put }] }).catch(passOver);
+      await this.#defragment(statuses);
+    }
+    if (refusing.length > 0 && statuses.every((one) => this.#fill(one) * 100 < limits.etcdFullPercent))
       await this.#etcd.disarm();
   }
 
   #fill({ bytes, quota }: MemberStatus): number {
-    return bytes / (quota || this.#etcd.quotaBytes);
+    return bytes / Math.min(this.#quota, quota || this.#etcd.quotaBytes);
   }
 
   #share(status: MemberStatus): number {
@@ -83,6 +94,11 @@ export class Space {
   close(): void {
     this.#stop();
   }
+}
+
+/** The next look comes anyway. */
+function passOver(error: unknown): void {
+  if (!(error instanceof EtcdError)) throw error;
 }
 
 /** The member has raised the alarm, and refuses writes until it is taken back. */
