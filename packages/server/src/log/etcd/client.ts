@@ -80,6 +80,8 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
     return found.filter((one) => one !== undefined);
   };
 
+  const alarms = async () => messages.decodeAlarms(await repeated('Maintenance/Alarm', messages.encodeAlarmGet()));
+
   const close = async (): Promise<void> => {
     for (const endpoint of endpoints) endpoint.close();
   };
@@ -156,9 +158,10 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
     async removeMember(id) {
       await once('Cluster/MemberRemove', messages.encodeMemberId(id), limits.etcdCallMs);
     },
-    alarms: async () => messages.decodeAlarms(await repeated('Maintenance/Alarm', messages.encodeAlarmGet())),
+    alarms,
     async disarm() {
-      await repeated('Maintenance/Alarm', messages.encodeAlarmOff());
+      for (const { member, name } of await alarms())
+        if (name === 'NOSPACE') await repeated('Maintenance/Alarm', messages.encodeAlarmOff(member));
     },
     close,
   };

@@ -1,4 +1,5 @@
 import type {
+  Alarm,
   Compare,
   KeyValue,
   Member,
@@ -196,14 +197,21 @@ export const encodeProbe = (bytes: number): Buffer => new MessageWriter().bytes(
 const alarmNames = ['NONE', 'NOSPACE', 'CORRUPT'] as const;
 
 export const encodeAlarmGet = (): Buffer => Buffer.alloc(0);
-export const encodeAlarmOff = (): Buffer => new MessageWriter().number(1, 2).number(3, 1).finish();
+/** Takes the alarm NOSPACE of one member back. */
+export const encodeAlarmOff = (member: bigint): Buffer =>
+  new MessageWriter().number(1, 2).id(2, member).number(3, 1).finish();
 
-export function decodeAlarms(message: Buffer): string[] {
-  const names = new Set<string>();
+export function decodeAlarms(message: Buffer): Alarm[] {
+  const alarms: Alarm[] = [];
   for (const one of fieldsOf(message)) {
     if (one.field !== 2) continue;
-    for (const alarm of fieldsOf(one.bytes))
-      if (alarm.field === 2) names.add(alarmNames[alarm.number] ?? `alarm ${alarm.number}`);
+    let member = 0n;
+    let name = '';
+    for (const { field, id, number } of fieldsOf(one.bytes)) {
+      if (field === 1) member = id;
+      else if (field === 2) name = alarmNames[number] ?? `alarm ${number}`;
+    }
+    alarms.push({ member, name });
   }
-  return [...names];
+  return alarms;
 }

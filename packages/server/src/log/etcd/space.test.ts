@@ -70,7 +70,10 @@ describe('the space of etcd', { skip: noEtcd }, () => {
       const log = await openEtcdLog({ etcd, host, cluster: 'c', shard: 's', node: 'n', address: 'n:1' });
       const owner = await owned(log);
       await fill(owner);
-      assert.deepEqual(await etcd.alarms(), ['NOSPACE']);
+      assert.deepEqual(
+        (await etcd.alarms()).map(({ name }) => name),
+        ['NOSPACE'],
+      );
       await until(() => !owner.roomy);
       await assert.rejects(owner.append(entry), isFull);
       assert.equal(owner.lost.aborted, false);

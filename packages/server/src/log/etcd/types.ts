@@ -78,6 +78,12 @@ export interface Member {
   readonly learner: boolean;
 }
 
+/** A member that takes no writes (`NOSPACE`), or whose data is not that of the others (`CORRUPT`). */
+export interface Alarm {
+  readonly member: bigint;
+  readonly name: string;
+}
+
 /** What an open watch tells. */
 export interface Watcher {
   /** This key changed; without one, the watch was opened (again) and anything may have changed. */
@@ -137,8 +143,8 @@ export interface Etcd {
   /** Gives a learner its vote; refused until it has caught up. Tried once. */
   promote(id: bigint): Promise<void>;
   removeMember(id: bigint): Promise<void>;
-  /** Names of the alarms that are raised: `NOSPACE`, `CORRUPT`. Safe to repeat. */
-  alarms(): Promise<readonly string[]>;
+  /** The alarms that are raised. Safe to repeat. */
+  alarms(): Promise<readonly Alarm[]>;
   /** Takes the alarm NOSPACE back, once there is space again. Safe to repeat. */
   disarm(): Promise<void>;
   /** Bytes at which the database is full, as configured. */
