@@ -1,3 +1,4 @@
+import { etcdPlants } from './etcd.ts';
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
@@ -8,6 +9,7 @@ import { devicePlants, kvPlants, logPlants } from './storage.ts';
 export const plants: readonly Plant[] = [
   ...kvPlants,
   ...logPlants,
+  ...etcdPlants,
   ...devicePlants,
   ...fragmentPlants,
   ...durabilityPlants,

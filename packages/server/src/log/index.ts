@@ -5,7 +5,7 @@ export { connectEtcd, type EtcdOptions } from './etcd/client.ts';
 export type { LogBounds } from './etcd/log.ts';
 export { type MemberOptions, type MemberTls, type RunningMember, startMember } from './etcd/member.ts';
 export { addMember, promoteMember, removeMember } from './etcd/membership.ts';
-export { type EtcdLogOptions, openEtcdLog } from './etcd/open.ts';
+export { type EtcdLogOptions, forgetReplica, openEtcdLog } from './etcd/open.ts';
 export type { Etcd } from './etcd/types.ts';
 export type { LogOwner, OwnedLog, SharedLog } from './shared.ts';
 export type { Follower, Log, LogEntry, Position } from './types.ts';

@@ -11,7 +11,7 @@ import { noEtcd, quickFlags, startCluster, type TestCluster } from './etcd.fixtu
 import { FaultyEtcd } from './faulty.fixture.ts';
 import { LogKeys } from './keys.ts';
 import type { EtcdLog, LogBounds } from './log.ts';
-import { openEtcdLog } from './open.ts';
+import { forgetReplica, openEtcdLog } from './open.ts';
 import type { Etcd } from './types.ts';
 
 const host = realHost();
@@ -192,6 +192,19 @@ describe('the log in etcd, with faults', { skip: noEtcd }, async () => {
     const { log: other } = await open('b');
     assert.deepEqual(await entriesOf(other), [entry]);
     await assert.rejects(entriesOf(other, 41), RangeError);
+  });
+
+  it('waits no longer for the snapshots of a replica that was forgotten', async () => {
+    const { log, owner } = await openOwned();
+    const { log: gone } = await open('gone');
+    for (let i = 1; i <= 5; i++) await owner.append(payload(i));
+    await gone.covered(0);
+    await log.covered(4);
+    await owner.trim(4);
+    assert.equal(owner.tail, 1);
+    await forgetReplica({ etcd, cluster: 'c', shard, node: 'gone' });
+    await owner.trim(4);
+    assert.equal(owner.tail, 4);
   });
 
   describe('followers', () => {

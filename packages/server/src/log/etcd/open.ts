@@ -76,3 +76,18 @@ async function found(etcd: Etcd, keys: LogKeys, place: Place): Promise<void> {
     if (!(error instanceof EtcdError) || error.outcome === 'refused') throw error;
   }
 }
+
+/**
+ * A replica that will not come back: its snapshots are waited for no longer before the log is trimmed.
+ * @throws StoreError ServiceUnavailable when etcd is out of reach
+ */
+export async function forgetReplica(
+  options: Pick<EtcdLogOptions, 'etcd' | 'cluster' | 'shard' | 'node'>,
+): Promise<void> {
+  const key = new LogKeys(options.cluster, options.shard).covered(options.node);
+  try {
+    await options.etcd.transact({ compare: [], success: [{ remove: { key } }] });
+  } catch (error) {
+    throw error instanceof EtcdError ? unavailable(error) : error;
+  }
+}
