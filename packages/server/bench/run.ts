@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,version --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version,etcd --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -8,6 +8,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { metadataAppends } from './etcd.ts';
 import {
   cpuSeconds,
   diskUsage,
@@ -298,7 +299,17 @@ async function version(): Promise<void> {
   await dsom.stop();
 }
 
-const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version };
+/** Appends of metadata through etcd, on one member and on three. */
+async function etcd(): Promise<void> {
+  for (const members of [1, 3]) {
+    const { appends, puts, p50, p99, cpu } = await metadataAppends(members, runs);
+    const work = `append 1 KiB, 64 hands, through etcd with ${members} member${members > 1 ? 's' : ''} (limit: bare puts)`;
+    share(work, 'per s', appends, puts, 1);
+    console.log(`      p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${cpu.toFixed(0)} µs of CPU each`);
+  }
+}
+
+const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version, etcd };
 for (const part of parts) {
   const run = all[part];
   if (!run) throw new Error(`no part "${part}": ${Object.keys(all).join(', ')}`);

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,7 +32,7 @@ export async function freePorts(count: number): Promise<number[]> {
 interface RunningMember {
   readonly name: string;
   readonly url: string;
-  readonly process: ChildProcess;
+  readonly child: ChildProcess;
 }
 
 /** A cluster of real etcd processes on loopback, with data of their own. */
@@ -71,13 +72,18 @@ export async function startCluster(count = 1, flags: readonly string[] = []): Pr
     ];
     args.push('--listen-client-urls', url, '--advertise-client-urls', url);
     args.push('--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', all, ...flags);
-    const process = spawn('etcd', args, { stdio: 'ignore' });
-    members.set(url, { name, url, process });
+    members.set(url, { name, url, child: spawn('etcd', args, { stdio: 'ignore' }) });
   };
-  const ended = async ({ process }: RunningMember, signal: NodeJS.Signals): Promise<void> => {
-    if (process.exitCode !== null || process.signalCode !== null) return;
-    const exit = once(process, 'exit');
-    process.kill(signal);
+  // A run that is broken off must leave nothing behind either.
+  const clean = (): void => {
+    for (const member of members.values()) member.child.kill('SIGKILL');
+    rmSync(root, { recursive: true, force: true });
+  };
+  process.once('exit', clean);
+  const ended = async ({ child }: RunningMember, signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill(signal);
     await exit;
   };
   for (const url of urls) start(url);
@@ -86,9 +92,10 @@ export async function startCluster(count = 1, flags: readonly string[] = []): Pr
     connectEtcd({ endpoints: urls, host, allowOldEtcd: true, ...options });
   const stop = async (): Promise<void> => {
     for (const member of members.values()) {
-      member.process.kill('SIGCONT');
+      member.child.kill('SIGCONT');
       await ended(member, 'SIGKILL');
     }
+    process.off('exit', clean);
     await fs.rm(root, { recursive: true, force: true });
   };
   // It answers when it has a leader.
@@ -110,7 +117,7 @@ export async function startCluster(count = 1, flags: readonly string[] = []): Pr
     async signal(url, signal) {
       const member = members.get(url) as RunningMember;
       if (signal === 'SIGKILL' || signal === 'SIGTERM') await ended(member, signal);
-      else member.process.kill(signal);
+      else member.child.kill(signal);
     },
     restart: start,
     stop,
