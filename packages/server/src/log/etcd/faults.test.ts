@@ -70,7 +70,7 @@ describe('the log in etcd, with faults', { skip: noEtcd }, async () => {
     faulty.expect('request lost', 'request lost');
     assert.equal((await owner.append(payload(1))).position, 1);
     assert.equal(faulty.transactions.length, 3);
-    assert.ok(faulty.calls.get('ranges') ?? 0 >= 2);
+    assert.ok((faulty.calls.get('ranges') ?? 0) >= 2);
     assert.deepEqual((await entriesOf(log)).map(text), [payload(1).toString()]);
   });
 
@@ -209,11 +209,11 @@ describe('the log in etcd, with faults', { skip: noEtcd }, async () => {
 
   describe('followers', () => {
     /** Writes a batch behind the tail, by no rule; the tail too. */
-    async function intrude(log: SharedLog, change: (place: Place) => Place, spoil = (_: Buffer): void => {}) {
+    async function intrude(log: SharedLog, change: (place: Place) => Place, spoil?: (value: Buffer) => void) {
       const { place } = log as EtcdLog;
       const changed = change(place);
       const { value, batch } = encodeBatch(changed, changed.epoch, [payload(9)], Buffer.alloc(8), Buffer.alloc(16));
-      spoil(value);
+      spoil?.(value);
       const keys = new LogKeys('c', shard);
       const hash = batch.entries[0]?.hash as Buffer;
       const tail = { ...place, position: batch.slot, slot: batch.slot, hash, bytes: place.bytes + batch.bytes };

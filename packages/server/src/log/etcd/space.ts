@@ -13,7 +13,7 @@ export class Space {
   readonly #host: Host;
   readonly #key: string;
   readonly #stop: Cancel;
-  #looking: Promise<void> | undefined;
+  #looking = false;
   /** Share of the quota that the fullest member uses; 1 when one refuses writes. */
   #used = 0;
   /** What the quota turned out to be, as long as a member refuses writes. */
@@ -42,10 +42,12 @@ export class Space {
 
   /** Looks at the members soon, unless it does so now. */
   look(): void {
-    this.#looking ??= this.#look()
+    if (this.#looking) return;
+    this.#looking = true;
+    void this.#look()
       .catch(passOver)
       .finally(() => {
-        this.#looking = undefined;
+        this.#looking = false;
       });
   }
 
