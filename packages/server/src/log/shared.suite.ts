@@ -76,6 +76,7 @@ export function describeSharedLog(product: string, make: () => Promise<SharedRig
     shared('has one owner at a time, whom everybody sees', async (rig) => {
       const [a, b] = [await rig.open('a'), await rig.open('b')];
       const first = await owned(a);
+      assert.deepEqual(a.owner(), { node: 'a', address: 'a:1', epoch: first.epoch });
       await first.append(payload(1));
       await b.reached(1);
       const stop = new AbortController();

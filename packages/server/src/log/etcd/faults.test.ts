@@ -264,6 +264,25 @@ describe('the log in etcd, with faults', { skip: noEtcd }, async () => {
       await assert.rejects(entriesOf(log), CorruptionError);
     });
 
+    for (const [what, change] of [
+      ['an older tail', (place: Place) => ({ ...place, position: 2, slot: 2 })],
+      ['another log', (place: Place) => ({ ...place, identity: Buffer.alloc(16, 1) })],
+    ] as const) {
+      it(`stop when etcd was put back to ${what}`, async () => {
+        const { log, owner } = await openOwned();
+        for (let i = 1; i <= 3; i++) await owner.append(payload(i));
+        const { log: other } = await open('b');
+        const { tail: key } = new LogKeys('c', shard);
+        const value = encodePlace(change((log as EtcdLog).place));
+        await etcd.transact({ compare: [], success: [{ put: { key, value } }] });
+        await assert.rejects(other.barrier(), /put back to an older state/);
+        await assert.rejects(other.reached(4), CorruptionError);
+        await assert.rejects(other.own(new AbortController().signal), CorruptionError);
+        await assert.rejects(owner.append(payload(4)), isCode('ServiceUnavailable'));
+        assert.ok(owner.lost.aborted);
+      });
+    }
+
     it('find a slot that is gone', async () => {
       const { owner } = await openOwned();
       for (let i = 1; i <= 3; i++) await owner.append(payload(i));

@@ -112,6 +112,7 @@ export class Flight {
         this.#deposed = true;
         throw new Error('another node owns the log');
       }
+      if (sight === 'free') await this.#log.host.timers.sleep(limits.etcdBackoffMs);
       if (sight === 'waits') {
         if (previousLanded) throw intruder();
         // It throws when the one before is refused: then so is this one, which was built on it.

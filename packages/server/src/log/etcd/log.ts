@@ -150,8 +150,8 @@ export class EtcdLog implements SharedLog {
     if (!start) throw new CorruptionError(`the key ${this.keys.first} in etcd is gone`);
     this.trimmed(decodeStart(this.keys.first, start.value));
     if (this.tail > from) this.#woken = true;
-    this.#owner = readOwner(owner?.pairs[0]);
-    this.#owned?.seen(this.#owner, sent);
+    const now = readOwner(owner?.pairs[0]);
+    if (this.#owned?.seen(now, sent) ?? true) this.#owner = now;
     for (const batch of this.slots.batches(slots ?? { pairs: [], more: false })) {
       if (batch.slot < this.tail) continue;
       // What lies between was trimmed before this node came to it: whoever needs it starts from a snapshot.
@@ -236,10 +236,18 @@ export class EtcdLog implements SharedLog {
   async #readTail(): Promise<Position> {
     this.check();
     const sent = this.host.clock.monotonic();
+    const least = this.head;
     try {
       const pair = (await this.etcd.range({ key: this.keys.tail })).pairs[0];
       if (!pair) throw new CorruptionError(`the key ${this.keys.tail} in etcd is gone`);
-      const { position } = decodePlace(this.keys.tail, pair.value);
+      const { position, identity } = decodePlace(this.keys.tail, pair.value);
+      if (position < least || !identity.equals(this.#place.identity)) {
+        const error = new CorruptionError(
+          `the log in etcd ends at ${position}, though entry ${least} was seen: etcd was put back to an older state`,
+        );
+        this.#fail(error);
+        throw error;
+      }
       this.heard(sent);
       if (position > this.head) this.wake();
       return position;
@@ -261,7 +269,10 @@ export class EtcdLog implements SharedLog {
 
   async #own(signal: AbortSignal): Promise<OwnedLog | undefined> {
     const stop = AbortSignal.any([signal, this.#closed.signal]);
-    const look = (): Promise<void> => this.#nextLook(stop);
+    const look = (): Promise<void> => {
+      this.check();
+      return this.#nextLook(stop);
+    };
     const held = await acquire(this.etcd, this.host, this.keys, this.#me, this.bounds.leaseSeconds, stop, look);
     if (!held) return undefined;
     try {
@@ -273,6 +284,7 @@ export class EtcdLog implements SharedLog {
       if (this.head > position || (this.head === position && !this.#place.hash.equals(hash)))
         throw new CorruptionError(`the log in etcd does not end where its tail says, at ${position}`);
       if (this.head === position && !held.lease.lost.aborted && !stop.aborted) {
+        this.#owner = { ...this.#me, epoch: held.epoch, lease: held.lease.id };
         this.#owned = new EtcdOwnedLog(this, held, () => {
           this.#owned = undefined;
           this.wake();

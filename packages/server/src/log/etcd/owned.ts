@@ -88,9 +88,11 @@ export class EtcdOwnedLog implements OwnedLog {
     return this.#space.roomy;
   }
 
-  /** What a look at `sent` found; one that was sent before this node won says nothing. */
-  seen(owner: OwnerKey | undefined, sent: number): void {
-    if (sent >= this.#since && owner?.epoch !== this.epoch) this.lose('another node owns it, or its lease was ended');
+  /** What a look at `sent` found. @returns false when it was sent before this node won, and says nothing */
+  seen(owner: OwnerKey | undefined, sent: number): boolean {
+    if (sent < this.#since) return false;
+    if (owner?.epoch !== this.epoch) this.lose('another node owns it, or its lease was ended');
+    return true;
   }
 
   /** This node owns the log no longer. */
