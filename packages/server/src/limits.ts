@@ -236,6 +236,49 @@ export const limits = {
   scrubPeriodMs: 14 * 24 * 3600 * 1000,
   scrubBytesPerSecond: 16 * MiB,
   scrubSaveMs: 60_000,
+  /** Links between nodes: payload of one frame; what a call carries as arguments or results (what is larger goes into its body); its method. */
+  linkFrameBytes: 64 * KiB,
+  linkHeadBytes: 48 * KiB,
+  linkMethodBytes: 64,
+  /** The first frame of a link, the list of protocol versions in it, and the list of features. */
+  linkHelloBytes: 4 * KiB,
+  linkVersions: 16,
+  linkFeatures: 64,
+  /** Body of one call or answer, and one piece of a stream. */
+  linkBodyBytes: 36 * MiB,
+  linkPieceBytes: 8 * MiB,
+  /** Bytes of a body or stream that are sent before its receiver asked for more. */
+  linkWindowBytes: 512 * KiB,
+  /** Calls under way on one link, and links of one listener. */
+  linkCalls: 1024,
+  links: 1024,
+  /** Bytes handed to the socket that it has not taken yet; answers that wait for it, before the link reads no more calls. */
+  linkWriteBytes: 256 * KiB,
+  linkQueueBytes: 4 * MiB,
+  /** Small pieces up to this size, and runs of them, are copied into one: cheaper than giving each to the socket. */
+  linkGatherBytes: 16 * KiB,
+  /** Bodies and streams that one thread receives: their first windows, and as much again for what is beyond those. */
+  linkPoolBytes: 128 * MiB,
+  /** Connecting, with the TLS handshake and the negotiation. */
+  linkConnectMs: 5000,
+  /** Between two signs of life that a side sends, and the silence after which a link counts as dead. */
+  linkPingMs: 2000,
+  linkDeadMs: 6000,
+  /** Pause before a link is tried again, doubled each time up to the longest; half of it is drawn at random. */
+  linkRetryMs: 100,
+  linkRetryMostMs: 5000,
+  /** Time for calls under way to finish when a listener closes. */
+  linkDrainMs: 5000,
+  /** Connections that were refused are reported at most this often. */
+  refusalReportMs: 1000,
+  /** Connections of nodes that want to join: at the same time, in a minute, and how long one may last. */
+  joinLinks: 8,
+  joinsPerMinute: 60,
+  joinMs: 10_000,
+  /** How long certificates of authorities and nodes are valid, and how long before they were made. */
+  authorityValidMs: 3650 * 24 * 3600 * 1000,
+  certificateValidMs: 30 * 24 * 3600 * 1000,
+  certificateEarlyMs: 3600 * 1000,
   /** Findings listed one by one in the report of a job; more are only counted. */
   reportedFindings: 1000,
   /** Stripes (12 to 24 bytes of memory each) that a cross-check marks at the same time, and links that it counts. */
@@ -268,3 +311,12 @@ invariant(
   limits.stalledConnectionMs > limits.idleSendMs,
   'the last resort comes after the limit that tells who is slow',
 );
+invariant(
+  limits.linkHeadBytes + limits.linkMethodBytes + 64 <= limits.linkFrameBytes,
+  'the head of a call fits one frame',
+);
+invariant(limits.linkBodyBytes >= limits.fragmentBytes + limits.linkFrameBytes, 'a fragment fits the body of a call');
+invariant(limits.linkPieceBytes >= limits.entryBytes + limits.linkFrameBytes, 'a log entry fits a piece of a stream');
+invariant(limits.linkPoolBytes >= limits.linkBodyBytes, 'the largest body can be received');
+invariant(limits.linkWindowBytes >= 2 * limits.linkFrameBytes, 'a window holds at least two frames');
+invariant(limits.linkDeadMs >= 2 * limits.linkPingMs, 'a live link is heard of before it counts as dead');

@@ -8,7 +8,7 @@ export const rows: readonly (readonly string[])[] = [
   ['access'],
   ['objects'],
   ['cache', 'durability', 'placement', 'metadata'],
-  ['log', 'fragments', 'keys'],
+  ['log', 'fragments', 'keys', 'transport', 'certificates'],
   ['kv'],
   ['device'],
   ['telemetry', 'codec', 'host'],

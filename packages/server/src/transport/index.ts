@@ -1,0 +1,13 @@
+export { isNodeId, nodeOf, nodeUri } from './names.ts';
+export { openTcpTransport, type TcpTransportOptions } from './tcp/transport.ts';
+export type {
+  Answer,
+  CallOptions,
+  Credentials,
+  IncomingCall,
+  Listener,
+  ListenOptions,
+  Peer,
+  Serve,
+  Transport,
+} from './types.ts';
