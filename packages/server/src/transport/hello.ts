@@ -62,12 +62,12 @@ export function decodeHello(payload: Buffer): Hello {
   }
 }
 
-/** @throws LinkError naming the versions of both when they have none in common */
-export function agree(own: Hello, other: Hello): Agreement {
+/** @returns a LinkError naming the versions of both when they have none in common */
+export function agree(own: Hello, other: Hello): Agreement | LinkError {
   const common = own.versions.filter((version) => other.versions.includes(version));
   if (common.length === 0) {
     const list = (hello: Hello) => hello.versions.join(', ') || 'none';
-    throw new LinkError(
+    return new LinkError(
       `no common version of the protocol between nodes: this node speaks ${list(own)}, the other one ${list(other)}. upgrade the older node`,
     );
   }

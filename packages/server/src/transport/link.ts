@@ -49,8 +49,10 @@ export class Link {
   #side: Side | undefined;
   #opened = false;
   #closed = false;
-  /** Stops the wait for the other side's end; undefined before this side has ended. */
-  #finishing: Cancel | undefined;
+  /** Set while this side has ended and waits for the other. */
+  #finishing: { readonly cause: Error; readonly stop: Cancel } | undefined;
+  /** The two have nothing in common: nothing that comes is read any more. */
+  #disagreed = false;
   #received = 0;
   #heardAt: number;
   #tickAt: number;
@@ -79,7 +81,7 @@ export class Link {
     this.#side = side;
     this.#wire.attach({
       data: (chunk) => this.#data(chunk),
-      closed: (cause) => this.end(this.#finishing ? closedInOrder() : (cause ?? this.#endedByOther())),
+      closed: (cause) => this.end(this.#finishing?.cause ?? cause ?? this.#endedByOther()),
     });
     this.outlet.send([encodeHello(this.#hello)]);
   }
@@ -90,7 +92,7 @@ export class Link {
     this.#closed = true;
     this.#stopWatch();
     this.#stopHello();
-    this.#finishing?.();
+    this.#finishing?.stop();
     this.outlet.close();
     this.#wire.destroy();
     this.#side?.broken(
@@ -104,10 +106,11 @@ export class Link {
    * Ends when all that is queued went out and the other side has ended too: a wire that is destroyed while bytes of the other side are unread may
    * take back what was sent last.
    */
-  finish(): void {
+  finish(cause: Error = closedInOrder()): void {
     this.outlet.whenIdle(() => {
       if (this.#closed || this.#finishing) return;
-      this.#finishing = this.#host.timers.after(limits.linkDrainMs, () => this.end(closedInOrder()));
+      const stop = this.#host.timers.after(limits.linkDrainMs, () => this.end(cause));
+      this.#finishing = { cause, stop };
       this.#wire.end();
     });
   }
@@ -126,7 +129,7 @@ export class Link {
   }
 
   #data(chunk: Buffer): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#disagreed) return;
     this.#received += chunk.length;
     try {
       this.#decoder.push(chunk);
@@ -137,7 +140,7 @@ export class Link {
 
   /** For the decoder. */
   frame(type: FrameType, flags: number, id: number, payload: Buffer): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#disagreed) return;
     if (!this.#opened) return this.#open(type, payload);
     switch (type) {
       case frameTypes.hello:
@@ -155,7 +158,7 @@ export class Link {
 
   /** For the decoder. */
   body(flags: number, id: number, bytes: Buffer, rest: number): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#disagreed) return;
     if (!this.#opened) throw new LinkError('a frame before hello');
     this.#side?.body(flags, id, bytes, rest);
   }
@@ -163,6 +166,11 @@ export class Link {
   #open(type: FrameType, payload: Buffer): void {
     if (type !== frameTypes.hello) throw new LinkError('a frame before hello');
     const agreement = agree(this.#hello, decodeHello(payload));
+    if (agreement instanceof LinkError) {
+      // The other side must hear what this one speaks, to say the same.
+      this.#disagreed = true;
+      return this.finish(agreement);
+    }
     this.#opened = true;
     this.#stopHello();
     this.#side?.opened(agreement);
@@ -180,7 +188,8 @@ export class Link {
     // After a pause of this thread what arrived meanwhile was not read yet: silence says nothing then.
     const late = now - this.#tickAt > 2 * limits.linkPingMs;
     this.#tickAt = now;
-    const signs = this.#received + this.outlet.taken;
+    // What the system took of this side's own pings is no sign of the other side; only while nothing is read it must do.
+    const signs = this.#received + this.outlet.takenWhilePaused;
     if (signs !== this.#signs || late) {
       this.#signs = signs;
       this.#heardAt = now;

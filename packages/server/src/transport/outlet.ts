@@ -32,8 +32,7 @@ export class Outlet {
   #closed = false;
   #paused = false;
   #idle: (() => void) | undefined;
-  /** Counts what the wire took: a sign of life. */
-  taken = 0;
+  #taken = 0;
 
   constructor(wire: Wire, timers: Timers) {
     this.#wire = wire;
@@ -43,6 +42,11 @@ export class Outlet {
   /** Bytes handed to the wire that it did not take yet. */
   get inWire(): number {
     return this.#inWire;
+  }
+
+  /** What the wire took so far, while it is paused for taking too little; 0 otherwise. */
+  get takenWhilePaused(): number {
+    return this.#paused ? this.#taken : 0;
   }
 
   /** Queues one frame; `sent` runs when it is handed to the wire. */
@@ -147,8 +151,8 @@ export class Outlet {
     this.#inWire += bytes;
     this.#wire.write(gathered(batch), () => {
       this.#inWire -= bytes;
-      this.taken += bytes;
-      if (!this.#closed) this.#pump();
+      this.#taken += bytes;
+      if (!this.#closed) this.#schedule();
     });
   }
 }

@@ -124,9 +124,11 @@ class LinkedPeer implements Peer {
       },
       (cause) => {
         this.#connecting = undefined;
+        const known = this.#failure !== undefined;
         this.#failure = this.#unreachable(cause);
         if (!this.#closing.signal.aborted) {
-          this.#options.onError(this.#failure);
+          // Told once, not at every try.
+          if (!known) this.#options.onError(this.#failure);
           this.#retryLater();
         }
         throw this.#failure;
@@ -188,10 +190,12 @@ class LinkedPeer implements Peer {
     }
   }
 
-  /** New calls go over a new link, which is made when the next call comes; this one ends behind its last answer. */
+  /** New calls go over a new link; this one ends behind its last answer. */
   #replace(caller: CallerSide): void {
-    if (this.#caller === caller) this.#caller = undefined;
     caller.retire();
+    if (this.#caller !== caller) return;
+    this.#caller = undefined;
+    this.#connect().catch(() => {});
   }
 
   /** A link that stood for a while is made anew at once; one that breaks again and again, after pauses that grow. */

@@ -52,7 +52,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 export function describeTransport(product: string, { open, relay }: Product): void {
   describe(`transport: ${product}`, () => {
     const closers: (() => Promise<void>)[] = [];
-    const errors: unknown[] = [];
+    const errors: Error[] = [];
 
     afterEach(async () => {
       for (const close of closers.splice(0).reverse()) await close();
@@ -60,7 +60,7 @@ export function describeTransport(product: string, { open, relay }: Product): vo
     });
 
     const transport = (credentials: Credentials, hello?: Hello) => {
-      const one = open({ credentials, onError: (cause) => errors.push(cause), ...(hello && { hello }) });
+      const one = open({ credentials, onError: (cause) => errors.push(cause as Error), ...(hello && { hello }) });
       closers.push(() => one.close());
       return one;
     };
@@ -122,10 +122,9 @@ export function describeTransport(product: string, { open, relay }: Product): vo
       const order: string[] = [];
       const get = peer.call('get', empty).then(() => order.push('get'));
       const put = peer.call('put', empty, { body: [large] }).then(() => order.push('put'));
-      await sleep(5);
-      await peer.call('small', empty).then(() => order.push('small'));
+      for (let i = 0; i < 5; i++) await peer.call('small', empty).then(() => order.push('small'));
       await Promise.all([get, put]);
-      assert.equal(order[0], 'small');
+      assert.deepEqual(order.slice(0, 5), Array(5).fill('small'));
     });
 
     it('streams pieces as they were given, empty and large ones too', async () => {
@@ -214,7 +213,7 @@ export function describeTransport(product: string, { open, relay }: Product): vo
         return true;
       });
       assert.equal(errors.length, 1);
-      assert.ok(errors[0] instanceof TypeError);
+      assert.equal(errors[0]?.name, 'TypeError');
     });
 
     it('carries an error in the middle of a stream, behind the pieces before it', async () => {
@@ -350,7 +349,7 @@ export function describeTransport(product: string, { open, relay }: Product): vo
       assert.deepEqual(errors, []);
       for (const method of ['head', 'body'])
         await assert.rejects(peer.call(method, empty), refusal('InternalError'), method);
-      assert.ok(errors.length === 2 && errors.every((one) => one instanceof RangeError));
+      assert.ok(errors.length === 2 && errors.every(({ name }) => name === 'RangeError'));
       await peer.call('fine', empty);
     });
 

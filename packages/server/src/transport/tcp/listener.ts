@@ -41,6 +41,7 @@ function callerOf(socket: TLSSocket): { readonly node: string; readonly validUnt
 
 /** Takes connections and serves the calls that come over them. */
 class TlsListener implements Listener {
+  address = '';
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #links = new Map<Link, CalleeSide>();
@@ -75,10 +76,7 @@ class TlsListener implements Listener {
     this.#showCredentials();
     this.#server.listen({ ...parseAddress(this.#options.address), reusePort: true });
     await once(this.#server, 'listening');
-  }
-
-  get address(): string {
-    return formatAddress(this.#server.address() as AddressInfo);
+    this.address = formatAddress(this.#server.address() as AddressInfo);
   }
 
   close(): Promise<void> {
