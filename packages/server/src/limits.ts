@@ -279,6 +279,17 @@ export const limits = {
   authorityValidMs: 3650 * 24 * 3600 * 1000,
   certificateValidMs: 30 * 24 * 3600 * 1000,
   certificateEarlyMs: 3600 * 1000,
+  /** Between two looks whether a node's certificate is due; it is after two thirds of its life. */
+  certificateCheckMs: 600_000,
+  /** Authorities that a node trusts at the same time, and bytes of the file of its identity. */
+  authorities: 8,
+  nodeIdentityBytes: 64 * KiB,
+  /** How long an invitation is good when nothing else is said, and how many are open at the same time. */
+  invitationMs: 3600 * 1000,
+  invitations: 256,
+  /** What a node that joins sends, and what it is given. */
+  joinRequestBytes: 4 * KiB,
+  joinPayloadBytes: 256 * KiB,
   /** Findings listed one by one in the report of a job; more are only counted. */
   reportedFindings: 1000,
   /** Stripes (12 to 24 bytes of memory each) that a cross-check marks at the same time, and links that it counts. */
@@ -320,3 +331,4 @@ invariant(limits.linkPieceBytes >= limits.entryBytes + limits.linkFrameBytes, 'a
 invariant(limits.linkPoolBytes >= limits.linkBodyBytes, 'the largest body can be received');
 invariant(limits.linkWindowBytes >= 2 * limits.linkFrameBytes, 'a window holds at least two frames');
 invariant(limits.linkDeadMs >= 2 * limits.linkPingMs, 'a live link is heard of before it counts as dead');
+invariant(limits.joinRequestBytes <= limits.linkHeadBytes, 'what a node that joins sends fits the head of a call');

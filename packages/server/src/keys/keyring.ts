@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto';
-import type { Volume } from '../device/index.ts';
+import { readFile, replaceFile, type Volume } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
@@ -23,7 +23,6 @@ import type { KeyService } from './types.ts';
  */
 
 const fileName = 'keyring';
-const newName = 'keyring.new';
 const formatVersion = 1;
 const headerBytes = 5;
 const derivation = Buffer.from('dsom master wrap 1', 'latin1');
@@ -88,37 +87,20 @@ function checkFingerprint(content: KeyringContent, expected: string): void {
 
 /** Reads the file, or undefined when there is none. */
 async function load(volume: Volume): Promise<KeyringContent | undefined> {
-  if (!(await volume.list()).includes(fileName)) return undefined;
-  const file = await volume.open(fileName, 'read');
   try {
-    const size = await file.size();
-    if (size > limits.keyringBytes) throw new CorruptionError(`it has ${size} bytes`);
-    const bytes = Buffer.alloc(size);
-    if ((await file.read(bytes, 0)) !== size) throw new CorruptionError('it ends early');
-    return decodeKeyring(bytes);
+    const bytes = await readFile(volume, fileName, limits.keyringBytes);
+    return bytes && decodeKeyring(bytes);
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     throw new KeyringError(
       `The keyring file cannot be read: ${error.message}. Without it no object can be opened. Put your backup of keys/${fileName} back and start again.`,
       { cause: error },
     );
-  } finally {
-    await file.close();
   }
 }
 
-async function store(volume: Volume, content: KeyringContent): Promise<void> {
-  const file = await volume.open(newName, 'create');
-  try {
-    await file.truncate(0);
-    await file.write([encodeKeyring(content)], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await volume.rename(newName, fileName);
-  await volume.syncDirectory();
-}
+const store = (volume: Volume, content: KeyringContent): Promise<void> =>
+  replaceFile(volume, fileName, encodeKeyring(content));
 
 function fresh(host: Host, version: number) {
   const key = host.entropy.bytes(keyBytes);

@@ -1,4 +1,5 @@
 export { isNodeId, nodeOf, nodeUri } from './names.ts';
+export { askToJoin, type JoinQuestion } from './tcp/ask.ts';
 export { openTcpTransport, type TcpTransportOptions } from './tcp/transport.ts';
 export type {
   Answer,
