@@ -26,12 +26,9 @@ export class MemoryWire implements Wire {
     return [ends[0], ends[1]];
   }
 
-  get over(): boolean {
-    return this.#over;
-  }
-
   attach(events: WireEvents): void {
     this.#events = events;
+    if (this.#over) this.#timers.soon(() => events.closed(undefined));
     this.#deliver();
   }
 
