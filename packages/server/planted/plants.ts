@@ -1,4 +1,5 @@
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
+import { certificatePlants, transportPlants } from './network.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { metadataPlants, objectPlants } from './state.ts';
@@ -16,4 +17,6 @@ export const plants: readonly Plant[] = [
   ...accessPlants,
   ...keyPlants,
   ...apiPlants,
+  ...transportPlants,
+  ...certificatePlants,
 ];

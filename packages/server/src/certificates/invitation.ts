@@ -94,7 +94,7 @@ export function parseInvitation(line: string): Invitation {
     return read.length === length && read.toString('base64url') === given ? read : undefined;
   };
   const [address, hash, id, secret] = [fields[1], bytes(2, hashBytes), bytes(3, idBytes), bytes(4, secretBytes)];
-  const seconds = /^\d{1,12}$/.test(fields[5] ?? '') ? Number(fields[5]) : undefined;
+  const seconds = /^(0|[1-9]\d{0,11})$/.test(fields[5] ?? '') ? Number(fields[5]) : undefined;
   if (text.startsWith(scheme) && fields[0] !== version)
     throw new InvitationError(
       'This invitation was made by another version of DSOM. Install the version of the cluster.',

@@ -127,6 +127,15 @@ export interface Joined {
   readonly payload: Buffer;
 }
 
+/** What `node` sends to join, with a key of its own. */
+export function joinRequest(host: Host, { id, secret }: Invitation, node: string) {
+  const key = newKey(host);
+  const publicKey = publicDer(key);
+  const context = contextOf({ id, node, publicKey });
+  const request = encodeRequest({ id, secret, node, publicKey, proof: sign(null, context, key) });
+  return { request, key, context };
+}
+
 /**
  * Makes this node a member of the cluster that `line` invites to. The secret goes to a server with a certificate of exactly that cluster, and
  * nothing is kept: store the identity first, then use it.
@@ -137,11 +146,7 @@ export async function joinCluster({ line, node, host }: JoinClient): Promise<Joi
   const invitation = parseInvitation(line);
   if (host.clock.now() > invitation.untilMs + limits.clockSkewMs)
     throw new InvitationError('This invitation has expired. Make a new one on a node of the cluster.');
-  const key = newKey(host);
-  const { id, secret } = invitation;
-  const publicKey = publicDer(key);
-  const context = contextOf({ id, node, publicKey });
-  const request = encodeRequest({ id, secret, node, publicKey, proof: sign(null, context, key) });
+  const { request, key, context } = joinRequest(host, invitation, node);
   const answer = await askToJoin({
     address: invitation.address,
     authorityHash: invitation.authorityHash,

@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { ConnectionOptions, DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
@@ -30,7 +30,7 @@ export async function askToJoin({ address, authorityHash, request, host }: JoinQ
   const stop = host.timers.after(limits.joinMs, () => giveUp.abort(new Error(`no answer within ${limits.joinMs} ms`)));
   const closing: (() => void)[] = [stop];
   try {
-    const first = await connect(address, {}, giveUp.signal);
+    const first = await connect(address, { rejectUnauthorized: false }, giveUp.signal);
     closing.push(() => first.destroy());
     const authority = authorityOf(first, authorityHash);
     first.destroy();
@@ -39,24 +39,22 @@ export async function askToJoin({ address, authorityHash, request, host }: JoinQ
         message: `The server at ${address} does not belong to the cluster of this invitation. Check the address, or make a new invitation.`,
       });
     }
-    const checkServerIdentity = (_host: string, { subjectaltname }: { subjectaltname?: string }) =>
-      nodeOf(subjectaltname) === undefined ? new Error('the certificate there names no node') : undefined;
-    const socket = await connect(
-      address,
-      { ca: [authority], rejectUnauthorized: true, checkServerIdentity },
-      giveUp.signal,
-    );
+    // Of whichever node of the cluster: the address may be that of several.
+    const verified = { ca: [authority], rejectUnauthorized: true, checkServerIdentity: () => undefined };
+    const socket = await connect(address, verified, giveUp.signal);
     closing.push(() => socket.destroy());
-    if (!socket.authorized) throw new StoreError('AccessDenied');
+    if (nodeOf(socket.getPeerX509Certificate()?.subjectAltName) === undefined) {
+      throw new StoreError('AccessDenied', { message: `The server at ${address} is no node of the cluster.` });
+    }
     return await call(socket, request, host);
   } finally {
     for (const close of closing) close();
   }
 }
 
-async function connect(address: string, options: object, signal: AbortSignal): Promise<TLSSocket> {
+async function connect(address: string, options: ConnectionOptions, signal: AbortSignal): Promise<TLSSocket> {
   try {
-    return await handshake(address, { rejectUnauthorized: false, ...options }, signal);
+    return await handshake(address, options, signal);
   } catch (cause) {
     throw new StoreError('ServiceUnavailable', {
       message: `The node at ${address} cannot be reached: ${cause instanceof Error ? cause.message : String(cause)}.`,

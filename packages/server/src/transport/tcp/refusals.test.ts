@@ -103,6 +103,14 @@ describe('a listener refuses', () => {
     'who speaks TLS 1.2': () => ({ ...own(), maxVersion: 'TLSv1.2' }),
     'who names no protocol': () => ({ ...own(), ALPNProtocols: [] }),
     'who names another protocol': () => ({ ...own(), ALPNProtocols: ['h2'] }),
+    'a certificate of another authority': () => {
+      const { certificate, privateKey } = credentialsOf(createAuthority(host), 'client').current();
+      return { cert: certificate, key: privateKey };
+    },
+    'a certificate that has expired': () => {
+      const { certificate, privateKey } = credentialsOf(authority, 'client', undefined, -1000).current();
+      return { cert: certificate, key: privateKey };
+    },
     'a certificate that names no node': () => certified(undefined),
     'a certificate with another kind of name': () => certified('https://node'),
     'a certificate for a name that is none': () => certified('dsom-node:a b'),
@@ -253,9 +261,21 @@ describe('a joiner', () => {
     imposter.listen(0, '127.0.0.1');
     await once(imposter, 'listening');
     closers.push(() => imposter.close());
+    // And one that has a certificate of it, but is no node.
+    const { cert, key } = certified('https://node');
+    const other = createServer({ cert: `${cert}${authority.certificate}`, key, ALPNProtocols: ['dsom'] }, (socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => (received += chunk.length));
+    });
+    other.on('tlsClientError', () => {});
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    closers.push(() => other.close());
+    const second = `127.0.0.1:${(other.address() as { port: number }).port}`;
     const there = `127.0.0.1:${(imposter.address() as { port: number }).port}`;
     const authorityHash = hash(authority.certificate);
-    await assert.rejects(askToJoin({ ...request, address: there, authorityHash }), StoreError);
+    for (const where of [there, second])
+      await assert.rejects(askToJoin({ ...request, address: where, authorityHash }), StoreError);
     assert.equal(received, 0);
   });
 
