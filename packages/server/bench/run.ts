@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,version --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version,links --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -8,6 +8,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { type LinkRates, linkRates } from './links.ts';
 import {
   cpuSeconds,
   diskUsage,
@@ -298,7 +299,28 @@ async function version(): Promise<void> {
   await dsom.stop();
 }
 
-const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version };
+async function links(): Promise<void> {
+  const rates = await linkRates(runs);
+  const of = (name: keyof LinkRates) => median(rates.map((one) => one[name]));
+  share('link, bodies of 1 MiB to the other node, to bare node:tls', 'MiB/s', of('put'), of('bare'), 0.6);
+  share('link, bodies of 1 MiB from the other node, to bare node:tls', 'MiB/s', of('get'), of('bare'), 0.6);
+  row(
+    'link, calls of 1 KiB each way, 32 at a time',
+    `${of('small').toFixed(0)} per s`,
+    '',
+    '≥ 20000 per s',
+    of('small') >= 20_000,
+  );
+  row(
+    'link, calls of 1 KiB each way, one at a time',
+    `${of('one').toFixed(0)} per s`,
+    '',
+    '≥ 3000 per s',
+    of('one') >= 3000,
+  );
+}
+
+const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version, links };
 for (const part of parts) {
   const run = all[part];
   if (!run) throw new Error(`no part "${part}": ${Object.keys(all).join(', ')}`);

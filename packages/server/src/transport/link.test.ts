@@ -4,7 +4,7 @@ import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { frameFlags, frameTypes, headerBytes, putHeader, smallFrame } from './frames.ts';
 import { encodeHello, ownHello } from './hello.ts';
-import { encodeAnswer, encodeCall } from './messages.ts';
+import { encodeAnswer, encodeCall, encodeCredit } from './messages.ts';
 import { calleeOn, callerOn, newPools, RawEnd, simulation } from './simulated.fixture.ts';
 import type { Answer } from './types.ts';
 import { MemoryWire } from './wire.fixture.ts';
@@ -120,6 +120,24 @@ describe('a link', () => {
     }
   });
 
+  it('sends of a body what its window and credit allow, and no more', async () => {
+    const { raw, side, pass } = await calling();
+    const whole = limits.linkWindowBytes + 100_000;
+    const call = side.call('m', empty, { body: [Buffer.alloc(whole)] });
+    const sent = () => raw.of(frameTypes.body).reduce((sum, { payload }) => sum + payload.length, 0);
+    await pass(20);
+    assert.equal(sent(), limits.linkWindowBytes);
+    raw.send(encodeCredit(1, 5));
+    await pass(20);
+    assert.equal(sent(), limits.linkWindowBytes + 5);
+    raw.send(encodeCredit(1, 99_995));
+    await pass(20);
+    assert.equal(sent(), whole);
+    raw.send(...encodeAnswer(1, false, empty, [], 0).pieces);
+    await pass(5);
+    await call;
+  });
+
   it('hears nothing of a call that was given up, and everything of the others', async () => {
     const { raw, side, pass, link } = await calling();
     const control = new AbortController();
@@ -190,6 +208,7 @@ describe('a link', () => {
 
   it('is not dead because this thread paused', async () => {
     const { host, link, pass, raw } = await calling();
+    await pass(2 * limits.linkPingMs, 10);
     // A pause: time went on, and what arrived meanwhile was not read yet when the timer ran.
     const { monotonic } = host.clock;
     host.clock.monotonic = () => monotonic() + 10 * limits.linkDeadMs;
