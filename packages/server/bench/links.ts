@@ -42,19 +42,34 @@ if (!isMainThread) {
   parentPort?.postMessage({ address, bare: await serveBare(current) });
 }
 
-async function perSecond(count: number, atOnce: number, run: () => Promise<unknown>): Promise<number> {
-  let left = count;
+/** How often in a second, and µs of this process's time each took, on both sides together. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly cpu: number;
+}
+
+function clocked(count: number): () => Rate {
   const began = performance.now();
+  const used = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(used);
+    return { perSecond: (count / (performance.now() - began)) * 1000, cpu: (user + system) / count };
+  };
+}
+
+async function rateOf(count: number, atOnce: number, run: () => Promise<unknown>): Promise<Rate> {
+  let left = count;
+  const done = clocked(count);
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
       while (left-- > 0) await run();
     }),
   );
-  return (count / (performance.now() - began)) * 1000;
+  return done();
 }
 
 /** Sends 1 MiB at a time, eight of them ahead of what was answered. */
-async function bareRate(port: number, { certificate, privateKey, authorities }: Shown, count: number): Promise<number> {
+async function bareRate(port: number, { certificate, privateKey, authorities }: Shown, count: number): Promise<Rate> {
   const socket = connect({
     host: '127.0.0.1',
     port,
@@ -65,7 +80,7 @@ async function bareRate(port: number, { certificate, privateKey, authorities }: 
   });
   await once(socket, 'secureConnect');
   const piece = Buffer.alloc(MiB);
-  const began = performance.now();
+  const measured = clocked(count);
   let [sent, done] = [0, 0];
   const send = () => {
     while (sent < count && sent - done < 8) {
@@ -79,20 +94,20 @@ async function bareRate(port: number, { certificate, privateKey, authorities }: 
     done += chunk.length;
     send();
   }
-  const rate = (count / (performance.now() - began)) * 1000;
+  const rate = measured();
   socket.destroy();
   return rate;
 }
 
 export interface LinkRates {
-  /** Calls of 1 KiB each way, 32 at a time, and one at a time, per second. */
-  readonly small: number;
-  readonly one: number;
-  /** MiB per second in bodies of 1 MiB, eight at a time. */
-  readonly put: number;
-  readonly get: number;
-  /** MiB per second over bare node:tls. */
-  readonly bare: number;
+  /** Calls of 1 KiB each way, 32 at a time, and one at a time. */
+  readonly small: Rate;
+  readonly one: Rate;
+  /** Bodies of 1 MiB, eight at a time. */
+  readonly put: Rate;
+  readonly get: Rate;
+  /** The same over bare node:tls. */
+  readonly bare: Rate;
 }
 
 /** @returns the rates of each run */
@@ -111,15 +126,15 @@ export async function linkRates(runs: number): Promise<LinkRates[]> {
   const kib = Buffer.alloc(1024);
   const large = [Buffer.alloc(MiB)];
   const small = () => peer.call('echo', kib);
-  await perSecond(20_000, 32, small);
+  await rateOf(20_000, 32, small);
   const found: LinkRates[] = [];
   for (let run = 0; run < runs; run++)
     found.push({
       bare: await bareRate(bare, own, 512),
-      put: await perSecond(512, 8, () => peer.call('put', empty, { body: large })),
-      get: await perSecond(512, 8, () => peer.call('get', empty)),
-      small: await perSecond(30_000, 32, small),
-      one: await perSecond(3000, 1, small),
+      put: await rateOf(512, 8, () => peer.call('put', empty, { body: large })),
+      get: await rateOf(512, 8, () => peer.call('get', empty)),
+      small: await rateOf(30_000, 32, small),
+      one: await rateOf(3000, 1, small),
     });
   await transport.close();
   await worker.terminate();

@@ -72,7 +72,7 @@ class LinkedPeer implements Peer {
     this.#failure = closed;
     this.#caller = undefined;
     this.#stopRetry?.();
-    for (const link of [...this.#links]) link.end(closed);
+    for (const link of this.#links) link.end(closed);
     this.#options.onClosed();
   }
 

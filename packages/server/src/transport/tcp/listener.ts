@@ -87,13 +87,13 @@ class TlsListener implements Listener {
   async #close(): Promise<void> {
     this.#options.onClosed();
     this.#server.close();
-    for (const side of [...this.#links.values()]) side.drain();
+    for (const side of this.#links.values()) side.drain();
     if (this.#links.size > 0) {
       const enough = new AbortController();
       this.#emptied = () => enough.abort();
       await this.#options.host.timers.sleep(limits.linkDrainMs, enough.signal);
     }
-    for (const link of [...this.#links.keys()]) link.end(new Error('the node is stopping'));
+    for (const link of this.#links.keys()) link.end(new Error('the node is stopping'));
     for (const socket of this.#sockets) socket.destroy();
   }
 

@@ -9,7 +9,7 @@ import { createAuthority, newKey, privatePem, publicDer } from '../../certificat
 import { StoreError } from '../../errors.ts';
 import { manualHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import { authority, credentialsOf, host } from '../cluster.support.ts';
+import { authority, credentialsOf, host } from '../cluster.fixture.ts';
 import { frameTypes, smallFrame } from '../frames.ts';
 import { encodeHello, ownHello } from '../hello.ts';
 import { openTcpTransport } from '../index.ts';
@@ -27,7 +27,10 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-function transportOf(credentials = credentialsOf(authority, 'server'), onError = (_: unknown) => {}): Transport {
+function transportOf(
+  credentials = credentialsOf(authority, 'server'),
+  onError: (cause: unknown) => void = () => {},
+): Transport {
   const one = openTcpTransport({ credentials, host, onError });
   closers.push(() => one.close());
   return one;

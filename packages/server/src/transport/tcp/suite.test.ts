@@ -1,4 +1,4 @@
-import { host } from '../cluster.support.ts';
+import { host } from '../cluster.fixture.ts';
 import { openTcpTransport } from '../index.ts';
 import { describeTransport } from '../suite.ts';
 import { tcpRelay } from './relay.fixture.ts';
