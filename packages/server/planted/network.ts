@@ -65,6 +65,14 @@ export const transportPlants: readonly Plant[] = [
     pattern: 'no member any more',
   },
   {
+    name: 'transport: who has no certificate may send bodies as others do',
+    file: 'src/transport/tcp/listener.ts',
+    find: 'host.clock.now() + limits.joinMs, joinPools)',
+    replace: 'host.clock.now() + limits.joinMs, this.#options.pools)',
+    tests: [refusals],
+    pattern: 'send no bodies',
+  },
+  {
     name: 'transport: a joiner does not compare the hash of the authority',
     file: 'src/transport/tcp/ask.ts',
     find: "if (createHash('sha256').update(certificate.raw).digest().equals(hash))",

@@ -257,8 +257,11 @@ export const limits = {
   linkQueueBytes: 4 * MiB,
   /** Small pieces up to this size, and runs of them, are copied into one: cheaper than giving each to the socket. */
   linkGatherBytes: 16 * KiB,
-  /** Bodies and streams that one thread receives: their first windows, and as much again for what is beyond those. */
-  linkPoolBytes: 128 * MiB,
+  /**
+   * What one thread receives: first windows of the bodies of calls, what is beyond those, first windows of answers, and what is beyond those. Each has so
+   * much, since a call that is served may wait for the answer to another.
+   */
+  linkPoolBytes: 64 * MiB,
   /** Connecting, with the TLS handshake and the negotiation. */
   linkConnectMs: 5000,
   /** Between two signs of life that a side sends, and the silence after which a link counts as dead. */
@@ -269,6 +272,8 @@ export const limits = {
   linkRetryMostMs: 5000,
   /** Time for calls under way to finish when a listener closes. */
   linkDrainMs: 5000,
+  /** Longest deadline of a call; a later one counts as this. */
+  linkDeadlineMs: 24 * 3600 * 1000,
   /** Connections that were refused are reported at most this often. */
   refusalReportMs: 1000,
   /** Connections of nodes that want to join: at the same time, in a minute, and how long one may last. */

@@ -12,7 +12,8 @@ import {
 } from '../../src/transport/frames.ts';
 import { encodeHello, ownHello } from '../../src/transport/hello.ts';
 import { encodeAnswer, encodeCall, encodeCredit, encodeFailure } from '../../src/transport/messages.ts';
-import { calleeOn, callerOn, newPools, RawEnd, simulation } from '../../src/transport/simulated.fixture.ts';
+import { newPools } from '../../src/transport/pool.ts';
+import { calleeOn, callerOn, RawEnd, simulation } from '../../src/transport/simulated.fixture.ts';
 import { MemoryWire } from '../../src/transport/wire.fixture.ts';
 import type { Dice } from '../dice.ts';
 import type { Target } from '../target.ts';

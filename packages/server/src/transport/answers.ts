@@ -2,8 +2,9 @@ import { errorOf, type StoreError } from '../errors.ts';
 import type { Cancel } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { frameFlags, headerBytes, LinkError } from './frames.ts';
-import { Inflow, Intake, type Pools } from './incoming.ts';
+import { Inflow, Intake } from './incoming.ts';
 import { type AnswerMessage, decodeFailure } from './messages.ts';
+import type { Pools } from './pool.ts';
 
 /** Where a caller's answers arrive. Exactly one of its outcomes is told, once. */
 export interface Receiver {

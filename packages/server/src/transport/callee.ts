@@ -3,10 +3,11 @@ import type { Cancel, Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { deadlinePassed } from './caller.ts';
 import { type FrameType, frameFlags, frameTypes, LinkError } from './frames.ts';
-import { Intake, type Pools } from './incoming.ts';
+import { Intake } from './incoming.ts';
 import type { Link, Side } from './link.ts';
 import { type CallMessage, decodeCall, encodeAnswer, encodeCredit, encodeFailure, lengthOf } from './messages.ts';
 import { BodySource, StreamSource } from './outgoing.ts';
+import type { Pools } from './pool.ts';
 import type { Answer, IncomingCall, Serve } from './types.ts';
 
 /** One call that is being received, served or answered. */
@@ -147,7 +148,7 @@ export class CalleeSide implements Side {
     call.held = first;
     this.#calls.set(id, call);
     if (message.deadlineMs > 0) {
-      call.stopDeadline = host.timers.after(message.deadlineMs, () => {
+      call.stopDeadline = host.timers.after(Math.min(message.deadlineMs, limits.linkDeadlineMs), () => {
         const passed = deadlinePassed(message.deadlineMs);
         this.#refuse(id, passed);
         this.#drop(call, passed);

@@ -4,10 +4,10 @@ import { limits } from '../limits.ts';
 import { failureIn, type Ongoing, type Receiver, StreamAnswer, WholeAnswer } from './answers.ts';
 import { type FrameType, frameTypes, LinkError, smallFrame } from './frames.ts';
 import type { Agreement } from './hello.ts';
-import type { Pools } from './incoming.ts';
 import type { Link, Side } from './link.ts';
 import { decodeAnswer, encodeCall, encodeCredit, lengthOf } from './messages.ts';
 import { BodySource } from './outgoing.ts';
+import type { Pools } from './pool.ts';
 import type { CallOptions } from './types.ts';
 
 const lastId = 2 ** 32 - 1;
@@ -29,7 +29,7 @@ class Pending implements Ongoing {
 
   watch(host: Host, options: CallOptions): void {
     if (options.deadlineMs !== undefined) {
-      const { deadlineMs } = options;
+      const deadlineMs = Math.min(options.deadlineMs, limits.linkDeadlineMs);
       this.#stopDeadline = host.timers.after(deadlineMs, () => this.#caller.cancel(this, deadlinePassed(deadlineMs)));
     }
     if (options.signal) {
@@ -223,7 +223,10 @@ export class CallerSide implements Side {
       body,
       bodyBytes,
       window,
-      deadlineMs: Math.max(options.deadlineMs === undefined ? 0 : 1, Math.ceil(deadlineMs)),
+      deadlineMs: Math.max(
+        options.deadlineMs === undefined ? 0 : 1,
+        Math.ceil(Math.min(deadlineMs, limits.linkDeadlineMs)),
+      ),
     });
     pending.watch(this.#host, options);
     if (whole) return this.#link.outlet.send(pieces);

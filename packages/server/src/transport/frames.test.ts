@@ -123,6 +123,7 @@ describe('frames', () => {
     const through = (cause: unknown) =>
       errorOf(decodeFailure(encodeFailure(3, failureOf(cause)).subarray(headerBytes)));
     assert.deepEqual(failureOf(through(said)), failureOf(said));
+    assert.equal(through(new StoreError('SlowDown', { retryAfter: 0.2 })).retryAfter, 1);
     const huge = new StoreError('Damaged', {
       message: 'ü'.repeat(100_000),
       resource: 'k'.repeat(100_000),

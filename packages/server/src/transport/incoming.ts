@@ -3,14 +3,6 @@ import { limits } from '../limits.ts';
 import { LinkError } from './frames.ts';
 import type { Pool } from './pool.ts';
 
-/** The pools of one thread that received bytes are counted in. */
-export interface Pools {
-  /** First windows: taken at once or not at all. */
-  readonly first: Pool;
-  /** What is beyond the first window of a body: waited for, all of it at once, so that two bodies never wait for each other. */
-  readonly rest: Pool;
-}
-
 /** Gathers a body of announced length, each byte copied at most once. */
 export class Intake {
   readonly #total: number;

@@ -5,7 +5,8 @@ import { limits } from '../limits.ts';
 import { frameFlags, frameTypes, headerBytes, putHeader, smallFrame } from './frames.ts';
 import { encodeHello, ownHello } from './hello.ts';
 import { encodeAnswer, encodeCall, encodeCredit } from './messages.ts';
-import { calleeOn, callerOn, newPools, RawEnd, simulation } from './simulated.fixture.ts';
+import { newPools } from './pool.ts';
+import { calleeOn, callerOn, RawEnd, simulation } from './simulated.fixture.ts';
 import type { Answer } from './types.ts';
 import { MemoryWire } from './wire.fixture.ts';
 

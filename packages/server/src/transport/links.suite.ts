@@ -127,6 +127,12 @@ export function describeLinks(product: Product): void {
     await node('member').peer('server', listener.address).call('echo', empty);
     const removed = node('removed').peer('server', listener.address);
     await assert.rejects(removed.call('echo', empty), refusal('ServiceUnavailable'));
+    let member = true;
+    const later = await server.listen('127.0.0.1:0', echo, { admits: () => member });
+    const peer = node('member').peer('server', later.address);
+    await peer.call('echo', empty);
+    member = false;
+    await assert.rejects(peer.call('echo', empty), refusal('AccessDenied'));
   });
 
   it('uses new credentials for new links, and trusts an old and a new authority side by side', async () => {

@@ -136,7 +136,7 @@ const details = 32;
 export function encodeFailure(id: number, failure: Failure): Buffer {
   const writer = begin(failure.message.length);
   writer.string(failure.code ?? '').string(failure.message.slice(0, textChars));
-  writer.string((failure.resource ?? '').slice(0, textChars)).varint(failure.retryAfter ?? 0);
+  writer.string((failure.resource ?? '').slice(0, textChars)).varint(Math.ceil(Math.max(0, failure.retryAfter ?? 0)));
   const detail = Object.entries(failure.detail).slice(0, details);
   const fitting: [string, string][] = [];
   let bytes = writer.length;

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { linkedPeer } from './peer.ts';
-import { calleeOn, newPools, simulation } from './simulated.fixture.ts';
+import { newPools } from './pool.ts';
+import { calleeOn, simulation } from './simulated.fixture.ts';
 import type { Peer, Serve } from './types.ts';
 import { MemoryWire } from './wire.fixture.ts';
 

@@ -3,8 +3,8 @@ import type { Cancel, Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { CallerSide, deadlinePassed } from './caller.ts';
 import type { Hello } from './hello.ts';
-import type { Pools } from './incoming.ts';
 import { Link } from './link.ts';
+import type { Pools } from './pool.ts';
 import type { CallOptions, Peer } from './types.ts';
 import type { Wire } from './wire.ts';
 
@@ -106,7 +106,9 @@ class LinkedPeer implements Peer {
       const stop =
         deadlineMs === undefined
           ? undefined
-          : this.#options.host.timers.after(deadlineMs, () => reject(deadlinePassed(deadlineMs)));
+          : this.#options.host.timers.after(Math.min(deadlineMs, limits.linkDeadlineMs), () =>
+              reject(deadlinePassed(deadlineMs)),
+            );
       promise.then(resolve, reject).finally(() => {
         stop?.();
         signal?.removeEventListener('abort', onAbort);

@@ -1,4 +1,5 @@
 import type { Cancel } from '../host/index.ts';
+import { limits } from '../limits.ts';
 
 interface Waiting {
   readonly bytes: number;
@@ -49,4 +50,16 @@ export class Pool {
       waiting.granted();
     }
   }
+}
+
+/** The pools that received bytes are counted in. */
+export interface Pools {
+  /** First windows: taken at once or not at all. */
+  readonly first: Pool;
+  /** What is beyond the first window of a body: waited for, all of it at once, so that two bodies never wait for each other. */
+  readonly rest: Pool;
+}
+
+export function newPools(bytes: number = limits.linkPoolBytes): Pools {
+  return { first: new Pool(bytes), rest: new Pool(bytes) };
 }

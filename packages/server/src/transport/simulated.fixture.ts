@@ -1,19 +1,12 @@
 import { manualHost } from '../host/index.ts';
-import { limits } from '../limits.ts';
 import { CalleeSide } from './callee.ts';
 import { CallerSide } from './caller.ts';
 import { FrameDecoder, type FrameType } from './frames.ts';
 import { encodeHello, ownHello } from './hello.ts';
-import type { Pools } from './incoming.ts';
 import { Link } from './link.ts';
-import { Pool } from './pool.ts';
+import { newPools } from './pool.ts';
 import type { Serve } from './types.ts';
 import type { MemoryWire } from './wire.fixture.ts';
-
-export const newPools = (bytes: number = limits.linkPoolBytes): Pools => ({
-  first: new Pool(bytes),
-  rest: new Pool(bytes),
-});
 
 /** Time that moves only when told, with what is due and what follows from it done in order. */
 export function simulation(seed = 1) {

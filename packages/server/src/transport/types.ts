@@ -27,7 +27,7 @@ export type Serve = (call: IncomingCall) => Promise<Answer>;
  */
 export interface CallOptions {
   readonly body?: readonly Uint8Array[];
-  /** Milliseconds until the call rejects with ServiceUnavailable, on both sides; for a stream, until its end. */
+  /** Milliseconds until the call rejects with ServiceUnavailable, on both sides; for a stream, until its end. `limits.linkDeadlineMs` at most. */
   readonly deadlineMs?: number;
   /** Gives the call up on both sides; it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -67,7 +67,7 @@ export interface Credentials {
 export interface ListenOptions {
   /** Serves the method `join` of callers without a certificate: nodes that are to become members. Left out: those are refused. */
   readonly join?: Serve;
-  /** False refuses a node whose certificate is good: one that was removed. */
+  /** False refuses a node whose certificate is good: one that was removed. Asked at each connection and at each call. */
   readonly admits?: (node: string) => boolean;
 }
 

@@ -6,7 +6,7 @@ import { limits } from '../../limits.ts';
 import { CallerSide } from '../caller.ts';
 import { Link } from '../link.ts';
 import { nodeOf } from '../names.ts';
-import { Pool } from '../pool.ts';
+import { newPools } from '../pool.ts';
 import { handshake } from './dial.ts';
 import { joinMethod } from './joiners.ts';
 import { TlsWire } from './wire.ts';
@@ -77,7 +77,7 @@ function authorityOf(socket: TLSSocket, hash: Buffer): string | undefined {
 }
 
 function call(socket: TLSSocket, request: Uint8Array, host: Host): Promise<Buffer> {
-  const pools = { first: new Pool(limits.linkPoolBytes), rest: new Pool(limits.linkPoolBytes) };
+  const pools = newPools();
   return new Promise((resolve, reject) => {
     const link = new Link({ wire: new TlsWire(socket), host });
     const caller = new CallerSide(link, host, pools, {

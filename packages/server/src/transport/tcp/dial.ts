@@ -18,6 +18,7 @@ export function handshake(address: string, options: ConnectionOptions, signal: A
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = connect({ ...parseAddress(address), ...tlsRules, ...options });
+    const onClose = () => fail(new Error('the connection ended during the handshake'));
     const fail = (cause: Error) => {
       signal.removeEventListener('abort', onAbort);
       socket.destroy();
@@ -26,12 +27,12 @@ export function handshake(address: string, options: ConnectionOptions, signal: A
     const onAbort = () => fail(signal.reason as Error);
     signal.addEventListener('abort', onAbort, { once: true });
     socket.on('error', fail);
-    socket.on('close', () => fail(new Error('the connection ended during the handshake')));
+    socket.on('close', onClose);
     socket.on('secureConnect', () => {
       if (socket.alpnProtocol !== tlsRules.ALPNProtocols[0])
         return fail(new Error('the other side is no node of DSOM'));
       signal.removeEventListener('abort', onAbort);
-      socket.removeAllListeners('close');
+      socket.removeListener('close', onClose);
       socket.removeListener('error', fail);
       resolve(socket);
     });

@@ -1,19 +1,25 @@
 import { StoreError } from '../../errors.ts';
 import type { Clock } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
+import { newPools, type Pools } from '../pool.ts';
 import type { Serve } from '../types.ts';
 
 /** The one method that a caller without a certificate may call. */
 export const joinMethod = 'join';
 
-/** Serves `join`, and refuses everything else. */
+/** Serves `join` once, and refuses everything else: for one connection. */
 export function joinOnly(join: Serve): Serve {
+  let asked = false;
   return async (call) => {
-    if (call.method !== joinMethod || call.body.length > 0)
+    if (call.method !== joinMethod || call.body.length > 0 || asked)
       throw new StoreError('AccessDenied', { message: 'A node without a certificate may only join.' });
+    asked = true;
     return join(call);
   };
 }
+
+/** Memory for the bodies of those that join: they need none. */
+export const joinPools: Pools = newPools(limits.joinRequestBytes);
 
 /** Lets in so many at a time and in a minute. */
 export class Turnstile {

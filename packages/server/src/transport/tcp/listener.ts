@@ -2,17 +2,18 @@ import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { CalleeSide } from '../callee.ts';
 import type { Hello } from '../hello.ts';
-import type { Pools } from '../incoming.ts';
 import { Link } from '../link.ts';
 import { nodeOf } from '../names.ts';
+import type { Pools } from '../pool.ts';
 import type { Credentials, Listener, ListenOptions, Serve } from '../types.ts';
 import { formatAddress, parseAddress } from './address.ts';
 import { tlsRules } from './dial.ts';
-import { joinOnly, Turnstile } from './joiners.ts';
+import { joinOnly, joinPools, Turnstile } from './joiners.ts';
 import { TlsWire } from './wire.ts';
 
 export interface ListenerOptions extends ListenOptions {
@@ -133,11 +134,22 @@ class TlsListener implements Listener {
       const caller = callerOf(socket);
       if (caller === 'joiner') return this.#acceptJoiner(socket);
       if (this.#options.admits?.(caller.node) === false) throw new Error(`the node ${caller.node} is no member`);
-      this.#begin(socket, this.#options.serve, caller.node, caller.validUntilMs);
+      this.#begin(socket, this.#guarded(), caller.node, caller.validUntilMs, this.#options.pools);
     } catch (cause) {
       this.#refused(socket, cause as Error);
       socket.destroy();
     }
+  }
+
+  /** A node may be removed while its link stands: each call asks. */
+  #guarded(): Serve {
+    const { serve, admits } = this.#options;
+    if (!admits) return serve;
+    return async (call) => {
+      if (!admits(call.node))
+        throw new StoreError('AccessDenied', { message: `The node ${call.node} is no member of this cluster.` });
+      return serve(call);
+    };
   }
 
   #acceptJoiner(socket: TLSSocket): void {
@@ -145,7 +157,7 @@ class TlsListener implements Listener {
     if (!join) throw new Error('it has no certificate');
     const leave = this.#turnstile.enter();
     if (!leave) throw new Error('too many nodes want to join at the same time');
-    const link = this.#begin(socket, joinOnly(join), '', host.clock.now() + limits.joinMs);
+    const link = this.#begin(socket, joinOnly(join), '', host.clock.now() + limits.joinMs, joinPools);
     const stop = host.timers.after(limits.joinMs, () => link.end(new Error('joining took too long')));
     socket.on('close', () => {
       stop();
@@ -153,8 +165,8 @@ class TlsListener implements Listener {
     });
   }
 
-  #begin(socket: TLSSocket, serve: Serve, node: string, validUntilMs: number): Link {
-    const { host, pools, hello, onError } = this.#options;
+  #begin(socket: TLSSocket, serve: Serve, node: string, validUntilMs: number, pools: Pools): Link {
+    const { host, hello, onError } = this.#options;
     const link = new Link({ wire: new TlsWire(socket), host, validUntilMs, ...(hello && { hello }) });
     const side = new CalleeSide(link, {
       host,

@@ -10,10 +10,10 @@ import { StoreError } from '../../errors.ts';
 import { manualHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { authority, credentialsOf, host } from '../cluster.fixture.ts';
-import { frameTypes, smallFrame } from '../frames.ts';
+import { FrameDecoder, frameTypes, smallFrame } from '../frames.ts';
 import { encodeHello, ownHello } from '../hello.ts';
 import { openTcpTransport } from '../index.ts';
-import { encodeCall } from '../messages.ts';
+import { decodeFailure, encodeCall } from '../messages.ts';
 import type { ListenOptions, Transport } from '../types.ts';
 import { parseAddress } from './address.ts';
 import { askToJoin } from './ask.ts';
@@ -243,6 +243,30 @@ describe('a joiner', () => {
     });
     assert.equal(String(answer), 'welcome');
     assert.deepEqual([heard, calls], [['let me in'], []]);
+  });
+
+  it('may ask once, and send no bodies', async () => {
+    let heard = 0;
+    const { address } = await listening({
+      join: async () => {
+        heard++;
+        return { head: empty };
+      },
+    });
+    const call = (id: number, bodyBytes: number) =>
+      encodeCall(id, false, { method: 'join', head: empty, body: [], bodyBytes, window: 0, deadlineMs: 0 }).pieces;
+    const more = [...call(2, 0), ...call(3, 0), ...call(4, 1024 * 1024), smallFrame(frameTypes.goodbye, 0)];
+    const answers = new Map<number, string>();
+    const decoder = new FrameDecoder({
+      frame: (type, _flags, id, payload) => {
+        if (type === frameTypes.answer) answers.set(id, 'answer');
+        if (type === frameTypes.fail) answers.set(id, decodeFailure(payload).code ?? '');
+      },
+      body: () => {},
+    });
+    decoder.push(await attempt(address, {}, ...more));
+    assert.deepEqual(Object.fromEntries(answers), { 1: 'AccessDenied', 2: 'answer', 3: 'AccessDenied', 4: 'SlowDown' });
+    assert.equal(heard, 1);
   });
 
   it('does not ask who shows another authority, or none', async () => {

@@ -1,9 +1,7 @@
 import type { Host } from '../../host/index.ts';
-import { limits } from '../../limits.ts';
 import type { Hello } from '../hello.ts';
-import type { Pools } from '../incoming.ts';
 import { linkedPeer } from '../peer.ts';
-import { Pool } from '../pool.ts';
+import { newPools } from '../pool.ts';
 import type { Credentials, Listener, ListenOptions, Peer, Serve, Transport } from '../types.ts';
 import { dialNode } from './dial.ts';
 import { listenTls } from './listener.ts';
@@ -20,7 +18,9 @@ export interface TcpTransportOptions {
 /** Calls over TLS 1.3 on TCP, both sides proving with a certificate of the cluster who they are. */
 class TcpTransport implements Transport {
   readonly #options: TcpTransportOptions;
-  readonly #pools: Pools = { first: new Pool(limits.linkPoolBytes), rest: new Pool(limits.linkPoolBytes) };
+  /** Calls that are served may wait for answers, never the other way round: so answers have pools of their own. */
+  readonly #bodies = newPools();
+  readonly #answers = newPools();
   readonly #open = new Set<{ close(): Promise<void> }>();
 
   constructor(options: TcpTransportOptions) {
@@ -33,7 +33,7 @@ class TcpTransport implements Transport {
       ...options,
       address,
       serve,
-      pools: this.#pools,
+      pools: this.#bodies,
       onClosed: () => this.#open.delete(listener),
     });
     this.#open.add(listener);
@@ -45,7 +45,7 @@ class TcpTransport implements Transport {
     const peer = linkedPeer({
       ...this.#options,
       node,
-      pools: this.#pools,
+      pools: this.#answers,
       dial: (signal) => dialNode(node, address, credentials, signal),
       onClosed: () => this.#open.delete(peer),
     });
