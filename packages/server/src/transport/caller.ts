@@ -83,15 +83,6 @@ export class CallerSide implements Side {
     this.#events = events;
   }
 
-  get agreement(): Agreement | undefined {
-    return this.#agreement;
-  }
-
-  /** Calls under way. */
-  get size(): number {
-    return this.#pending.size;
-  }
-
   /** The link must be open. */
   call(method: string, head: Uint8Array, options: CallOptions): Promise<{ head: Buffer; body: Buffer }> {
     return new Promise((resolve, reject) => {
