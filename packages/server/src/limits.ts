@@ -101,6 +101,9 @@ export const limits = {
   logSegmentBytes: 64 * MiB,
   /** Size at most of a new log's first segment, and of one that is made when the disk is nearly full. */
   logSmallSegmentBytes: 8 * MiB,
+  /** Pause before a replica asks a log that is out of reach again, and how long a node that gives the lead back waits for the log to hear of it. */
+  followRetryMs: 200,
+  resignMs: 1000,
   /** The log keeps at most this much for followers behind the checkpoint. */
   logTailBytes: 256 * MiB,
   /** Entries, or bytes of entries, between two checkpoints of the ordered KV. */

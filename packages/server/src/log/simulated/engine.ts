@@ -127,7 +127,11 @@ export class Engine {
     if (this.#owner !== session) return undefined;
     const added = payloads.map((payload) => {
       const position = this.head + 1;
-      const record = new ByteWriter(payload.length + 32).raw(this.#newest).u64(position).u64(session.epoch).raw(payload);
+      const record = new ByteWriter(payload.length + 32)
+        .raw(this.#newest)
+        .u64(position)
+        .u64(session.epoch)
+        .raw(payload);
       this.#newest = hash('sha256', record.finish(), 'buffer').subarray(0, 16);
       const entry = { position, epoch: session.epoch, hash: this.#newest, payload: Buffer.from(payload) };
       this.#entries.push(entry);
@@ -144,7 +148,8 @@ export class Engine {
     const known = [...this.#covered.values()].sort((a, b) => b - a);
     const limit = known[Math.floor(this.#replicas / 2)] ?? 0;
     let kept = 0;
-    for (let at = Math.max(this.#tail, this.followers.slowest); at < limit; at++) kept += this.at(at)?.payload.length ?? 0;
+    for (let at = Math.max(this.#tail, this.followers.slowest); at < limit; at++)
+      kept += this.at(at)?.payload.length ?? 0;
     while (this.#tail < limit && this.#entries.length > 0) {
       const { length } = this.#entries[0]!.payload;
       if (this.#tail >= this.followers.slowest) {

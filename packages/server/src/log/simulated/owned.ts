@@ -12,7 +12,10 @@ interface Waiting {
 }
 
 const deposed = (): StoreError =>
-  new StoreError('ServiceUnavailable', { message: 'This node does not own the log any more. Try again.', retryAfter: 1 });
+  new StoreError('ServiceUnavailable', {
+    message: 'This node does not own the log any more. Try again.',
+    retryAfter: 1,
+  });
 
 /** Looks at the lease in one time of it. */
 const LOOKS = 3;
