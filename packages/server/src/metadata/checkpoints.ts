@@ -52,7 +52,7 @@ export class Checkpoints {
     this.#covered = covered;
     this.#told = 0;
     this.#timer = options.host.timers.every(limits.checkpointMs, () => {
-      if (this.#position() > this.#covered || this.#told < this.#covered) void this.run();
+      if (this.#due) void this.run();
     });
   }
 
@@ -62,6 +62,11 @@ export class Checkpoints {
 
   get covered(): number {
     return this.#covered;
+  }
+
+  /** Something is to be made durable, or to be told. */
+  get #due(): boolean {
+    return this.#position() > this.#covered || this.#told < this.#covered;
   }
 
   /** After each commit of an entry with `bytes` of payload. */
@@ -93,7 +98,7 @@ export class Checkpoints {
   /** One that covers everything committed before the call. */
   async now(): Promise<void> {
     await this.#running;
-    if (this.#position() > this.#covered) await this.run();
+    if (this.#due) await this.run();
   }
 
   async #make(): Promise<void> {

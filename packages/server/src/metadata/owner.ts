@@ -133,7 +133,7 @@ export class Owner implements Metadata {
     this.feed = options.feed;
   }
 
-  propose(command: Command): Promise<{ readonly reply: Reply; readonly position: number }> {
+  propose(command: Command, _request?: Buffer): Promise<{ readonly reply: Reply; readonly position: number }> {
     return new Promise((resolve, reject) => {
       if (this.#over || this.#shard.stopped || this.#closing) return reject(this.#unavailable());
       if (this.#shard.failure) return reject(new StoreError('StorageFull'));

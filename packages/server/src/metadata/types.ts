@@ -218,7 +218,7 @@ export interface DeleteResult {
 /** Sends commands to the shard's owner. */
 export interface Proposer {
   /** Resolves when the decision is durable and visible to every reader; rejects with the StoreError that the owner decided. */
-  propose(command: Command): Promise<{ readonly reply: Reply; readonly position: Position }>;
+  propose(command: Command, request?: Buffer): Promise<{ readonly reply: Reply; readonly position: Position }>;
 }
 
 /** A page of rows in order. */

@@ -19,7 +19,8 @@ export interface SimulatedLog {
   /** What the engine holds, whoever can see it. */
   readonly head: number;
   readonly tail: number;
-  readonly epoch: number;
+  /** Name of the node that owns it. */
+  readonly owner: string | undefined;
   /** Takes the log away from its owner, as an engine does that lost his lease. */
   depose(): void;
 }
@@ -34,8 +35,8 @@ export function simulatedLog(options: SimulatedLogOptions): SimulatedLog {
     get tail() {
       return engine.tail;
     },
-    get epoch() {
-      return engine.owner?.epoch ?? 0;
+    get owner() {
+      return engine.owner?.node;
     },
     depose() {
       if (engine.owner) engine.release(engine.owner);
