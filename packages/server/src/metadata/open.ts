@@ -183,16 +183,17 @@ class OpenReplica implements ShardReplica {
     await this.#following.stop();
     const before = this.#following.entries;
     const signal = AbortSignal.any([owned.lost, this.#closing.signal]);
+    let end: Position;
     try {
-      // Nobody else can append any more: what the log holds now is all that the term begins on.
-      const end = await this.#log.barrier();
+      // As long as this node owns it nobody else appends: what the log holds now is all that the term begins on.
+      end = await this.#log.barrier();
       await this.#following.upTo(end, signal);
-      invariant(signal.aborted || this.#shard.position === end, 'a term begins on the whole log');
     } catch (cause) {
       if (!isUnavailable(cause)) this.#shard.stop('the log could not be followed', cause);
       throw cause;
     }
-    if (this.#shard.stopped || signal.aborted) {
+    // More came behind the end: from another owner, of whom this node has not heard.
+    if (this.#shard.stopped || signal.aborted || this.#shard.position !== end) {
       const message = `This node does not lead: ${this.failure() ?? 'the ownership was lost again'}.`;
       throw new StoreError('ServiceUnavailable', { message, retryAfter: 1 });
     }

@@ -84,8 +84,16 @@ class NotLogged extends Error {
   }
 }
 
-/** The log did not say what became of an entry, or belongs to another owner. */
-class TermOver extends Error {}
+/** The log belongs to another owner, or may. */
+class TermOver extends Error {
+  /** What was under way may be in the log. */
+  readonly uncertain: boolean;
+
+  constructor(message: string, uncertain: boolean, cause?: unknown) {
+    super(message, { cause });
+    this.uncertain = uncertain;
+  }
+}
 
 /** What an owner asks and tells where others may own the log after it. */
 export interface TermOptions {
@@ -212,12 +220,13 @@ export class Owner implements Metadata {
   /** A log without space wrote nothing and is still good: the proposals are refused, and later ones may find space again. */
   async #append(payload: Buffer, position: number): Promise<LogEntry> {
     const { log, term } = this.#options;
+    if (term && log.head >= position) throw new TermOver(`entry ${position} is of another owner`, false);
     invariant(log.head === position - 1, 'an owner decides on the state after the newest entry');
     try {
       return await log.append(payload);
     } catch (error) {
       if (isFull(error)) throw new NotLogged(error);
-      if (term) throw new TermOver('the append failed', { cause: error });
+      if (term) throw new TermOver('the append failed', true, error);
       throw error;
     }
   }
@@ -229,7 +238,7 @@ export class Owner implements Metadata {
     const newest = await term.barrier().catch((error: unknown) => {
       throw error instanceof StoreError ? new NotLogged(error) : error;
     });
-    if (newest !== position) throw new TermOver(`the log is at ${newest}, the state at ${position}`);
+    if (newest !== position) throw new TermOver(`the log is at ${newest}, the state at ${position}`, false);
   }
 
   /** What those whose entry failed are told. */
@@ -237,6 +246,7 @@ export class Owner implements Metadata {
     if (cause instanceof NotLogged) return cause.error;
     if (cause instanceof TermOver) {
       this.#options.term?.over(cause);
+      if (!cause.uncertain) return this.#unavailable();
       const message =
         'The lead changed while the change was under way: it may have been made or not. Look before you try again.';
       return new StoreError('ServiceUnavailable', { message, retryAfter: 1, cause });
