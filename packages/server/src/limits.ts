@@ -212,6 +212,13 @@ export const limits = {
   logDepth: 6,
   /** Placement groups in all, and draws made for one number of copies in one plan. */
   groups: 4096,
+  /** Nodes and devices of a cluster, removed and retired ones too; features; and one text that is kept of a node or device. */
+  nodes: 1024,
+  devices: 16_384,
+  features: 256,
+  nodeTextBytes: 256,
+  /** Proposals with an id whose answers are remembered, so that one that is sent again is not made again. */
+  requests: 32_768,
   /** Age at which a thread looks at the placement groups again. */
   groupsAgeMs: 1000,
   placementSlots: 64,

@@ -6,11 +6,12 @@ import { isFull } from './failure.ts';
 import type { Feed } from './feed.ts';
 import { apply } from './machine/apply.ts';
 import { decide } from './machine/decide.ts';
-import type { Stamp } from './machine/deciding.ts';
+import type { Decision, Stamp } from './machine/deciding.ts';
 import { EntryWriter } from './machine/entry.ts';
 import { Application } from './machine/manifests.ts';
 import { Overlay } from './machine/overlay.ts';
 import { type KnownBuckets, View } from './machine/view.ts';
+import { Requests } from './requests.ts';
 import type { Shard } from './shard.ts';
 import { writeSnapshot } from './snapshot.ts';
 import type { Command, MetadataReader, Proposer, Reply } from './types.ts';
@@ -63,6 +64,7 @@ export interface Metadata extends Proposer {
 
 interface Waiting {
   readonly command: Command;
+  readonly request: Buffer | undefined;
   readonly resolve: (outcome: { readonly reply: Reply; readonly position: number }) => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -122,6 +124,8 @@ export class Owner implements Metadata {
   readonly #shard: Shard;
   readonly #buckets: KnownBuckets = new Map();
   readonly #entry = new EntryWriter();
+  /** From the first proposal with an id on. */
+  #requests: Requests | undefined;
   #queue: Waiting[] = [];
   #pumping: Promise<void> | undefined;
   #now = 0;
@@ -141,12 +145,12 @@ export class Owner implements Metadata {
     this.feed = options.feed;
   }
 
-  propose(command: Command, _request?: Buffer): Promise<{ readonly reply: Reply; readonly position: number }> {
+  propose(command: Command, request?: Buffer): Promise<{ readonly reply: Reply; readonly position: number }> {
     return new Promise((resolve, reject) => {
       if (this.#over || this.#shard.stopped || this.#closing) return reject(this.#unavailable());
       if (this.#shard.failure) return reject(new StoreError('StorageFull'));
       if (this.#queue.length >= limits.waitingProposals) return reject(new StoreError('SlowDown', { retryAfter: 1 }));
-      this.#queue.push({ command, resolve, reject });
+      this.#queue.push({ command, request, resolve, reject });
       this.#pumping ??= this.#pump();
     });
   }
@@ -199,8 +203,12 @@ export class Owner implements Metadata {
     }
     const answered = this.#shard.position;
     for (const outcome of outcomes) {
-      if ('reply' in outcome) outcome.proposal.resolve({ reply: outcome.reply, position: answered });
-      else outcome.proposal.reject(outcome.cause);
+      const { proposal } = outcome;
+      if ('reply' in outcome) proposal.resolve({ reply: outcome.reply, position: answered });
+      else {
+        if (proposal.request) this.#requests?.refused(proposal.request, outcome.cause);
+        proposal.reject(outcome.cause);
+      }
     }
   }
 
@@ -272,7 +280,7 @@ export class Owner implements Metadata {
       this.#proposals++;
       const before = entry.length;
       try {
-        const { effects, reply } = decide(view, proposal.command, stamp);
+        const { effects, reply } = this.#answer(view, proposal, stamp);
         entry.add(effects);
         if (entry.length - before > limits.proposalBytes) {
           throw new StoreError('InvalidRequest', { message: 'The change is too large to be made at once.' });
@@ -294,6 +302,12 @@ export class Owner implements Metadata {
       entry.add([{ type: 'digest', digest: stamp.digest }]);
     }
     return outcomes;
+  }
+
+  #answer(view: View, { command, request }: Waiting, stamp: Stamp): Decision {
+    if (!request) return decide(view, command, stamp);
+    this.#requests ??= new Requests(view);
+    return this.#requests.decide(view, request, command, stamp);
   }
 
   #stamp(position: number): Stamp {
