@@ -1,6 +1,7 @@
 import { manualHost } from '../host/index.ts';
 import { type MemoryKv, memoryKv } from '../kv/index.ts';
 import { type AppendFate, type SimulatedClient, type SimulatedLog, simulatedLog } from '../log/index.ts';
+import type { NodeRecord } from './machine/records.ts';
 import { openShardReplica, type ShardReplica, type Term } from './open.ts';
 import { draftOf, inlinePiece } from './rig.support.ts';
 import { restoreSnapshot } from './snapshot.ts';
@@ -84,11 +85,17 @@ export class Node {
     this.term = undefined;
   }
 
-  put(bucket: number, key: string, content: string, guard?: Guard) {
+  get record(): NodeRecord {
+    const { name, life } = this;
+    const texts = { id: name, address: `${name}:1`, apiAddress: `${name}:2`, zone: '', version: '1' };
+    return { ...texts, roles: ['metadata'], state: 'active', features: [], incarnation: Buffer.alloc(8, life) };
+  }
+
+  put(bucket: number, key: string, content: string, guard?: Guard, request?: Buffer) {
     const piece = inlinePiece(content);
     const draft = draftOf(piece.size, piece.md5);
     const at = { bucket, key: Buffer.from(key), owner: 'o', guard, draft, pieces: [piece] };
-    return this.propose({ type: 'object.put', ...at });
+    return this.propose({ type: 'object.put', ...at }, request);
   }
 
   propose(command: Command, request?: Buffer) {

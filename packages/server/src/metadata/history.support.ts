@@ -15,7 +15,8 @@ const keyNames = ['a', 'b', 'c', 'd'];
 
 export type Step =
   | { readonly do: 'put'; readonly node: number; readonly key: number; readonly absent: boolean }
-  | { readonly do: 'read' | 'session'; readonly node: number }
+  | { readonly do: 'again'; readonly node: number; readonly put: number }
+  | { readonly do: 'read' | 'session' | 'intent'; readonly node: number }
   | {
       readonly do: 'cut' | 'heal' | 'pause' | 'resume' | 'crash' | 'start' | 'checkpoint' | 'install';
       readonly node: number;
@@ -28,7 +29,8 @@ const node = fc.nat(2);
 
 export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ do: fc.constant('put'), node, key: fc.nat(3), absent: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('read', 'session'), node }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('again'), node, put: fc.nat(1000) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('read', 'session', 'intent'), node }) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -43,21 +45,34 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
 
 interface Put {
   readonly key: string;
+  readonly contents: string;
   readonly etag: string;
   readonly absent: boolean;
-  outcome: 'waiting' | 'made' | 'refused' | 'unknown';
+  /** Every other put has an id and may be sent again. */
+  readonly request: Buffer | undefined;
+  /** Tries that are not answered. */
+  waiting: number;
+  /** `unknown`: some try may have made it. */
+  outcome: 'refused' | 'unknown' | 'made';
   position: number;
+  sequence: number;
+}
+
+interface Intent {
+  readonly prefix: Buffer;
+  readonly node: Node;
+  readonly life: number;
 }
 
 export class History {
   readonly cluster: Cluster;
   readonly puts: Put[] = [];
+  readonly #intents: Intent[] = [];
   readonly #digests = new Map<number, string>();
   readonly #down = new Set<Node>();
   readonly #pending: Promise<void>[] = [];
   readonly #wrong: unknown[] = [];
   #session = 0;
-  #contents = 0;
   bucket = 0;
 
   constructor(seed: number, slow: boolean) {
@@ -114,6 +129,14 @@ export class History {
       case 'put':
         if (up && node.term) this.#put(node, keyNames[step.key]!, step.absent);
         break;
+      case 'again': {
+        const put = this.puts[step.put % Math.max(1, this.puts.length)];
+        if (up && node.term && put?.request) this.#try(node, put);
+        break;
+      }
+      case 'intent':
+        if (up) this.#intent(node);
+        break;
       case 'read':
         if (up) this.#watch(this.#read(node));
         break;
@@ -158,6 +181,22 @@ export class History {
     node.open();
     node.run();
     this.#down.delete(node);
+    void this.#register(node)?.catch(() => {});
+  }
+
+  /** Tells whoever leads of this life of a node. */
+  #register(node: Node): Promise<unknown> | undefined {
+    return this.cluster.leader?.propose({ type: 'node.write', node: node.record });
+  }
+
+  #intent(node: Node): void {
+    const opening = { prefix: Buffer.alloc(8, this.#intents.length + 1), node, life: node.life };
+    const { id, incarnation } = node.record;
+    const opener = { node: id, incarnation };
+    this.cluster.leader?.propose({ type: 'intent.open', prefix: opening.prefix, opener }).then(
+      () => this.#intents.push(opening),
+      () => {},
+    );
   }
 
   #watch(reading: Promise<void>): void {
@@ -169,18 +208,37 @@ export class History {
   }
 
   #put(node: Node, key: string, absent: boolean): void {
-    const contents = `contents ${++this.#contents}`;
+    const number = this.puts.length + 1;
+    const contents = `contents ${number}`;
     const etag = etagText(inlinePiece(contents).md5, 0);
-    const put: Put = { key, etag, absent, outcome: 'waiting', position: 0 };
+    const request = number % 2 === 0 ? Buffer.alloc(16, number) : undefined;
+    const begun = { waiting: 0, outcome: 'refused', position: 0, sequence: 0 } as const;
+    const put: Put = { key, contents, etag, absent, request, ...begun };
     this.puts.push(put);
-    node.put(this.bucket, key, contents, absent ? { ifNoneMatch: '*' } : undefined).then(
-      ({ position }) => {
-        put.outcome = 'made';
-        put.position = position;
+    this.#try(node, put);
+  }
+
+  #try(node: Node, put: Put): void {
+    const guard = put.absent ? { ifNoneMatch: '*' } : undefined;
+    put.waiting++;
+    node.put(this.bucket, put.key, put.contents, guard, put.request).then(
+      ({ reply, position }) => {
+        put.waiting--;
+        assert.ok(reply.type === 'version');
+        const { sequence } = reply.version;
+        if (put.outcome === 'made') {
+          if (put.sequence !== sequence) this.#wrong.push(new Error(`${put.contents} was answered in two ways`));
+          return;
+        }
+        Object.assign(put, { outcome: 'made', position, sequence });
       },
       (error: StoreError) => {
-        const sure = error.code !== 'ServiceUnavailable' || /was not made/.test(error.message);
-        put.outcome = sure ? 'refused' : 'unknown';
+        put.waiting--;
+        const decided = error.code !== 'ServiceUnavailable';
+        if (put.outcome === 'made') {
+          if (decided) this.#wrong.push(new Error(`${put.contents} was made, and then refused`));
+        } else if (decided) put.outcome = 'refused';
+        else if (!/was not made/.test(error.message)) put.outcome = 'unknown';
       },
     );
   }
@@ -248,10 +306,17 @@ export class History {
     for (let tries = 0; this.puts.at(-1)?.outcome !== 'made'; tries++) {
       assert.ok(tries < 3, 'a cluster that is whole takes writes');
       this.#put(cluster.leader!, 'last', false);
-      await this.#until(() => this.puts.every(({ outcome }) => outcome !== 'waiting'));
+      await this.#until(() => this.puts.every(({ waiting }) => waiting === 0));
       await this.#until(() => cluster.leader !== undefined && caughtUp());
     }
     await this.#ends(Promise.all(this.#pending));
+    for (const node of cluster.nodes) {
+      const registered = async () => {
+        while (!(await this.#register(node)?.catch(() => undefined))) await cluster.settle();
+      };
+      await this.#ends(registered());
+    }
+    await this.#until(caughtUp);
     this.check();
     for (const node of cluster.nodes) this.#compare(node);
     await this.#ends(cluster.stop());
@@ -269,6 +334,11 @@ export class History {
         assert.equal(oldest?.etag, put.etag, 'a put that wants no object before it is the first of its key');
       }
     }
+    const states = new Map(node.replica.reader.intents().map(({ prefix, state }) => [prefix[0], state]));
+    for (const { prefix, node: opener, life } of this.#intents) {
+      const state = opener.life === life ? 'open' : 'closed';
+      assert.equal(states.get(prefix[0]), state, 'an intent is open just as long as the process that opened it lives');
+    }
     const known = new Set(this.puts.map(({ etag }) => etag));
     for (const { etag } of versions) assert.ok(known.has(etag));
     // Newest first within a key: positions of acknowledged puts fall.
@@ -276,7 +346,8 @@ export class History {
       const positions = versions
         .filter((version) => version.key === key)
         .map(({ etag }) => this.puts.find((put) => put.etag === etag)!)
-        .filter(({ outcome }) => outcome === 'made')
+        // One that was sent again is answered with a later position.
+        .filter(({ outcome, request }) => outcome === 'made' && !request)
         .map(({ position }) => position);
       assert.deepEqual(
         positions,
