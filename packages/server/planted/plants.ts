@@ -1,3 +1,4 @@
+import { clusterPlants } from './cluster.ts';
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
@@ -12,6 +13,7 @@ export const plants: readonly Plant[] = [
   ...fragmentPlants,
   ...durabilityPlants,
   ...metadataPlants,
+  ...clusterPlants,
   ...objectPlants,
   ...accessPlants,
   ...keyPlants,

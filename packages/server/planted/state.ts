@@ -13,9 +13,9 @@ export const metadataPlants: readonly Plant[] = [
   {
     name: 'metadata: a write whose entry failed is acknowledged',
     file: 'src/metadata/owner.ts',
-    find: 'for (const { proposal } of outcomes) proposal.reject(this.#unavailable());',
+    find: 'for (const { proposal } of outcomes) proposal.reject(error);\n      return;',
     replace:
-      "for (const outcome of outcomes) if ('reply' in outcome) outcome.proposal.resolve({ reply: outcome.reply, position });",
+      "for (const outcome of outcomes) if ('reply' in outcome) outcome.proposal.resolve({ reply: outcome.reply, position });\n      return;",
     tests: ['src/metadata/model.test.ts'],
     pattern: 'holds an entry whose sync outlived the process',
   },
@@ -36,8 +36,8 @@ export const metadataPlants: readonly Plant[] = [
   {
     name: 'metadata: the log is trimmed ahead of the checkpoint',
     file: 'src/metadata/checkpoints.ts',
-    find: 'await this.#kv.checkpoint();\n      this.#covered = position;',
-    replace: 'await this.#log.trim(position);\n      await this.#kv.checkpoint();\n      this.#covered = position;',
+    find: 'await this.#kv.checkpoint();\n        this.#covered = position;',
+    replace: 'await this.#cover(position);\n        await this.#kv.checkpoint();\n        this.#covered = position;',
     tests: ['src/metadata/replica.test.ts'],
   },
   {

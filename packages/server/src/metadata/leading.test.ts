@@ -126,6 +126,44 @@ describe('replicas of a shared log', () => {
     await cluster.stop();
   });
 
+  it('begin a term on the whole log, however late they saw it', async () => {
+    const cluster = new Cluster();
+    const leader = await cluster.start();
+    const bucket = await cluster.bucket(leader);
+    const late = cluster.nodes[1]!;
+    late.crash();
+    for (let n = 0; n < 600; n++) await leader.put(bucket, `k${n}`, '1');
+    cluster.nodes[2]!.crash();
+    await leader.stop();
+    late.open();
+    const owned = (await late.log.own(new AbortController().signal))!;
+    assert.equal(late.replica.applied(), 0);
+    const term = await late.replica.lead(owned);
+    assert.equal(late.replica.applied(), cluster.log.head);
+    assert.ok(late.has(bucket, 'k599'));
+    assert.equal(term.statistics().replayed, cluster.log.head);
+    await cluster.stop();
+  });
+
+  it('are not taken for another state of the same log', async () => {
+    const cluster = new Cluster({ nodes: 2 });
+    const leader = await cluster.start();
+    const other = cluster.nodes[1]!;
+    await cluster.bucket(leader);
+    await other.replica.checkpoint();
+    other.crash();
+    const key = keys.meta(1);
+    const applied = Buffer.from(other.kv.get(key)!);
+    applied[20]! ^= 1;
+    other.kv.commit([[key, applied]]);
+    other.open();
+    await cluster.bucket(leader, 'more');
+    await cluster.settle();
+    assert.equal(other.replica.failureKind(), 'diverged');
+    assert.match(other.replica.failure()!, /is not that of this log/);
+    await cluster.stop();
+  });
+
   it('forget with the term what it kept in hand', async () => {
     const cluster = new Cluster({ nodes: 2 });
     const [first, second] = cluster.nodes;
