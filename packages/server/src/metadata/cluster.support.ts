@@ -1,4 +1,4 @@
-import { manualHost } from '../host/index.ts';
+import { manualHost, realHost } from '../host/index.ts';
 import { type MemoryKv, memoryKv } from '../kv/index.ts';
 import { type AppendFate, type SimulatedClient, type SimulatedLog, simulatedLog } from '../log/index.ts';
 import type { NodeRecord } from './machine/records.ts';
@@ -6,6 +6,9 @@ import { openShardReplica, type ShardReplica, type Term } from './open.ts';
 import { draftOf, inlinePiece } from './rig.support.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import type { Command, Guard } from './types.ts';
+
+/** Only to let what is ready run. */
+const real = realHost();
 
 /** One node of a cluster in one process: its client of the log, its KV, its replica, and the will to lead. */
 export class Node {
@@ -135,7 +138,7 @@ export class Cluster {
 
   /** Everything that needs no time to pass. */
   async settle(): Promise<void> {
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => real.timers.soon(resolve));
   }
 
   async advance(milliseconds: number, step = 100): Promise<void> {

@@ -173,7 +173,7 @@ class OpenReplica implements ShardReplica {
     this.#leading = leading;
     leading.catch(() => {
       this.#leading = undefined;
-      giveBack(owned);
+      void giveBack(owned);
       this.#following.start();
     });
     return leading;

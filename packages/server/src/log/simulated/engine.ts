@@ -164,6 +164,6 @@ export class Engine {
   }
 
   #tell(): void {
-    for (const listener of [...this.listeners]) listener();
+    for (const listener of this.listeners) listener();
   }
 }
