@@ -127,8 +127,8 @@ export const clusterPlants: readonly Plant[] = [
   {
     name: 'kv: a KV takes the place of another before it is whole',
     file: 'src/kv/replace.ts',
-    find: 'await removeAll(next);\n    throw cause;',
-    replace: 'void cause;',
+    find: 'await removeAll(options.directory);\n    throw cause;',
+    replace: 'return undefined as Result;',
     tests: ['src/kv/replace.test.ts'],
   },
 ];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { realHost } from '../host/index.ts';
 import { openKv } from './owner.ts';
-import { replaceKv, settleKv } from './replace.ts';
+import { replaceKv } from './replace.ts';
 
 const root = await fs.mkdtemp(join(tmpdir(), 'dsom-kv-replace-'));
 after(() => fs.rm(root, { recursive: true, force: true }));
@@ -26,7 +26,6 @@ async function filled(directory: string, content: string): Promise<void> {
 }
 
 async function contentOf(directory: string): Promise<string | undefined> {
-  await settleKv(directory);
   const kv = await openKv({ directory, host });
   const content = kv.get(key)?.toString();
   await kv.close();
@@ -46,6 +45,21 @@ describe('a KV that is replaced', () => {
     const fresh = join(root, 'fresh');
     await replaceKv({ directory: fresh, host }, async (kv) => kv.commit([[key, Buffer.from('first')]]));
     assert.equal(await contentOf(fresh), 'first');
+  });
+
+  it('may be in use until the new one is whole', async () => {
+    const directory = await made('old');
+    const old = await openKv({ directory, host });
+    const replaced = replaceKv(
+      { directory, host },
+      async (kv) => {
+        kv.commit([[key, Buffer.from('new')]]);
+        assert.equal(old.get(key)?.toString(), 'old');
+      },
+      () => old.close(),
+    );
+    await replaced;
+    assert.equal(await contentOf(directory), 'new');
   });
 
   it('is still the old one when filling fails', async () => {

@@ -1,69 +1,24 @@
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type KvOptions, openKv } from './owner.ts';
+import { nextOf, previousOf, removeAll, settleKv, syncDirectory } from './settle.ts';
 import type { Kv } from './types.ts';
 
-/*
- * A KV that is made anew in the place of another, from a stream that may break off: it is filled in a directory beside the old one, and takes
- * its place only once it is whole and durable. A crash leaves one of these, and `settleKv` knows which KV is the one:
- *
- *   directory            next                previous       the KV is
- *   old                  none, or unfinished  -             the old one
- *   -                    whole                old           the new one
- *   new                  -                    old           the new one
- */
-
-const nextOf = (directory: string): string => `${directory}.next`;
-const previousOf = (directory: string): string => `${directory}.previous`;
-
-const isThere = (path: string): Promise<boolean> =>
-  fs.stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
-      throw error;
-    },
-  );
-
-const removeAll = (path: string): Promise<void> => fs.rm(path, { recursive: true, force: true });
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await fs.open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Ends a replacement that a crash broke off. Before the KV in the directory is opened. */
-export async function settleKv(directory: string): Promise<void> {
-  const replaced = await isThere(previousOf(directory));
-  if (replaced && !(await isThere(directory))) {
-    await fs.rename(nextOf(directory), directory);
-    await syncDirectory(dirname(directory));
-  }
-  await removeAll(previousOf(directory));
-  await removeAll(nextOf(directory));
-}
-
 /**
- * Fills an empty KV and puts it in the place of the one in the directory, which must be closed. Durable when it resolves; when `fill` or
- * anything else fails, the old one is still there.
+ * Fills an empty KV beside the one in a directory, which may be in use meanwhile, and puts it in its place. Durable when it resolves; when `fill`
+ * or anything else fails, the old one is still there. Not while another replacement of the same directory is under way.
+ * @param retire once the new one is whole: closes the old one, for good, in every thread
  */
-export async function replaceKv(options: KvOptions, fill: (kv: Kv) => Promise<unknown>): Promise<void> {
+export async function replaceKv<Result>(
+  options: KvOptions,
+  fill: (kv: Kv) => Promise<Result>,
+  retire: () => Promise<void> = async () => {},
+): Promise<Result> {
   const { directory } = options;
   await settleKv(directory);
   const next = nextOf(directory);
-  const kv = await openKv({ ...options, directory: next });
-  try {
-    await fill(kv);
-  } catch (cause) {
-    await kv.close().catch(() => {});
-    await removeAll(next);
-    throw cause;
-  }
-  await kv.close();
+  const result = await filled({ ...options, directory: next }, fill);
+  await retire();
   await fs.mkdir(directory, { recursive: true });
   const parent = dirname(directory);
   await syncDirectory(next);
@@ -72,4 +27,18 @@ export async function replaceKv(options: KvOptions, fill: (kv: Kv) => Promise<un
   await fs.rename(next, directory);
   await syncDirectory(parent);
   await removeAll(previousOf(directory));
+  return result;
+}
+
+async function filled<Result>(options: KvOptions, fill: (kv: Kv) => Promise<Result>): Promise<Result> {
+  const kv = await openKv(options);
+  try {
+    const result = await fill(kv);
+    await kv.close();
+    return result;
+  } catch (cause) {
+    await kv.close().catch(() => {});
+    await removeAll(options.directory);
+    throw cause;
+  }
 }

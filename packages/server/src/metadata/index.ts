@@ -42,5 +42,5 @@ export {
 } from './open.ts';
 export type { Metadata, MetadataStatistics } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
-export { restoreSnapshot, writeSnapshot } from './snapshot.ts';
+export { type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
 export type * from './types.ts';
