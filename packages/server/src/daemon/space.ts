@@ -94,10 +94,10 @@ export class MetadataSpace {
   /** Refuses what adds while there is no room for it. */
   guard(proposer: Proposer): Proposer {
     return {
-      propose: (command) => {
+      propose: (command, request) => {
         const addition = additionOf(command);
         if (addition !== 'none' && !this.room[addition]) return Promise.reject(new StoreError('StorageFull'));
-        return proposer.propose(command);
+        return proposer.propose(command, request);
       },
     };
   }
