@@ -1,5 +1,6 @@
 import { codePlants } from './codes.ts';
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
+import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { metadataPlants, objectPlants } from './state.ts';
@@ -13,6 +14,7 @@ export const plants: readonly Plant[] = [
   ...fragmentPlants,
   ...durabilityPlants,
   ...codePlants,
+  ...placementPlants,
   ...metadataPlants,
   ...objectPlants,
   ...accessPlants,

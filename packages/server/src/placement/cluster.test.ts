@@ -250,17 +250,12 @@ const clusters = fc.record({
   sizes: fc.array(fc.integer({ min: 90, max: 110 }), { minLength: 1, maxLength: 7 }),
 });
 
-/** The last node's share by weight of what all groups hold, where no group puts more on one node than the layout has there. */
+/** The last node's share by weight of what all groups hold, unless no group puts so much on one node. */
 function fairShare(nodes: readonly (readonly number[])[], groupBytes: number, { scheme, perDomain }: Layout): number {
-  const weight = (node: readonly number[]) => node.reduce((sum, each) => sum + each, 0);
-  const most = (node: readonly number[]) => groupBytes * Math.min(perDomain, node.length);
-  // As water rises in vessels of different width and height, until all of it is in.
-  const taken = (level: number) => nodes.reduce((sum, node) => sum + Math.min(level * weight(node), most(node)), 0);
-  let level = 0;
-  for (let step = groupBytes; step > groupBytes * 1e-9; step /= 2)
-    if (taken(level + step) <= groupBytes * widthOf(scheme)) level += step;
   const last = nodes.at(-1) as readonly number[];
-  return Math.min(level * weight(last), most(last));
+  const weight = (each: readonly number[]) => each.reduce((sum, device) => sum + device, 0);
+  const share = (groupBytes * widthOf(scheme) * weight(last)) / weight(nodes.flat());
+  return Math.min(share, groupBytes * Math.min(perDomain, last.length));
 }
 
 test('a node that is added gets its share, and no more than 1.1 times as much is moved', () => {
@@ -320,6 +315,15 @@ test('a third node takes one copy of each group of which two lie together', () =
   for (const group of end.groups) assert.equal(worst(group, 1, nodeOf), 1, `${group.devices}`);
 });
 
+test('a small node that joins takes what it can hold, however crowded groups are', () => {
+  const devices = cluster([{ weights: [50, 50] }, { weights: [50, 50] }, { weights: [10] }]);
+  const before = planGroups(devices.slice(0, 4), [], { copies: 3 });
+  const bytes = () => 10;
+  const end = settle(devices, [...before, ...before.map((group) => ({ ...group, id: group.id + 100 }))], bytes);
+  const share = (2 * before.length * 30) / 21;
+  assert.ok(end.moved > 0 && end.moved <= 1.1 * share, `${end.moved} moved, ${share} is the share`);
+});
+
 test('a plan does not depend on the order in which devices and groups are given', () => {
   const devices = cluster(Array.from({ length: 7 }, (_, n) => ({ weights: [10 + n, 5], zone: n % 3 })));
   const groups = planLayout(devices, [], [{ copies: 3 }, { data: 4, parity: 2 }]);
@@ -330,6 +334,11 @@ test('a plan does not depend on the order in which devices and groups are given'
   const moves = rebalanceGroups(more, groups, () => 1);
   assert.ok(moves.length > 0);
   assert.deepEqual(byId(rebalanceGroups([...more].reverse(), [...groups].reverse(), () => 1)), byId(moves));
+  const crowded = planGroups(even(2, 3), [], { copies: 3 });
+  assert.deepEqual(
+    byId(rebalanceGroups(even(3, 3).reverse(), [...crowded].reverse(), () => 1)),
+    byId(rebalanceGroups(even(3, 3), crowded, () => 1)),
+  );
   assert.deepEqual(
     byId(rehomeGroups(backwards, [...groups].reverse(), new Set(['n2-d0']))),
     byId(rehomeGroups(devices, groups, new Set(['n2-d0']))),

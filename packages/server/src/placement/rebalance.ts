@@ -22,7 +22,7 @@ const tolerated = 1.1;
  * The records that move members of groups to devices that hold less than their share: to new ones above all. Each gives one member's place to
  * another device, at the next epoch; a group moves one member at a time, so a plan that was carried out may be followed by another, until one
  * is empty. First come groups with more members in one domain than the layout wants, as after a third node joined two; then nothing moves that
- * does not make shares more even. No device gets more than 1.1 of its share, so a new node costs no more than it must. Devices that leave
+ * does not make shares more even. No device gets more than 1.1 of its share by weight, so a new node costs no more than it must and is not filled up. Devices that leave
  * are none of its business: {@link rehomeGroups}.
  * @param devices all that are known, here or not
  * @param bytes what one member of a group holds
@@ -68,7 +68,7 @@ class Plan {
       if (!places.crowded) continue;
       let best: { readonly at: number; readonly from: Load; readonly to: Load } | undefined;
       for (const to of this.#loads.values()) {
-        if (to.bytes + size > tolerated * to.share || (best && fill(to) >= fill(best.to))) continue;
+        if (to.bytes + size > tolerated * to.due || (best && fill(to) >= fill(best.to))) continue;
         const [first] = places.giving(to.device).sort((a, b) => fill(b.from) - fill(a.from));
         if (first) best = { ...first, to };
       }
@@ -78,7 +78,7 @@ class Plan {
 
   /** Devices that hold least get members of those that hold most. */
   level(): void {
-    const open = new Set([...this.#loads.values()].filter((load) => fill(load) < lacking));
+    const open = new Set([...this.#loads.values()].filter((load) => load.bytes < lacking * load.due));
     for (let to = emptiest(open); to; to = emptiest(open)) {
       const move = this.#bestMove(to);
       if (move) this.#move(move, to);
@@ -99,7 +99,7 @@ class Plan {
     let best: (Move & { readonly straw: number }) | undefined;
     for (const group of this.#groups.values()) {
       const size = this.#bytes(group);
-      if (size <= 0 || to.bytes + size > wanted * to.share) continue;
+      if (size <= 0 || to.bytes + size > wanted * to.due) continue;
       // Most groups end here: only members that are fuller than any so far are looked at closely.
       const worth = (from: Load | undefined) => from !== undefined && mayGive(from, to, size, best?.from);
       if (!group.devices.some((identity) => worth(this.#loads.get(identity)))) continue;
@@ -142,7 +142,7 @@ class Plan {
 
 function emptiest(open: ReadonlySet<Load>): Load | undefined {
   let least: Load | undefined;
-  for (const load of open) if (fill(load) < wanted && (!least || fill(load) < fill(least))) least = load;
+  for (const load of open) if (load.bytes < wanted * load.due && (!least || fill(load) < fill(least))) least = load;
   return least;
 }
 

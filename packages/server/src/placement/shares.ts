@@ -6,6 +6,8 @@ import { domainOf, hasNodes, inUse, type PlacementDevice } from './topology.ts';
 export interface Load {
   readonly device: PlacementDevice;
   readonly share: number;
+  /** What it may be given: no more than its weight says, even where others cannot take their part. */
+  readonly due: number;
   bytes: number;
 }
 
@@ -50,10 +52,12 @@ export function loadsOf(
     most: [...perDomain].reduce((sum, [cap, size]) => sum + Math.min(cap, inside.length) * size, 0),
   }));
   const shares = sharesOf(bounds, total);
+  const weight = devices.reduce((sum, device) => sum + device.weight, 0);
   return new Map(
     devices.map((device) => {
       const share = shares.get(device.identity) as number;
-      return [device.identity, { device, share, bytes: held.get(device.identity) as number }];
+      const due = Math.min(share, (total * device.weight) / weight);
+      return [device.identity, { device, share, due, bytes: held.get(device.identity) as number }];
     }),
   );
 }
