@@ -1,6 +1,13 @@
 import { createCache, type FrameCache } from '../cache/index.ts';
 import type { Device } from '../device/index.ts';
-import { type DamageReport, type OpenStripeStore, openStripeStore, type RepairCopy } from '../durability/index.ts';
+import {
+  type AccessMap,
+  type DamageReport,
+  localAccess,
+  type OpenStripeStore,
+  openStripeStore,
+  type RepairCopy,
+} from '../durability/index.ts';
 import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
@@ -34,6 +41,8 @@ export interface Thread {
   readonly objects: ObjectService;
   readonly stripes: OpenStripeStore;
   readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Every device within reach. */
+  readonly access: AccessMap;
   readonly devices: ReadonlyMap<string, Device>;
   readonly cache: FrameCache;
   close(): Promise<void>;
@@ -54,10 +63,11 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       openFragmentStore({ device, owner: input.fragmentOwner(device.identity), index, host }),
     );
   }
+  const access = new Map([...stores].map(([identity, store]) => [identity, localAccess(store)]));
   const conditions = await DeviceConditions.watch(devices, host);
   const stripes = openStripeStore({
     groups: knownGroups(reader),
-    stores,
+    access,
     proposer: input.proposer,
     host,
     onDamage: input.onDamage,
@@ -81,6 +91,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     objects,
     stripes,
     stores,
+    access,
     devices,
     cache,
     async close() {

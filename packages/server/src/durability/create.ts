@@ -1,9 +1,10 @@
 import { StoreError } from '../errors.ts';
-import type { FragmentStore, FragmentWriter } from '../fragments/index.ts';
+import type { FragmentWriter } from '../fragments/index.ts';
 import { InvariantError } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { chooseGroup, spreadPoint } from '../placement/index.ts';
+import type { AccessMap } from './access.ts';
 import { checksumBytes, fragmentId } from './address.ts';
 import type { GroupTable } from './groups.ts';
 import { abortAll, GroupWriter, type WriterEvents, writeQuorum } from './writer.ts';
@@ -17,7 +18,7 @@ export interface DeviceCondition {
 }
 
 export interface StripeStart {
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly access: AccessMap;
   readonly groups: GroupTable;
   readonly condition: (device: string) => DeviceCondition;
   readonly defaultCopies: number | undefined;
@@ -51,7 +52,7 @@ export function stripeStarter(
 ): (redundancy: Redundancy | undefined, maximum: number) => Promise<GroupWriter> {
   let started = 0;
   return async (redundancy, maximum) => {
-    const copies = copiesFor(redundancy, Math.max(start.stores.size, start.groups.devices), start.defaultCopies);
+    const copies = copiesFor(redundancy, Math.max(start.access.size, start.groups.devices), start.defaultCopies);
     const id = await start.takeId();
     try {
       return await place(start, id, copies, redundancy === undefined, maximum, spreadPoint(started++));
@@ -77,7 +78,7 @@ async function place(
   }
   const excluded = new Set<string>();
   const errors: unknown[] = [];
-  const away = (device: string): boolean => !start.stores.has(device) || !start.condition(device).healthy;
+  const away = (device: string): boolean => !start.access.has(device) || !start.condition(device).healthy;
   for (const group of groups) {
     for (const device of group.devices) if (away(device)) excluded.add(device);
   }
@@ -120,7 +121,7 @@ async function openGroup(
     group.devices.map(async (device, index) =>
       excluded.has(device)
         ? undefined
-        : start.stores.get(device)?.create(fragmentId(id, index), maximum, checksumBytes),
+        : start.access.get(device)?.create(fragmentId(id, index), maximum, checksumBytes),
     ),
   );
   const writers: (FragmentWriter | undefined)[] = [];

@@ -1,3 +1,11 @@
+export {
+  type AccessMap,
+  DeviceUnreachable,
+  type FragmentAccess,
+  type FragmentLength,
+  localAccess,
+  type Removed,
+} from './access.ts';
 export { stripeOf } from './address.ts';
 export { type Check, type CheckReport, crossCheck } from './check/check.ts';
 export type { FindingKind } from './check/findings.ts';

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../errors.ts';
 import type { GroupRecord } from '../metadata/index.ts';
+import { DeviceUnreachable } from './access.ts';
 import { checksumBytes, fragmentId, preferredCopy } from './address.ts';
 import { deviceName, group, type MemoryFragments, someBytes } from './memory.fixture.ts';
 import { openWriters, placed, setUp, write } from './stripes.fixture.ts';
@@ -149,6 +150,21 @@ describe('reading', () => {
     setting.stores.delete(first);
     assert.deepEqual(await setting.store.read(stripe, 0, 10), stripe.bytes);
     assert.deepEqual(setting.reports, []);
+  });
+
+  test('a device that cannot be reached is away: its copy is not taken for damaged', async () => {
+    const setting = setUp(2, {}, inOrder);
+    const stripe = await write(setting, 10);
+    const copy = preferredCopy(stripe.id, 2);
+    setting.on(copy).failing.set('read', new DeviceUnreachable(deviceName(copy)));
+    assert.deepEqual(await setting.store.read(stripe, 0, 10), stripe.bytes);
+    setting.on(1 - copy).rows.clear();
+    await assert.rejects(setting.store.read(stripe, 0, 10), { code: 'ServiceUnavailable' });
+    await setting.store.idle();
+    assert.deepEqual(
+      setting.reports.map(({ device, reason, repaired }) => ({ device, reason, repaired })),
+      [{ device: deviceName(1 - copy), reason: 'missing', repaired: false }],
+    );
   });
 
   test('a copy that does not open is replaced by one with other bytes', async () => {

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
-import type { FragmentStore } from '../fragments/index.ts';
 import { InvariantError } from '../invariant.ts';
 import type { GroupRecord, Stripe } from '../metadata/index.ts';
+import { type AccessMap, DeviceUnreachable } from './access.ts';
 import { fragmentId, preferredCopy } from './address.ts';
 import type { DeviceCondition } from './create.ts';
 import type { GroupTable } from './groups.ts';
@@ -17,7 +17,7 @@ export interface BadCopy {
 }
 
 export interface StripeReads {
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly access: AccessMap;
   readonly groups: GroupTable;
   readonly condition: (device: string) => DeviceCondition;
   /** Called once per read that met bad copies; `good` is false when no copy was left. */
@@ -39,7 +39,7 @@ export function stripeReader(reads: StripeReads, how: How): ReadStripe {
     const copies = group.devices.length;
     const first = copy ?? preferredCopy(stripe.id, copies);
     const device = group.devices[first];
-    const store = device === undefined ? undefined : reads.stores.get(device);
+    const store = device === undefined ? undefined : reads.access.get(device);
     if (!device || !store || !reads.condition(device).healthy)
       return readOthers(reads, how, stripe, start, end, copy, undefined);
     return store[how](fragmentId(stripe.id, first), start, end).catch((error) =>
@@ -58,15 +58,16 @@ async function readOthers(
   failed: BadCopy | undefined,
 ): Promise<Buffer> {
   if (failed?.error instanceof InvariantError) throw failed.error;
+  const isAway = failed?.error instanceof DeviceUnreachable;
   reads.groups.refresh();
   const group = reads.groups.byId(stripe.group);
   if (!group) throw noGroup(stripe);
-  const bad: BadCopy[] = failed ? [failed] : [];
-  let absent = 0;
+  const bad: BadCopy[] = failed && !isAway ? [failed] : [];
+  let absent = isAway ? 1 : 0;
   for (const copy of readingOrder(reads, group, stripe.id, only)) {
     if (copy === failed?.copy) continue;
     const device = group.devices[copy] as string;
-    const store = reads.stores.get(device);
+    const store = reads.access.get(device);
     if (!store) {
       absent += 1;
       continue;
@@ -77,7 +78,8 @@ async function readOthers(
       return bytes;
     } catch (error) {
       if (error instanceof InvariantError) throw error;
-      bad.push({ copy, device, reason: damageReason(error), error });
+      if (error instanceof DeviceUnreachable) absent += 1;
+      else bad.push({ copy, device, reason: damageReason(error), error });
     }
   }
   if (bad.length > 0) reads.onBad(stripe.id, group, bad, only !== undefined);

@@ -1,8 +1,8 @@
 import { CorruptionError, StoreError } from '../errors.ts';
-import type { FragmentStore } from '../fragments/index.ts';
 import { limits } from '../limits.ts';
 import type { GroupRecord } from '../metadata/index.ts';
-import { checksumBytes, fragmentId, lengthOf } from './address.ts';
+import { type AccessMap, type FragmentAccess, lengthAt } from './access.ts';
+import { checksumBytes, fragmentId } from './address.ts';
 import type { DamageReport } from './types.ts';
 
 /**
@@ -15,7 +15,7 @@ export type RepairCause = 'unreadable' | 'distrusted';
 export type RepairCopy = (stripe: Buffer, group: GroupRecord, copy: number, cause: RepairCause) => Promise<boolean>;
 
 export interface RepairOptions {
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly access: AccessMap;
   /**
    * Whether a version still points to the stripe. Asked before and after: a copy written while its stripe was being collected would stay
    * for ever.
@@ -59,17 +59,17 @@ async function rewrite(
   copy: number,
   cause: RepairCause,
 ): Promise<boolean> {
-  const target = options.stores.get(group.devices[copy] ?? '');
+  const target = options.access.get(group.devices[copy] ?? '');
   if (!target || !options.owned(stripe)) return false;
   const id = fragmentId(stripe, copy);
   const bad = cause === 'distrusted' ? await whole(target, id) : undefined;
-  const good = await goodCopy(options.stores, stripe, group, copy, bad);
+  const good = await goodCopy(options.access, stripe, group, copy, bad);
   if (!good) return false;
   const writer = await target.create(id, good.length, checksumBytes);
   try {
     await writer.append([good]);
     // Only now, when the device is known to take the bytes: until here the old row stays, whatever it is worth.
-    if (lengthOf(target, id) !== undefined) await target.remove([id]);
+    if ((await lengthAt(target, id)) !== undefined) await target.remove([id]);
     await writer.seal();
   } catch (error) {
     await writer.abort().catch(() => undefined);
@@ -82,14 +82,14 @@ async function rewrite(
 
 /** The bytes of the first other copy that verifies whole and is not what `bad` is. */
 async function goodCopy(
-  stores: ReadonlyMap<string, FragmentStore>,
+  access: AccessMap,
   stripe: Buffer,
   group: GroupRecord,
   except: number,
   bad: Buffer | undefined,
 ): Promise<Buffer | undefined> {
   for (const [index, device] of group.devices.entries()) {
-    const source = index === except ? undefined : stores.get(device);
+    const source = index === except ? undefined : access.get(device);
     if (!source) continue;
     const bytes = await whole(source, fragmentId(stripe, index));
     if (bytes && !(bad && bytes.equals(bad))) return bytes;
@@ -98,11 +98,11 @@ async function goodCopy(
 }
 
 /** A whole fragment, verified; undefined when it is missing, damaged or unreadable. */
-async function whole(store: FragmentStore, id: Buffer): Promise<Buffer | undefined> {
-  const length = lengthOf(store, id);
-  if (length === undefined || length === 'damaged') return undefined;
+async function whole(access: FragmentAccess, id: Buffer): Promise<Buffer | undefined> {
   try {
-    return await store.read(id, 0, length);
+    const length = await lengthAt(access, id);
+    if (length === undefined || length === 'damaged') return undefined;
+    return await access.read(id, 0, length);
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
-import type { FragmentStore } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import type { GroupRecord, Proposer, Stripe } from '../metadata/index.ts';
-import { copiesOn, fragmentId } from './address.ts';
+import type { AccessMap } from './access.ts';
+import { fragmentId } from './address.ts';
 import { type DeviceCondition, stripeStarter } from './create.ts';
 import { GroupTable } from './groups.ts';
 import { IntentRange } from './intents.ts';
@@ -13,8 +13,8 @@ import type { WriterEvents } from './writer.ts';
 export interface StripeStoreOptions {
   /** The placement groups; the same array until they change. */
   readonly groups: () => readonly GroupRecord[];
-  /** This thread's fragment stores by device identity; every device that is open is in it. */
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** The devices within reach, this machine's and others; those that are known and not in it are away. */
+  readonly access: AccessMap;
   readonly proposer: Proposer;
   readonly host: Host;
   /** Called once per bad copy, after its repair was tried. */
@@ -55,11 +55,11 @@ const alike: DeviceCondition = { healthy: true, free: 1 };
 
 /** Opens this thread's view of the stripes on this server's devices. The first stripe opens an intent in the log. */
 export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
-  const { stores, host, onDamage } = options;
+  const { access, host, onDamage } = options;
   const condition = options.condition ?? ((): DeviceCondition => alike);
   const groups = new GroupTable(options.groups, host.clock);
   const intents = new IntentRange(options.proposer, host);
-  const repairer = createRepairer({ stores, owned: options.owned });
+  const repairer = createRepairer({ access, owned: options.owned });
   const repair = options.repair ?? repairer.repair;
   const counts = { failed: 0, degraded: 0, missing: 0, damaged: 0, unreadable: 0, repaired: 0, lost: 0 };
   /** Cures under way, by stripe and copy. */
@@ -84,9 +84,6 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
     pending.set(name, done);
   };
 
-  const removeFrom = (store: FragmentStore, stripes: readonly Buffer[]): Promise<void> =>
-    store.remove(stripes.flatMap((stripe) => copiesOn(store, stripe)));
-
   const events: WriterEvents = {
     sealedWithout(stripe, group, missing) {
       counts.degraded += 1;
@@ -97,8 +94,8 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
       // What cannot be removed now is found by the collector once the intent is closed.
       await Promise.allSettled(
         sealedOn.flatMap((device) => {
-          const store = stores.get(device);
-          return store ? [removeFrom(store, [stripe])] : [];
+          const one = access.get(device);
+          return one ? [one.removeStripes([stripe])] : [];
         }),
       );
       intents.settle(stripe);
@@ -106,7 +103,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   };
 
   const reads: StripeReads = {
-    stores,
+    access,
     groups,
     condition,
     onBad(stripe, group, bad, good) {
@@ -116,7 +113,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   };
   return {
     create: stripeStarter({
-      stores,
+      access,
       groups,
       condition,
       defaultCopies: options.defaultCopies,
@@ -135,7 +132,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
     },
     async remove(stripes) {
       try {
-        await Promise.all([...stores.values()].map((store) => removeFrom(store, stripes)));
+        await Promise.all([...access.values()].map((one) => one.removeStripes(stripes)));
       } finally {
         for (const stripe of stripes) intents.settle(stripe);
       }

@@ -17,7 +17,7 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
   const missed: { readonly stripe: Buffer; readonly group: number; readonly copy: number }[] = [];
   const store = openStripeStore({
     groups: () => replica.groups,
-    stores,
+    access: stores,
     proposer: replica.proposer,
     host,
     owned: () => true,

@@ -19,7 +19,7 @@ function setUp(seed = 1) {
   const replica = new Replica([group(1, 0), group(2, 1), group(3, 0, 1)]);
   const store = openStripeStore({
     groups: () => replica.groups,
-    stores,
+    access: stores,
     proposer: replica.proposer,
     host,
     owned: () => true,

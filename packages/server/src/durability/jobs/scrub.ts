@@ -3,6 +3,7 @@ import type { Host } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
+import { localAccess } from '../access.ts';
 import { checksumBytes, copyOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import { damageReason, type RepairCopy } from '../repair.ts';
@@ -234,7 +235,8 @@ class Pass {
     this.#meter.phase('looking for missing copies', 0);
     const { reader, stores, healthy } = this.#options;
     const looked = (stripes: number): void => this.#meter.advance(stripes);
-    const search = { reader, groups: this.#groups, stores, healthy, pace: this.#pace, looked };
+    const access = new Map([...stores].map(([device, store]) => [device, localAccess(store)]));
+    const search = { reader, groups: this.#groups, access, healthy, pace: this.#pace, looked };
     for await (const { stripe, copy, device } of missingCopies(search))
       await this.#bad(stripe, copy, device, 'missing');
   }
