@@ -214,6 +214,15 @@ export const limits = {
   placementSlots: 64,
   /** Copies of one stripe. */
   copies: 16,
+  /** Stripe bytes that are coded together, and codes that the layout has groups for: each takes up to `placementSlots` of `groups`. */
+  codingRoundBytes: MiB,
+  codes: 8,
+  /** Combinations of fragments shown to a reader who cannot open what has good checksums. */
+  codeTrials: 256,
+  /** A read of another node is asked for elsewhere too not before the first and not later than the second; so many such reads may be saved up. */
+  hedgeFloorMs: 10,
+  hedgeCeilingMs: 1000,
+  hedgesSaved: 16,
   /** Stripes numbered under one intent; then the next one is opened. */
   intentStripes: 65_536,
   /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */

@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { FragmentId, FragmentStore, FragmentWriter } from '../fragments/index.ts';
-import { copiesOn, knownBytes, lengthOf } from './address.ts';
+import { fragmentsOn, knownBytes, lengthOf } from './address.ts';
 
 /**
  * The fragments of one device, wherever it is: {@link localAccess} gives those of a device of this machine, a node gives its own to others in
@@ -80,7 +80,7 @@ export function localAccess(store: FragmentStore): FragmentAccess {
 export async function removeStripes(store: FragmentStore, stripes: readonly Buffer[]): Promise<Removed> {
   return removeFragments(
     store,
-    stripes.flatMap((stripe) => copiesOn(store, stripe)),
+    stripes.flatMap((stripe) => fragmentsOn(store, stripe)),
   );
 }
 

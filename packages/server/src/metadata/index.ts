@@ -8,6 +8,7 @@ export type {
   BucketId,
   BucketRecord,
   ChecksumAlgorithm,
+  Code,
   DeleteMarker,
   GroupRecord,
   IntentRecord,

@@ -4,7 +4,7 @@ import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
 import { localAccess } from '../access.ts';
-import { checksumBytes, copyOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { checksumBytes, indexOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import { damageReason, type RepairCopy } from '../repair.ts';
 import type { DamageReport } from '../types.ts';
@@ -198,7 +198,7 @@ class Pass {
   async #verify(device: string, store: FragmentStore, id: FragmentId): Promise<void> {
     const length = lengthOf(store, id);
     if (length === undefined) return;
-    if (length === 'damaged') return this.#bad(stripeOf(id), copyOf(id), device, 'damaged');
+    if (length === 'damaged') return this.#bad(stripeOf(id), indexOf(id), device, 'damaged');
     try {
       for (let at = 0; at < length; at += stepBytes) {
         const end = Math.min(length, at + stepBytes);
@@ -213,7 +213,7 @@ class Pass {
       if (error instanceof InvariantError) throw error;
       // Removed while it was read: nothing is wrong.
       if (lengthOf(store, id) === undefined) return;
-      await this.#bad(stripeOf(id), copyOf(id), device, damageReason(error));
+      await this.#bad(stripeOf(id), indexOf(id), device, damageReason(error));
     }
   }
 

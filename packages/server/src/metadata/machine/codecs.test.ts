@@ -11,6 +11,9 @@ import type { AccessKeyRecord, PieceRow, StoredBucket, UploadRecord } from './re
 import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion, VersionRow } from './versions.ts';
 
+const code = fc.record({ data: fc.integer({ min: 2, max: 32 }), parity: fc.integer({ min: 1, max: 8 }) });
+const redundancy = fc.oneof(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), code);
+
 const bucket: fc.Arbitrary<StoredBucket> = fc.record({
   id: fc.nat(),
   name: text,
@@ -21,10 +24,10 @@ const bucket: fc.Arbitrary<StoredBucket> = fc.record({
   tags: pairs,
   wrappedKey: blob(70),
   consistency: fc.constantFrom('strong', 'causal', 'eventual'),
-  redundancy: fc.option(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), { nil: undefined }),
+  redundancy: fc.option(redundancy, { nil: undefined }),
 });
 
-const upload: fc.Arbitrary<UploadRecord> = fc.record({
+const plainUpload = fc.record({
   id: bytes(16),
   bucket: fc.nat(),
   key: blob(50),
@@ -38,6 +41,11 @@ const upload: fc.Arbitrary<UploadRecord> = fc.record({
   checksumType: fc.constantFrom(undefined, 'FULL_OBJECT', 'COMPOSITE'),
   wrappedKey: blob(70),
 });
+
+const upload: fc.Arbitrary<UploadRecord> = fc.oneof(
+  plainUpload,
+  fc.tuple(plainUpload, redundancy).map(([one, kept]) => ({ ...one, redundancy: kept })),
+);
 
 const accessKey: fc.Arbitrary<AccessKeyRecord> = fc.record({
   id: text,
@@ -54,7 +62,14 @@ const intent = fc.record({
   state: fc.constantFrom('open' as const, 'closed' as const),
   openedAt: whole,
 });
-const group = fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) });
+const group = fc.oneof(
+  fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) }),
+  code.chain((one) => {
+    const members = one.data + one.parity;
+    const devices = fc.array(text, { minLength: members, maxLength: members });
+    return fc.record({ id: fc.nat(), epoch: whole, devices, code: fc.constant(one) });
+  }),
+);
 const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole });
 const garbage = fc.record({ manifest: bytes(16), first: fc.nat(), end: fc.nat() });
 const stripe = fc.record({ manifest: bytes(16), group: whole, bucket: fc.nat(), key: blob(50) });
@@ -189,7 +204,7 @@ describe('the byte forms', () => {
     for (const [name, [values, encode, decode]] of Object.entries(codecs)) {
       if (name === 'number') continue;
       const input = Buffer.from(encode(fc.sample(values, 1)[0] as never));
-      input[0] = 2;
+      input[0] = 3;
       assert.throws(() => decode(input), CorruptionError, name);
     }
   });
