@@ -223,6 +223,11 @@ export const limits = {
   hedgeFloorMs: 10,
   hedgeCeilingMs: 1000,
   hedgesSaved: 16,
+  /** Data and parity fragments of one coded stripe. */
+  codeData: 32,
+  codeParity: 8,
+  /** Bytes of all fragments of a stripe that are coded at once: they stay in a core's second-level cache. */
+  codingBytes: 704 * KiB,
   /** Stripes numbered under one intent; then the next one is opened. */
   intentStripes: 65_536,
   /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */

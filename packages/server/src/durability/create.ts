@@ -9,8 +9,8 @@ import { fragmentBytes, unitBytes } from './coded/striping.ts';
 import { trailerBytes } from './coded/trailer.ts';
 import { CodedWriter } from './coded/writer.ts';
 import type { GroupTable } from './groups.ts';
-import type { StripeWriter } from './types.ts';
 import { checkRedundancy, fragmentCount, redundancyFor, writeQuorum } from './scheme.ts';
+import type { StripeWriter } from './types.ts';
 import { abortAll, CopiesWriter, type WriterEvents } from './writer.ts';
 
 /** What a thread knows about a device without asking it. */
@@ -123,7 +123,9 @@ async function openGroup(
     group.devices.map(async (device, index) =>
       excluded.has(device)
         ? undefined
-        : start.access.get(device)?.create(fragmentId(id, index), fragmentMaximum(group, index, maximum), checksumBytes),
+        : start.access
+            .get(device)
+            ?.create(fragmentId(id, index), fragmentMaximum(group, index, maximum), checksumBytes),
     ),
   );
   const writers: (FragmentWriter | undefined)[] = [];

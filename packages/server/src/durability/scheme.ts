@@ -56,6 +56,10 @@ export const unsupported = (message: string): StoreError => new StoreError('Unsu
  * @param maximum stored bytes
  * @param unit bytes of one striping unit
  */
-export function redundancyFor(redundancy: Code | { readonly copies: number }, maximum: number, unit: number): Redundancy {
+export function redundancyFor(
+  redundancy: Code | { readonly copies: number },
+  maximum: number,
+  unit: number,
+): Redundancy {
   return 'data' in redundancy && maximum <= unit ? { copies: redundancy.parity + 1 } : redundancy;
 }

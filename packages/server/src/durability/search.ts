@@ -87,7 +87,10 @@ async function searchCoded<Opened>(
   for (const suspects of combinations(words, touched, words.length - code.data)) {
     const trusted = words.filter(({ index }) => !suspects.includes(index));
     const made = fromWords(stripe, trusted, touched);
-    const parts = runs.map((run, at) => ({ ...run, bytes: asBuffer(made[at] as Uint8Array).subarray(run.start - from, run.end - from) }));
+    const parts = runs.map((run, at) => ({
+      ...run,
+      bytes: asBuffer(made[at] as Uint8Array).subarray(run.start - from, run.end - from),
+    }));
     const opened = open(Buffer.from(gather(code, start, end, parts)));
     if (opened !== undefined) return { opened, wrong: wrongAmong(stripe, trusted, words, from, to) };
   }
@@ -108,7 +111,12 @@ function wrongAmong(
       if (sources.includes(word)) return false;
       const length = Math.min(to, fragmentBytes(stripe.code, stripe.stored, word.index)) - from;
       const [right] = fromWords(stripe, sources, [word.index]);
-      return length > 0 && !asBuffer(right as Uint8Array).subarray(0, length).equals(word.bytes.subarray(0, length));
+      return (
+        length > 0 &&
+        !asBuffer(right as Uint8Array)
+          .subarray(0, length)
+          .equals(word.bytes.subarray(0, length))
+      );
     })
     .map(({ index }) => index);
 }

@@ -404,7 +404,10 @@ describe('access keys and groups', () => {
     );
     assert.deepEqual(rig.reader.groups().at(-1), coded);
     assert.deepEqual(
-      rig.reader.groups().slice(0, 2).map(({ devices }) => devices),
+      rig.reader
+        .groups()
+        .slice(0, 2)
+        .map(({ devices }) => devices),
       [['c'], ['a', 'b']],
     );
   });

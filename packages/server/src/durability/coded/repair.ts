@@ -123,7 +123,9 @@ export async function rebuildFragment(
 function agrees(stripe: CodedStripe, used: readonly Word[], other: Word, start: number, end: number): boolean {
   const length = Math.min(end, fragmentBytes(stripe.code, stripe.stored, other.index)) - start;
   const [right] = fromWords(stripe, used, [other.index]);
-  return length <= 0 || Buffer.compare((right as Uint8Array).subarray(0, length), other.bytes.subarray(0, length)) === 0;
+  return (
+    length <= 0 || Buffer.compare((right as Uint8Array).subarray(0, length), other.bytes.subarray(0, length)) === 0
+  );
 }
 
 async function drop(writer: FragmentWriter): Promise<undefined> {

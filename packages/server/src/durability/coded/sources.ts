@@ -112,7 +112,11 @@ export function readWords(
 }
 
 /** The bytes of fragments out of words of at least as many others as the code has data fragments. */
-export function fromWords({ code, group }: CodedStripe, words: readonly Word[], wanted: readonly number[]): Uint8Array[] {
+export function fromWords(
+  { code, group }: CodedStripe,
+  words: readonly Word[],
+  wanted: readonly number[],
+): Uint8Array[] {
   const fragments: (Uint8Array | undefined)[] = new Array(group.devices.length).fill(undefined);
   for (const { index, bytes } of words) fragments[index] = bytes;
   return createCode(code.data, code.parity).reconstruct(fragments, wanted);

@@ -1,0 +1,1 @@
+export { type Code, createCode } from './code.ts';
