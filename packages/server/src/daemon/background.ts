@@ -10,7 +10,7 @@ import {
   crossCheck,
   fileScrubMemory,
   type Mender,
-  type RepairCopy,
+  type RepairFragment,
   repeat,
   type Scrub,
   type ScrubReport,
@@ -31,7 +31,7 @@ export interface Jobs {
   readonly collector: Collector;
   readonly scrub: Scrub;
   readonly mender: Mender;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
   scrubbing(): boolean;
   /** Calls of `/-/admin/`. @throws StoreError NotFound for a method that does not exist */
   admin(method: string, argument: unknown): Promise<unknown>;

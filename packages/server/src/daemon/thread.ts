@@ -6,7 +6,7 @@ import {
   localAccess,
   type OpenStripeStore,
   openStripeStore,
-  type RepairCopy,
+  type RepairFragment,
 } from '../durability/index.ts';
 import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
@@ -32,7 +32,7 @@ export interface ThreadInput {
   /** A stripe was written without this copy. */
   readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
   /** Rewrites bad copies: handed to one thread, so that two never rewrite the same one. Absent: this thread does. */
-  readonly repair?: RepairCopy;
+  readonly repair?: RepairFragment;
 }
 
 /** The object service of one thread, and what it stands on. */

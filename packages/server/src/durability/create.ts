@@ -58,7 +58,10 @@ export function stripeStarter(
 }
 
 /** The groups of a redundancy; they are laid out when nobody asked for it before. */
-async function groupsOf({ groups, layOut }: StripeStart, redundancy: Redundancy): Promise<readonly GroupRecord[]> {
+export async function groupsOf(
+  { groups, layOut }: Pick<StripeStart, 'groups' | 'layOut'>,
+  redundancy: Redundancy,
+): Promise<readonly GroupRecord[]> {
   const known = groups.of(redundancy);
   if (known.length > 0) return known;
   groups.refresh();

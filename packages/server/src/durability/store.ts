@@ -2,13 +2,13 @@ import type { Host } from '../host/index.ts';
 import type { GroupRecord, Proposer, Redundancy } from '../metadata/index.ts';
 import type { AccessMap } from './access.ts';
 import { fragmentId } from './address.ts';
-import { type DeviceCondition, stripeStarter } from './create.ts';
+import { type DeviceCondition, groupsOf, stripeStarter } from './create.ts';
 import { GroupTable } from './groups.ts';
 import { Hedging } from './hedge.ts';
 import { IntentRange } from './intents.ts';
 import { type BadFragment, type StripeReads, stripeReader } from './read.ts';
 import { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';
-import { redundancyOf } from './scheme.ts';
+import { checkRedundancy, redundancyOf } from './scheme.ts';
 import { searchStripe } from './search.ts';
 import type { DamageReport, StripeStore } from './types.ts';
 import type { WriterEvents } from './writer.ts';
@@ -134,6 +134,12 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
         const device = group.devices[index] as string;
         cure(stripe.id, group, { index, device, reason: 'damaged' }, 'distrusted');
       }),
+    async prepare(redundancy) {
+      checkRedundancy(redundancy, Math.max(access.size, groups.devices));
+      await groupsOf({ groups, layOut: options.layOut }, redundancy);
+      // What small stripes of a code are kept with.
+      if ('data' in redundancy) await groupsOf({ groups, layOut: options.layOut }, { copies: redundancy.parity + 1 });
+    },
     redundancyOf(id) {
       const group = groups.byId(id);
       return group && redundancyOf(group);

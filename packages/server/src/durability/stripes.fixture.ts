@@ -1,5 +1,5 @@
 /* A stripe store over memory fragments, and what its tests do with it. */
-import type { GroupRecord } from '../metadata/index.ts';
+import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { planLayout } from '../placement/index.ts';
 import { type DamageReport, openStripeStore, type StripeStoreOptions } from './index.ts';
 import { deviceName, type MemoryFragments, memoryStores, seededHost, someBytes } from './memory.fixture.ts';
@@ -31,12 +31,13 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
 
 type Setting = ReturnType<typeof setUp>;
 
-export async function write({ store, host }: Setting, length: number, copies?: number) {
+export async function write({ store, host }: Setting, length: number, kept?: number | Redundancy) {
   const bytes = someBytes(host, length);
-  const writer = await store.create(copies === undefined ? undefined : { copies }, length);
+  const redundancy = typeof kept === 'number' ? { copies: kept } : kept;
+  const writer = await store.create(redundancy, length);
   for (let at = 0; at < length; at += 100_000) await writer.append([bytes.subarray(at, at + 100_000)]);
   await writer.seal();
-  return { id: writer.id, group: writer.group, bytes };
+  return { id: writer.id, group: writer.group, bytes, length, frames: [length] };
 }
 
 export const placed = (setting: Setting, id: Buffer): number[] =>

@@ -42,6 +42,11 @@ export interface StripeStore {
     end: number,
     open: (stored: Buffer) => Opened | undefined,
   ): Promise<Opened>;
+  /**
+   * Whether stripes can be kept so here: has placement groups defined when nobody asked for it before.
+   * @throws StoreError UnsupportedRedundancy, saying what would be needed
+   */
+  prepare(redundancy: Redundancy): Promise<void>;
   /** What a stripe of this group is kept with; undefined when the group is not known. */
   redundancyOf(group: number): Redundancy | undefined;
   /**

@@ -4,7 +4,7 @@ import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
 import { type AccessMap, type FragmentAccess, reached } from '../access.ts';
 import { fragmentId } from '../address.ts';
 import { GroupTable } from '../groups.ts';
-import type { RepairCopy } from '../repair.ts';
+import type { RepairFragment } from '../repair.ts';
 import { missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
@@ -27,7 +27,7 @@ export interface MendOptions {
   /** Devices within reach, this machine's and others. */
   readonly access: AccessMap;
   readonly host: Host;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
   /** Absent: every device answers. */
   readonly healthy?: (device: string) => boolean;
 }

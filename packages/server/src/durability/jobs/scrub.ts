@@ -6,7 +6,7 @@ import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
 import { localAccess } from '../access.ts';
 import { checksumBytes, indexOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
-import { damageReason, type RepairCopy } from '../repair.ts';
+import { damageReason, type RepairFragment } from '../repair.ts';
 import type { DamageReport } from '../types.ts';
 import { missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
@@ -26,7 +26,7 @@ export interface ScrubOptions {
   readonly groups: () => readonly GroupRecord[];
   readonly stores: ReadonlyMap<string, FragmentStore>;
   readonly host: Host;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
   /** Called for every bad copy of a published stripe, after its repair was tried. */
   readonly onDamage: (report: DamageReport) => void;
   readonly memory: ScrubMemory;
