@@ -2,7 +2,7 @@
  * Reed–Solomon on one core, with what it costs to copy fragments into WebAssembly and results out of it, beside a plain copy of the data.
  * Every stripe is touched once in a turn, and all together are larger than a third-level cache, as in a store that never codes a stripe twice.
  */
-import { createCode } from '../src/durability/erasure/index.ts';
+import { type Code, createCode, lendFragments } from '../src/durability/erasure/index.ts';
 import { MiB, median } from './rig.ts';
 
 export interface ErasureResult {
@@ -24,6 +24,17 @@ const fragment = (seed: number): Uint8Array => {
   for (let at = 0; at < bytes.length; at++) bytes[at] = Math.imul(at + seed, 0x9e3779b1) >>> 24;
   return bytes;
 };
+
+const pieceBytes = 256 * 1024;
+function addPieces(code: Code, data: readonly Uint8Array[], parity: readonly Uint8Array[]): void {
+  for (const [index, each] of data.entries())
+    for (let at = 0; at < fragmentBytes; at += pieceBytes)
+      code.add(
+        index,
+        each.subarray(at, at + pieceBytes),
+        parity.map((room) => room.subarray(at, at + pieceBytes)),
+      );
+}
 
 /** Seconds that each work takes for one stripe: the median over all turns, works taking turns with each other. */
 function secondsOf(works: readonly ((stripe: number) => void)[], stripes: number): number[] {
@@ -52,19 +63,35 @@ export function measureErasure(): ErasureResult[] {
       const without = (count: number) => [...data, ...parity].map((each, i) => (i < count ? undefined : each));
       return { data, parity, room, oneLost: without(1), mostLost: without(m) };
     });
+    const lent = lendFragments(k + m, fragmentBytes);
+    const lentParity = lent.fragments.slice(k);
     const all = Array.from({ length: m }, (_, index) => index);
     const on = (work: (stripe: (typeof stripes)[number]) => void) => (index: number) => work(stripes[index]!);
-    const [copied, encoded, one, most] = secondsOf(
+    const [copied, encoded, half, whole, added, one, most] = secondsOf(
       [
-        on(({ data, room }) => data.forEach((each, j) => void room[j]?.set(each))),
+        on(({ data, room }) => {
+          for (const [j, each] of data.entries()) room[j]?.set(each);
+        }),
         on(({ data, parity }) => code.encode(data, parity)),
+        on(({ data }) => code.encode(data, lentParity)),
+        on(() => code.encode(lent.fragments.slice(0, k), lentParity)),
+        on(({ data }) => addPieces(code, data, lentParity)),
         on(({ oneLost, room }) => void code.reconstruct(oneLost, [0], room)),
         on(({ mostLost, room }) => void code.reconstruct(mostLost, all, room)),
       ],
       stripes.length,
-    ).map((seconds) => (k * fragmentBytes) / seconds / 1e9) as [number, number, number, number];
+    ).map((seconds) => (k * fragmentBytes) / seconds / 1e9) as [number, number, number, number, number, number, number];
+    lent.give();
     return [
       { work: `code ${k}+${m}, 1 MiB fragments`, rate: encoded, copy: copied, least },
+      { work: `code ${k}+${m}, parities lent`, rate: half, copy: copied, least },
+      { work: `code ${k}+${m}, all lent, one stripe`, rate: whole, copy: copied, least },
+      {
+        work: `add ${pieceBytes / 1024} KiB pieces to lent parities of ${k}+${m}`,
+        rate: added,
+        copy: copied,
+        least: least / 2,
+      },
       { work: `reconstruct 1 fragment of ${k}+${m}`, rate: one, copy: copied, least: least / 2 },
       { work: `reconstruct ${m} fragments of ${k}+${m}`, rate: most, copy: copied, least: least / 2 },
     ];

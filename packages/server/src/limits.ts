@@ -228,6 +228,8 @@ export const limits = {
   codeParity: 8,
   /** Bytes of all fragments of a stripe that are coded at once: they stay in a core's second-level cache. */
   codingBytes: 704 * KiB,
+  /** Bytes of fragments that each thread keeps where it codes, so that they need not be copied for it. */
+  codingRoomBytes: 32 * MiB,
   /** Stripes numbered under one intent; then the next one is opened. */
   intentStripes: 65_536,
   /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */

@@ -78,7 +78,7 @@ export const v128 = {
   /** At any address. */
   loadUnaligned: access(simd(0), 0),
   storeUnaligned: access(simd(11), 0),
-  zero: [...simd(12), ...new Array<number>(16).fill(0)] as Code,
+  zero: [...simd(12), ...Array.from({ length: 16 }, () => 0)] as Code,
   store: access(simd(11), 4),
   not: unary(simd(77)),
   and: binary(simd(78)),

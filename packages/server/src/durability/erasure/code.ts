@@ -16,6 +16,13 @@ export interface Code {
    */
   encode(data: readonly Uint8Array[], parity: readonly Uint8Array[]): void;
   /**
+   * Adds to `parity` what a piece of one data fragment contributes. Parities that began as zeros are whole once every byte of every data
+   * fragment was added once, in any order: a stripe can be coded while it comes in, and let go again.
+   * @param index of the data fragment
+   * @param parity the same range of each parity fragment
+   */
+  add(index: number, piece: Uint8Array, parity: readonly Uint8Array[]): void;
+  /**
    * The wanted fragments, in the order in which they are wanted. One that is there is given back itself; others are new.
    * @param fragments all k + m by index, at least k of them there and of equal length
    * @param wanted indexes, each at most once
@@ -26,6 +33,13 @@ export interface Code {
     wanted: readonly number[],
     into?: readonly Uint8Array[],
   ): Uint8Array[];
+}
+
+/** Fragments that were lent. */
+export interface Loan {
+  readonly fragments: readonly Uint8Array[];
+  /** Once, when nobody reads or writes them any more: others get their memory. */
+  give(): void;
 }
 
 /** Codes of this thread, by their numbers, and the kernel that they share. */
@@ -50,6 +64,17 @@ export function createCode(k: number, m: number): Code {
   return code;
 }
 
+/**
+ * Memory for fragments where this thread codes, so that they are not copied for it: whether data, parity or both. What is in it is
+ * anybody's earlier bytes. When `limits.codingRoomBytes` are lent out it is memory like any other, and gets copied.
+ * @param length bytes of each fragment, at least 1
+ */
+export function lendFragments(count: number, length: number): Loan {
+  kernel ??= new Kernel();
+  const loan = kernel.lend(count, length);
+  return loan ?? { fragments: Array.from({ length: count }, () => new Uint8Array(length)), give: () => {} };
+}
+
 class ReedSolomon implements Code {
   readonly data: number;
   readonly parity: number;
@@ -66,6 +91,13 @@ class ReedSolomon implements Code {
     invariant(parity.length === this.parity, 'there is room for every parity fragment');
     sameLength([...data, ...parity]);
     this.#kernel.encode(data, parity);
+  }
+
+  add(index: number, piece: Uint8Array, parity: readonly Uint8Array[]): void {
+    invariant(Number.isInteger(index) && index >= 0 && index < this.data, 'the code has the data fragment');
+    invariant(parity.length === this.parity, 'a piece is added to every parity fragment');
+    sameLength([piece, ...parity]);
+    this.#kernel.add(index, piece, parity);
   }
 
   reconstruct(

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { limits } from '../../limits.ts';
-import { type Code, createCode } from './index.ts';
+import { type Code, createCode, lendFragments } from './index.ts';
+import { Room } from './room.ts';
 
 /* The reference: one byte at a time, from the definitions, and nothing of the code under test. */
 
@@ -227,6 +228,121 @@ test('a parity does not depend on how many there are, and missing data reads as 
   assert.deepEqual(many[0], few[0]);
 });
 
+test('pieces added in any order, of any sizes, give the parities of the whole', () => {
+  const scheme = fc.record({
+    k: fc.integer({ min: 2, max: limits.codeData }),
+    m: fc.integer({ min: 1, max: limits.codeParity }),
+    length: fc.integer({ min: 1, max: 300 }),
+    cuts: fc.array(fc.nat(300), { maxLength: 4 }),
+    lent: fc.boolean(),
+    turn: fc.integer(),
+  });
+  fc.assert(
+    fc.property(scheme, ({ k, m, length, cuts, lent, turn }) => {
+      const code = createCode(k, m);
+      const [...expected] = stripe(code, length, turn & 1023);
+      const data = expected.splice(0, k);
+      const loan = lent ? lendFragments(m, length) : { fragments: emptyParity(code, length), give: () => {} };
+      for (const each of loan.fragments) each.fill(0);
+      const ends = [...new Set([...cuts.filter((cut) => cut < length), length])].sort((a, b) => a - b);
+      const pieces = data.flatMap((_, index) => ends.map((end, i) => ({ index, from: ends[i - 1] ?? 0, end })));
+      const place = new Map(pieces.map((piece, i) => [piece, Math.imul(i + 1, turn | 1) >>> 0]));
+      for (const { index, from, end } of pieces.sort((a, b) => place.get(a)! - place.get(b)!)) {
+        code.add(
+          index,
+          (data[index] as Uint8Array).subarray(from, end),
+          loan.fragments.map((each) => each.subarray(from, end)),
+        );
+      }
+      assert.deepEqual(
+        loan.fragments.map((each) => Uint8Array.from(each)),
+        expected,
+      );
+      loan.give();
+    }),
+  );
+});
+
+test('fragments that are lent give the same as others, and their neighbours stay', () => {
+  const code = createCode(3, 2);
+  const whole = Math.floor(limits.codingBytes / 5);
+  for (const length of [1, 31, 32, 33, 4000, 4096, whole + 100, 3 * whole]) {
+    const expected = stripe(code, length, length);
+    for (const which of ['data', 'parity', 'all']) {
+      const loan = lendFragments(5, length);
+      const next = lendFragments(1, 4096);
+      next.fragments[0]?.fill(0x55);
+      const fragments = loan.fragments.map((each, i) => {
+        each.fill(0xee);
+        return which === 'all' || (which === 'data') === i < 3 ? each : new Uint8Array(length);
+      });
+      for (let j = 0; j < 3; j++) fragments[j]?.set(expected[j] as Uint8Array);
+      code.encode(fragments.slice(0, 3), fragments.slice(3));
+      for (let i = 0; i < 5; i++)
+        assert.ok(Buffer.compare(fragments[i]!, expected[i]!) === 0, `${which} ${length}: ${i}`);
+      fragments[1]?.fill(0);
+      code.reconstruct(without(fragments, [1]), [1], [fragments[1]!]);
+      assert.ok(Buffer.compare(fragments[1]!, expected[1]!) === 0);
+      assert.ok(next.fragments[0]?.every((byte) => byte === 0x55));
+      next.give();
+      loan.give();
+    }
+  }
+});
+
+test('a part of a lent fragment is written without its neighbourhood', () => {
+  const code = createCode(2, 2);
+  const loan = lendFragments(2, 100);
+  const data = [bytesOf(10, 1), bytesOf(10, 2)];
+  for (const each of loan.fragments) each.fill(0x55);
+  code.encode(
+    data,
+    loan.fragments.map((each) => each.subarray(7, 17)),
+  );
+  for (const [row, each] of loan.fragments.entries()) {
+    assert.deepEqual(Uint8Array.from(each.subarray(7, 17)), parityOf(data, row));
+    assert.ok([...each.subarray(0, 7), ...each.subarray(17)].every((byte) => byte === 0x55));
+  }
+  loan.give();
+});
+
+test('when all room is lent, fragments are memory like any other; given back it is lent again', () => {
+  const inKernel = lendFragments(1, 1);
+  const { buffer } = inKernel.fragments[0] as Uint8Array;
+  inKernel.give();
+  const most = lendFragments(1, limits.codingRoomBytes - 4096);
+  assert.ok(most.fragments[0]?.buffer === buffer);
+  const more = lendFragments(2, 4096);
+  assert.ok(more.fragments[0]?.buffer !== buffer);
+  more.give();
+  most.give();
+  assert.throws(() => most.give(), /given back once/);
+  const again = lendFragments(1, limits.codingRoomBytes - 4096);
+  assert.ok(again.fragments[0]?.buffer === buffer);
+  again.give();
+});
+
+test('room that is taken never overlaps, and all of it comes back', () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ size: fc.integer({ min: 1, max: 40 }), give: fc.nat(5) })), (steps) => {
+      const room = new Room(10, 100);
+      const taken: { start: number; size: number }[] = [];
+      for (const { size, give } of steps) {
+        const start = room.take(size);
+        if (start !== undefined) {
+          assert.ok(start >= 10 && start + size <= 110);
+          for (const other of taken) assert.ok(start >= other.start + other.size || other.start >= start + size);
+          taken.push({ start, size });
+        }
+        const back = taken.splice(give, 1)[0];
+        if (back) room.give(back.start, back.size);
+      }
+      for (const { start, size } of taken) room.give(start, size);
+      assert.equal(room.take(100), 10);
+    }),
+  );
+});
+
 test('a code is made once in a thread', () => {
   assert.equal(createCode(6, 3), createCode(6, 3));
   assert.deepEqual([createCode(6, 3).data, createCode(6, 3).parity], [6, 3]);
@@ -248,6 +364,9 @@ test('what no code can do is refused before anything is written', () => {
   assert.throws(() => code.encode(four.slice(0, 2), parity.slice(1)), /room for every parity/);
   assert.throws(() => code.encode([four[0], new Uint8Array(7)], parity), /equally long/);
   assert.ok(parity.every((each) => each.every((byte) => byte === 0xee)));
+  assert.throws(() => code.add(2, four[0], parity), /has the data fragment/);
+  assert.throws(() => code.add(0, four[0], parity.slice(1)), /every parity/);
+  assert.throws(() => code.add(0, four[0].subarray(1), parity), /equally long/);
   assert.throws(() => code.reconstruct([four[0], undefined, undefined, undefined], [1]), /as many fragments are there/);
   assert.throws(() => code.reconstruct(four.slice(0, 3), [0]), /by their index/);
   assert.throws(() => code.reconstruct([undefined, ...four.slice(1)], [4]), /has the wanted fragment/);

@@ -1,1 +1,1 @@
-export { type Code, createCode } from './code.ts';
+export { type Code, createCode, type Loan, lendFragments } from './code.ts';
