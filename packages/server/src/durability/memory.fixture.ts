@@ -4,7 +4,7 @@ import { CorruptionError, StoreError } from '../errors.ts';
 import type { FragmentId, FragmentStore, FragmentWriter, IndexAudit, IndexProblem } from '../fragments/index.ts';
 import { type Host, manualHost } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import type { GroupRecord } from '../metadata/index.ts';
+import type { Code, GroupRecord } from '../metadata/index.ts';
 import { type FragmentAccess, type FragmentLength, type Removed, removeStripes } from './access.ts';
 import { lengthOf } from './address.ts';
 
@@ -219,4 +219,9 @@ export const group = (id: number, ...devices: number[]): GroupRecord => ({
   id,
   epoch: 1,
   devices: devices.map(deviceName),
+});
+
+export const codedGroup = (id: number, code: Code, ...devices: number[]): GroupRecord => ({
+  ...group(id, ...devices),
+  code,
 });

@@ -1,7 +1,7 @@
 /* A stripe store over memory fragments, and what its tests do with it. */
 import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { planLayout } from '../placement/index.ts';
-import { type DamageReport, openStripeStore, type StripeStoreOptions } from './index.ts';
+import { createRepairer, type DamageReport, openStripeStore, type StripeStoreOptions } from './index.ts';
 import { deviceName, type MemoryFragments, memoryStores, seededHost, someBytes } from './memory.fixture.ts';
 import { Replica } from './replica.fixture.ts';
 
@@ -26,7 +26,11 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
     ...options,
   });
   const on = (index: number): MemoryFragments => stores.get(deviceName(index)) as MemoryFragments;
-  return { host, stores, replica, reports, missed, store, on };
+  const repairer = createRepairer({ access: stores, owned: () => true });
+  /** Rewrites one fragment of a stripe in the first group. */
+  const repair = (stripe: Buffer, index: number): Promise<boolean> =>
+    repairer.repair(stripe, replica.groups[0] as GroupRecord, index, 'unreadable');
+  return { host, stores, replica, reports, missed, store, on, repair };
 }
 
 type Setting = ReturnType<typeof setUp>;

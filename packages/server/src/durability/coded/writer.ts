@@ -1,7 +1,7 @@
 import type { FragmentWriter } from '../../fragments/index.ts';
 import { limits } from '../../limits.ts';
 import type { Code, GroupRecord } from '../../metadata/index.ts';
-import { createCode } from '../erasure/index.ts';
+import { createCode, type Loan, lendFragments } from '../erasure/index.ts';
 import type { StripeWriter } from '../types.ts';
 import { FanOut, type WriterEvents } from '../writer.ts';
 import { fragmentBytes, unitBytes } from './striping.ts';
@@ -19,8 +19,9 @@ export class CodedWriter implements StripeWriter {
   readonly #fragments: FanOut;
   /** Units of one fragment in a round. */
   readonly #rows: number;
-  /** A round of each fragment, by index. */
-  readonly #round: readonly Buffer[];
+  /** A round of each fragment, by index, in memory that is lent until the stripe is sealed or given up. */
+  #loan: Loan | undefined;
+  readonly #round: readonly Uint8Array[];
   /** Bytes of the stripe in this round, and in all before. */
   #filled = 0;
   #before = 0;
@@ -37,9 +38,8 @@ export class CodedWriter implements StripeWriter {
     this.#code = code;
     this.#fragments = new FanOut(id, group, writers, events);
     this.#rows = roundRows(code);
-    const bytes = this.#rows * unitBytes;
-    const all = Buffer.allocUnsafeSlow(writers.length * bytes);
-    this.#round = writers.map((_, index) => all.subarray(index * bytes, (index + 1) * bytes));
+    this.#loan = lendFragments(writers.length, this.#rows * unitBytes);
+    this.#round = this.#loan.fragments;
   }
 
   async append(pieces: readonly Uint8Array[]): Promise<void> {
@@ -59,7 +59,7 @@ export class CodedWriter implements StripeWriter {
     const bytes = Math.min(piece.length - from, unitBytes - offset);
     const { data } = this.#code;
     const place = Math.floor(unit / data) * unitBytes + offset;
-    (this.#round[unit % data] as Buffer).set(piece.subarray(from, from + bytes), place);
+    (this.#round[unit % data] as Uint8Array).set(piece.subarray(from, from + bytes), place);
     this.#filled += bytes;
     return bytes;
   }
@@ -83,18 +83,28 @@ export class CodedWriter implements StripeWriter {
   }
 
   /** The last round is written and made durable in one step of each device. */
-  seal(): Promise<void> {
+  async seal(): Promise<void> {
     const fragments = this.#encode();
     const stored = this.#before + this.#filled;
-    return this.#fragments.seal(async (writer, index) => {
-      const trailer = encodeTrailer(this.id, { stored, index, code: this.#code });
-      await writer.append([fragments[index] as Uint8Array, trailer]);
-      await writer.seal();
-    });
+    try {
+      await this.#fragments.seal(async (writer, index) => {
+        const trailer = encodeTrailer(this.id, { stored, index, code: this.#code });
+        await writer.append([fragments[index] as Uint8Array, trailer]);
+        await writer.seal();
+      });
+    } finally {
+      this.#giveBack();
+    }
   }
 
-  abort(): Promise<void> {
-    return this.#fragments.abort();
+  async abort(): Promise<void> {
+    await this.#fragments.abort();
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    this.#loan?.give();
+    this.#loan = undefined;
   }
 }
 
