@@ -12,7 +12,7 @@ import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fr
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
-import { type GroupRecord, type MetadataReader, openMetadataReader, type Proposer } from '../metadata/index.ts';
+import { type MetadataReader, openMetadataReader, type Proposer, type Redundancy } from '../metadata/index.ts';
 import { createObjectService, type ObjectService } from '../objects/index.ts';
 import { DeviceConditions } from './conditions.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
@@ -29,8 +29,10 @@ export interface ThreadInput {
   /** New objects are not encrypted. */
   readonly plain?: boolean;
   readonly onDamage: (report: DamageReport) => void;
-  /** A stripe was written without this copy. */
-  readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
+  /** A stripe was written without this fragment. */
+  readonly onMissed?: (stripe: Buffer, group: number, index: number) => void;
+  /** Has placement groups defined for a redundancy that has none. */
+  readonly layOut: (redundancy: Redundancy) => Promise<void>;
   /** Rewrites bad copies: handed to one thread, so that two never rewrite the same one. Absent: this thread does. */
   readonly repair?: RepairFragment;
 }
@@ -66,13 +68,14 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   const access = new Map([...stores].map(([identity, store]) => [identity, localAccess(store)]));
   const conditions = await DeviceConditions.watch(devices, host);
   const stripes = openStripeStore({
-    groups: knownGroups(reader),
+    groups: () => reader.groups(),
     access,
     proposer: input.proposer,
     host,
     onDamage: input.onDamage,
     owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
     condition: (identity) => conditions.of(identity),
+    layOut: input.layOut,
     ...(input.onMissed && { onMissed: input.onMissed }),
     ...(input.repair && { repair: input.repair }),
   });
@@ -100,14 +103,5 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       for (const store of stores.values()) await store.close();
       for (const device of devices.values()) await device.close();
     },
-  };
-}
-
-/** Groups change only when devices do, which on one machine is at start: read once, again only while there are none. */
-function knownGroups(reader: MetadataReader): () => readonly GroupRecord[] {
-  let groups: readonly GroupRecord[] = [];
-  return () => {
-    if (groups.length === 0) groups = reader.groups();
-    return groups;
   };
 }
