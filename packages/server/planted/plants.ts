@@ -1,3 +1,4 @@
+import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import type { Plant } from './plant.ts';
@@ -13,6 +14,7 @@ export const plants: readonly Plant[] = [
   ...fragmentPlants,
   ...durabilityPlants,
   ...codePlants,
+  ...codedPlants,
   ...metadataPlants,
   ...objectPlants,
   ...accessPlants,

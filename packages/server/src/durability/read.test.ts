@@ -183,6 +183,7 @@ describe('reading', () => {
     await setting.store.idle();
     // Alike on all devices: there is nothing better to write, and nothing is told.
     assert.equal(setting.reports.length, 1);
+    assert.equal(await setting.repair(stripe, 0, 'distrusted'), false);
   });
 
   test('a repair does not bring back a stripe that was collected meanwhile', async () => {

@@ -1,7 +1,13 @@
 /* A stripe store over memory fragments, and what its tests do with it. */
-import type { GroupRecord, Redundancy } from '../metadata/index.ts';
+import type { GroupRecord, Redundancy, Stripe } from '../metadata/index.ts';
 import { planLayout } from '../placement/index.ts';
-import { createRepairer, type DamageReport, openStripeStore, type StripeStoreOptions } from './index.ts';
+import {
+  createRepairer,
+  type DamageReport,
+  openStripeStore,
+  type RepairCause,
+  type StripeStoreOptions,
+} from './index.ts';
 import { deviceName, type MemoryFragments, memoryStores, seededHost, someBytes } from './memory.fixture.ts';
 import { Replica } from './replica.fixture.ts';
 
@@ -27,9 +33,9 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
   });
   const on = (index: number): MemoryFragments => stores.get(deviceName(index)) as MemoryFragments;
   const repairer = createRepairer({ access: stores, owned: () => true });
-  /** Rewrites one fragment of a stripe in the first group. */
-  const repair = (stripe: Buffer, index: number): Promise<boolean> =>
-    repairer.repair(stripe, replica.groups[0] as GroupRecord, index, 'unreadable');
+  /** Rewrites one fragment of a stripe. */
+  const repair = (stripe: Pick<Stripe, 'id' | 'group'>, index: number, cause: RepairCause): Promise<boolean> =>
+    repairer.repair(stripe.id, replica.groups.find(({ id }) => id === stripe.group) as GroupRecord, index, cause);
   return { host, stores, replica, reports, missed, store, on, repair };
 }
 

@@ -162,7 +162,7 @@ describe('reading', () => {
             assert.deepEqual(await setting.store.read(stripe, 0, length), stripe.bytes);
             await setting.store.idle();
             // What reads do not meet is found by the scrub: here by hand.
-            for (const index of hurt) await setting.repair(stripe.id, index);
+            for (const index of hurt) await setting.repair(stripe, index, 'unreadable');
             assert.deepEqual(snapshot(setting, stripe.id), before);
             for (const [index, bytes] of before.entries())
               assert.deepEqual(
