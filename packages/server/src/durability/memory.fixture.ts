@@ -1,4 +1,6 @@
 /* The one place where this room's tests build what the room stands on: fragment stores in memory that break on demand, and a small replica. */
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { crc32c } from '../codec/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { FragmentId, FragmentStore, FragmentWriter, IndexAudit, IndexProblem } from '../fragments/index.ts';
@@ -225,3 +227,8 @@ export const codedGroup = (id: number, code: Code, ...devices: number[]): GroupR
   ...group(id, ...devices),
   code,
 });
+
+/** For large buffers, and lists of them: a difference is only told, because drawing one of a megabyte takes minutes. */
+export function sameBytes(actual: unknown, expected: unknown): void {
+  assert.ok(isDeepStrictEqual(actual, expected), 'the bytes differ');
+}

@@ -6,7 +6,7 @@ import type { Code, GroupRecord } from '../../metadata/index.ts';
 import { DeviceUnreachable } from '../access.ts';
 import { fragmentId } from '../address.ts';
 import type { StripeStoreOptions } from '../index.ts';
-import { codedGroup, deviceName, group } from '../memory.fixture.ts';
+import { codedGroup, deviceName, group, sameBytes } from '../memory.fixture.ts';
 import { openWriters, setUp as setUpStripes, write } from '../stripes.fixture.ts';
 import { fragmentBytes, unitBytes } from './striping.ts';
 import { trailerBytes } from './trailer.ts';
@@ -38,7 +38,7 @@ describe('writing', () => {
     const fragments = snapshot(setting, stripe.id) as Buffer[];
     for (const [index, fragment] of fragments.entries())
       assert.equal(fragment.length, fragmentBytes(six, length, index) + trailerBytes);
-    assert.deepEqual(fragments[1]?.subarray(0, unitBytes), stripe.bytes.subarray(unitBytes, 2 * unitBytes));
+    sameBytes(fragments[1]?.subarray(0, unitBytes), stripe.bytes.subarray(unitBytes, 2 * unitBytes));
     assert.equal(setting.store.redundancyOf(stripe.group), six);
     assert.equal(openWriters(setting), 0);
     const stored = fragments.reduce((sum, { length: bytes }) => sum + bytes, 0);
@@ -59,7 +59,7 @@ describe('writing', () => {
       setting.on(3).failing.set(step, new Error('EIO'));
       const stripe = await write(setting, 3 * mib, six);
       assert.deepEqual(setting.missed, [{ stripe: stripe.id, group: 1, copy: 3 }]);
-      assert.deepEqual(await setting.store.read(stripe, 0, 3 * mib), stripe.bytes);
+      sameBytes(await setting.store.read(stripe, 0, 3 * mib), stripe.bytes);
       setting.on(5).failing.set(step, new Error('EIO'));
       await assert.rejects(write(setting, 3 * mib, six), { code: 'ServiceUnavailable' });
       assert.equal(openWriters(setting), 0);
@@ -121,7 +121,7 @@ describe('reading', () => {
     const stripe = await write(setting, 2 * mib, six);
     const touched = async (start: number, end: number): Promise<number[]> => {
       for (const store of setting.stores.values()) store.reads = 0;
-      assert.deepEqual(await setting.store.fetch(stripe, start, end), stripe.bytes.subarray(start, end));
+      sameBytes(await setting.store.fetch(stripe, start, end), stripe.bytes.subarray(start, end));
       return [...setting.stores.values()].map(({ reads }) => reads);
     };
     assert.deepEqual(await touched(5 * unitBytes, 6 * unitBytes), [0, 1, 0, 0, 0, 0]);
@@ -158,17 +158,14 @@ describe('reading', () => {
           const end = Math.min(length, start + size);
           const read = setting.store.read(stripe, start, end);
           if (hurt.size <= code.parity) {
-            assert.deepEqual(await read, stripe.bytes.subarray(start, end));
-            assert.deepEqual(await setting.store.read(stripe, 0, length), stripe.bytes);
+            sameBytes(await read, stripe.bytes.subarray(start, end));
+            sameBytes(await setting.store.read(stripe, 0, length), stripe.bytes);
             await setting.store.idle();
             // What reads do not meet is found by the scrub: here by hand.
             for (const index of hurt) await setting.repair(stripe, index, 'unreadable');
-            assert.deepEqual(snapshot(setting, stripe.id), before);
+            sameBytes(snapshot(setting, stripe.id), before);
             for (const [index, bytes] of before.entries())
-              assert.deepEqual(
-                await setting.on(index).read(fragmentId(stripe.id, index), 0, (bytes as Buffer).length),
-                bytes,
-              );
+              sameBytes(await setting.on(index).read(fragmentId(stripe.id, index), 0, (bytes as Buffer).length), bytes);
             repaired += hurt.size;
             return;
           }
@@ -178,7 +175,7 @@ describe('reading', () => {
             lost += 1;
             return undefined;
           });
-          if (bytes) assert.deepEqual(bytes, stripe.bytes.subarray(start, end));
+          if (bytes) sameBytes(bytes, stripe.bytes.subarray(start, end));
           await setting.store.idle();
         },
       ),
@@ -192,7 +189,7 @@ describe('reading', () => {
     const stripe = await write(setting, mib, six);
     setting.on(0).failing.set('read', new DeviceUnreachable(deviceName(0)));
     setting.stores.delete(deviceName(1));
-    assert.deepEqual(await setting.store.read(stripe, 0, mib), stripe.bytes);
+    sameBytes(await setting.store.read(stripe, 0, mib), stripe.bytes);
     setting.stores.delete(deviceName(5));
     await assert.rejects(setting.store.read(stripe, 0, mib), { code: 'ServiceUnavailable' });
     await setting.store.idle();
@@ -204,11 +201,11 @@ describe('reading', () => {
     const setting = setUp(six, { condition: (device) => ({ healthy: device !== stopped, free: 1 }) });
     const stripe = await write(setting, mib, six);
     stopped = deviceName(2);
-    assert.deepEqual(await setting.store.read(stripe, 0, mib), stripe.bytes);
+    sameBytes(await setting.store.read(stripe, 0, mib), stripe.bytes);
     assert.equal(setting.on(2).reads, 0);
     for (const device of [0, 1, 3]) setting.stores.delete(deviceName(device));
     await assert.rejects(setting.store.read(stripe, 0, mib), { code: 'ServiceUnavailable' });
-    assert.deepEqual(
+    sameBytes(
       await setting.store.read(stripe, 2 * unitBytes, 3 * unitBytes),
       stripe.bytes.subarray(2 * unitBytes, 3 * unitBytes),
     );
@@ -239,7 +236,7 @@ describe('a reader who cannot open what has good checksums', () => {
   ] as const)
     test(`gets it without the fragments that are wrong: ${forged} of ${code.data}+${code.parity}`, async () => {
       const { setting, right, search } = await setUpForged(code, ...forged);
-      assert.deepEqual(await search(), right);
+      sameBytes(await search(), right);
       await setting.store.idle();
       assert.deepEqual(setting.reports.map(({ device }) => device).sort(), forged.map(deviceName));
     });
@@ -249,7 +246,7 @@ describe('a reader who cannot open what has good checksums', () => {
       const { setting, stripe, before, search } = await setUpForged(code, 0);
       await search();
       await setting.store.idle();
-      assert.deepEqual(snapshot(setting, stripe.id), before);
+      sameBytes(snapshot(setting, stripe.id), before);
       assert.equal(setting.reports[0]?.repaired, true);
     }
   });
@@ -259,7 +256,7 @@ describe('a reader who cannot open what has good checksums', () => {
     const wrong = snapshot(setting, stripe.id);
     await search();
     await setting.store.idle();
-    assert.deepEqual(snapshot(setting, stripe.id), wrong);
+    sameBytes(snapshot(setting, stripe.id), wrong);
     assert.ok(setting.reports.every(({ repaired }) => !repaired));
   });
 
@@ -277,6 +274,6 @@ test('a group that got another device is read where its fragments are now', asyn
   setting.stores.delete(deviceName(0));
   setting.stores.set(deviceName(7), spare);
   setting.replica.groups = [{ ...moved, devices: [deviceName(7), ...moved.devices.slice(1)] }];
-  assert.deepEqual(await setting.store.read(stripe, 0, mib), stripe.bytes);
+  sameBytes(await setting.store.read(stripe, 0, mib), stripe.bytes);
   assert.deepEqual(setting.reports, []);
 });

@@ -21,6 +21,7 @@ import {
   group,
   type MemoryFragments,
   memoryStores,
+  sameBytes,
   seededHost,
   someBytes,
 } from '../memory.fixture.ts';
@@ -103,7 +104,7 @@ test('what was sealed without a fragment gets it once it is published', async ()
   assert.equal(setting.mended().mended, 1);
   assert.equal(setting.held(), 6);
   assert.deepEqual((await setting.check()).counts, {});
-  assert.deepEqual(await setting.store.read(kept.stripe, 0, long), kept.bytes);
+  sameBytes(await setting.store.read(kept.stripe, 0, long), kept.bytes);
 });
 
 test('a device that comes back empty is filled again', async () => {
@@ -113,11 +114,8 @@ test('a device that comes back empty is filled again', async () => {
   setting.on(2).rows.clear();
   setting.restart();
   await setting.mend();
-  assert.deepEqual(
-    [...setting.on(2).rows].map(([name, { bytes }]) => [name, bytes.toString('hex')]).sort(),
-    before.sort(),
-  );
-  for (const { stripe, bytes } of all) assert.deepEqual(await setting.store.read(stripe, 0, bytes.length), bytes);
+  sameBytes([...setting.on(2).rows].map(([name, { bytes }]) => [name, bytes.toString('hex')]).sort(), before.sort());
+  for (const { stripe, bytes } of all) sameBytes(await setting.store.read(stripe, 0, bytes.length), bytes);
 });
 
 test('a scrub finds what is flipped and what is missing in data, parity and trailers, and rewrites it', async () => {
@@ -143,7 +141,7 @@ test('a scrub finds what is flipped and what is missing in data, parity and trai
         assert.deepEqual([report.missing + report.damaged, report.repaired], [hurt.length, hurt.length]);
         for (const index of devices) {
           const { on, id } = setting.fragment(kept, index);
-          assert.deepEqual(on.bytesOf(id), before[index]);
+          sameBytes(on.bytesOf(id), before[index]);
         }
         assert.equal((await setting.scrub()).repaired, 0);
         assert.deepEqual((await setting.check()).counts, {});
@@ -179,7 +177,7 @@ test('a fragment of a wrong length is no source of a repair', async () => {
   const right = Buffer.from(lost.on.bytesOf(lost.id) as Buffer);
   lost.on.rows.delete(lost.id.toString('hex'));
   assert.equal((await setting.scrub()).repaired, 1);
-  assert.deepEqual(lost.on.bytesOf(lost.id), right);
+  sameBytes(lost.on.bytesOf(lost.id), right);
 });
 
 test('a repair does not bring back a stripe that was collected meanwhile', async () => {
