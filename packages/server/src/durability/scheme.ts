@@ -11,7 +11,7 @@ export const fragmentCount = (redundancy: Redundancy): number =>
   'copies' in redundancy ? redundancy.copies : redundancy.data + redundancy.parity;
 
 /** Fragments that give the stripe back. */
-export const neededCount = (redundancy: Redundancy): number => ('copies' in redundancy ? 1 : redundancy.data);
+const neededCount = (redundancy: Redundancy): number => ('copies' in redundancy ? 1 : redundancy.data);
 
 /** Fragments that must be durable before a stripe is: all where one may be lost at most, all but one where more may. */
 export function writeQuorum(redundancy: Redundancy): number {
@@ -48,7 +48,7 @@ export function checkRedundancy(redundancy: Redundancy, devices: number): void {
   );
 }
 
-export const unsupported = (message: string): StoreError => new StoreError('UnsupportedRedundancy', { message });
+const unsupported = (message: string): StoreError => new StoreError('UnsupportedRedundancy', { message });
 
 /**
  * What a stripe of at most so many bytes is kept with. One that fits a single data fragment would have as many parity fragments as long as

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts';
 import type { Code, GroupRecord, Stripe } from '../metadata/index.ts';
 import { fragmentId, storedBytes } from './address.ts';
 import { asBuffer } from './coded/read.ts';
-import { type CodedStripe, fromWords, readWord, type Word } from './coded/sources.ts';
+import { type CodedStripe, fromWords, type Word, wordOrNone } from './coded/sources.ts';
 import { fragmentBytes, gather, runsOf } from './coded/striping.ts';
 import { noGroup, type StripeReads } from './read.ts';
 
@@ -80,9 +80,7 @@ async function searchCoded<Opened>(
   const from = Math.min(...runs.map((run) => run.start));
   const to = Math.max(...runs.map((run) => run.end));
   const words = (
-    await Promise.all(
-      group.devices.map((_, index) => readWord(stripe, access, index, from, to)?.word.catch(() => undefined)),
-    )
+    await Promise.all(group.devices.map((_, index) => wordOrNone(stripe, access, index, from, to)))
   ).filter((word) => word !== undefined);
   for (const suspects of combinations(words, touched, words.length - code.data)) {
     const trusted = words.filter(({ index }) => !suspects.includes(index));

@@ -28,6 +28,8 @@ export interface MemoryStripes extends StripeStore {
   readonly distrusted: string[];
   readonly reads: { readonly start: number; readonly end: number }[];
   readonly failures: Failures;
+  /** What each stripe was to be kept with. */
+  readonly asked: (Redundancy | undefined)[];
   /** Awaited by every write, so that tests can hold writes back. */
   gate: () => Promise<void> | undefined;
   /** Stripes ever begun. */
@@ -44,6 +46,7 @@ export function memoryStripes(copies = 1): MemoryStripes {
   const settled = new Set<string>();
   const distrusted: string[] = [];
   const reads: MemoryStripes['reads'] = [];
+  const asked: MemoryStripes['asked'] = [];
   let counter = 0;
   let open = 0;
   let pending = 0;
@@ -109,11 +112,13 @@ export function memoryStripes(copies = 1): MemoryStripes {
     distrusted,
     reads,
     failures: {},
+    asked,
     gate: () => undefined,
     created: () => counter,
     openWriters: () => open,
     pending: () => pending,
-    async create(_redundancy: Redundancy | undefined, maximum: number) {
+    async create(redundancy: Redundancy | undefined, maximum: number) {
+      asked.push(redundancy);
       await store.gate();
       failIfDue('create');
       const id = Buffer.alloc(16);

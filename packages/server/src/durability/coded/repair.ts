@@ -3,7 +3,7 @@ import type { FragmentWriter } from '../../fragments/index.ts';
 import type { Code, GroupRecord } from '../../metadata/index.ts';
 import type { AccessMap, FragmentAccess } from '../access.ts';
 import { fragmentId } from '../address.ts';
-import { type CodedStripe, fromWords, readWord, type Word } from './sources.ts';
+import { type CodedStripe, fromWords, type Word, wordOrNone } from './sources.ts';
 import { fragmentBytes, unitBytes } from './striping.ts';
 import { decodeTrailer, encodeTrailer, trailerBytes } from './trailer.ts';
 import { roundRows } from './writer.ts';
@@ -60,9 +60,7 @@ async function wordsOf(
     const next = [...sources].filter((index) => !words.some((word) => word.index === index));
     const asked = next.slice(0, count - words.length);
     if (asked.length === 0) throw new CorruptionError('too few good fragments are left');
-    const answers = await Promise.all(
-      asked.map((index) => readWord(stripe, access, index, start, end)?.word.catch(() => undefined)),
-    );
+    const answers = await Promise.all(asked.map((index) => wordOrNone(stripe, access, index, start, end)));
     for (const [at, answer] of answers.entries()) {
       if (answer) words.push(answer);
       else sources.delete(asked[at] as number);

@@ -50,6 +50,15 @@ export function readWord(
   return { word, from };
 }
 
+/** As {@link readWord}, undefined too when it cannot be had. */
+export async function wordOrNone(...asked: Parameters<typeof readWord>): Promise<Word | undefined> {
+  try {
+    return await readWord(...asked)?.word;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Reads words of `count` fragments, those that come first in the order; one that fails or is late is made up for by the next.
  * @returns as many as were wanted, or all that can be had
@@ -117,7 +126,7 @@ export function fromWords(
   words: readonly Word[],
   wanted: readonly number[],
 ): Uint8Array[] {
-  const fragments: (Uint8Array | undefined)[] = new Array(group.devices.length).fill(undefined);
-  for (const { index, bytes } of words) fragments[index] = bytes;
+  const given = new Map(words.map(({ index, bytes }) => [index, bytes]));
+  const fragments = group.devices.map((_, index) => given.get(index));
   return createCode(code.data, code.parity).reconstruct(fragments, wanted);
 }
