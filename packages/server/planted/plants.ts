@@ -1,6 +1,7 @@
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
+import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { metadataPlants, objectPlants } from './state.ts';
@@ -15,6 +16,7 @@ export const plants: readonly Plant[] = [
   ...durabilityPlants,
   ...codePlants,
   ...codedPlants,
+  ...placementPlants,
   ...metadataPlants,
   ...objectPlants,
   ...accessPlants,

@@ -207,11 +207,14 @@ export const limits = {
   logTextChars: 2 * KiB,
   logItems: 64,
   logDepth: 6,
-  /** Placement groups in all, and draws made for one number of copies in one plan. */
+  /** Placement groups in all. */
   groups: 4096,
   /** Age at which a thread looks at the placement groups again. */
   groupsAgeMs: 1000,
-  placementSlots: 64,
+  /** Draws made for one scheme in one plan: the least and the most; between them as many as put each device into so many groups. */
+  placementSlotsLeast: 64,
+  placementSlots: 1024,
+  groupsPerDevice: 8,
   /** Copies of one stripe. */
   copies: 16,
   /** Stripe bytes that are coded together, and codes that the layout has groups for: each takes up to `placementSlots` of `groups`. */

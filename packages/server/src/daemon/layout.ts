@@ -3,7 +3,7 @@ import { redundancyText } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Metadata, Redundancy } from '../metadata/index.ts';
-import { codesOf, type PlacementDevice, planCode, planLayout } from '../placement/index.ts';
+import { codesOf, type PlacementDevice, planGroups, planLayout } from '../placement/index.ts';
 import type { DeviceSite } from './sites.ts';
 
 /**
@@ -25,7 +25,7 @@ export class Layout {
     const existing = this.#metadata.reader.groups();
     const devices = await this.#devices();
     const groups = planLayout(devices, existing);
-    for (const code of codesOf(existing)) groups.push(...planCode(devices, [...existing, ...groups], code));
+    for (const code of codesOf(existing)) groups.push(...planGroups(devices, [...existing, ...groups], code));
     if (groups.length > 0) await this.#metadata.propose({ type: 'group.define', groups });
     const here = new Set(devices.map(({ identity }) => identity));
     return [...new Set(existing.flatMap((group) => group.devices))].filter((device) => !here.has(device));
@@ -48,7 +48,7 @@ export class Layout {
       throw new StoreError('UnsupportedRedundancy', {
         message: `This store has placement groups for ${codes.join(', ')}, and ${limits.codes} codes are the most. Ask for one of them.`,
       });
-    const groups = planCode(await this.#devices(), existing, redundancy);
+    const groups = planGroups(await this.#devices(), existing, redundancy);
     if (groups.length > 0) await this.#metadata.propose({ type: 'group.define', groups });
   }
 

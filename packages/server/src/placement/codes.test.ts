@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { limits } from '../limits.ts';
-import { codesOf, type PlacementDevice, planCode, planGroups, planLayout, rehomeGroups } from './index.ts';
+import { codesOf, type PlacementDevice, planGroups, planLayout, rehomeGroups } from './index.ts';
 
 const some = (count: number): PlacementDevice[] =>
   Array.from({ length: count }, (_, i) => ({ identity: `device-${i}`, weight: 1, healthy: true }));
@@ -12,10 +12,11 @@ test('groups of a code hold distinct devices, and planning again gives none', ()
     fc.property(
       fc.integer({ min: 1, max: 20 }),
       fc.record({ data: fc.integer({ min: 2, max: 10 }), parity: fc.integer({ min: 1, max: 4 }) }),
-      (count, code) => {
+      (count, { data, parity }) => {
+        const code = { data, parity };
         const devices = some(count);
         const before = planLayout(devices, []);
-        const groups = planCode(devices, before, code);
+        const groups = planGroups(devices, before, code);
         assert.equal(groups.length > 0, count >= code.data + code.parity);
         assert.ok(groups.length <= limits.placementSlots);
         assert.equal(new Set([...before, ...groups].map(({ id }) => id)).size, before.length + groups.length);
@@ -24,7 +25,7 @@ test('groups of a code hold distinct devices, and planning again gives none', ()
           assert.equal(new Set(group.devices).size, code.data + code.parity);
         }
         const all = [...before, ...groups];
-        assert.deepEqual(planCode(devices, all, code), []);
+        assert.deepEqual(planGroups(devices, all, code), []);
         // Groups of a code are none of as many copies, and the other way round.
         assert.deepEqual(planLayout(devices, all), []);
         assert.deepEqual(codesOf(all), groups.length > 0 ? [code] : []);
@@ -34,7 +35,7 @@ test('groups of a code hold distinct devices, and planning again gives none', ()
 });
 
 test('as many devices as fragments take turns in holding parity', () => {
-  const groups = planCode(some(6), [], { data: 4, parity: 2 });
+  const groups = planGroups(some(6), [], { data: 4, parity: 2 });
   const parity = new Map<string, number>();
   for (const { devices } of groups)
     for (const device of devices.slice(4)) parity.set(device, (parity.get(device) ?? 0) + 1);
@@ -45,7 +46,7 @@ test('as many devices as fragments take turns in holding parity', () => {
 test('a lost device is replaced in its place, and the code stays', () => {
   const devices = some(8);
   const code = { data: 4, parity: 2 };
-  const before = planCode(devices, [], code);
+  const before = planGroups(devices, [], code);
   const moved = rehomeGroups(devices, before, new Set(['device-0']));
   assert.ok(moved.length > 0);
   for (const group of moved) {
@@ -59,7 +60,7 @@ test('a lost device is replaced in its place, and the code stays', () => {
 
 test('an added device leaves the groups that are there', () => {
   const code = { data: 3, parity: 1 };
-  const before = planCode(some(5), [], code);
-  for (const group of planCode(some(6), before, code)) assert.ok(group.devices.includes('device-5'));
-  assert.equal(planGroups(some(4), before, 4).length, 1);
+  const before = planGroups(some(5), [], code);
+  for (const group of planGroups(some(6), before, code)) assert.ok(group.devices.includes('device-5'));
+  assert.equal(planGroups(some(4), before, { copies: 4 }).length, 1);
 });
