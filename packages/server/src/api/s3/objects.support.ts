@@ -15,6 +15,7 @@ import {
   checkGuard,
   type FakeBucket,
   page,
+  plainBucket,
   plainVersion,
   rolled,
   type Stored,
@@ -134,19 +135,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
   const service: ObjectService = {
     async createBucket({ name, owner, region }) {
       if (buckets.has(name)) throw new StoreError('BucketAlreadyOwnedByYou');
-      const record: BucketRecord = {
-        id: buckets.size + 1,
-        name,
-        owner,
-        createdMs: now(),
-        region,
-        versioning: 'off',
-        tags: [],
-        wrappedKey: zeros,
-        consistency: 'strong',
-        redundancy: undefined,
-        counts: { objects: 0, versions: 0, uploads: 0, bytes: 0 },
-      };
+      const record = plainBucket(buckets.size + 1, name, owner, region, now());
       buckets.set(name, { record, keys: new Map(), uploads: new Map() });
       return record;
     },
