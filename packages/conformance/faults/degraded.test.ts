@@ -20,6 +20,11 @@ async function health(endpoint: string): Promise<Health> {
   return JSON.parse((await send(endpoint, 'GET', '/-/health/ready', { anonymous: true })).text()) as Health;
 }
 
+async function whole(endpoint: string): Promise<boolean> {
+  const { ready, degraded } = await health(endpoint);
+  return ready && degraded.length === 0;
+}
+
 async function until(what: string, done: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (!(await done())) {
@@ -49,15 +54,16 @@ test('a data directory that is away: what is refused, what is kept, and how it i
   assert.equal((await send(server.endpoint, 'PUT', '/two')).status, 200);
   assert.equal((await put('before', randomBytes(MiB))).status, 200);
   assert.equal((await put('before-asked', randomBytes(1000), 'copies=2')).status, 200);
-  await until('nothing lacks', async () => (await health(server.endpoint)).degraded.length === 0);
+  await until('nothing lacks', () => whole(server.endpoint));
   assert.equal(await server.stop(), 0);
 
   renameSync(second, aside);
   server = await startServer([first]);
-  const now = await health(server.endpoint);
-  assert.ok(now.ready);
+  let now = await health(server.endpoint);
+  await until('ready', async () => (now = await health(server.endpoint)).ready);
   assert.match(now.degraded.join(), /device [0-9a-f-]{36} is missing/);
-  assert.match(server.output(), /WARNING.*is not among --data/);
+  // A server answers before all of its banner has arrived here.
+  await until('the warning', async () => /WARNING.*is not among --data/.test(server.output()));
   for (const size of [1000, MiB]) {
     const refused = await put(`asked-${size}`, randomBytes(size), 'copies=2');
     assert.deepEqual([refused.status, refused.element('Code')], [503, 'ServiceUnavailable'], refused.text());
@@ -78,7 +84,7 @@ test('a data directory that is away: what is refused, what is kept, and how it i
 
   renameSync(aside, second);
   server = await startServer([first, second]);
-  await until('mended', async () => (await health(server.endpoint)).degraded.length === 0);
+  await until('mended', () => whole(server.endpoint));
   assert.equal(await metric(server.endpoint, 'dsom_mended_copies_total'), 12);
   assert.equal(await metric(server.endpoint, 'dsom_missing_copies'), 0);
   assert.deepEqual((await fsck(server.endpoint)).counts, {});

@@ -16,7 +16,8 @@ import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
 import { createLog, createRegistry, expositionType, type RegistrySnapshot, threadMetrics } from '../telemetry/index.ts';
 import type { Config } from './config.ts';
 import { createKeyAdmin } from './keyadmin.ts';
-import type { OwnerMethods, Readiness } from './protocol.ts';
+import type { OwnerMethods } from './protocol.ts';
+import { askReadiness } from './readiness.ts';
 import type { Thread } from './thread.ts';
 
 // An import would touch every export of the module, of which one loads the whole of `fetch`: 7 MB in every thread, and a slower start.
@@ -130,12 +131,7 @@ export function createListener(options: ListenerOptions): Listener {
         plain(response, 200, 'text/plain', 'live\n');
         return true;
       case '/-/health/ready': {
-        const answer = await Promise.race([
-          owner.readiness(),
-          timers
-            .sleep(limits.readinessMs)
-            .then((): Readiness => ({ ready: false, reasons: ['the owner of the log does not answer'], degraded: [] })),
-        ]).catch((cause: Error): Readiness => ({ ready: false, reasons: [cause.message], degraded: [] }));
+        const answer = await askReadiness(owner, timers);
         plain(
           response,
           answer.ready ? 200 : 503,

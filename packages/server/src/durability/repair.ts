@@ -11,7 +11,7 @@ import type { DamageReport } from './types.ts';
  */
 export type RepairCause = 'unreadable' | 'distrusted';
 
-/** Rewrites one copy of a stripe on its device. Resolves to whether it was; never rejects. */
+/** Rewrites one copy of a stripe on its device; who asks while that is under way waits for the same. Resolves to whether it was; never rejects. */
 export type RepairCopy = (stripe: Buffer, group: GroupRecord, copy: number, cause: RepairCause) => Promise<boolean>;
 
 export interface RepairOptions {
@@ -35,19 +35,24 @@ export interface Repairer {
  * repair per stripe at a time, `limits.repairsAtOnce` in all; what is refused is found again by the next read or scrub.
  */
 export function createRepairer(options: RepairOptions): Repairer {
-  const running = new Map<string, Promise<boolean>>();
+  const running = new Map<
+    string,
+    { readonly copy: number; readonly cause: RepairCause; readonly done: Promise<boolean> }
+  >();
   return {
     repair(stripe, group, copy, cause) {
       const name = stripe.toString('latin1');
-      if (running.has(name) || running.size >= limits.repairsAtOnce) return Promise.resolve(false);
-      const repair = rewrite(options, stripe, group, copy, cause)
+      const same = running.get(name);
+      if (same) return same.copy === copy && same.cause === cause ? same.done : Promise.resolve(false);
+      if (running.size >= limits.repairsAtOnce) return Promise.resolve(false);
+      const done = rewrite(options, stripe, group, copy, cause)
         .catch(() => false)
         .finally(() => running.delete(name));
-      running.set(name, repair);
-      return repair;
+      running.set(name, { copy, cause, done });
+      return done;
     },
     async idle() {
-      while (running.size > 0) await Promise.all(running.values());
+      while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done));
     },
   };
 }

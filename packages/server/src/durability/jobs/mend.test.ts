@@ -56,6 +56,7 @@ function setUp() {
     on,
     write,
     second,
+    repair,
     mender: () => current,
     /** As a start would: what waited is forgotten. */
     restart: () => (current = mender()),
@@ -149,10 +150,53 @@ test('a copy that still cannot be written is counted, and tried again later', as
   setting.on(1).failing.set('create', new Error('EIO'));
   setting.restart();
   await setting.run();
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, complete: true });
+  for (let i = 0; i < limits.mendTries; i++) await setting.run();
   assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, complete: false });
   setting.on(1).failing.clear();
+  await setting.run();
+  assert.equal(setting.second(stripe.id), undefined, 'not at once');
   setting.host.advance(limits.mendAgainMs);
   await setting.run();
+  assert.deepEqual(setting.second(stripe.id), stripe.bytes);
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+});
+
+test('a copy that could not be written for a moment is written by the next run', async () => {
+  const setting = setUp();
+  setting.away.add(deviceName(1));
+  const stripe = await setting.write();
+  stripe.publish();
+  setting.away.clear();
+  setting.on(1).failing.set('create', new Error('EIO'));
+  setting.restart();
+  await setting.run();
+  setting.on(1).failing.clear();
+  await setting.run();
+  assert.deepEqual(setting.second(stripe.id), stripe.bytes);
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+});
+
+test('a copy that a read is writing just then counts as mended, not as one that could not be written', async () => {
+  const setting = setUp();
+  setting.away.add(deviceName(1));
+  const stripe = await setting.write();
+  stripe.publish();
+  setting.away.clear();
+  setting.restart();
+  let others: Promise<boolean> | undefined;
+  let created = 0;
+  setting.on(1).before = (step) => {
+    if (step === 'create') created += 1;
+  };
+  const { stripes: rows } = setting.replica.reader;
+  setting.replica.reader.stripes = (start, limit) => {
+    others ??= setting.repair(stripe.id, group(3, 0, 1), 1, 'unreadable');
+    return rows.call(setting.replica.reader, start, limit);
+  };
+  await setting.run();
+  assert.equal(await others, true);
+  assert.equal(created, 1);
   assert.deepEqual(setting.second(stripe.id), stripe.bytes);
   assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
 });

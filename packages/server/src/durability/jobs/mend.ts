@@ -14,7 +14,7 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
  *
  * Two sources. Writers tell of every copy that they leave out: those wait in a bounded queue and are written as soon as the version is
  * published and the device takes bytes. And the table of stripes is looked through once after the start, for a device that was away comes
- * back with a start: each copy that its device does not know is written. The same is done when the queue ran over or a copy stayed unwritten.
+ * back with a start: each copy that its device does not know is written, and one that cannot be waits in the queue. The same is done when the queue ran over or gave a copy up.
  * Looking is cheap (a row and an index look-up per copy, no byte of data), so nothing has to be remembered over a restart, and what was
  * lost in another way, an index made anew for example, is found too.
  *
@@ -34,7 +34,7 @@ export interface MendOptions {
 export interface MendTotals {
   /** Copies written since the start. */
   readonly mended: number;
-  /** Copies known to be missing on devices that are here: those in the queue, and those that the last look could not write. */
+  /** Copies known to be missing on devices that are here: those in the queue, and those that it gave up until the next look. */
   readonly waiting: number;
   /** Whether the stripes have been looked through since something may have been missed. */
   readonly complete: boolean;
@@ -67,7 +67,7 @@ export function createMender(options: MendOptions): Mender {
   let lookAt: number | undefined = host.clock.monotonic();
   /** Whether a look is under way: what it will find is not known before its end. */
   let looking = false;
-  /** Left by the last look. */
+  /** Given up by the queue since the last look began. */
   let unwritten = 0;
 
   const lookAgain = (): void => {
@@ -91,6 +91,7 @@ export function createMender(options: MendOptions): Mender {
         mended += 1;
       } else if (++one.tries >= limits.mendTries) {
         queue.delete(name);
+        if (reader.stripeOwner(one.stripe)) unwritten += 1;
         // A large upload may be published long after its first stripes were sealed. What nobody published is the collector's.
         lookAgain();
       }
@@ -101,13 +102,14 @@ export function createMender(options: MendOptions): Mender {
     meter.phase('looking for missing copies', 0);
     lookAt = undefined;
     looking = true;
-    let failed = 0;
+    unwritten = 0;
     try {
       const looked = (stripes: number): void => meter.advance(stripes);
       const search = { reader, groups, stores, healthy: options.healthy, pace, looked };
       for await (const { stripe, group, copy } of missingCopies(search)) {
         if (await repair(stripe, group, copy, 'unreadable')) mended += 1;
-        else if (reader.stripeOwner(stripe)) failed += 1;
+        // A device that is busy, or too many repairs at once: that passes sooner than a look comes again.
+        else if (reader.stripeOwner(stripe)) mender.missed(stripe, group.id, copy);
       }
     } catch (error) {
       lookAgain();
@@ -115,11 +117,9 @@ export function createMender(options: MendOptions): Mender {
     } finally {
       looking = false;
     }
-    unwritten = failed;
-    if (failed > 0) lookAgain();
   };
 
-  return {
+  const mender: Mender = {
     missed(stripe, group, copy) {
       if (queue.size >= limits.mendQueue) return lookAgain();
       const name = fragmentId(stripe, copy).toString('latin1');
@@ -140,4 +140,5 @@ export function createMender(options: MendOptions): Mender {
     progress: () => meter.snapshot(),
     totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined && !looking }),
   };
+  return mender;
 }
