@@ -1,6 +1,7 @@
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
+import { daemonPlants } from './running.ts';
 import { metadataPlants, objectPlants } from './state.ts';
 import { devicePlants, kvPlants, logPlants } from './storage.ts';
 
@@ -16,4 +17,5 @@ export const plants: readonly Plant[] = [
   ...accessPlants,
   ...keyPlants,
   ...apiPlants,
+  ...daemonPlants,
 ];

@@ -196,6 +196,8 @@ export const limits = {
   readGroupBytes: 512 * KiB,
   /** Reads up to this size put their frames into the read cache; larger ones would only wash it. */
   cachedReadBytes: MiB,
+  /** Stripes of one object that are looked at to say how many copies it has now; of larger ones that is not known at once. */
+  toldStripes: 64,
   /** Stripes whose place one read keeps in memory. */
   readStripes: 4096,
   /** A read that looked an object up has this long to begin with its bytes, and they are kept until then. */

@@ -101,6 +101,11 @@ describe('writing', () => {
       const { devices } = setting.replica.groups.find((one) => one.id === stripe.group) as GroupRecord;
       const copy = devices.indexOf(deviceName(0));
       assert.deepEqual(setting.missed, [{ stripe: stripe.id, group: stripe.group, copy }]);
+      assert.deepEqual(
+        setting.store.copies(stripe),
+        { copies: 3, missing: 1 },
+        'and said, though every device is there',
+      );
       assert.equal(setting.store.counts().degraded, 1);
       setting.on(1).failing.set(step, new Error('EIO'));
       await assert.rejects(write(setting, 10, 3), { code: 'ServiceUnavailable' });
@@ -120,6 +125,7 @@ describe('writing', () => {
       assert.equal(devices.length, 2, 'its group has a place for the copy that lacks');
       const copy = devices.indexOf(deviceName(1));
       assert.deepEqual(setting.missed, [{ stripe: stripe.id, group: stripe.group, copy }]);
+      assert.deepEqual(setting.store.copies(stripe), { copies: 2, missing: 1 });
       assert.deepEqual(await setting.store.read(stripe, 0, 200_000), stripe.bytes);
       await assert.rejects(setting.store.create({ copies: 2 }, 10), { code: 'ServiceUnavailable' });
       await assert.rejects(setting.store.create({ copies: 3 }, 10), { code: 'UnsupportedRedundancy' });

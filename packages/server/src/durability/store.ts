@@ -1,7 +1,7 @@
 import type { FragmentStore } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import type { GroupRecord, Proposer, Stripe } from '../metadata/index.ts';
-import { copiesOn, fragmentId } from './address.ts';
+import { copiesOn, fragmentId, lengthOf } from './address.ts';
 import { type DeviceCondition, stripeStarter } from './create.ts';
 import { GroupTable } from './groups.ts';
 import { IntentRange } from './intents.ts';
@@ -129,6 +129,16 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
       const group = groups.byId(stripe.group);
       const device = group?.devices[copy];
       if (group && device) cure(stripe.id, group, { copy, device, reason: 'damaged' }, 'distrusted');
+    },
+    copies({ id, group }) {
+      const devices = groups.byId(group)?.devices ?? [];
+      const there = (device: string, copy: number): boolean => {
+        const store = stores.get(device);
+        return (
+          store !== undefined && condition(device).healthy && typeof lengthOf(store, fragmentId(id, copy)) === 'number'
+        );
+      };
+      return { copies: devices.length, missing: devices.filter((device, copy) => !there(device, copy)).length };
     },
     settle(stripes) {
       for (const stripe of stripes) intents.settle(stripe);

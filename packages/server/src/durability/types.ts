@@ -32,6 +32,8 @@ export interface StripeStore {
   fetch(stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number): Promise<Buffer>;
   /** A reader found that one copy of a stripe does not open though its checksums hold: count it and repair it from another copy. */
   distrust(stripe: Pick<Stripe, 'id' | 'group'>, copy: number): void;
+  /** Copies that a stripe is meant to have, and how many of them its devices do not have now: index look-ups, no data is read. */
+  copies(stripe: Pick<Stripe, 'id' | 'group'>): { readonly copies: number; readonly missing: number };
   /**
    * The proposal that publishes these stripes was answered, either way. An intent closes only when all its stripes are settled, because
    * publishing under a closed intent is refused.

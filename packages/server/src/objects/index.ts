@@ -11,5 +11,6 @@ export type {
   PutRequest,
   ReadResult,
   Slice,
+  Stored,
   Tags,
 } from './types.ts';

@@ -21,7 +21,7 @@ interface Failures {
 export interface MemoryStripes extends StripeStore {
   /** 8 bytes that every stripe's id begins with: its intent. */
   readonly prefix: Buffer;
-  /** Copies of the sealed stripes, by id in hexadecimal. */
+  /** Copies of the sealed stripes, by id in hexadecimal; one that is to be missing has no bytes. */
   readonly held: Map<string, Buffer[]>;
   readonly settled: Set<string>;
   /** Stripe id in hexadecimal, `/`, copy. */
@@ -127,6 +127,10 @@ export function memoryStripes(copies = 1): MemoryStripes {
       const bytes = held.get(id.toString('hex'))?.[copy ?? 0];
       if (!bytes || end > bytes.length) throw new StoreError('Damaged', { resource: id.toString('hex') });
       return Buffer.from(bytes.subarray(start, end));
+    },
+    copies({ id }) {
+      const found = held.get(id.toString('hex')) ?? [];
+      return { copies: found.length, missing: found.filter((bytes) => bytes.length === 0).length };
     },
     distrust({ id }, copy) {
       distrusted.push(`${id.toString('hex')}/${copy}`);

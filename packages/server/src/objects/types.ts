@@ -98,6 +98,14 @@ export interface ReadResult {
   ): readonly { readonly number: number; readonly size: number; readonly checksum: ObjectChecksum | undefined }[];
 }
 
+/** How redundant bytes are. */
+export interface Stored {
+  /** Copies that they are meant to have. */
+  readonly copies: number;
+  /** How many of those are not there now; undefined where too many stripes would have to be looked at. */
+  readonly missing: number | undefined;
+}
+
 export interface WriteResult {
   readonly bucket: BucketRecord;
   readonly version: ObjectVersion;
@@ -235,6 +243,9 @@ export interface ObjectService {
     after: number,
     limit: number,
   ): { readonly upload: UploadRecord; readonly page: Page<PartRecord> };
+
+  /** How redundant the bytes of a version, or of a part, are now. */
+  stored(what: ObjectVersion | PartRecord): Stored;
 
   /** Position of the oldest read whose bytes are still on their way out: what was garbage before it may be removed. */
   oldestRead(): Position | undefined;

@@ -1,5 +1,6 @@
 import { StoreError } from '../../errors.ts';
 import type { Redundancy } from '../../metadata/index.ts';
+import type { Stored } from '../../objects/index.ts';
 
 /**
  * The value of x-dsom-redundancy: `copies=2`, or the JSON of the native interface, `{"copies":2}`.
@@ -13,4 +14,10 @@ export function parseRedundancy(text: string): Redundancy {
     message: 'The redundancy is given as copies=N or {"copies":N}.',
     detail: { ArgumentName: 'x-dsom-redundancy', ArgumentValue: text },
   });
+}
+
+/** What an answer says in x-dsom-redundancy: `copies=2`, `copies=2; missing=1`, or `copies=2; missing=unknown` where it would take long to find out. */
+export function redundancyText({ copies, missing }: Stored): string {
+  if (missing === 0) return `copies=${copies}`;
+  return `copies=${copies}; missing=${missing ?? 'unknown'}`;
 }

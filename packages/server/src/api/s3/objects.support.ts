@@ -43,6 +43,7 @@ export interface FakeObjects {
   readonly taken: { whole: number; streamed: number };
 }
 
+type Put = Parameters<ObjectService['put']>[0];
 const zeros = Buffer.alloc(8);
 const notHere = () => Promise.reject(new Error('not in the fake'));
 const tooLarge = () => new StoreError('EntityTooLarge');
@@ -76,11 +77,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     const kept = (bucket.keys.get(hex) ?? []).filter(({ record }) => !(stored.record.isNull && record.isNull));
     bucket.keys.set(hex, [stored, ...kept]);
   };
-  const takeBody = async (
-    body: Parameters<ObjectService['put']>[0]['body'],
-    expected: Parameters<ObjectService['put']>[0]['expected'],
-    what: string,
-  ) => {
+  const takeBody = async (body: Put['body'], expected: Put['expected'], what: string) => {
     let bytes: Buffer;
     if (body.whole) {
       taken.whole++;
@@ -394,6 +391,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
         .sort((a, b) => a.number - b.number);
       return { upload: found.record, page: page(all, limit) };
     },
+    stored: () => ({ copies: 2, missing: 0 }),
     oldestRead: () => undefined,
   };
   return { service, faults, aborted, taken };
