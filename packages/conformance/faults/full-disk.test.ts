@@ -152,7 +152,7 @@ class Store {
 
 for (const kind of ['tmpfs', 'ext4'] as const)
   test(`a full disk (${kind}): writes are refused, everything else works, nothing is lost`, {
-    timeout: 300_000,
+    timeout: 600_000,
   }, async (t) => {
     const disk = smallDisk(t, kind);
     if (disk === undefined) return;
@@ -202,7 +202,7 @@ for (const kind of ['tmpfs', 'ext4'] as const)
   });
 
 test('somebody else fills the disk to its last byte: no answer lies, and it goes on when there is space', {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async (t) => {
   const disk = smallDisk(t, 'tmpfs');
   if (disk === undefined) return;

@@ -50,7 +50,7 @@ function watchOwnClock(): { longest(): number; stop(): void } {
     longest = Math.max(longest, now - last - period);
     last = now;
   };
-  const timer = setInterval(look, period);
+  const timer = setInterval(look, period).unref();
   return {
     longest() {
       look();
@@ -149,6 +149,7 @@ test(`kill -9 under load, ${cycles} times (seed ${seed})`, { timeout: 60_000 + c
       }
     });
     await sleep(200 + roll() * 1300);
+    if (cycle % 50 === 49) console.log(`${cycle + 1} of ${cycles} kills, ${acknowledged} acknowledged writes`);
     const killed = server.stop('SIGKILL');
     going = false;
     await killed;

@@ -24,4 +24,27 @@ export const daemonPlants: readonly Plant[] = [
     replace: 'copies - missing > worst.copies - (worst.missing ?? 0)',
     tests: ['src/objects/service.test.ts'],
   },
+  {
+    name: 'objects: the place of a body is not given to the next',
+    file: 'src/objects/memory.ts',
+    find: 'next.admit(this.#take());',
+    replace: '',
+    tests: ['src/objects/memory.test.ts'],
+    pattern: 'whoever comes and goes',
+  },
+  {
+    name: 'objects: many bodies gather as much each as a few',
+    file: 'src/objects/memory.ts',
+    find: 'this.#bytes / Math.max(1, this.#places) / 4',
+    replace: 'this.#bytes / 4',
+    tests: ['src/objects/memory.test.ts'],
+  },
+  {
+    name: 'api: time in which the server stood still counts as waiting for the client',
+    file: 'src/api/http/body.ts',
+    find: 'Math.min(stepMs, now - this.#waitStart)',
+    replace: 'now - this.#waitStart',
+    tests: ['src/api/s3/stalls.test.ts'],
+    pattern: 'stood still',
+  },
 ];

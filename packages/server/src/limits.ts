@@ -187,11 +187,20 @@ export const limits = {
   digestProposals: 10_000,
   /** Rows of one chunk of a state snapshot, and of one commit while one is restored. */
   snapshotChunkBytes: 256 * KiB,
+  /**
+   * Memory for the bodies under way in one thread (what is in hand at once, or lies within metadata, not counted); the least share of one; how
+   * many more may wait for theirs, and how long.
+   */
+  bodyBytes: 32 * MiB,
+  bodyShareBytes: 384 * KiB,
+  waitingBodies: 1024,
+  bodyWaitMs: 30_000,
   /** Sealed bytes that one upload hands to the devices at once; as many again gather meanwhile. */
   uploadGroupBytes: MiB,
-  /** Bytes of one stream that are digested at once beside those of others, and bytes that may wait for it. */
+  /** Bytes of one stream that are digested at once beside those of others; bytes that may wait for it, of one stream, and of all as long as each may have a frame. */
   digestLaneBytes: 16 * KiB,
   digestWaitingBytes: 256 * KiB,
+  digestsWaitingBytes: 4 * MiB,
   /** Plaintext bytes that one read fetches at once; as many again are fetched ahead. */
   readGroupBytes: 512 * KiB,
   /** Reads up to this size put their frames into the read cache; larger ones would only wash it. */
@@ -258,6 +267,11 @@ invariant(limits.inlineBytes * limits.batchProposals <= limits.entryBytes, 'a ba
 invariant(limits.logSegmentBytes * 2 <= limits.logTailBytes, 'the kept tail is at least two segments');
 invariant(limits.inlineBytes <= limits.frameBytes, 'an inline object is one frame');
 invariant(limits.readGroupBytes % limits.frameBytes === 0, 'a read fetches whole frames');
+invariant(limits.bodyShareBytes >= 4 * limits.frameBytes, 'the least share of a body holds the frames that it needs');
+invariant(
+  limits.bodyBytes >= 8 * 4 * limits.uploadGroupBytes && limits.uploadGroupBytes >= limits.readGroupBytes,
+  'eight bodies of one thread move in the largest groups',
+);
 invariant(limits.digestLaneBytes % 64 === 0, 'MD5 advances by whole blocks');
 invariant(limits.wholeBodyBytes >= limits.inlineBytes, 'the body of an inline object is taken in whole');
 invariant(limits.parts * 5 < limits.xmlElements, 'a list of all parts fits an XML document');

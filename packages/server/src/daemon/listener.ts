@@ -175,7 +175,6 @@ export function createListener(options: ListenerOptions): Listener {
     requireHostHeader: true,
     insecureHTTPParser: false,
     noDelay: true,
-    highWaterMark: limits.sendBufferBytes,
   });
   server.maxConnections = limits.connections;
   breakStalled(server, limits.stalledConnectionMs);

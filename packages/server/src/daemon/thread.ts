@@ -5,8 +5,9 @@ import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fr
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
+import { limits } from '../limits.ts';
 import { type GroupRecord, type MetadataReader, openMetadataReader, type Proposer } from '../metadata/index.ts';
-import { createObjectService, type ObjectService } from '../objects/index.ts';
+import { BodyMemory, createObjectService, type ObjectService } from '../objects/index.ts';
 import { DeviceConditions } from './conditions.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
 
@@ -73,6 +74,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     stripes,
     bucketKeys: bucketKeys(input.keyService, host.entropy),
     cache,
+    memory: new BodyMemory({ timers: host.timers, bytes: limits.bodyBytes }),
     plain: input.plain === true,
     host,
   });

@@ -6,7 +6,7 @@ import type { Piece, Redundancy, Stripe } from '../metadata/index.ts';
 import { FramePacker } from './compression.ts';
 import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
 import { sealInline } from './inline.ts';
-import type { Rooms } from './rooms.ts';
+import { enterBodies, type Rooms } from './rooms.ts';
 import { StripeSink } from './sink.ts';
 import type { Expected, Incoming } from './types.ts';
 
@@ -52,6 +52,16 @@ export async function takeBody(rooms: Rooms, body: Incoming, plan: Plan): Promis
   if (body.length !== undefined) checkSize(body.length, plan.maximum);
   const small = takeSmall(rooms, body, plan);
   if (small) return small;
+  const waited = body.whole ? undefined : enterBodies(rooms);
+  const place = waited instanceof Promise ? await waited : waited;
+  try {
+    return await takeStream(rooms, body, plan);
+  } finally {
+    place?.leave();
+  }
+}
+
+async function takeStream(rooms: Rooms, body: Incoming, plan: Plan): Promise<Piece> {
   const intake = new Intake(rooms, body.length ?? body.whole?.length, plan, body.whole ? undefined : body.release);
   try {
     if (body.whole) await intake.take(body.whole);
@@ -138,7 +148,7 @@ class Intake {
     this.#salt = rooms.host.entropy.bytes(saltBytes);
     this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
     this.#packer = new FramePacker(plan.pack);
-    this.#sink = new StripeSink(rooms.stripes, plan.redundancy, announced, !rooms.plain);
+    this.#sink = new StripeSink(rooms, plan.redundancy, announced);
     if (announced !== undefined && announced > inlineBytes(plan)) this.#sink.prepare();
   }
 

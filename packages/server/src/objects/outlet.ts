@@ -10,7 +10,8 @@ import { unpack } from './compression.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { openInline } from './inline.ts';
 import { type FrameRun, frameLength, piecesOf, runsOf, storedLength, storedOffset } from './layout.ts';
-import type { Rooms } from './rooms.ts';
+import type { Place } from './memory.ts';
+import { enterBodies, groupOf, type Rooms } from './rooms.ts';
 import type { Outgoing, Slice } from './types.ts';
 
 /*
@@ -62,10 +63,19 @@ export class Outlet implements Outgoing {
     this.#cached = slice.end - slice.start <= limits.cachedReadBytes;
   }
 
+  window(): number {
+    return groupOf(this.#rooms, limits.sendBufferBytes);
+  }
+
   release(chunk: Uint8Array): void {
     if (this.#regain(chunk.buffer)) return;
     if (this.#cached) this.#rooms.cache.done(chunk);
     else release(chunk);
+  }
+
+  #inRow(): boolean {
+    const { embedded } = this.#found.version.manifest;
+    return embedded !== undefined && 'inline' in embedded.body;
   }
 
   /** A run's memory is used by this read until its frames are open, and by the receiver for each frame that was not sealed. */
@@ -91,7 +101,11 @@ export class Outlet implements Outgoing {
     let left = this.#slice.end - this.#slice.start;
     if (left === 0) return;
     const lease = this.#horizon.enter(this.#found.position);
+    let place: Place | undefined;
     try {
+      // What is at hand needs none.
+      const entered = this.#inRow() ? undefined : enterBodies(this.#rooms);
+      place = entered instanceof Promise ? await entered : entered;
       const runs = this.#plan();
       let ahead = this.#next(runs);
       while (ahead) {
@@ -126,6 +140,7 @@ export class Outlet implements Outgoing {
     } catch (error) {
       throw this.#explained(error);
     } finally {
+      place?.leave();
       this.#horizon.leave(lease);
     }
   }
@@ -148,7 +163,7 @@ export class Outlet implements Outgoing {
   *#plan(): Generator<Buffer | FrameRun> {
     for (const { piece, offset } of piecesOf(this.#rooms.reader, this.#found.version, this.#slice)) {
       if ('inline' in piece.body) yield this.#cut(openInline(piece, this.#key), offset);
-      else yield* runsOf(piece, offset, this.#slice);
+      else yield* runsOf(piece, offset, this.#slice, () => groupOf(this.#rooms, limits.readGroupBytes));
     }
   }
 

@@ -1,8 +1,9 @@
 import { release } from '../codec/index.ts';
-import type { StripeStore, StripeWriter } from '../durability/index.ts';
+import type { StripeWriter } from '../durability/index.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Redundancy, Stripe } from '../metadata/index.ts';
+import { groupOf, type Rooms } from './rooms.ts';
 
 const framesPerStripe = limits.stripeBytes / limits.frameBytes;
 
@@ -31,9 +32,8 @@ interface Open {
  * {@link finish}; {@link abort} removes every one of them.
  */
 export class StripeSink {
-  readonly #stripes: StripeStore;
+  readonly #rooms: Rooms;
   readonly #redundancy: Redundancy | undefined;
-  readonly #owns: boolean;
   /** Plaintext bytes still to come, when known. */
   #expected: number;
   readonly #all: Open[] = [];
@@ -47,11 +47,9 @@ export class StripeSink {
 
   /**
    * @param expected plaintext bytes of the piece, when known: the last stripe then reserves no more than it needs
-   * @param owns what is given is the sink's alone: its memory is given back once it is written
    */
-  constructor(stripes: StripeStore, redundancy: Redundancy | undefined, expected: number | undefined, owns: boolean) {
-    this.#owns = owns;
-    this.#stripes = stripes;
+  constructor(rooms: Rooms, redundancy: Redundancy | undefined, expected: number | undefined) {
+    this.#rooms = rooms;
     this.#redundancy = redundancy;
     this.#expected = expected ?? Number.POSITIVE_INFINITY;
   }
@@ -79,7 +77,7 @@ export class StripeSink {
     open.plain += plain;
     if (stored !== plain + frameTagBytes) open.packed = true;
     if (open.lengths.length === framesPerStripe) return this.#flush(open, true);
-    return this.#groupBytes >= limits.uploadGroupBytes ? this.#flush(open, false) : undefined;
+    return this.#groupBytes >= groupOf(this.#rooms, limits.uploadGroupBytes) ? this.#flush(open, false) : undefined;
   }
 
   /** All stripes, durable. */
@@ -101,11 +99,11 @@ export class StripeSink {
       if (open.sealing) sealed.push(writer.id);
       else await writer.abort().catch(() => {});
     }
-    if (sealed.length > 0) await this.#stripes.remove(sealed).catch(() => {});
+    if (sealed.length > 0) await this.#rooms.stripes.remove(sealed).catch(() => {});
   }
 
   #start(): Open {
-    const writer = this.#stripes.create(this.#redundancy, storedBound(this.#expected));
+    const writer = this.#rooms.stripes.create(this.#redundancy, storedBound(this.#expected));
     writer.catch(() => {});
     this.#expected -= limits.stripeBytes;
     const open: Open = { writer, lengths: [], packed: false, plain: 0, sealing: false };
@@ -129,7 +127,7 @@ export class StripeSink {
     await before;
     const writer = await open.writer;
     await writer.append(group);
-    if (this.#owns) for (const piece of group) release(piece);
+    if (!this.#rooms.plain) for (const piece of group) release(piece);
     if (!last) return;
     await this.#sealed;
     open.sealing = true;

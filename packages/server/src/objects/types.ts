@@ -81,6 +81,8 @@ export interface Outgoing extends AsyncIterable<Buffer> {
    * called.
    */
   release?(chunk: Uint8Array): void;
+  /** Bytes that may wait for the receiver now; absent: as many as the receiver likes. */
+  window?(): number;
 }
 
 export interface ReadResult {

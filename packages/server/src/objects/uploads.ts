@@ -142,7 +142,7 @@ export async function copyPart(
       detail: { ArgumentName: 'x-amz-copy-source-range' },
     });
   }
-  const reading = await readingOf(rooms, horizon, found);
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
   const stream = reading.open(slice);
   const body: Incoming = {
     stream,
