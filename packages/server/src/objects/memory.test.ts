@@ -18,7 +18,7 @@ const crowded = (error: unknown) => error instanceof StoreError && error.code ==
 
 test('whoever comes and goes: never more places than there is memory for, and those who wait get theirs in order', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 200 }), async (steps) => {
+    fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 200, size: 'max' }), async (steps) => {
       const { memory } = small();
       const held: Place[] = [];
       const order: number[] = [];
@@ -36,6 +36,7 @@ test('whoever comes and goes: never more places than there is memory for, and th
         } else held.shift()?.leave();
         for (let turn = 0; turn < 3; turn++) await Promise.resolve();
         assert.equal(memory.load.places, held.length);
+        assert.equal(order.length + memory.load.waiting, came);
         assert.ok(memory.load.places <= places);
         assert.ok(memory.load.waiting === 0 || memory.load.places === places, 'nobody waits beside a free place');
         // What bodies gather, fetch and have waiting for others: within the memory of all.
