@@ -47,4 +47,18 @@ export const daemonPlants: readonly Plant[] = [
     tests: ['src/api/s3/stalls.test.ts'],
     pattern: 'stood still',
   },
+  {
+    name: 'daemon: what adds may take the last segment of the log',
+    file: 'src/daemon/space.ts',
+    find: 'bavail * bsize - limits.logLeastSegmentBytes',
+    replace: 'bavail * bsize',
+    tests: ['src/daemon/space.test.ts'],
+  },
+  {
+    name: 'log: no segment is made in the last space of a disk',
+    file: 'src/log/embedded/store.ts',
+    find: '? this.#smallBytes : this.#leastBytes;',
+    replace: '? this.#smallBytes : this.#smallBytes;',
+    tests: ['src/log/embedded/faults.test.ts'],
+  },
 ];

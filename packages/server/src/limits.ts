@@ -62,6 +62,10 @@ export const limits = {
   fullRetryMs: 500,
   /** Free bytes of a disk that fragments never take, so that logs and indexes can still grow: deleting needs both. */
   deviceReserveBytes: 512 * MiB,
+  /** Of a small disk so much: two small segments of the log, and what the KV writes between two checkpoints. */
+  deviceReserveLeastBytes: 20 * MiB,
+  /** The smallest disk on which a store is made. */
+  diskBytesMin: 64 * MiB,
   /** Size at most of the file that keeps space for a start on a full disk. */
   ballastBytes: 64 * MiB,
   /** Allocation unit of the fragment store. */
@@ -101,6 +105,8 @@ export const limits = {
   logSegmentBytes: 64 * MiB,
   /** Size at most of a new log's first segment, and of one that is made when the disk is nearly full. */
   logSmallSegmentBytes: 8 * MiB,
+  /** Size of a segment that is made in the last space of a disk, for deletions: it holds the largest entry. */
+  logLeastSegmentBytes: 4 * MiB + 256 * KiB,
   /** The log keeps at most this much for followers behind the checkpoint. */
   logTailBytes: 256 * MiB,
   /** Entries, or bytes of entries, between two checkpoints of the ordered KV. */
@@ -148,6 +154,8 @@ export const limits = {
   lingerMs: 5000,
   /** Time for running requests to finish after SIGTERM. */
   drainMs: 8000,
+  /** After SIGTERM, connections that the system has taken in already are accepted for at most so long. */
+  drainAcceptMs: 1000,
   /** After SIGTERM, connections without a request are closed only after so long: one may just be on its way. */
   drainIdleMs: 200,
   uploadsPerPage: 1000,
@@ -263,6 +271,12 @@ invariant(limits.windowBytes >= 2 * limits.fragmentBytes, 'a window holds the la
 invariant(limits.fragmentBytes >= 2 * limits.stripeBytes, 'a fragment holds a stripe and what sealing adds to it');
 invariant(limits.bitmapBlocks % 8 === 0 && limits.bitmapBlocks < 65_536, 'blocks of a bitmap are counted in 16 bits');
 invariant(limits.entryBytes * 4 <= limits.logSegmentBytes, 'a segment holds several entries');
+invariant(limits.entryBytes < limits.logLeastSegmentBytes, 'the smallest segment holds the largest entry');
+invariant(
+  limits.deviceReserveLeastBytes >= 2 * limits.logSmallSegmentBytes + 4 * MiB &&
+    limits.diskBytesMin >= 3 * limits.deviceReserveLeastBytes,
+  'the smallest disk has room for more than its reserve',
+);
 invariant(limits.inlineBytes * limits.batchProposals <= limits.entryBytes, 'a batch of inline objects fits an entry');
 invariant(limits.logSegmentBytes * 2 <= limits.logTailBytes, 'the kept tail is at least two segments');
 invariant(limits.inlineBytes <= limits.frameBytes, 'an inline object is one frame');

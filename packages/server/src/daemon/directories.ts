@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { isSpaceExhausted, randomUuid } from '../device/index.ts';
 import type { Entropy } from '../host/index.ts';
+import { limits } from '../limits.ts';
 import { ConfigError } from './config.ts';
 import { decodeIdentity, type Identity, identityFile, writeIdentity } from './identity.ts';
 
@@ -61,6 +62,18 @@ function allowed<Result>(directory: string, look: () => Result): Result {
       { cause },
     );
   }
+}
+
+/** A new store, or a new directory of one, needs a disk on which its log and its indexes leave room for objects. */
+function checkSize(directory: string): void {
+  let there = directory;
+  while (!existsSync(there)) there = path.dirname(there);
+  const { blocks, bsize } = statfsSync(there);
+  if (blocks * bsize >= limits.diskBytesMin) return;
+  const mebibytes = (bytes: number) => Math.floor(bytes / 1024 / 1024);
+  throw new ConfigError(
+    `the disk of the data directory ${directory} has ${mebibytes(blocks * bsize)} MiB, and a store needs at least ${mebibytes(limits.diskBytesMin)} MiB: give a --data directory on a larger one`,
+  );
 }
 
 function makeDirectory(directory: string): void {
@@ -156,6 +169,7 @@ export function openDataDirectories(paths: readonly string[], entropy: Entropy, 
   const log = path.join(primaryPath, 'metadata/log');
   // The log comes after keyring and devices: until it has a file, the first start has not got through.
   const fresh = !existsSync(log) || allowed(log, () => readdirSync(log)).length === 0;
+  for (const { directory, identity } of known) if (identity === undefined) checkSize(directory);
   const all = known.map(({ directory, identity }): DataDirectory => {
     makeDirectory(directory);
     return { path: directory, primary: directory === primaryPath, fresh: fresh || identity === undefined };

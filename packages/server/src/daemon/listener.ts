@@ -14,6 +14,7 @@ import { type KeyService, openSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
 import { createLog, createRegistry, expositionType, type RegistrySnapshot, threadMetrics } from '../telemetry/index.ts';
+import { emptyQueue } from './accepting.ts';
 import type { Config } from './config.ts';
 import { createKeyAdmin } from './keyadmin.ts';
 import type { OwnerMethods } from './protocol.ts';
@@ -180,7 +181,9 @@ export function createListener(options: ListenerOptions): Listener {
   breakStalled(server, limits.stalledConnectionMs);
   server.on('request', handle).on('checkContinue', handle).on('clientError', refuseMalformed);
   const sockets = new Set<Socket>();
+  let accepted = 0;
   server.on('connection', (socket) => {
+    accepted++;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
@@ -195,9 +198,10 @@ export function createListener(options: ListenerOptions): Listener {
       }),
     metrics: () => registry.snapshot(),
     async drain(milliseconds) {
+      draining = true;
+      await emptyQueue(server, () => accepted, clock, timers);
       // Not the close of HTTP, which at once breaks every connection without a request: some have just been accepted, and theirs is on its way.
       const closed = new Promise<void>((resolve) => void closeListening.call(server, () => resolve()));
-      draining = true;
       await Promise.race([closed, timers.sleep(limits.drainIdleMs)]);
       // And those that are idle later on.
       const cancel = timers.every(limits.drainIdleMs, () => server.closeIdleConnections());

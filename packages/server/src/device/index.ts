@@ -9,4 +9,5 @@ export { memoryDevice } from './memory/device.ts';
 export { type MemoryVolume, memoryVolume } from './memory/volume.ts';
 export { isSpaceExhausted } from './names.ts';
 export { DeviceRefused } from './refused.ts';
+export { reserveOf } from './reserve.ts';
 export type { Device, DeviceHealth, DeviceIdentity, Volume, VolumeFile } from './types.ts';

@@ -1,4 +1,4 @@
-import { isSpaceExhausted, type Volume } from '../../device/index.ts';
+import { isSpaceExhausted, reserveOf, type Volume } from '../../device/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { encodeHead, type SegmentHead } from './format.ts';
@@ -90,11 +90,17 @@ export class SegmentStore {
     return Math.min(this.#segmentBytes, limits.logSmallSegmentBytes);
   }
 
+  /** What is there when everything else is gone. */
+  get #leastBytes(): number {
+    return Math.min(this.#segmentBytes, limits.logLeastSegmentBytes);
+  }
+
   /** A segment of full size must not take what the KV needs to apply its entries; a small one may, because deleting needs both. */
   async #affordable(): Promise<number> {
     const { total, free } = await this.#volume.capacity();
-    const reserve = Math.min(limits.deviceReserveBytes, Math.floor(total / 16));
-    return free - this.#segmentBytes >= reserve ? this.#segmentBytes : this.#smallBytes;
+    const reserve = reserveOf(total);
+    if (free - this.#segmentBytes >= reserve) return this.#segmentBytes;
+    return free - this.#smallBytes >= reserve / 4 ? this.#smallBytes : this.#leastBytes;
   }
 
   /** Resolves when nothing is being done in the background. */
