@@ -61,4 +61,11 @@ export const daemonPlants: readonly Plant[] = [
     replace: '? this.#smallBytes : this.#smallBytes;',
     tests: ['src/log/embedded/faults.test.ts'],
   },
+  {
+    name: 'objects: memory of plain bytes is given back before they are written',
+    file: 'src/objects/intake.ts',
+    find: 'this.#rooms.plain ? Math.min(used, this.#sink.plainWritten) : used',
+    replace: 'used',
+    tests: ['src/objects/intake.test.ts'],
+  },
 ];

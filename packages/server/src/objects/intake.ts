@@ -141,8 +141,7 @@ class Intake {
 
   constructor(rooms: Rooms, announced: number | undefined, plan: Plan, release: Incoming['release']) {
     this.#rooms = rooms;
-    // Chunks that are not encrypted are written from where they lie.
-    this.#release = rooms.plain ? undefined : release;
+    this.#release = release;
     this.#plan = plan;
     this.#announced = announced;
     this.#salt = rooms.host.entropy.bytes(saltBytes);
@@ -159,7 +158,9 @@ class Intake {
     if (this.#announced !== undefined && this.#size > this.#announced) checkEnd(this.#size, this.#announced);
     if (this.#release) this.#kept.push({ chunk, end: this.#size });
     const wait = chunk.length > limits.uploadGroupBytes ? this.#takeLong(chunk) : this.#takePart(chunk);
-    this.#giveBack(this.#digested - Math.max(this.#digester.waiting, this.#chunkBytes));
+    const used = this.#digested - Math.max(this.#digester.waiting, this.#chunkBytes);
+    // Chunks that are not encrypted are written from where they lie.
+    this.#giveBack(this.#rooms.plain ? Math.min(used, this.#sink.plainWritten) : used);
     return wait;
   }
 
@@ -185,8 +186,10 @@ class Intake {
     const stripes = this.#sink.finish();
     stripes.catch(() => {});
     const digests = await this.#digests();
+    if (!this.#rooms.plain) this.#giveBack(this.#size);
+    const body = { stripes: await stripes };
     this.#giveBack(this.#size);
-    return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, { stripes: await stripes });
+    return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, body);
   }
 
   abort(): Promise<void> {

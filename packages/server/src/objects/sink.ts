@@ -41,6 +41,8 @@ export class StripeSink {
   #open: Open | undefined;
   #group: Uint8Array[] = [];
   #groupBytes = 0;
+  #groupPlain = 0;
+  #plainWritten = 0;
   /** Everything given so far is with the devices. A failure stays here, and everything behind it fails alike. */
   #written: Promise<void> = Promise.resolve();
   #sealed: Promise<void> = Promise.resolve();
@@ -52,6 +54,11 @@ export class StripeSink {
     this.#rooms = rooms;
     this.#redundancy = redundancy;
     this.#expected = expected ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Plaintext bytes, from the beginning, that no write reads any more. */
+  get plainWritten(): number {
+    return this.#plainWritten;
   }
 
   /** Place of the next frame in its stripe. */
@@ -73,6 +80,7 @@ export class StripeSink {
     const open = this.#open;
     for (const piece of sealed) this.#group.push(piece);
     this.#groupBytes += stored;
+    this.#groupPlain += plain;
     open.lengths.push(stored);
     open.plain += plain;
     if (stored !== plain + frameTagBytes) open.packed = true;
@@ -117,16 +125,25 @@ export class StripeSink {
     const group = this.#group;
     this.#group = [];
     this.#groupBytes = 0;
+    const plain = this.#groupPlain;
+    this.#groupPlain = 0;
     if (last) this.#open = undefined;
-    this.#written = this.#write(before, open, group, last);
+    this.#written = this.#write(before, open, group, plain, last);
     this.#written.catch(() => {});
     return before;
   }
 
-  async #write(before: Promise<void>, open: Open, group: readonly Uint8Array[], last: boolean): Promise<void> {
+  async #write(
+    before: Promise<void>,
+    open: Open,
+    group: readonly Uint8Array[],
+    plain: number,
+    last: boolean,
+  ): Promise<void> {
     await before;
     const writer = await open.writer;
     await writer.append(group);
+    this.#plainWritten += plain;
     if (!this.#rooms.plain) for (const piece of group) release(piece);
     if (!last) return;
     await this.#sealed;
