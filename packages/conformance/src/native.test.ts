@@ -55,6 +55,20 @@ test('put, head, get, list, delete', async () => {
   assert.equal(missing.json['code'], 'NoSuchKey');
 });
 
+test('changes of the tags of a bucket at the same time are all kept', async () => {
+  assert.equal((await call('PUT', 'buckets/native-tags', { tags: { old: '1' } })).status, 201);
+  const names = Array.from({ length: 16 }, (_, index) => `t${index}`);
+  const change = (tagChange: Record<string, string | null>) => call('PATCH', 'buckets/native-tags', { tagChange });
+  const answers = await Promise.all([...names.map((name) => change({ [name]: 'x' })), change({ old: null })]);
+  for (const { status, text } of answers) assert.equal(status, 200, text);
+  const { json } = await call('GET', 'buckets/native-tags');
+  assert.deepEqual(json['tags'], Object.fromEntries(names.map((name) => [name, 'x'])));
+  const tooMany = await change(Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`u${index}`, 'x'])));
+  assert.deepEqual([tooMany.status, tooMany.json['code']], [400, 'InvalidTag']);
+  assert.equal((await call('PUT', 'buckets/native-other', { tagChange: { a: 'b' } })).status, 400, 'only for PATCH');
+  assert.equal((await call('DELETE', 'buckets/native-tags')).status, 204);
+});
+
 test('appends are atomic, in order, and refuse a wrong offset', async () => {
   let text = '';
   for (const line of ['one\n', 'two\n', 'x'.repeat(100_000), '\nend']) {

@@ -68,4 +68,11 @@ export const daemonPlants: readonly Plant[] = [
     replace: 'used',
     tests: ['src/objects/intake.test.ts'],
   },
+  {
+    name: 'metadata: a change of tags of a bucket takes the place of all of them',
+    file: 'src/metadata/machine/decide.ts',
+    find: 'changed(command.tags ?? before.tags, command.tagChange)',
+    replace: 'changed(command.tags ?? (command.tagChange ? [] : before.tags), command.tagChange)',
+    tests: ['src/metadata/bucket-tags.test.ts'],
+  },
 ];

@@ -69,7 +69,8 @@ function checkSize(directory: string): void {
   let there = directory;
   while (!existsSync(there)) there = path.dirname(there);
   const { blocks, bsize } = statfsSync(there);
-  if (blocks * bsize >= limits.diskBytesMin) return;
+  // Some file systems do not tell their size.
+  if (blocks === 0 || blocks * bsize >= limits.diskBytesMin) return;
   const mebibytes = (bytes: number) => Math.floor(bytes / 1024 / 1024);
   throw new ConfigError(
     `the disk of the data directory ${directory} has ${mebibytes(blocks * bsize)} MiB, and a store needs at least ${mebibytes(limits.diskBytesMin)} MiB: give a --data directory on a larger one`,

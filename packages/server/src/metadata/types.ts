@@ -78,7 +78,10 @@ export type Command =
       readonly type: 'bucket.update';
       readonly name: string;
       readonly versioning?: Versioning;
+      /** All tags, in place of those that are there. */
       readonly tags?: readonly (readonly [string, string])[];
+      /** Over those that are there, or over `tags`. */
+      readonly tagChange?: TextChange;
       readonly consistency?: BucketRecord['consistency'];
       readonly redundancy?: Redundancy | null;
     }

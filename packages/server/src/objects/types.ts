@@ -13,6 +13,7 @@ import type {
   Page,
   PartRecord,
   Redundancy,
+  TextChange,
   UploadRecord,
   Versioning,
 } from '../metadata/index.ts';
@@ -164,7 +165,10 @@ export interface ObjectService {
     name: string,
     change: {
       readonly versioning?: Versioning;
+      /** All tags, in place of those that are there. */
       readonly tags?: Tags;
+      /** Over those that are there, or over `tags`; changes of the same moment are all kept. */
+      readonly tagChange?: TextChange;
       readonly consistency?: Consistency;
       /** null: back to as many copies as the layout gives. */
       readonly redundancy?: Redundancy | null;

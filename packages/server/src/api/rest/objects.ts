@@ -36,7 +36,7 @@ export function lowerNames<Value>(metadata: Readonly<Record<string, Value>>): Re
 type Merge = Readonly<Record<string, string | null | undefined>> | null;
 
 /** One member of a merge patch: null clears it. Members that are undefined say nothing. */
-function textChange(merge: Merge, encode: (text: string) => string = (text) => text): TextChange {
+export function textChange(merge: Merge, encode: (text: string) => string = (text) => text): TextChange {
   const set: [string, string | null][] = [];
   for (const [name, value] of Object.entries(merge ?? {}))
     if (value !== undefined) set.push([name, value === null ? null : encode(value)]);

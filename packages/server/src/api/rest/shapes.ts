@@ -38,6 +38,10 @@ export const bucketSettings = z.strictObject({
   tags: textMap.optional(),
 });
 
+const tagChange = z.record(z.string(), z.string().nullable());
+/** What PATCH takes: `tags` are all of them, `tagChange` is a merge patch (RFC 7396) over those that are there. */
+export const bucketPatch = bucketSettings.extend({ tagChange: tagChange.optional() });
+
 const headerText = z.string().max(limits.headerValueBytes);
 export const headersShape = z.strictObject({
   contentType: headerText.optional(),

@@ -7,6 +7,7 @@ import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import { type Decision, type Stamp, withCounts } from './deciding.ts';
+import { changed, checkTags } from './descriptions.ts';
 import type { StoredBucket } from './records.ts';
 import { versioningChanges } from './transitions.ts';
 import type { View } from './view.ts';
@@ -57,10 +58,13 @@ function updateBucket(view: View, command: Of<'bucket.update'>): Decision {
       message: 'Versioning cannot be taken off again, only suspended.',
     });
   }
+  // Worked out over the tags as they are now: two changes of the same moment are both kept.
+  const tags = changed(command.tags ?? before.tags, command.tagChange);
+  if (command.tagChange) checkTags(tags, limits.bucketTags);
   const bucket: StoredBucket = {
     ...before,
     versioning,
-    tags: command.tags ?? before.tags,
+    tags,
     consistency: command.consistency ?? before.consistency,
     redundancy: command.redundancy === undefined ? before.redundancy : (command.redundancy ?? undefined),
   };
