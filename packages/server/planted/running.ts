@@ -75,4 +75,11 @@ export const daemonPlants: readonly Plant[] = [
     replace: 'changed(command.tags ?? (command.tagChange ? [] : before.tags), command.tagChange)',
     tests: ['src/metadata/bucket-tags.test.ts'],
   },
+  {
+    name: 'fragments: what cannot be read while an index is made anew is free space',
+    file: 'src/fragments/rebuild.ts',
+    find: 'heldBytes: hold(kv, space, unreadable)',
+    replace: 'heldBytes: unreadable.length * 200_000',
+    tests: ['src/fragments/held.test.ts'],
+  },
 ];

@@ -108,10 +108,11 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
 }
 
 /** What an operator should know of an index that was made anew, as a sentence. */
-export function rebuiltText(device: string, { fragments, damaged, unreadableBytes }: RebuildReport): string {
+export function rebuiltText(device: string, { fragments, damaged, heldBytes, unreadableBytes }: RebuildReport): string {
   const bad = [
     ...(damaged > 0 ? [`${damaged} of them have damaged bytes`] : []),
     ...(unreadableBytes > 0 ? [`${unreadableBytes} bytes of the device could not be read`] : []),
+    ...(heldBytes > 0 ? [`${heldBytes} bytes are kept out of use until they can be`] : []),
   ];
   const found = `the index of device ${device} was lost and has been made anew from its slabs: ${fragments} fragments`;
   return `${[found, ...bad].join(', ')}; \`dsom scrub\` and \`dsom fsck\` tell whether any is missing`;

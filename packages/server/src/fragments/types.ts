@@ -74,6 +74,8 @@ export interface RebuildReport {
   readonly fragments: number;
   /** Among them, fragments some of whose bytes are damaged. */
   readonly damaged: number;
+  /** Bytes kept out of use, because they could belong to fragments that begin where nothing can be read. */
+  readonly heldBytes: number;
   /** Bytes looked through, and bytes that could not be read: what began there is not in the index. */
   readonly readBytes: number;
   readonly unreadableBytes: number;
