@@ -23,6 +23,8 @@ export interface LoadPlan {
   /** Number of the first key: lets a run go on where another ended. */
   readonly first?: number;
   readonly rangeBytes?: number;
+  /** Lists page after page of a thousand keys, each behind the one before, instead of the first again and again. */
+  readonly pages?: boolean;
 }
 
 export interface LoadResult {
@@ -37,7 +39,16 @@ export const benchKeys = { id: 'BENCHKEY', secret: 'bench-secret-key-0123456789'
 const bucket = 'bench';
 
 function main(plan: LoadPlan): void {
-  const { operation, count, size = 0, prefix = 'o/', keys = count, first = 0, rangeBytes = 65_536 } = plan;
+  const {
+    operation,
+    count,
+    size = 0,
+    prefix = 'o/',
+    keys = count,
+    first = 0,
+    rangeBytes = 65_536,
+    pages = false,
+  } = plan;
   const url = new URL(plan.endpoint);
   const hmac = (key: Buffer | string, text: string) => createHmac('sha256', key).update(text).digest();
   const time = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
@@ -83,7 +94,12 @@ function main(plan: LoadPlan): void {
     get: (i) => request('GET', keyPath(i), '', {}),
     head: (i) => request('HEAD', keyPath(i), '', {}),
     delete: (i) => request('DELETE', keyPath(i), '', {}),
-    list: () => request('GET', `/${bucket}`, `list-type=2&max-keys=1000&prefix=${encodeURIComponent(prefix)}`, {}),
+    list: (i) => {
+      const after = i > 0 ? String(i * 1000 - 1).padStart(8, '0') : '';
+      const start = pages ? `&start-after=${encodeURIComponent(prefix + after)}` : '';
+      const query = `list-type=2&max-keys=1000&prefix=${encodeURIComponent(prefix)}${start}`;
+      return request('GET', `/${bucket}`, query, {});
+    },
     range: (i) => {
       const start = Math.floor(((i * 0.618034) % 1) * (size - rangeBytes));
       return request('GET', keyPath(i), '', { range: `bytes=${start}-${start + rangeBytes - 1}` });

@@ -259,6 +259,24 @@ async function million(): Promise<void> {
   await dsom.stop();
   dsom = await startDsom(data, port);
   row(`start with ${objects} objects`, `${dsom.startMs.toFixed(0)} ms`, '', '< 1000 ms', dsom.startMs < 1000);
+  const all = { operation: 'list', count: objects / 1000, pages: true, prefix: 'm/' } as const;
+  const four = await load(dsom, { ...all, connections: 4 });
+  const one = await load(dsom, { ...all, connections: 1 });
+  noteMemory(`list ${objects}`, dsom);
+  row(
+    `list all ${objects}, 1000 keys a page, 4 connections`,
+    `${four.perSecond.toFixed(0)} k keys per s, ${four.failures + one.failures} failures`,
+    '',
+    '≥ 200 k',
+    four.perSecond >= 200 && four.failures + one.failures === 0,
+  );
+  row(
+    `list all ${objects}, one connection`,
+    `p50 of a page ${one.p50} ms, p99 ${one.p99} ms`,
+    '',
+    '< 8 ms',
+    one.p50 < 8,
+  );
   await dsom.stop();
   const files = filesBelow(data);
   const log = files.filter((name) => !keeps(name));
