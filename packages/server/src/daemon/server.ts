@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism } from 'node:os';
 import type { DamageReport } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
@@ -15,7 +14,7 @@ import { createServerMetrics } from './metrics.ts';
 import { defaultCopies, openOwner } from './owner.ts';
 import type { Methods } from './port.ts';
 import { openRootKey } from './rootkey.ts';
-import { startWorker, threadPlan, type WorkerLink } from './workers.ts';
+import { type SpawnedWorker, threadPlan, type WorkerLink } from './workers.ts';
 
 export const version: string = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -56,18 +55,19 @@ function claimPort(host: string, port: number): Promise<number> {
 }
 
 /**
- * Starts the server: opens the store in this thread, then the HTTP workers.
+ * Starts the server: opens the store in this thread, then in the HTTP workers.
+ * @param spawned as many as the thread plan says; the caller's to end when this rejects
  * @throws ConfigError, KeyringError and others whose messages say what to do; nothing is left open
  */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(config: Config, spawned: readonly SpawnedWorker[]): Promise<RunningServer> {
   const host = realHost();
   const log = createLog({ clock: host.clock, write: (line) => process.stderr.write(line) });
   const address = parseAddress(config.address);
   const port = await claimPort(address.host, address.port);
   const onDamage = (report: DamageReport) =>
     log.warn('bad copy of a stripe', { ...report, stripe: report.stripe.toString('hex') });
-  const serving = config.workers ?? availableParallelism();
-  const plan = threadPlan(serving);
+  const plan = threadPlan(config.workers);
+  const { serving } = plan;
   const cacheBytes = Math.floor(config.cacheBytes / serving);
   let mender: Jobs['mender'] | undefined;
   const owner = await openOwner({
@@ -112,8 +112,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
       sites: owner.sites,
       cacheBytes,
     };
-    const opening = Array.from({ length: plan.workers }, (_, worker) =>
-      startWorker({ ...data, worker: worker + 1 }, methods as unknown as Methods, host.timers, failed),
+    const opening = spawned.map((worker, index) =>
+      worker.open({ ...data, worker: index + 1 }, methods as unknown as Methods, host.timers, failed),
     );
     for (const one of opening) workers.push(await one);
     if (plan.ownerServes) {

@@ -1,5 +1,5 @@
 /* One HTTP worker: a thread that accepts connections and serves requests by itself, asking the owner's thread only for decisions. */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { fileVolume } from '../device/index.ts';
 import { realHost } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
@@ -13,7 +13,7 @@ import { remoteFragmentOwner, remoteOwner, remoteProposer, type WorkerMethods } 
 import type { DeviceSite } from './sites.ts';
 import { openThread } from './thread.ts';
 
-/** What a worker is started with. */
+/** What a worker is told once the store is open. */
 export interface WorkerData {
   readonly config: Config;
   readonly host: string;
@@ -87,5 +87,8 @@ export async function runWorker(data: WorkerData): Promise<void> {
 }
 
 invariant(parentPort !== null, 'a worker runs in a thread of its own');
-await runWorker(workerData as WorkerData);
-parentPort.postMessage('open');
+const parent = parentPort;
+parent.once('message', (data: WorkerData) => {
+  runWorker(data).then(() => parent.postMessage('open'), fatal);
+});
+parent.postMessage('loaded');
