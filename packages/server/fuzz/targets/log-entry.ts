@@ -111,8 +111,8 @@ export const target: Target = {
     }
     assert.ok(bytes <= input.length && reader.why !== '');
     try {
-      const segment = new Segment(segmentName(1), head, file, size, 0);
-      assert.deepEqual((await findTail(segment, seed, () => {})).place, reader.place);
+      const segment = new Segment(segmentName(1), head, file, size, undefined);
+      assert.deepEqual((await findTail(segment, seed)).place, reader.place);
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
     }

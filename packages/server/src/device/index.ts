@@ -7,6 +7,7 @@ export { GroupCommit } from './group.ts';
 export { randomUuid } from './identity.ts';
 export { memoryDevice } from './memory/device.ts';
 export { type MemoryVolume, memoryVolume } from './memory/volume.ts';
-export { isSpaceExhausted } from './names.ts';
+export { type MirroredVolume, mirroredVolume } from './mirrored/volume.ts';
+export { isMissing, isSpaceExhausted } from './names.ts';
 export { DeviceRefused } from './refused.ts';
 export type { Device, DeviceHealth, DeviceIdentity, Volume, VolumeFile } from './types.ts';

@@ -15,10 +15,10 @@ import type { Position } from '../types.ts';
  *           │ 8      │ u32   │ u32   │ of the log │ position │ first       │ u64   │ previous  │ previous │ u32   │         │      │
  *           │        │       │       │ 16         │ u64      │ 16          │       │ u64       │ u64      │       │         │      │
  *
- *   seal    512      516        524     540          says that the entry at `position` was durable; written at a clean close, so that
- *           ├────────┼──────────┼───────┼───────┤    a last record which goes bad later is damage and not a torn tail
- *           │ CRC32C │ position │ hash  │ zeros │
- *           │ u32    │ u64      │ 16    │       │
+ *   seal    512      516        524     540      548         says that the entry at `position` was durable; written at a clean close, so
+ *           ├────────┼──────────┼───────┼────────┼───────┤   that a last record which goes bad later is damage and not a torn tail, and
+ *           │ CRC32C │ position │ hash  │ offset │ zeros │   that the next open need not read what lies before it. `offset` is that of
+ *           │ u32    │ u64      │ 16    │ u64    │       │   the entry's record; the seals of earlier versions end before it
  *
  *   record  0        4       8       12       16         24      32        40        48              64
  *           ├────────┼───────┼───────┼────────┼──────────┼───────┼─────────┼─────────┼───────────────┼─────────┤
@@ -40,7 +40,8 @@ const recordMagic = 0x52474f4c; // "LOGR"
 const format = 1;
 const headUsed = 84;
 const sealAt = 512;
-const sealBytes = 28;
+const sealBytes = 36;
+const oldSealBytes = 28;
 
 /** What the head of a segment says. */
 export interface SegmentHead {
@@ -102,20 +103,36 @@ export function decodeHead(block: Buffer): SegmentHead {
   return head;
 }
 
+/** That an entry was durable, and where its record is. */
+export interface Seal {
+  readonly position: Position;
+  readonly hash: Buffer;
+  /** Undefined in seals of earlier versions. */
+  readonly offset: number | undefined;
+}
+
 /** A seal, to be written at the offset given with it. */
 export function encodeSeal(
   seed: number,
   position: Position,
   last: Buffer,
+  offset: number,
 ): { readonly bytes: Buffer; readonly at: number } {
-  const body = new ByteWriter(sealBytes).u64(position).raw(last).finish();
+  const body = new ByteWriter(sealBytes).u64(position).raw(last).u64(offset).finish();
   return { bytes: Buffer.concat([new ByteWriter(4).u32(crc32c(body, seed)).finish(), body]), at: sealAt };
 }
 
-/** The position that a head block is sealed at, or 0. */
-export function sealedAt(seed: number, block: Buffer): Position {
-  const seal = block.subarray(sealAt, sealAt + sealBytes);
-  return seal.readUInt32LE() === crc32c(seal.subarray(4), seed) ? new ByteReader(seal.subarray(4)).u64() : 0;
+/** The seal of a head block, if it has one. */
+export function sealOf(seed: number, block: Buffer): Seal | undefined {
+  const crc = block.readUInt32LE(sealAt);
+  for (const bytes of [sealBytes, oldSealBytes]) {
+    const body = block.subarray(sealAt + 4, sealAt + bytes);
+    if (crc !== crc32c(body, seed)) continue;
+    const reader = new ByteReader(body);
+    const seal = { position: reader.u64(), hash: Buffer.from(reader.raw(hashBytes)) };
+    return { ...seal, offset: bytes === sealBytes ? reader.u64() : undefined };
+  }
+  return undefined;
 }
 
 /** What is the same in all records of one open log. */
@@ -170,6 +187,10 @@ export function recordHeadAt(bytes: Buffer, at: number): RecordHead | undefined 
     durable: getU64(bytes, at + 32),
   };
 }
+
+/** The hash of the entry before the record at `at`, as it says itself. */
+export const previousHashAt = (bytes: Buffer, at: number): Buffer =>
+  Buffer.from(bytes.subarray(at + 48, at + recordHeadBytes));
 
 /** Whether the record of `length` payload bytes at `at` goes on from the entry with the hash `previous`. */
 export function follows(bytes: Buffer, at: number, previous: Buffer): boolean {
