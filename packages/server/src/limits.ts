@@ -185,6 +185,13 @@ export const limits = {
   checkpointMs: 60_000,
   /** Proposals between two state digests in the log. */
   digestProposals: 10_000,
+  /** The state is written to the second directory anew when the log behind the last such snapshot has so many bytes, or as many as that snapshot. */
+  stateSnapshotLogBytes: 256 * MiB,
+  /** How long a snapshot of the state may take, ms: the pages that it needs are not used again meanwhile. */
+  stateSnapshotMs: 30 * 60_000,
+  /** Between two looks whether one is due, and after one that failed, ms. */
+  stateSnapshotCheckMs: 1000,
+  stateSnapshotRetryMs: 60_000,
   /** Rows of one chunk of a state snapshot, and of one commit while one is restored. */
   snapshotChunkBytes: 256 * KiB,
   /** Sealed bytes that one upload hands to the devices at once; as many again gather meanwhile. */

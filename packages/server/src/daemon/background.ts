@@ -23,6 +23,7 @@ import type { StructuredLog } from '../telemetry/index.ts';
 import { dropBallast, takeBallast } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
 import type { Config } from './config.ts';
+import { folders } from './directories.ts';
 import type { Owner } from './owner.ts';
 import type { Link } from './port.ts';
 
@@ -135,7 +136,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     host,
     repair: repairer.repair,
     onDamage: input.onDamage,
-    memory: fileScrubMemory(fileVolume(owner.directories.state)),
+    memory: fileScrubMemory(fileVolume(folders.state(owner.roles.primary))),
     periodMs: config.scrubDays * limits.dayMs,
     bytesPerSecond: config.scrubBytesPerSecond,
     healthy,
@@ -188,6 +189,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         })),
       ),
       missing: owner.missing,
+      metadata: { ...owner.roles, mirror: owner.roles.mirror ?? null, ...mirrorStatus(owner) },
       mend: { ...mender.totals(), progress: mender.progress() },
       garbage: { collected: collector.totals(), progress: collector.progress() },
       scrub: scrubStatus(),
@@ -224,6 +226,11 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       await repairer.idle();
     },
   };
+}
+
+function mirrorStatus(owner: Owner) {
+  const { lost, whole } = owner.mirror();
+  return { lost: lost ?? null, whole, rebuilt: owner.rebuilt ?? null };
 }
 
 const isoOrNull = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());

@@ -25,6 +25,16 @@ async function condition(owner: Owner, device: Device): Promise<DeviceHealth> {
   return free + reusable >= 2 * limits.smallFragmentBytes ? 'good' : 'full';
 }
 
+/** What lacks for the metadata to survive the loss of any one directory. With one directory, that is so by choice. */
+function mirrorTexts({ roles, missing, mirror }: Owner): string[] {
+  const { lost, whole } = mirror();
+  if (lost !== undefined)
+    return [`the log goes on without ${lost}, whose device failed: replace it, and start the server again`];
+  if (roles.mirror === undefined)
+    return missing.length > 0 ? ['the log, the metadata and the keys have no second copy'] : [];
+  return whole ? [] : [`the copy of the metadata in ${roles.mirror} is not whole yet`];
+}
+
 /** Whether a write could be accepted now, and if not, every reason. */
 async function readiness(owner: Owner, jobs: Jobs): Promise<Readiness> {
   const reasons: string[] = [];
@@ -42,6 +52,7 @@ async function readiness(owner: Owner, jobs: Jobs): Promise<Readiness> {
   const degraded = [...owner.missing.map((identity) => ({ identity, health: 'missing' })), ...health]
     .filter((device) => device.health !== 'good')
     .map((device) => `device ${device.identity} is ${device.health}`);
+  degraded.push(...mirrorTexts(owner));
   const { waiting, complete } = jobs.mender.totals();
   if (waiting > 0) degraded.push(`${waiting} copies are not written yet`);
   if (!complete) degraded.push('it is not known yet whether copies are missing');

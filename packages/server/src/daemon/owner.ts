@@ -1,25 +1,34 @@
 import path from 'node:path';
-import { adoptDevice, DeviceRefused, fileVolume } from '../device/index.ts';
+import { adoptDevice, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
 import { type DamageReport, stripeOf } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type Keyring, KeyringError, openKeyring } from '../keys/index.ts';
-import { openKv, type SharedKv } from '../kv/index.ts';
-import { type Log, openEmbeddedLog } from '../log/index.ts';
-import { type Metadata, openMetadata, type Proposer } from '../metadata/index.ts';
+import type { SharedKv } from '../kv/index.ts';
+import type { Log, MirrorEvent } from '../log/index.ts';
+import type { Metadata, Proposer } from '../metadata/index.ts';
 import { planLayout } from '../placement/index.ts';
 import { dropBallast } from './ballast.ts';
 import { ConfigError } from './config.ts';
-import { type DataDirectories, openDataDirectories } from './directories.ts';
+import { type DataDirectories, type DataDirectory, folders, openDataDirectories, type Roles } from './directories.ts';
 import { type IndexEvent, openIndex } from './indexes.ts';
+import { openLogs } from './pair.ts';
 import type { DeviceSite } from './sites.ts';
-import { MetadataSpace, pendingBytesOf } from './space.ts';
+import { StateSnapshots } from './snapshots.ts';
+import { MetadataSpace } from './space.ts';
+import { openState, type StateEvent } from './state.ts';
 import { openThread, type Thread } from './thread.ts';
 
 /** Everything that only the owner's thread holds: the log, the replica, the indexes of the devices, the keyring. */
 export interface Owner {
   readonly directories: DataDirectories;
+  readonly roles: Roles;
+  /** Whether the metadata would survive the loss of a directory. */
+  mirror(): MirrorState;
+  readonly snapshots: StateSnapshots;
+  /** Why the state was made anew by this start; undefined when it was not. */
+  readonly rebuilt: string | undefined;
   readonly sites: readonly DeviceSite[];
   readonly keyring: Keyring;
   readonly kv: SharedKv;
@@ -38,6 +47,16 @@ export interface Owner {
   close(): Promise<void>;
 }
 
+export interface MirrorState {
+  /** The directory of the pair that failed since the start. */
+  readonly lost: string | undefined;
+  /** Both directories of the pair have the log, and the metadata can be made anew from the mirror alone. */
+  readonly whole: boolean;
+}
+
+/** What happens to the metadata at a start or later, for the operator. */
+export type MetadataEvent = MirrorEvent | StateEvent | { readonly state: 'promoted'; readonly directory: string };
+
 export interface OwnerOptions {
   readonly data: readonly string[];
   readonly host: Host;
@@ -48,6 +67,10 @@ export interface OwnerOptions {
   readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
   /** An index was lost, and is made anew. */
   readonly onIndex: (event: IndexEvent) => void;
+  /** A copy of the log was made, a directory failed, or the state is made anew. */
+  readonly onMetadata: (event: MetadataEvent) => void;
+  /** A snapshot of the state could not be made; it is tried again. */
+  readonly onSnapshotFailure: (cause: unknown) => void;
   /** Data directories among `data` whose index is to be made anew although it can be read. */
   readonly rebuild?: readonly string[];
   /** Read cache of this thread. */
@@ -64,7 +87,7 @@ export const defaultCopies = (devices: number): number => Math.min(2, devices);
  * @throws ConfigError, KeyringError, DeviceRefused: each says what to do
  */
 export async function openOwner(options: OwnerOptions): Promise<Owner> {
-  const { data, host, create, onDamage, onIndex, cacheBytes } = options;
+  const { data, host, create, onDamage, onIndex, onMetadata, cacheBytes } = options;
   const rebuild = new Set(options.rebuild?.map((one) => path.resolve(one)));
   const directories = openDataDirectories(data, host.entropy, create);
   for (const one of rebuild)
@@ -77,15 +100,18 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
   };
   try {
     // First of all: with another keyring nothing that the store holds could be opened.
+    const [keys, ...copies] = directories.holders.map(({ path: holder }) => fileVolume(folders.keys(holder)));
     const keyring = await openKeyring({
-      volume: fileVolume(directories.keys),
+      volume: keys as Volume,
+      copies,
       host,
       create: directories.fresh,
       ...(directories.keyring !== undefined && { expected: directories.keyring }),
-    }).catch((cause: unknown) => {
-      throw cause instanceof KeyringError ? new ConfigError(cause.message, { cause }) : cause;
-    });
-    if (directories.fresh) directories.record(keyring.fingerprint);
+    }).catch(refusedKeyring);
+    if (directories.fresh) {
+      const [first] = directories.holders as readonly [DataDirectory];
+      directories.record({ primary: first.path, mirror: undefined }, keyring.fingerprint);
+    }
     const sites: DeviceSite[] = [];
     for (const directory of directories.all) {
       const folder = path.join(directory.path, 'device');
@@ -103,16 +129,37 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
         throw cause;
       }
     }
-    const log = await openEmbeddedLog({ volume: fileVolume(directories.log, { syncHere: true }), host });
+    const { roles, mirrored } = await openLogs(directories, host, onMetadata);
+    const { log } = mirrored;
     closers.push(() => log.close());
-    const kv = await openKv({ directory: directories.kv, host });
+    const holding = [roles.primary, ...(roles.mirror === undefined ? [] : [roles.mirror])];
+    await keyring.keepIn(holding.map((one) => fileVolume(folders.keys(one)))).catch(refusedKeyring);
+    // Only now: a directory is trusted with a role when it has what belongs to it.
+    if (directories.fresh) directories.record(roles, keyring.fingerprint);
+    if (directories.all.find((one) => one.path === roles.primary)?.role === 'mirror')
+      onMetadata({ state: 'promoted', directory: roles.primary });
+    const snapshots = await StateSnapshots.open({
+      roles,
+      log,
+      host,
+      mirrored: () => mirrored.lost() === undefined,
+    });
+    const { kv, metadata, rebuilt } = await openState({
+      host,
+      log,
+      kv: folders.kv(roles.primary),
+      snapshots: directories.holders.map((one) => folders.snapshot(one.path)),
+      trimmable: (covered) => snapshots.trimmable(covered),
+      onEvent: onMetadata,
+    });
     closers.push(() => kv.close());
-    const metadata = await openMetadata({ log, kv, host, shard: 0, pendingBytes: pendingBytesOf(directories.kv) });
     closers.push(() => metadata.close());
     await checkKeyring(keyring, metadata, host);
-    if (!directories.fresh) directories.record(keyring.fingerprint);
+    if (!directories.fresh) directories.record(roles, keyring.fingerprint);
+    snapshots.start(metadata, kv, options.onSnapshotFailure);
+    closers.push(() => snapshots.stop());
 
-    const space = new MetadataSpace(directories.kv, kv, log, host.clock);
+    const space = new MetadataSpace(folders.kv(roles.primary), kv, log, host.clock);
     const proposer = space.guard(metadata);
 
     const fragments = new Map<string, OpenFragmentOwner>();
@@ -145,8 +192,13 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       ...(options.onMissed && { onMissed: options.onMissed }),
     });
     closers.push(() => thread.close());
+    const mirror = (): MirrorState => ({ lost: mirrored.lost(), whole: snapshots.restorable });
     return {
       directories,
+      roles,
+      mirror,
+      snapshots,
+      rebuilt,
       sites,
       keyring,
       kv,
@@ -164,6 +216,10 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     await close().catch(() => {});
     throw cause;
   }
+}
+
+function refusedKeyring(cause: unknown): never {
+  throw cause instanceof KeyringError ? new ConfigError(cause.message, { cause }) : cause;
 }
 
 /** A keyring of another store opens like the right one, and then nothing that it should open: one bucket tells. */

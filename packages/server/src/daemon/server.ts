@@ -5,8 +5,9 @@ import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
 import { type Jobs, startJobs } from './background.ts';
-import { bannerText, notEncryptedText } from './banner.ts';
+import { bannerText, metadataTexts, notEncryptedText } from './banner.ts';
 import { type Config, ConfigError, parseAddress } from './config.ts';
+import { folders } from './directories.ts';
 import { rebuiltText } from './indexes.ts';
 import { createListener, type Listener } from './listener.ts';
 import { ownerMethods } from './methods.ts';
@@ -77,6 +78,9 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     onDamage,
     onMissed: (stripe, group, copy) => mender?.missed(stripe, group, copy),
     onIndex: ({ device, state, ...fields }) => log.warn(`fragment index: ${state}`, { device, ...fields }),
+    onMetadata: ({ state, ...fields }) => log.warn(`metadata: ${state}`, fields),
+    onSnapshotFailure: (cause) =>
+      log.error('no snapshot of the metadata could be written to the mirror; it is tried again', { cause }),
     plain: config.encryption === 'off',
     cacheBytes: plan.ownerServes ? cacheBytes : 0,
   });
@@ -106,9 +110,9 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     };
     const data = {
       ...common,
-      kv: owner.directories.kv,
+      kv: folders.kv(owner.roles.primary),
       commits: owner.kv.commits,
-      keys: owner.directories.keys,
+      keys: folders.keys(owner.roles.primary),
       sites: owner.sites,
       cacheBytes,
     };
@@ -153,11 +157,13 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
         version,
         devices,
         copies: defaultCopies(devices.length),
+        roles: owner.roles,
         workers: serving,
         newRoot: root.made,
         rootFromEnvironment: root.given !== undefined,
         warnings: [
           ...(config.encryption === 'off' ? [notEncryptedText] : []),
+          ...metadataTexts(owner),
           ...owner.missing.map(
             (device) =>
               `device ${device} of this store is not among --data: its copies are missing until it comes back`,

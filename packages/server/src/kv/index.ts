@@ -1,3 +1,4 @@
+export { KvDamaged } from './failures.ts';
 export { type MemoryKv, memoryKv } from './memory.ts';
 export { type KvOptions, openKv } from './owner.ts';
 export { openKvReader } from './reader.ts';

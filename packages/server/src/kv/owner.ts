@@ -72,9 +72,9 @@ class LmdbKv implements SharedKv {
     return this.#reads.range(range);
   }
 
-  snapshot(): KvSnapshot {
+  snapshot(ageMs?: number): KvSnapshot {
     this.#alive();
-    return this.#reads.snapshot();
+    return this.#reads.snapshot(ageMs);
   }
 
   #alive(): void {

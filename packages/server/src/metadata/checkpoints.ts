@@ -1,8 +1,9 @@
 import { StoreError } from '../errors.ts';
-import type { Cancel, Host } from '../host/index.ts';
+import type { Cancel } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log/index.ts';
+import type { MetadataOptions } from './owner.ts';
 
 /** Commits between two looks at the KV's statistics, which are not free. */
 const LOOK_EVERY = 32;
@@ -16,6 +17,7 @@ export class Checkpoints {
   readonly #log: Log;
   readonly #position: () => number;
   readonly #failed: (cause: unknown) => void;
+  readonly #trimmable: (covered: number) => number;
   readonly #pendingBytes: number;
   readonly #lookEvery: number;
   readonly #timer: Cancel;
@@ -30,7 +32,7 @@ export class Checkpoints {
 
   /** @param covered position that the KV opened at; @param failed hears of the first failure but for a full disk; no checkpoint is tried after it */
   constructor(
-    options: { readonly kv: Kv; readonly log: Log; readonly host: Host; readonly pendingBytes?: number },
+    options: Pick<MetadataOptions, 'kv' | 'log' | 'host' | 'pendingBytes' | 'trimmable'>,
     covered: number,
     position: () => number,
     failed: (cause: unknown) => void,
@@ -42,6 +44,7 @@ export class Checkpoints {
     this.#pendingBytes = options.pendingBytes ?? limits.checkpointPendingBytes;
     // A small bound belongs to a small disk, on which what is pending between two looks counts.
     this.#lookEvery = this.#pendingBytes < limits.checkpointPendingBytes ? 4 : LOOK_EVERY;
+    this.#trimmable = options.trimmable ?? ((position) => position);
     this.#covered = covered;
     this.#timer = options.host.timers.every(limits.checkpointMs, () => {
       if (this.#position() > this.#covered) void this.run();
@@ -98,7 +101,7 @@ export class Checkpoints {
       this.#covered = position;
       this.#made++;
       // The entry at the position itself stays: it shows at the next start that state and log belong together.
-      await this.#log.trim(position);
+      await this.#log.trim(this.#trimmable(position));
     } catch (cause) {
       // Nothing is lost: the checkpoint before stands, and the log behind it is kept.
       if (cause instanceof StoreError && cause.code === 'StorageFull') return;

@@ -26,5 +26,7 @@ export type {
 } from './machine/records.ts';
 export { type Metadata, type MetadataOptions, type MetadataStatistics, openMetadata } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
+export { StateDamaged } from './replica.ts';
 export { restoreSnapshot, writeSnapshot } from './snapshot.ts';
+export { findSnapshot, type StoredSnapshot, storeSnapshot } from './stored.ts';
 export type * from './types.ts';

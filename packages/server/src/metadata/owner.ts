@@ -36,6 +36,8 @@ export interface MetadataOptions {
   readonly shard: number;
   /** Bound of what the KV writes between two checkpoints; {@link limits.checkpointPendingBytes} when left out. */
   readonly pendingBytes?: number;
+  /** Entries below the position that it answers may be dropped from the log, when the KV covers `covered`; all of those by default. */
+  readonly trimmable?: (covered: number) => number;
 }
 
 /** Counted since the start. */

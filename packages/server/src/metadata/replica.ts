@@ -18,15 +18,18 @@ import { Overlay } from './machine/overlay.ts';
 const REPLAY_ENTRIES = 256;
 const REPLAY_BYTES = 4 * 1024 * 1024;
 
+/** The rows are not the state that the log describes, or cannot go on to it: they can be made anew from a snapshot and the log. */
+export class StateDamaged extends CorruptionError {}
+
 export class Replica {
   readonly #kv: Kv;
   readonly #digest: RunningDigest;
   #applied: Applied;
 
   constructor(kv: Kv) {
-    if (kv.get(restoringKey)) throw new CorruptionError('a snapshot was not restored to its end: restore it again');
+    if (kv.get(restoringKey)) throw new StateDamaged('a snapshot was not restored to its end: restore it again');
     this.#kv = kv;
-    this.#applied = readApplied(kv);
+    this.#applied = appliedOf(kv);
     this.#digest = new RunningDigest(this.#applied.digest);
   }
 
@@ -57,8 +60,8 @@ export class Replica {
 
   /**
    * Applies what the log holds beyond the applied position.
-   * @throws CorruptionError when KV and log do not belong together, an entry is unknown or does not fit, or the digest differs from one
-   * that the log holds: the KV must be rebuilt from a snapshot and the log
+   * @throws StateDamaged when KV and log do not belong together, or the digest differs from one that the log holds: the KV must be rebuilt
+   * from a snapshot and the log. CorruptionError when the log lost entries that were applied, or an entry is unknown or does not fit
    */
   async replay(log: Log): Promise<number> {
     const start = this.#applied.position;
@@ -70,19 +73,27 @@ export class Replica {
     const known = start > 0 && start >= log.tail;
     const from = known ? start : start + 1;
     if (from < log.tail) {
-      throw new CorruptionError(`the state is at position ${start}, but the log begins at ${log.tail}: rebuild it`);
+      throw new StateDamaged(`the state is at position ${start}, but the log begins at ${log.tail}: rebuild it`);
     }
     const pending = new Pending(this, this.#kv);
     if (from <= log.head) {
       for await (const entry of log.read(from)) {
         if (entry.position > start) pending.add(entry);
         else if (!entry.hash.equals(this.#applied.hash)) {
-          throw new CorruptionError(`the state at position ${start} is not that of this log`);
+          throw new StateDamaged(`the state at position ${start} is not that of this log`);
         }
       }
     }
     pending.flush();
     return this.#applied.position - start;
+  }
+}
+
+function appliedOf(kv: Kv): Applied {
+  try {
+    return readApplied(kv);
+  } catch (cause) {
+    throw cause instanceof CorruptionError ? new StateDamaged(cause.message, { cause }) : cause;
   }
 }
 
@@ -111,9 +122,7 @@ class Pending {
       if (effect.type !== 'digest') continue;
       this.flush();
       if (!effect.digest.equals(this.#replica.applied.digest)) {
-        throw new CorruptionError(
-          `the state digest at position ${position} is not the one that the log holds: rebuild`,
-        );
+        throw new StateDamaged(`the state digest at position ${position} is not the one that the log holds: rebuild`);
       }
     }
     apply(new Application(this.#overlay, entry.position), effects);

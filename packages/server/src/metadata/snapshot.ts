@@ -47,9 +47,9 @@ class Framer {
   }
 }
 
-/** Every row of the state at one moment. The iteration must not rest longer than a KV snapshot lives. */
+/** Every row of the state at one moment. The iteration must end within `limits.stateSnapshotMs`. */
 export function* writeSnapshot(kv: KvView): Generator<Buffer, void, undefined> {
-  const snapshot = kv.snapshot();
+  const snapshot = kv.snapshot(limits.stateSnapshotMs);
   try {
     const framer = new Framer();
     const applied = encodeApplied(readApplied(snapshot));
@@ -94,6 +94,18 @@ function headOf(payload: Buffer): Applied {
   if (format !== FORMAT) throw new CorruptionError(`the snapshot has unknown format ${format}`);
   const applied = from.bytes();
   return decodeApplied(ended(from, applied));
+}
+
+/** Bytes of a snapshot's beginning that {@link snapshotPosition} needs at most. */
+export const snapshotHeadBytes = 128;
+
+/** The position of the state, from the first bytes of a snapshot. @throws CorruptionError when they are damaged, or no snapshot's */
+export function snapshotPosition(beginning: Buffer): number {
+  const length = beginning.length < FRAME ? Number.POSITIVE_INFINITY : beginning.readUInt32LE(0);
+  if (length + FRAME > beginning.length) throw new CorruptionError('this is no snapshot');
+  const { kind, payload } = new Framer().check(beginning.subarray(4, length + FRAME));
+  if (kind !== HEAD) throw new CorruptionError('this is no snapshot');
+  return headOf(payload).position;
 }
 
 function* rowsOf(payload: Buffer): Generator<KvRow> {
