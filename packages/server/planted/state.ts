@@ -4,6 +4,20 @@ import type { Plant } from './plant.ts';
 
 export const metadataPlants: readonly Plant[] = [
   {
+    name: 'metadata: the log is trimmed beyond the snapshot of the mirror',
+    file: 'src/daemon/snapshots.ts',
+    find: 'return Math.min(covered, this.#newest?.position ?? 0);',
+    replace: 'return covered;',
+    tests: ['src/daemon/mirror.test.ts'],
+  },
+  {
+    name: 'metadata: a state that the log does not reach is taken for one',
+    file: 'src/daemon/state.ts',
+    find: 'if (!(cause instanceof StateDamaged)) throw cause;',
+    replace: 'if (!(cause instanceof Error)) throw cause;',
+    tests: ['src/daemon/mirror.test.ts'],
+  },
+  {
     name: 'metadata: the newest entry is applied again after a restart',
     file: 'src/metadata/replica.ts',
     find: 'encodeApplied(applied)]',
