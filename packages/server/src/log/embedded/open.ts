@@ -20,7 +20,7 @@ export interface EmbeddedLogOptions {
   readonly tail?: Tail;
 }
 
-export const embeddedLimits: LogLimits = {
+const embeddedLimits: LogLimits = {
   segmentBytes: limits.logSegmentBytes,
   tailBytes: limits.logTailBytes,
   entryBytes: limits.entryBytes,
