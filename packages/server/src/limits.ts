@@ -101,6 +101,9 @@ export const limits = {
   logSegmentBytes: 64 * MiB,
   /** Size at most of a new log's first segment, and of one that is made when the disk is nearly full. */
   logSmallSegmentBytes: 8 * MiB,
+  /** Pause before a replica asks a log that is out of reach again, and how long a node that gives the lead back waits for the log to hear of it. */
+  followRetryMs: 200,
+  resignMs: 1000,
   /** The log keeps at most this much for followers behind the checkpoint. */
   logTailBytes: 256 * MiB,
   /** Entries, or bytes of entries, between two checkpoints of the ordered KV. */
@@ -209,6 +212,13 @@ export const limits = {
   logDepth: 6,
   /** Placement groups in all, and draws made for one number of copies in one plan. */
   groups: 4096,
+  /** Nodes and devices of a cluster, removed and retired ones too; features; and one text that is kept of a node or device. */
+  nodes: 1024,
+  devices: 16_384,
+  features: 256,
+  nodeTextBytes: 256,
+  /** Proposals with an id whose answers are remembered, so that one that is sent again is not made again. */
+  requests: 32_768,
   /** Age at which a thread looks at the placement groups again. */
   groupsAgeMs: 1000,
   placementSlots: 64,

@@ -34,7 +34,11 @@ export interface Peer {
   readonly node: string;
   /** False while no link stands and the last try failed: calls then reject at once with ServiceUnavailable. */
   readonly reachable: boolean;
-  call(method: string, head: Uint8Array, options?: CallOptions): Promise<{ readonly head: Buffer; readonly body: Buffer }>;
+  call(
+    method: string,
+    head: Uint8Array,
+    options?: CallOptions,
+  ): Promise<{ readonly head: Buffer; readonly body: Buffer }>;
   /** A call whose answer is a stream; the pieces come with back-pressure, and ending the iteration cancels the call. */
   stream(method: string, head: Uint8Array, options?: CallOptions): AsyncIterable<Buffer>;
   close(): Promise<void>;

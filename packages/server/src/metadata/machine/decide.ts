@@ -2,6 +2,7 @@ import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
 import { decideAnnotate } from './decide-annotate.ts';
+import { decideDevice, decideFeature, decideForget, decideNode } from './decide-cluster.ts';
 import { decideDelete } from './decide-deletes.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
@@ -114,6 +115,10 @@ const deciders: Deciders = {
   'intent.expire': decideExpire,
   'garbage.collected': decideCollected,
   'group.define': decideGroups,
+  'node.write': decideNode,
+  'node.remove': decideForget,
+  'device.write': decideDevice,
+  'feature.enable': decideFeature,
   digest: (_view, _command, { digest }) => ({ effects: [{ type: 'digest', digest }], reply: { type: 'done' } }),
 };
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeApplied, encodeApplied } from '../applied.ts';
+import { decodeOutcome, encodeOutcome } from '../outcomes.ts';
+import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
 import type { Effect } from './effects.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
 import { keys } from './keys.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
-import type { ObjectVersion, Piece, StoredBucket, UploadRecord } from './records.ts';
+import type { DeviceRecord, NodeRecord, ObjectVersion, Piece, StoredBucket, UploadRecord } from './records.ts';
 import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion } from './versions.ts';
 
@@ -140,12 +142,49 @@ const effects: readonly Effect[] = [
   { type: 'upload.part', ...at, upload: run(16, 0), index: 3, row: run(4, 1) },
   { type: 'upload.complete', ...at, upload: run(16, 0), drops: [4], moves: [[2, 1]], embedded: false },
   { type: 'upload.abort', ...at, upload: run(16, 0) },
-  { type: 'intent.write', intent: { prefix: run(8, 0), state: 'open', openedAt: 4 } },
+  { type: 'intent.write', intent: { prefix: run(8, 0), state: 'open', openedAt: 4, opener: undefined } },
   { type: 'intent.remove', prefix: run(8, 0) },
   { type: 'garbage.remove', position: 300, ordinal: 1, end: 2 },
   { type: 'group.write', group: { id: 3, epoch: 1, devices: ['d'] } },
   { type: 'digest', digest: run(16, 0) },
 ];
+
+const node: NodeRecord = {
+  id: 'n1',
+  address: '10.0.0.1:7000',
+  apiAddress: '10.0.0.1:9000',
+  zone: 'z',
+  roles: ['gateway', 'storage'],
+  state: 'draining',
+  version: '0.2.0',
+  features: ['f'],
+  incarnation: run(8, 30),
+};
+
+const device: DeviceRecord = {
+  identity: 'd1',
+  node: 'n1',
+  class: 'ssd',
+  capacityBytes: 2 ** 40,
+  weight: 300,
+  state: 'retired',
+};
+
+/** Those of a cluster, which came later. */
+const clusterEffects: readonly Effect[] = [
+  {
+    type: 'intent.write',
+    intent: { prefix: run(8, 0), state: 'open', openedAt: 4, opener: { node: 'n1', incarnation: run(8, 30) } },
+  },
+  { type: 'node.write', node },
+  { type: 'node.remove', id: 'n1' },
+  { type: 'device.write', device },
+  { type: 'device.remove', identity: 'd1' },
+  { type: 'feature.enable', feature: 'f' },
+  { type: 'request.done', request: run(16, 0), outcome: run(2, 1), below: 300 },
+];
+
+const identity = { guk: run(16, 200), sequence: 300, nonce: run(8, 60), isNull: true, modifiedMs: 1_700_000_000_123 };
 
 const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => unknown, value: unknown]> = {
   object: [() => encodeVersion(object, false), decodeVersion, object],
@@ -187,6 +226,53 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
     { position: 9, epoch: 2, hash: run(16, 0), digest: run(16, 16) },
   ],
   entry: [() => encodeEntry(effects), decodeEntry, effects],
+  node: [() => encodeNode(node), decodeNode, node],
+  device: [() => encodeDevice(device), decodeDevice, device],
+  request: [
+    () => rows.encodeRequest({ request: run(16, 0), outcome: run(2, 1) }),
+    rows.decodeRequest,
+    { request: run(16, 0), outcome: run(2, 1) },
+  ],
+  clusterEntry: [() => encodeEntry(clusterEffects), decodeEntry, clusterEffects],
+  outcomeDone: [() => encodeOutcome({ type: 'digest' }, { type: 'done' }), decodeOutcome, { type: 'done' }],
+  outcomeDeleted: [
+    () =>
+      encodeOutcome(
+        { type: 'digest' },
+        {
+          type: 'deleted',
+          results: [
+            { version: marker, marker: true, error: undefined },
+            { version: undefined, marker: false, error: { code: 'NoSuchKey', message: 'm' } },
+          ],
+        },
+      ),
+    decodeOutcome,
+    {
+      type: 'deleted',
+      results: [
+        { version: marker, marker: true, error: undefined },
+        { version: undefined, marker: false, error: { code: 'NoSuchKey', message: 'm' } },
+      ],
+    },
+  ],
+  outcomePut: [
+    () =>
+      encodeOutcome(
+        {
+          type: 'object.put',
+          bucket: 7,
+          key: Buffer.from('k'),
+          owner: 'owner',
+          guard: undefined,
+          draft: object,
+          pieces: [inline],
+        },
+        { type: 'version', version: { ...object, ...identity }, replacedNull: true },
+      ),
+    decodeOutcome,
+    { type: 'put', ...identity, manifest: object.manifest.id, pieces: 1, embedded: true, replacedNull: true },
+  ],
 };
 
 const rowKeys: Record<string, Buffer> = {
@@ -208,6 +294,10 @@ const rowKeys: Record<string, Buffer> = {
   accessKey: keys.accessKey('AK'),
   counter: keys.counter(1),
   meta: keys.meta(1),
+  request: keys.request(300),
+  node: keys.node('n1'),
+  device: keys.device('d1'),
+  feature: keys.feature('f'),
 };
 
 /** In hexadecimal. */
@@ -233,6 +323,16 @@ const golden: Record<string, string> = {
   applied: '0109000000000000000200000000000000000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f',
   entry:
     '01012d01070000000670686f746f73056f776e65720068e5cf8b0100000465752d31020101610162050506070809010202070000000670686f746f7303190102414b0401020304016f016e0900000000000000020101620402414b0507000000016b05020204010203040607000000016b05000102030405060700010707000000016b040102030408000102030405060708090a0b0c0d0e0f0300000007000000016b01040102030409000102030405060708090a0b0c0d0e0f0102030405060708090a0b0c0d0e0f10030000000a3b010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000003010308090a0b07000000016b000102030405060708090a0b0c0d0e0f0300000004010203040c07000000016b000102030405060708090a0b0c0d0e0f0104010201000d07000000016b000102030405060708090a0b0c0d0e0f0e120100010203040506070004000000000000000f000102030405060710ac020102000000110901030000000101016412000102030405060708090a0b0c0d0e0f',
+  node: '01026e310d31302e302e302e313a373030300d31302e302e302e313a39303030017a050205302e322e300101661e1f202122232425',
+  device: '01026431026e3103737364808080808020ac0202',
+  request: '01000102030405060708090a0b0c0d0e0f0102',
+  clusterEntry:
+    '010e1d020001020304050607000400000000000000026e311e1f202122232425133501026e310d31302e302e302e313a373030300d31302e302e302e313a39303030017a050205302e322e300101661e1f20212223242514026e31151401026431026e3103737364808080808020ac02021602643117016618000102030405060708090a0b0c0d0e0fac02020102',
+  outcomeDone: '0100',
+  outcomeDeleted:
+    '010302034a0101000000000000060000000000000008000000000000000000000000000000000000000000000000000000000000003c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7016f0401016d',
+  outcomePut:
+    '0106c8c9cacbcccdcecfd0d1d2d3d4d5d6d7ac023c3d3e3f4041424301fbd095ffbc31000000012a05f2003c3d3e3f40414243010101',
 };
 
 const goldenKeys: Record<string, string> = {
@@ -254,6 +354,10 @@ const goldenKeys: Record<string, string> = {
   accessKey: '10414b',
   counter: '0101',
   meta: '0001',
+  request: '11000000000000012c',
+  node: '126e31',
+  device: '136431',
+  feature: '1466',
 };
 
 describe('the bytes of format 1', () => {

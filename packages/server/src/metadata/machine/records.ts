@@ -204,6 +204,59 @@ export interface IntentRecord {
   readonly state: 'open' | 'closed';
   /** Log position of the entry that opened it. */
   readonly openedAt: number;
+  /** Who opened it; undefined where there is one process only. */
+  readonly opener: Opener | undefined;
+}
+
+/** One life of the process of a node. */
+export interface Opener {
+  /** Node id. */
+  readonly node: string;
+  /** 8 random bytes, drawn when the process started. */
+  readonly incarnation: Buffer;
+}
+
+export type NodeState = 'joining' | 'active' | 'draining' | 'removed';
+export type NodeRole = 'gateway' | 'metadata' | 'storage';
+
+/** A machine of the cluster. */
+export interface NodeRecord {
+  readonly id: string;
+  /** Where other nodes reach it, `host:port`. */
+  readonly address: string;
+  /** Where clients reach it. */
+  readonly apiAddress: string;
+  readonly zone: string;
+  readonly roles: readonly NodeRole[];
+  readonly state: NodeState;
+  /** Of the program that it runs. */
+  readonly version: string;
+  /** What that version can do beyond what every version can. */
+  readonly features: readonly string[];
+  /** Of its process as last started, 8 bytes; see {@link Opener}. */
+  readonly incarnation: Buffer;
+}
+
+export type DeviceState = 'active' | 'draining' | 'retired';
+
+/** A device of a node. */
+export interface DeviceRecord {
+  readonly identity: string;
+  /** Node id. */
+  readonly node: string;
+  /** As the device room tells it. */
+  readonly class: string;
+  readonly capacityBytes: number;
+  /** Share of the data that it takes, relative to others; a whole number. */
+  readonly weight: number;
+  readonly state: DeviceState;
+}
+
+/** A row of table `requests`: what the proposal with this id was answered. */
+export interface RequestRecord {
+  readonly request: Buffer;
+  /** As the owner encoded it. */
+  readonly outcome: Buffer;
 }
 
 /** Devices that hold the copies of a stripe, in order of fragment index. */

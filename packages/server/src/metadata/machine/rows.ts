@@ -18,6 +18,7 @@ import type {
   GarbageRecord,
   GroupRecord,
   IntentRecord,
+  RequestRecord,
   StoredBucket,
   StripeRecord,
   UploadRecord,
@@ -126,13 +127,34 @@ export function decodeAccessKey(bytes: Uint8Array): AccessKeyRecord {
   return ended(from, { ...key, buckets });
 }
 
-/** Holds the prefix too. */
-export const encodeIntent = (intent: IntentRecord): Buffer =>
-  start(20).raw(intent.prefix).u8(states.indexOf(intent.state)).u64(intent.openedAt).finish();
+/** Holds the prefix too. Format 1 has no opener, format 2 has one. */
+export function encodeIntent({ prefix, state, openedAt, opener }: IntentRecord): Buffer {
+  const out = new ByteWriter(48)
+    .u8(opener ? 2 : 1)
+    .raw(prefix)
+    .u8(states.indexOf(state))
+    .u64(openedAt);
+  return opener ? out.string(opener.node).raw(opener.incarnation).finish() : out.finish();
+}
 
 export function decodeIntent(bytes: Uint8Array): IntentRecord {
-  const from = open(bytes, 'intent');
-  return ended(from, { prefix: from.raw(8), state: choice(states, from.u8(), 'intent state'), openedAt: from.u64() });
+  const from = new ByteReader(bytes);
+  const found = choice([undefined, false, true], from.u8(), 'format of an intent');
+  if (found === undefined) throw new CorruptionError('intent has unknown format 0');
+  const intent = { prefix: from.raw(8), state: choice(states, from.u8(), 'intent state'), openedAt: from.u64() };
+  const opener = found ? { node: from.string(), incarnation: from.raw(8) } : undefined;
+  return ended(from, { ...intent, opener });
+}
+
+export const encodeRequest = ({ request, outcome }: RequestRecord): Buffer =>
+  start(17 + outcome.length)
+    .raw(request)
+    .raw(outcome)
+    .finish();
+
+export function decodeRequest(bytes: Uint8Array): RequestRecord {
+  const from = open(bytes, 'request');
+  return { request: from.raw(16), outcome: from.raw(from.remaining) };
 }
 
 /** Holds the id too. */
