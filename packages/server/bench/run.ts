@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,version --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version,erasure --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -8,6 +8,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { measureErasure } from './erasure.ts';
 import {
   cpuSeconds,
   diskUsage,
@@ -298,7 +299,19 @@ async function version(): Promise<void> {
   await dsom.stop();
 }
 
-const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version };
+/** The code's kernel on one core, copies in and out included. */
+async function erasure(): Promise<void> {
+  for (const { work, rate, copy, least } of measureErasure())
+    row(
+      work,
+      `${rate.toFixed(1)} GB/s of data`,
+      `${copy.toFixed(1)} (memcpy) = ${(rate / copy).toFixed(2)}`,
+      `≥ ${least}`,
+      rate / copy >= least,
+    );
+}
+
+const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version, erasure };
 for (const part of parts) {
   const run = all[part];
   if (!run) throw new Error(`no part "${part}": ${Object.keys(all).join(', ')}`);

@@ -1,3 +1,4 @@
+import { codePlants } from './codes.ts';
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
@@ -11,6 +12,7 @@ export const plants: readonly Plant[] = [
   ...devicePlants,
   ...fragmentPlants,
   ...durabilityPlants,
+  ...codePlants,
   ...metadataPlants,
   ...objectPlants,
   ...accessPlants,

@@ -21,11 +21,16 @@ function settingsOf(dice: Dice, large: boolean): Settings {
     [2, 4],
     [3, 4],
     [4, 2],
+    [6, 2],
   ]);
+  const code =
+    devices > 2 && dice.chance(0.35) ? dice.pick(codes.filter(([data, parity]) => data + parity <= devices)) : [0, 0];
   return {
     devices,
+    data: code[0] as number,
+    parity: code[1] as number,
     threads: dice.between(1, 2),
-    copies: dice.chance(0.5) ? 0 : dice.between(1, Math.min(3, devices)),
+    copies: code[0] > 0 || dice.chance(0.5) ? 0 : dice.between(1, Math.min(3, devices)),
     slabBytes: large ? 32 * 2 ** 20 : 2 ** 20,
     deviceBytes: large || dice.chance(0.7) ? 2 ** 30 : dice.pick([4, 6, 10]) * 2 ** 20,
     logBytes: dice.chance(0.85) ? 2 ** 30 : 2 * 2 ** 20,
@@ -35,7 +40,16 @@ function settingsOf(dice: Dice, large: boolean): Settings {
   };
 }
 
-const usualCopies = ({ copies, devices }: Settings): number => (copies > 0 ? copies : Math.min(2, devices));
+const codes = [
+  [2, 1],
+  [2, 2],
+  [3, 2],
+  [4, 2],
+] as const;
+
+/** Devices that may lose what they have of a stripe. */
+const spare = ({ copies, devices, parity }: Settings): number =>
+  parity > 0 ? parity : (copies > 0 ? copies : Math.min(2, devices)) - 1;
 
 type Draw = (dice: Dice) => Fault;
 
@@ -60,7 +74,7 @@ function faultKinds(settings: Settings, sick: string): (readonly [Draw, number])
     [spell('slow', disks), 2500],
     [() => ({ kind: 'index', disk: sick }), 4000],
   ];
-  if (usualCopies(settings) > 1) {
+  if (spare(settings) > 0) {
     for (const fault of [...lyingFaults, 'start-error'] as const) kinds.push([spell(fault, [sick]), 2500]);
   }
   return kinds;

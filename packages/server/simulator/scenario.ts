@@ -18,6 +18,9 @@ export interface Settings {
   readonly threads: number;
   /** Copies asked for by both buckets; 0: the server's usual. */
   readonly copies: number;
+  /** A code of so many data and parity fragments, asked for by both buckets; 0: none. */
+  readonly data: number;
+  readonly parity: number;
   readonly slabBytes: number;
   readonly deviceBytes: number;
   readonly logBytes: number;
@@ -47,17 +50,7 @@ export interface TimedFault {
   readonly fault: Fault;
 }
 
-const operationKinds = [
-  'put',
-  'get',
-  'delete',
-  'delete-old',
-  'append',
-  'copy',
-  'patch',
-  'list',
-  'upload',
-] as const;
+const operationKinds = ['put', 'get', 'delete', 'delete-old', 'append', 'copy', 'patch', 'list', 'upload'] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /** One thing that a client does, after it has done what stands before and waited. */
@@ -83,6 +76,8 @@ const settingNames = [
   'devices',
   'threads',
   'copies',
+  'data',
+  'parity',
   'slabBytes',
   'deviceBytes',
   'logBytes',

@@ -133,7 +133,8 @@ class World {
   }
 
   async #makeBuckets(): Promise<void> {
-    const { copies } = this.#scenario.settings;
+    const { copies, data, parity } = this.#scenario.settings;
+    const redundancy = data > 0 ? { data, parity } : copies > 0 ? { copies } : undefined;
     for (;;) {
       const { node } = this.machine;
       if (!node) {
@@ -143,7 +144,7 @@ class World {
       const { objects } = node.threads[0] as (typeof node.threads)[number];
       for (const name of buckets) {
         await objects.createBucket({ name, owner: 'o', region: 'r', versioning: name === 'kept' ? 'enabled' : 'off' });
-        if (copies > 0) await objects.updateBucket(name, { redundancy: { copies } });
+        if (redundancy) await objects.updateBucket(name, { redundancy });
       }
       return;
     }

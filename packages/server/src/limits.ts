@@ -224,6 +224,22 @@ export const limits = {
   placementSlots: 64,
   /** Copies of one stripe. */
   copies: 16,
+  /** Stripe bytes that are coded together, and codes that the layout has groups for: each takes up to `placementSlots` of `groups`. */
+  codingRoundBytes: MiB,
+  codes: 8,
+  /** Combinations of fragments shown to a reader who cannot open what has good checksums. */
+  codeTrials: 256,
+  /** A read of another node is asked for elsewhere too not before the first and not later than the second; so many such reads may be saved up. */
+  hedgeFloorMs: 10,
+  hedgeCeilingMs: 1000,
+  hedgesSaved: 16,
+  /** Data and parity fragments of one coded stripe. */
+  codeData: 32,
+  codeParity: 8,
+  /** Bytes of all fragments of a stripe that are coded at once: they stay in a core's second-level cache. */
+  codingBytes: 704 * KiB,
+  /** Bytes of fragments that each thread keeps where it codes, so that they need not be copied for it. */
+  codingRoomBytes: 32 * MiB,
   /** Stripes numbered under one intent; then the next one is opened. */
   intentStripes: 65_536,
   /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */

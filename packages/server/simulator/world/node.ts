@@ -2,6 +2,7 @@ import { createCache } from '../../src/cache/index.ts';
 import { DeviceConditions } from '../../src/daemon/conditions.ts';
 import { type Device, openDevice, type Volume } from '../../src/device/index.ts';
 import {
+  type AccessMap,
   type Collector,
   createCollector,
   createMender,
@@ -9,10 +10,11 @@ import {
   createScrub,
   type DamageReport,
   fileScrubMemory,
+  localAccess,
   type Mender,
   type OpenStripeStore,
   openStripeStore,
-  type RepairCopy,
+  type RepairFragment,
   repeat,
   type Scrub,
   stripeOf,
@@ -29,9 +31,15 @@ import { bucketKeys, type KeyService, openKeyring } from '../../src/keys/index.t
 import type { Kv } from '../../src/kv/index.ts';
 import { limits } from '../../src/limits.ts';
 import { type Log, openEmbeddedLog } from '../../src/log/index.ts';
-import { type Metadata, openMetadata, openMetadataReader, type Proposer } from '../../src/metadata/index.ts';
+import {
+  type Metadata,
+  openMetadata,
+  openMetadataReader,
+  type Proposer,
+  type Redundancy,
+} from '../../src/metadata/index.ts';
 import { createObjectService, type ObjectService } from '../../src/objects/index.ts';
-import { planLayout } from '../../src/placement/index.ts';
+import { codesOf, planCode, planLayout } from '../../src/placement/index.ts';
 import type { Sometimes } from '../coverage.ts';
 import type { Life } from './life.ts';
 
@@ -96,6 +104,8 @@ export interface Node {
 const segmentBytes = 256 * 1024;
 const logLimits = { segmentBytes, tailBytes: 2 * segmentBytes, entryBytes: 128 * 1024 };
 
+type Code = Extract<Redundancy, { readonly data: number }>;
+
 /** Pause between two looks whether a scrub is due, and time in which one must have ended: short, so that a run sees several. */
 const scrubLookMs = 2000;
 const scrubPeriodMs = 20_000;
@@ -110,18 +120,15 @@ export async function openNode(site: Site): Promise<Node> {
   if (metadata.statistics().replayed > 0) onEvent('entries were replayed at a start');
   const fragments = new Map<string, OpenFragments>();
   for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, metadata));
-  const groups = planLayout(
-    site.devices.map(({ identity }) => ({ identity, weight: 1, healthy: true })),
-    metadata.reader.groups(),
-  );
-  if (groups.length > 0) await metadata.propose({ type: 'group.define', groups });
+  await groupsFor(site, metadata)(undefined);
 
   let serving = 0;
   let mender: Mender | undefined;
   const threads: Thread[] = [];
   let repairer: Repairer | undefined;
-  const parts = { site, metadata, fragments, keyService: keyring };
-  const repairByOwner: RepairCopy = async (stripe, group, copy, cause) => {
+  const layOut = groupsFor(site, metadata);
+  const parts = { site, metadata, fragments, keyService: keyring, layOut };
+  const repairByOwner: RepairFragment = async (stripe, group, copy, cause) => {
     await life.wait(0.1, 'port');
     return repairer ? repairer.repair(stripe, group, copy, cause) : false;
   };
@@ -131,19 +138,20 @@ export async function openNode(site: Site): Promise<Node> {
   };
   // The first thread is the owner's: it alone runs the jobs, and rewrites copies for the others.
   const first = await openThread(parts, onMissed, undefined);
-  const { stores } = first;
+  const { stores, access } = first;
   const healthy = (device: string): boolean => first.devices.get(device)?.health() !== 'stopped';
   const owned = (stripe: Buffer): boolean => metadata.reader.stripeOwner(stripe) !== undefined;
-  const repairs = createRepairer({ stores, owned });
+  const repairs = createRepairer({ access, owned });
   repairer = repairs;
   threads.push(first);
   for (let i = 1; i < site.threads; i++) threads.push(await openThread(parts, onMissed, repairByOwner));
 
   const { reader } = metadata;
-  const shared = { reader, groups: () => reader.groups(), stores, host, repair: repairs.repair, healthy };
+  const shared = { reader, groups: () => reader.groups(), access, stores, host, repair: repairs.repair, healthy };
   const collector = createCollector({
     reader,
     proposer: metadata,
+    access,
     stores,
     host,
     healthy,
@@ -217,6 +225,25 @@ export async function openNode(site: Site): Promise<Node> {
   };
 }
 
+/** Defines the placement groups that there are none of yet, one plan after the other (as daemon/layout.ts does). */
+function groupsFor(site: Site, metadata: Metadata): (redundancy: Redundancy | undefined) => Promise<void> {
+  const devices = site.devices.map(({ identity }) => ({ identity, weight: 1, healthy: true }));
+  let last: Promise<unknown> = Promise.resolve();
+  return (redundancy) => {
+    const next = last.then(async () => {
+      const existing = metadata.reader.groups();
+      const known = codesOf(existing).some((code) => redundancy && 'data' in redundancy && sameCode(code, redundancy));
+      const code = redundancy && 'data' in redundancy && !known ? redundancy : undefined;
+      const groups = code ? planCode(devices, existing, code) : planLayout(devices, existing);
+      if (groups.length > 0) await metadata.propose({ type: 'group.define', groups });
+    });
+    last = next.catch(() => undefined);
+    return next;
+  };
+}
+
+const sameCode = (a: Code, b: Code): boolean => a.data === b.data && a.parity === b.parity;
+
 /** What a job may fail with while disks do: it says so and runs again. */
 function isExpected(error: unknown): boolean {
   return error instanceof StoreError || (error instanceof Error && 'syscall' in error);
@@ -265,10 +292,11 @@ async function openThread(
     readonly metadata: Metadata;
     readonly fragments: ReadonlyMap<string, OpenFragments>;
     readonly keyService: KeyService;
+    readonly layOut: (redundancy: Redundancy) => Promise<void>;
   },
   onMissed: (stripe: Buffer, group: number, copy: number) => void,
-  repair: RepairCopy | undefined,
-): Promise<Thread & { readonly stores: ReadonlyMap<string, FragmentStore> }> {
+  repair: RepairFragment | undefined,
+): Promise<Thread & { readonly stores: ReadonlyMap<string, FragmentStore>; readonly access: AccessMap }> {
   const { site, metadata, fragments } = parts;
   const { life, onEvent } = site;
   const { host } = life;
@@ -291,9 +319,10 @@ async function openThread(
     },
   };
   const conditions = await DeviceConditions.watch(devices, host);
+  const access = new Map([...stores].map(([identity, store]) => [identity, localAccess(store)]));
   const stripes = openStripeStore({
     groups: () => reader.groups(),
-    stores,
+    access,
     proposer,
     host,
     onDamage: ({ repaired }) => {
@@ -303,6 +332,7 @@ async function openThread(
     owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
     condition: (identity) => conditions.of(identity),
     onMissed,
+    layOut: parts.layOut,
     ...(repair && { repair }),
   });
   const objects = createObjectService({
@@ -319,6 +349,7 @@ async function openThread(
     stripes,
     devices,
     stores,
+    access,
     async close() {
       conditions.close();
       await stripes.close();

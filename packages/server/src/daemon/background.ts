@@ -10,7 +10,7 @@ import {
   crossCheck,
   fileScrubMemory,
   type Mender,
-  type RepairCopy,
+  type RepairFragment,
   repeat,
   type Scrub,
   type ScrubReport,
@@ -31,7 +31,7 @@ export interface Jobs {
   readonly collector: Collector;
   readonly scrub: Scrub;
   readonly mender: Mender;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
   scrubbing(): boolean;
   /** Calls of `/-/admin/`. @throws StoreError NotFound for a method that does not exist */
   admin(method: string, argument: unknown): Promise<unknown>;
@@ -85,11 +85,12 @@ async function tendBallast({ directories, metadata }: Owner, log: StructuredLog)
 
 export async function startJobs(input: JobsInput): Promise<Jobs> {
   const { owner, config, host, log } = input;
-  const { reader, stores, devices } = owner.thread;
+  const { reader, access, stores, devices } = owner.thread;
   const healthy = (device: string) => devices.get(device)?.health() !== 'stopped';
   const collector = createCollector({
     reader,
     proposer: owner.metadata,
+    access,
     stores,
     host,
     oldestRead: () => oldestRead(owner, input.links()),
@@ -107,11 +108,11 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     onError: (cause) => log.error('the collector failed; it tries again', { cause }),
   });
 
-  const repairer = createRepairer({ stores, owned: (stripe) => reader.stripeOwner(stripe) !== undefined });
+  const repairer = createRepairer({ access, owned: (stripe) => reader.stripeOwner(stripe) !== undefined });
   const mender = createMender({
     reader,
     groups: () => reader.groups(),
-    stores,
+    access,
     host,
     repair: repairer.repair,
     healthy,

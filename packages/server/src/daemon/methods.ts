@@ -67,6 +67,7 @@ export function ownerMethods(input: MethodsInput): OwnerMethods {
       const group = owner.metadata.reader.groups().find((one) => one.id === id);
       return group ? jobs.repair(stripe, group, copy, cause) : Promise.resolve(false);
     },
+    layOut: (redundancy) => owner.layout.layOut(redundancy),
     readiness: () => readiness(owner, jobs),
     metrics: input.metrics,
     admin: ({ method, argument }) => jobs.admin(method, argument),

@@ -8,11 +8,11 @@ import { bucketKeys, type Keyring, KeyringError, openKeyring } from '../keys/ind
 import { openKv, type SharedKv } from '../kv/index.ts';
 import { type Log, openEmbeddedLog } from '../log/index.ts';
 import { type Metadata, openMetadata, type Proposer } from '../metadata/index.ts';
-import { planLayout } from '../placement/index.ts';
 import { dropBallast } from './ballast.ts';
 import { ConfigError } from './config.ts';
 import { type DataDirectories, openDataDirectories } from './directories.ts';
 import { type IndexEvent, openIndex } from './indexes.ts';
+import { Layout } from './layout.ts';
 import type { DeviceSite } from './sites.ts';
 import { MetadataSpace, pendingBytesOf } from './space.ts';
 import { openThread, type Thread } from './thread.ts';
@@ -31,6 +31,7 @@ export interface Owner {
   readonly fragments: ReadonlyMap<string, OpenFragmentOwner>;
   /** This thread's own object service, for background jobs. */
   readonly thread: Thread;
+  readonly layout: Layout;
   /** Devices of placement groups that are not here. */
   readonly missing: readonly string[];
   fragmentOwner(device: string): FragmentOwner;
@@ -131,7 +132,8 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       if (!owner) throw new Error(`no device ${device} is open here`);
       return owner;
     };
-    const missing = await defineGroups(metadata, sites, fragments);
+    const layout = new Layout(metadata, sites);
+    const missing = await layout.start();
     const thread = await openThread({
       host,
       kv,
@@ -142,6 +144,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       plain: options.plain === true,
       cacheBytes,
       onDamage,
+      layOut: (redundancy) => layout.layOut(redundancy),
       ...(options.onMissed && { onMissed: options.onMissed }),
     });
     closers.push(() => thread.close());
@@ -156,6 +159,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       space,
       fragments,
       thread,
+      layout,
       missing,
       fragmentOwner,
       close,
@@ -179,22 +183,4 @@ async function checkKeyring(keyring: Keyring, metadata: Metadata, host: Host): P
       { cause },
     );
   }
-}
-
-/** Adds placement groups for devices that have none; resolves to the devices of known groups that are not here. */
-async function defineGroups(
-  metadata: Metadata,
-  sites: readonly DeviceSite[],
-  fragments: ReadonlyMap<string, OpenFragmentOwner>,
-): Promise<string[]> {
-  const existing = metadata.reader.groups();
-  const devices = await Promise.all(
-    sites.map(async (site) => {
-      const { total } = await fileVolume(site.folder).capacity();
-      return { identity: site.identity.device, weight: total, healthy: true };
-    }),
-  );
-  const groups = planLayout(devices, existing);
-  if (groups.length > 0) await metadata.propose({ type: 'group.define', groups });
-  return [...new Set(existing.flatMap((group) => group.devices))].filter((device) => !fragments.has(device));
 }

@@ -1,7 +1,7 @@
 import type { DamageReport, RepairCause } from '../durability/index.ts';
 import type { Extent, FragmentId, FragmentOwner, FragmentRecord, Window } from '../fragments/index.ts';
 import type { Position } from '../log/index.ts';
-import { type Command, type Proposer, type ShortReply, wholeReply } from '../metadata/index.ts';
+import { type Command, type Proposer, type Redundancy, type ShortReply, wholeReply } from '../metadata/index.ts';
 import type { RegistrySnapshot } from '../telemetry/index.ts';
 import type { Link } from './port.ts';
 
@@ -9,7 +9,7 @@ import type { Link } from './port.ts';
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly string[];
-  /** What lacks although writes are accepted: devices that are away, copies that are not written yet. */
+  /** What lacks although writes are accepted: devices that are away, copies and fragments that are not written yet. */
   readonly degraded: readonly string[];
 }
 
@@ -38,6 +38,8 @@ export interface OwnerMethods {
     readonly copy: number;
     readonly cause: RepairCause;
   }): Promise<boolean>;
+  /** Has placement groups defined for a redundancy that has none. */
+  layOut(redundancy: Redundancy): Promise<void>;
   readiness(): Promise<Readiness>;
   /** Prometheus text of the whole server. */
   metrics(): Promise<string>;

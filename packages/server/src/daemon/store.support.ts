@@ -66,9 +66,9 @@ export async function readObject({ thread }: Owner, key: string): Promise<Buffer
 
 /** One pass of the collector. */
 export function collect({ thread, metadata }: Owner): Promise<CollectorReport> {
-  const { reader, stores } = thread;
+  const { reader, stores, access } = thread;
   const oldestRead = () => Promise.resolve(undefined);
-  return createCollector({ reader, proposer: metadata, stores, host: realHost(), oldestRead }).run();
+  return createCollector({ reader, proposer: metadata, access, stores, host: realHost(), oldestRead }).run();
 }
 
 /** What `dsom fsck --data` says of a stopped store: all its lines but progress, and the counts of its summary. */

@@ -1,11 +1,18 @@
 import { createCache, type FrameCache } from '../cache/index.ts';
 import type { Device } from '../device/index.ts';
-import { type DamageReport, type OpenStripeStore, openStripeStore, type RepairCopy } from '../durability/index.ts';
+import {
+  type AccessMap,
+  type DamageReport,
+  localAccess,
+  type OpenStripeStore,
+  openStripeStore,
+  type RepairFragment,
+} from '../durability/index.ts';
 import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
-import { type GroupRecord, type MetadataReader, openMetadataReader, type Proposer } from '../metadata/index.ts';
+import { type MetadataReader, openMetadataReader, type Proposer, type Redundancy } from '../metadata/index.ts';
 import { createObjectService, type ObjectService } from '../objects/index.ts';
 import { DeviceConditions } from './conditions.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
@@ -22,10 +29,12 @@ export interface ThreadInput {
   /** New objects are not encrypted. */
   readonly plain?: boolean;
   readonly onDamage: (report: DamageReport) => void;
-  /** A stripe was written without this copy. */
-  readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
+  /** A stripe was written without this fragment. */
+  readonly onMissed?: (stripe: Buffer, group: number, index: number) => void;
+  /** Has placement groups defined for a redundancy that has none. */
+  readonly layOut: (redundancy: Redundancy) => Promise<void>;
   /** Rewrites bad copies: handed to one thread, so that two never rewrite the same one. Absent: this thread does. */
-  readonly repair?: RepairCopy;
+  readonly repair?: RepairFragment;
 }
 
 /** The object service of one thread, and what it stands on. */
@@ -34,6 +43,8 @@ export interface Thread {
   readonly objects: ObjectService;
   readonly stripes: OpenStripeStore;
   readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Every device within reach. */
+  readonly access: AccessMap;
   readonly devices: ReadonlyMap<string, Device>;
   readonly cache: FrameCache;
   close(): Promise<void>;
@@ -54,15 +65,17 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       openFragmentStore({ device, owner: input.fragmentOwner(device.identity), index, host }),
     );
   }
+  const access = new Map([...stores].map(([identity, store]) => [identity, localAccess(store)]));
   const conditions = await DeviceConditions.watch(devices, host);
   const stripes = openStripeStore({
-    groups: knownGroups(reader),
-    stores,
+    groups: () => reader.groups(),
+    access,
     proposer: input.proposer,
     host,
     onDamage: input.onDamage,
     owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
     condition: (identity) => conditions.of(identity),
+    layOut: input.layOut,
     ...(input.onMissed && { onMissed: input.onMissed }),
     ...(input.repair && { repair: input.repair }),
   });
@@ -81,6 +94,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     objects,
     stripes,
     stores,
+    access,
     devices,
     cache,
     async close() {
@@ -89,14 +103,5 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       for (const store of stores.values()) await store.close();
       for (const device of devices.values()) await device.close();
     },
-  };
-}
-
-/** Groups change only when devices do, which on one machine is at start: read once, again only while there are none. */
-function knownGroups(reader: MetadataReader): () => readonly GroupRecord[] {
-  let groups: readonly GroupRecord[] = [];
-  return () => {
-    if (groups.length === 0) groups = reader.groups();
-    return groups;
   };
 }

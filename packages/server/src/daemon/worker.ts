@@ -61,6 +61,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
     onDamage: (report) => void link.call('damage', report).catch(() => {}),
     // What does not arrive is found by the look through all stripes at the next start.
     onMissed: (stripe, group, copy) => void link.call('missed', { stripe, group, copy }).catch(() => {}),
+    layOut: (redundancy) => link.call<void>('layOut', redundancy),
     repair: (stripe, group, copy, cause) =>
       link.call<boolean>('repair', { stripe, group: group.id, copy, cause }).catch(() => false),
   });

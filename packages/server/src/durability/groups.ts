@@ -1,14 +1,15 @@
 import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
-import type { GroupRecord } from '../metadata/index.ts';
+import type { GroupRecord, Redundancy } from '../metadata/index.ts';
+import { redundancyOf, redundancyText } from './scheme.ts';
 
-/** The placement groups, looked up by id and by number of copies. Asks its source again when it is a second old or misses an id. */
+/** The placement groups, looked up by id and by redundancy. Asks its source again when it is a second old or misses an id. */
 export class GroupTable {
   readonly #source: () => readonly GroupRecord[];
   readonly #clock: Clock;
   #list: readonly GroupRecord[] = [];
   #byId = new Map<number, GroupRecord>();
-  #byCopies = new Map<number, GroupRecord[]>();
+  #byRedundancy = new Map<string, GroupRecord[]>();
   #devices = 0;
   #readAt = Number.NEGATIVE_INFINITY;
 
@@ -25,9 +26,9 @@ export class GroupTable {
     return this.#byId.get(id);
   }
 
-  ofCopies(copies: number): readonly GroupRecord[] {
+  of(redundancy: Redundancy): readonly GroupRecord[] {
     if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
-    return this.#byCopies.get(copies) ?? [];
+    return this.#byRedundancy.get(redundancyText(redundancy)) ?? [];
   }
 
   /** Devices of all groups, here or not. */
@@ -42,12 +43,13 @@ export class GroupTable {
     if (list === this.#list) return;
     this.#list = list;
     this.#byId = new Map(list.map((group) => [group.id, group]));
-    this.#byCopies = new Map();
+    this.#byRedundancy = new Map();
     this.#devices = new Set(list.flatMap((group) => group.devices)).size;
     for (const group of list) {
-      const same = this.#byCopies.get(group.devices.length);
+      const name = redundancyText(redundancyOf(group));
+      const same = this.#byRedundancy.get(name);
       if (same) same.push(group);
-      else this.#byCopies.set(group.devices.length, [group]);
+      else this.#byRedundancy.set(name, [group]);
     }
   }
 }

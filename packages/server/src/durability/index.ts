@@ -1,3 +1,11 @@
+export {
+  type AccessMap,
+  DeviceUnreachable,
+  type FragmentAccess,
+  type FragmentLength,
+  localAccess,
+  type Removed,
+} from './access.ts';
 export { stripeOf } from './address.ts';
 export { type Check, type CheckReport, crossCheck } from './check/check.ts';
 export type { FindingKind } from './check/findings.ts';
@@ -7,6 +15,7 @@ export { createMender, type Mender } from './jobs/mend.ts';
 export { repeat } from './jobs/repeat.ts';
 export { createScrub, type Scrub, type ScrubReport } from './jobs/scrub.ts';
 export { fileScrubMemory, processScrubMemory, type ScrubMemory } from './jobs/scrub-memory.ts';
-export { createRepairer, type RepairCause, type RepairCopy } from './repair.ts';
+export { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';
+export { redundancyText } from './scheme.ts';
 export { type OpenStripeStore, openStripeStore, type StripeStoreOptions } from './store.ts';
 export type { DamageReport, StripeStore, StripeWriter } from './types.ts';

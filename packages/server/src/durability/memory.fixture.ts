@@ -4,7 +4,9 @@ import { CorruptionError, StoreError } from '../errors.ts';
 import type { FragmentId, FragmentStore, FragmentWriter, IndexAudit, IndexProblem } from '../fragments/index.ts';
 import { type Host, manualHost } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import type { GroupRecord } from '../metadata/index.ts';
+import type { Code, GroupRecord } from '../metadata/index.ts';
+import { type FragmentAccess, type FragmentLength, type Removed, removeStripes } from './access.ts';
+import { lengthOf } from './address.ts';
 
 type Step = 'create' | 'append' | 'seal' | 'read' | 'remove' | 'flush';
 
@@ -14,8 +16,9 @@ export type ManualHost = ReturnType<typeof manualHost>;
 export const deviceName = (index: number): string => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
 
 /** A fragment store in memory: verifies blocks as the real one does, and fails where told to. */
-export class MemoryFragments implements FragmentStore {
+export class MemoryFragments implements FragmentStore, FragmentAccess {
   readonly device: string;
+  remote = false;
   /** By id in hex, so that order is that of bytes. */
   readonly rows = new Map<
     string,
@@ -82,6 +85,14 @@ export class MemoryFragments implements FragmentStore {
   length(id: FragmentId): number | undefined {
     if (this.damagedRows.has(id.toString('hex'))) throw new CorruptionError('the row is damaged');
     return this.rows.get(id.toString('hex'))?.bytes.length;
+  }
+
+  async lengths(ids: readonly FragmentId[]): Promise<FragmentLength[]> {
+    return ids.map((id) => lengthOf(this, id));
+  }
+
+  removeStripes(stripes: readonly Buffer[]): Promise<Removed> {
+    return removeStripes(this, stripes);
   }
 
   async read(id: FragmentId, start: number, end: number): Promise<Buffer> {
@@ -208,4 +219,9 @@ export const group = (id: number, ...devices: number[]): GroupRecord => ({
   id,
   epoch: 1,
   devices: devices.map(deviceName),
+});
+
+export const codedGroup = (id: number, code: Code, ...devices: number[]): GroupRecord => ({
+  ...group(id, ...devices),
+  code,
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { StoreError } from '../errors.ts';
 import type { GroupRecord } from '../metadata/index.ts';
+import { fragmentId } from './address.ts';
 import { deviceName, group } from './memory.fixture.ts';
 import { openWriters, placed, setUp, write } from './stripes.fixture.ts';
 
@@ -10,8 +11,10 @@ describe('writing', () => {
     const two = setUp(2);
     const stripe = await write(two, 300_000);
     assert.deepEqual(placed(two, stripe.id), [0, 1]);
-    for (const copy of [0, 1]) {
-      assert.deepEqual(await two.store.read(stripe, 1000, 250_000, copy), stripe.bytes.subarray(1000, 250_000));
+    const { devices } = two.replica.groups.find(({ id }) => id === stripe.group) as GroupRecord;
+    for (const [copy, device] of devices.entries()) {
+      const stored = await two.stores.get(device)?.read(fragmentId(stripe.id, copy), 0, 300_000);
+      assert.deepEqual(stored, stripe.bytes);
     }
     const one = setUp(1);
     assert.deepEqual(placed(one, (await write(one, 10)).id), [0]);

@@ -1,7 +1,7 @@
 /* A stripe store over memory fragments, and what its tests do with it. */
-import type { GroupRecord } from '../metadata/index.ts';
+import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { planLayout } from '../placement/index.ts';
-import { type DamageReport, openStripeStore, type StripeStoreOptions } from './index.ts';
+import { createRepairer, type DamageReport, openStripeStore, type StripeStoreOptions } from './index.ts';
 import { deviceName, type MemoryFragments, memoryStores, seededHost, someBytes } from './memory.fixture.ts';
 import { Replica } from './replica.fixture.ts';
 
@@ -17,7 +17,7 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
   const missed: { readonly stripe: Buffer; readonly group: number; readonly copy: number }[] = [];
   const store = openStripeStore({
     groups: () => replica.groups,
-    stores,
+    access: stores,
     proposer: replica.proposer,
     host,
     owned: () => true,
@@ -26,17 +26,22 @@ export function setUp(devices: number, options: Partial<StripeStoreOptions> = {}
     ...options,
   });
   const on = (index: number): MemoryFragments => stores.get(deviceName(index)) as MemoryFragments;
-  return { host, stores, replica, reports, missed, store, on };
+  const repairer = createRepairer({ access: stores, owned: () => true });
+  /** Rewrites one fragment of a stripe in the first group. */
+  const repair = (stripe: Buffer, index: number): Promise<boolean> =>
+    repairer.repair(stripe, replica.groups[0] as GroupRecord, index, 'unreadable');
+  return { host, stores, replica, reports, missed, store, on, repair };
 }
 
 type Setting = ReturnType<typeof setUp>;
 
-export async function write({ store, host }: Setting, length: number, copies?: number) {
+export async function write({ store, host }: Setting, length: number, kept?: number | Redundancy) {
   const bytes = someBytes(host, length);
-  const writer = await store.create(copies === undefined ? undefined : { copies }, length);
+  const redundancy = typeof kept === 'number' ? { copies: kept } : kept;
+  const writer = await store.create(redundancy, length);
   for (let at = 0; at < length; at += 100_000) await writer.append([bytes.subarray(at, at + 100_000)]);
   await writer.seal();
-  return { id: writer.id, group: writer.group, bytes };
+  return { id: writer.id, group: writer.group, bytes, length, frames: [length] };
 }
 
 export const placed = (setting: Setting, id: Buffer): number[] =>

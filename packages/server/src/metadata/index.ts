@@ -9,6 +9,7 @@ export type {
   BucketId,
   BucketRecord,
   ChecksumAlgorithm,
+  Code,
   DeleteMarker,
   DeviceRecord,
   DeviceState,

@@ -390,8 +390,24 @@ describe('access keys and groups', () => {
     const changed = { ...group, devices: ['c'] };
     await assert.rejects(rig.do({ type: 'group.define', groups: [changed] }, 'done'), code('InvalidArgument'));
     await rig.do({ type: 'group.define', groups: [{ ...changed, epoch: 2 }] }, 'done');
+    const coded = { id: 3, epoch: 1, devices: ['a', 'b', 'c'], code: { data: 2, parity: 1 } };
+    for (const wrong of [
+      { ...coded, code: { data: 3, parity: 1 } },
+      { ...coded, id: 2, epoch: 2 },
+    ])
+      await assert.rejects(rig.do({ type: 'group.define', groups: [wrong] }, 'done'), code('InvalidArgument'));
+    await rig.do({ type: 'group.define', groups: [coded] }, 'done');
+    const { code: _, ...uncoded } = coded;
+    await assert.rejects(
+      rig.do({ type: 'group.define', groups: [{ ...uncoded, epoch: 2 }] }, 'done'),
+      code('InvalidArgument'),
+    );
+    assert.deepEqual(rig.reader.groups().at(-1), coded);
     assert.deepEqual(
-      rig.reader.groups().map(({ devices }) => devices),
+      rig.reader
+        .groups()
+        .slice(0, 2)
+        .map(({ devices }) => devices),
       [['c'], ['a', 'b']],
     );
   });

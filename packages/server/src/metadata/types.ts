@@ -164,6 +164,7 @@ export type Command =
       readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
       readonly wrappedKey: Buffer;
+      readonly redundancy?: Redundancy;
     }
   | {
       readonly type: 'upload.part';

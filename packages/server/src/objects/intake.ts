@@ -37,7 +37,7 @@ export interface Plan {
 /** A body that is too small to be worth a stripe goes through here without waiting. Undefined when it is not that small. */
 export function takeSmall(rooms: Rooms, body: Incoming, plan: Plan): Piece | undefined {
   const whole = body.whole;
-  if (!whole || whole.length > inlineBytes(plan)) return undefined;
+  if (!whole || whole.length > inlineBytes(rooms, plan)) return undefined;
   checkEnd(whole.length, body.length);
   const digests = digestsOf(whole, digestPlan(plan.expected, plan.keep));
   checkDigests(plan.expected, digests);
@@ -73,8 +73,11 @@ export function stripesOf(piece: Piece): Buffer[] {
   return 'stripes' in piece.body ? piece.body.stripes.map((stripe) => stripe.id) : [];
 }
 
-/** Metadata has one copy on one machine: who asks for more gets them on devices, whatever the size. */
-const inlineBytes = ({ redundancy }: Plan): number => ((redundancy?.copies ?? 1) > 1 ? 0 : limits.inlineBytes);
+/** Who asks for more than metadata have gets it on devices, whatever the size. */
+function inlineBytes({ metadataCopies = 1 }: Rooms, { redundancy }: Plan): number {
+  const enough = !redundancy || ('copies' in redundancy && redundancy.copies <= metadataCopies);
+  return enough ? limits.inlineBytes : 0;
+}
 
 function checkSize(size: number, maximum: number): void {
   if (size > maximum) {
@@ -139,7 +142,7 @@ class Intake {
     this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
     this.#packer = new FramePacker(plan.pack);
     this.#sink = new StripeSink(rooms.stripes, plan.redundancy, announced, !rooms.plain);
-    if (announced !== undefined && announced > inlineBytes(plan)) this.#sink.prepare();
+    if (announced !== undefined && announced > inlineBytes(rooms, plan)) this.#sink.prepare();
   }
 
   /** @returns a promise when the caller must wait before it gives the next chunk */
@@ -163,7 +166,7 @@ class Intake {
 
   async finish(): Promise<Piece> {
     checkEnd(this.#size, this.#announced);
-    if (this.#size <= inlineBytes(this.#plan)) {
+    if (this.#size <= inlineBytes(this.#rooms, this.#plan)) {
       const plain = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks);
       const digests = await this.#digests();
       return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, {

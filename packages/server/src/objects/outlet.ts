@@ -18,8 +18,8 @@ import type { Outgoing, Slice } from './types.ts';
  *
  * Only frames that the slice touches are read, a run of them at a time, and the next run is read while this one is opened and given. Each
  * frame is verified by its cipher before a byte of it leaves, so checksums are not computed as well. One that does not open is read again with
- * its checksums, which finds the bad copy and a good one; and if that does not open either, from every single copy: those that give bad
- * bytes are reported, and with no good one left the read ends in Damaged.
+ * its checksums, which finds the bad copy and a good one; and if that does not open either, from the other fragments, one way after the other:
+ * those that give bad bytes are reported, and when nothing opens the read ends in Damaged.
  *
  * A large read gives its memory back as it goes (see codec's `release`): the stored bytes of a run when its frames are open, a frame when the
  * receiver is done with it. A small one borrows its frames from the cache.
@@ -196,42 +196,16 @@ export class Outlet implements Outgoing {
   async #openChecked(run: FrameRun, frame: number): Promise<Buffer> {
     const start = storedOffset(run.stripe, frame);
     const end = start + storedLength(run.stripe, frame);
-    const stored = await this.#rooms.stripes.read(run.stripe, start, end);
-    try {
-      return openStored(this.#key, run, frame, stored);
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      return this.#openFromCopies(run, frame, start, end, error);
-    }
-  }
-
-  async #openFromCopies(
-    run: FrameRun,
-    frame: number,
-    start: number,
-    end: number,
-    cause: CorruptionError,
-  ): Promise<Buffer> {
-    const bad: number[] = [];
-    for (let copy = 0; copy < limits.copies; copy++) {
-      let stored: Buffer;
+    const open = (stored: Buffer): Buffer | undefined => {
       try {
-        stored = await this.#rooms.stripes.read(run.stripe, start, end, copy);
-      } catch (error) {
-        // Copies are tried until there is none of that number; a missing one must not hide those behind it.
-        if (error instanceof StoreError && error.code === 'Damaged') continue;
-        throw error;
-      }
-      try {
-        const plain = openStored(this.#key, run, frame, stored);
-        for (const other of bad) this.#rooms.stripes.distrust(run.stripe, other);
-        return plain;
+        return openStored(this.#key, run, frame, stored);
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error;
-        bad.push(copy);
+        return undefined;
       }
-    }
-    throw new StoreError('Damaged', { resource: run.stripe.id.toString('hex'), cause });
+    };
+    const { stripes } = this.#rooms;
+    return open(await stripes.read(run.stripe, start, end)) ?? stripes.search(run.stripe, start, end, open);
   }
 }
 

@@ -17,6 +17,8 @@ export interface Rooms {
   readonly host: Host;
   /** New bytes are stored without encryption; what is there already is read either way. Absent: encrypted. */
   readonly plain?: boolean;
+  /** Copies that the metadata have, and inline objects with them. Absent: one. */
+  readonly metadataCopies?: number;
 }
 
 /** @throws StoreError NoSuchBucket */

@@ -149,7 +149,7 @@ test('buckets: names, owners, updates', async () => {
     await codeOf(() => objects.updateBucket('first', { redundancy: { copies: 0 } })),
     'UnsupportedRedundancy',
   );
-  assert.equal((await objects.updateBucket('first', { redundancy: { copies: 1 } })).redundancy?.copies, 1);
+  assert.deepEqual((await objects.updateBucket('first', { redundancy: { copies: 1 } })).redundancy, { copies: 1 });
   assert.equal(objects.buckets('', 10).items.length, 1);
 });
 

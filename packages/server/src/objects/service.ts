@@ -9,6 +9,7 @@ import { ReadHorizon } from './horizon.ts';
 import { list, listUploads, listVersions } from './listing.ts';
 import { put } from './put.ts';
 import { read } from './read.ts';
+import { redundancyOf } from './redundancy.ts';
 import { remove } from './remove.ts';
 import { findBucket, type Rooms } from './rooms.ts';
 import type { ObjectService } from './types.ts';
@@ -24,6 +25,7 @@ export function createObjectService(rooms: Rooms): ObjectService {
     bucket: (name) => findBucket(rooms, name),
     buckets: (start, limit) => rooms.reader.buckets(start, limit),
     updateBucket: (name, change) => updateBucket(rooms, name, change),
+    redundancy: (version) => redundancyOf(rooms, version),
     put: (request) => put(rooms, request),
     read: (request) => read(rooms, horizon, request),
     copy: (request) => copy(rooms, horizon, request),

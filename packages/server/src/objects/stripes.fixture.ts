@@ -26,7 +26,7 @@ export interface MemoryStripes extends StripeStore {
   readonly settled: Set<string>;
   /** Stripe id in hexadecimal, `/`, copy. */
   readonly distrusted: string[];
-  readonly reads: { readonly start: number; readonly end: number; readonly copy: number | undefined }[];
+  readonly reads: { readonly start: number; readonly end: number }[];
   readonly failures: Failures;
   /** Awaited by every write, so that tests can hold writes back. */
   gate: () => Promise<void> | undefined;
@@ -122,15 +122,30 @@ export function memoryStripes(copies = 1): MemoryStripes {
       return writer(id, maximum);
     },
     fetch: (stripe, start, end) => store.read(stripe, start, end),
-    async read({ id }, start, end, copy) {
-      reads.push({ start, end, copy });
-      const bytes = held.get(id.toString('hex'))?.[copy ?? 0];
+    async read({ id }, start, end) {
+      reads.push({ start, end });
+      const [bytes] = held.get(id.toString('hex')) ?? [];
       if (!bytes || end > bytes.length) throw new StoreError('Damaged', { resource: id.toString('hex') });
       return Buffer.from(bytes.subarray(start, end));
     },
-    distrust({ id }, copy) {
-      distrusted.push(`${id.toString('hex')}/${copy}`);
+    async search({ id }, start, end, open) {
+      const bad: number[] = [];
+      for (const [copy, bytes] of held.get(id.toString('hex'))?.entries() ?? []) {
+        if (end > bytes.length) continue;
+        const opened = open(Buffer.from(bytes.subarray(start, end)));
+        if (opened === undefined) bad.push(copy);
+        else {
+          for (const other of bad) distrusted.push(`${id.toString('hex')}/${other}`);
+          return opened;
+        }
+      }
+      throw new StoreError('Damaged', { resource: id.toString('hex') });
     },
+    async prepare(redundancy) {
+      if (!('copies' in redundancy) || redundancy.copies < 1 || redundancy.copies > copies)
+        throw new StoreError('UnsupportedRedundancy');
+    },
+    redundancyOf: () => ({ copies }),
     settle(stripes) {
       for (const id of stripes) settled.add(id.toString('hex'));
     },

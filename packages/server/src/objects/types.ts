@@ -161,6 +161,8 @@ export interface ObjectService {
     },
   ): Promise<BucketRecord>;
 
+  /** What the bytes of a version are kept with: those of its first piece, when it has several. Undefined when their placement group is not known. */
+  redundancy(version: ObjectVersion): Redundancy | undefined;
   put(request: PutRequest): Promise<WriteResult>;
   /** Applies read conditions: throws NotModified or PreconditionFailed, NoSuchKey, NoSuchVersion, MethodNotAllowed for a marker named by id (detail `DeleteMarker`). */
   read(request: ReadRequest): ReadResult | Promise<ReadResult>;
@@ -192,6 +194,7 @@ export interface ObjectService {
       readonly owner: string;
       readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
+      readonly redundancy?: Redundancy | undefined;
     },
   ): Promise<UploadRecord>;
   upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;

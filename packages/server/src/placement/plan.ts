@@ -71,7 +71,7 @@ export function planGroups(
   if (domains.length < copies) return [];
   const records: GroupRecord[] = [];
   const known = new Set(
-    existing.filter((group) => group.devices.length === copies).map((group) => setKey(group.devices)),
+    existing.filter((group) => !group.code && group.devices.length === copies).map((group) => setKey(group.devices)),
   );
   let id = existing.reduce((highest, group) => Math.max(highest, group.id), 0);
   for (let slot = 0; slot < limits.placementSlots && existing.length + records.length < limits.groups; slot++) {
@@ -117,6 +117,6 @@ export function rehomeGroups(
     const members = group.devices.map((identity) =>
       lost.has(identity) ? (replacements.shift() ?? identity) : identity,
     );
-    return [{ id: group.id, epoch: group.epoch + 1, devices: members }];
+    return [{ ...group, epoch: group.epoch + 1, devices: members }];
   });
 }

@@ -7,7 +7,7 @@ import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
 import { decodeWords, encodeHeader } from '../http/header-text.ts';
 import { parseRange } from '../http/ranges.ts';
-import { parseRedundancy } from '../http/redundancy.ts';
+import { parseRedundancy, pushRedundancy } from '../http/redundancy.ts';
 import type { RestCall } from './route.ts';
 import type { patchShape } from './shapes.ts';
 
@@ -79,6 +79,13 @@ export function describing(call: RestCall): Describing {
 export function redundancyOf(call: RestCall): Redundancy | undefined {
   const text = call.header('x-dsom-redundancy');
   return text === undefined ? undefined : parseRedundancy(text);
+}
+
+/** Headers of an answer that shows a version in its body: where in the log it was seen, and what its bytes are kept with. */
+export function versionHeaders(call: RestCall, version: ObjectVersion, position: number): HeaderList {
+  const headers = call.headers(position);
+  pushRedundancy(headers, call.service.objects.redundancy(version));
+  return headers;
 }
 
 /** The slice that the Range header asks for, and the status and headers to answer with. @throws StoreError InvalidRange */

@@ -4,6 +4,7 @@ import { etagText, gukText, versionIdText } from '../../objects/index.ts';
 import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
 import { encodeHeader, encodeWords } from '../http/header-text.ts';
+import { pushRedundancy } from '../http/redundancy.ts';
 import { answerHeaders, type S3Call } from './call.ts';
 import { describingHeaders } from './description.ts';
 import { invalidArgument } from './failure.ts';
@@ -36,8 +37,7 @@ export function writtenHeaders(
   headers.push('x-dsom-guk', gukText(version.guk));
   pushPosition(headers, position);
   pushVersionId(headers, bucket, version);
-  const redundancy = call.headers['x-dsom-redundancy'];
-  if (redundancy !== undefined) headers.push('x-dsom-redundancy', redundancy as string);
+  pushRedundancy(headers, call.service.objects.redundancy(version));
   return headers;
 }
 
@@ -95,6 +95,7 @@ export function readHeaders(
     gukText(version.guk),
   );
   pushEncryption(headers, call, version);
+  pushRedundancy(headers, call.service.objects.redundancy(version));
   pushPosition(headers, position);
   const described = version.headers;
   if (described.contentType === undefined && replaced?.contentType === undefined)

@@ -6,6 +6,7 @@ import type {
   DeleteResult,
   ObjectVersion,
   PartRecord,
+  Redundancy,
   UploadRecord,
 } from '../../metadata/index.ts';
 import { type ObjectService, parseVersionId, type ReadResult, readOutcome, uploadIdText } from '../../objects/index.ts';
@@ -50,6 +51,7 @@ const tooLarge = () => new StoreError('EntityTooLarge');
 export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeObjects {
   const buckets = new Map<string, FakeBucket>();
   let sequence = 0;
+  const kept = new WeakMap<ObjectVersion, Redundancy>();
   const faults: FakeObjects['faults'] = {};
   const aborted: string[] = [];
   const taken = { whole: 0, streamed: 0 };
@@ -173,8 +175,10 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       const { headers, metadata, tags, storageClass, owner } = request;
       const version = makeVersion(bucket, bytes, { headers, metadata, tags, storageClass, owner, checksum });
       store(bucket, request.key, { record: version, bytes });
+      if (request.redundancy) kept.set(version, request.redundancy);
       return { bucket: bucket.record, version, position: sequence };
     },
+    redundancy: (version) => kept.get(version),
     read(request) {
       const bucket = find(request.bucket);
       return readOf(bucket, select(bucket, request.key, request.versionId));

@@ -1,10 +1,11 @@
-import type { FragmentId, FragmentStore } from '../../fragments/index.ts';
+import type { FragmentStore } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
 import type { GarbageRow, IntentRecord, MetadataReader, Proposer } from '../../metadata/index.ts';
-import { copiesOn, knownBytes, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { type AccessMap, type Removed, removeFragments } from '../access.ts';
+import { prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
 
@@ -24,7 +25,9 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
 export interface CollectorOptions {
   readonly reader: Pick<MetadataReader, 'garbage' | 'intents' | 'stripeOwner'>;
   readonly proposer: Proposer;
-  /** The fragment stores of the thread that owns the devices. */
+  /** Every device that may hold garbage. */
+  readonly access: AccessMap;
+  /** The devices of this machine, in the thread that owns them: swept for what closed intents left. */
   readonly stores: ReadonlyMap<string, FragmentStore>;
   readonly host: Host;
   /**
@@ -104,26 +107,23 @@ class Freeing {
     this.#meter = meter;
   }
 
-  /** Removes what `choose` names on each device. Resolves to whether every device did it. */
-  async remove(choose: (store: FragmentStore) => readonly FragmentId[]): Promise<boolean> {
+  /** Removes what every device holds of these stripes. Resolves to whether each did it. */
+  async remove(stripes: readonly Buffer[]): Promise<boolean> {
     let all = true;
-    for (const [device, store] of this.#options.stores) {
-      const done = await this.removeOn(device, store, () => choose(store));
+    for (const [device, access] of this.#options.access) {
+      const done = await this.removeOn(device, () => access.removeStripes(stripes));
       all &&= done;
     }
     return all;
   }
 
-  async removeOn(device: string, store: FragmentStore, choose: () => readonly FragmentId[]): Promise<boolean> {
+  async removeOn(device: string, remove: () => Promise<Removed>): Promise<boolean> {
     if (this.#failed.has(device) || this.#options.healthy?.(device) === false) return false;
     try {
-      const ids = choose();
-      if (ids.length === 0) return true;
-      let bytes = 0;
-      for (const id of ids) bytes += knownBytes(store, id);
-      await store.remove(ids);
+      const { fragments, bytes } = await remove();
+      if (fragments === 0) return true;
       this.#touched.add(device);
-      this.#tally.fragments += ids.length;
+      this.#tally.fragments += fragments;
       this.#tally.bytes += bytes;
       this.#meter.advance(0, bytes);
       return true;
@@ -138,7 +138,7 @@ class Freeing {
     let all = true;
     for (const device of this.#touched) {
       try {
-        await this.#options.stores.get(device)?.flush();
+        await this.#options.access.get(device)?.flush();
         this.#touched.delete(device);
       } catch (error) {
         this.#fail(device, error);
@@ -172,7 +172,7 @@ async function collectGarbage(
       if (stripes.length < limits.jobPage && index < rows.length - 1) continue;
       const step = stripes;
       stripes = [];
-      const done = await freeing.remove((store) => step.flatMap((stripe) => copiesOn(store, stripe)));
+      const done = await freeing.remove(step);
       all &&= done;
       await pace.step();
     }
@@ -258,7 +258,7 @@ async function sweep(
     if (!last) break;
     const under = page.filter((id) => id.compare(intent.prefix, 0, prefixBytes, 0, prefixBytes) === 0);
     const unowned = under.filter((id) => !reader.stripeOwner(stripeOf(id)));
-    if (!(await freeing.removeOn(device, store, () => unowned))) return false;
+    if (!(await freeing.removeOn(device, () => removeFragments(store, unowned)))) return false;
     if (under.length < page.length) break;
     start = successor(last);
     await pace.step();

@@ -23,12 +23,12 @@ function setUp() {
   const owned = (stripe: Buffer): boolean => replica.reader.stripeOwner(stripe) !== undefined;
   const healthy = (device: string): boolean => !away.has(device);
   const groups = () => replica.groups;
-  const { repair } = createRepairer({ stores, owned });
-  const mender = () => createMender({ reader: replica.reader, groups, stores, host, repair, healthy });
+  const { repair } = createRepairer({ access: stores, owned });
+  const mender = () => createMender({ reader: replica.reader, groups, access: stores, host, repair, healthy });
   let current = mender();
   const store = openStripeStore({
     groups,
-    stores,
+    access: stores,
     host,
     owned,
     proposer: replica.proposer,

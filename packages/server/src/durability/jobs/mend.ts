@@ -1,10 +1,10 @@
-import type { FragmentStore } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
-import { fragmentId, lengthOf } from '../address.ts';
+import { type AccessMap, type FragmentAccess, reached } from '../access.ts';
+import { fragmentId } from '../address.ts';
 import { GroupTable } from '../groups.ts';
-import type { RepairCopy } from '../repair.ts';
+import type { RepairFragment } from '../repair.ts';
 import { missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
@@ -24,9 +24,10 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
 export interface MendOptions {
   readonly reader: Pick<MetadataReader, 'stripes' | 'garbage' | 'stripeOwner'>;
   readonly groups: () => readonly GroupRecord[];
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Devices within reach, this machine's and others. */
+  readonly access: AccessMap;
   readonly host: Host;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
   /** Absent: every device answers. */
   readonly healthy?: (device: string) => boolean;
 }
@@ -58,7 +59,7 @@ interface Waiting {
 }
 
 export function createMender(options: MendOptions): Mender {
-  const { reader, stores, host, repair } = options;
+  const { reader, access, host, repair } = options;
   const groups = new GroupTable(options.groups, host.clock);
   const meter = new ProgressMeter(host.clock);
   const queue = new Map<string, Waiting>();
@@ -81,11 +82,11 @@ export function createMender(options: MendOptions): Mender {
       meter.advance(1);
       const group = groups.byId(one.group);
       const device = group?.devices[one.copy];
-      const store = device === undefined ? undefined : stores.get(device);
-      if (!group || !device || !store || options.healthy?.(device) === false) {
+      const target = device === undefined ? undefined : access.get(device);
+      if (!group || !device || !target || options.healthy?.(device) === false) {
         // It comes back with a start, and the stripes are looked through then.
         queue.delete(name);
-      } else if (lengthOf(store, fragmentId(one.stripe, one.copy)) !== undefined) queue.delete(name);
+      } else if (await isThere(target, fragmentId(one.stripe, one.copy))) queue.delete(name);
       else if (await repair(one.stripe, group, one.copy, 'unreadable')) {
         queue.delete(name);
         mended += 1;
@@ -104,7 +105,7 @@ export function createMender(options: MendOptions): Mender {
     let failed = 0;
     try {
       const looked = (stripes: number): void => meter.advance(stripes);
-      const search = { reader, groups, stores, healthy: options.healthy, pace, looked };
+      const search = { reader, groups, access, healthy: options.healthy, pace, looked };
       for await (const { stripe, group, copy } of missingCopies(search)) {
         if (await repair(stripe, group, copy, 'unreadable')) mended += 1;
         else if (reader.stripeOwner(stripe)) failed += 1;
@@ -140,4 +141,10 @@ export function createMender(options: MendOptions): Mender {
     progress: () => meter.snapshot(),
     totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined && !looking }),
   };
+}
+
+/** Whether a device has a fragment, good or bad; one that cannot be reached is taken to lack it, and the repair finds out. */
+async function isThere(target: FragmentAccess, id: Buffer): Promise<boolean> {
+  const lengths = await reached(target.lengths([id]));
+  return lengths !== undefined && lengths[0] !== undefined;
 }

@@ -14,6 +14,9 @@ import type { AccessKeyRecord, DeviceRecord, NodeRecord, PieceRow, StoredBucket,
 import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion, VersionRow } from './versions.ts';
 
+const code = fc.record({ data: fc.integer({ min: 2, max: 32 }), parity: fc.integer({ min: 1, max: 8 }) });
+const redundancy = fc.oneof(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), code);
+
 const bucket: fc.Arbitrary<StoredBucket> = fc.record({
   id: fc.nat(),
   name: text,
@@ -24,10 +27,10 @@ const bucket: fc.Arbitrary<StoredBucket> = fc.record({
   tags: pairs,
   wrappedKey: blob(70),
   consistency: fc.constantFrom('strong', 'causal', 'eventual'),
-  redundancy: fc.option(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), { nil: undefined }),
+  redundancy: fc.option(redundancy, { nil: undefined }),
 });
 
-const upload: fc.Arbitrary<UploadRecord> = fc.record({
+const plainUpload = fc.record({
   id: bytes(16),
   bucket: fc.nat(),
   key: blob(50),
@@ -41,6 +44,11 @@ const upload: fc.Arbitrary<UploadRecord> = fc.record({
   checksumType: fc.constantFrom(undefined, 'FULL_OBJECT', 'COMPOSITE'),
   wrappedKey: blob(70),
 });
+
+const upload: fc.Arbitrary<UploadRecord> = fc.oneof(
+  plainUpload,
+  fc.tuple(plainUpload, redundancy).map(([one, kept]) => ({ ...one, redundancy: kept })),
+);
 
 const accessKey: fc.Arbitrary<AccessKeyRecord> = fc.record({
   id: text,
@@ -78,7 +86,14 @@ const device: fc.Arbitrary<DeviceRecord> = fc.record({
   state: fc.constantFrom('active', 'draining', 'retired'),
 });
 const request = fc.record({ request: bytes(16), outcome: blob(40) });
-const group = fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) });
+const group = fc.oneof(
+  fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) }),
+  code.chain((one) => {
+    const members = one.data + one.parity;
+    const devices = fc.array(text, { minLength: members, maxLength: members });
+    return fc.record({ id: fc.nat(), epoch: whole, devices, code: fc.constant(one) });
+  }),
+);
 const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole });
 const garbage = fc.record({ manifest: bytes(16), first: fc.nat(), end: fc.nat() });
 const stripe = fc.record({ manifest: bytes(16), group: whole, bucket: fc.nat(), key: blob(50) });

@@ -5,7 +5,7 @@ import type { Command } from '../types.ts';
 import { expireIntents } from './decide-cluster.ts';
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
-import type { IntentRecord } from './records.ts';
+import type { GroupRecord, IntentRecord } from './records.ts';
 import { intentEvents } from './transitions.ts';
 import type { View } from './view.ts';
 
@@ -84,11 +84,21 @@ export function decideGroups(view: View, command: Of<'group.define'>): Decision 
   for (const group of command.groups) {
     const before = view.group(group.id);
     if (before && before.epoch >= group.epoch) {
-      const same = before.epoch === group.epoch && before.devices.join() === group.devices.join();
+      const same = before.epoch === group.epoch && isSameGroup(before, group);
       if (same) continue;
       throw new StoreError('InvalidArgument', { message: 'A placement group changes only with a higher epoch.' });
     }
+    if (group.code && group.code.data + group.code.parity !== group.devices.length)
+      throw new StoreError('InvalidArgument', { message: 'A code needs as many devices as it has fragments.' });
+    if (before && !isSameCode(before, group))
+      throw new StoreError('InvalidArgument', { message: 'The code of a placement group never changes.' });
     effects.push({ type: 'group.write', group });
   }
   return done(...effects);
 }
+
+const isSameCode = (a: GroupRecord, b: GroupRecord): boolean =>
+  a.code?.data === b.code?.data && a.code?.parity === b.code?.parity;
+
+const isSameGroup = (a: GroupRecord, b: GroupRecord): boolean =>
+  isSameCode(a, b) && a.devices.join() === b.devices.join();

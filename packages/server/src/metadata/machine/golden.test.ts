@@ -186,6 +186,18 @@ const clusterEffects: readonly Effect[] = [
 
 const identity = { guk: run(16, 200), sequence: 300, nonce: run(8, 60), isNull: true, modifiedMs: 1_700_000_000_123 };
 
+const copiesGroup = { id: 300, epoch: 2, devices: ['d', 'e'] };
+const codedGroup = { id: 5, epoch: 1, devices: ['d', 'e', 'f'], code: { data: 2, parity: 1 } };
+const codedBucket: StoredBucket = { ...bucket, redundancy: { data: 8, parity: 3 } };
+const keptUpload: UploadRecord = { ...upload, redundancy: { copies: 3 } };
+
+/** Of records that have had two formats: the second is used only for what the first cannot say. */
+const writtenSecond: typeof written = {
+  group: [() => rows.encodeGroup(codedGroup), rows.decodeGroup, codedGroup],
+  bucket: [() => rows.encodeBucket(codedBucket), rows.decodeBucket, codedBucket],
+  upload: [() => rows.encodeUpload(keptUpload), rows.decodeUpload, keptUpload],
+};
+
 const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => unknown, value: unknown]> = {
   object: [() => encodeVersion(object, false), decodeVersion, object],
   assembled: [() => encodeVersion(assembled, true), decodeVersion, assembled],
@@ -208,6 +220,7 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
   ],
   upload: [() => rows.encodeUpload(upload), rows.decodeUpload, upload],
   accessKey: [() => rows.encodeAccessKey(key), rows.decodeAccessKey, key],
+  group: [() => rows.encodeGroup(copiesGroup), rows.decodeGroup, copiesGroup],
   garbage: [
     () => rows.encodeGarbage({ manifest: run(16, 0), first: 1, end: 9 }),
     rows.decodeGarbage,
@@ -302,6 +315,7 @@ const rowKeys: Record<string, Buffer> = {
 
 /** In hexadecimal. */
 const golden: Record<string, string> = {
+  group: '012c010000020201640165',
   object:
     '010202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017603001c0102030405060708050568656c6c6f',
   assembled:
@@ -335,6 +349,13 @@ const golden: Record<string, string> = {
     '0106c8c9cacbcccdcecfd0d1d2d3d4d5d6d7ac023c3d3e3f4041424301fbd095ffbc31000000012a05f2003c3d3e3f40414243010101',
 };
 
+const goldenSecond: Record<string, string> = {
+  group: '020500000001030164016501660201',
+  bucket: '02070000000670686f746f73056f776e65720068e5cf8b0100000465752d3102010161016205050607080901020803',
+  upload:
+    '020102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000003010308090a0103',
+};
+
 const goldenKeys: Record<string, string> = {
   object: '03000000076b',
   history: '04000102030405060708090a0b0c0d0e0ffffffffffffffffa',
@@ -359,6 +380,15 @@ const goldenKeys: Record<string, string> = {
   device: '136431',
   feature: '1466',
 };
+
+describe('the bytes of format 2', () => {
+  for (const [name, [bytes, again, value]] of Object.entries(writtenSecond)) {
+    it(`are those of the first ${name}`, () => {
+      assert.equal(bytes().toString('hex'), goldenSecond[name]);
+      assert.deepEqual(again(Buffer.from(goldenSecond[name]!, 'hex')), value);
+    });
+  }
+});
 
 describe('the bytes of format 1', () => {
   for (const [name, [bytes, again, value]] of Object.entries(written)) {

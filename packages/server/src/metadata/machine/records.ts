@@ -8,7 +8,14 @@
 export type BucketId = number;
 export type Versioning = 'off' | 'enabled' | 'suspended';
 export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
-export type Redundancy = { readonly copies: number };
+/** How bytes are kept: `copies` times over, or cut into `data` fragments with `parity` more, any `data` of which are enough. */
+export type Redundancy = { readonly copies: number } | Code;
+
+/** A systematic erasure code. */
+export interface Code {
+  readonly data: number;
+  readonly parity: number;
+}
 
 export interface BucketRecord {
   readonly id: BucketId;
@@ -148,6 +155,8 @@ export interface UploadRecord {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
   readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
   readonly wrappedKey: Buffer;
+  /** What its parts are kept with; absent: what the bucket says when a part comes. */
+  readonly redundancy?: Redundancy;
 }
 
 export interface PartRecord {
@@ -259,10 +268,12 @@ export interface RequestRecord {
   readonly outcome: Buffer;
 }
 
-/** Devices that hold the copies of a stripe, in order of fragment index. */
+/** Devices that hold the fragments of a stripe, in order of fragment index. */
 export interface GroupRecord {
   readonly id: number;
   readonly epoch: number;
   /** Device identities. */
   readonly devices: readonly string[];
+  /** The code of its stripes, whose fragments are as many as the devices; absent: each device holds a copy. */
+  readonly code?: Code;
 }

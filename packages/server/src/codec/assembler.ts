@@ -43,10 +43,11 @@ const access =
     ...unsigned(offset),
   ];
 
+/** Names of the locals of a function: its parameters first, in their order. */
 export const get = (local: number): Code => [0x20, ...unsigned(local)];
 export const set = (local: number, value: Code): Code => [...value, 0x21, ...unsigned(local)];
 export const tee = (local: number, value: Code): Code => [...value, 0x22, ...unsigned(local)];
-/** What stands between {@link loop} and {@link again} runs once more as long as `condition` is not zero. */
+/** What stands between {@link loop} and the {@link again} that closes it runs once more as long as `condition` is not zero. */
 export const loop: Code = [0x03, noValue];
 export const again = (condition: Code): Code => [...condition, 0x0d, 0, 0x0b];
 
@@ -60,6 +61,7 @@ export const i32 = {
   or: binary([0x72]),
   xor: binary([0x73]),
   rotl: binary([0x77]),
+  ltU: binary([0x49]),
 } as const;
 
 const loadLane = access(simd(86), 2);
@@ -73,6 +75,10 @@ export const v128 = {
     ...loadLane(address, offset, rest),
     lane,
   ],
+  /** At any address. */
+  loadUnaligned: access(simd(0), 0),
+  storeUnaligned: access(simd(11), 0),
+  zero: [...simd(12), ...Array.from({ length: 16 }, () => 0)] as Code,
   store: access(simd(11), 4),
   not: unary(simd(77)),
   and: binary(simd(78)),
@@ -88,18 +94,33 @@ export const i32x4 = {
   add: binary(simd(174)),
 } as const;
 
-/** A function of one parameter, an i32 in local variable 0, that returns nothing. */
+export const i8x16 = {
+  splat: unary(simd(15)),
+  /** Bytes of `table` by index; what an index above 15 gives depends on the processor (proposal "relaxed SIMD"). */
+  relaxedSwizzle: binary(simd(0x100)),
+} as const;
+
+export const i16x8 = {
+  shrU: binary(simd(141)),
+} as const;
+
+/** A function whose parameters are i32, in local variables from 0 on, and that returns nothing. */
 export class FunctionWriter {
+  readonly parameters: number;
   readonly #locals: ValueType[] = [];
   readonly #code: number[] = [];
 
-  /** A new local variable; gives its number. */
-  local(type: ValueType): number {
-    return this.#locals.push(type);
+  constructor(parameters: number) {
+    this.parameters = parameters;
   }
 
-  write(code: Code): void {
-    this.#code.push(...code);
+  /** A new local variable; gives its number. */
+  local(type: ValueType): number {
+    return this.parameters - 1 + this.#locals.push(type);
+  }
+
+  write(...codes: readonly Code[]): void {
+    for (const code of codes) this.#code.push(...code);
   }
 
   /** Its entry in the code section. */
@@ -118,13 +139,19 @@ function section(id: number, items: readonly (Code | Buffer)[]): Buffer {
 /** A module with one memory of at least `bytes`, exported as `memory`, and the given functions, exported by name. */
 export function encodeModule(bytes: number, functions: ReadonlyMap<string, FunctionWriter>): Buffer {
   const pages = Math.ceil(bytes / 65_536);
+  const parameters = [...functions.values()].map((writer) =>
+    Array.from({ length: writer.parameters }, () => [valueType.i32]),
+  );
   const names = [...functions.keys()].map((name, index) => [...text(name), 0, ...unsigned(index)]);
   return Buffer.concat([
     Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]),
-    section(1, [[0x60, ...vector([[valueType.i32]]), ...vector([])]]),
+    section(
+      1,
+      parameters.map((types) => [0x60, ...vector(types), ...vector([])]),
+    ),
     section(
       3,
-      [...functions].map(() => unsigned(0)),
+      parameters.map((_, index) => unsigned(index)),
     ),
     section(5, [[0x00, ...unsigned(pages)]]),
     section(7, [[...text('memory'), 2, ...unsigned(0)], ...names]),
