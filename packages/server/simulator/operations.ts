@@ -132,6 +132,7 @@ async function get(session: Session, operation: Operation): Promise<Outcome<unkn
   const name = `${bucket}/${key}`;
   const kept = operation.with['version'] === 'old' ? (history.versions.get(name) ?? []) : [];
   const old = kept.length > 0 ? dice.pick(kept) : undefined;
+  const level = operation.with['level'] === 'causal' ? 'causal' : 'strong';
   const start = scheduler.stamp();
   const outcome = await session.ask(async (objects, pause) => {
     const request = { bucket, key: Buffer.from(key), versionId: old?.id, guard: undefined };
@@ -148,16 +149,19 @@ async function get(session: Session, operation: Operation): Promise<Outcome<unkn
       if (operation.with['pace'] === 'slow') await pause(dice.float() * 400);
     }
     return { version, bytes: Buffer.concat(chunks), from };
-  });
-  if (outcome.kind === 'refused') sawNothing(session, operation, start, old !== undefined, outcome.error);
+  }, level);
+  if (outcome.kind === 'refused' && level === 'strong')
+    sawNothing(session, operation, start, old !== undefined, outcome.error);
   if (outcome.kind !== 'done') return outcome;
   const { version, bytes, from } = outcome.result;
   session.learn(name, version);
   if (bytes.length !== version.size - from)
     throw new Error(`${name} gave ${bytes.length} of ${version.size - from} bytes`);
   if (from === 0) history.learnBytes(name, heldBy(version), writesIn(bytes), operationText(operation));
-  if (!old) session.saw(operation, start, heldBy(version), version.sequence);
-  else {
+  if (!old) session.sees(name, version.sequence, operationText(operation));
+  if (!old && level === 'strong') session.saw(operation, start, heldBy(version), version.sequence);
+  else if (!old) coverage.hit('a session read at the causal level');
+  if (old) {
     coverage.hit('an old version was read by its id');
     if (heldBy(version) !== old.value)
       throw new Error(`version ${old.id} of ${name} was ${old.value} and is ${heldBy(version)}`);

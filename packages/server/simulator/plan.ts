@@ -1,44 +1,14 @@
-import type { Fault, Operation, OperationKind, Scenario, Settings, TimedFault } from './scenario.ts';
+import { type FaultMix, faultsOf } from './mix.ts';
+import type { Operation, OperationKind, Scenario, Settings } from './scenario.ts';
 import { markBytes } from './world/content.ts';
 import { Dice } from './world/dice.ts';
-import { type DiskFault, lyingFaults } from './world/disk.ts';
 
 /*
  * What a seed decides. Swarm testing (Groce et al., ISSTA'12): each seed takes a subset of what can go wrong and of what clients do, because
- * some bugs show only where some other thing does not happen.
- *
- * Not everything may go wrong together; what must be survived stands in world/disk.ts. Here it means: one device of a seed (the sick one)
- * may lie or stop for good, the others only refuse for a while; and no device lies where stripes have one copy.
+ * some bugs show only where some other thing does not happen. What may go wrong together is decided in mix.ts.
  */
 
 export const buckets = ['plain', 'kept'] as const;
-
-const mean = (dice: Dice, milliseconds: number): number => Math.round(-Math.log(1 - dice.float()) * milliseconds);
-
-function settingsOf(dice: Dice, large: boolean): Settings {
-  const devices = dice.weighted([
-    [1, 2],
-    [2, 4],
-    [3, 4],
-    [4, 2],
-    [6, 2],
-  ]);
-  const code =
-    devices > 2 && dice.chance(0.35) ? dice.pick(codes.filter(([data, parity]) => data + parity <= devices)) : [0, 0];
-  return {
-    devices,
-    data: code[0] as number,
-    parity: code[1] as number,
-    threads: dice.between(1, 2),
-    copies: code[0] > 0 || dice.chance(0.5) ? 0 : dice.between(1, Math.min(3, devices)),
-    slabBytes: large ? 32 * 2 ** 20 : 2 ** 20,
-    deviceBytes: large || dice.chance(0.7) ? 2 ** 30 : dice.pick([4, 6, 10]) * 2 ** 20,
-    logBytes: dice.chance(0.85) ? 2 ** 30 : 2 * 2 ** 20,
-    cacheBytes: dice.chance(0.5) ? 0 : 2 ** 20,
-    plain: dice.chance(0.2) ? 1 : 0,
-    paceMs: dice.pick([0.1, 0.5, 2]),
-  };
-}
 
 const codes = [
   [2, 1],
@@ -47,50 +17,51 @@ const codes = [
   [4, 2],
 ] as const;
 
-/** Devices that may lose what they have of a stripe. */
-const spare = ({ copies, devices, parity }: Settings): number =>
-  parity > 0 ? parity : (copies > 0 ? copies : Math.min(2, devices)) - 1;
+/** Where two fragments of a stripe never lie together. */
+const domainsOf = ({ nodes, devices }: Pick<Settings, 'nodes' | 'devices'>): number => (nodes > 1 ? nodes : devices);
 
-type Draw = (dice: Dice) => Fault;
+/** Domains that may lose what they have of a stripe. */
+const spareOf = (settings: Settings): number =>
+  settings.parity > 0
+    ? settings.parity
+    : (settings.copies > 0 ? settings.copies : Math.min(2, domainsOf(settings))) - 1;
 
-/** Every kind of fault that this world can have, with the mean time between two, ms. */
-function faultKinds(settings: Settings, sick: string): (readonly [Draw, number])[] {
-  const disks = ['log', ...Array.from({ length: settings.devices }, (_, i) => `d${i + 1}`)];
-  const share = (dice: Dice): number => dice.pick([0.02, 0.1, 0.5]);
-  const spell = (fault: DiskFault, on: readonly string[]): Draw => {
-    return (dice) => ({ kind: 'disk', disk: dice.pick(on), fault, ms: 20 + mean(dice, 400), share: share(dice) });
+function settingsOf(dice: Dice, large: boolean): Settings {
+  const nodes = large
+    ? 1
+    : dice.weighted([
+        [1, 5],
+        [3, 4],
+        [5, 1],
+      ]);
+  const devices =
+    nodes > 1
+      ? dice.between(1, 2)
+      : dice.weighted([
+          [1, 2],
+          [2, 4],
+          [3, 4],
+          [4, 2],
+          [6, 2],
+        ]);
+  const domains = domainsOf({ nodes, devices });
+  const fitting = codes.filter(([data, parity]) => data + parity <= domains);
+  const [data, parity] = fitting.length > 0 && dice.chance(0.35) ? dice.pick(fitting) : [0, 0];
+  return {
+    nodes,
+    devices,
+    threads: nodes > 1 ? 1 : dice.between(1, 2),
+    copies: data > 0 || dice.chance(0.5) ? 0 : dice.between(1, Math.min(3, domains)),
+    data,
+    parity,
+    slabBytes: large ? 32 * 2 ** 20 : 2 ** 20,
+    deviceBytes: large || dice.chance(0.7) ? 2 ** 30 : dice.pick([4, 6, 10]) * 2 ** 20,
+    logBytes: dice.chance(0.85) ? 2 ** 30 : 2 * 2 ** 20,
+    cacheBytes: dice.chance(0.5) ? 0 : 2 ** 20,
+    plain: dice.chance(0.2) ? 1 : 0,
+    paceMs: dice.pick([0.1, 0.5, 2]),
+    networkMs: dice.pick([0.2, 1, 5]),
   };
-  const devices = disks.slice(1);
-  const kinds: (readonly [Draw, number])[] = [
-    [() => ({ kind: 'power' }), 1500],
-    [() => ({ kind: 'kill' }), 1500],
-    [() => ({ kind: 'stop' }), 4000],
-    [(dice) => ({ kind: 'pause', ms: 10 + mean(dice, 800) }), 1500],
-    [(dice) => ({ kind: 'clock', ms: dice.pick([-86_400_000, -60_000, -5, 5, 60_000, 86_400_000]) }), 2000],
-    [spell('read-error', devices), 1500],
-    [spell('write-error', disks), 2500],
-    [spell('sync-error', ['log', sick]), 4000],
-    [spell('full', disks), 2500],
-    [spell('slow', disks), 2500],
-    [() => ({ kind: 'index', disk: sick }), 4000],
-  ];
-  if (spare(settings) > 0) {
-    for (const fault of [...lyingFaults, 'start-error'] as const) kinds.push([spell(fault, [sick]), 2500]);
-  }
-  return kinds;
-}
-
-function faultsOf(dice: Dice, settings: Settings, milliseconds: number): TimedFault[] {
-  const sick = `d${dice.between(1, settings.devices)}`;
-  const share = dice.pick([0.15, 0.4, 0.7]);
-  const faults: TimedFault[] = [];
-  for (const [draw, between] of faultKinds(settings, sick)) {
-    if (!dice.chance(share)) continue;
-    for (let at = mean(dice, between); at < milliseconds; at += 50 + mean(dice, between)) {
-      faults.push({ at, fault: draw(dice) });
-    }
-  }
-  return faults.sort((a, b) => a.at - b.at);
 }
 
 const usualWeights: readonly (readonly [OperationKind, number])[] = [
@@ -125,7 +96,8 @@ function detailsOf(dice: Dice, kind: OperationKind, keys: readonly string[], set
         size: size(),
         mode: dice.chance(0.05) ? 'broken' : mode(),
         ...(dice.chance(0.15) && { guard: 'absent' }),
-        ...(dice.chance(0.1) && settings.devices > 1 && { copies: String(dice.between(2, settings.devices)) }),
+        ...(dice.chance(0.1) &&
+          domainsOf(settings) > 1 && { copies: String(dice.between(2, Math.min(4, domainsOf(settings)))) }),
       };
     case 'append':
       return { size: size(), mode: mode(), ...(dice.chance(0.4) && { offset: 'known' }) };
@@ -134,6 +106,7 @@ function detailsOf(dice: Dice, kind: OperationKind, keys: readonly string[], set
         ...(dice.chance(0.2) && { pace: 'slow' }),
         ...(dice.chance(0.2) && { slice: String(dice.below(1000)) }),
         ...(dice.chance(0.25) && { version: 'old' }),
+        ...(dice.chance(0.3) && { level: 'causal' }),
       };
     case 'copy':
       return { from: `${dice.pick(buckets)}/${dice.pick(keys)}` };
@@ -170,7 +143,7 @@ export function planScenario(seed: number, operations = 320): Scenario {
     const kind = dice.weighted(weights);
     list.push({
       client: `c${1 + (i % clients)}`,
-      wait: mean(dice, think),
+      wait: Math.round(-Math.log(1 - dice.float()) * think),
       kind,
       write: i + 1,
       bucket: kind === 'delete-old' ? 'kept' : dice.pick(buckets),
@@ -180,5 +153,6 @@ export function planScenario(seed: number, operations = 320): Scenario {
   }
   // About as long as the clients need when nothing goes wrong, twice.
   const milliseconds = 2000 + (list.length / clients) * (think + 40);
-  return { seed, settings, faults: faultsOf(dice, settings, milliseconds), operations: list };
+  const mix: FaultMix = { settings, spare: spareOf(settings), milliseconds };
+  return { seed, settings, faults: faultsOf(dice, mix), operations: list };
 }

@@ -7,13 +7,16 @@ import { type DiskFault, lyingFaults } from './world/disk.ts';
  *
  *   seed 17
  *   set devices 3
- *   at 350 power
+ *   at 350 power n1
  *   at 600 disk d1 flip for 400 share 0.2
  *   c1 +20 put 17 kept/k2 size=5000 mode=stream
  */
 
 /** What the world is made of. Sizes in bytes, times in ms. */
 export interface Settings {
+  /** 1: one machine with its own log. More: a cluster that shares a log engine. */
+  readonly nodes: number;
+  /** Of each node. */
   readonly devices: number;
   readonly threads: number;
   /** Copies asked for by both buckets; 0: the server's usual. */
@@ -29,12 +32,17 @@ export interface Settings {
   readonly plain: number;
   /** Usual duration of a call to a disk. */
   readonly paceMs: number;
+  /** Usual time of a message between two nodes. */
+  readonly networkMs: number;
 }
 
 export type Fault =
-  | { readonly kind: 'power' | 'kill' | 'stop' }
-  | { readonly kind: 'pause'; readonly ms: number }
-  | { readonly kind: 'clock'; readonly ms: number }
+  | { readonly kind: 'power' | 'kill' | 'stop' | 'forget' | 'checkpoint'; readonly node: string }
+  | { readonly kind: 'pause' | 'clock' | 'unlog'; readonly node: string; readonly ms: number }
+  /** Nothing passes from one node to the other. */
+  | { readonly kind: 'cut'; readonly node: string; readonly to: string; readonly ms: number }
+  /** The log engine takes the log away from its owner. */
+  | { readonly kind: 'depose' }
   /** The index of the device is lost; its process is killed and starts again. */
   | { readonly kind: 'index'; readonly disk: string }
   | {
@@ -73,6 +81,7 @@ export interface Scenario {
 }
 
 const settingNames = [
+  'nodes',
   'devices',
   'threads',
   'copies',
@@ -84,19 +93,25 @@ const settingNames = [
   'cacheBytes',
   'plain',
   'paceMs',
+  'networkMs',
 ] as const satisfies readonly (keyof Settings)[];
 
 function faultText(fault: Fault): string {
   switch (fault.kind) {
     case 'pause':
     case 'clock':
-      return `${fault.kind} ${fault.ms}`;
+    case 'unlog':
+      return `${fault.kind} ${fault.node} ${fault.ms}`;
+    case 'cut':
+      return `cut ${fault.node} to ${fault.to} for ${fault.ms}`;
+    case 'depose':
+      return 'depose';
     case 'index':
       return `index ${fault.disk}`;
     case 'disk':
       return `disk ${fault.disk} ${fault.fault} for ${fault.ms} share ${fault.share}`;
     default:
-      return fault.kind;
+      return `${fault.kind} ${fault.node}`;
   }
 }
 
@@ -124,12 +139,17 @@ const numberOf = (text: string | undefined, line: string): number => {
 };
 
 function parseFault(words: readonly string[], line: string): Fault {
-  const [kind, a, b, , c, , d] = words;
-  if (kind === 'power' || kind === 'kill' || kind === 'stop') return { kind };
-  if (kind === 'pause' || kind === 'clock') return { kind, ms: numberOf(a, line) };
+  const [kind, a, b, c, d, , e] = words;
+  const whole = ['power', 'kill', 'stop', 'forget', 'checkpoint'] as const;
+  const lasting = ['pause', 'clock', 'unlog'] as const;
+  for (const one of whole) if (kind === one && a !== undefined) return { kind: one, node: a };
+  for (const one of lasting) if (kind === one && a !== undefined) return { kind: one, node: a, ms: numberOf(b, line) };
+  if (kind === 'depose') return { kind };
+  if (kind === 'cut' && a !== undefined && c !== undefined)
+    return { kind, node: a, to: c, ms: numberOf(words[5], line) };
   if (kind === 'index' && a !== undefined) return { kind, disk: a };
   if (kind === 'disk' && a !== undefined && diskFaults.includes(b as DiskFault)) {
-    return { kind, disk: a, fault: b as DiskFault, ms: numberOf(c, line), share: numberOf(d, line) };
+    return { kind, disk: a, fault: b as DiskFault, ms: numberOf(d, line), share: numberOf(e, line) };
   }
   throw new Error(`nobody knows this fault: ${line}`);
 }

@@ -15,6 +15,12 @@ export interface Door {
   readonly life: Life;
   /** A request is being served, until what it gives is called. */
   serve(): () => void;
+  /** Resolves when this server shows everything that had been decided when it was asked. */
+  barrier(): Promise<void>;
+  /** Resolves when this server shows what was decided up to a position. */
+  reached(position: number): Promise<void>;
+  /** Position that this server shows. */
+  position(): number;
 }
 
 export interface ClientParts {
@@ -55,6 +61,10 @@ export class Session {
   readonly parts: ClientParts;
   /** Sizes that this client knows, for appends. */
   readonly sizes = new Map<string, number>();
+  /** Position up to which this client has seen what was decided. */
+  token = 0;
+  /** The newest that this client wrote or saw of each key. */
+  readonly newest = new Map<string, number>();
 
   constructor(name: string, parts: ClientParts) {
     this.name = name;
@@ -64,6 +74,7 @@ export class Session {
   /** Asks the server; the answer may be lost with it, or come too late. */
   async ask<Result>(
     call: (objects: ObjectService, pause: Pause) => Promise<Result> | Result,
+    level: 'strong' | 'causal' = 'strong',
   ): Promise<Outcome<Result>> {
     const { coverage, scheduler } = this.parts;
     const door = this.parts.door();
@@ -79,7 +90,10 @@ export class Session {
     });
     const answer = (async (): Promise<Outcome<Result>> => {
       try {
-        return { kind: 'done', result: await call(door.objects, pause) };
+        await (level === 'strong' ? door.barrier() : door.reached(this.token));
+        const result = await call(door.objects, pause);
+        this.token = Math.max(this.token, door.position());
+        return { kind: 'done', result };
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         if (error.cause instanceof InvariantError) throw error.cause;
@@ -131,6 +145,7 @@ export class Session {
     write.value = heldBy(version);
     write.order = version.sequence;
     this.sizes.set(name, version.size);
+    this.sees(name, version.sequence, write.what);
     this.learn(name, version);
     if (operation.bucket === 'kept') {
       history.keep(name, {
@@ -144,6 +159,13 @@ export class Session {
 
   learn(name: string, version: ObjectVersion): void {
     this.parts.history.learnEtag(name, etagText(version), heldBy(version));
+  }
+
+  /** Session guarantees: nobody sees less than he saw before, or wrote himself. @throws Error when he does */
+  sees(name: string, order: number, what: string): void {
+    const before = this.newest.get(name) ?? 0;
+    if (order < before) throw new Error(`${what}: its client had seen ${before} of ${name}, and sees ${order}`);
+    this.newest.set(name, order);
   }
 
   saw(

@@ -1,14 +1,15 @@
-import { crossCheck } from '../src/durability/index.ts';
 import { checkFinal } from './checks/final.ts';
 import { attribute, linearizable, ordered } from './checks/linearizable.ts';
 import { Client } from './client.ts';
+import { Cluster } from './cluster/cluster.ts';
 import { Coverage, type Sometimes } from './coverage.ts';
 import { History } from './history.ts';
+import type { Place } from './place.ts';
 import { buckets } from './plan.ts';
-import type { Fault, Operation, Scenario } from './scenario.ts';
+import type { Operation, Scenario } from './scenario.ts';
 import { Dice } from './world/dice.ts';
 import type { DiskFault } from './world/disk.ts';
-import { Machine } from './world/machine.ts';
+import { OneMachine } from './world/one.ts';
 import { Scheduler } from './world/scheduler.ts';
 
 /*
@@ -61,61 +62,65 @@ class World {
   readonly scheduler = new Scheduler();
   readonly coverage = new Coverage();
   readonly history = new History();
-  readonly machine: Machine;
+  readonly place: Place;
   readonly #scenario: Scenario;
   readonly #dice: Dice;
+  #faultsEnded = false;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
     this.#dice = new Dice(scenario.seed, 'run');
-    this.machine = new Machine('n1', this.scheduler, this.#dice.fork('n1'), scenario.settings, this.coverage);
+    const { settings } = scenario;
+    this.place =
+      settings.nodes > 1
+        ? new Cluster(this.scheduler, this.#dice, settings, this.coverage)
+        : new OneMachine(this.scheduler, this.#dice, settings, this.coverage);
   }
 
   async run(): Promise<void> {
-    this.machine.keepRunning();
-    await this.#within(setUpMs, 'start', 'the server does not start on an empty machine', this.#makeBuckets());
-    for (const { at, fault } of this.#scenario.faults) this.scheduler.after(at, 'fault', () => this.#strike(fault));
+    this.place.keepRunning();
+    await this.#within(setUpMs, 'start', 'the store does not start on empty machines', this.#makeBuckets());
+    for (const { at, fault } of this.#scenario.faults) {
+      this.scheduler.after(at, 'fault', () => {
+        if (this.#faultsEnded) return;
+        this.scheduler.note(`fault ${JSON.stringify(fault)}`);
+        this.place.strike(fault);
+      });
+    }
     await this.#within(clientsMs, 'progress', 'clients are not done', this.#clients());
     this.#checkHistory();
     this.scheduler.note('everything is healed');
     this.#faultsEnded = true;
-    this.machine.heal();
-    if (this.#dice.chance(0.5)) this.machine.loosePower();
+    this.place.heal();
     const healed = checkFinal({
       scheduler: this.scheduler,
-      machine: this.machine,
+      place: this.place,
       history: this.history,
-      coverage: this.coverage,
       client: this.#client('last'),
       settings: this.#scenario.settings,
       check: (check, message) => new CheckFailed(check, message),
-      crossCheck,
     });
     await this.#within(healMs, 'liveness', 'the store does not come back to order', healed);
     this.#checkHistory();
-    for (const disk of this.machine.disks.values()) {
-      for (const kind of disk.hit.keys()) this.coverage.hit(diskCoverage[kind]);
-    }
+    for (const kind of this.place.diskFaults()) this.coverage.hit(diskCoverage[kind]);
   }
-
-  #faultsEnded = false;
 
   /** Runs until the work is done. @throws CheckFailed when that takes longer than the bound */
   async #within(milliseconds: number, check: string, message: string, work: Promise<void>): Promise<void> {
-    let state: { readonly error?: unknown } | undefined;
+    const state: { ended: boolean; error?: unknown } = { ended: false };
     work.then(
-      () => (state = {}),
-      (error) => (state = { error }),
+      () => {
+        state.ended = true;
+      },
+      (error: unknown) => Object.assign(state, { ended: true, error }),
     );
     const end = this.scheduler.now + milliseconds;
-    const late = (): boolean => this.scheduler.now > end;
-    await this.scheduler.run(() => state !== undefined || late());
-    if (state === undefined) {
-      const cause = this.machine.startFailure;
-      const why = cause instanceof Error ? ` (it does not start: ${cause.stack})` : '';
-      throw new CheckFailed(check, `${message} after ${milliseconds} ms${why}`);
-    }
-    if ('error' in (state as object)) throw (state as { readonly error: unknown }).error;
+    await this.scheduler.run(() => state.ended || this.scheduler.now > end);
+    if ('error' in state) throw state.error;
+    if (state.ended) return;
+    const cause = this.place.startFailure();
+    const why = cause instanceof Error ? ` (it does not start: ${cause.stack})` : '';
+    throw new CheckFailed(check, `${message} after ${milliseconds} ms${why}`);
   }
 
   #client(name: string): Client {
@@ -124,29 +129,20 @@ class World {
       history: this.history,
       coverage: this.coverage,
       dice: this.#dice.fork(`client ${name}`),
-      door: () => {
-        const { node } = this.machine;
-        if (!node) return undefined;
-        return { objects: this.#dice.pick(node.threads).objects, life: node.life, serve: () => node.serve() };
-      },
+      door: () => this.place.door(),
     });
   }
 
   async #makeBuckets(): Promise<void> {
     const { copies, data, parity } = this.#scenario.settings;
     const redundancy = data > 0 ? { data, parity } : copies > 0 ? { copies } : undefined;
-    for (;;) {
-      const { node } = this.machine;
-      if (!node) {
-        await this.scheduler.sleep(20, 'set up');
-        continue;
-      }
-      const { objects } = node.threads[0] as (typeof node.threads)[number];
-      for (const name of buckets) {
-        await objects.createBucket({ name, owner: 'o', region: 'r', versioning: name === 'kept' ? 'enabled' : 'off' });
-        if (redundancy) await objects.updateBucket(name, { redundancy });
-      }
-      return;
+    await this.place.ready();
+    const door = this.place.door();
+    if (!door) throw new CheckFailed('start', 'a place that is ready has no door');
+    for (const name of buckets) {
+      const versioning = name === 'kept' ? 'enabled' : 'off';
+      await door.objects.createBucket({ name, owner: 'o', region: 'r', versioning });
+      if (redundancy) await door.objects.updateBucket(name, { redundancy });
     }
   }
 
@@ -158,38 +154,6 @@ class World {
       list.push(operation);
     }
     await Promise.all([...byClient].map(([name, operations]) => this.#client(name).run(operations)));
-  }
-
-  #strike(fault: Fault): void {
-    if (this.#faultsEnded) return;
-    const { machine, coverage, scheduler } = this;
-    scheduler.note(`fault ${JSON.stringify(fault)}`);
-    switch (fault.kind) {
-      case 'power':
-        coverage.hit('the power was lost');
-        return machine.loosePower();
-      case 'kill':
-        coverage.hit('a process was killed');
-        return machine.kill();
-      case 'stop':
-        if (machine.node) coverage.hit('a node was closed in order and started again');
-        machine.stop().catch((error) => {
-          scheduler.note(`the end was not in order: ${error}`);
-          machine.kill();
-        });
-        return;
-      case 'pause':
-        coverage.hit('a process was paused');
-        return machine.pause(fault.ms);
-      case 'clock':
-        coverage.hit(fault.ms < 0 ? 'the wall clock went back' : 'the wall clock went ahead');
-        return machine.jumpClock(fault.ms);
-      case 'index':
-        coverage.hit('an index was lost');
-        return machine.loseIndex(fault.disk);
-      case 'disk':
-        return machine.sicken(fault.disk, fault.fault, fault.ms, fault.share);
-    }
   }
 
   #checkHistory(): void {

@@ -5,12 +5,14 @@ export class Dice {
   #c: number;
   #counter = 1;
   readonly #seed: number;
+  readonly #stream: string;
   /** Numbers drawn so far: part of the trace, so that a run that draws once more than another is told apart. */
   drawn = 0;
 
   /** @param seed whole number below 2^53; @param stream names what the dice are for: each name gives a sequence of its own */
   constructor(seed: number, stream: string) {
     this.#seed = seed;
+    this.#stream = stream;
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
     this.#c = hashOf(stream);
@@ -72,7 +74,7 @@ export class Dice {
 
   /** Dice of their own, of the same seed: what draws from them does not move what others draw. */
   fork(stream: string): Dice {
-    return new Dice(this.#seed, stream);
+    return new Dice(this.#seed, `${this.#stream}/${stream}`);
   }
 }
 

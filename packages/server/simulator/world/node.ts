@@ -1,6 +1,6 @@
 import { createCache } from '../../src/cache/index.ts';
 import { DeviceConditions } from '../../src/daemon/conditions.ts';
-import { type Device, openDevice, type Volume } from '../../src/device/index.ts';
+import type { Device, Volume } from '../../src/device/index.ts';
 import {
   type AccessMap,
   type Collector,
@@ -17,16 +17,9 @@ import {
   type RepairFragment,
   repeat,
   type Scrub,
-  stripeOf,
 } from '../../src/durability/index.ts';
 import { StoreError } from '../../src/errors.ts';
-import {
-  type FragmentStore,
-  IndexDamaged,
-  type OpenFragmentOwner,
-  openFragmentOwner,
-  openFragmentStore,
-} from '../../src/fragments/index.ts';
+import { type FragmentStore, type OpenFragmentOwner, openFragmentStore } from '../../src/fragments/index.ts';
 import { bucketKeys, type KeyService, openKeyring } from '../../src/keys/index.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import { limits } from '../../src/limits.ts';
@@ -41,6 +34,7 @@ import {
 import { createObjectService, type ObjectService } from '../../src/objects/index.ts';
 import { codesOf, planCode, planLayout } from '../../src/placement/index.ts';
 import type { Sometimes } from '../coverage.ts';
+import { type DeviceSite, deviceOf, type OpenFragments, openFragments } from './fragments.ts';
 import type { Life } from './life.ts';
 
 /** What a process finds on its machine when it starts. */
@@ -49,13 +43,7 @@ export interface Site {
   readonly log: Volume;
   readonly system: Volume;
   readonly kv: Kv;
-  readonly devices: readonly {
-    readonly identity: string;
-    readonly volume: Volume;
-    readonly index: Kv;
-    /** The index cannot be used: it is lost, and what opens is another, empty one. */
-    readonly loseIndex: () => Kv;
-  }[];
+  readonly devices: readonly DeviceSite[];
   readonly slabBytes: number;
   readonly threads: number;
   readonly cacheBytes: number;
@@ -71,12 +59,6 @@ interface Thread {
   readonly stripes: OpenStripeStore;
   readonly devices: ReadonlyMap<string, Device>;
   close(): Promise<void>;
-}
-
-/** The open index of a device, for its owner and for readers. */
-interface OpenFragments {
-  readonly owner: OpenFragmentOwner;
-  readonly index: Kv;
 }
 
 /** A running server of one machine, put together as daemon/ does it. */
@@ -119,7 +101,7 @@ export async function openNode(site: Site): Promise<Node> {
   const metadata = await openMetadata({ log, kv: site.kv, host, shard: 0 });
   if (metadata.statistics().replayed > 0) onEvent('entries were replayed at a start');
   const fragments = new Map<string, OpenFragments>();
-  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, metadata));
+  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, metadata.reader));
   await groupsFor(site, metadata)(undefined);
 
   let serving = 0;
@@ -245,45 +227,8 @@ function groupsFor(site: Site, metadata: Metadata): (redundancy: Redundancy | un
 const sameCode = (a: Code, b: Code): boolean => a.data === b.data && a.parity === b.parity;
 
 /** What a job may fail with while disks do: it says so and runs again. */
-function isExpected(error: unknown): boolean {
+export function isExpected(error: unknown): boolean {
   return error instanceof StoreError || (error instanceof Error && 'syscall' in error);
-}
-
-function deviceOf(site: Site, one: Site['devices'][number]): Device {
-  return openDevice({
-    volume: one.volume,
-    identity: { device: one.identity, store: '', slabBytes: site.slabBytes, madeAt: 0 },
-    host: site.life.host,
-    class: 'memory',
-    reserveBytes: 0,
-  });
-}
-
-/** Opens the index of a device; one that is damaged or lost is made anew from the slabs (as daemon/indexes.ts does). */
-async function openFragments(site: Site, one: Site['devices'][number], metadata: Metadata): Promise<OpenFragments> {
-  const owned = (id: Buffer): boolean => metadata.reader.stripeOwner(stripeOf(id)) !== undefined;
-  const open = (kv: Kv): Promise<OpenFragmentOwner> =>
-    openFragmentOwner({
-      device: deviceOf(site, one),
-      kv,
-      host: site.life.host,
-      windowBytes: Math.min(site.slabBytes, limits.windowBytes),
-      rebuild: { owned },
-    });
-  let { index } = one;
-  let owner: OpenFragmentOwner;
-  try {
-    owner = await open(index);
-  } catch (cause) {
-    if (!(cause instanceof IndexDamaged)) throw cause;
-    index = one.loseIndex();
-    owner = await open(index);
-  }
-  const { recovery } = owner;
-  if (recovery.rebuilt) site.onEvent('an index was made anew from the slabs');
-  if (recovery.recovered > 0) site.onEvent('fragments were found again from their headers');
-  if (recovery.torn > 0) site.onEvent('a fragment whose seal had not ended was found');
-  return { owner, index };
 }
 
 async function openThread(
