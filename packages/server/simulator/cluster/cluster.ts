@@ -217,10 +217,10 @@ export class Cluster implements Place {
     const collected = await leader.collector.run();
     if (collected.fragments > 0) this.#coverage.hit('the collector removed fragments');
     if (collected.waiting) this.#coverage.hit('the collector waited for an open read');
-    if (wrong) return wrong;
     await this.#agree(members);
     const stores = new Map(members.flatMap((member) => [...member.stores]));
-    return disorder(leader.replica.reader, stores, leader.life.host);
+    const left = await disorder(leader.replica.reader, stores, leader.life.host);
+    return wrong && left ? `${wrong}; ${left}` : wrong || left;
   }
 
   /** All replicas come to one position, and have one digest there. @throws Error when they do not */
@@ -249,7 +249,7 @@ export class Cluster implements Place {
     const before = await this.#all();
     const leader = before.find((member) => member.term() !== undefined) as Member;
     await recount(leader.replica.snapshot(), leader.life.host);
-    await leader.term()?.propose({ type: 'digest' });
+    await leader.proposer.propose({ type: 'digest' });
     const position = leader.replica.applied();
     for (const machine of this.#machines.values()) machine.kill();
     const members = await this.#all();

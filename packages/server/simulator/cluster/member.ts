@@ -24,6 +24,7 @@ import {
   type MetadataReader,
   openMetadataReader,
   openShardReplica,
+  type Proposer,
   type Redundancy,
   type ShardReplica,
   type Term,
@@ -60,6 +61,7 @@ export interface Member {
   readonly name: string;
   readonly life: Life;
   readonly replica: ShardReplica;
+  readonly proposer: Proposer;
   readonly objects: ObjectService;
   readonly stores: ReadonlyMap<string, FragmentStore>;
   readonly access: ReadonlyMap<string, FragmentAccess>;
@@ -145,7 +147,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   }
   for (const [device, node] of site.all) {
     const store = stores.get(device);
-    access.set(device, store ? localAccess(store) : remoteAccess(network, life, node, device));
+    access.set(device, store ? localAccess(store) : remoteAccess(network, life, () => replica.applied(), node, device));
   }
   const conditions = await DeviceConditions.watch(devices, host);
   const reachable = watchNodes(site);
@@ -198,7 +200,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     reader,
     proposer,
     access,
-    stores: sweptStores(site, stores),
+    stores: sweptStores(site, replica, stores),
     host,
     healthy,
     oldestRead: () => oldestRead(site),
@@ -223,6 +225,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     name,
     life,
     replica,
+    proposer,
     objects,
     stores,
     access,
@@ -320,11 +323,15 @@ async function oldestRead({ life, name, all, network }: MemberSite): Promise<num
 }
 
 /** For closed intents the collector looks through every device; one of another node that cannot be asked is left for the next run. */
-function sweptStores(site: MemberSite, own: ReadonlyMap<string, FragmentStore>): ReadonlyMap<string, FragmentStore> {
+function sweptStores(
+  site: MemberSite,
+  replica: ShardReplica,
+  own: ReadonlyMap<string, FragmentStore>,
+): ReadonlyMap<string, FragmentStore> {
   return new Map(
     [...site.all].map(([device, node]) => [
       device,
-      own.get(device) ?? sweptStore(site.network, site.life, node, device),
+      own.get(device) ?? sweptStore(site.network, site.life, () => replica.applied(), node, device),
     ]),
   );
 }
