@@ -10,14 +10,14 @@ import { bodyOf, writesIn } from './world/content.ts';
 import { Scheduler } from './world/scheduler.ts';
 import { runScenario } from './world.ts';
 
-const seeds = [1, 2, 3, 4, 5, 6];
+const seeds = [7, 8, 9];
 const scenarios = path.join(import.meta.dirname, 'scenarios');
 
 describe('the simulator', () => {
   it('goes the same way twice, seed by seed, and each seed another way', async () => {
     const hashes = new Set<string>();
     for (const seed of seeds) {
-      const scenario = planScenario(seed, 120);
+      const scenario = planScenario(seed, 80);
       const lines: string[] = [];
       const first = await runScenario(scenario, (line) => lines.push(line));
       assert.equal(first.failure, undefined, `seed ${seed}: ${first.failure?.message}`);
@@ -43,6 +43,7 @@ describe('the simulator', () => {
       'c1 +x put 1 plain/k',
       'c1 +1 fly 1 plain/k',
       'at 1 disk d1 rust for 5 share 1',
+      'at 1 cut n1 to n2 for',
     ])
       assert.throws(() => parseScenario(`seed 1\n${line}`), new RegExp(line.replaceAll(/[+]/g, '\\+')));
     assert.throws(() => parseScenario('set devices 1'), /seed/);
@@ -55,7 +56,7 @@ describe('the simulator', () => {
     const lie = (disk: string) => ({ kind: 'disk', disk, fault: 'lost', ms: 100_000, share: 1 }) as const;
     const scenario = {
       ...base,
-      settings: { ...base.settings, devices: 2, copies: 2 },
+      settings: { ...base.settings, nodes: 1, devices: 2, copies: 2, data: 0, parity: 0 },
       faults: [...base.faults.slice(0, 3), { at: 0, fault: lie('d1') }, { at: 0, fault: lie('d2') }],
     };
     const result = await runScenario(scenario);

@@ -14,6 +14,7 @@ import {
   processScrubMemory,
   repeat,
   type Scrub,
+  stripeOf,
 } from '../../src/durability/index.ts';
 import { type FragmentStore, openFragmentStore } from '../../src/fragments/index.ts';
 import { bucketKeys, openKeyring } from '../../src/keys/index.ts';
@@ -145,6 +146,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     devices.set(one.identity, device);
     stores.set(one.identity, store);
   }
+  for (const store of stores.values()) await dropStrays(reader, store);
   for (const [device, node] of site.all) {
     const store = stores.get(device);
     access.set(device, store ? localAccess(store) : remoteAccess(network, life, () => replica.applied(), node, device));
@@ -277,6 +279,17 @@ async function arrive(life: Life, replica: ShardReplica, barrier: () => Promise<
     if (arrived) return;
     await life.wait(50, 'arrive');
   }
+}
+
+/**
+ * What recovery found of seals that had not ended when the process did: their intent may have been swept and forgotten meanwhile, because
+ * their writer was another node.
+ */
+async function dropStrays(reader: MetadataReader, store: FragmentStore): Promise<void> {
+  const intents = new Set(reader.intents().map(({ prefix }) => prefix.toString('latin1')));
+  const all = store.ids(Buffer.alloc(16), 1_000_000);
+  const strays = all.filter((id) => !reader.stripeOwner(stripeOf(id)) && !intents.has(id.toString('latin1', 0, 8)));
+  if (strays.length > 0) await store.remove(strays);
 }
 
 /** Nodes that answered lately. */
