@@ -8,7 +8,6 @@ export const sometimes = [
   'a client saw a write whose answer was lost',
   'a write was refused for its condition',
   'a write was refused because the storage is full',
-  'a read was answered while a device could not be read',
   'a list was cut at its page',
   'an upload was completed',
   'an upload was aborted',

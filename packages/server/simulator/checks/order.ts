@@ -10,16 +10,20 @@ export function scrubText({ missing, damaged, unreadable, skipped }: ScrubReport
   return `a scrub found ${missing} copies missing, ${damaged} damaged, ${unreadable} unreadable, and left out ${skipped.length} devices`;
 }
 
-/** What is left over or does not fit, as a sentence; empty when nothing does. */
+/** What is left over or does not fit, as a sentence; empty when nothing does. @param writers threads that write stripes */
 export async function disorder(
   reader: MetadataReader,
   stores: ReadonlyMap<string, FragmentStore>,
   host: Host,
+  writers: number,
 ): Promise<string> {
   const garbage = reader.garbage(10);
   if (garbage.length > 0) return `garbage of position ${garbage[0]?.position} is still listed`;
   const closed = reader.intents().filter(({ state }) => state === 'closed');
   if (closed.length > 0) return `${closed.length} closed intents are still listed`;
+  // Each has one that it numbers stripes under, and perhaps the next.
+  const open = reader.intents().length;
+  if (open > 2 * writers) return `${open} intents are open, and there are ${writers} writers`;
   return findingsText(await crossCheck({ reader, groups: () => reader.groups(), stores, host }).report);
 }
 

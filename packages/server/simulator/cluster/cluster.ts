@@ -219,7 +219,7 @@ export class Cluster implements Place {
     if (collected.waiting) this.#coverage.hit('the collector waited for an open read');
     await this.#agree(members);
     const stores = new Map(members.flatMap((member) => [...member.stores]));
-    const left = await disorder(leader.replica.reader, stores, leader.life.host);
+    const left = await disorder(leader.replica.reader, stores, leader.life.host, members.length);
     return wrong && left ? `${wrong}; ${left}` : wrong || left;
   }
 

@@ -110,7 +110,7 @@ export class OneMachine implements Place {
     if (collected.fragments > 0) this.#coverage.hit('the collector removed fragments');
     if (collected.waiting) this.#coverage.hit('the collector waited for an open read');
     if (node.mender.totals().mended > 0) this.#coverage.hit('a missing copy was written by the mender');
-    return scrubbed || disorder(node.metadata.reader, node.stores, node.life.host);
+    return scrubbed || disorder(node.metadata.reader, node.stores, node.life.host, node.threads.length);
   }
 
   /** The log holds the digest of the state, and a replica that replays compares. */
