@@ -2,6 +2,7 @@ import { codePlants } from './codes.ts';
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
+import { simulatedPlants } from './simulated.ts';
 import { metadataPlants, objectPlants } from './state.ts';
 import { devicePlants, kvPlants, logPlants } from './storage.ts';
 
@@ -18,4 +19,5 @@ export const plants: readonly Plant[] = [
   ...accessPlants,
   ...keyPlants,
   ...apiPlants,
+  ...simulatedPlants,
 ];

@@ -40,7 +40,8 @@ async function writeBody(session: Session, operation: Operation): Promise<Outcom
     history.learnBytes(name, heldBy(version), [write], `put ${write}`);
     if (request.guard) session.saw(operation, record.start, absent, undefined);
   } else {
-    if (offset !== undefined && offset !== before) throw new Error(`${name}: an append at ${offset} came behind ${before} bytes`);
+    if (offset !== undefined && offset !== before)
+      throw new Error(`${name}: an append at ${offset} came behind ${before} bytes`);
     // Whoever appends says what was there before.
     session.saw(operation, record.start, before === 0 ? absent : `w${writerOf(version)}/${before}`, undefined);
   }

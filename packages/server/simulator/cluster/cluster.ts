@@ -29,6 +29,7 @@ export class Cluster implements Place {
   /** The keyring of the cluster, as every node was given it when it joined. */
   readonly #keys = memoryVolume();
   readonly #engine: Life;
+  #healed = false;
   readonly #network: Network<Member>;
   readonly #machines = new Map<string, ClusterMachine>();
 
@@ -39,13 +40,14 @@ export class Cluster implements Place {
     this.#engine = new Life(scheduler, 'engine', dice.fork('engine'), () => 0);
     const late = dice.fork('log delay');
     const fates = dice.fork('log fate');
+    const heard = fates.pick([1, 0.995, 0.95]);
     this.#log = simulatedLog({
       host: this.#engine.host,
       leaseMs,
       replicas: settings.nodes,
       tailBytes,
       delay: () => settings.networkMs * (late.chance(0.03) ? 20 * late.float() : 0.5 + late.float()),
-      fate: () => (fates.chance(0.995) ? 'heard' : fates.pick(['lost', 'unheard'])),
+      fate: () => (this.#healed || fates.chance(heard) ? 'heard' : fates.pick(['lost', 'unheard'])),
     });
     this.#network = new Network(
       scheduler,
@@ -168,6 +170,7 @@ export class Cluster implements Place {
   }
 
   heal(): void {
+    this.#healed = true;
     this.#network.heal();
     for (const machine of this.#machines.values()) {
       machine.heal();
