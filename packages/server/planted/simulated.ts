@@ -35,6 +35,14 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'const outcome = await once(command, life.host.entropy.bytes(request.length));',
     ...simulated(2),
   },
+  // The 1st whose nodes have two devices.
+  {
+    name: 'cluster: two fragments of a stripe lie on one node',
+    file: 'simulator/cluster/member.ts',
+    find: 'healthy: true, domain }',
+    replace: 'healthy: true }',
+    ...simulated(2),
+  },
   // The 3rd.
   {
     name: 'metadata: a change whose append was not heard of counts as refused',

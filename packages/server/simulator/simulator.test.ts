@@ -47,7 +47,7 @@ describe('the simulator', () => {
     ])
       assert.throws(() => parseScenario(`seed 1\n${line}`), new RegExp(line.replaceAll(/[+]/g, '\\+')));
     assert.throws(() => parseScenario('set devices 1'), /seed/);
-    assert.throws(() => parseScenario('seed 1'), /set devices/);
+    assert.throws(() => parseScenario('seed 1'), /set nodes/);
   });
 
   it('makes a failing scenario small', async () => {

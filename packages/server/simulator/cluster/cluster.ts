@@ -221,6 +221,11 @@ export class Cluster implements Place {
     if (collected.fragments > 0) this.#coverage.hit('the collector removed fragments');
     if (collected.waiting) this.#coverage.hit('the collector waited for an open read');
     await this.#agree(members);
+    for (const { id, devices } of leader.replica.reader.groups()) {
+      const nodes = new Set(devices.map((device) => members.find(({ stores }) => stores.has(device))));
+      if (nodes.size < devices.length)
+        throw new Error(`placement group ${id} has two fragments of a stripe on one node`);
+    }
     const stores = new Map(members.flatMap((member) => [...member.stores]));
     const left = await disorder(leader.replica.reader, stores, leader.life.host, members.length);
     return wrong && left ? `${wrong}; ${left}` : wrong || left;

@@ -84,7 +84,7 @@ export class Network<Served extends { readonly life: Life }> {
         const served = this.#running(node);
         if (!served) return void from.after(breakMs, 'refused', fail);
         const { life } = served;
-        life.ended.then(() => {
+        void life.ended.then(() => {
           if (!settled && this.passes(node, self)) from.after(breakMs, 'broken', fail);
         });
         life.after(0, 'call', () => {
