@@ -43,13 +43,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'healthy: true }',
     ...simulated(2),
   },
-  // The 3rd.
+  // The 7th.
   {
     name: 'metadata: a change whose append was not heard of counts as refused',
     file: 'src/metadata/owner.ts',
     find: "if (term) throw new TermOver('the append failed', true, error);",
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
-    ...simulated(7),
+    ...simulated(24),
   },
   // The 7th.
   {

@@ -5,7 +5,8 @@ import { type DiskFault, lyingFaults } from './world/disk.ts';
 /*
  * What breaks in a seed, and when. Not everything may go wrong together; what must be survived stands in world/disk.ts. Here it means: one
  * domain of a seed (the sick one: a device of one machine, a node of a cluster) may lie, or stop for good, or lose its index; the others
- * only refuse for a while, lose their power and are cut off. And no device lies where a stripe has nothing to spare.
+ * only refuse for a while, lose their power and are cut off. And no device lies where a stripe has nothing to spare: nor in a cluster whose
+ * buckets ask for no number of copies, for there a stripe has one copy as long as the other node is away, and that may lie on the sick one.
  */
 
 export interface FaultMix {
@@ -47,7 +48,9 @@ function kindsOf({ settings, spare }: FaultMix, dice: Dice): (readonly [Draw, nu
     [spell('slow', [...log, ...devices]), 2500],
     [(one) => ({ kind: 'index', disk: one.pick(sick) }), 4000],
   ];
-  if (spare > 0) for (const fault of [...lyingFaults, 'start-error'] as const) kinds.push([spell(fault, sick), 2500]);
+  const asked = settings.copies > 0 || settings.parity > 0;
+  if (spare > 0 && (asked || !many))
+    for (const fault of [...lyingFaults, 'start-error'] as const) kinds.push([spell(fault, sick), 2500]);
   if (many) kinds.push(...clusterKinds(nodes, sickNode));
   return kinds;
 }
