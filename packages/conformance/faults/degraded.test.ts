@@ -5,11 +5,14 @@ import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathOf, send } from '../src/request.ts';
+import { type Answer, pathOf, send } from '../src/request.ts';
 import { startServer } from '../src/server.ts';
 import { bearer, fsck, metric, scratch } from './process.support.ts';
 
 const MiB = 1 << 20;
+
+/** What an answer says of the copies of its object. */
+const told = (answer: Answer) => answer.headers['x-dsom-redundancy'];
 
 interface Health {
   readonly ready: boolean;
@@ -18,6 +21,11 @@ interface Health {
 
 async function health(endpoint: string): Promise<Health> {
   return JSON.parse((await send(endpoint, 'GET', '/-/health/ready', { anonymous: true })).text()) as Health;
+}
+
+async function whole(endpoint: string): Promise<boolean> {
+  const { ready, degraded } = await health(endpoint);
+  return ready && degraded.length === 0;
 }
 
 async function until(what: string, done: () => Promise<boolean>): Promise<void> {
@@ -47,17 +55,20 @@ test('a data directory that is away: what is refused, what is kept, and how it i
     return answer;
   };
   assert.equal((await send(server.endpoint, 'PUT', '/two')).status, 200);
-  assert.equal((await put('before', randomBytes(MiB))).status, 200);
+  const before = await put('before', randomBytes(MiB));
+  assert.deepEqual([before.status, told(before)], [200, 'copies=2']);
+  assert.equal(told(await put('inline', randomBytes(100))), 'copies=1', 'metadata has one copy');
   assert.equal((await put('before-asked', randomBytes(1000), 'copies=2')).status, 200);
-  await until('nothing lacks', async () => (await health(server.endpoint)).degraded.length === 0);
+  await until('nothing lacks', () => whole(server.endpoint));
   assert.equal(await server.stop(), 0);
 
   renameSync(second, aside);
   server = await startServer([first]);
-  const now = await health(server.endpoint);
-  assert.ok(now.ready);
+  let now = await health(server.endpoint);
+  await until('ready', async () => (now = await health(server.endpoint)).ready);
   assert.match(now.degraded.join(), /device [0-9a-f-]{36} is missing/);
-  assert.match(server.output(), /WARNING.*is not among --data/);
+  // A server answers before all of its banner has arrived here.
+  await until('the warning', async () => /WARNING.*is not among --data/.test(server.output()));
   for (const size of [1000, MiB]) {
     const refused = await put(`asked-${size}`, randomBytes(size), 'copies=2');
     assert.deepEqual([refused.status, refused.element('Code')], [503, 'ServiceUnavailable'], refused.text());
@@ -69,8 +80,21 @@ test('a data directory that is away: what is refused, what is kept, and how it i
     assert.equal(native.status, 503, await native.text());
     assert.equal((await send(server.endpoint, 'HEAD', pathOf('two', `asked-${size}`))).status, 404);
   }
-  for (let i = 0; i < 12; i++) assert.equal((await put(`during-${i}`, randomBytes(100_000 + i * 100_000))).status, 200);
-  assert.equal((await put('one', randomBytes(MiB), 'copies=1')).status, 200);
+  for (let i = 0; i < 12; i++) {
+    const answer = await put(`during-${i}`, randomBytes(100_000 + i * 100_000));
+    assert.deepEqual([answer.status, told(answer)], [200, 'copies=2; missing=1']);
+  }
+  const one = await put('one', randomBytes(MiB), 'copies=1');
+  assert.deepEqual([one.status, told(one)], [200, 'copies=1']);
+  const native = await fetch(`${server.endpoint}/-/v1/buckets/two/objects/during-native`, {
+    method: 'PUT',
+    headers: { authorization: bearer },
+    body: kept.get('during-0') as Buffer<ArrayBuffer>,
+  });
+  assert.deepEqual([native.status, native.headers.get('x-dsom-redundancy')], [200, 'copies=2; missing=1']);
+  await native.arrayBuffer();
+  kept.set('during-native', kept.get('during-0') as Buffer);
+  assert.equal(told(await send(server.endpoint, 'HEAD', pathOf('two', 'before'))), 'copies=2; missing=1');
   assert.ok((await metric(server.endpoint, 'dsom_degraded_stripe_writes_total')) >= 12);
   for (const [key, body] of kept)
     assert.ok((await send(server.endpoint, 'GET', pathOf('two', key))).body.equals(body), key);
@@ -78,9 +102,11 @@ test('a data directory that is away: what is refused, what is kept, and how it i
 
   renameSync(aside, second);
   server = await startServer([first, second]);
-  await until('mended', async () => (await health(server.endpoint)).degraded.length === 0);
-  assert.equal(await metric(server.endpoint, 'dsom_mended_copies_total'), 12);
+  await until('mended', () => whole(server.endpoint));
+  assert.equal(await metric(server.endpoint, 'dsom_mended_copies_total'), 13);
   assert.equal(await metric(server.endpoint, 'dsom_missing_copies'), 0);
+  for (const key of ['before', 'during-0', 'during-native'])
+    assert.equal(told(await send(server.endpoint, 'HEAD', pathOf('two', key))), 'copies=2', key);
   assert.deepEqual((await fsck(server.endpoint)).counts, {});
   assert.equal((await put('after-asked', randomBytes(MiB), 'copies=2')).status, 200);
   assert.equal(await server.stop(), 0);

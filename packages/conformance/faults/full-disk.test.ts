@@ -13,6 +13,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   rmSync,
   statfsSync,
   writeSync,
@@ -23,7 +24,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, pathOf, send } from '../src/request.ts';
 import { type Server, startServer } from '../src/server.ts';
-import { bearer, fsck } from './process.support.ts';
+import { bearer, dsom, fsck } from './process.support.ts';
 
 const MiB = 1 << 20;
 /** Small, so that it is soon full. */
@@ -35,16 +36,16 @@ const bodyOf = (key: string) => (key.startsWith('big') ? big : small);
 const run = (command: string, ...args: string[]) => spawnSync(command, args, { encoding: 'utf8' });
 
 /** Mounts a small file system; undefined (and the test skipped, saying why) where that is not permitted. */
-function smallDisk(test: TestContext, kind: 'tmpfs' | 'ext4'): string | undefined {
+function smallDisk(test: TestContext, kind: 'tmpfs' | 'ext4', sizeMiB = diskMiB): string | undefined {
   const folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), `dsom-full-${kind}-`));
   const disk = path.join(folder, 'disk');
   mkdirSync(disk);
   let mounted: ReturnType<typeof run>;
-  if (kind === 'tmpfs') mounted = run('mount', '-t', 'tmpfs', '-o', `size=${diskMiB}m`, 'tmpfs', disk);
+  if (kind === 'tmpfs') mounted = run('mount', '-t', 'tmpfs', '-o', `size=${sizeMiB}m`, 'tmpfs', disk);
   else {
     const image = path.join(folder, 'image');
     const fd = openSync(image, 'w');
-    ftruncateSync(fd, diskMiB * MiB);
+    ftruncateSync(fd, sizeMiB * MiB);
     closeSync(fd);
     const made = run('mkfs.ext4', '-q', '-m', '0', '-F', image);
     mounted = made.status === 0 ? run('mount', '-o', 'loop', image, disk) : made;
@@ -152,13 +153,13 @@ class Store {
 
 for (const kind of ['tmpfs', 'ext4'] as const)
   test(`a full disk (${kind}): writes are refused, everything else works, nothing is lost`, {
-    timeout: 300_000,
+    timeout: 600_000,
   }, async (t) => {
     const disk = smallDisk(t, kind);
     if (disk === undefined) return;
     const store = await Store.start([path.join(disk, 'data')]);
     t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
-    assert.ok((await store.fill('big')) > diskMiB / 2, 'most of the disk holds objects');
+    assert.ok((await store.fill('big')) > diskMiB / 3, 'a good part of the disk holds objects');
     await store.fill('small');
     await store.until('not ready', async () => (await store.readiness()).startsWith('503'));
 
@@ -202,7 +203,7 @@ for (const kind of ['tmpfs', 'ext4'] as const)
   });
 
 test('somebody else fills the disk to its last byte: no answer lies, and it goes on when there is space', {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async (t) => {
   const disk = smallDisk(t, 'tmpfs');
   if (disk === undefined) return;
@@ -263,6 +264,37 @@ test('somebody else fills the disk to its last byte: no answer lies, and it goes
   assert.equal((await store.put('small-after')).status, 200);
   assert.equal((await store.put('big-after')).status, 200);
   await store.restart('SIGKILL');
+  await store.verify();
+  assert.deepEqual((await fsck(store.server.endpoint)).counts, {});
+  assert.equal(await store.server.stop(), 0);
+});
+
+test('the smallest disk (64 MiB): small objects alone make room for as many again, and a smaller one is refused', {
+  timeout: 600_000,
+}, async (t) => {
+  const tiny = smallDisk(t, 'tmpfs', 48);
+  const disk = smallDisk(t, 'tmpfs', 64);
+  if (tiny === undefined || disk === undefined) return;
+  const refused = await dsom(['server', '--data', path.join(tiny, 'data'), '--address', '127.0.0.1:0']);
+  assert.notEqual(refused.code, 0);
+  assert.match(
+    refused.output,
+    /has 48 MiB, and a store needs at least 64 MiB: give a --data directory on a larger one/,
+  );
+  assert.deepEqual(readdirSync(tiny), [], 'nothing was written');
+
+  const store = await Store.start([path.join(disk, 'data')]);
+  t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+  await store.fill('big');
+  for (let round = 0; round < 3; round++) {
+    const prefix = `small-${round}-`;
+    assert.ok((await store.fill(prefix)) >= 200, `round ${round}`);
+    await store.removeSome(prefix, Number.POSITIVE_INFINITY);
+    await store.until('a small write after deletes of small objects', async () => {
+      return (await store.put(`small-after-${round}`)).status === 200;
+    });
+    if (round === 1) await store.restart('SIGKILL');
+  }
   await store.verify();
   assert.deepEqual((await fsck(store.server.endpoint)).counts, {});
   assert.equal(await store.server.stop(), 0);

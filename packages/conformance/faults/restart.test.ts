@@ -12,6 +12,8 @@ import { freePort, type Server, startServer } from '../src/server.ts';
 import { bearer, dsom, type Ended, scratch } from './process.support.ts';
 
 const MiB = 1 << 20;
+/** What running requests have after SIGTERM. */
+const drainMs = 8000;
 
 /** Every file below a folder with its content, as text to compare. */
 function stateOf(folder: string): string[] {
@@ -61,11 +63,12 @@ test('SIGTERM during uploads: running requests finish, the exit code is 0, nothi
   t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
   assert.equal((await send(server.endpoint, 'PUT', '/drain')).status, 200);
   const kept = new Map<string, Buffer>();
-  /** Accepted in the kernel's queue when the socket closed, but never begun: a reset is all that such a connection can get. */
+  /** Still under way when the time to end was over, on a machine that is busy with other things. */
   const brokenOff = new Map<string, Buffer>();
   const failures: string[] = [];
   const bodies = [100, 5000, MiB, 16 * MiB].map((size) => randomBytes(size));
   let stopped = false;
+  let stoppedAt = Number.POSITIVE_INFINITY;
   const writers = bodies.flatMap((body, size) =>
     [0, 1].map(async (writer) => {
       for (let i = 0; !stopped; i++) {
@@ -77,7 +80,8 @@ test('SIGTERM during uploads: running requests finish, the exit code is 0, nothi
         } catch (cause) {
           // Connections are refused from the signal on.
           const { code } = cause as NodeJS.ErrnoException;
-          if (code === 'ECONNRESET' || code === 'EPIPE') brokenOff.set(key, body);
+          const late = performance.now() - stoppedAt > drainMs - 1000;
+          if (late && (code === 'ECONNRESET' || code === 'EPIPE')) brokenOff.set(key, body);
           else if (code !== 'ECONNREFUSED') failures.push(`${key}: ${String(cause)}`);
           return;
         }
@@ -89,6 +93,7 @@ test('SIGTERM during uploads: running requests finish, the exit code is 0, nothi
   const [slowBody] = bodies.slice(-1) as [Buffer];
   const slow = slowPut(server, 'slow', slowBody.subarray(0, 4 * MiB), 2000);
   await sleep(300);
+  stoppedAt = performance.now();
   const code = await server.stop();
   stopped = true;
   await Promise.all(writers);
@@ -112,25 +117,59 @@ test('SIGTERM during uploads: running requests finish, the exit code is 0, nothi
 });
 
 test('SIGTERM: a request on a connection that was already there is answered, and the connection then closed', {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async (t) => {
-  const server = await startServer([path.join(scratch(t, 'idle'), 'data')]);
-  t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
-  const waiting = connect(server.port, '127.0.0.1');
-  await once(waiting, 'connect');
-  // Until the server has accepted it.
-  await sleep(200);
+  const data = path.join(scratch(t, 'idle'), 'data');
   let answer = '';
-  waiting.setEncoding('latin1').on('data', (text) => (answer += text));
-  const closed = once(waiting, 'close');
-  const stopping = server.stop();
-  const until = performance.now() + 10_000;
-  while (performance.now() < until && !(await refusesConnections(server.port))) await sleep(2);
-  waiting.write('GET /-/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  await closed;
+  // The request must come within a fifth of a second after the socket closed: on a busy machine this process may be late.
+  for (let attempt = 0; attempt < 5 && answer === ''; attempt++) {
+    const server = await startServer([data]);
+    t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
+    const waiting = connect(server.port, '127.0.0.1');
+    await once(waiting, 'connect');
+    // Until the server has accepted it.
+    await sleep(200);
+    waiting.setEncoding('latin1').on('data', (text) => (answer += text));
+    waiting.on('error', () => {});
+    const closed = once(waiting, 'close');
+    const stopping = server.stop();
+    const until = performance.now() + 10_000;
+    while (performance.now() < until && !(await refusesConnections(server.port))) await sleep(2);
+    waiting.write('GET /-/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await closed;
+    assert.equal(await stopping, 0);
+  }
   assert.match(answer, /^HTTP\/1\.1 200 /);
   assert.match(answer, /\r\nconnection: close\r\n/i);
-  assert.equal(await stopping, 0);
+});
+
+test('SIGTERM under a storm of connections: each is answered or never made, none is broken off', {
+  timeout: 120_000,
+}, async (t) => {
+  const data = path.join(scratch(t, 'storm'), 'data');
+  for (let round = 0; round < 3; round++) {
+    const server = await startServer([data]);
+    t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
+    const outcomes = new Map<string, number>();
+    let going = true;
+    const lanes = Array.from({ length: 48 }, async () => {
+      while (going) {
+        const outcome = await send(server.endpoint, 'GET', '/-/health/live', { anonymous: true }).then(
+          ({ status }) => String(status),
+          (cause: NodeJS.ErrnoException) => cause.code ?? cause.message,
+        );
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+        if (outcome === 'ECONNREFUSED') return;
+      }
+    });
+    while ((outcomes.get('200') ?? 0) < 300) await sleep(20);
+    assert.equal(await server.stop(), 0);
+    going = false;
+    await Promise.all(lanes);
+    outcomes.delete('200');
+    outcomes.delete('ECONNREFUSED');
+    assert.deepEqual([...outcomes], []);
+  }
 });
 
 async function refusesConnections(port: number): Promise<boolean> {
@@ -138,6 +177,8 @@ async function refusesConnections(port: number): Promise<boolean> {
   const refused = await Promise.race([
     once(probe, 'connect').then(() => false),
     once(probe, 'error').then(() => true),
+    // While the queue is being emptied nobody answers.
+    sleep(20, false),
   ]).catch(() => true);
   probe.destroy();
   return refused;

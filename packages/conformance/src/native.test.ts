@@ -55,6 +55,20 @@ test('put, head, get, list, delete', async () => {
   assert.equal(missing.json['code'], 'NoSuchKey');
 });
 
+test('changes of the tags of a bucket at the same time are all kept', async () => {
+  assert.equal((await call('PUT', 'buckets/native-tags', { tags: { old: '1' } })).status, 201);
+  const names = Array.from({ length: 16 }, (_, index) => `t${index}`);
+  const change = (tagChange: Record<string, string | null>) => call('PATCH', 'buckets/native-tags', { tagChange });
+  const answers = await Promise.all([...names.map((name) => change({ [name]: 'x' })), change({ old: null })]);
+  for (const { status, text } of answers) assert.equal(status, 200, text);
+  const { json } = await call('GET', 'buckets/native-tags');
+  assert.deepEqual(json['tags'], Object.fromEntries(names.map((name) => [name, 'x'])));
+  const tooMany = await change(Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`u${index}`, 'x'])));
+  assert.deepEqual([tooMany.status, tooMany.json['code']], [400, 'InvalidTag']);
+  assert.equal((await call('PUT', 'buckets/native-other', { tagChange: { a: 'b' } })).status, 400, 'only for PATCH');
+  assert.equal((await call('DELETE', 'buckets/native-tags')).status, 204);
+});
+
 test('appends are atomic, in order, and refuse a wrong offset', async () => {
   let text = '';
   for (const line of ['one\n', 'two\n', 'x'.repeat(100_000), '\nend']) {
@@ -222,4 +236,32 @@ test('metrics are Prometheus text', async () => {
     'dsom_scrub_age_seconds',
   ])
     assert.match(text, new RegExp(`^${name}`, 'm'));
+});
+
+test('a server that is alone says so where a node of a cluster is asked', async () => {
+  for (const [method, path, body] of [
+    ['GET', '', undefined],
+    ['POST', '/invite', {}],
+    ['POST', '/invite', { seconds: 3600 }],
+    ['POST', '/nodes/1', { action: 'drain' }],
+    ['POST', '/nodes/1', { action: 'label', zone: 'west' }],
+    ['POST', '/devices/1', { action: 'retire' }],
+  ] as const) {
+    const answer = await call(method, `../admin/v1/cluster${path}`, body);
+    assert.deepEqual([answer.status, answer.json['code']], [400, 'InvalidRequest'], answer.text);
+    assert.match(String(answer.json['detail']), /not a node of a cluster. Start it with --cluster-name/);
+  }
+  for (const [path, body] of [
+    ['/invite', { seconds: 59 }],
+    ['/nodes/1', { action: 'retire' }],
+    ['/nodes/1', { action: 'label' }],
+    ['/devices/1', { action: 'remove' }],
+    ['/devices/1', { action: 'drain', more: 1 }],
+  ] as const) {
+    const answer = await call('POST', `../admin/v1/cluster${path}`, body);
+    assert.equal(answer.status, 400, answer.text);
+    assert.doesNotMatch(answer.text, /not a node of a cluster/, `${path} ${JSON.stringify(body)}`);
+  }
+  const anonymous = await fetch(`${store.endpoint}/-/admin/v1/cluster`);
+  assert.equal(anonymous.status, 403);
 });

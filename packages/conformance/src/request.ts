@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
-import { credentials } from './server.ts';
+import { credentials, patienceMs } from './server.ts';
 
 export interface Answer {
   readonly status: number;
@@ -120,7 +120,9 @@ export function send(endpoint: string, method: string, path: string, options: Re
         response.on('error', finish);
       },
     );
-    request.setTimeout(60_000, () => request.destroy(new Error(`no answer to ${method} ${path} within a minute`)));
+    request.setTimeout(patienceMs, () =>
+      request.destroy(new Error(`no answer to ${method} ${path} within ${patienceMs / 1000} s`)),
+    );
     request.on('error', reject);
     request.end(body);
   });

@@ -14,6 +14,22 @@ export interface Health {
 }
 
 const scrubPath = '/-/admin/v1/scrub';
+const clusterPath = '/-/admin/v1/cluster';
+
+/** What an operator can do to a node: `drain` moves its bytes away while it serves, `activate` takes that back, `remove` is for a node that is gone. */
+export type NodeChange =
+  | { readonly action: 'drain' | 'activate' | 'remove' }
+  | { readonly action: 'label'; readonly zone: string };
+
+/** `retire` moves a device's bytes to others for good, `activate` takes it into use again. */
+export interface DeviceChange {
+  readonly action: 'drain' | 'activate' | 'retire';
+}
+
+/** Groups are evened out over the devices; `limit` bounds what each node writes for that and for repairs in a second. */
+export type RebalanceChange =
+  | { readonly action: 'start' | 'pause' }
+  | { readonly action: 'limit'; readonly bytesPerSecond: number };
 
 /** What an operator does: `client.admin`. */
 export class Admin {
@@ -44,15 +60,57 @@ export class Admin {
     return this.#transport.send({ ...options, method: 'GET', path: '/-/admin/v1/status', read: readJson<Json> });
   }
 
-  scrub(action: 'start' | 'stop', options: CallOptions = {}): Promise<Json> {
+  #post(path: string, body: unknown, options: CallOptions): Promise<Json> {
     return this.#transport.send({
       ...options,
       method: 'POST',
-      path: scrubPath,
+      path,
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ action }),
+      body: JSON.stringify(body),
       read: readJson<Json>,
     });
+  }
+
+  scrub(action: 'start' | 'stop', options: CallOptions = {}): Promise<Json> {
+    return this.#post(scrubPath, { action }, options);
+  }
+
+  /** Nodes, devices, placement groups and what is at risk, as the node that answers sees them. */
+  cluster(options: CallOptions = {}): Promise<Json> {
+    return this.#transport.send({ ...options, method: 'GET', path: clusterPath, read: readJson<Json> });
+  }
+
+  /** What each node has still to write or to hand over, with rate and time left. */
+  repair(options: CallOptions = {}): Promise<Json> {
+    return this.#transport.send({ ...options, method: 'GET', path: `${clusterPath}/repair`, read: readJson<Json> });
+  }
+
+  /** What is below full redundancy now, and what the durability model says. */
+  risk(options: CallOptions = {}): Promise<Json> {
+    return this.#transport.send({ ...options, method: 'GET', path: `${clusterPath}/risk`, read: readJson<Json> });
+  }
+
+  rebalanceStatus(options: CallOptions = {}): Promise<Json> {
+    return this.#transport.send({ ...options, method: 'GET', path: `${clusterPath}/rebalance`, read: readJson<Json> });
+  }
+
+  rebalance(change: RebalanceChange, options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${clusterPath}/rebalance`, change, options);
+  }
+
+  /** A line that one further node can join with, once, within `seconds`. */
+  invite(seconds: number | undefined, options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${clusterPath}/invite`, { seconds }, options);
+  }
+
+  /** @param id of a node, whole or its unambiguous beginning */
+  node(id: string, change: NodeChange, options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${clusterPath}/nodes/${encodeURIComponent(id)}`, change, options);
+  }
+
+  /** @param id of a device, whole or its unambiguous beginning */
+  device(id: string, change: DeviceChange, options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${clusterPath}/devices/${encodeURIComponent(id)}`, change, options);
   }
 
   scrubStatus(options: CallOptions = {}): Promise<Json> {

@@ -30,6 +30,12 @@ export interface BucketSettings {
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
+/** As {@link BucketSettings}, for a bucket that is there. */
+export interface BucketChange extends BucketSettings {
+  /** Tags to set, or with null to remove; the others stay, and no change of the same moment is lost. */
+  readonly tagChange?: Readonly<Record<string, string | null>> | undefined;
+}
+
 const path = (name: string) => restPath('buckets', name);
 const json = { 'content-type': 'application/json' };
 
@@ -83,7 +89,7 @@ export class Buckets {
     });
   }
 
-  update(name: string, settings: BucketSettings, options: CallOptions = {}): Promise<BucketInfo> {
+  update(name: string, settings: BucketChange, options: CallOptions = {}): Promise<BucketInfo> {
     return this.#transport.send({
       ...options,
       method: 'PATCH',

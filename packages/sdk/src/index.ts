@@ -1,5 +1,12 @@
-export { Admin, type FsckLine, type Health } from './admin.ts';
-export { type BucketInfo, type BucketSettings, Buckets, type Versioning } from './buckets.ts';
+export {
+  Admin,
+  type DeviceChange,
+  type FsckLine,
+  type Health,
+  type NodeChange,
+  type RebalanceChange,
+} from './admin.ts';
+export { type BucketChange, type BucketInfo, type BucketSettings, Buckets, type Versioning } from './buckets.ts';
 export { type ClientOptions, DsomClient, DsomSession } from './client.ts';
 export type { Checksum, ContentFields, ObjectInfo } from './description.ts';
 export { type ByteRange, type GetOptions, ObjectBody, type ReadConditions } from './download.ts';

@@ -150,6 +150,36 @@ test('the lines of a check, however they are cut', async () => {
   assert.equal((await client.admin.scrubStatus())['running'], true);
 });
 
+test('a cluster is looked at and changed', async () => {
+  const { store, client } = await setup();
+  const asked: string[] = [];
+  store.intercept = ({ method, path, body }) => {
+    asked.push(`${method} ${path} ${new TextDecoder().decode(body)}`);
+    return Response.json({ state: 'draining' });
+  };
+  assert.deepEqual(await client.admin.cluster(), { state: 'draining' });
+  await client.admin.invite(60);
+  await client.admin.invite(undefined);
+  assert.deepEqual(await client.admin.node('a/b', { action: 'drain' }), { state: 'draining' });
+  await client.admin.node('a', { action: 'label', zone: 'west' });
+  await client.admin.device('d', { action: 'retire' });
+  assert.deepEqual(asked, [
+    'GET /-/admin/v1/cluster ',
+    'POST /-/admin/v1/cluster/invite {"seconds":60}',
+    'POST /-/admin/v1/cluster/invite {}',
+    'POST /-/admin/v1/cluster/nodes/a%2Fb {"action":"drain"}',
+    'POST /-/admin/v1/cluster/nodes/a {"action":"label","zone":"west"}',
+    'POST /-/admin/v1/cluster/devices/d {"action":"retire"}',
+  ]);
+  const detail = 'This server is not a node of a cluster.';
+  store.intercept = () =>
+    Response.json({ title: 'InvalidRequest', status: 400, detail, code: 'InvalidRequest' }, { status: 400 });
+  await assert.rejects(
+    client.admin.cluster(),
+    (cause) => cause instanceof DsomError && cause.code === 'InvalidRequest' && cause.message.includes(detail),
+  );
+});
+
 test('health needs no signature', async () => {
   const { store, client } = await setup();
   assert.equal((await client.admin.health('ready')).ok, true);

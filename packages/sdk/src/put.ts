@@ -4,10 +4,8 @@ import { encodeHeader, s3Path } from './encode.ts';
 import { DsomError } from './error.ts';
 import { type CallOptions, readNothing, type Transport } from './request.ts';
 
-/** Redundancy of one object: how many copies of its bytes are kept on different devices. */
-export interface Redundancy {
-  readonly copies: number;
-}
+/** Redundancy of one object: how many copies of its bytes are kept on different devices, or into how many data fragments they are cut, with how many parity fragments of which any may be lost. */
+export type Redundancy = { readonly copies: number } | { readonly data: number; readonly parity: number };
 
 /** What is said about an object when it is written. */
 export interface ObjectDescription extends ContentFields {

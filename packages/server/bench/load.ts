@@ -23,6 +23,13 @@ export interface LoadPlan {
   /** Number of the first key: lets a run go on where another ended. */
   readonly first?: number;
   readonly rangeBytes?: number;
+  /** Connections go to these in turn, and name `endpoint` as their host. */
+  readonly endpoints?: readonly string[];
+  /** Of every request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly credentials?: { readonly id: string; readonly secret: string };
+  /** Lists page after page of a thousand keys, each behind the one before, instead of the first again and again. */
+  readonly pages?: boolean;
 }
 
 export interface LoadResult {
@@ -38,13 +45,15 @@ const bucket = 'bench';
 
 function main(plan: LoadPlan): void {
   const { operation, count, size = 0, prefix = 'o/', keys = count, first = 0, rangeBytes = 65_536 } = plan;
+  const { endpoints = [plan.endpoint], headers: shared = {}, credentials = benchKeys, pages = false } = plan;
   const url = new URL(plan.endpoint);
+  const addresses = endpoints.map((one) => new URL(one));
   const hmac = (key: Buffer | string, text: string) => createHmac('sha256', key).update(text).digest();
   const time = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
   const scope = `${time.slice(0, 8)}/us-east-1/s3/aws4_request`;
   const signingKey = scope
     .split('/')
-    .reduce<Buffer | string>((key, part) => hmac(key, part), `AWS4${benchKeys.secret}`) as Buffer;
+    .reduce<Buffer | string>((key, part) => hmac(key, part), `AWS4${credentials.secret}`) as Buffer;
 
   const request = (
     method: string,
@@ -57,6 +66,7 @@ function main(plan: LoadPlan): void {
       host: url.host,
       'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
       'x-amz-date': time,
+      ...shared,
       ...extra,
     };
     const names = Object.keys(headers).sort();
@@ -72,7 +82,7 @@ function main(plan: LoadPlan): void {
     const digest = createHash('sha256').update(canonical).digest('hex');
     const signature = hmac(signingKey, ['AWS4-HMAC-SHA256', time, scope, digest].join('\n')).toString('hex');
     headers['authorization'] =
-      `AWS4-HMAC-SHA256 Credential=${benchKeys.id}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
+      `AWS4-HMAC-SHA256 Credential=${credentials.id}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
     if (length !== undefined) headers['content-length'] = String(length);
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     return Buffer.from(`${method} ${path}${query && `?${query}`} HTTP/1.1\r\n${lines.join('')}\r\n`);
@@ -83,7 +93,12 @@ function main(plan: LoadPlan): void {
     get: (i) => request('GET', keyPath(i), '', {}),
     head: (i) => request('HEAD', keyPath(i), '', {}),
     delete: (i) => request('DELETE', keyPath(i), '', {}),
-    list: () => request('GET', `/${bucket}`, `list-type=2&max-keys=1000&prefix=${encodeURIComponent(prefix)}`, {}),
+    list: (i) => {
+      const after = i > 0 ? String(i * 1000 - 1).padStart(8, '0') : '';
+      const start = pages ? `&start-after=${encodeURIComponent(prefix + after)}` : '';
+      const query = `list-type=2&max-keys=1000&prefix=${encodeURIComponent(prefix)}${start}`;
+      return request('GET', `/${bucket}`, query, {});
+    },
     range: (i) => {
       const start = Math.floor(((i * 0.618034) % 1) * (size - rangeBytes));
       return request('GET', keyPath(i), '', { range: `bytes=${start}-${start + rangeBytes - 1}` });
@@ -112,9 +127,10 @@ function main(plan: LoadPlan): void {
   let failures = 0;
   let received = 0;
 
-  const connection = () =>
+  const connection = (_: unknown, number: number) =>
     new Promise<void>((resolve, reject) => {
-      const socket = net.connect(Number(url.port), url.hostname).setNoDelay(true);
+      const { port, hostname } = addresses[number % addresses.length] as URL;
+      const socket = net.connect(Number(port), hostname).setNoDelay(true);
       let head: Buffer | undefined;
       let left = 0;
       let begun = 0;

@@ -114,7 +114,7 @@ export function startBare(
   return launch(['-e', source], port, '/');
 }
 
-export function load(target: Target, plan: Omit<LoadPlan, 'endpoint'>): Promise<LoadResult> {
+export function load(target: Pick<Target, 'endpoint'>, plan: Omit<LoadPlan, 'endpoint'>): Promise<LoadResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,

@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,version --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version,erasure,etcd,links,cluster --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -8,6 +8,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { clusterRows } from './cluster-rows.ts';
+import { erasureRows, etcdRows, linkRows } from './part-rows.ts';
 import {
   cpuSeconds,
   diskUsage,
@@ -259,6 +261,24 @@ async function million(): Promise<void> {
   await dsom.stop();
   dsom = await startDsom(data, port);
   row(`start with ${objects} objects`, `${dsom.startMs.toFixed(0)} ms`, '', '< 1000 ms', dsom.startMs < 1000);
+  const all = { operation: 'list', count: objects / 1000, pages: true, prefix: 'm/' } as const;
+  const four = await load(dsom, { ...all, connections: 4 });
+  const one = await load(dsom, { ...all, connections: 1 });
+  noteMemory(`list ${objects}`, dsom);
+  row(
+    `list all ${objects}, 1000 keys a page, 4 connections`,
+    `${four.perSecond.toFixed(0)} k keys per s, ${four.failures + one.failures} failures`,
+    '',
+    '≥ 200 k',
+    four.perSecond >= 200 && four.failures + one.failures === 0,
+  );
+  row(
+    `list all ${objects}, one connection`,
+    `p50 of a page ${one.p50} ms, p99 ${one.p99} ms`,
+    '',
+    '< 8 ms',
+    one.p50 < 8,
+  );
   await dsom.stop();
   const files = filesBelow(data);
   const log = files.filter((name) => !keeps(name));
@@ -298,7 +318,17 @@ async function version(): Promise<void> {
   await dsom.stop();
 }
 
-const all: Readonly<Record<string, () => Promise<void>>> = { small, large, list, million, version };
+const all: Readonly<Record<string, () => Promise<void>>> = {
+  small,
+  large,
+  list,
+  million,
+  version,
+  erasure: () => erasureRows({ row, share }),
+  etcd: () => etcdRows({ row, share }, runs),
+  links: () => linkRows({ row, share }, runs),
+  cluster: () => clusterRows({ row, share }, runs, port),
+};
 for (const part of parts) {
   const run = all[part];
   if (!run) throw new Error(`no part "${part}": ${Object.keys(all).join(', ')}`);

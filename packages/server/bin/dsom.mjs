@@ -95,6 +95,10 @@ else {
     process.channel.unref();
   }
   const cache = cacheFolder();
-  if (cache !== undefined) module.enableCompileCache(cache);
+  if (cache !== undefined) {
+    module.enableCompileCache(cache);
+    // Threads do not inherit it, but look here for it.
+    if (serving) process.env.NODE_COMPILE_CACHE ??= cache;
+  }
   await import('../src/daemon/main.ts');
 }

@@ -120,9 +120,9 @@ export const durabilityPlants: readonly Plant[] = [
   },
   {
     name: 'durability: one copy of two is enough to acknowledge',
-    file: 'src/durability/writer.ts',
-    find: '(copies <= 2 ? copies : copies - 1)',
-    replace: '(copies <= 2 ? 1 : copies - 1)',
+    file: 'src/durability/scheme.ts',
+    find: '>= 2 ? count - 1 : count;',
+    replace: '>= 1 ? count - 1 : count;',
     tests: ['src/durability/store.test.ts'],
   },
   {
@@ -142,8 +142,8 @@ export const durabilityPlants: readonly Plant[] = [
   {
     name: 'durability: a stripe counts as sealed before its copies do',
     file: 'src/durability/writer.ts',
-    find: 'await this.#onAll((copy) => copy.seal());',
-    replace: 'void this.#onAll((copy) => copy.seal()).catch(() => {});',
+    find: "this.#state = 'sealing';\n    await this.#onAll(step);",
+    replace: "this.#state = 'sealing';\n    void this.#onAll(step).catch(() => {});",
     tests: ['src/durability/store.test.ts'],
   },
   {

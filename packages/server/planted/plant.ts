@@ -8,4 +8,6 @@ export interface Plant extends Planted {
   readonly tests: readonly string[];
   /** Runs only the tests whose names match; all when left out. */
   readonly pattern?: string;
+  /** Environment of the tests, besides that of the run. */
+  readonly env?: Readonly<Record<string, string>>;
 }

@@ -14,9 +14,16 @@ const only = process.env['DSOM_PLANT_ONLY'];
 const timeoutMs = 90_000;
 
 /** How the tests of a plant ended with the bug in place. */
-function runWith({ file, find, replace, tests, pattern }: Plant): Promise<{ code: number | null; output: string }> {
+function runWith({
+  file,
+  find,
+  replace,
+  tests,
+  pattern,
+  env: own,
+}: Plant): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve) => {
-    const env: NodeJS.ProcessEnv = { ...process.env, DSOM_PLANT: JSON.stringify({ file, find, replace }) };
+    const env: NodeJS.ProcessEnv = { ...process.env, ...own, DSOM_PLANT: JSON.stringify({ file, find, replace }) };
     delete env['NODE_TEST_CONTEXT'];
     const args = ['--import', path.join(import.meta.dirname, 'hook.ts'), '--test', '--test-force-exit'];
     args.push('--test-isolation=none', `--test-timeout=${timeoutMs / 2}`);

@@ -1,6 +1,17 @@
+import { clusterPlants } from './cluster.ts';
+import { codedPlants } from './coded.ts';
+import { codePlants } from './codes.ts';
+import { etcdPlants } from './etcd.ts';
+
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
+import { movePlants } from './moves.ts';
+import { certificatePlants, transportPlants } from './network.ts';
+import { nodePlants } from './node.ts';
+import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
+import { daemonPlants } from './running.ts';
+import { simulatedPlants } from './simulated.ts';
 import { metadataPlants, objectPlants } from './state.ts';
 import { devicePlants, kvPlants, logPlants } from './storage.ts';
 
@@ -8,12 +19,23 @@ import { devicePlants, kvPlants, logPlants } from './storage.ts';
 export const plants: readonly Plant[] = [
   ...kvPlants,
   ...logPlants,
+  ...etcdPlants,
   ...devicePlants,
   ...fragmentPlants,
   ...durabilityPlants,
+  ...codePlants,
+  ...codedPlants,
+  ...placementPlants,
+  ...movePlants,
   ...metadataPlants,
+  ...clusterPlants,
+  ...nodePlants,
   ...objectPlants,
   ...accessPlants,
   ...keyPlants,
   ...apiPlants,
+  ...daemonPlants,
+  ...transportPlants,
+  ...certificatePlants,
+  ...simulatedPlants,
 ];

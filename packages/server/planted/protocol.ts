@@ -79,7 +79,7 @@ export const keyPlants: readonly Plant[] = [
   {
     name: "keys: another store's keyring is taken",
     file: 'src/keys/keyring.ts',
-    find: 'if (expected !== undefined) checkFingerprint(content, expected);',
+    find: 'if (content && expected !== undefined) checkFingerprint(content, expected);',
     replace: '',
     tests: ['src/keys/keyring.test.ts', 'src/daemon/identity.test.ts'],
   },

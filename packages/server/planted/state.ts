@@ -4,6 +4,20 @@ import type { Plant } from './plant.ts';
 
 export const metadataPlants: readonly Plant[] = [
   {
+    name: 'metadata: the log is trimmed beyond the snapshot of the mirror',
+    file: 'src/daemon/snapshots.ts',
+    find: 'return Math.min(covered, this.#newest?.position ?? 0);',
+    replace: 'return covered;',
+    tests: ['src/daemon/mirror.test.ts'],
+  },
+  {
+    name: 'metadata: a state that the log does not reach is taken for one',
+    file: 'src/daemon/state.ts',
+    find: 'if (!isDerived(cause)) throw cause;',
+    replace: '',
+    tests: ['src/daemon/mirror.test.ts'],
+  },
+  {
     name: 'metadata: the newest entry is applied again after a restart',
     file: 'src/metadata/replica.ts',
     find: 'encodeApplied(applied)]',
@@ -13,9 +27,9 @@ export const metadataPlants: readonly Plant[] = [
   {
     name: 'metadata: a write whose entry failed is acknowledged',
     file: 'src/metadata/owner.ts',
-    find: 'for (const { proposal } of outcomes) proposal.reject(this.#unavailable());',
+    find: 'for (const { proposal } of outcomes) proposal.reject(error);\n      return;',
     replace:
-      "for (const outcome of outcomes) if ('reply' in outcome) outcome.proposal.resolve({ reply: outcome.reply, position });",
+      "for (const outcome of outcomes) if ('reply' in outcome) outcome.proposal.resolve({ reply: outcome.reply, position });\n      return;",
     tests: ['src/metadata/model.test.ts'],
     pattern: 'holds an entry whose sync outlived the process',
   },
@@ -36,8 +50,8 @@ export const metadataPlants: readonly Plant[] = [
   {
     name: 'metadata: the log is trimmed ahead of the checkpoint',
     file: 'src/metadata/checkpoints.ts',
-    find: 'await this.#kv.checkpoint();\n      this.#covered = position;',
-    replace: 'await this.#log.trim(position);\n      await this.#kv.checkpoint();\n      this.#covered = position;',
+    find: 'await this.#kv.checkpoint();\n        this.#covered = position;',
+    replace: 'await this.#cover(position);\n        await this.#kv.checkpoint();\n        this.#covered = position;',
     tests: ['src/metadata/replica.test.ts'],
   },
   {

@@ -65,17 +65,52 @@ export const kvPlants: readonly Plant[] = [
 
 export const logPlants: readonly Plant[] = [
   {
+    name: 'log: a mirror that fails is not written down before the other acknowledges',
+    file: 'src/device/mirrored/volume.ts',
+    find: 'await this.#told;',
+    replace: 'this.#told?.catch(() => {});',
+    tests: ['src/log/embedded/mirrored.test.ts'],
+  },
+  {
+    name: 'log: the longer copy counts, whatever went on alone',
+    file: 'src/log/embedded/newest.ts',
+    find: 'marked.length > 0 ? marked : sound',
+    replace: 'sound',
+    tests: ['src/log/embedded/mirrored.test.ts'],
+  },
+  {
+    name: 'log: a copy that was left behind counts as the log',
+    file: 'src/log/embedded/newest.ts',
+    find: 'log.tail !== undefined && !log.behind',
+    replace: 'log.tail !== undefined',
+    tests: ['src/log/embedded/mirrored.test.ts'],
+  },
+  {
+    name: 'log: two copies that went separate ways are made equal',
+    file: 'src/log/embedded/newest.ts',
+    find: 'if (log !== newest) await checkContained(log, newest);',
+    replace: '',
+    tests: ['src/log/embedded/mirrored.test.ts'],
+  },
+  {
+    name: 'log: a copy that is being overwritten is not marked',
+    file: 'src/log/embedded/refresh.ts',
+    find: "await setMark(volume, 'behind');",
+    replace: '',
+    tests: ['src/log/embedded/mirrored.test.ts'],
+  },
+  {
     name: 'log: an append is not synced',
     file: 'src/log/embedded/log.ts',
-    find: 'await segment.file.sync();\n    segment.end += bytes;',
-    replace: 'segment.end += bytes;',
+    find: 'await segment.file.sync();\n    this.#headOffset',
+    replace: 'this.#headOffset',
     tests: ['src/log/embedded/crash.test.ts'],
   },
   {
     name: 'log: an append is acknowledged while its sync runs',
     file: 'src/log/embedded/log.ts',
-    find: 'await segment.file.sync();\n    segment.end += bytes;',
-    replace: 'segment.file.sync().catch(() => {});\n    segment.end += bytes;',
+    find: 'await segment.file.sync();\n    this.#headOffset',
+    replace: 'segment.file.sync().catch(() => {});\n    this.#headOffset',
     tests: ['src/log/embedded/crash.test.ts', 'src/log/embedded/faults.test.ts'],
   },
   {
@@ -94,7 +129,7 @@ export const logPlants: readonly Plant[] = [
   },
   {
     name: 'log: the checksum of a record is not compared',
-    file: 'src/log/embedded/format.ts',
+    file: 'src/log/record.ts',
     find: 'return record.readUInt32LE(0) === crc32c(record.subarray(4), seed);',
     replace: 'return record.length > 0 || seed > 0;',
     tests: ['src/log/embedded/damage.test.ts'],

@@ -146,6 +146,39 @@ export class StoreError extends Error {
   }
 }
 
+/** An error as it travels to another thread or node: plain data, without cause and stack. */
+export interface Failure {
+  /** Undefined for what was no {@link StoreError}. */
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+  readonly resource: string | undefined;
+  readonly detail: Readonly<Record<string, string>>;
+  readonly retryAfter: number | undefined;
+}
+
+export function failureOf(cause: unknown): Failure {
+  const known = cause instanceof StoreError ? cause : undefined;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return {
+    code: known?.code,
+    message,
+    resource: known?.resource,
+    detail: known?.detail ?? {},
+    retryAfter: known?.retryAfter,
+  };
+}
+
+/** The error that a {@link Failure} tells of; InternalError when it was no StoreError. */
+export function errorOf(failure: Failure): StoreError {
+  const { code, message, resource, detail, retryAfter } = failure;
+  return new StoreError(code ?? 'InternalError', {
+    message,
+    detail,
+    ...(resource !== undefined && { resource }),
+    ...(retryAfter !== undefined && { retryAfter }),
+  });
+}
+
 /** Bytes read back from a device are not those that were written. Its own kind, so that nothing mistakes it for a client's error. */
 export class CorruptionError extends Error {
   override readonly name = 'CorruptionError';

@@ -1,3 +1,4 @@
+import { clusterLimits } from './cluster-limits.ts';
 import { invariant } from './invariant.ts';
 
 const KiB = 1024;
@@ -7,6 +8,7 @@ const TiB = 1024 * GiB;
 
 /** Every bound of the program, in one place. Bytes unless the name says otherwise. */
 export const limits = {
+  ...clusterLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
   bucketNameMin: 3,
@@ -62,6 +64,10 @@ export const limits = {
   fullRetryMs: 500,
   /** Free bytes of a disk that fragments never take, so that logs and indexes can still grow: deleting needs both. */
   deviceReserveBytes: 512 * MiB,
+  /** Of a small disk so much: two small segments of the log, and what the KV writes between two checkpoints. */
+  deviceReserveLeastBytes: 20 * MiB,
+  /** The smallest disk on which a store is made. */
+  diskBytesMin: 64 * MiB,
   /** Size at most of the file that keeps space for a start on a full disk. */
   ballastBytes: 64 * MiB,
   /** Allocation unit of the fragment store. */
@@ -101,6 +107,8 @@ export const limits = {
   logSegmentBytes: 64 * MiB,
   /** Size at most of a new log's first segment, and of one that is made when the disk is nearly full. */
   logSmallSegmentBytes: 8 * MiB,
+  /** Size of a segment that is made in the last space of a disk, for deletions: it holds the largest entry. */
+  logLeastSegmentBytes: 4 * MiB + 256 * KiB,
   /** The log keeps at most this much for followers behind the checkpoint. */
   logTailBytes: 256 * MiB,
   /** Entries, or bytes of entries, between two checkpoints of the ordered KV. */
@@ -148,6 +156,8 @@ export const limits = {
   lingerMs: 5000,
   /** Time for running requests to finish after SIGTERM. */
   drainMs: 8000,
+  /** After SIGTERM, connections that the system has taken in already are accepted for at most so long. */
+  drainAcceptMs: 1000,
   /** After SIGTERM, connections without a request are closed only after so long: one may just be on its way. */
   drainIdleMs: 200,
   uploadsPerPage: 1000,
@@ -185,17 +195,35 @@ export const limits = {
   checkpointMs: 60_000,
   /** Proposals between two state digests in the log. */
   digestProposals: 10_000,
+  /** The state is written to the second directory anew when the log behind the last such snapshot has so many bytes, or as many as that snapshot. */
+  stateSnapshotLogBytes: 256 * MiB,
+  /** How long a snapshot of the state may take, ms: the pages that it needs are not used again meanwhile. */
+  stateSnapshotMs: 30 * 60_000,
+  /** Between two looks whether one is due, and after one that failed, ms. */
+  stateSnapshotCheckMs: 1000,
+  stateSnapshotRetryMs: 60_000,
   /** Rows of one chunk of a state snapshot, and of one commit while one is restored. */
   snapshotChunkBytes: 256 * KiB,
+  /**
+   * Memory for the bodies under way in one thread (what is in hand at once, or lies within metadata, not counted); the least share of one; how
+   * many more may wait for theirs, and how long.
+   */
+  bodyBytes: 32 * MiB,
+  bodyShareBytes: 384 * KiB,
+  waitingBodies: 1024,
+  bodyWaitMs: 30_000,
   /** Sealed bytes that one upload hands to the devices at once; as many again gather meanwhile. */
   uploadGroupBytes: MiB,
-  /** Bytes of one stream that are digested at once beside those of others, and bytes that may wait for it. */
+  /** Bytes of one stream that are digested at once beside those of others; bytes that may wait for it, of one stream, and of all as long as each may have a frame. */
   digestLaneBytes: 16 * KiB,
   digestWaitingBytes: 256 * KiB,
+  digestsWaitingBytes: 4 * MiB,
   /** Plaintext bytes that one read fetches at once; as many again are fetched ahead. */
   readGroupBytes: 512 * KiB,
   /** Reads up to this size put their frames into the read cache; larger ones would only wash it. */
   cachedReadBytes: MiB,
+  /** Stripes of one object that are looked at to say how many copies it has now; of larger ones that is not known at once. */
+  toldStripes: 64,
   /** Stripes whose place one read keeps in memory. */
   readStripes: 4096,
   /** A read that looked an object up has this long to begin with its bytes, and they are kept until then. */
@@ -207,13 +235,37 @@ export const limits = {
   logTextChars: 2 * KiB,
   logItems: 64,
   logDepth: 6,
-  /** Placement groups in all, and draws made for one number of copies in one plan. */
+  /** Placement groups in all. */
   groups: 4096,
+  /** Nodes and devices of a cluster, removed and retired ones too; features; and one text that is kept of a node or device. */
+  nodes: 1024,
+  devices: 16_384,
+  features: 256,
+  settings: 64,
+  nodeTextBytes: 256,
   /** Age at which a thread looks at the placement groups again. */
   groupsAgeMs: 1000,
-  placementSlots: 64,
+  /** Devices remembered for a place of a group that was given to another, and devices that are asked at once for a fragment that is not where it should be. */
+  formerDevices: 3,
+  devicesAsked: 64,
+  /** Draws made for one scheme in one plan: the least and the most; between them as many as put each device into so many groups. */
+  placementSlotsLeast: 64,
+  placementSlots: 1024,
+  groupsPerDevice: 8,
   /** Copies of one stripe. */
   copies: 16,
+  /** Stripe bytes that are coded together, and codes that the layout has groups for: each takes up to `placementSlots` of `groups`. */
+  codingRoundBytes: MiB,
+  codes: 8,
+  /** Combinations of fragments shown to a reader who cannot open what has good checksums. */
+  codeTrials: 256,
+  /** Data and parity fragments of one coded stripe. */
+  codeData: 32,
+  codeParity: 8,
+  /** Bytes of all fragments of a stripe that are coded at once: they stay in a core's second-level cache. */
+  codingBytes: 704 * KiB,
+  /** Bytes of fragments that each thread keeps where it codes, so that they need not be copied for it. */
+  codingRoomBytes: 32 * MiB,
   /** Stripes numbered under one intent; then the next one is opened. */
   intentStripes: 65_536,
   /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */
@@ -225,6 +277,16 @@ export const limits = {
   mendQueue: 10_000,
   mendTries: 30,
   mendAgainMs: 10 * 60 * 1000,
+  /**
+   * Fragments that a device still has after their place was given to another: the rest before they are looked for, in which every thread looks at
+   * the groups again; until the next look when some had to be left, once for what was just being written, and when there was none; bytes compared in a second, and least that may be asked for.
+   */
+  leftoverRestMs: 2500,
+  leftoverAgainMs: 5000,
+  leftoverLateMs: 60_000,
+  leftoverIdleMs: 3600 * 1000,
+  movedBytesPerSecond: 200 * MiB,
+  movedBytesPerSecondLeast: 64 * KiB,
   /** Background jobs: rows read at once, work between two rests, the rest, and how far a rate may be exceeded after idle time. */
   jobPage: 512,
   jobSliceMs: 4,
@@ -236,6 +298,8 @@ export const limits = {
   scrubPeriodMs: 14 * 24 * 3600 * 1000,
   scrubBytesPerSecond: 16 * MiB,
   scrubSaveMs: 60_000,
+  /** Connections that were refused are reported at most this often. */
+  refusalReportMs: 1000,
   /** Findings listed one by one in the report of a job; more are only counted. */
   reportedFindings: 1000,
   /** Stripes (12 to 24 bytes of memory each) that a cross-check marks at the same time, and links that it counts. */
@@ -252,10 +316,26 @@ invariant(limits.windowBytes >= 2 * limits.fragmentBytes, 'a window holds the la
 invariant(limits.fragmentBytes >= 2 * limits.stripeBytes, 'a fragment holds a stripe and what sealing adds to it');
 invariant(limits.bitmapBlocks % 8 === 0 && limits.bitmapBlocks < 65_536, 'blocks of a bitmap are counted in 16 bits');
 invariant(limits.entryBytes * 4 <= limits.logSegmentBytes, 'a segment holds several entries');
+invariant(limits.entryBytes < limits.logLeastSegmentBytes, 'the smallest segment holds the largest entry');
+invariant(
+  limits.deviceReserveLeastBytes >= 2 * limits.logSmallSegmentBytes + 4 * MiB &&
+    limits.diskBytesMin >= 3 * limits.deviceReserveLeastBytes,
+  'the smallest disk has room for more than its reserve',
+);
 invariant(limits.inlineBytes * limits.batchProposals <= limits.entryBytes, 'a batch of inline objects fits an entry');
+invariant(
+  limits.etcdRequestBytes >= limits.entryBytes + limits.etcdBatchBytes,
+  'a request to etcd holds the largest entry',
+);
+invariant(limits.etcdAnswerBytes >= 2 * limits.etcdRequestBytes, 'an answer of etcd holds a batch of any size');
 invariant(limits.logSegmentBytes * 2 <= limits.logTailBytes, 'the kept tail is at least two segments');
 invariant(limits.inlineBytes <= limits.frameBytes, 'an inline object is one frame');
 invariant(limits.readGroupBytes % limits.frameBytes === 0, 'a read fetches whole frames');
+invariant(limits.bodyShareBytes >= 4 * limits.frameBytes, 'the least share of a body holds the frames that it needs');
+invariant(
+  limits.bodyBytes >= 8 * 4 * limits.uploadGroupBytes && limits.uploadGroupBytes >= limits.readGroupBytes,
+  'eight bodies of one thread move in the largest groups',
+);
 invariant(limits.digestLaneBytes % 64 === 0, 'MD5 advances by whole blocks');
 invariant(limits.wholeBodyBytes >= limits.inlineBytes, 'the body of an inline object is taken in whole');
 invariant(limits.parts * 5 < limits.xmlElements, 'a list of all parts fits an XML document');
@@ -268,3 +348,13 @@ invariant(
   limits.stalledConnectionMs > limits.idleSendMs,
   'the last resort comes after the limit that tells who is slow',
 );
+invariant(
+  limits.linkHeadBytes + limits.linkMethodBytes + 64 <= limits.linkFrameBytes,
+  'the head of a call fits one frame',
+);
+invariant(limits.linkBodyBytes >= limits.fragmentBytes + limits.linkFrameBytes, 'a fragment fits the body of a call');
+invariant(limits.linkPieceBytes >= limits.entryBytes + limits.linkFrameBytes, 'a log entry fits a piece of a stream');
+invariant(limits.linkPoolBytes >= limits.linkBodyBytes, 'the largest body can be received');
+invariant(limits.linkWindowBytes >= 2 * limits.linkFrameBytes, 'a window holds at least two frames');
+invariant(limits.linkDeadMs >= 2 * limits.linkPingMs, 'a live link is heard of before it counts as dead');
+invariant(limits.joinRequestBytes <= limits.linkHeadBytes, 'what a node that joins sends fits the head of a call');

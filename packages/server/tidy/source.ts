@@ -28,21 +28,25 @@ export function sources(folder: string): SourceFile[] {
 export interface Import {
   readonly specifier: string;
   readonly typeOnly: boolean;
+  /** Loaded when it is first needed. */
+  readonly deferred: boolean;
 }
 
-/** Static imports and re-exports of a module. */
+/** Imports and re-exports of a module. */
 export function importsOf(file: SourceFile): Import[] {
   const { module } = parseSync(file.name, file.text);
   const found: Import[] = module.staticImports.map((one) => ({
     specifier: one.moduleRequest.value,
     typeOnly: one.entries.length > 0 && one.entries.every((entry) => entry.isType),
+    deferred: false,
   }));
   for (const one of module.staticExports)
     for (const entry of one.entries)
-      if (entry.moduleRequest) found.push({ specifier: entry.moduleRequest.value, typeOnly: entry.isType });
+      if (entry.moduleRequest)
+        found.push({ specifier: entry.moduleRequest.value, typeOnly: entry.isType, deferred: false });
   for (const one of module.dynamicImports) {
     const text = file.text.slice(one.moduleRequest.start, one.moduleRequest.end);
-    if (/^['"]/.test(text)) found.push({ specifier: text.slice(1, -1), typeOnly: false });
+    if (/^['"]/.test(text)) found.push({ specifier: text.slice(1, -1), typeOnly: false, deferred: true });
   }
   return found;
 }

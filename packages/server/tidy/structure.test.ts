@@ -62,6 +62,27 @@ test('rooms import each other only through the door, and only in order', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('a thread that serves loads no schemas and no client before somebody asks for them', () => {
+  const byName = new Map(files.map((file) => [file.name, file]));
+  const loaded = new Set(['packages/server/src/daemon/worker.ts']);
+  const packages = new Set<string>();
+  for (const name of loaded) {
+    const file = byName.get(name);
+    assert.ok(file, `${name} is imported and does not exist`);
+    for (const { specifier, typeOnly, deferred } of importsOf(file)) {
+      if (typeOnly || deferred) continue;
+      if (specifier.startsWith('.')) loaded.add(resolved(name, specifier));
+      else packages.add(specifier);
+    }
+  }
+  assert.ok(packages.has('lmdb'), 'the imports are followed');
+  for (const heavy of ['zod', '@dsom/sdk', 'commander'])
+    assert.ok(
+      !packages.has(heavy),
+      `daemon/worker.ts leads to ${heavy}: import it where it is first needed (docs/decisions/0009)`,
+    );
+});
+
 test('metadata/machine is pure: nothing asynchronous, nothing from node', () => {
   for (const file of files.filter((f) => f.name.includes('/metadata/machine/') && !isTest(f.name))) {
     for (const { specifier } of importsOf(file))

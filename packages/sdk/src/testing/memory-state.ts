@@ -17,7 +17,7 @@ export interface StoredBucket {
     versioning?: string;
     tags?: Record<string, string>;
     consistency?: string;
-    redundancy?: { copies: number } | null;
+    redundancy?: { copies: number } | { data: number; parity: number } | null;
   };
   /** Newest first. */
   readonly objects: Map<string, StoredVersion[]>;

@@ -31,17 +31,18 @@ async function tag(context: Context, [text = '', ...pairs]: readonly string[], o
   const given = Object.fromEntries(pairs.map(parsePair));
   const removed = options.remove ?? [];
   let tags: Record<string, string>;
+  const change = { ...Object.fromEntries(removed.map((name) => [name, null])), ...given };
   if (pairs.length === 0 && removed.length === 0 && !options.clear) tags = { ...(await read()) };
-  else if (options.clear || key === undefined) {
-    tags = { ...(options.clear ? {} : await read()) };
-    for (const name of removed) delete tags[name];
-    Object.assign(tags, given);
+  else if (options.clear) {
+    tags = given;
     if (key === undefined) await client.buckets.update(address.bucket, { tags }, { signal });
     else await client.setTags(address.bucket, key, tags, target);
+    // Below, the server works the change out, so that none is lost to another.
+  } else if (key === undefined) {
+    tags = { ...(await client.buckets.update(address.bucket, { tagChange: change }, { signal })).tags };
   } else {
-    // The server works the change out, so that none is lost to another; naming the version changes it in place.
+    // Naming the version changes it in place.
     const versionId = options.versionId ?? (await client.head(address.bucket, key, { signal })).versionId ?? 'null';
-    const change = { ...Object.fromEntries(removed.map((name) => [name, null])), ...given };
     tags = { ...(await client.patch(address.bucket, key, { tags: change }, { versionId, signal })).tags };
   }
   context.succeed();

@@ -4,12 +4,13 @@ import { formatRemote, parseBucket } from './address.ts';
 import { clientCommand, collect, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
-import { parseCount, parsePair } from './format.ts';
+import { parseCount, parsePair, parseRedundancy } from './format.ts';
 
 interface MakeOptions extends CommonOptions {
   readonly ignoreExisting?: boolean;
   readonly versioning?: boolean;
   readonly copies?: string;
+  readonly redundancy?: string;
   readonly tag?: readonly string[];
 }
 
@@ -17,6 +18,7 @@ async function makeBuckets(context: Context, addresses: readonly string[], optio
   const settings: BucketSettings = {
     ...(options.versioning && { versioning: 'enabled' as const }),
     ...(options.copies !== undefined && { redundancy: { copies: parseCount(options.copies) } }),
+    ...(options.redundancy !== undefined && { redundancy: parseRedundancy(options.redundancy) }),
     ...(options.tag && { tags: Object.fromEntries(options.tag.map(parsePair)) }),
   };
   for (const address of addresses.map(parseBucket)) {
@@ -88,7 +90,13 @@ export function addBucketCommands(program: Command, run: Run): void {
   clientCommand(program, 'mb <bucket...>', 'make buckets')
     .option('-p, --ignore-existing', 'a bucket that is yours already is no failure')
     .option('--versioning', 'keep old versions')
-    .addOption(new Option('--copies <n>', 'copies of every object, on different devices'))
+    .addOption(new Option('--copies <n>', 'copies of every object, on different devices').conflicts('redundancy'))
+    .addOption(
+      new Option(
+        '--redundancy <r>',
+        'how objects are kept: N copies, or K+M for K data and M parity fragments on different devices',
+      ),
+    )
     .option('--tag <name=value>', 'tag the bucket; may be repeated', collect)
     .action(run(makeBuckets));
   clientCommand(program, 'rb <bucket...>', 'remove buckets')

@@ -71,9 +71,9 @@ export class Context {
     return this.terminal.stderr.isTTY === true && this.options.json !== true && this.options.quiet !== true;
   }
 
-  /** One result. Resolves when the reader can take more. */
+  /** One result; of `undefined` there is nothing to say as JSON. Resolves when the reader can take more. */
   async result(json: unknown, text?: string | readonly string[]): Promise<void> {
-    if (this.options.json) return this.write(`${JSON.stringify(json)}\n`);
+    if (this.options.json) return json === undefined ? undefined : this.write(`${JSON.stringify(json)}\n`);
     if (text === undefined) return;
     const lines = typeof text === 'string' ? [text] : text;
     if (lines.length > 0) await this.write(`${lines.join('\n')}\n`);

@@ -1,3 +1,4 @@
+import type { Redundancy } from '@dsom/sdk';
 import { UsageError } from './exit.ts';
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
@@ -73,4 +74,16 @@ const control = /\p{Cc}/gu;
 /** A name as it may be shown: control characters become their escapes. */
 export function printable(name: string): string {
   return name.replace(control, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** `3` copies or `8+3`, data and parity fragments. */
+export function parseRedundancy(text: string): Redundancy {
+  const code = /^(\d+)\+(\d+)$/.exec(text.trim());
+  return code ? { data: Number(code[1]), parity: Number(code[2]) } : { copies: parseCount(text) };
+}
+
+export function formatRedundancy(redundancy: Redundancy | undefined): string {
+  if (!redundancy) return 'as many copies as the layout gives';
+  if ('copies' in redundancy) return `${redundancy.copies} ${redundancy.copies === 1 ? 'copy' : 'copies'}`;
+  return `${redundancy.data}+${redundancy.parity}: ${redundancy.data} data and ${redundancy.parity} parity fragments`;
 }

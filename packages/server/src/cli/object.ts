@@ -5,7 +5,7 @@ import { formatRemote, parseObject, parseRemote, type RemoteAddress } from './ad
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { CommandError, exitCode, UsageError } from './exit.ts';
-import { formatSize, formatTime, printable } from './format.ts';
+import { formatRedundancy, formatSize, formatTime, printable } from './format.ts';
 import { hasWildcard, unescapePattern } from './glob.ts';
 import { expand, plainKey, selectionOf } from './remote.ts';
 
@@ -50,7 +50,7 @@ async function describeBucket(context: Context, { bucket, profile }: RemoteAddre
     `size         ${formatSize(info.bytes)} (${info.bytes} bytes, all versions)`,
     `versioning   ${info.versioning}`,
     `consistency  ${info.consistency}`,
-    `copies       ${info.redundancy?.copies ?? 'as many as the layout gives'}`,
+    `redundancy   ${formatRedundancy(info.redundancy)}`,
     ...Object.entries(info.tags).map(([name, value]) => `tag          ${printable(name)}=${printable(value)}`),
   ]);
 }

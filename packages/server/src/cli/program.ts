@@ -5,6 +5,7 @@ import { addAnnotateCommands } from './annotate.ts';
 import { addBenchCommand } from './bench.ts';
 import { addBucketCommands } from './buckets.ts';
 import { addCheckCommands } from './checks.ts';
+import { addClusterCommands } from './cluster.ts';
 import type { Run, Services } from './command.ts';
 import { addCompletionCommands } from './completion.ts';
 import { type CommonOptions, Context } from './context.ts';
@@ -80,6 +81,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addObjectCommands(program, run);
   addAnnotateCommands(program, run);
   addKeyCommands(program, run);
+  addClusterCommands(program, run);
   addDoctorCommand(program, run, services);
   addCheckCommands(program, run, services);
   addBenchCommand(program, run);

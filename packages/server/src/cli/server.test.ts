@@ -135,6 +135,10 @@ test('the tour: from a bucket to a synchronised folder and back', async () => {
   assert.deepEqual([moved['size'], moved['metadata']], [10, { m: 'ü' }]);
   assert.equal((await run(['tag', 's3://tour/moved', 'a=1'])).stdout, 'a=1\n');
   await Promise.all(['b=2', 'c=3', 'd=4'].map((pair) => run(['tag', 's3://tour/moved', pair])));
+  // Of a bucket as of an object: none of those that change at the same time is lost.
+  await Promise.all(['x=1', 'y=2', 'z=3'].map((pair) => run(['tag', 's3://tour', pair])));
+  const ofBucket = (await run(['tag', 's3://tour', '--remove', 'x'])).stdout;
+  assert.deepEqual(ofBucket.trim().split('\n').sort(), ['y=2', 'z=3']);
   const tagged = await run(['tag', 's3://tour/moved', '--remove', 'b', '--json']);
   assert.deepEqual(tagged.rows[0]?.['tags'], { a: '1', c: '3', d: '4' }, 'none is lost to another');
   const listed = (await run(['versions', 's3://tour/moved', '--json'])).rows;

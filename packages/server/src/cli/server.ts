@@ -3,7 +3,7 @@
  * and needs neither the command-line library nor the SDK, which would only make the start slower.
  */
 import type { Services } from './command.ts';
-import { exitCode } from './exit.ts';
+import { exitCode } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
 export type Flags = Record<string, string | boolean | string[]>;

@@ -1,4 +1,6 @@
 export { Arena } from './arena.ts';
+/** Kernels in WebAssembly, written down as expressions. */
+export * as assembler from './assembler.ts';
 export { ByteReader, ByteWriter } from './bytes.ts';
 export {
   type Checksum,

@@ -4,25 +4,34 @@ import {
   type Collector,
   type CollectorReport,
   createCollector,
-  createMender,
-  createRepairer,
   createScrub,
   crossCheck,
   fileScrubMemory,
+  type Holding,
+  holdingsOf,
   type Mender,
-  type RepairCopy,
+  Pace,
+  type RepairFragment,
   repeat,
   type Scrub,
   type ScrubReport,
 } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Clock, Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
+import { pack, unpack } from '../transport/index.ts';
 import { dropBallast, takeBallast } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
+import { clusterAdmin } from './cluster/admin.ts';
+import type { Network } from './cluster/network.ts';
+import { type RebalanceStatus, startRebalance } from './cluster/rebalance.ts';
+import { callNames } from './cluster/serve.ts';
 import type { Config } from './config.ts';
+import { folders } from './directories.ts';
+import { type Mending, type NodeWork, startMending } from './mending.ts';
 import type { Owner } from './owner.ts';
 import type { Link } from './port.ts';
 
@@ -31,7 +40,13 @@ export interface Jobs {
   readonly collector: Collector;
   readonly scrub: Scrub;
   readonly mender: Mender;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
+  readonly fragments: Pick<Mending, 'removing'>;
+  work(): NodeWork;
+  /** What this server's devices hold of each group. */
+  holdings(): Promise<readonly Holding[]>;
+  /** How far evening out is, as this node knows. */
+  rebalance(): RebalanceStatus;
   scrubbing(): boolean;
   /** Calls of `/-/admin/`. @throws StoreError NotFound for a method that does not exist */
   admin(method: string, argument: unknown): Promise<unknown>;
@@ -47,13 +62,30 @@ export interface JobsInput {
   readonly onDamage: (report: DamageReport) => void;
   /** The workers: each may have reads open. */
   readonly links: () => readonly Link[];
+  /** What lacks although writes are accepted. */
+  readonly degraded: () => Promise<readonly string[]>;
 }
 
-/** Least of the positions at which any thread reads. */
-async function oldestRead(owner: Owner, links: readonly Link[]): Promise<Position | undefined> {
+/** Least of the positions at which any thread of this server reads. */
+export async function oldestReadHere(owner: Owner, links: readonly Link[]): Promise<Position | undefined> {
   const positions = await Promise.all(links.map((link) => link.call<Position | undefined>('oldestRead', undefined)));
   const known = [...positions, owner.thread.objects.oldestRead()].filter((one) => one !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
+}
+
+/**
+ * Least of the positions at which any node reads. A replica that is behind may still find a version that has gone, so its own position counts
+ * as a read. A node that has been silent for long is passed over: it gets no wrong byte, only an error where the bytes have gone.
+ */
+async function oldestReadAnywhere(network: Network, position: Position, here: Position | undefined): Promise<Position> {
+  const positions = await Promise.all(
+    network.neighbours().map(async ({ peer, silentMs }) => {
+      if (silentMs === undefined || silentMs > limits.nodeAwayMs) return position;
+      const { head } = await peer.call(callNames.oldestRead, pack(null), { deadlineMs: limits.nodeStateDeadlineMs });
+      return unpack<Position>(head);
+    }),
+  );
+  return Math.min(position, here ?? position, ...positions);
 }
 
 /** Where logs and indexes are short of space, slabs give back what is free in them. An attempt may look through an index: most of the time is left to others. */
@@ -85,57 +117,47 @@ async function tendBallast({ directories, metadata }: Owner, log: StructuredLog)
 
 export async function startJobs(input: JobsInput): Promise<Jobs> {
   const { owner, config, host, log } = input;
-  const { reader, stores, devices } = owner.thread;
-  const healthy = (device: string) => devices.get(device)?.health() !== 'stopped';
+  const { reader, access, stores, devices } = owner.thread;
+  const { network } = owner.thread;
+  const { cluster } = owner;
+  const healthy = (device: string) =>
+    network?.condition(device)?.healthy ?? devices.get(device)?.health() !== 'stopped';
   const collector = createCollector({
     reader,
     proposer: owner.metadata,
+    access,
     stores,
     host,
-    oldestRead: () => oldestRead(owner, input.links()),
+    oldestRead: async () => {
+      const here = await oldestReadHere(owner, input.links());
+      return network ? oldestReadAnywhere(network, owner.metadata.reader.position(), here) : here;
+    },
     healthy,
+    ...(network && { sweep: (device, prefix) => network.sweep(device, prefix) }),
   });
   const giveBack = givingBack(owner, host.clock);
   const collecting = repeat({
     host,
     everyMs: limits.collectMs,
     run: async (signal) => {
-      await collector.run(signal);
+      // What no version points to is the same for every node: the one that leads frees it everywhere.
+      if (!cluster || cluster.shard.leads) await collector.run(signal);
       await giveBack(signal);
       await tendBallast(owner, log);
     },
     onError: (cause) => log.error('the collector failed; it tries again', { cause }),
   });
 
-  const repairer = createRepairer({ stores, owned: (stripe) => reader.stripeOwner(stripe) !== undefined });
-  const mender = createMender({
-    reader,
-    groups: () => reader.groups(),
-    stores,
-    host,
-    repair: repairer.repair,
-    healthy,
-  });
-  let mended = 0;
-  const mending = repeat({
-    host,
-    everyMs: limits.collectMs,
-    run: async (signal) => {
-      await mender.run(signal);
-      const totals = mender.totals();
-      if (totals.mended > mended) log.info('missing copies were written', { ...totals, now: totals.mended - mended });
-      mended = totals.mended;
-    },
-    onError: (cause) => log.error('missing copies could not be written; it tries again', { cause }),
-  });
+  const fragments = startMending({ owner, host, log, healthy });
+  const { mender, repair } = fragments;
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
     stores,
     host,
-    repair: repairer.repair,
+    repair,
     onDamage: input.onDamage,
-    memory: fileScrubMemory(fileVolume(owner.directories.state)),
+    memory: fileScrubMemory(fileVolume(folders.state(owner.roles.primary))),
     periodMs: config.scrubDays * limits.dayMs,
     bytesPerSecond: config.scrubBytesPerSecond,
     healthy,
@@ -167,7 +189,33 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     if (scrub.due()) runScrub(true);
   });
 
-  const checks = new CheckRuns(() => crossCheck({ reader, groups: () => reader.groups(), stores, host }));
+  const work = (): NodeWork => {
+    const scrubbedMs = scrub.lastFullMs();
+    return { ...fragments.work(), ...(scrubbedMs !== undefined && { scrubbedMs }) };
+  };
+  const holdings = () => holdingsOf(reader, stores, new Pace(host, { signal: undefined }));
+  const rebalance =
+    cluster &&
+    startRebalance({
+      owner,
+      cluster,
+      host,
+      work,
+      holdings,
+      onError: (cause) => log.warn('groups could not be evened out; it tries again', { cause }),
+    });
+
+  const checks = new CheckRuns(() =>
+    crossCheck({
+      reader,
+      groups: () => reader.groups(),
+      stores,
+      host,
+      ...(cluster && {
+        elsewhere: (device) => reader.devices().some((one) => one.identity === device && one.node !== cluster.node),
+      }),
+    }),
+  );
   const scrubStatus = () => ({
     running: running !== undefined,
     progress: scrub.progress(),
@@ -188,6 +236,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         })),
       ),
       missing: owner.missing,
+      metadata: { ...owner.roles, mirror: owner.roles.mirror ?? null, ...mirrorStatus(owner) },
       mend: { ...mender.totals(), progress: mender.progress() },
       garbage: { collected: collector.totals(), progress: collector.progress() },
       scrub: scrubStatus(),
@@ -205,25 +254,51 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     'scrub.status': scrubStatus,
     'fsck.start': () => checks.start(),
     'fsck.news': (id) => checks.news(id as number),
+    ...(cluster &&
+      rebalance &&
+      clusterAdmin({
+        owner,
+        cluster,
+        rebalance,
+        stripes: () => mender.stripes(),
+        work,
+        host,
+        degraded: input.degraded,
+      })),
   };
   return {
     collector,
     scrub,
     mender,
-    repair: repairer.repair,
+    repair,
+    fragments,
+    work,
+    holdings,
+    rebalance() {
+      invariant(rebalance, 'nodes of a cluster ask for it');
+      return rebalance.status();
+    },
     scrubbing: () => running !== undefined,
     async admin(method, argument) {
       const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
+      if (!run && (method.startsWith('cluster.') || method.startsWith('rebalance.')))
+        throw new StoreError('InvalidRequest', {
+          message: 'This server is not a node of a cluster. Start it with --cluster-name to make it the first one.',
+        });
       if (!run) throw new StoreError('NotFound', { message: `there is no admin method ${method}` });
       return run(argument);
     },
     async stop() {
       cancelSchedule();
       running?.stop.abort();
-      await Promise.all([collecting.stop(), mending.stop(), running?.ended]);
-      await repairer.idle();
+      await Promise.all([collecting.stop(), fragments.stop(), rebalance?.stop(), running?.ended]);
     },
   };
+}
+
+function mirrorStatus(owner: Owner) {
+  const { lost, whole } = owner.mirror();
+  return { lost: lost ?? null, whole, rebuilt: owner.rebuilt ?? null };
 }
 
 const isoOrNull = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());

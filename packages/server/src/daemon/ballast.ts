@@ -1,8 +1,8 @@
 import { existsSync, rmSync, statfsSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { reserveOf } from '../device/index.ts';
 import { limits } from '../limits.ts';
-import { reserveOf } from './space.ts';
 
 /*
  * A file of zeros in each data directory, which is removed when its disk has no byte left: so a server can start on a disk that somebody

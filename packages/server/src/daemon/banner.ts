@@ -1,3 +1,6 @@
+import type { Roles } from './directories.ts';
+import type { Owner } from './owner.ts';
+
 /** What an operator sees at the start of a server. */
 export interface Banner {
   readonly endpoint: string;
@@ -9,6 +12,11 @@ export interface Banner {
     readonly health: string;
   }[];
   readonly copies: number;
+  /** Undefined where the server is alone. */
+  readonly cluster:
+    | { readonly name: string; readonly node: string; readonly nodes: number; readonly between: string }
+    | undefined;
+  readonly roles: Roles;
   readonly workers: number;
   /** Root keys made by this start: shown this once. */
   readonly newRoot: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
@@ -19,15 +27,56 @@ export interface Banner {
 const gib = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
 
 /** What this layout of devices keeps and what it does not: the failure domain of one machine is the device. */
-function durabilityText(devices: number, copies: number): string[] {
-  if (devices === 1)
+function durabilityText(devices: number, copies: number, { primary, mirror }: Roles): string[] {
+  if (devices === 1 || mirror === undefined)
     return [
       'kept      every acknowledged write is on the device (synced) before the answer: a crash or power loss takes nothing back',
       'not kept  one device holds the only copy: if it dies, the objects are gone. Give a second --data on another disk for two copies.',
     ];
   return [
-    `kept      every acknowledged write has ${copies} copies on different devices, synced before the answer: one device may die`,
-    'not kept  metadata, the log and the keys lie in the first data directory: back it up. All devices are in this machine: its loss is the loss of the store.',
+    `kept      every acknowledged write has ${copies} copies on different devices, synced before the answer: any one device may die`,
+    `          metadata is in ${primary}, and can be made anew from ${mirror}: both have the log and the keys`,
+    'not kept  all devices are in this machine: its loss is the loss of the store. Keep a backup of keys/keyring elsewhere.',
+  ];
+}
+
+/** What an operator should know of the metadata after a start. */
+export function metadataTexts({ roles, rebuilt, directories, missing, mirror }: Owner): string[] {
+  const known = (directory: string | undefined) => directories.all.find((one) => one.path === directory);
+  const promoted = known(roles.primary)?.role;
+  return [
+    ...(!directories.fresh && promoted !== 'primary'
+      ? [`the directory that held the metadata is not here: ${roles.primary} has taken its place`]
+      : []),
+    ...(rebuilt === undefined
+      ? []
+      : [`the metadata was made anew from a snapshot and the log (${rebuilt}); nothing acknowledged is missing`]),
+    ...(roles.mirror === undefined && missing.length > 0
+      ? [
+          'the metadata, the log and the keys have no second copy while the other directory is away: give it back, or an empty one in its place',
+        ]
+      : []),
+    ...(roles.mirror !== undefined && !directories.fresh && !mirror().whole
+      ? [`the copy of the metadata in ${roles.mirror} is new and not whole yet; \`dsom doctor\` tells when it is`]
+      : []),
+  ];
+}
+
+/** What a cluster keeps: the failure domain is the node. */
+function clusterText({ nodes }: { readonly nodes: number }, copies: number): string[] {
+  const may =
+    copies >= 3
+      ? 'one node may die, and writes go on'
+      : copies === 2
+        ? 'one node may die, and nothing is lost; writes wait for it'
+        : 'no node may die';
+  return [
+    `kept      every acknowledged write has ${copies} ${copies === 1 ? 'copy' : 'copies on different nodes, a quorum of them synced'} before the answer: ${may}`,
+    ...(nodes < 3
+      ? [
+          `not kept  a cluster of ${nodes} does not survive what one of 3 does. \`dsom cluster invite\` makes the line that a further node joins with.`,
+        ]
+      : []),
   ];
 }
 
@@ -46,7 +95,15 @@ export function bannerText(banner: Banner): string {
   ];
   for (const device of banner.devices)
     lines.push(`  device    ${device.folder}  ${gib(device.freeBytes)} free, ${device.health}  (${device.identity})`);
-  lines.push(...durabilityText(banner.devices.length, banner.copies).map((line) => `  ${line}`));
+  const { cluster } = banner;
+  if (cluster)
+    lines.push(
+      `  cluster   ${cluster.name}: node ${cluster.node} of ${cluster.nodes}, for other nodes at ${cluster.between}`,
+    );
+  const durability = cluster
+    ? clusterText(cluster, banner.copies)
+    : durabilityText(banner.devices.length, banner.copies, banner.roles);
+  lines.push(...durability.map((line) => `  ${line}`));
   for (const warning of banner.warnings) lines.push(`  WARNING   ${warning}`);
   if (newRoot) {
     lines.push(

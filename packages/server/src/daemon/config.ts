@@ -39,6 +39,10 @@ const flag = z
   .union([z.boolean(), z.enum(['true', 'false', '1', '0'])], { error: 'must be true or false' })
   .transform((value) => value === true || value === 'true' || value === '1');
 
+/** What a node of a cluster can do. */
+export const roleNames = ['gateway', 'metadata', 'storage'] as const;
+export type Role = (typeof roleNames)[number];
+
 /** Every setting: as a flag `--scrub-days 7`, as `DSOM_SCRUB_DAYS=7`, and as `scrubDays` in the configuration file. */
 export const configSchema = z.strictObject({
   data: list.default(['dsom-data']).describe('data directories; the first one also holds metadata and keys'),
@@ -66,6 +70,32 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('origins of web pages that may call, such as https://app.example; * for every one'),
   metricsPublic: flag.default(true).describe('whether /-/metrics answers without credentials'),
+  clusterName: text
+    .regex(/^[a-z0-9-]{1,32}$/, { error: 'must be 1 to 32 lower-case letters, digits and hyphens' })
+    .optional()
+    .describe('makes this store the first node of a new cluster of that name'),
+  join: text.optional().describe('line of `dsom cluster invite`: joins that cluster with this directory'),
+  clusterAddress: text
+    .optional()
+    .describe('host:port for the other nodes; that of --address with the next port when not given'),
+  etcd: list
+    .pipe(z.array(z.url({ error: 'must be URLs like http://10.0.0.1:2379' })).max(limits.etcdEndpoints))
+    .default([])
+    .describe('client URLs of an etcd to use; when not given, the node runs a member of its own'),
+  etcdPorts: whole(1, 65534)
+    .optional()
+    .describe(
+      'first of two ports of the own etcd member; the second one behind that of --cluster-address when not given',
+    ),
+  etcdAnyVersion: flag.default(false).describe('accepts an etcd that is known to give stale reads; for tests'),
+  roles: list
+    .pipe(z.array(z.enum(roleNames, { error: `must be some of ${roleNames.join(', ')}` })).min(1))
+    .default([...roleNames])
+    .describe('what this node of a cluster does: serve clients, own metadata, hold bytes'),
+  zone: text
+    .regex(/^[\w.-]{0,64}$/, { error: 'must be up to 64 letters, digits, dots, hyphens and underscores' })
+    .optional()
+    .describe('where this node stands: copies go to different zones where there are enough'),
   rootAccessKeyId: text
     .regex(/^[\w.-]{3,128}$/, { error: 'must be 3 to 128 letters, digits, dots, hyphens and underscores' })
     .optional()

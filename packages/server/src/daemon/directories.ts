@@ -1,16 +1,24 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { isSpaceExhausted, randomUuid } from '../device/index.ts';
 import type { Entropy } from '../host/index.ts';
+import { limits } from '../limits.ts';
 import { ConfigError } from './config.ts';
-import { decodeIdentity, type Identity, identityFile, writeIdentity } from './identity.ts';
+import { decodeIdentity, type Identity, identityFile, type Role, writeIdentity } from './identity.ts';
 
 export interface DataDirectory {
   readonly path: string;
-  readonly primary: boolean;
+  /** What it was at the last start; undefined when it holds nothing of ours yet. */
+  readonly role: Role | undefined;
   /** True when it becomes a part of the store by this start, or by an earlier one that never got further than that. */
   readonly fresh: boolean;
+}
+
+/** Which directories hold the metadata. */
+export interface Roles {
+  readonly primary: string;
+  readonly mirror: string | undefined;
 }
 
 export interface DataDirectories {
@@ -21,15 +29,23 @@ export interface DataDirectories {
   /** Fingerprint of the keyring that the store was last opened with; undefined when it is new, or was last opened by a version that kept none. */
   readonly keyring: string | undefined;
   readonly all: readonly DataDirectory[];
-  /** Folders below the primary directory. */
-  readonly log: string;
-  readonly kv: string;
-  readonly keys: string;
-  /** Small files that only save work, such as the place of the scrub. */
-  readonly state: string;
-  /** Writes the identity files that are missing, and the fingerprint of the store's keyring where another one or none stands. */
-  record(keyring: string): void;
+  /** Those of them that hold the log and the keyring, or held them; in a new store the first one. Never empty. */
+  readonly holders: readonly DataDirectory[];
+  /** Writes the identity files that say something else, or are missing. */
+  record(roles: Roles, keyring: string): void;
 }
+
+/** Folders for metadata below a data directory. */
+export const folders = {
+  log: (directory: string): string => path.join(directory, 'metadata/log'),
+  kv: (directory: string): string => path.join(directory, 'metadata/kv'),
+  /** Small files that only save work, such as the place of the scrub. */
+  state: (directory: string): string => path.join(directory, 'metadata/state'),
+  snapshot: (directory: string): string => path.join(directory, 'metadata/snapshot'),
+  keys: (directory: string): string => path.join(directory, 'keys'),
+  /** What a node of a cluster keeps for itself. */
+  cluster: (directory: string): string => path.join(directory, 'cluster'),
+} as const;
 
 /** The errors of parsers go over many lines. */
 const reasonOf = (cause: unknown): string =>
@@ -63,6 +79,19 @@ function allowed<Result>(directory: string, look: () => Result): Result {
   }
 }
 
+/** A new store, or a new directory of one, needs a disk on which its log and its indexes leave room for objects. */
+function checkSize(directory: string): void {
+  let there = directory;
+  while (!existsSync(there)) there = path.dirname(there);
+  const { blocks, bsize } = statfsSync(there);
+  // Some file systems do not tell their size.
+  if (blocks === 0 || blocks * bsize >= limits.diskBytesMin) return;
+  const mebibytes = (bytes: number) => Math.floor(bytes / 1024 / 1024);
+  throw new ConfigError(
+    `the disk of the data directory ${directory} has ${mebibytes(blocks * bsize)} MiB, and a store needs at least ${mebibytes(limits.diskBytesMin)} MiB: give a --data directory on a larger one`,
+  );
+}
+
 function makeDirectory(directory: string): void {
   // One by one: on file systems that make no directories, such as /proc, the recursive form never ends.
   const missing: string[] = [];
@@ -83,6 +112,7 @@ const ownNames = new Set([
   'identity.new',
   'device',
   'metadata',
+  'cluster',
   'keys',
   'ballast',
   'ballast.new',
@@ -100,7 +130,8 @@ export interface FoundDirectories {
   /** UUID; undefined when no directory belongs to a store yet. */
   readonly store: string | undefined;
   readonly known: readonly Known[];
-  readonly primaryPath: string;
+  /** Those that hold the log and the keyring, the primary first; in a new store the first one. */
+  readonly holders: readonly string[];
   /** Fingerprint of the store's keyring, when it is remembered. */
   readonly keyring: string | undefined;
 }
@@ -127,60 +158,78 @@ export function lookAtDirectories(paths: readonly string[]): FoundDirectories {
       `the data directories belong to ${stores.size} different stores: start each store with its own directories`,
     );
   const [existing] = stores;
-  const primaries = known.filter(({ identity }) => identity?.primary);
-  if (existing !== undefined && primaries.length !== 1)
+  const holding = (['primary', 'mirror'] as const).flatMap((role) =>
+    known.filter(({ identity }) => identity?.role === role),
+  );
+  if (existing !== undefined && holding.length === 0)
     throw new ConfigError(
-      'the directory that holds metadata and keys is not among --data: give all directories of the store',
+      'neither the directory that holds metadata and keys nor its mirror is among --data: give all directories of the store',
     );
-  const [primary] = primaries;
-  return {
-    store: existing,
-    known,
-    primaryPath: primary?.directory ?? full[0]!,
-    keyring: primary?.identity?.keyring,
-  };
+  const fingerprints = holding.flatMap(({ identity }) => identity?.keyring ?? []);
+  // One that was remembered in one directory only is of a newer rotation.
+  const keyring = fingerprints.toSorted((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))[0];
+  const holders = holding.length > 0 ? holding.map(({ directory }) => directory) : [full[0]!];
+  return { store: existing, known, holders, keyring };
 }
+
+/** Whether a directory has anything that a store writes once it has a log. */
+const holdsMetadata = (directory: string): boolean =>
+  [folders.log(directory), folders.kv(directory), folders.snapshot(directory)].some(
+    (folder) => existsSync(folder) && allowed(folder, () => readdirSync(folder)).length > 0,
+  );
 
 /**
  * Finds out whether the directories are a new store, a known one, or not ours; new empty ones join, with `record`. Refuses anything else, as {@link lookAtDirectories} does.
  * @param create whether empty directories may become a new store
+ * @param joined UUID of the store that they become a part of, when it is known
  * @throws ConfigError saying what to do
  */
-export function openDataDirectories(paths: readonly string[], entropy: Entropy, create: boolean): DataDirectories {
-  const { store: existing, known, primaryPath, keyring } = lookAtDirectories(paths);
+export function openDataDirectories(
+  paths: readonly string[],
+  entropy: Entropy,
+  create: boolean,
+  joined?: string,
+): DataDirectories {
+  const { store: existing, known, holders, keyring } = lookAtDirectories(paths);
   if (existing === undefined && !create)
     throw new ConfigError(
       `there is no store in ${known.map(({ directory }) => directory).join(', ')}: give the --data directories that the server is started with`,
     );
-  const store = existing ?? randomUuid(entropy.bytes(16));
-  const log = path.join(primaryPath, 'metadata/log');
-  // The log comes after keyring and devices: until it has a file, the first start has not got through.
-  const fresh = !existsSync(log) || allowed(log, () => readdirSync(log)).length === 0;
+  if (existing !== undefined && joined !== undefined && existing !== joined)
+    throw new ConfigError(
+      `the data directories belong to store ${existing}, and the cluster is store ${joined}: give empty directories`,
+    );
+  const store = existing ?? joined ?? randomUuid(entropy.bytes(16));
+  // The log comes after keyring and devices: until it has a file, the first start has not got through. A node of a cluster has its log elsewhere,
+  // and says what it is.
+  const fresh = !holders.some(
+    (holder) => holdsMetadata(holder) || existsSync(path.join(folders.cluster(holder), 'node')),
+  );
+  for (const { directory, identity } of known) if (identity === undefined) checkSize(directory);
   const all = known.map(({ directory, identity }): DataDirectory => {
     makeDirectory(directory);
-    return { path: directory, primary: directory === primaryPath, fresh: fresh || identity === undefined };
+    return { path: directory, role: identity?.role, fresh: fresh || identity === undefined };
   });
-  const folders = {
-    log,
-    kv: path.join(primaryPath, 'metadata/kv'),
-    keys: path.join(primaryPath, 'keys'),
-    state: path.join(primaryPath, 'metadata/state'),
+  for (const one of all) makeDirectory(path.join(one.path, 'device'));
+  return {
+    store,
+    fresh,
+    keyring,
+    all,
+    holders: holders.map((holder) => all.find((one) => one.path === holder)!),
+    record: (roles, current) => recordAll(known, roles, store, current),
   };
-  for (const folder of [...Object.values(folders), ...all.map((one) => path.join(one.path, 'device'))])
-    makeDirectory(folder);
-  return { store, fresh, keyring, all, ...folders, record: (current) => recordAll(known, primaryPath, store, current) };
 }
 
 /** The primary comes first: a first start that breaks off behind it finds the store again, and the other directories, still empty, join. */
-function recordAll(known: readonly Known[], primaryPath: string, store: string, keyring: string): void {
-  const primaryFirst = [...known].sort(
-    (a, b) => Number(b.directory === primaryPath) - Number(a.directory === primaryPath),
-  );
-  for (const { directory, identity } of primaryFirst) {
-    const primary = directory === primaryPath;
-    if (identity && (!primary || identity.keyring === keyring)) continue;
+function recordAll(known: readonly Known[], { primary, mirror }: Roles, store: string, keyring: string): void {
+  const rank = (directory: string) => (directory === primary ? 0 : directory === mirror ? 1 : 2);
+  for (const { directory, identity } of known.toSorted((a, b) => rank(a.directory) - rank(b.directory))) {
+    const role = (['primary', 'mirror', 'member'] as const)[rank(directory)]!;
+    const fingerprint = role === 'member' ? undefined : keyring;
+    if (identity?.role === role && identity.keyring === fingerprint) continue;
     try {
-      allowed(directory, () => writeIdentity(directory, { store, primary, keyring: primary ? keyring : undefined }));
+      allowed(directory, () => writeIdentity(directory, { store, role, keyring: fingerprint }));
     } catch (cause) {
       // A full disk must not keep a store from starting that is known already: the next start writes it.
       if (!identity || !isSpaceExhausted(cause)) throw cause;

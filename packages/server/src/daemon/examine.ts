@@ -3,9 +3,10 @@ import path from 'node:path';
 import { fileVolume } from '../device/index.ts';
 import { realHost } from '../host/index.ts';
 import { KeyringError, openKeyring } from '../keys/index.ts';
+import { asideFolder } from './aside.ts';
 import { ConfigError } from './config.ts';
-import { type FoundDirectories, lookAtDirectories } from './directories.ts';
-import { asideFolder, indexFolder } from './sites.ts';
+import { type FoundDirectories, folders, lookAtDirectories } from './directories.ts';
+import { indexFolder } from './sites.ts';
 
 /** One thing that was looked at. */
 export interface Examined {
@@ -53,15 +54,17 @@ export async function* examineDirectories(data: readonly string[]): AsyncGenerat
   }
 }
 
-async function examineKeyring({ primaryPath, keyring: expected }: FoundDirectories): Promise<Examined> {
-  const folder = path.join(primaryPath, 'keys');
+async function examineKeyring({ holders, keyring: expected }: FoundDirectories): Promise<Examined> {
+  const all = holders.map(folders.keys);
+  const there = all.filter((folder) => existsSync(folder)).map((folder) => fileVolume(folder));
   const test = 'keyring';
   try {
-    if (!existsSync(folder))
-      throw new KeyringError(`There is no ${folder}. Put your backup of keys/keyring back and start again.`);
-    const volume = fileVolume(folder);
+    const [volume, ...copies] = there;
+    if (!volume)
+      throw new KeyringError(`There is no ${all.join(' nor ')}. Put your backup of keys/keyring back and start again.`);
     const keyring = await openKeyring({
       volume,
+      copies,
       host: realHost(),
       create: false,
       ...(expected !== undefined && { expected }),

@@ -17,19 +17,27 @@ async function made(...data: string[]): Promise<void> {
 const refused = (data: readonly string[], message: RegExp) =>
   assert.rejects(openStore(...data), (error) => error instanceof ConfigError && message.test(error.message));
 
-test('the identity of the primary names the keyring, the others do not', async (t) => {
+test('the identities of primary and mirror name the keyring, those of other members do not', async (t) => {
   const folder = scratch(t);
-  const [a, b] = ['a', 'b'].map((name) => path.join(folder, name)) as [string, string];
-  await made(a, b);
-  const [first, second] = [a, b].map((data) => decodeIdentity(textOf(data)));
+  const all = ['a', 'b', 'c'].map((name) => path.join(folder, name)) as [string, string, string];
+  const [a, b] = all;
+  await made(...all);
+  const identities = all.map((data) => decodeIdentity(textOf(data)));
+  const [first, second, third] = identities;
   assert.match(first?.keyring ?? '', /^1-[0-9a-f]{32}$/);
-  assert.deepEqual([first?.primary, second?.primary, second?.keyring], [true, false, undefined]);
-  assert.equal(first?.store, second?.store);
+  assert.deepEqual([second?.keyring, third?.keyring], [first?.keyring, undefined]);
+  assert.deepEqual(
+    identities.map(({ role }) => role),
+    ['primary', 'mirror', 'member'],
+  );
+  assert.equal(new Set(identities.map(({ store }) => store)).size, 1);
+  assert.deepEqual(readFileSync(keyringOf(a)), readFileSync(keyringOf(b)));
+  assert.ok(!existsSync(keyringOf(all[2])));
   const key = readFileSync(keyringOf(a)).subarray(-36, -4);
   assert.ok(!textOf(a).includes(key.toString('hex').slice(0, 8)), 'nothing of the key');
-  const before = textOf(a);
-  await made(a, b);
-  assert.equal(textOf(a), before);
+  const before = all.map(textOf);
+  await made(...all);
+  assert.deepEqual(all.map(textOf), before);
 });
 
 test("a store without buckets: a missing, another store's or an older keyring is refused before anything is opened", async (t) => {
@@ -107,8 +115,8 @@ test('an identity that is torn, changed or unreadable is refused', async (t) => 
       bytes[at] = (bytes[at] as number) ^ 1;
       return bytes.toString('latin1');
     }),
-    good.replace('"format":2', '"format":3'),
-    good.replace('"primary":true', '"primary":true,"more":1'),
+    good.replace('"format":3', '"format":4'),
+    good.replace('"role":"primary"', '"role":"primary","more":1'),
   ];
   for (const text of bad) assert.throws(() => decodeIdentity(text), text);
   for (const text of ['', good.slice(0, 60), good.replace(/-[0-9a-f]/, '-z'), bad.at(-2) as string]) {

@@ -1,2 +1,3 @@
 export { type Config, ConfigError, type ConfigKey, configSchema, loadConfig } from './config.ts';
-export { type RunningServer, startServer, version } from './server.ts';
+export { type RunningServer, startServer } from './server.ts';
+export { version } from './version.ts';

@@ -1,5 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
-import path from 'node:path';
+import { mkdirSync } from 'node:fs';
 import { CorruptionError } from '../errors.ts';
 import {
   type FragmentId,
@@ -11,8 +10,9 @@ import {
 } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { type Kv, openKv } from '../kv/index.ts';
+import { putAside } from './aside.ts';
 import { ConfigError } from './config.ts';
-import { asideFolder, type DeviceSite, indexFolder, openSite } from './sites.ts';
+import { type DeviceSite, indexFolder, openSite } from './sites.ts';
 
 /*
  * The fragment index of a device. It is derived: what it says stands in the headers of the fragments too, and which of them are published
@@ -43,19 +43,9 @@ export interface OpenIndex {
   close(): Promise<void>;
 }
 
-function putAside(site: DeviceSite, reason: string, onIndex: IndexOptions['onIndex']): void {
-  const folder = indexFolder(site.folder);
-  if (!existsSync(folder)) return;
-  const kept = asideFolder(folder);
-  rmSync(kept, { recursive: true, force: true });
-  renameSync(folder, kept);
-  const parent = openSync(path.dirname(folder), 'r');
-  try {
-    fsyncSync(parent);
-  } finally {
-    closeSync(parent);
-  }
-  onIndex({ device: site.identity.device, state: 'put aside', reason, kept });
+function putIndexAside(site: DeviceSite, reason: string, onIndex: IndexOptions['onIndex']): void {
+  const kept = putAside(indexFolder(site.folder));
+  if (kept !== undefined) onIndex({ device: site.identity.device, state: 'put aside', reason, kept });
 }
 
 /**
@@ -66,7 +56,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
   const { host, owned, onIndex } = options;
   const { device: identity } = site.identity;
   const folder = indexFolder(site.folder);
-  if (options.rebuild) putAside(site, 'it shall be made anew', onIndex);
+  if (options.rebuild) putIndexAside(site, 'it shall be made anew', onIndex);
   const device = await openSite(site, host);
   const open = async (): Promise<OpenIndex> => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -97,7 +87,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
   try {
     return await open().catch((cause: unknown) => {
       if (!(cause instanceof IndexDamaged)) throw cause;
-      putAside(site, cause.message, onIndex);
+      putIndexAside(site, cause.message, onIndex);
       return open();
     });
   } catch (cause) {
@@ -108,10 +98,11 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
 }
 
 /** What an operator should know of an index that was made anew, as a sentence. */
-export function rebuiltText(device: string, { fragments, damaged, unreadableBytes }: RebuildReport): string {
+export function rebuiltText(device: string, { fragments, damaged, heldBytes, unreadableBytes }: RebuildReport): string {
   const bad = [
     ...(damaged > 0 ? [`${damaged} of them have damaged bytes`] : []),
     ...(unreadableBytes > 0 ? [`${unreadableBytes} bytes of the device could not be read`] : []),
+    ...(heldBytes > 0 ? [`${heldBytes} bytes are kept out of use until they can be`] : []),
   ];
   const found = `the index of device ${device} was lost and has been made anew from its slabs: ${fragments} fragments`;
   return `${[found, ...bad].join(', ')}; \`dsom scrub\` and \`dsom fsck\` tell whether any is missing`;

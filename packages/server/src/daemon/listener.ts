@@ -14,9 +14,12 @@ import { type KeyService, openSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
 import { createLog, createRegistry, expositionType, type RegistrySnapshot, threadMetrics } from '../telemetry/index.ts';
+import { emptyQueue } from './accepting.ts';
+import { freshnessOf, type GateCalls, type Heard } from './cluster/gate.ts';
 import type { Config } from './config.ts';
 import { createKeyAdmin } from './keyadmin.ts';
-import type { OwnerMethods, Readiness } from './protocol.ts';
+import type { OwnerMethods } from './protocol.ts';
+import { askReadiness } from './readiness.ts';
 import type { Thread } from './thread.ts';
 
 // An import would touch every export of the module, of which one loads the whole of `fetch`: 7 MB in every thread, and a slower start.
@@ -39,6 +42,8 @@ export interface ListenerOptions {
   readonly owner: OwnerCalls;
   readonly realHost: Host;
   readonly proposer: Proposer;
+  /** How this node gets as fresh as a request asks for; absent where it is alone. */
+  readonly gate?: { readonly calls: GateCalls; readonly heard: Heard } | undefined;
   /** Number of this worker, in its log lines. */
   readonly worker: number;
 }
@@ -82,6 +87,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const requestId = requestIds(realHost.entropy);
   const position = () => reader.position();
+  const shared = options.gate && freshnessOf(options.gate.calls, reader, options.gate.heard, clock);
   const exchange: RestOptions['exchange'] = {
     clock,
     timers,
@@ -99,6 +105,7 @@ export function createListener(options: ListenerOptions): Listener {
     baseDomains: config.domain,
     log,
     position,
+    ...(shared && { shared }),
     telemetry: finished,
   });
   const rest = createRestHandler({
@@ -109,6 +116,7 @@ export function createListener(options: ListenerOptions): Listener {
     region: config.region,
     version: options.version,
     position,
+    ...(shared && { shared }),
     admin: (method, argument) => owner.admin({ method, argument }),
     exchange,
     requestId,
@@ -130,12 +138,7 @@ export function createListener(options: ListenerOptions): Listener {
         plain(response, 200, 'text/plain', 'live\n');
         return true;
       case '/-/health/ready': {
-        const answer = await Promise.race([
-          owner.readiness(),
-          timers
-            .sleep(limits.readinessMs)
-            .then((): Readiness => ({ ready: false, reasons: ['the owner of the log does not answer'], degraded: [] })),
-        ]).catch((cause: Error): Readiness => ({ ready: false, reasons: [cause.message], degraded: [] }));
+        const answer = await askReadiness(owner, timers);
         plain(
           response,
           answer.ready ? 200 : 503,
@@ -153,9 +156,14 @@ export function createListener(options: ListenerOptions): Listener {
     }
   };
   let draining = false;
+  // What an operator asks is answered by every node.
+  const isClients = (url: string): boolean => !url.startsWith('/-/') || url.startsWith('/-/v1/');
+  const gateway = config.roles.includes('gateway');
   const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
     metrics.started();
     if (draining) response.shouldKeepAlive = false;
+    if (!gateway && isClients(request.url as string))
+      return plain(response, 503, 'text/plain', 'This node serves no clients (--roles): ask one that is a gateway.\n');
     if (cors(request, response)) return;
     const url = request.url as string;
     if (!url.startsWith('/-/')) return s3(request, response);
@@ -179,13 +187,14 @@ export function createListener(options: ListenerOptions): Listener {
     requireHostHeader: true,
     insecureHTTPParser: false,
     noDelay: true,
-    highWaterMark: limits.sendBufferBytes,
   });
   server.maxConnections = limits.connections;
   breakStalled(server, limits.stalledConnectionMs);
   server.on('request', handle).on('checkContinue', handle).on('clientError', refuseMalformed);
   const sockets = new Set<Socket>();
+  let accepted = 0;
   server.on('connection', (socket) => {
+    accepted++;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
@@ -200,9 +209,10 @@ export function createListener(options: ListenerOptions): Listener {
       }),
     metrics: () => registry.snapshot(),
     async drain(milliseconds) {
+      draining = true;
+      await emptyQueue(server, () => accepted, clock, timers);
       // Not the close of HTTP, which at once breaks every connection without a request: some have just been accepted, and theirs is on its way.
       const closed = new Promise<void>((resolve) => void closeListening.call(server, () => resolve()));
-      draining = true;
       await Promise.race([closed, timers.sleep(limits.drainIdleMs)]);
       // And those that are idle later on.
       const cancel = timers.every(limits.drainIdleMs, () => server.closeIdleConnections());

@@ -1,16 +1,25 @@
 /* The entry of the `dsom` command: hands the commands what only this room can make. What a client command does not need is imported when it is. */
+import { flushCompileCache } from 'node:module';
 import { runCli } from '../cli/index.ts';
 
 /** Runs the server until a signal ends it. @returns the exit status: 0 after a signal, 70 after a failure it must not survive */
 async function serve(flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { loadConfig } = await import('./config.ts');
   const config = loadConfig(flags, process.env);
-  const { startServer } = await import('./server.ts');
+  // Their threads load the modules while this one does.
+  const { spawnWorker, threadPlan } = await import('./workers.ts');
+  const workers = Array.from({ length: threadPlan(config.workers).workers }, spawnWorker);
   const signal = new Promise<undefined>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(undefined));
   });
-  const server = await startServer(config);
+  const starting = import('./server.ts').then(({ startServer }) => startServer(config, workers));
+  const server = await starting.catch(async (cause: unknown) => {
+    for (const worker of workers) await worker.end();
+    throw cause;
+  });
   console.log(server.banner);
+  // Not at the end alone: a server that is killed shall start as fast.
+  flushCompileCache();
   const failure = await Promise.race([signal, server.failed]);
   if (failure) {
     console.error(

@@ -34,7 +34,7 @@ export function createServerMetrics(
     const last = jobs.scrub.lastFullMs();
     const { rows: _, ...collected } = jobs.collector.totals();
     return {
-      log: { position: owner.metadata.reader.position(), bytes: owner.log.bytes },
+      log: { position: owner.metadata.reader.position(), bytes: owner.log.bytes, mirrored: owner.mirror().whole },
       devices,
       garbage: {
         rows: owner.metadata.reader.garbage(limits.listPage).length,

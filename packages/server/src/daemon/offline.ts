@@ -2,7 +2,7 @@ import { type CheckReport, crossCheck } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { reportLines } from './checks.ts';
 import type { IndexEvent } from './indexes.ts';
-import { openOwner } from './owner.ts';
+import { type MetadataEvent, openOwner } from './owner.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -11,6 +11,12 @@ function indexLine({ device, ...event }: IndexEvent): Line {
   if (event.state !== 'searching') return { type: 'index', device, ...event };
   const phase = `making the index of device ${device} anew`;
   return { type: 'progress', phase, done: event.slabs, total: event.slabsInAll, bytes: 0 };
+}
+
+/** What happened to the metadata, as a line. */
+function metadataLine(event: MetadataEvent): Line {
+  if (event.state === 'lost') return { type: 'metadata', ...event, cause: (event.cause as Error).message };
+  return { type: 'metadata', ...event };
 }
 
 /**
@@ -36,7 +42,9 @@ export async function* checkStopped(data: readonly string[], rebuild: readonly s
       if (line) yield line();
     }
   }
-  const opening = openOwner({ data, host, create: false, cacheBytes: 0, onDamage: () => {}, onIndex, rebuild });
+  const onMetadata = (event: MetadataEvent) => void waiting.push(metadataLine(event));
+  const quiet = { onDamage: () => {}, onSnapshotFailure: () => {} };
+  const opening = openOwner({ data, host, create: false, cacheBytes: 0, onIndex, onMetadata, rebuild, ...quiet });
   yield* meanwhile(opening);
   const owner = await opening;
   try {

@@ -1,29 +1,42 @@
 import path from 'node:path';
-import { adoptDevice, DeviceRefused, fileVolume } from '../device/index.ts';
+import { adoptDevice, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
 import { type DamageReport, stripeOf } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
-import { bucketKeys, type Keyring, KeyringError, openKeyring } from '../keys/index.ts';
-import { openKv, type SharedKv } from '../kv/index.ts';
-import { type Log, openEmbeddedLog } from '../log/index.ts';
-import { type Metadata, openMetadata, type Proposer } from '../metadata/index.ts';
-import { planLayout } from '../placement/index.ts';
+import { bucketKeys, type Keyring, openKeyring } from '../keys/index.ts';
+import type { SharedKv } from '../kv/index.ts';
+import type { MirrorEvent } from '../log/index.ts';
+import type { Metadata, Proposer } from '../metadata/index.ts';
+import { openOwnShard, refusedKeyring } from './alone.ts';
 import { dropBallast } from './ballast.ts';
+import { placementDevices } from './cluster/layout.ts';
 import { ConfigError } from './config.ts';
-import { type DataDirectories, openDataDirectories } from './directories.ts';
+import { type DataDirectories, type DataDirectory, folders, openDataDirectories, type Roles } from './directories.ts';
 import { type IndexEvent, openIndex } from './indexes.ts';
+import { Layout, siteDevices } from './layout.ts';
+import type { LogState, OpenShard, ShardParts } from './shard.ts';
 import type { DeviceSite } from './sites.ts';
-import { MetadataSpace, pendingBytesOf } from './space.ts';
+import type { StateSnapshots } from './snapshots.ts';
+import { MetadataSpace } from './space.ts';
+import type { StateEvent } from './state.ts';
 import { openThread, type Thread } from './thread.ts';
 
 /** Everything that only the owner's thread holds: the log, the replica, the indexes of the devices, the keyring. */
 export interface Owner {
   readonly directories: DataDirectories;
+  readonly roles: Roles;
+  /** Whether the metadata would survive the loss of a directory. */
+  mirror(): MirrorState;
+  readonly snapshots: StateSnapshots | undefined;
+  /** Why the state was made anew by this start; undefined when it was not. */
+  readonly rebuilt: string | undefined;
   readonly sites: readonly DeviceSite[];
   readonly keyring: Keyring;
   readonly kv: SharedKv;
-  readonly log: Log;
+  readonly log: LogState;
+  /** What binds this server to others; undefined where it is alone. */
+  readonly cluster: OpenShard['cluster'];
   readonly metadata: Metadata;
   /** What requests propose through: refuses what adds when there is no room for it. */
   readonly proposer: Proposer;
@@ -31,12 +44,23 @@ export interface Owner {
   readonly fragments: ReadonlyMap<string, OpenFragmentOwner>;
   /** This thread's own object service, for background jobs. */
   readonly thread: Thread;
+  readonly layout: Layout;
   /** Devices of placement groups that are not here. */
   readonly missing: readonly string[];
   fragmentOwner(device: string): FragmentOwner;
   /** Checkpoints everything and closes it, in order. */
   close(): Promise<void>;
 }
+
+export interface MirrorState {
+  /** The directory of the pair that failed since the start. */
+  readonly lost: string | undefined;
+  /** Both directories of the pair have the log, and the metadata can be made anew from the mirror alone. */
+  readonly whole: boolean;
+}
+
+/** What happens to the metadata at a start or later, for the operator. */
+export type MetadataEvent = MirrorEvent | StateEvent | { readonly state: 'promoted'; readonly directory: string };
 
 export interface OwnerOptions {
   readonly data: readonly string[];
@@ -48,12 +72,20 @@ export interface OwnerOptions {
   readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
   /** An index was lost, and is made anew. */
   readonly onIndex: (event: IndexEvent) => void;
+  /** A copy of the log was made, a directory failed, or the state is made anew. */
+  readonly onMetadata: (event: MetadataEvent) => void;
+  /** A snapshot of the state could not be made; it is tried again. */
+  readonly onSnapshotFailure: (cause: unknown) => void;
   /** Data directories among `data` whose index is to be made anew although it can be read. */
   readonly rebuild?: readonly string[];
   /** Read cache of this thread. */
   readonly cacheBytes: number;
   /** New objects are not encrypted. */
   readonly plain?: boolean;
+  /** Opens the metadata of a node of a cluster. Absent: this server is alone, and its log is its own. */
+  readonly openShard?: (parts: ShardParts) => Promise<OpenShard>;
+  /** The store that empty directories become a part of. */
+  readonly store?: string | undefined;
 }
 
 /** Copies of a stripe by default: two when they can lie on different devices. */
@@ -64,9 +96,9 @@ export const defaultCopies = (devices: number): number => Math.min(2, devices);
  * @throws ConfigError, KeyringError, DeviceRefused: each says what to do
  */
 export async function openOwner(options: OwnerOptions): Promise<Owner> {
-  const { data, host, create, onDamage, onIndex, cacheBytes } = options;
+  const { data, host, create, onDamage, onIndex, onMetadata, cacheBytes } = options;
   const rebuild = new Set(options.rebuild?.map((one) => path.resolve(one)));
-  const directories = openDataDirectories(data, host.entropy, create);
+  const directories = openDataDirectories(data, host.entropy, create, options.store);
   for (const one of rebuild)
     if (!directories.all.some((directory) => directory.path === one))
       throw new ConfigError(`${one} is not among --data: give all directories of the store, and this one too`);
@@ -77,15 +109,18 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
   };
   try {
     // First of all: with another keyring nothing that the store holds could be opened.
+    const [keys, ...copies] = directories.holders.map(({ path: holder }) => fileVolume(folders.keys(holder)));
     const keyring = await openKeyring({
-      volume: fileVolume(directories.keys),
+      volume: keys as Volume,
+      copies,
       host,
       create: directories.fresh,
       ...(directories.keyring !== undefined && { expected: directories.keyring }),
-    }).catch((cause: unknown) => {
-      throw cause instanceof KeyringError ? new ConfigError(cause.message, { cause }) : cause;
-    });
-    if (directories.fresh) directories.record(keyring.fingerprint);
+    }).catch(refusedKeyring);
+    if (directories.fresh) {
+      const [first] = directories.holders as readonly [DataDirectory];
+      directories.record({ primary: first.path, mirror: undefined }, keyring.fingerprint);
+    }
     const sites: DeviceSite[] = [];
     for (const directory of directories.all) {
       const folder = path.join(directory.path, 'device');
@@ -103,16 +138,20 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
         throw cause;
       }
     }
-    const log = await openEmbeddedLog({ volume: fileVolume(directories.log, { syncHere: true }), host });
-    closers.push(() => log.close());
-    const kv = await openKv({ directory: directories.kv, host });
-    closers.push(() => kv.close());
-    const metadata = await openMetadata({ log, kv, host, shard: 0, pendingBytes: pendingBytesOf(directories.kv) });
-    closers.push(() => metadata.close());
+    const shard = await (options.openShard ?? openOwnShard)({
+      directories,
+      keyring,
+      host,
+      onMetadata,
+      onSnapshotFailure: options.onSnapshotFailure,
+    });
+    closers.push(() => shard.close());
+    const { kv, log, metadata, cluster, roles, mirror, snapshots, rebuilt } = shard;
     await checkKeyring(keyring, metadata, host);
-    if (!directories.fresh) directories.record(keyring.fingerprint);
+    if (!directories.fresh || cluster) directories.record(roles, keyring.fingerprint);
+    shard.start();
 
-    const space = new MetadataSpace(directories.kv, kv, log, host.clock);
+    const space = new MetadataSpace(folders.kv(roles.primary), kv, log, host.clock);
     const proposer = space.guard(metadata);
 
     const fragments = new Map<string, OpenFragmentOwner>();
@@ -131,7 +170,11 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       if (!owner) throw new Error(`no device ${device} is open here`);
       return owner;
     };
-    const missing = await defineGroups(metadata, sites, fragments);
+    const layout = new Layout(
+      metadata,
+      cluster ? async () => placementDevices(metadata.reader) : () => siteDevices(sites),
+    );
+    const missing = await (cluster ? cluster.registerDevices(sites) : layout.start());
     const thread = await openThread({
       host,
       kv,
@@ -142,20 +185,28 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       plain: options.plain === true,
       cacheBytes,
       onDamage,
+      ...(cluster && { cluster }),
+      layOut: (redundancy) => layout.layOut(redundancy),
       ...(options.onMissed && { onMissed: options.onMissed }),
     });
     closers.push(() => thread.close());
     return {
       directories,
+      roles,
+      mirror,
+      snapshots,
+      rebuilt,
       sites,
       keyring,
       kv,
       log,
+      cluster,
       metadata,
       proposer,
       space,
       fragments,
       thread,
+      layout,
       missing,
       fragmentOwner,
       close,
@@ -179,22 +230,4 @@ async function checkKeyring(keyring: Keyring, metadata: Metadata, host: Host): P
       { cause },
     );
   }
-}
-
-/** Adds placement groups for devices that have none; resolves to the devices of known groups that are not here. */
-async function defineGroups(
-  metadata: Metadata,
-  sites: readonly DeviceSite[],
-  fragments: ReadonlyMap<string, OpenFragmentOwner>,
-): Promise<string[]> {
-  const existing = metadata.reader.groups();
-  const devices = await Promise.all(
-    sites.map(async (site) => {
-      const { total } = await fileVolume(site.folder).capacity();
-      return { identity: site.identity.device, weight: total, healthy: true };
-    }),
-  );
-  const groups = planLayout(devices, existing);
-  if (groups.length > 0) await metadata.propose({ type: 'group.define', groups });
-  return [...new Set(existing.flatMap((group) => group.devices))].filter((device) => !fragments.has(device));
 }

@@ -6,7 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Packr } from 'msgpackr';
-import { type ErrorCode, StoreError } from '../errors.ts';
+import { errorOf, type Failure, failureOf, StoreError } from '../errors.ts';
 import type { Timers } from '../host/index.ts';
 
 /** What one side offers the other: methods by name, plain data in and out. */
@@ -16,14 +16,6 @@ type Frame =
   | readonly [kind: 0, id: number, method: string, argument: unknown]
   | readonly [kind: 1, id: number, result: unknown]
   | readonly [kind: 2, id: number, failure: Failure];
-
-interface Failure {
-  readonly code: ErrorCode | undefined;
-  readonly message: string;
-  readonly resource: string | undefined;
-  readonly detail: Readonly<Record<string, string>>;
-  readonly retryAfter: number | undefined;
-}
 
 export interface Link {
   /** Calls a method of the other side; rejects with its StoreError. */
@@ -35,28 +27,6 @@ export interface Link {
 interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (cause: unknown) => void;
-}
-
-function describe(cause: unknown): Failure {
-  const known = cause instanceof StoreError ? cause : undefined;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return {
-    code: known?.code,
-    message,
-    resource: known?.resource,
-    detail: known?.detail ?? {},
-    retryAfter: known?.retryAfter,
-  };
-}
-
-function revive(failure: Failure): StoreError {
-  const { code, message, resource, detail, retryAfter } = failure;
-  return new StoreError(code ?? 'InternalError', {
-    message,
-    detail,
-    ...(resource !== undefined && { resource }),
-    ...(retryAfter !== undefined && { retryAfter }),
-  });
 }
 
 /** Connects one side of a port. `unexpected` hears of failures that are no StoreError: a bug on this side. */
@@ -86,7 +56,7 @@ export function connect(
   const answer = (id: number, method: string, argument: unknown) => {
     const fail = (cause: unknown) => {
       if (!(cause instanceof StoreError)) unexpected(cause);
-      send([2, id, describe(cause)]);
+      send([2, id, failureOf(cause)]);
     };
     try {
       const run = methods[method] as ((argument: unknown) => unknown) | undefined;
@@ -108,7 +78,7 @@ export function connect(
       const call = waiting.get(frame[1]);
       waiting.delete(frame[1]);
       if (frame[0] === 1) call?.resolve(frame[2] as never);
-      else call?.reject(revive(frame[2]));
+      else call?.reject(errorOf(frame[2]));
     }
   });
 

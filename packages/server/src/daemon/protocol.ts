@@ -1,15 +1,16 @@
 import type { DamageReport, RepairCause } from '../durability/index.ts';
 import type { Extent, FragmentId, FragmentOwner, FragmentRecord, Window } from '../fragments/index.ts';
 import type { Position } from '../log/index.ts';
-import { type Command, type Proposer, type ShortReply, wholeReply } from '../metadata/index.ts';
+import { type Command, type Proposer, type Redundancy, type ShortReply, wholeReply } from '../metadata/index.ts';
 import type { RegistrySnapshot } from '../telemetry/index.ts';
+import type { GateCalls } from './cluster/gate.ts';
 import type { Link } from './port.ts';
 
 /** Whether this server can do what it is for, and if not, why. */
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly string[];
-  /** What lacks although writes are accepted: devices that are away, copies that are not written yet. */
+  /** What lacks although writes are accepted: devices that are away, copies and fragments that are not written yet. */
   readonly degraded: readonly string[];
 }
 
@@ -29,6 +30,8 @@ export interface OwnerMethods {
   record(call: OnDevice<{ readonly records: readonly FragmentRecord[] }>): Promise<void>;
   remove(call: OnDevice<{ readonly ids: readonly FragmentId[] }>): Promise<void>;
   flush(call: OnDevice<object>): Promise<void>;
+  /** A link to another node broke or could not be made; what was wrong. */
+  linkFailed(cause: string): void;
   damage(report: DamageReport): void;
   /** A stripe was written without this copy. */
   missed(call: { readonly stripe: Buffer; readonly group: number; readonly copy: number }): void;
@@ -38,7 +41,12 @@ export interface OwnerMethods {
     readonly copy: number;
     readonly cause: RepairCause;
   }): Promise<boolean>;
+  /** Has placement groups defined for a redundancy that has none. */
+  layOut(redundancy: Redundancy): Promise<void>;
   readiness(): Promise<Readiness>;
+  /** Of a node of a cluster: resolves when this node has what was answered anywhere before, or the position. */
+  latest(): Promise<void>;
+  reached(position: Position): Promise<void>;
   /** Prometheus text of the whole server. */
   metrics(): Promise<string>;
   admin(call: { readonly method: string; readonly argument: unknown }): Promise<unknown>;
@@ -71,6 +79,14 @@ export function remoteOwner(owner: Link): Pick<OwnerMethods, 'readiness' | 'metr
     readiness: () => owner.call('readiness', undefined),
     metrics: () => owner.call('metrics', undefined),
     admin: (call) => owner.call('admin', call),
+  };
+}
+
+/** How fresh this node is, from another thread. */
+export function remoteGate(owner: Link): GateCalls {
+  return {
+    latest: () => owner.call('latest', undefined),
+    reached: (position) => owner.call('reached', position),
   };
 }
 

@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism } from 'node:os';
 import type { DamageReport } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
-import { type Jobs, startJobs } from './background.ts';
-import { bannerText, notEncryptedText } from './banner.ts';
+import { type Jobs, oldestReadHere, startJobs } from './background.ts';
+import { bannerText, metadataTexts, notEncryptedText } from './banner.ts';
+import { findMembership } from './cluster/membership.ts';
+import { seldom } from './cluster/seldom.ts';
 import { type Config, ConfigError, parseAddress } from './config.ts';
+import { folders } from './directories.ts';
 import { rebuiltText } from './indexes.ts';
 import { createListener, type Listener } from './listener.ts';
 import { ownerMethods } from './methods.ts';
@@ -15,11 +16,9 @@ import { createServerMetrics } from './metrics.ts';
 import { defaultCopies, openOwner } from './owner.ts';
 import type { Methods } from './port.ts';
 import { openRootKey } from './rootkey.ts';
-import { startWorker, threadPlan, type WorkerLink } from './workers.ts';
-
-export const version: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+import { copiesOver } from './thread.ts';
+import { version } from './version.ts';
+import { type SpawnedWorker, threadPlan, type WorkerLink } from './workers.ts';
 
 export interface RunningServer {
   /** `http://host:port` of this server. */
@@ -56,27 +55,34 @@ function claimPort(host: string, port: number): Promise<number> {
 }
 
 /**
- * Starts the server: opens the store in this thread, then the HTTP workers.
+ * Starts the server: opens the store in this thread, then in the HTTP workers.
+ * @param spawned as many as the thread plan says; the caller's to end when this rejects
  * @throws ConfigError, KeyringError and others whose messages say what to do; nothing is left open
  */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(config: Config, spawned: readonly SpawnedWorker[]): Promise<RunningServer> {
   const host = realHost();
   const log = createLog({ clock: host.clock, write: (line) => process.stderr.write(line) });
   const address = parseAddress(config.address);
   const port = await claimPort(address.host, address.port);
   const onDamage = (report: DamageReport) =>
     log.warn('bad copy of a stripe', { ...report, stripe: report.stripe.toString('hex') });
-  const serving = config.workers ?? availableParallelism();
-  const plan = threadPlan(serving);
+  const onLinkFailed = seldom(host.clock, (cause) => log.warn('a link between nodes failed', { cause }));
+  const plan = threadPlan(config.workers);
+  const { serving } = plan;
   const cacheBytes = Math.floor(config.cacheBytes / serving);
   let mender: Jobs['mender'] | undefined;
+  const membership = await findMembership(config, port, host, log, onLinkFailed);
   const owner = await openOwner({
+    ...membership,
     data: config.data,
     host,
     create: true,
     onDamage,
     onMissed: (stripe, group, copy) => mender?.missed(stripe, group, copy),
     onIndex: ({ device, state, ...fields }) => log.warn(`fragment index: ${state}`, { device, ...fields }),
+    onMetadata: ({ state, ...fields }) => log.warn(`metadata: ${state}`, fields),
+    onSnapshotFailure: (cause) =>
+      log.error('no snapshot of the metadata could be written to the mirror; it is tried again', { cause }),
     plain: config.encryption === 'off',
     cacheBytes: plan.ownerServes ? cacheBytes : 0,
   });
@@ -89,14 +95,36 @@ export async function startServer(config: Config): Promise<RunningServer> {
       now: host.clock.now(),
     });
     const links = () => workers.map((one) => one.link);
-    const jobs = await startJobs({ owner, config, host, log, onDamage, links });
+    const jobs = await startJobs({
+      owner,
+      config,
+      host,
+      log,
+      onDamage,
+      links,
+      degraded: async () => (await methods.readiness()).degraded,
+    });
     mender = jobs.mender;
     let listener: Listener | undefined;
     const metrics = createServerMetrics(owner, jobs, host.clock.now, async () => [
       ...(await Promise.all(links().map((link) => link.call<RegistrySnapshot>('metrics', undefined)))),
       ...(listener ? [listener.metrics()] : []),
     ]);
-    const methods = ownerMethods({ owner, jobs, onDamage, metrics });
+    const methods = ownerMethods({
+      owner,
+      jobs,
+      onDamage,
+      metrics,
+      onLinkFailed,
+    });
+    await owner.cluster?.listen({
+      thread: owner.thread,
+      oldestRead: () => oldestReadHere(owner, links()),
+      work: () => jobs.work(),
+      holdings: () => jobs.holdings(),
+      rebalance: () => jobs.rebalance(),
+      removing: (device, id) => jobs.fragments.removing(device, id),
+    });
     const common = {
       config: { ...config, rootSecretAccessKey: undefined },
       host: address.host,
@@ -106,22 +134,34 @@ export async function startServer(config: Config): Promise<RunningServer> {
     };
     const data = {
       ...common,
-      kv: owner.directories.kv,
+      kv: folders.kv(owner.roles.primary),
       commits: owner.kv.commits,
-      keys: owner.directories.keys,
+      keys: folders.keys(owner.roles.primary),
       sites: owner.sites,
       cacheBytes,
+      ...(owner.cluster && { cluster: owner.cluster.forThreads }),
     };
-    const opening = Array.from({ length: plan.workers }, (_, worker) =>
-      startWorker({ ...data, worker: worker + 1 }, methods as unknown as Methods, host.timers, failed),
+    const opening = spawned.map((worker, index) =>
+      worker.open({ ...data, worker: index + 1 }, methods as unknown as Methods, host.timers, failed),
     );
     for (const one of opening) workers.push(await one);
     if (plan.ownerServes) {
-      const { thread, keyring, proposer } = owner;
-      listener = createListener({ ...common, worker: 0, thread, keyring, owner: methods, proposer, realHost: host });
+      const { thread, keyring, proposer, cluster } = owner;
+      const gate = cluster && { calls: cluster.gate, heard: cluster.heard };
+      listener = createListener({
+        ...common,
+        worker: 0,
+        thread,
+        keyring,
+        owner: methods,
+        proposer,
+        gate,
+        realHost: host,
+      });
     }
     await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
 
+    void owner.cluster?.failed.then(failed);
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       await Promise.all([
@@ -152,12 +192,20 @@ export async function startServer(config: Config): Promise<RunningServer> {
         endpoint,
         version,
         devices,
-        copies: defaultCopies(devices.length),
+        copies: owner.cluster ? copiesOver(owner.metadata.reader) : defaultCopies(devices.length),
+        roles: owner.roles,
+        cluster: owner.cluster && {
+          name: owner.cluster.name,
+          node: owner.cluster.node,
+          nodes: owner.metadata.reader.nodes().length,
+          between: owner.cluster.between,
+        },
         workers: serving,
         newRoot: root.made,
         rootFromEnvironment: root.given !== undefined,
         warnings: [
           ...(config.encryption === 'off' ? [notEncryptedText] : []),
+          ...metadataTexts(owner),
           ...owner.missing.map(
             (device) =>
               `device ${device} of this store is not among --data: its copies are missing until it comes back`,

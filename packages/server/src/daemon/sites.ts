@@ -12,9 +12,6 @@ export interface DeviceSite {
 /** Where the index of a device lies: beside its slabs. */
 export const indexFolder = (slabs: string): string => path.join(slabs, 'index');
 
-/** Where an index goes that cannot be used; the one before it goes away. */
-export const asideFolder = (index: string): string => `${index}.damaged`;
-
 /** Opens a device that the owner's thread has adopted. */
 export async function openSite(site: DeviceSite, host: Host): Promise<Device> {
   return openDevice({

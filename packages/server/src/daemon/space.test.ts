@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { afterEach, it, mock } from 'node:test';
+import { reserveOf } from '../device/index.ts';
 import { manualHost } from '../host/index.ts';
 import type { Command, Proposer } from '../metadata/index.ts';
 import { MetadataSpace, pendingBytesOf } from './space.ts';
@@ -27,7 +28,7 @@ const large = put({ stripes: [] });
 const remove = { type: 'object.delete' } as unknown as Command;
 
 it('refuses bytes first, then rows, and never what removes; space that the KV has free counts', async () => {
-  const state = disk(320); // Reserve 20 MiB.
+  const state = disk(320); // Reserve 20 MiB; the log may need 4.25 more.
   const kv = { freeBytes: 0, fileBytes: 0, rows: 0, pendingBytes: 0 };
   const log = { roomy: true };
   const { clock, advance } = manualHost();
@@ -41,17 +42,17 @@ it('refuses bytes first, then rows, and never what removes; space that the KV ha
     return all.map((one) => (one.status === 'fulfilled' ? 'taken' : (one.reason as { code: string }).code));
   };
   assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
-  state.freeMiB = 9;
+  state.freeMiB = 14;
   assert.deepEqual(await outcomes(), ['StorageFull', 'taken', 'taken']);
   kv.freeBytes = MiB;
   assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
   kv.freeBytes = 0;
-  state.freeMiB = 4;
+  state.freeMiB = 8;
   assert.deepEqual(await outcomes(), ['StorageFull', 'StorageFull', 'taken']);
   kv.freeBytes = 100 * MiB;
-  state.freeMiB = 2;
+  state.freeMiB = 6;
   assert.deepEqual(await outcomes(), ['StorageFull', 'StorageFull', 'taken'], 'the log needs space of the disk');
-  state.freeMiB = 11;
+  state.freeMiB = 15;
   assert.deepEqual(guarded.room, { rows: false, bytes: false }, 'the answer of a moment ago');
   assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
   log.roomy = false;
@@ -60,6 +61,12 @@ it('refuses bytes first, then rows, and never what removes; space that the KV ha
     ['StorageFull', 'StorageFull', 'taken'],
     'the rest of the segment is for removals',
   );
+});
+
+it('a small disk keeps what a log and a KV need at least, a large one a part of it, with a bound', () => {
+  assert.equal(reserveOf(64 * MiB), 20 * MiB);
+  assert.equal(reserveOf(1600 * MiB), 100 * MiB);
+  assert.equal(reserveOf(1024 * 1024 * MiB), 512 * MiB);
 });
 
 it('a small disk bounds what is pending between two checkpoints', () => {

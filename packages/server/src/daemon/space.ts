@@ -1,4 +1,5 @@
 import { statfsSync } from 'node:fs';
+import { reserveOf } from '../device/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Clock } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
@@ -43,10 +44,6 @@ function additionOf(command: Command): 'none' | 'rows' | 'bytes' {
   }
 }
 
-/** Bytes of a file system that are kept for what must go on when it is full. */
-export const reserveOf = (totalBytes: number): number =>
-  Math.min(limits.deviceReserveBytes, Math.floor(totalBytes / 16));
-
 /** How much the KV may write between two checkpoints: on a small disk, a small part of its reserve. */
 export function pendingBytesOf(folder: string): number {
   const { blocks, bsize } = statfsSync(folder);
@@ -84,7 +81,8 @@ export class MetadataSpace {
     if (!this.#log.roomy) return { rows: false, bytes: false };
     const { blocks, bavail, bsize } = statfsSync(this.#folder);
     const reserve = reserveOf(blocks * bsize);
-    const free = bavail * bsize;
+    // The log may need one more segment, in which what removes is written; only after that are older ones used again.
+    const free = bavail * bsize - limits.logLeastSegmentBytes;
     if (free >= reserve / 2) return { rows: true, bytes: true };
     if (free < reserve / 8) return { rows: false, bytes: false };
     const room = free + this.#kv.statistics().freeBytes;
@@ -94,10 +92,10 @@ export class MetadataSpace {
   /** Refuses what adds while there is no room for it. */
   guard(proposer: Proposer): Proposer {
     return {
-      propose: (command) => {
+      propose: (command, request) => {
         const addition = additionOf(command);
         if (addition !== 'none' && !this.room[addition]) return Promise.reject(new StoreError('StorageFull'));
-        return proposer.propose(command);
+        return proposer.propose(command, request);
       },
     };
   }

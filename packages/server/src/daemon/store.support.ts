@@ -7,7 +7,7 @@ import { type CollectorReport, createCollector } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import type { IndexEvent } from './indexes.ts';
 import { checkStopped } from './offline.ts';
-import { type Owner, openOwner } from './owner.ts';
+import { type MetadataEvent, type Owner, openOwner } from './owner.ts';
 
 /** A folder of this test, removed after it. */
 export function scratch(test: TestContext): string {
@@ -19,13 +19,27 @@ export function scratch(test: TestContext): string {
 export interface OpenStore extends Owner {
   /** What happened to indexes during the opening. */
   readonly events: readonly IndexEvent[];
+  /** What happened to the metadata. */
+  readonly metadataEvents: readonly MetadataEvent[];
 }
 
 export async function openStore(...data: string[]): Promise<OpenStore> {
   const events: IndexEvent[] = [];
   const onIndex = (event: IndexEvent) => void events.push(event);
-  const owner = await openOwner({ data, host: realHost(), create: true, onDamage: () => {}, onIndex, cacheBytes: 0 });
-  return { ...owner, events };
+  const metadataEvents: MetadataEvent[] = [];
+  const owner = await openOwner({
+    data,
+    host: realHost(),
+    create: true,
+    onDamage: () => {},
+    onIndex,
+    onMetadata: (event) => metadataEvents.push(event),
+    onSnapshotFailure: (cause) => {
+      throw cause;
+    },
+    cacheBytes: 0,
+  });
+  return { ...owner, events, metadataEvents };
 }
 
 export async function makeBucket({ thread }: Owner, name = 'bucket'): Promise<void> {
@@ -66,9 +80,9 @@ export async function readObject({ thread }: Owner, key: string): Promise<Buffer
 
 /** One pass of the collector. */
 export function collect({ thread, metadata }: Owner): Promise<CollectorReport> {
-  const { reader, stores } = thread;
+  const { reader, stores, access } = thread;
   const oldestRead = () => Promise.resolve(undefined);
-  return createCollector({ reader, proposer: metadata, stores, host: realHost(), oldestRead }).run();
+  return createCollector({ reader, proposer: metadata, access, stores, host: realHost(), oldestRead }).run();
 }
 
 /** What `dsom fsck --data` says of a stopped store: all its lines but progress, and the counts of its summary. */

@@ -1,12 +1,23 @@
 import { createCache, type FrameCache } from '../cache/index.ts';
 import type { Device } from '../device/index.ts';
-import { type DamageReport, type OpenStripeStore, openStripeStore, type RepairCopy } from '../durability/index.ts';
+import {
+  type AccessMap,
+  type DamageReport,
+  type FragmentAccess,
+  localAccess,
+  type OpenStripeStore,
+  openStripeStore,
+  type RepairFragment,
+} from '../durability/index.ts';
 import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
-import { type GroupRecord, type MetadataReader, openMetadataReader, type Proposer } from '../metadata/index.ts';
-import { createObjectService, type ObjectService } from '../objects/index.ts';
+import { limits } from '../limits.ts';
+import { type MetadataReader, openMetadataReader, type Proposer, type Redundancy } from '../metadata/index.ts';
+import { BodyMemory, createObjectService, type ObjectService } from '../objects/index.ts';
+import type { Transport } from '../transport/index.ts';
+import { Network } from './cluster/network.ts';
 import { DeviceConditions } from './conditions.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
 
@@ -22,10 +33,18 @@ export interface ThreadInput {
   /** New objects are not encrypted. */
   readonly plain?: boolean;
   readonly onDamage: (report: DamageReport) => void;
-  /** A stripe was written without this copy. */
-  readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
+  /** A stripe was written without this fragment. */
+  readonly onMissed?: (stripe: Buffer, group: number, index: number) => void;
+  /** Has placement groups defined for a redundancy that has none. */
+  readonly layOut: (redundancy: Redundancy) => Promise<void>;
   /** Rewrites bad copies: handed to one thread, so that two never rewrite the same one. Absent: this thread does. */
-  readonly repair?: RepairCopy;
+  readonly repair?: RepairFragment;
+  /** Absent: this server is alone. */
+  readonly cluster?: {
+    /** Id of this node. */
+    readonly node: string;
+    readonly transport: Transport;
+  };
 }
 
 /** The object service of one thread, and what it stands on. */
@@ -34,7 +53,13 @@ export interface Thread {
   readonly objects: ObjectService;
   readonly stripes: OpenStripeStore;
   readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Every device within reach. */
+  readonly access: AccessMap;
+  /** The devices of this server, and how they are. */
   readonly devices: ReadonlyMap<string, Device>;
+  readonly conditions: DeviceConditions;
+  /** The other nodes; absent where there are none. */
+  readonly network: Network | undefined;
   readonly cache: FrameCache;
   close(): Promise<void>;
 }
@@ -54,15 +79,24 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       openFragmentStore({ device, owner: input.fragmentOwner(device.identity), index, host }),
     );
   }
+  const access = new Map<string, FragmentAccess>();
+  for (const [identity, store] of stores) access.set(identity, localAccess(store));
   const conditions = await DeviceConditions.watch(devices, host);
+  const network = input.cluster && new Network({ ...input.cluster, reader, host }, access);
   const stripes = openStripeStore({
-    groups: knownGroups(reader),
-    stores,
+    groups: () => reader.groups(),
+    ...(network && { defaultCopies: () => copiesOver(reader), strict: true }),
+    access,
     proposer: input.proposer,
     host,
     onDamage: input.onDamage,
     owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
-    condition: (identity) => conditions.of(identity),
+    has: (device, id) => {
+      const store = stores.get(device);
+      return store && store.length(id) !== undefined;
+    },
+    condition: (identity) => network?.condition(identity) ?? conditions.of(identity),
+    layOut: input.layOut,
     ...(input.onMissed && { onMissed: input.onMissed }),
     ...(input.repair && { repair: input.repair }),
   });
@@ -73,7 +107,13 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     stripes,
     bucketKeys: bucketKeys(input.keyService, host.entropy),
     cache,
+    memory: new BodyMemory({ timers: host.timers, bytes: limits.bodyBytes }),
     plain: input.plain === true,
+    ...(network && {
+      get metadataCopies() {
+        return reader.nodes().filter((node) => node.state !== 'removed').length;
+      },
+    }),
     host,
   });
   return {
@@ -81,9 +121,13 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     objects,
     stripes,
     stores,
+    access,
     devices,
+    conditions,
+    network,
     cache,
     async close() {
+      await network?.close();
       conditions.close();
       await stripes.close();
       for (const store of stores.values()) await store.close();
@@ -92,11 +136,11 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   };
 }
 
-/** Groups change only when devices do, which on one machine is at start: read once, again only while there are none. */
-function knownGroups(reader: MetadataReader): () => readonly GroupRecord[] {
-  let groups: readonly GroupRecord[] = [];
-  return () => {
-    if (groups.length === 0) groups = reader.groups();
-    return groups;
-  };
+/** Copies of a stripe by default in a cluster: three on different nodes, or as many as there are nodes that hold bytes. */
+export function copiesOver(reader: MetadataReader): number {
+  const active = new Set(reader.nodes().flatMap((node) => (node.state === 'active' ? [node.id] : [])));
+  const holding = new Set(
+    reader.devices().flatMap((device) => (device.state === 'active' && active.has(device.node) ? [device.node] : [])),
+  );
+  return Math.max(1, Math.min(limits.clusterCopies, holding.size));
 }

@@ -1,19 +1,20 @@
 /* One HTTP worker: a thread that accepts connections and serves requests by itself, asking the owner's thread only for decisions. */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { fileVolume } from '../device/index.ts';
 import { realHost } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { openKeyring } from '../keys/index.ts';
 import { openKvReader } from '../kv/index.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
+import { type ClusterThreads, openThreadLinks } from './cluster/threads.ts';
 import type { Config } from './config.ts';
 import { createListener } from './listener.ts';
 import { connect, type Link, type Methods } from './port.ts';
-import { remoteFragmentOwner, remoteOwner, remoteProposer, type WorkerMethods } from './protocol.ts';
+import { remoteFragmentOwner, remoteGate, remoteOwner, remoteProposer, type WorkerMethods } from './protocol.ts';
 import type { DeviceSite } from './sites.ts';
 import { openThread } from './thread.ts';
 
-/** What a worker is started with. */
+/** What a worker is told once the store is open. */
 export interface WorkerData {
   readonly config: Config;
   readonly host: string;
@@ -27,6 +28,8 @@ export interface WorkerData {
   readonly root: AccessKeyRecord | undefined;
   readonly cacheBytes: number;
   readonly version: string;
+  /** Absent: this server is alone. */
+  readonly cluster?: ClusterThreads;
   readonly worker: number;
   readonly owner: MessagePort;
 }
@@ -49,6 +52,8 @@ export async function runWorker(data: WorkerData): Promise<void> {
   );
   const keyring = await openKeyring({ volume: fileVolume(data.keys), host, create: false });
   const proposer = remoteProposer(link);
+  const { cluster } = data;
+  const linkFailed = (cause: unknown) => void link.call('linkFailed', String(cause)).catch(() => {});
   const thread = await openThread({
     host,
     kv: openKvReader({ directory: data.kv, host, commits: data.commits }),
@@ -58,9 +63,13 @@ export async function runWorker(data: WorkerData): Promise<void> {
     keyService: keyring,
     cacheBytes: data.cacheBytes,
     plain: data.config.encryption === 'off',
+    ...(cluster && {
+      cluster: { node: cluster.node, transport: await openThreadLinks(cluster.folder, host, linkFailed) },
+    }),
     onDamage: (report) => void link.call('damage', report).catch(() => {}),
     // What does not arrive is found by the look through all stripes at the next start.
     onMissed: (stripe, group, copy) => void link.call('missed', { stripe, group, copy }).catch(() => {}),
+    layOut: (redundancy) => link.call<void>('layOut', redundancy),
     repair: (stripe, group, copy, cause) =>
       link.call<boolean>('repair', { stripe, group: group.id, copy, cause }).catch(() => false),
   });
@@ -74,6 +83,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
     owner: remoteOwner(link),
     realHost: host,
     proposer,
+    gate: cluster && { calls: remoteGate(link), heard: cluster.heard },
   });
   methods = {
     listen: () => listener.listen(),
@@ -87,5 +97,8 @@ export async function runWorker(data: WorkerData): Promise<void> {
 }
 
 invariant(parentPort !== null, 'a worker runs in a thread of its own');
-await runWorker(workerData as WorkerData);
-parentPort.postMessage('open');
+const parent = parentPort;
+parent.once('message', (data: WorkerData) => {
+  runWorker(data).then(() => parent.postMessage('open'), fatal);
+});
+parent.postMessage('loaded');

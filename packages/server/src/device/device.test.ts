@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { StoreError } from '../errors.ts';
 import { realHost } from '../host/index.ts';
+import { limits } from '../limits.ts';
 import { describeDevice } from './device.suite.ts';
 import { openDevice } from './device.ts';
 import { type FaultPlan, faultyVolume } from './faulty/volume.ts';
@@ -141,14 +142,16 @@ describe('device: faults', () => {
   });
 
   it('keeps a reserve out of its capacity', async () => {
-    const volume = memoryVolume({ capacity: 1 << 20 });
+    const total = limits.diskBytesMin;
+    const volume = memoryVolume({ capacity: total });
     const device = openDevice({ volume, identity, host, reserveBytes: 4096 });
-    assert.deepEqual(await device.capacity(), { total: 1 << 20, free: (1 << 20) - 4096, owed: 0 });
+    assert.deepEqual(await device.capacity(), { total, free: total - 4096, owed: 0 });
     const other = openDevice({ volume, identity, host });
-    assert.equal((await other.capacity()).free, (1 << 20) - (1 << 16));
+    const free = total - limits.deviceReserveLeastBytes;
+    assert.equal((await other.capacity()).free, free);
     const file = await volume.open('foreign', 'create');
-    await file.write([Buffer.alloc((1 << 20) - (1 << 16) + 8192)], 0);
-    assert.deepEqual(await other.capacity(), { total: 1 << 20, free: 0, owed: 8192 });
+    await file.write([Buffer.alloc(free + 8192)], 0);
+    assert.deepEqual(await other.capacity(), { total, free: 0, owed: 8192 });
   });
 });
 

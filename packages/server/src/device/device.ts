@@ -3,6 +3,7 @@ import type { Host } from '../host/index.ts';
 import { InvariantError, invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { isSpaceExhausted } from './names.ts';
+import { reserveOf } from './reserve.ts';
 import { type Slab, Slabs, slabNumbers } from './slabs.ts';
 import type { Device, DeviceClass, DeviceHealth, DeviceIdentity, Volume } from './types.ts';
 
@@ -30,7 +31,7 @@ export interface DeviceOptions {
   readonly identity: DeviceIdentity;
   readonly host: Host;
   readonly class?: DeviceClass;
-  /** Free bytes of the volume that are not for this device. Default {@link limits.deviceReserveBytes}, but at most 1/16 of the volume. */
+  /** Free bytes of the volume that are not for this device. Default {@link reserveOf}. */
   readonly reserveBytes?: number;
 }
 
@@ -92,7 +93,7 @@ class SlabDevice implements Device {
     this.#checkRunning();
     try {
       const { total, free } = await this.#volume.capacity();
-      const reserve = this.#reserve ?? Math.min(limits.deviceReserveBytes, Math.floor(total / 16));
+      const reserve = this.#reserve ?? reserveOf(total);
       const left = Math.max(0, free - reserve);
       // The health may have changed to 'stopped' meanwhile.
       if (this.#health !== 'stopped') this.#health = left > 0 ? 'good' : 'full';

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { realHost } from '../host/index.ts';
 import { faultyVolume } from './faulty/volume.ts';
 import { fileVolume } from './file/volume.ts';
 import { memoryVolume } from './memory/volume.ts';
+import { mirroredVolume } from './mirrored/volume.ts';
 import { describeVolume } from './volume.suite.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'dsom-volume-'));
@@ -22,3 +24,6 @@ describeVolume('file, through the pool', () => fileVolume(join(scratch, `v${coun
 describeVolume('memory', () => memoryVolume());
 describeVolume('faulty without faults', () => faultyVolume(memoryVolume(), () => undefined, host));
 describeVolume('faulty and slow', () => faultyVolume(memoryVolume(), () => ({ kind: 'slow', milliseconds: 0 }), host));
+describeVolume('mirrored', () =>
+  mirroredVolume([memoryVolume(), memoryVolume()], () => assert.fail('a side was lost')),
+);

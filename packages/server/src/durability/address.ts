@@ -1,6 +1,7 @@
 import { CorruptionError } from '../errors.ts';
 import type { FragmentId, FragmentStore } from '../fragments/index.ts';
 import { limits } from '../limits.ts';
+import type { Stripe } from '../metadata/index.ts';
 
 /** Bytes of data that one fragment checksum covers: one stored frame (its plaintext and the 16-byte tag), so that a frame read verifies one block. */
 export const checksumBytes = limits.frameBytes + 16;
@@ -9,7 +10,15 @@ export const checksumBytes = limits.frameBytes + 16;
 export const stripeIdBytes = 16;
 export const prefixBytes = 8;
 
-/** The id of copy `index` of a stripe: the stripe's id with the index as last byte. */
+/** Stored bytes of a stripe: its frames, or the plaintext and a 16-byte tag per frame. */
+export function storedBytes({ frames, length }: Pick<Stripe, 'length' | 'frames'>): number {
+  if (!frames) return length + 16 * Math.ceil(length / limits.frameBytes);
+  let bytes = 0;
+  for (const frame of frames) bytes += frame;
+  return bytes;
+}
+
+/** The id of fragment `index` of a stripe: the stripe's id with the index as last byte. */
 export function fragmentId(stripe: Buffer, index: number): FragmentId {
   if (index === 0) return stripe;
   const id = Buffer.from(stripe);
@@ -29,8 +38,8 @@ function fragmentZero(fragment: FragmentId): Buffer {
   return id;
 }
 
-/** Which copy a fragment is. */
-export const copyOf = (fragment: FragmentId): number => fragment[stripeIdBytes - 1] as number;
+/** Which of its stripe's fragments it is. */
+export const indexOf = (fragment: FragmentId): number => fragment[stripeIdBytes - 1] as number;
 
 /** The id right behind this one, for paging; undefined behind the last of all. */
 export function successor(id: Buffer): Buffer | undefined {
@@ -65,9 +74,9 @@ export function knownBytes(store: FragmentStore, id: FragmentId): number {
 }
 
 /** The fragments of a stripe on one device: none, one, or several after its group was given other devices. */
-export function copiesOn(store: FragmentStore, stripe: Buffer): readonly FragmentId[] {
-  const isCopy = (id: FragmentId): boolean => id.compare(stripe, 0, stripeIdBytes - 1, 0, stripeIdBytes - 1) === 0;
-  let found = store.ids(stripe, 2).filter(isCopy);
-  if (found.length === 2) found = store.ids(stripe, limits.copies).filter(isCopy);
+export function fragmentsOn(store: FragmentStore, stripe: Buffer): readonly FragmentId[] {
+  const isOf = (id: FragmentId): boolean => id.compare(stripe, 0, stripeIdBytes - 1, 0, stripeIdBytes - 1) === 0;
+  let found = store.ids(stripe, 2).filter(isOf);
+  if (found.length === 2) found = store.ids(stripe, limits.codeData + limits.codeParity).filter(isOf);
   return found;
 }

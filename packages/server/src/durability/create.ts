@@ -1,43 +1,37 @@
 import { StoreError } from '../errors.ts';
-import type { FragmentStore, FragmentWriter } from '../fragments/index.ts';
+import type { FragmentWriter } from '../fragments/index.ts';
 import { InvariantError } from '../invariant.ts';
-import { limits } from '../limits.ts';
 import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { chooseGroup, spreadPoint } from '../placement/index.ts';
+import type { AccessMap } from './access.ts';
 import { checksumBytes, fragmentId } from './address.ts';
+import { fragmentBytes, unitBytes } from './coded/striping.ts';
+import { trailerBytes } from './coded/trailer.ts';
+import { CodedWriter } from './coded/writer.ts';
 import type { GroupTable } from './groups.ts';
-import { abortAll, GroupWriter, type WriterEvents, writeQuorum } from './writer.ts';
+import { checkRedundancy, fragmentCount, redundancyFor, writeQuorum } from './scheme.ts';
+import type { StripeWriter } from './types.ts';
+import { abortAll, CopiesWriter, type WriterEvents } from './writer.ts';
 
 /** What a thread knows about a device without asking it. */
 export interface DeviceCondition {
-  /** False: not written to, and read from only when no other copy is left. */
+  /** False: not written to, and read from only when nothing else is left. */
   readonly healthy: boolean;
   /** Bytes it can still take; only the ratio between devices counts. */
   readonly free: number;
 }
 
 export interface StripeStart {
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly access: AccessMap;
   readonly groups: GroupTable;
   readonly condition: (device: string) => DeviceCondition;
-  readonly defaultCopies: number | undefined;
+  readonly defaultCopies: (() => number) | undefined;
+  /** Who names no number of copies gets their write quorum, too. */
+  readonly strict: boolean;
   readonly takeId: () => Promise<Buffer>;
   readonly events: WriterEvents;
-}
-
-/** How many copies a stripe gets: what was asked for, else the server's default, else two where there are two devices. */
-function copiesFor(redundancy: Redundancy | undefined, devices: number, defaultCopies: number | undefined): number {
-  const copies = redundancy?.copies ?? defaultCopies ?? Math.min(2, devices);
-  if (!Number.isInteger(copies) || copies < 1 || copies > limits.copies) {
-    throw new StoreError('UnsupportedRedundancy', {
-      message: `copies must be a whole number from 1 to ${limits.copies}.`,
-    });
-  }
-  if (copies <= devices) return copies;
-  const layout = devices === 1 ? 'one storage device' : `${devices} storage devices`;
-  throw new StoreError('UnsupportedRedundancy', {
-    message: `${copies} copies need ${copies} storage devices, and this server has ${layout}. Ask for less or add data directories.`,
-  });
+  /** Has groups defined for a redundancy that has none yet. */
+  readonly layOut: ((redundancy: Redundancy) => Promise<void>) | undefined;
 }
 
 /**
@@ -48,13 +42,16 @@ function copiesFor(redundancy: Redundancy | undefined, devices: number, defaultC
  */
 export function stripeStarter(
   start: StripeStart,
-): (redundancy: Redundancy | undefined, maximum: number) => Promise<GroupWriter> {
+): (redundancy: Redundancy | undefined, maximum: number) => Promise<StripeWriter> {
   let started = 0;
-  return async (redundancy, maximum) => {
-    const copies = copiesFor(redundancy, Math.max(start.stores.size, start.groups.devices), start.defaultCopies);
+  return async (asked, maximum) => {
+    const devices = Math.max(start.access.size, start.groups.devices);
+    const wanted = asked ?? { copies: start.defaultCopies?.() ?? Math.min(2, devices) };
+    checkRedundancy(wanted, devices);
+    const redundancy = redundancyFor(wanted, maximum, unitBytes);
     const id = await start.takeId();
     try {
-      return await place(start, id, copies, redundancy === undefined, maximum, spreadPoint(started++));
+      return await place(start, id, redundancy, asked === undefined && !start.strict, maximum, spreadPoint(started++));
     } catch (error) {
       await start.events.abandoned(id, [], true);
       throw error;
@@ -62,22 +59,33 @@ export function stripeStarter(
   };
 }
 
+/** The groups of a redundancy; they are laid out when nobody asked for it before. */
+export async function groupsOf(
+  { groups, layOut }: Pick<StripeStart, 'groups' | 'layOut'>,
+  redundancy: Redundancy,
+): Promise<readonly GroupRecord[]> {
+  const known = groups.of(redundancy);
+  if (known.length > 0) return known;
+  groups.refresh();
+  if (groups.of(redundancy).length > 0 || !layOut) return groups.of(redundancy);
+  await layOut(redundancy);
+  groups.refresh();
+  return groups.of(redundancy);
+}
+
 async function place(
   start: StripeStart,
   id: Buffer,
-  copies: number,
+  redundancy: Redundancy,
   mayLack: boolean,
   maximum: number,
   point: number,
-): Promise<GroupWriter> {
-  let groups = start.groups.ofCopies(copies);
-  if (groups.length === 0) {
-    start.groups.refresh();
-    groups = start.groups.ofCopies(copies);
-  }
+): Promise<StripeWriter> {
+  const groups = await groupsOf(start, redundancy);
+  const count = fragmentCount(redundancy);
   const excluded = new Set<string>();
   const errors: unknown[] = [];
-  const away = (device: string): boolean => !start.stores.has(device) || !start.condition(device).healthy;
+  const away = (device: string): boolean => !start.access.has(device) || !start.condition(device).healthy;
   for (const group of groups) {
     for (const device of group.devices) if (away(device)) excluded.add(device);
   }
@@ -85,15 +93,15 @@ async function place(
   while (true) {
     const group = chooseGroup(groups, point, free, excluded);
     if (!group) break;
-    const writer = await openGroup(start, id, group, maximum, copies, excluded, errors);
+    const writer = await openGroup(start, id, group, maximum, count, excluded, errors);
     if (writer) return writer;
   }
-  const quorum = writeQuorum(copies);
+  const quorum = writeQuorum(redundancy);
   for (const group of mostLeft(groups, excluded)) {
     // Full or busy devices are no reason to keep less than usual.
     const enough = mayLack && group.devices.every((device) => !excluded.has(device) || away(device)) ? 1 : quorum;
     const left = group.devices.filter((device) => !excluded.has(device)).length;
-    if (left < enough || left === copies) continue;
+    if (left < enough || left === count) continue;
     const writer = await openGroup(start, id, group, maximum, enough, excluded, errors);
     if (writer) return writer;
   }
@@ -106,7 +114,7 @@ function mostLeft(groups: readonly GroupRecord[], excluded: ReadonlySet<string>)
   return groups.toSorted((a, b) => left(b) - left(a));
 }
 
-/** Opens a copy on every device that is not excluded. A device that refuses is excluded from here on; with less than `enough` nothing stays open. */
+/** Opens a fragment on every device that is not excluded. A device that refuses is excluded from here on; with less than `enough` nothing stays open. */
 async function openGroup(
   start: StripeStart,
   id: Buffer,
@@ -115,12 +123,14 @@ async function openGroup(
   enough: number,
   excluded: Set<string>,
   errors: unknown[],
-): Promise<GroupWriter | undefined> {
+): Promise<StripeWriter | undefined> {
   const results = await Promise.allSettled(
     group.devices.map(async (device, index) =>
       excluded.has(device)
         ? undefined
-        : start.stores.get(device)?.create(fragmentId(id, index), maximum, checksumBytes),
+        : start.access
+            .get(device)
+            ?.create(fragmentId(id, index), fragmentMaximum(group, index, maximum), checksumBytes),
     ),
   );
   const writers: (FragmentWriter | undefined)[] = [];
@@ -133,10 +143,17 @@ async function openGroup(
     excluded.add(group.devices[index] as string);
     errors.push(result.reason);
   }
-  if (writers.filter((writer) => writer).length >= enough) return new GroupWriter(id, group, writers, start.events);
+  if (writers.filter((writer) => writer).length >= enough) {
+    return group.code
+      ? new CodedWriter(id, group, group.code, writers, start.events)
+      : new CopiesWriter(id, group, writers, start.events);
+  }
   await abortAll(writers);
   return undefined;
 }
+
+const fragmentMaximum = ({ code }: GroupRecord, index: number, maximum: number): number =>
+  code ? fragmentBytes(code, maximum, index) + trailerBytes : maximum;
 
 /** Why no group would take the stripe. */
 function refusal(groups: readonly GroupRecord[], excluded: ReadonlySet<string>, errors: readonly unknown[]): Error {
@@ -149,7 +166,7 @@ function refusal(groups: readonly GroupRecord[], excluded: ReadonlySet<string>, 
   if (noRoom && errors.length === 0) return new StoreError('StorageFull');
   const message =
     groups.length === 0
-      ? 'No placement group gives this number of copies yet. Try again.'
+      ? 'No placement group gives this redundancy yet. Try again.'
       : 'Too few storage devices take writes now. Try again, and look at the health of the devices.';
   return new StoreError('ServiceUnavailable', { message, cause: errors.find((error) => !isFull(error)) });
 }

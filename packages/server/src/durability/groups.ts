@@ -1,19 +1,27 @@
 import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
-import type { GroupRecord } from '../metadata/index.ts';
+import type { GroupRecord, Redundancy } from '../metadata/index.ts';
+import { redundancyOf, redundancyText } from './scheme.ts';
 
-/** The placement groups, looked up by id and by number of copies. Asks its source again when it is a second old or misses an id. */
+/** The placement groups, looked up by id and by redundancy. Asks its source again when it is a second old or misses an id. */
 export class GroupTable {
   readonly #source: () => readonly GroupRecord[];
   readonly #clock: Clock;
+  readonly #changed: (groups: readonly GroupRecord[]) => void;
   #list: readonly GroupRecord[] = [];
   #byId = new Map<number, GroupRecord>();
-  #byCopies = new Map<number, GroupRecord[]>();
+  #byRedundancy = new Map<string, GroupRecord[]>();
   #devices = 0;
   #readAt = Number.NEGATIVE_INFINITY;
 
-  constructor(source: () => readonly GroupRecord[], clock: Clock) {
+  /** @param changed hears of every list that differs from the one before */
+  constructor(
+    source: () => readonly GroupRecord[],
+    clock: Clock,
+    changed: (groups: readonly GroupRecord[]) => void = () => undefined,
+  ) {
     this.#source = source;
+    this.#changed = changed;
     this.#clock = clock;
   }
 
@@ -25,9 +33,9 @@ export class GroupTable {
     return this.#byId.get(id);
   }
 
-  ofCopies(copies: number): readonly GroupRecord[] {
+  of(redundancy: Redundancy): readonly GroupRecord[] {
     if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
-    return this.#byCopies.get(copies) ?? [];
+    return this.#byRedundancy.get(redundancyText(redundancy)) ?? [];
   }
 
   /** Devices of all groups, here or not. */
@@ -41,13 +49,15 @@ export class GroupTable {
     const list = this.#source();
     if (list === this.#list) return;
     this.#list = list;
+    this.#changed(list);
     this.#byId = new Map(list.map((group) => [group.id, group]));
-    this.#byCopies = new Map();
+    this.#byRedundancy = new Map();
     this.#devices = new Set(list.flatMap((group) => group.devices)).size;
     for (const group of list) {
-      const same = this.#byCopies.get(group.devices.length);
+      const name = redundancyText(redundancyOf(group));
+      const same = this.#byRedundancy.get(name);
       if (same) same.push(group);
-      else this.#byCopies.set(group.devices.length, [group]);
+      else this.#byRedundancy.set(name, [group]);
     }
   }
 }

@@ -1,10 +1,14 @@
 /* The one place where this room's tests build what the room stands on: fragment stores in memory that break on demand, and a small replica. */
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { crc32c } from '../codec/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { FragmentId, FragmentStore, FragmentWriter, IndexAudit, IndexProblem } from '../fragments/index.ts';
 import { type Host, manualHost } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import type { GroupRecord } from '../metadata/index.ts';
+import type { Code, GroupRecord } from '../metadata/index.ts';
+import { type FragmentAccess, type FragmentLength, fragmentDigest, type Removed, removeStripes } from './access.ts';
+import { lengthOf } from './address.ts';
 
 type Step = 'create' | 'append' | 'seal' | 'read' | 'remove' | 'flush';
 
@@ -14,8 +18,9 @@ export type ManualHost = ReturnType<typeof manualHost>;
 export const deviceName = (index: number): string => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
 
 /** A fragment store in memory: verifies blocks as the real one does, and fails where told to. */
-export class MemoryFragments implements FragmentStore {
+export class MemoryFragments implements FragmentStore, FragmentAccess {
   readonly device: string;
+  remote = false;
   /** By id in hex, so that order is that of bytes. */
   readonly rows = new Map<
     string,
@@ -58,16 +63,18 @@ export class MemoryFragments implements FragmentStore {
       if (!ended) this.open -= 1;
       ended = true;
     };
+    const append = async (pieces: readonly Uint8Array[]): Promise<void> => {
+      await this.#step('append');
+      for (const piece of pieces) {
+        parts.push(Buffer.from(piece));
+        length += piece.length;
+      }
+      invariant(length <= maximum, 'a fragment stays within its announced maximum');
+    };
     return {
-      append: async (pieces) => {
-        await this.#step('append');
-        for (const piece of pieces) {
-          parts.push(Buffer.from(piece));
-          length += piece.length;
-        }
-        invariant(length <= maximum, 'a fragment stays within its announced maximum');
-      },
-      seal: async () => {
+      append,
+      seal: async (last) => {
+        if (last) await append(last);
         await this.#step('seal');
         const name = id.toString('hex');
         invariant(!this.rows.has(name), 'a fragment is recorded once');
@@ -82,6 +89,18 @@ export class MemoryFragments implements FragmentStore {
   length(id: FragmentId): number | undefined {
     if (this.damagedRows.has(id.toString('hex'))) throw new CorruptionError('the row is damaged');
     return this.rows.get(id.toString('hex'))?.bytes.length;
+  }
+
+  async lengths(ids: readonly FragmentId[]): Promise<FragmentLength[]> {
+    return ids.map((id) => lengthOf(this, id));
+  }
+
+  async digest(id: FragmentId, _at = 0): Promise<Buffer> {
+    return fragmentDigest(this, id);
+  }
+
+  removeStripes(stripes: readonly Buffer[]): Promise<Removed> {
+    return removeStripes(this, stripes);
   }
 
   async read(id: FragmentId, start: number, end: number): Promise<Buffer> {
@@ -209,3 +228,13 @@ export const group = (id: number, ...devices: number[]): GroupRecord => ({
   epoch: 1,
   devices: devices.map(deviceName),
 });
+
+export const codedGroup = (id: number, code: Code, ...devices: number[]): GroupRecord => ({
+  ...group(id, ...devices),
+  code,
+});
+
+/** For large buffers, and lists of them: a difference is only told, because drawing one of a megabyte takes minutes. */
+export function sameBytes(actual: unknown, expected: unknown): void {
+  assert.ok(isDeepStrictEqual(actual, expected), 'the bytes differ');
+}

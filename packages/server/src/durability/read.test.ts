@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../errors.ts';
 import type { GroupRecord } from '../metadata/index.ts';
+import { DeviceUnreachable } from './access.ts';
 import { checksumBytes, fragmentId, preferredCopy } from './address.ts';
 import { deviceName, group, type MemoryFragments, someBytes } from './memory.fixture.ts';
 import { openWriters, placed, setUp, write } from './stripes.fixture.ts';
@@ -38,7 +39,7 @@ describe('reading', () => {
           assert.deepEqual(reports.at(-1), { stripe: stripe.id, device, reason, repaired: true });
           assert.deepEqual(fragments.bytesOf(id), stripe.bytes);
           assert.deepEqual(await fragments.read(id, 0, 300_000), stripe.bytes);
-          assert.deepEqual(await store.read(stripe, 0, 300_000, copy), stripe.bytes);
+          assert.deepEqual(await store.read(stripe, 0, 300_000), stripe.bytes);
           assert.equal(reports.length, before + 1);
         }
         assert.equal(store.counts().repaired, 1);
@@ -134,7 +135,6 @@ describe('reading', () => {
     await setting.store.idle();
     setting.stores.delete(deviceName(device));
     await assert.rejects(setting.store.read(stripe, 0, 10), { code: 'ServiceUnavailable' });
-    await assert.rejects(setting.store.read(stripe, 0, 10, 0), { code: 'Damaged' });
   });
 
   test('an absent or unhealthy device is gone around without a report', async () => {
@@ -151,24 +151,39 @@ describe('reading', () => {
     assert.deepEqual(setting.reports, []);
   });
 
+  test('a device that cannot be reached is away: its copy is not taken for damaged', async () => {
+    const setting = setUp(2, {}, inOrder);
+    const stripe = await write(setting, 10);
+    const copy = preferredCopy(stripe.id, 2);
+    setting.on(copy).failing.set('read', new DeviceUnreachable(deviceName(copy)));
+    assert.deepEqual(await setting.store.read(stripe, 0, 10), stripe.bytes);
+    setting.on(1 - copy).rows.clear();
+    await assert.rejects(setting.store.read(stripe, 0, 10), { code: 'ServiceUnavailable' });
+    await setting.store.idle();
+    assert.deepEqual(
+      setting.reports.map(({ device, reason, repaired }) => ({ device, reason, repaired })),
+      [{ device: deviceName(1 - copy), reason: 'missing', repaired: false }],
+    );
+  });
+
   test('a copy that does not open is replaced by one with other bytes', async () => {
     const setting = setUp(2, {}, inOrder);
     const stripe = await write(setting, 1000);
+    const opens = (stored: Buffer): Buffer | undefined => (stored.equals(stripe.bytes) ? stored : undefined);
     const forged = someBytes(setting.host, 1000);
     setting.on(0).forge(fragmentId(stripe.id, 0), forged);
-    assert.deepEqual(await setting.store.read(stripe, 0, 1000, 0), forged);
-    assert.deepEqual(await setting.store.read(stripe, 0, 1000, 1), stripe.bytes);
-    await assert.rejects(setting.store.read(stripe, 0, 1000, 2), { code: 'Damaged' });
-    setting.store.distrust(stripe, 0);
+    assert.deepEqual(await setting.store.search(stripe, 0, 1000, opens), stripe.bytes);
     await setting.store.idle();
     assert.deepEqual(setting.on(0).bytesOf(fragmentId(stripe.id, 0)), stripe.bytes);
     assert.deepEqual(setting.reports, [
       { stripe: stripe.id, device: deviceName(0), reason: 'damaged', repaired: true },
     ]);
-    // Alike on all devices: there is nothing better to write.
-    setting.store.distrust(stripe, 1);
+    for (const copy of [0, 1]) setting.on(copy).forge(fragmentId(stripe.id, copy), forged);
+    await assert.rejects(setting.store.search(stripe, 0, 1000, opens), { code: 'Damaged' });
     await setting.store.idle();
-    assert.equal(setting.reports[1]?.repaired, false);
+    // Alike on all devices: there is nothing better to write, and nothing is told.
+    assert.equal(setting.reports.length, 1);
+    assert.equal(await setting.repair(stripe, 0, 'distrusted'), false);
   });
 
   test('a repair does not bring back a stripe that was collected meanwhile', async () => {

@@ -1,119 +1,185 @@
 import { StoreError } from '../errors.ts';
-import type { FragmentStore } from '../fragments/index.ts';
 import { InvariantError } from '../invariant.ts';
 import type { GroupRecord, Stripe } from '../metadata/index.ts';
+import { DeviceUnreachable } from './access.ts';
 import { fragmentId, preferredCopy } from './address.ts';
+import { readCoded } from './coded/read.ts';
 import type { DeviceCondition } from './create.ts';
 import type { GroupTable } from './groups.ts';
+import type { Hedging } from './hedge.ts';
 import { damageReason } from './repair.ts';
 import type { DamageReport } from './types.ts';
+import type { Whereabouts } from './whereabouts.ts';
 
-/** A copy that was read and was not good. */
-export interface BadCopy {
-  readonly copy: number;
+/** A fragment that was read and was not good. */
+export interface BadFragment {
+  readonly index: number;
   readonly device: string;
   readonly reason: DamageReport['reason'];
   readonly error: unknown;
 }
 
 export interface StripeReads {
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly where: Whereabouts;
   readonly groups: GroupTable;
   readonly condition: (device: string) => DeviceCondition;
-  /** Called once per read that met bad copies; `good` is false when no copy was left. */
-  readonly onBad: (stripe: Buffer, group: GroupRecord, bad: readonly BadCopy[], good: boolean) => void;
+  readonly hedging: Hedging;
+  /** Called once per read that met bad fragments; `good` is false when too few were left. */
+  readonly onBad: (stripe: Buffer, group: GroupRecord, bad: readonly BadFragment[], good: boolean) => void;
 }
 
-type ReadStripe = (stripe: Pick<Stripe, 'id' | 'group'>, start: number, end: number, copy?: number) => Promise<Buffer>;
 /** `fetch` leaves the look at the checksums to the caller. */
-type How = 'read' | 'fetch';
+export type How = 'read' | 'fetch';
 
-/**
- * Reads the preferred copy, and the others only when it fails: on one machine no copy is slow enough to hedge against. The common case adds
- * no await to the fragment store's own read.
- */
-export function stripeReader(reads: StripeReads, how: How): ReadStripe {
-  return (stripe, start, end, copy) => {
+/** What one read of a stripe met. */
+export class Findings {
+  readonly bad: BadFragment[] = [];
+  /** Devices that are not there. */
+  readonly away = new Set<string>();
+
+  /** @throws the error when it is one of the program */
+  failed(index: number, device: string, error: unknown): void {
+    if (error instanceof InvariantError) throw error;
+    if (error instanceof DeviceUnreachable) this.away.add(device);
+    else if (!this.bad.some((one) => one.index === index))
+      this.bad.push({ index, device, reason: damageReason(error), error });
+  }
+}
+
+/** Reads of stripes: any range of one, from whatever fragments are good. The common case adds no await to a local fragment store's own read. */
+export function stripeReader(
+  reads: StripeReads,
+  how: How,
+): (stripe: Stripe, start: number, end: number) => Promise<Buffer> {
+  return (stripe, start, end) => {
     const group = reads.groups.byId(stripe.group);
     if (!group) return Promise.reject(noGroup(stripe));
-    const copies = group.devices.length;
-    const first = copy ?? preferredCopy(stripe.id, copies);
-    const device = group.devices[first];
-    const store = device === undefined ? undefined : reads.stores.get(device);
-    if (!device || !store || !reads.condition(device).healthy)
-      return readOthers(reads, how, stripe, start, end, copy, undefined);
-    return store[how](fragmentId(stripe.id, first), start, end).catch((error) =>
-      readOthers(reads, how, stripe, start, end, copy, { copy: first, device, reason: damageReason(error), error }),
-    );
+    return group.code
+      ? readCoded(reads, how, stripe, group, group.code, start, end)
+      : readCopies(reads, how, stripe, group, start, end);
   };
+}
+
+/** The first copy of {@link readingOrder} when none is sick: one of this machine costs no way through the network. */
+function firstCopy({ where, condition }: StripeReads, group: GroupRecord, stripe: Buffer): number {
+  const { devices } = group;
+  const first = preferredCopy(stripe, devices.length);
+  for (let i = 0; i < devices.length; i++) {
+    const copy = (first + i) % devices.length;
+    const device = devices[copy] as string;
+    if (where.at(group, copy)?.remote === false && condition(device).healthy) return copy;
+  }
+  return first;
+}
+
+/** Reads the first copy, and the others when it fails or, on another node, is late. */
+function readCopies(
+  reads: StripeReads,
+  how: How,
+  stripe: Stripe,
+  group: GroupRecord,
+  start: number,
+  end: number,
+): Promise<Buffer> {
+  const first = firstCopy(reads, group, stripe.id);
+  const device = group.devices[first];
+  const access = reads.where.at(group, first);
+  if (!device || !access || !reads.condition(device).healthy)
+    return readOthers(reads, how, stripe, start, end, undefined, new Findings());
+  return reads.hedging.race(access, access[how](fragmentId(stripe.id, first), start, end), (failure) => {
+    const findings = new Findings();
+    if (failure) findings.failed(first, device, failure.error);
+    return readOthers(reads, how, stripe, start, end, first, findings);
+  });
 }
 
 async function readOthers(
   reads: StripeReads,
   how: How,
-  stripe: Pick<Stripe, 'id' | 'group'>,
+  stripe: Stripe,
   start: number,
   end: number,
-  only: number | undefined,
-  failed: BadCopy | undefined,
+  tried: number | undefined,
+  findings: Findings,
 ): Promise<Buffer> {
-  if (failed?.error instanceof InvariantError) throw failed.error;
   reads.groups.refresh();
   const group = reads.groups.byId(stripe.group);
   if (!group) throw noGroup(stripe);
-  const bad: BadCopy[] = failed ? [failed] : [];
-  let absent = 0;
-  for (const copy of readingOrder(reads, group, stripe.id, only)) {
-    if (copy === failed?.copy) continue;
+  for (const copy of readingOrder(reads, group, stripe.id)) {
+    if (copy === tried) continue;
     const device = group.devices[copy] as string;
-    const store = reads.stores.get(device);
-    if (!store) {
-      absent += 1;
+    const access = reads.where.at(group, copy);
+    if (!access) {
+      findings.away.add(device);
       continue;
     }
     try {
-      const bytes = await store[how](fragmentId(stripe.id, copy), start, end);
-      if (bad.length > 0) reads.onBad(stripe.id, group, bad, true);
+      const bytes = await access[how](fragmentId(stripe.id, copy), start, end);
+      if (findings.bad.length > 0) reads.onBad(stripe.id, group, findings.bad, true);
       return bytes;
     } catch (error) {
-      if (error instanceof InvariantError) throw error;
-      bad.push({ copy, device, reason: damageReason(error), error });
+      findings.failed(copy, device, error);
     }
   }
-  if (bad.length > 0) reads.onBad(stripe.id, group, bad, only !== undefined);
-  // A caller who tries copy after copy goes on with the next one.
-  throw lost(stripe.id, bad, only === undefined ? absent : 0);
+  const elsewhere = await reads.where.find(stripe.id, group);
+  const bytes = elsewhere.found ? await fromElsewhere(reads, stripe, group, start, end) : undefined;
+  if (findings.bad.length > 0) reads.onBad(stripe.id, group, findings.bad, bytes !== undefined);
+  if (bytes) return bytes;
+  for (const device of elsewhere.away) findings.away.add(device);
+  throw lost(stripe.id, findings);
 }
 
-/** The copies to try: the one asked for, or all from the preferred one on, those on sick devices last. */
-function readingOrder(reads: StripeReads, group: GroupRecord, stripe: Buffer, only: number | undefined): number[] {
+/** From devices that no group names, verified; undefined when none has a good copy. */
+async function fromElsewhere(
+  reads: StripeReads,
+  stripe: Stripe,
+  group: GroupRecord,
+  start: number,
+  end: number,
+): Promise<Buffer | undefined> {
+  for (const copy of group.devices.keys()) {
+    for (const source of reads.where.former(group, copy)) {
+      const bytes = await source.read(fragmentId(stripe.id, copy), start, end).catch(() => undefined);
+      if (bytes) return bytes;
+    }
+  }
+  return undefined;
+}
+
+/** All copies from the preferred one on: those of this machine first, those on sick devices last. */
+function readingOrder(reads: StripeReads, group: GroupRecord, stripe: Buffer): number[] {
   const copies = group.devices.length;
-  if (only !== undefined) return only < copies ? [only] : [];
   const first = preferredCopy(stripe, copies);
   const order = Array.from({ length: copies }, (_, i) => (first + i) % copies);
   const healthy = (copy: number): boolean => reads.condition(group.devices[copy] as string).healthy;
-  return [...order.filter(healthy), ...order.filter((copy) => !healthy(copy))];
+  const far = (copy: number): boolean => reads.where.at(group, copy)?.remote !== false;
+  const good = order.filter(healthy);
+  return [
+    ...good.filter((copy) => !far(copy)),
+    ...good.filter((copy) => far(copy)),
+    ...order.filter((copy) => !healthy(copy)),
+  ];
 }
 
-const noGroup = (stripe: Pick<Stripe, 'id' | 'group'>): StoreError =>
+export const noGroup = (stripe: Pick<Stripe, 'id' | 'group'>): StoreError =>
   new StoreError('Damaged', {
     message: `Stripe ${stripe.id.toString('hex')} names placement group ${stripe.group}, which is not defined.`,
     resource: stripe.id.toString('hex'),
   });
 
 /** Bytes on a device that is not here may be good: then the answer is to try again, not that they are lost. */
-function lost(stripe: Buffer, bad: readonly BadCopy[], absent: number): StoreError {
+export function lost(stripe: Buffer, { bad, away }: Findings): StoreError {
   const name = stripe.toString('hex');
   const cause = bad.map(({ device, reason, error }) => ({ device, reason, error }));
-  if (absent > 0) {
+  if (away.size > 0) {
     return new StoreError('ServiceUnavailable', {
-      message: `No good copy of stripe ${name} is within reach; ${absent} of its storage devices are not there.`,
+      message: `Too few good fragments of stripe ${name} are within reach; ${away.size} of its storage devices are not there.`,
       resource: name,
       cause,
     });
   }
   return new StoreError('Damaged', {
-    message: `Stripe ${name} is damaged and no good copy is left.`,
+    message: `Stripe ${name} is damaged and too few good fragments of it are left.`,
     resource: name,
     cause,
   });

@@ -75,10 +75,16 @@ export class Replica {
           prefix: command.prefix,
           state: 'open',
           openedAt: this.position,
+          opener: undefined,
         });
         return;
       case 'intent.close':
-        this.intents.set(command.prefix.toString('hex'), { prefix: command.prefix, state: 'closed', openedAt: 0 });
+        this.intents.set(command.prefix.toString('hex'), {
+          prefix: command.prefix,
+          state: 'closed',
+          openedAt: 0,
+          opener: undefined,
+        });
         return;
       case 'intent.expire':
         for (const [name, intent] of this.intents) this.intents.set(name, { ...intent, state: 'closed' });
@@ -215,6 +221,10 @@ export class Replica {
     accessKey: () => undefined,
     accessKeys: () => [],
     groups: () => this.groups,
+    nodes: () => [],
+    devices: () => [],
+    features: () => [],
+    setting: () => undefined,
     version: (_bucket, key, selector) =>
       this.versions.find(
         (version) =>

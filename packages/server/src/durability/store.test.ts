@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { StoreError } from '../errors.ts';
 import type { GroupRecord } from '../metadata/index.ts';
+import { fragmentId } from './address.ts';
 import { deviceName, group } from './memory.fixture.ts';
 import { openWriters, placed, setUp, write } from './stripes.fixture.ts';
 
@@ -10,15 +11,17 @@ describe('writing', () => {
     const two = setUp(2);
     const stripe = await write(two, 300_000);
     assert.deepEqual(placed(two, stripe.id), [0, 1]);
-    for (const copy of [0, 1]) {
-      assert.deepEqual(await two.store.read(stripe, 1000, 250_000, copy), stripe.bytes.subarray(1000, 250_000));
+    const { devices } = two.replica.groups.find(({ id }) => id === stripe.group) as GroupRecord;
+    for (const [copy, device] of devices.entries()) {
+      const stored = await two.stores.get(device)?.read(fragmentId(stripe.id, copy), 0, 300_000);
+      assert.deepEqual(stored, stripe.bytes);
     }
     const one = setUp(1);
     assert.deepEqual(placed(one, (await write(one, 10)).id), [0]);
     const three = setUp(3);
     assert.equal(placed(three, (await write(three, 10)).id).length, 2);
     assert.equal(placed(three, (await write(three, 10, 3)).id).length, 3);
-    const asked = setUp(3, { defaultCopies: 1 });
+    const asked = setUp(3, { defaultCopies: () => 1 });
     assert.equal(placed(asked, (await write(asked, 10)).id).length, 1);
   });
 
@@ -101,6 +104,7 @@ describe('writing', () => {
       const { devices } = setting.replica.groups.find((one) => one.id === stripe.group) as GroupRecord;
       const copy = devices.indexOf(deviceName(0));
       assert.deepEqual(setting.missed, [{ stripe: stripe.id, group: stripe.group, copy }]);
+      assert.equal(setting.store.lacking(stripe), 1, 'and said, though every device is there');
       assert.equal(setting.store.counts().degraded, 1);
       setting.on(1).failing.set(step, new Error('EIO'));
       await assert.rejects(write(setting, 10, 3), { code: 'ServiceUnavailable' });
@@ -120,6 +124,7 @@ describe('writing', () => {
       assert.equal(devices.length, 2, 'its group has a place for the copy that lacks');
       const copy = devices.indexOf(deviceName(1));
       assert.deepEqual(setting.missed, [{ stripe: stripe.id, group: stripe.group, copy }]);
+      assert.equal(setting.store.lacking(stripe), 1);
       assert.deepEqual(await setting.store.read(stripe, 0, 200_000), stripe.bytes);
       await assert.rejects(setting.store.create({ copies: 2 }, 10), { code: 'ServiceUnavailable' });
       await assert.rejects(setting.store.create({ copies: 3 }, 10), { code: 'UnsupportedRedundancy' });

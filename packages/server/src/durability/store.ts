@@ -1,47 +1,57 @@
-import type { FragmentStore } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
-import type { GroupRecord, Proposer, Stripe } from '../metadata/index.ts';
-import { copiesOn, fragmentId } from './address.ts';
-import { type DeviceCondition, stripeStarter } from './create.ts';
+import type { GroupRecord, Proposer, Redundancy } from '../metadata/index.ts';
+import type { AccessMap } from './access.ts';
+import { fragmentId } from './address.ts';
+import { type DeviceCondition, groupsOf, stripeStarter } from './create.ts';
 import { GroupTable } from './groups.ts';
+import { Hedging } from './hedge.ts';
 import { IntentRange } from './intents.ts';
-import { type BadCopy, type StripeReads, stripeReader } from './read.ts';
-import { createRepairer, type RepairCause, type RepairCopy } from './repair.ts';
+import { type BadFragment, type StripeReads, stripeReader } from './read.ts';
+import { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';
+import { checkRedundancy, redundancyOf } from './scheme.ts';
+import { searchStripe } from './search.ts';
 import type { DamageReport, StripeStore } from './types.ts';
+import { createWhereabouts } from './whereabouts.ts';
 import type { WriterEvents } from './writer.ts';
 
 export interface StripeStoreOptions {
   /** The placement groups; the same array until they change. */
   readonly groups: () => readonly GroupRecord[];
-  /** This thread's fragment stores by device identity; every device that is open is in it. */
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** The devices within reach, this machine's and others; those that are known and not in it are away. */
+  readonly access: AccessMap;
   readonly proposer: Proposer;
   readonly host: Host;
-  /** Called once per bad copy, after its repair was tried. */
+  /** Called once per bad fragment, after its repair was tried. */
   readonly onDamage: (report: DamageReport) => void;
   /** Whether a version points to the stripe: repairs must not bring back what was collected. */
   readonly owned: (stripe: Buffer) => boolean;
   /** Absent: two copies where there are two devices, else one. */
-  readonly defaultCopies?: number;
+  readonly defaultCopies?: () => number;
+  /** Nothing is stored below its write quorum, even where nobody asked for a number of copies. */
+  readonly strict?: boolean;
   /** Absent: every device is healthy and all have the same space. Called often: it must only look up. */
   readonly condition?: (device: string) => DeviceCondition;
-  /** A stripe was sealed without this copy: it is to be written later. */
-  readonly onMissed?: (stripe: Buffer, group: number, copy: number) => void;
-  /** Rewrites a bad copy. Absent: this thread does. Threads that share devices should hand it to one of them. */
-  readonly repair?: RepairCopy;
+  /** A stripe was sealed without this fragment: it is to be written later. */
+  readonly onMissed?: (stripe: Buffer, group: number, index: number) => void;
+  /** Has groups defined for a redundancy that has none yet. Absent: those that are there are all. @throws StoreError UnsupportedRedundancy */
+  readonly layOut?: (redundancy: Redundancy) => Promise<void>;
+  /** Whether a device of this machine knows a fragment; undefined for devices of others. Absent: nobody knows. */
+  readonly has?: (device: string, id: Buffer) => boolean | undefined;
+  /** Rewrites a bad fragment. Absent: this thread does. Threads that share devices should hand it to one of them. */
+  readonly repair?: RepairFragment;
 }
 
 /** What this thread's store did since it was opened. */
 interface StripeCounts {
-  /** Stripes whose write failed below the quorum, and stripes that were written with fewer copies than their group has devices. */
+  /** Stripes whose write failed below the quorum, and stripes that were written with fewer fragments than their group has devices. */
   readonly failed: number;
   readonly degraded: number;
-  /** Bad copies met, by what was wrong. */
+  /** Bad fragments met, by what was wrong. */
   readonly missing: number;
   readonly damaged: number;
   readonly unreadable: number;
   readonly repaired: number;
-  /** Reads that found no good copy. */
+  /** Reads that found too few good fragments. */
   readonly lost: number;
 }
 
@@ -55,14 +65,15 @@ const alike: DeviceCondition = { healthy: true, free: 1 };
 
 /** Opens this thread's view of the stripes on this server's devices. The first stripe opens an intent in the log. */
 export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
-  const { stores, host, onDamage } = options;
+  const { access, host, onDamage } = options;
   const condition = options.condition ?? ((): DeviceCondition => alike);
-  const groups = new GroupTable(options.groups, host.clock);
+  const where = createWhereabouts(access, (device) => condition(device).healthy);
+  const groups = new GroupTable(options.groups, host.clock, (list) => where.observe(list));
   const intents = new IntentRange(options.proposer, host);
-  const repairer = createRepairer({ stores, owned: options.owned });
+  const repairer = createRepairer({ access, where, owned: options.owned });
   const repair = options.repair ?? repairer.repair;
   const counts = { failed: 0, degraded: 0, missing: 0, damaged: 0, unreadable: 0, repaired: 0, lost: 0 };
-  /** Cures under way, by stripe and copy. */
+  /** Cures under way, by fragment. */
   const pending = new Map<string, Promise<void>>();
 
   const report = (stripe: Buffer, device: string, reason: DamageReport['reason'], repaired: boolean): void => {
@@ -72,10 +83,10 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   };
 
   /** Tries a repair behind the read that found the damage, and reports the outcome. */
-  const cure = (stripe: Buffer, group: GroupRecord, bad: Omit<BadCopy, 'error'>, cause: RepairCause): void => {
-    const name = fragmentId(stripe, bad.copy).toString('latin1');
+  const cure = (stripe: Buffer, group: GroupRecord, bad: Omit<BadFragment, 'error'>, cause: RepairCause): void => {
+    const name = fragmentId(stripe, bad.index).toString('latin1');
     if (pending.has(name)) return;
-    const done = repair(stripe, group, bad.copy, cause)
+    const done = repair(stripe, group, bad.index, cause)
       .catch(() => false)
       .then((repaired) => {
         pending.delete(name);
@@ -84,21 +95,18 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
     pending.set(name, done);
   };
 
-  const removeFrom = (store: FragmentStore, stripes: readonly Buffer[]): Promise<void> =>
-    store.remove(stripes.flatMap((stripe) => copiesOn(store, stripe)));
-
   const events: WriterEvents = {
     sealedWithout(stripe, group, missing) {
       counts.degraded += 1;
-      for (const copy of missing) options.onMissed?.(stripe, group.id, copy);
+      for (const index of missing) options.onMissed?.(stripe, group.id, index);
     },
     async abandoned(stripe, sealedOn, failed) {
       if (failed) counts.failed += 1;
       // What cannot be removed now is found by the collector once the intent is closed.
       await Promise.allSettled(
         sealedOn.flatMap((device) => {
-          const store = stores.get(device);
-          return store ? [removeFrom(store, [stripe])] : [];
+          const one = access.get(device);
+          return one ? [one.removeStripes([stripe])] : [];
         }),
       );
       intents.settle(stripe);
@@ -106,36 +114,55 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   };
 
   const reads: StripeReads = {
-    stores,
+    where,
     groups,
     condition,
+    hedging: new Hedging(host),
     onBad(stripe, group, bad, good) {
       if (!good) counts.lost += 1;
-      for (const copy of bad) cure(stripe, group, copy, 'unreadable');
+      for (const one of bad) cure(stripe, group, one, 'unreadable');
     },
   };
   return {
     create: stripeStarter({
-      stores,
+      access,
       groups,
       condition,
       defaultCopies: options.defaultCopies,
+      strict: options.strict === true,
       takeId: () => intents.take(),
       events,
+      layOut: options.layOut,
     }),
     read: stripeReader(reads, 'read'),
     fetch: stripeReader(reads, 'fetch'),
-    distrust(stripe: Pick<Stripe, 'id' | 'group'>, copy: number) {
-      const group = groups.byId(stripe.group);
-      const device = group?.devices[copy];
-      if (group && device) cure(stripe.id, group, { copy, device, reason: 'damaged' }, 'distrusted');
+    search: (stripe, start, end, open) =>
+      searchStripe(reads, stripe, start, end, open, (group, index) => {
+        const device = group.devices[index] as string;
+        cure(stripe.id, group, { index, device, reason: 'damaged' }, 'distrusted');
+      }),
+    async prepare(redundancy) {
+      checkRedundancy(redundancy, Math.max(access.size, groups.devices));
+      await groupsOf({ groups, layOut: options.layOut }, redundancy);
+      // What small stripes of a code are kept with.
+      if ('data' in redundancy) await groupsOf({ groups, layOut: options.layOut }, { copies: redundancy.parity + 1 });
+    },
+    redundancyOf(id) {
+      const group = groups.byId(id);
+      return group && redundancyOf(group);
+    },
+    lacking({ id, group }) {
+      const devices = groups.byId(group)?.devices ?? [];
+      const there = (device: string, index: number): boolean =>
+        access.has(device) && condition(device).healthy && options.has?.(device, fragmentId(id, index)) !== false;
+      return devices.filter((device, index) => !there(device, index)).length;
     },
     settle(stripes) {
       for (const stripe of stripes) intents.settle(stripe);
     },
     async remove(stripes) {
       try {
-        await Promise.all([...stores.values()].map((store) => removeFrom(store, stripes)));
+        await Promise.all([...access.values()].map((one) => one.removeStripes(stripes)));
       } finally {
         for (const stripe of stripes) intents.settle(stripe);
       }

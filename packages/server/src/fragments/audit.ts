@@ -7,16 +7,18 @@ import {
   bitmapKey,
   decodeBitmap,
   decodeFragment,
+  decodeHeld,
   decodeSlab,
   fragmentIdOf,
   fragmentKey,
   fragmentsEnd,
+  heldRows,
   regionLength,
   type SlabRow,
   slabOf,
   slabRows,
 } from './rows.ts';
-import type { IndexAudit, IndexProblem } from './types.ts';
+import type { Extent, IndexAudit, IndexProblem } from './types.ts';
 
 /*
  * Holds a fragment index against itself: every row is whole, no two fragments have the same block, and the bitmaps call used just what the
@@ -60,6 +62,15 @@ export function* auditIndex(index: KvReader, slabBytes: number): IndexAudit {
     for (const row of rows) yield* auditFragment(geometry, row, maps, totals);
     yield undefined;
   }
+  for (const rows of pages(index, heldRows)) {
+    for (const { key, value } of rows) {
+      const held = tried(() => decodeHeld(geometry, key, value));
+      const where = `held space ${key.toString('hex', 1)}`;
+      if (held instanceof CorruptionError) yield { kind: 'row', where, what: held.message };
+      else yield* take(geometry, maps, held, where);
+    }
+    yield undefined;
+  }
   for (const rows of pages(index, slabRows)) {
     for (const { key, value } of rows) {
       const row = tried(() => decodeSlab(geometry, key, value));
@@ -92,7 +103,19 @@ function* auditFragment(
     yield { kind: 'row', where, what: row.message };
     return;
   }
-  const range = blocksOf(geometry, { address: row.address, length: row.extentBytes });
+  yield* take(geometry, maps, { address: row.address, length: row.extentBytes }, where);
+  totals.fragments++;
+  totals.usedBytes += row.extentBytes;
+}
+
+/** Marks blocks as somebody's; they must not be anybody else's. */
+function* take(
+  geometry: Geometry,
+  maps: Map<number, Uint8Array>,
+  extent: Extent,
+  where: string,
+): Generator<IndexProblem, void> {
+  const range = blocksOf(geometry, extent);
   let map = maps.get(range.slab);
   if (!map) {
     map = new Uint8Array(Math.ceil(geometry.slabBlocks / 8));
@@ -100,11 +123,9 @@ function* auditFragment(
   }
   const taken = nextBit(map, undefined, true, range.from, range.to) < range.to;
   if (taken || range.from < firstBlock(geometry, range.slab)) {
-    yield { kind: 'overlap', where, what: `Its space at address ${row.address} belongs to something else too.` };
+    yield { kind: 'overlap', where, what: `Its space at address ${extent.address} belongs to something else too.` };
   }
   setBits(map, range.from, range.to);
-  totals.fragments++;
-  totals.usedBytes += row.extentBytes;
 }
 
 function* compare(

@@ -37,7 +37,7 @@ import type {
  *                          └────────closeWindow────────────────────────────────────▶ free
  *
  * Invariants:
- * 1. Used blocks are exactly those of the fragments in the index. Rows and bitmaps change in one commit, so every state to which a
+ * 1. Used blocks are exactly those of the fragments in the index, and of what is held (held.ts). Rows and bitmaps change in one commit, so every state to which a
  *    crash can return the index agrees with itself. (Writing bitmaps only at checkpoints would be cheaper, but a checkpoint may cover
  *    commits made after the bitmaps were written.)
  * 2. A window is listed durably before its writer learns of it, and stays listed until a checkpoint covers all that was recorded in

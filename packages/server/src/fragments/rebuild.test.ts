@@ -89,7 +89,7 @@ describe('a lost index is made anew from the slabs', () => {
     assert.equal(after.owner.recovery.rebuilt?.fragments, live.length);
     assert.deepEqual(
       { ...after.owner.recovery.rebuilt, readBytes: 0 },
-      { fragments: live.length, damaged: 0, readBytes: 0, unreadableBytes: 0 },
+      { fragments: live.length, damaged: 0, heldBytes: 0, readBytes: 0, unreadableBytes: 0 },
     );
     assert.equal(progress.length, (await after.device.slabs()).length);
     assert.equal(progress.at(-1)?.fragments, live.length);
@@ -224,34 +224,6 @@ describe('a lost index is made anew from the slabs', () => {
     const after = await reopen(system.volume, system.device.identity, [1]);
     assert.deepEqual([after.owner.recovery.rebuilt?.fragments, after.owner.recovery.rebuilt?.damaged], [1, 0]);
     await readsBack(after.store, [1]);
-  });
-
-  it('says how many bytes could not be read', async () => {
-    const system = await newSystem();
-    await fill(storeOf(system), upTo(10));
-    const host = manualHost(hosts++);
-    const inner = openDevice({
-      volume: system.volume,
-      identity: { device: system.device.identity, store: '', slabBytes, madeAt: 0 },
-      host,
-    });
-    const device = Object.assign(Object.create(inner) as typeof inner, {
-      identity: inner.identity,
-      slabBytes,
-      health: () => 'good' as const,
-      slabs: () => inner.slabs(),
-      write: (pieces: readonly Uint8Array[], address: number) => inner.write(pieces, address),
-      sync: (address: number) => inner.sync(address),
-      async read(into: Uint8Array, address: number) {
-        if (address <= 3 * tableBytes && address + into.length > 3 * tableBytes)
-          throw Object.assign(new Error('EIO'), { code: 'EIO' });
-        return inner.read(into, address);
-      },
-    });
-    const kv = memoryKv(host);
-    const owner = await openFragmentOwner({ device, kv, host, windowBytes, rebuild: { owned: () => true } });
-    assert.ok((owner.recovery.rebuilt?.unreadableBytes ?? 0) >= 4096);
-    assert.ok((owner.recovery.rebuilt?.fragments ?? 0) > 5);
   });
 
   it('an index from a backup is older than the slabs, and is refused before it calls live fragments free', async () => {

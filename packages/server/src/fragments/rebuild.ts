@@ -1,11 +1,12 @@
 import type { Device } from '../device/index.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
-import { blockBytes, blocksOf, firstBlock } from './geometry.ts';
+import { type BlockRange, blockBytes, blocksOf, firstBlock } from './geometry.ts';
 import { decodeHeader, headerBytesAt } from './header.ts';
+import { hold, letGo } from './held.ts';
 import { encodeFragment, fragmentKey } from './rows.ts';
 import { Draft, type Space } from './space.ts';
-import type { FragmentId, FragmentRecord, RebuildReport } from './types.ts';
+import type { Extent, FragmentId, FragmentRecord, RebuildReport } from './types.ts';
 import { readAll, walk } from './walk.ts';
 
 /*
@@ -16,7 +17,7 @@ import { readAll, walk } from './walk.ts';
  * both headers may be there; they have the same bytes, and the first one whose every byte fits its checksums is taken. Only where none does, one that
  * is damaged is taken, if no other fragment needs its space: its other blocks can still be read, and a repair has something to replace.
  *
- * Everything else is free space afterwards: fragments of PUTs that never ended, and removed ones. Rows that the index still has are kept, so a
+ * What begins with a block that cannot be read is held (held.ts). Everything else is free space afterwards: fragments of PUTs that never ended, and removed ones. Rows that the index still has are kept, so a
  * search that was cut short goes on where it was.
  *
  * Rejected: reading headers only (a few percent of the bytes): a header whose data was overwritten since could hide a live fragment inside.
@@ -82,18 +83,49 @@ export async function rebuildIndex(
   device: Device,
   kv: Kv,
   space: Space,
+  held: readonly Extent[],
   { owned, onProgress }: RebuildOptions,
 ): Promise<RebuildReport> {
   const { geometry } = space;
+  letGo(kv, space, held);
   const slabs = await device.slabs();
+  const runs = slabs.map((slab): Extent => {
+    while (space.slabs.length <= slab) space.addSlab();
+    const start = firstBlock(geometry, slab) * blockBytes;
+    return { address: slab * geometry.slabBytes + start, length: geometry.slabBytes - start };
+  });
+  return search(device, kv, space, runs, owned, (fragments, done) =>
+    onProgress?.({ slabs: done, slabsInAll: slabs.length, fragments }),
+  );
+}
+
+/** Looks again through what could not be read before, and adds the rows of what is found. Not durable yet. */
+export async function searchHeld(
+  device: Device,
+  kv: Kv,
+  space: Space,
+  held: readonly Extent[],
+  { owned }: RebuildOptions,
+): Promise<RebuildReport> {
+  letGo(kv, space, held);
+  return search(device, kv, space, held, owned, () => {});
+}
+
+async function search(
+  device: Device,
+  kv: Kv,
+  space: Space,
+  runs: readonly Extent[],
+  owned: RebuildOptions['owned'],
+  progressed: (fragments: number, done: number) => void,
+): Promise<RebuildReport> {
+  const { geometry } = space;
   const rows = new Rows(kv, space);
   const met = { torn: 0, unreadableBytes: 0, readBytes: 0 };
   /** Addresses of owned fragments with damaged bytes: a number each. */
   const damaged: number[] = [];
-  for (const [index, slab] of slabs.entries()) {
-    while (space.slabs.length <= slab) space.addSlab();
-    const start = firstBlock(geometry, slab) * blockBytes;
-    const run = { address: slab * geometry.slabBytes + start, length: geometry.slabBytes - start };
+  const unreadable: BlockRange[] = [];
+  for (const [index, run] of runs.entries()) {
     await walk(device, space, { nonce: undefined, runs: [run] }, met, {
       wanted: ({ id }) => owned(id) && !rows.has(id),
       async found(record) {
@@ -101,9 +133,10 @@ export async function rebuildIndex(
         return true;
       },
       torn: ({ extent }) => void damaged.push(extent.address),
+      unreadable: (blocks) => void unreadable.push(blocks),
     });
     await rows.flush();
-    if (met.readBytes > 0) onProgress?.({ slabs: index + 1, slabsInAll: slabs.length, fragments: rows.count });
+    if (met.readBytes > 0) progressed(rows.count, index + 1);
   }
   const whole = rows.count;
   for (const address of damaged) {
@@ -117,6 +150,7 @@ export async function rebuildIndex(
   return {
     fragments: rows.count,
     damaged: rows.count - whole,
+    heldBytes: hold(kv, space, unreadable),
     readBytes: met.readBytes,
     unreadableBytes: met.unreadableBytes,
   };

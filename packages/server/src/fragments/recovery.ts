@@ -1,8 +1,9 @@
 import type { Device } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Kv, KvChange } from '../kv/index.ts';
-import { blocksOf } from './geometry.ts';
-import { type RebuildOptions, rebuildIndex } from './rebuild.ts';
+import { type BlockRange, blocksOf } from './geometry.ts';
+import { heldExtents, hold } from './held.ts';
+import { type RebuildOptions, rebuildIndex, searchHeld } from './rebuild.ts';
 import {
   decodeMark,
   decodeStamp,
@@ -52,6 +53,7 @@ export async function recover(parts: RecoveryParts, listed: ListedWindows): Prom
   const { table, windows, used, damaged } = listed;
   const stamped = checkStamp(device, kv);
   const mark = readIndex(() => decodeMark(kv.get(markKey)));
+  const held = readIndex(() => heldExtents(kv, space.geometry));
   if (stamped && mark < table.mark) {
     throw new IndexDamaged(
       `the fragment index of device ${device.identity} is older than its slabs, as one from a backup is: it misses fragments`,
@@ -62,7 +64,7 @@ export async function recover(parts: RecoveryParts, listed: ListedWindows): Prom
   let report: RecoveryReport = { windows: 0, recovered: 0, torn: 0, unreadableBytes: 0 };
   if (rebuild && (!stamped || listLost)) {
     // On a new device nothing lies behind the table, and this finds nothing.
-    const rebuilt = await rebuildIndex(device, kv, space, rebuild);
+    const rebuilt = await rebuildIndex(device, kv, space, held, rebuild);
     await kv.checkpoint();
     // The list goes before the stamp comes: with both, the next opening would take up windows whose tombstones are lost.
     if (used || listLost) await table.save();
@@ -80,7 +82,12 @@ export async function recover(parts: RecoveryParts, listed: ListedWindows): Prom
     ]);
     await kv.checkpoint();
   }
-  if (windows.length === 0 || report.rebuilt) return report;
+  if (report.rebuilt) return report;
+  if (rebuild && held.length > 0) {
+    await searchHeld(device, kv, space, held, rebuild);
+    await kv.checkpoint();
+  }
+  if (windows.length === 0) return report;
   report = await recoverWindows(device, kv, space, windows);
   const raised = report.recovered > 0 ? markIndex(kv, table) : undefined;
   await kv.checkpoint();
@@ -127,6 +134,7 @@ async function recoverWindows(
   windows: readonly Window[],
 ): Promise<RecoveryReport> {
   const report: WalkReport = { torn: 0, unreadableBytes: 0 };
+  const unreadable: BlockRange[] = [];
   let recovered = 0;
   for (const window of windows) {
     const dead = new Set<number>();
@@ -148,9 +156,11 @@ async function recoverWindows(
         recovered++;
         return true;
       },
+      unreadable: (blocks) => void unreadable.push(blocks),
     });
     space.trim();
   }
+  hold(kv, space, unreadable);
   return { windows: windows.length, recovered, torn: report.torn, unreadableBytes: report.unreadableBytes };
 }
 

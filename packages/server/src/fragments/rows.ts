@@ -4,14 +4,14 @@ import { limits } from '../limits.ts';
 import { type Bits, countBits } from './bitmap.ts';
 import { blockBytes, type Geometry, isPlausible, roundUp } from './geometry.ts';
 import { checksumCount, leastChecksumBytes } from './header.ts';
-import type { FragmentId, FragmentRecord } from './types.ts';
+import type { Extent, FragmentId, FragmentRecord } from './types.ts';
 
 /*
  * Rows of the fragment index (docs/formats/fragments.md). Every value ends with the CRC32C of its key and what stands before, because
  * the pages of the KV carry none: a damaged row is found, never believed.
  */
 
-const tables = { fragments: 1, bitmaps: 2, slabs: 3, tombstones: 4, stamp: 5, mark: 6 } as const;
+const tables = { fragments: 1, bitmaps: 2, slabs: 3, tombstones: 4, stamp: 5, mark: 6, held: 7 } as const;
 const format = 1;
 export const idBytes = 16;
 
@@ -222,4 +222,27 @@ export function encodeMark(mark: number): Buffer {
 /** 0 without a row. @throws CorruptionError */
 export function decodeMark(value: Buffer | undefined): number {
   return value ? new ByteReader(checked(markKey, value, () => 'the mark')).varint() : 0;
+}
+
+/** Space that is kept out of use because what lies there could not be read: a row for each extent, with its address as key. */
+export const heldRows = { start: Buffer.from([tables.held]), end: Buffer.from([tables.held + 1]) } as const;
+
+export function heldKey(address: number): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  key[0] = tables.held;
+  key.writeBigUInt64BE(BigInt(address), 1);
+  return key;
+}
+
+export function encodeHeld(key: Buffer, length: number): Buffer {
+  return sealed(key, new ByteWriter(16).u8(format).varint(length / blockBytes));
+}
+
+/** @throws CorruptionError */
+export function decodeHeld(geometry: Geometry, key: Buffer, value: Buffer): Extent {
+  const what = (): string => `held space ${key.toString('hex', 1)}`;
+  const length = new ByteReader(checked(key, value, what)).varint() * blockBytes;
+  const address = key.length === 9 ? Number(key.readBigUInt64BE(1)) : Number.NaN;
+  if (!isPlausible(geometry, address, length)) throw new CorruptionError(`the index row of ${what()} makes no sense`);
+  return { address, length };
 }

@@ -249,7 +249,16 @@ export class Draft {
     this.#change(extent, false);
   }
 
-  #change(extent: Extent, use: boolean): void {
+  /** As {@link use}, for space in which no fragment is known. */
+  hold(extent: Extent): void {
+    this.#change(extent, true, 0);
+  }
+
+  letGo(extent: Extent): void {
+    this.#change(extent, false, 0);
+  }
+
+  #change(extent: Extent, use: boolean, fragments = 1): void {
     const { geometry } = this.#space;
     const range = blocksOf(geometry, extent);
     const state = this.#space.slab(range.slab);
@@ -286,7 +295,7 @@ export class Draft {
     if (use) state.touched = Math.max(state.touched, range.to);
     const blocks = range.to - range.from;
     slab.usedBlocks += use ? blocks : -blocks;
-    slab.fragments += use ? 1 : -1;
+    slab.fragments += use ? fragments : -fragments;
   }
 
   *rows(): Generator<KvChange> {

@@ -74,6 +74,8 @@ export interface RebuildReport {
   readonly fragments: number;
   /** Among them, fragments some of whose bytes are damaged. */
   readonly damaged: number;
+  /** Bytes kept out of use, because they could belong to fragments that begin where nothing can be read. */
+  readonly heldBytes: number;
   /** Bytes looked through, and bytes that could not be read: what began there is not in the index. */
   readonly readBytes: number;
   readonly unreadableBytes: number;
@@ -132,8 +134,11 @@ export interface OpenFragmentOwner extends FragmentOwner {
 export interface FragmentWriter {
   /** Resolves when the bytes are handed to the device; wait for it: that is the back-pressure. */
   append(pieces: readonly Uint8Array[]): Promise<void>;
-  /** Writes the header, syncs, and records it: the fragment is durable and readable when this resolves. */
-  seal(): Promise<void>;
+  /**
+   * Writes the header, syncs, and records it: the fragment is durable and readable when this resolves.
+   * @param last bytes to append before: one way instead of two to a device that is far
+   */
+  seal(last?: readonly Uint8Array[]): Promise<void>;
   /** Gives the space back; the fragment never existed. Also after a failed append or seal; after a seal that succeeded it does nothing. */
   abort(): Promise<void>;
 }

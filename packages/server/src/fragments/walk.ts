@@ -1,7 +1,7 @@
 import { crc32c } from '../codec/index.ts';
 import type { Device } from '../device/index.ts';
 import { CorruptionError } from '../errors.ts';
-import { blockBytes, blocksOf } from './geometry.ts';
+import { type BlockRange, blockBytes, blocksOf } from './geometry.ts';
 import { decodeHeader, headerBytesAt } from './header.ts';
 import type { Space } from './space.ts';
 import type { Extent, FragmentRecord } from './types.ts';
@@ -31,6 +31,8 @@ export interface Visitor {
   wanted?(record: FragmentRecord): boolean;
   /** A fragment whose data is not whole. */
   torn?(record: FragmentRecord): void;
+  /** A block that cannot be read, and the end of what was ever written behind it in this run: a fragment may begin with it. */
+  unreadable?(blocks: BlockRange): void;
 }
 
 /** Looks through the unused blocks for headers, in order of address, and shows each fragment to the visitor. */
@@ -45,6 +47,8 @@ export async function walk(
   for (const run of search.runs) {
     const { slab, from, to } = blocksOf(space.geometry, run);
     const base = slab * space.geometry.slabBytes;
+    const unreadable: number[] = [];
+    let end = from;
     for (let block = from; block < to; ) {
       const free = space.nextUsed({ slab, from: block, to });
       if (free === block) {
@@ -53,10 +57,13 @@ export async function walk(
       }
       const chunk = buffer.subarray(0, Math.min(chunkBytes, (free - block) * blockBytes));
       const got = await readWhatIsThere(device, chunk, base + block * blockBytes, report);
+      for (const at of got.unreadable) unreadable.push(block + at);
+      end = block + got.blocks;
       report.readBytes = (report.readBytes ?? 0) + got.blocks * blockBytes;
       if (got.end && got.blocks === 0) break; // Nothing of this slab was ever written from here on.
       block = await walkChunk(chunk.subarray(0, got.blocks * blockBytes), block);
     }
+    for (const block of unreadable) visitor.unreadable?.({ slab, from: block, to: end });
 
     async function walkChunk(chunk: Buffer, first: number): Promise<number> {
       for (let at = 0; at < chunk.length; ) {
@@ -116,30 +123,32 @@ export async function readAll(
 
 /**
  * Reads a chunk; where that fails, block by block. Blocks that cannot be read are given as zeros.
- * @returns blocks read, and whether the slab ends behind them
+ * @returns blocks read, those among them that could not be, and whether the slab ends behind them
  */
 async function readWhatIsThere(
   device: Device,
   chunk: Buffer,
   address: number,
   report: WalkReport,
-): Promise<{ blocks: number; end: boolean }> {
+): Promise<{ blocks: number; unreadable: readonly number[]; end: boolean }> {
   try {
     await device.read(chunk, address);
-    return { blocks: chunk.length / blockBytes, end: false };
+    return { blocks: chunk.length / blockBytes, unreadable: [], end: false };
   } catch (error) {
     if (device.health() === 'stopped') throw error;
   }
+  const unreadable: number[] = [];
   for (let at = 0; at < chunk.length; at += blockBytes) {
     const block = chunk.subarray(at, at + blockBytes);
     try {
       await device.read(block, address + at);
     } catch (error) {
       if (device.health() === 'stopped') throw error;
-      if (error instanceof CorruptionError) return { blocks: at / blockBytes, end: true };
+      if (error instanceof CorruptionError) return { blocks: at / blockBytes, unreadable, end: true };
       block.fill(0);
+      unreadable.push(at / blockBytes);
       report.unreadableBytes += blockBytes;
     }
   }
-  return { blocks: chunk.length / blockBytes, end: false };
+  return { blocks: chunk.length / blockBytes, unreadable, end: false };
 }

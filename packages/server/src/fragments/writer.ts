@@ -165,7 +165,8 @@ export class Writer implements FragmentWriter {
     };
   }
 
-  async seal(): Promise<void> {
+  async seal(last?: readonly Uint8Array[]): Promise<void> {
+    if (last) await this.append(last);
     invariant(this.#state === 'open' || this.#state === 'complete', 'a fragment is sealed once, after its appends');
     try {
       const open = this.#state === 'open';

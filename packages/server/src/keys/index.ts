@@ -1,3 +1,4 @@
+export { keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
 export { bucketKeys } from './bucket.ts';
 export { type FrameKey, frameTagBytes, openFrame, saltBytes, sealFrame, sealFramePieces } from './frames.ts';
 export { type Keyring, KeyringError, openKeyring } from './keyring.ts';

@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto';
-import type { Volume } from '../device/index.ts';
+import { readFile, replaceFile, type Volume } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
@@ -23,7 +23,6 @@ import type { KeyService } from './types.ts';
  */
 
 const fileName = 'keyring';
-const newName = 'keyring.new';
 const formatVersion = 1;
 const headerBytes = 5;
 const derivation = Buffer.from('dsom master wrap 1', 'latin1');
@@ -41,14 +40,21 @@ export interface Keyring extends KeyService {
   readonly fingerprint: string;
   /** Version of the master key that wraps. */
   readonly active: number;
-  /** Adds a new master key and makes it the active one; durable when it resolves. Other threads learn of it when they meet it. */
+  /** Adds a new master key and makes it the active one; durable everywhere when it resolves. Other threads learn of it when they meet it. */
   rotate(): Promise<void>;
+  /**
+   * Keeps the keyring in these volumes from now on, and writes it where it is missing, damaged or older; durable when it resolves.
+   * @throws KeyringError when one of them holds the keyring of another store: that is never written over
+   */
+  keepIn(volumes: readonly Volume[]): Promise<void>;
 }
 
 /** What {@link openKeyring} needs. */
 export interface KeyringOptions {
   /** The directory `keys/`; its files must be readable by the owner alone. */
   readonly volume: Volume;
+  /** Others that may hold the keyring too: the newest one counts. */
+  readonly copies?: readonly Volume[];
   readonly host: Host;
   /** Make a keyring when there is none. True only while the store holds no data. */
   readonly create: boolean;
@@ -88,37 +94,20 @@ function checkFingerprint(content: KeyringContent, expected: string): void {
 
 /** Reads the file, or undefined when there is none. */
 async function load(volume: Volume): Promise<KeyringContent | undefined> {
-  if (!(await volume.list()).includes(fileName)) return undefined;
-  const file = await volume.open(fileName, 'read');
   try {
-    const size = await file.size();
-    if (size > limits.keyringBytes) throw new CorruptionError(`it has ${size} bytes`);
-    const bytes = Buffer.alloc(size);
-    if ((await file.read(bytes, 0)) !== size) throw new CorruptionError('it ends early');
-    return decodeKeyring(bytes);
+    const bytes = await readFile(volume, fileName, limits.keyringBytes);
+    return bytes && decodeKeyring(bytes);
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     throw new KeyringError(
       `The keyring file cannot be read: ${error.message}. Without it no object can be opened. Put your backup of keys/${fileName} back and start again.`,
       { cause: error },
     );
-  } finally {
-    await file.close();
   }
 }
 
-async function store(volume: Volume, content: KeyringContent): Promise<void> {
-  const file = await volume.open(newName, 'create');
-  try {
-    await file.truncate(0);
-    await file.write([encodeKeyring(content)], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await volume.rename(newName, fileName);
-  await volume.syncDirectory();
-}
+const store = (volume: Volume, content: KeyringContent): Promise<void> =>
+  replaceFile(volume, fileName, encodeKeyring(content));
 
 function fresh(host: Host, version: number) {
   const key = host.entropy.bytes(keyBytes);
@@ -128,14 +117,17 @@ function fresh(host: Host, version: number) {
 
 class LocalKeyring implements Keyring {
   readonly identity: string;
-  readonly #options: KeyringOptions;
+  readonly #host: Host;
+  /** Where it is kept; reads go to the first. */
+  #volumes: readonly Volume[];
   #content: KeyringContent;
   /** Derived keys; version n is at n - 1. */
   #wrapping: Buffer[];
   #turn: Promise<void> = Promise.resolve();
 
   constructor(options: KeyringOptions, content: KeyringContent) {
-    this.#options = options;
+    this.#host = options.host;
+    this.#volumes = [options.volume];
     this.#content = content;
     this.#wrapping = content.keys.map(({ key }) => wrappingKey(key));
     this.identity = content.identity.toString('hex');
@@ -155,7 +147,7 @@ class LocalKeyring implements Keyring {
     header.writeUInt32LE(this.active, 1);
     const key = this.#wrapping[this.active - 1];
     invariant(key, 'the active master key is in the keyring');
-    const nonce = this.#options.host.entropy.bytes(nonceBytes);
+    const nonce = this.#host.entropy.bytes(nonceBytes);
     return Buffer.concat([header, sealBox(key, nonce, plain, Buffer.concat([header, context]))]);
   }
 
@@ -174,12 +166,26 @@ class LocalKeyring implements Keyring {
     return turn;
   }
 
+  async keepIn(volumes: readonly Volume[]): Promise<void> {
+    await this.#turn;
+    for (const volume of volumes) {
+      const found = await load(volume).catch((error: unknown) => {
+        if (error instanceof KeyringError) return undefined;
+        throw error;
+      });
+      if (found && !found.identity.equals(this.#content.identity)) throw twoKeyrings(found, this.#content);
+      if (found?.keys.length !== this.#content.keys.length) await store(volume, this.#content);
+    }
+    this.#volumes = volumes;
+  }
+
   async #rotate(): Promise<void> {
     const { identity, keys } = this.#content;
     if (keys.length >= limits.masterKeys) throw new KeyringError(`The keyring is full: it holds ${keys.length} keys.`);
-    const added = fresh(this.#options.host, keys.length + 1);
+    const added = fresh(this.#host, keys.length + 1);
     const next = { identity, active: added.version, keys: [...keys, added] };
-    await store(this.#options.volume, next);
+    // In all of them or not at all: half a rotation is finished by the next opening, and was told to nobody.
+    await Promise.all(this.#volumes.map((volume) => store(volume, next)));
     this.#adopt(next);
   }
 
@@ -194,7 +200,7 @@ class LocalKeyring implements Keyring {
 
   /** Another thread may have rotated: a version not known yet is looked for in the file. */
   async #refresh(): Promise<void> {
-    const content = await load(this.#options.volume);
+    const content = await load(this.#volumes[0] as Volume);
     if (content?.identity.equals(this.#content.identity) && content.keys.length > this.#content.keys.length)
       this.#adopt(content);
   }
@@ -205,13 +211,39 @@ class LocalKeyring implements Keyring {
   }
 }
 
+const twoKeyrings = (one: KeyringContent, other: KeyringContent): KeyringError =>
+  new KeyringError(
+    `The directories hold two different keyrings (${one.identity.toString('hex')} and ${other.identity.toString('hex')}): keys/${fileName} of one of them belongs to another store. Move that file away and start again.`,
+  );
+
+/** The newest of the copies; undefined when there is none. A copy that cannot be used matters only where it is the only one. */
+async function newest({ volume, copies = [], expected }: KeyringOptions): Promise<KeyringContent | undefined> {
+  let best: KeyringContent | undefined;
+  let refused: KeyringError | undefined;
+  for (const one of [volume, ...copies]) {
+    let content: KeyringContent | undefined;
+    try {
+      content = await load(one);
+      if (content && expected !== undefined) checkFingerprint(content, expected);
+    } catch (error) {
+      if (!(error instanceof KeyringError)) throw error;
+      refused ??= error;
+      continue;
+    }
+    if (content && best && !best.identity.equals(content.identity)) throw twoKeyrings(best, content);
+    if (content && content.keys.length > (best?.keys.length ?? 0)) best = content;
+  }
+  if (!best && refused) throw refused;
+  return best;
+}
+
 /**
  * Opens the keyring of a store.
  * @throws KeyringError when it is missing, damaged or another store's
  */
 export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
   const { volume, host, create, expected } = options;
-  let content = await load(volume);
+  let content = await newest(options);
   if (!content) {
     if (!create || expected !== undefined) {
       throw new KeyringError(
@@ -221,6 +253,5 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     content = { identity: host.entropy.bytes(16), active: 1, keys: [fresh(host, 1)] };
     await store(volume, content);
   }
-  if (expected !== undefined) checkFingerprint(content, expected);
   return new LocalKeyring(options, content);
 }

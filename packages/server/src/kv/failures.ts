@@ -13,11 +13,14 @@ function hasSpace(directory: string): boolean {
   return bavail * bsize >= fullBelowBytes;
 }
 
+/** The file of a KV contradicts itself: what was derived from elsewhere can be made anew from there. */
+export class KvDamaged extends CorruptionError {}
+
 /** What an error of LMDB means for the store. Errors that are not LMDB's come back as they are. */
 export function meaning(error: unknown, directory: string): unknown {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   if (typeof code !== 'number') return error;
-  if (damaged.has(code)) return new CorruptionError(`the key-value file in ${directory} is damaged`, { cause: error });
+  if (damaged.has(code)) return new KvDamaged(`the key-value file in ${directory} is damaged`, { cause: error });
   if (code === readersFull) return new StoreError('SlowDown', { message: 'Too many reads at once.', cause: error });
   const full =
     code === systemErrors.ENOSPC || code === systemErrors.EDQUOT || (code === systemErrors.EIO && !hasSpace(directory));

@@ -1,4 +1,6 @@
+export { KvDamaged } from './failures.ts';
 export { type MemoryKv, memoryKv } from './memory.ts';
 export { type KvOptions, openKv } from './owner.ts';
 export { openKvReader } from './reader.ts';
+export { replaceKv } from './replace.ts';
 export type { Kv, KvChange, KvRange, KvReader, KvRow, KvSnapshot, KvStatistics, KvView, SharedKv } from './types.ts';

@@ -57,7 +57,7 @@ class Memory implements MemoryKv {
     return rowsOf(() => this.#rows, range, this.#alive);
   }
 
-  snapshot(): KvSnapshot {
+  snapshot(ageMs: number = limits.snapshotAgeMs): KvSnapshot {
     this.#alive();
     if (this.#snapshots.size >= limits.snapshots)
       throw new StoreError('SlowDown', { message: 'Too many reads at once.' });
@@ -68,7 +68,7 @@ class Memory implements MemoryKv {
       cancel();
       this.#snapshots.delete(snapshot);
     };
-    const cancel = this.#host.timers.after(limits.snapshotAgeMs, drop);
+    const cancel = this.#host.timers.after(ageMs, drop);
     const state = (): SortedRows => {
       invariant(!released, 'a snapshot is not read after its release');
       if (!rows) throw expired();

@@ -14,6 +14,7 @@ import {
   type TreePages,
 } from './environment.ts';
 import { meaning } from './failures.ts';
+import { settleKv } from './settle.ts';
 import type { KvChange, KvRange, KvRow, KvSnapshot, KvStatistics, SharedKv } from './types.ts';
 import { checkKey, Reads } from './view.ts';
 
@@ -72,9 +73,9 @@ class LmdbKv implements SharedKv {
     return this.#reads.range(range);
   }
 
-  snapshot(): KvSnapshot {
+  snapshot(ageMs?: number): KvSnapshot {
     this.#alive();
-    return this.#reads.snapshot();
+    return this.#reads.snapshot(ageMs);
   }
 
   #alive(): void {
@@ -232,6 +233,7 @@ export async function openKv(options: KvOptions): Promise<SharedKv> {
   invariant(!openDirectories.has(directory), 'a KV is opened by one owner at a time');
   openDirectories.add(directory);
   try {
+    await settleKv(directory);
     await fs.promises.mkdir(directory, { recursive: true });
     const existed = await restoreCheckpoint(directory);
     const kv = new LmdbKv(directory, openEnvironment(directory, options.mapBytes, false), options.host);

@@ -31,7 +31,7 @@ export function openKvReader(options: KvReaderOptions): KvView {
   return {
     get: (key) => alive().get(key),
     range: (range) => alive().range(range),
-    snapshot: () => alive().snapshot(),
+    snapshot: (ageMs) => alive().snapshot(ageMs),
     async close() {
       if (closed) return;
       closed = true;

@@ -24,7 +24,7 @@ export interface KvReader {
 
 /**
  * A consistent state held open across awaits. Pages it needs cannot be reused: always release it.
- * After `limits.snapshotAgeMs` it is released by itself; reads then throw a StoreError ServiceUnavailable.
+ * After a time that is fixed when it is made it is released by itself; reads then throw a StoreError ServiceUnavailable.
  */
 export interface KvSnapshot extends KvReader {
   release(): void;
@@ -32,8 +32,11 @@ export interface KvSnapshot extends KvReader {
 
 /** Reads of the newest committed state, from any thread of the process. */
 export interface KvView extends KvReader {
-  /** Throws a StoreError SlowDown when `limits.snapshots` of this view are held already. */
-  snapshot(): KvSnapshot;
+  /**
+   * Throws a StoreError SlowDown when `limits.snapshots` of this view are held already.
+   * @param ageMs how long it may be held; `limits.snapshotAgeMs` when left out
+   */
+  snapshot(ageMs?: number): KvSnapshot;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { StoreError } from '../errors.ts';
-import type { Cancel, Host } from '../host/index.ts';
+import type { Cancel, Host, Timers } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { Environment, ReadTransaction } from './environment.ts';
@@ -67,10 +67,10 @@ export class Reads implements KvReader {
     };
   }
 
-  snapshot(): KvSnapshot {
+  snapshot(ageMs: number = limits.snapshotAgeMs): KvSnapshot {
     if (this.#snapshots.size >= limits.snapshots)
       throw new StoreError('SlowDown', { message: 'Too many reads at once.' });
-    const snapshot = new Snapshot(this, this.hold(), this.#directory, this.#host, () =>
+    const snapshot = new Snapshot(this, this.hold(), this.#directory, this.#host.timers, ageMs, () =>
       this.#snapshots.delete(snapshot),
     );
     this.#snapshots.add(snapshot);
@@ -166,12 +166,19 @@ class Snapshot implements KvSnapshot {
   readonly #open = new Set<Rows>();
   #state: 'held' | 'released' | 'expired' = 'held';
 
-  constructor(reads: Reads, transaction: ReadTransaction, directory: string, host: Host, released: () => void) {
+  constructor(
+    reads: Reads,
+    transaction: ReadTransaction,
+    directory: string,
+    timers: Timers,
+    ageMs: number,
+    released: () => void,
+  ) {
     this.#reads = reads;
     this.#options = { transaction };
     this.#directory = directory;
     this.#released = released;
-    this.#cancel = host.timers.after(limits.snapshotAgeMs, () => this.#end('expired'));
+    this.#cancel = timers.after(ageMs, () => this.#end('expired'));
   }
 
   #check(): void {

@@ -2,18 +2,18 @@ import { StoreError } from '../errors.ts';
 import type { Cancel, Host } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
-import type { Log } from '../log/index.ts';
+import { isUnavailable } from './failure.ts';
 
 /** Commits between two looks at the KV's statistics, which are not free. */
 const LOOK_EVERY = 32;
 
 /**
- * Decides when the KV is flushed, and trims the log behind it. By the number of entries, by what the KV would have to flush, by the bytes
- * of the log behind the newest checkpoint, and by time.
+ * Decides when the KV is flushed, and says so to the log, which is trimmed behind it. By the number of entries, by what the KV would have to
+ * flush, by the bytes of the log behind the newest checkpoint, and by time.
  */
 export class Checkpoints {
   readonly #kv: Kv;
-  readonly #log: Log;
+  readonly #cover: (position: number) => Promise<void>;
   readonly #position: () => number;
   readonly #failed: (cause: unknown) => void;
   readonly #pendingBytes: number;
@@ -27,24 +27,32 @@ export class Checkpoints {
   #dead = false;
   /** Position that the newest checkpoint covers. */
   #covered: number;
+  /** Position that the log has been told of. */
+  #told: number;
 
-  /** @param covered position that the KV opened at; @param failed hears of the first failure but for a full disk; no checkpoint is tried after it */
+  /**
+   * @param cover makes it known that the state at a position is durable; ServiceUnavailable: it is told again later
+   * @param covered position that the KV opened at
+   * @param failed hears of the first failure but for a full disk; no checkpoint is tried after it
+   */
   constructor(
-    options: { readonly kv: Kv; readonly log: Log; readonly host: Host; readonly pendingBytes?: number },
+    options: { readonly kv: Kv; readonly host: Host; readonly pendingBytes?: number },
+    cover: (position: number) => Promise<void>,
     covered: number,
     position: () => number,
     failed: (cause: unknown) => void,
   ) {
     this.#kv = options.kv;
-    this.#log = options.log;
+    this.#cover = cover;
     this.#position = position;
     this.#failed = failed;
     this.#pendingBytes = options.pendingBytes ?? limits.checkpointPendingBytes;
     // A small bound belongs to a small disk, on which what is pending between two looks counts.
     this.#lookEvery = this.#pendingBytes < limits.checkpointPendingBytes ? 4 : LOOK_EVERY;
     this.#covered = covered;
+    this.#told = 0;
     this.#timer = options.host.timers.every(limits.checkpointMs, () => {
-      if (this.#position() > this.#covered) void this.run();
+      if (this.#due) void this.run();
     });
   }
 
@@ -54,6 +62,11 @@ export class Checkpoints {
 
   get covered(): number {
     return this.#covered;
+  }
+
+  /** Something is to be made durable, or to be told. */
+  get #due(): boolean {
+    return this.#position() > this.#covered || this.#told < this.#covered;
   }
 
   /** After each commit of an entry with `bytes` of payload. */
@@ -85,7 +98,7 @@ export class Checkpoints {
   /** One that covers everything committed before the call. */
   async now(): Promise<void> {
     await this.#running;
-    if (this.#position() > this.#covered) await this.run();
+    if (this.#due) await this.run();
   }
 
   async #make(): Promise<void> {
@@ -94,23 +107,31 @@ export class Checkpoints {
     this.#entries = 0;
     this.#bytes = 0;
     try {
-      await this.#kv.checkpoint();
-      this.#covered = position;
-      this.#made++;
+      if (position > this.#covered) {
+        await this.#kv.checkpoint();
+        this.#covered = position;
+        this.#made++;
+      }
       // The entry at the position itself stays: it shows at the next start that state and log belong together.
-      await this.#log.trim(position);
+      await this.#cover(position);
+      this.#told = position;
     } catch (cause) {
       // Nothing is lost: the checkpoint before stands, and the log behind it is kept.
-      if (cause instanceof StoreError && cause.code === 'StorageFull') return;
+      if ((cause instanceof StoreError && cause.code === 'StorageFull') || isUnavailable(cause)) return;
       this.#dead = true;
       this.#timer();
       this.#failed(cause);
     }
   }
 
+  /** None by time any more. */
+  stop(): void {
+    this.#timer();
+  }
+
   /** Makes a last one where it is needed. */
   async close(): Promise<void> {
-    this.#timer();
+    this.stop();
     await this.now();
   }
 }

@@ -1,8 +1,9 @@
-import type { Log } from '../log/index.ts';
+import type { Follower, Log } from '../log/index.ts';
 import type { Effect } from './machine/effects.ts';
 import { decodeEntry } from './machine/entry.ts';
 import type { BucketId, StoredBucket, VersionRecord } from './machine/records.ts';
 import { decodeVersion } from './machine/versions.ts';
+import type { Progress } from './progress.ts';
 
 /* The change feed: log entries as what happened to buckets and objects. Notifications, sites and audit follow it. */
 
@@ -51,55 +52,8 @@ export interface Feed {
   close(): void;
 }
 
-/** How far the replica is, for those who wait for it. */
-export class Progress {
-  #position: number;
-  #ended = false;
-  #wake: (() => void)[] = [];
-
-  constructor(position: number) {
-    this.#position = position;
-  }
-
-  get position(): number {
-    return this.#position;
-  }
-
-  reached(position: number): void {
-    this.#position = position;
-    this.#wakeAll();
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#wakeAll();
-  }
-
-  #wakeAll(): void {
-    const woken = this.#wake;
-    this.#wake = [];
-    for (const wake of woken) wake();
-  }
-
-  /** Resolves to true once the position is reached, to false when it will not be waited for any longer. */
-  async until(position: number, signal: AbortSignal | undefined): Promise<boolean> {
-    while (this.#position < position) {
-      if (this.#ended || signal?.aborted) return false;
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          signal?.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#wake.push(wake);
-        signal?.addEventListener('abort', wake);
-      });
-    }
-    return !signal?.aborted;
-  }
-}
-
-export function openFeed(log: Log, progress: Progress, name: string, from: number): Feed {
-  const follower = log.follow(name, from);
+/** @param follower what the log keeps for whoever follows from `from` on */
+export function openFeed(log: Pick<Log, 'read'>, follower: Follower, progress: Progress, from: number): Feed {
   let next = from;
   return {
     async *changes(signal) {
@@ -111,7 +65,7 @@ export function openFeed(log: Log, progress: Progress, name: string, from: numbe
           yield {
             position: entry.position,
             epoch: entry.epoch,
-            events: eventsOf(decodeEntry(Buffer.from(entry.payload))),
+            events: entry.payload.length === 0 ? [] : eventsOf(decodeEntry(Buffer.from(entry.payload))),
           };
         }
       }

@@ -1,4 +1,5 @@
 export { type ShortReply, shortReply, wholeReply } from './answers.ts';
+export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
 export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
@@ -8,13 +9,20 @@ export type {
   BucketId,
   BucketRecord,
   ChecksumAlgorithm,
+  Code,
   DeleteMarker,
+  DeviceRecord,
+  DeviceState,
   GroupRecord,
   IntentRecord,
   ManifestReference,
+  NodeRecord,
+  NodeRole,
+  NodeState,
   ObjectChecksum,
   ObjectHeaders,
   ObjectVersion,
+  Opener,
   PartRecord,
   Piece,
   Redundancy,
@@ -24,7 +32,17 @@ export type {
   Versioning,
   VersionRecord,
 } from './machine/records.ts';
-export { type Metadata, type MetadataOptions, type MetadataStatistics, openMetadata } from './owner.ts';
+export {
+  type MetadataOptions,
+  openMetadata,
+  openShardReplica,
+  type ReplicaOptions,
+  type ReplicaStatistics,
+  type ShardReplica,
+  type Term,
+} from './open.ts';
+export type { Metadata, MetadataStatistics } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
-export { restoreSnapshot, writeSnapshot } from './snapshot.ts';
+export { type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
+export { findSnapshot, type StoredSnapshot, storeSnapshot } from './stored.ts';
 export type * from './types.ts';

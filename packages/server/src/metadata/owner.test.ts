@@ -6,7 +6,7 @@ import { memoryKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { decodeEntry, encodeEntry } from './machine/entry.ts';
 import { keys } from './machine/keys.ts';
-import { openMetadata } from './owner.ts';
+import { openMetadata } from './open.ts';
 import { inlinePiece, Rig, stripedPiece } from './rig.support.ts';
 
 const code = (expected: string) => (error: StoreError) => error.code === expected;

@@ -1,20 +1,18 @@
 import { StoreError } from '../errors.ts';
-import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import type { Log, LogEntry } from '../log/index.ts';
-import { Checkpoints } from './checkpoints.ts';
-import { type Feed, openFeed, Progress } from './feed.ts';
+import { isFull } from './failure.ts';
+import type { Feed } from './feed.ts';
 import { apply } from './machine/apply.ts';
 import { decide } from './machine/decide.ts';
-import type { Stamp } from './machine/deciding.ts';
+import type { Decision, Stamp } from './machine/deciding.ts';
 import { EntryWriter } from './machine/entry.ts';
 import { Application } from './machine/manifests.ts';
 import { Overlay } from './machine/overlay.ts';
 import { type KnownBuckets, View } from './machine/view.ts';
-import { openMetadataReader } from './reader.ts';
-import { Replica } from './replica.ts';
+import { Requests } from './requests.ts';
+import type { Shard } from './shard.ts';
 import { writeSnapshot } from './snapshot.ts';
 import type { Command, MetadataReader, Proposer, Reply } from './types.ts';
 
@@ -24,19 +22,13 @@ import type { Command, MetadataReader, Proposer, Reply } from './types.ts';
  * entry is durable, and only then are the proposals answered, refused ones too: what a refusal was decided on must not be taken back
  * by a crash. A lone proposal waits for nothing.
  *
+ * Where others may own the log after it, an owner is one for a term. An entry that the log took proves that the state was its newest; a batch
+ * that changes nothing is answered only after the log said that nothing was added behind the state it was decided on. When an append
+ * fails the term ends: whether the entry is in the log, following it will tell. Everything that is kept in hand belongs to the term.
+ *
  * Rejected: several entries under way (each would have to be decided on a state that may still fail, for a gain that group commit has
  * already), and answering refusals at once.
  */
-
-export interface MetadataOptions {
-  readonly log: Log;
-  readonly kv: Kv;
-  readonly host: Host;
-  /** Number of this shard, 16 bits. */
-  readonly shard: number;
-  /** Bound of what the KV writes between two checkpoints; {@link limits.checkpointPendingBytes} when left out. */
-  readonly pendingBytes?: number;
-}
 
 /** Counted since the start. */
 export interface MetadataStatistics {
@@ -72,6 +64,7 @@ export interface Metadata extends Proposer {
 
 interface Waiting {
   readonly command: Command;
+  readonly request: Buffer | undefined;
   readonly resolve: (outcome: { readonly reply: Reply; readonly position: number }) => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -83,9 +76,7 @@ type Outcome =
   | { readonly proposal: Waiting; readonly reply: Reply }
   | { readonly proposal: Waiting; readonly cause: unknown };
 
-const isFull = (error: unknown): error is StoreError => error instanceof StoreError && error.code === 'StorageFull';
-
-/** The log refused an entry and wrote nothing of it. */
+/** The log refused an entry and wrote nothing of it, or could not be asked: the proposals are refused, and all goes on. */
 class NotLogged extends Error {
   readonly error: StoreError;
 
@@ -95,67 +86,91 @@ class NotLogged extends Error {
   }
 }
 
-class Owner implements Metadata {
+/** The log belongs to another owner, or may. */
+class TermOver extends Error {
+  /** What was under way may be in the log. */
+  readonly uncertain: boolean;
+
+  constructor(message: string, uncertain: boolean, cause?: unknown) {
+    super(message, { cause });
+    this.uncertain = uncertain;
+  }
+}
+
+/** What an owner asks and tells where others may own the log after it. */
+export interface TermOptions {
+  /** Position of the newest entry at some moment after the call. */
+  barrier(): Promise<number>;
+  /** The log belongs to somebody else, or may. */
+  over(cause: unknown): void;
+}
+
+export interface OwnerOptions {
+  readonly log: Pick<Log, 'append' | 'head'>;
+  /** {@link Stamp.started}. */
+  readonly started: number;
+  /** Entries applied before the first proposal is taken. */
+  readonly replayed: number;
+  readonly feed: (name: string, from: number) => Feed;
+  /** Once nothing is under way any more. */
+  readonly close: () => Promise<void>;
+  readonly term?: TermOptions;
+}
+
+export class Owner implements Metadata {
   readonly reader: MetadataReader;
-  readonly #log: Log;
-  readonly #kv: Kv;
-  readonly #host: Host;
-  readonly #shard: number;
-  readonly #replica: Replica;
-  readonly #started: number;
-  readonly #progress: Progress;
-  readonly #checkpoints: Checkpoints;
-  readonly #replayed: number;
+  readonly feed: (name: string, from: number) => Feed;
+  readonly #options: OwnerOptions;
+  readonly #shard: Shard;
   readonly #buckets: KnownBuckets = new Map();
   readonly #entry = new EntryWriter();
+  /** From the first proposal with an id on. */
+  #requests: Requests | undefined;
   #queue: Waiting[] = [];
   #pumping: Promise<void> | undefined;
   #now = 0;
-  #failure: string | undefined;
-  /** While a durable entry waits for space in the KV. */
-  #full = false;
-  #closed = false;
+  #over = false;
+  #closing: Promise<void> | undefined;
   #entries = 0;
   #entryBytes = 0;
   #proposals = 0;
   #refused = 0;
   #sinceDigest = 0;
 
-  constructor(options: MetadataOptions, replica: Replica, replayed: number) {
-    invariant(options.shard >= 0 && options.shard < 0x1_0000, 'a shard number has 16 bits');
-    this.#log = options.log;
-    this.#kv = options.kv;
-    this.#host = options.host;
-    this.#shard = options.shard;
-    this.#replica = replica;
-    this.#replayed = replayed;
-    this.#started = replica.applied.position;
-    this.#progress = new Progress(this.#started);
-    const position = () => this.#replica.applied.position;
-    this.#checkpoints = new Checkpoints(options, position() - replayed, position, (cause) =>
-      this.#stop('the checkpoint of the state', cause),
-    );
-    this.reader = openMetadataReader(options.kv);
+  constructor(shard: Shard, options: OwnerOptions) {
+    invariant(shard.number >= 0 && shard.number < 0x1_0000, 'a shard number has 16 bits');
+    this.#shard = shard;
+    this.#options = options;
+    this.reader = shard.reader;
+    this.feed = options.feed;
   }
 
-  propose(command: Command): Promise<{ readonly reply: Reply; readonly position: number }> {
+  propose(command: Command, request?: Buffer): Promise<{ readonly reply: Reply; readonly position: number }> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined || this.#closed) return reject(this.#unavailable());
-      if (this.#full) return reject(new StoreError('StorageFull'));
+      if (this.#over || this.#shard.stopped || this.#closing) return reject(this.#unavailable());
+      if (this.#shard.failure) return reject(new StoreError('StorageFull'));
       if (this.#queue.length >= limits.waitingProposals) return reject(new StoreError('SlowDown', { retryAfter: 1 }));
-      this.#queue.push({ command, resolve, reject });
+      this.#queue.push({ command, request, resolve, reject });
       this.#pumping ??= this.#pump();
     });
   }
 
   #unavailable(): StoreError {
-    const message = this.#failure ? `The server takes no changes: ${this.#failure}.` : 'The server is stopping.';
-    return new StoreError('ServiceUnavailable', { message, retryAfter: 5 });
+    const failure = this.#shard.stopped && this.#shard.failure;
+    if (failure) {
+      const message = `The server takes no changes: ${failure.message}.`;
+      return new StoreError('ServiceUnavailable', { message, retryAfter: 5 });
+    }
+    if (this.#over) {
+      const message = 'Another node leads now. The change was not made: try again.';
+      return new StoreError('ServiceUnavailable', { message, retryAfter: 1 });
+    }
+    return new StoreError('ServiceUnavailable', { message: 'The server is stopping.', retryAfter: 5 });
   }
 
   async #pump(): Promise<void> {
-    while (this.#queue.length > 0 && this.#failure === undefined) {
-      await this.#checkpoints.backlog;
+    while (this.#queue.length > 0 && !this.#over && !this.#shard.stopped) {
+      await this.#shard.checkpoints.backlog;
       await this.#gather();
       await this.#round();
     }
@@ -166,73 +181,86 @@ class Owner implements Metadata {
   async #gather(): Promise<void> {
     for (let turns = 0; turns < GATHER_TURNS; turns++) {
       const before = this.#queue.length;
-      await new Promise<void>((resolve) => this.#host.timers.soon(resolve));
+      await new Promise<void>((resolve) => this.#shard.host.timers.soon(resolve));
       if (this.#queue.length === before) return;
     }
   }
 
   async #round(): Promise<void> {
-    const overlay = new Overlay(this.#kv);
-    const position = this.#replica.applied.position + 1;
+    const overlay = new Overlay(this.#shard.kv);
+    const position = this.#shard.position + 1;
     let outcomes: Outcome[] = [];
     try {
       this.#entry.begin();
       const empty = this.#entry.length;
       outcomes = this.#decide(overlay, position);
-      if (this.#entry.length > empty) {
-        const payload = this.#entry.payload();
-        const entry = await this.#append(payload);
-        invariant(entry.position === position, 'the owner alone appends to its log');
-        await this.#commit(this.#replica.stage(overlay, entry));
-        this.#entries++;
-        this.#entryBytes += payload.length;
-        this.#progress.reached(position);
-        this.#checkpoints.committed(payload.length);
-      }
+      if (this.#entry.length > empty) await this.#log(overlay, position);
+      else await this.#confirm(position - 1);
     } catch (cause) {
-      if (cause instanceof NotLogged) {
-        for (const { proposal } of outcomes) proposal.reject(cause.error);
-        return;
-      }
-      this.#stop('an entry could not be logged and applied', cause);
-      for (const { proposal } of outcomes) proposal.reject(this.#unavailable());
+      const error = this.#failed(cause);
+      for (const { proposal } of outcomes) proposal.reject(error);
       return;
     }
-    const answered = this.#replica.applied.position;
+    const answered = this.#shard.position;
     for (const outcome of outcomes) {
-      if ('reply' in outcome) outcome.proposal.resolve({ reply: outcome.reply, position: answered });
-      else outcome.proposal.reject(outcome.cause);
+      const { proposal } = outcome;
+      if ('reply' in outcome) proposal.resolve({ reply: outcome.reply, position: answered });
+      else {
+        if (proposal.request) this.#requests?.refused(proposal.request, outcome.cause);
+        proposal.reject(outcome.cause);
+      }
     }
   }
 
+  /** Makes the entry durable, then visible. */
+  async #log(overlay: Overlay, position: number): Promise<void> {
+    const payload = this.#entry.payload();
+    const entry = await this.#append(payload, position);
+    invariant(entry.position === position, 'the owner alone appends to its log');
+    const { length } = payload;
+    await this.#shard.commit(this.#shard.replica.stage(overlay, entry), length, (cause) => {
+      for (const proposal of this.#queue.splice(0)) proposal.reject(new StoreError('StorageFull', { cause }));
+    });
+    this.#entries++;
+    this.#entryBytes += length;
+  }
+
   /** A log without space wrote nothing and is still good: the proposals are refused, and later ones may find space again. */
-  async #append(payload: Buffer): Promise<LogEntry> {
+  async #append(payload: Buffer, position: number): Promise<LogEntry> {
+    const { log, term } = this.#options;
+    if (term && log.head >= position) throw new TermOver(`entry ${position} is of another owner`, false);
+    invariant(log.head === position - 1, 'an owner decides on the state after the newest entry');
     try {
-      return await this.#log.append(payload);
+      return await log.append(payload);
     } catch (error) {
       if (isFull(error)) throw new NotLogged(error);
+      if (term) throw new TermOver('the append failed', true, error);
       throw error;
     }
   }
 
-  /**
-   * The entry is durable and so has happened: when the KV has no space for it, it waits for some, and nothing new is taken meanwhile. A
-   * checkpoint may make some at once, because what was freed since the last one can then be used.
-   */
-  async #commit(step: () => void): Promise<void> {
-    for (;;) {
-      try {
-        step();
-        this.#full = false;
-        return;
-      } catch (cause) {
-        if (!isFull(cause) || this.#closed) throw cause;
-        this.#full = true;
-        for (const proposal of this.#queue.splice(0)) proposal.reject(new StoreError('StorageFull', { cause }));
-      }
-      await this.#checkpoints.now();
-      await this.#host.timers.sleep(limits.fullRetryMs);
+  /** A batch without effects was decided on the newest state only if nobody else has added to the log. */
+  async #confirm(position: number): Promise<void> {
+    const { term } = this.#options;
+    if (!term) return;
+    const newest = await term.barrier().catch((error: unknown) => {
+      throw error instanceof StoreError ? new NotLogged(error) : error;
+    });
+    if (newest !== position) throw new TermOver(`the log is at ${newest}, the state at ${position}`, false);
+  }
+
+  /** What those whose entry failed are told. */
+  #failed(cause: unknown): StoreError {
+    if (cause instanceof NotLogged) return cause.error;
+    if (cause instanceof TermOver) {
+      this.#options.term?.over(cause);
+      if (!cause.uncertain) return this.#unavailable();
+      const message =
+        'The lead changed while the change was under way: it may have been made or not. Look before you try again.';
+      return new StoreError('ServiceUnavailable', { message, retryAfter: 1, cause });
     }
+    this.#shard.stop('an entry could not be logged and applied', cause);
+    return this.#unavailable();
   }
 
   /** Decides what waits, as much as one entry takes. */
@@ -252,7 +280,7 @@ class Owner implements Metadata {
       this.#proposals++;
       const before = entry.length;
       try {
-        const { effects, reply } = decide(view, proposal.command, stamp);
+        const { effects, reply } = this.#answer(view, proposal, stamp);
         entry.add(effects);
         if (entry.length - before > limits.proposalBytes) {
           throw new StoreError('InvalidRequest', { message: 'The change is too large to be made at once.' });
@@ -276,36 +304,49 @@ class Owner implements Metadata {
     return outcomes;
   }
 
+  #answer(view: View, { command, request }: Waiting, stamp: Stamp): Decision {
+    if (!request) return decide(view, command, stamp);
+    this.#requests ??= new Requests(view);
+    return this.#requests.decide(view, request, command, stamp);
+  }
+
   #stamp(position: number): Stamp {
+    const { clock, entropy } = this.#shard.host;
     // Within one run the times of a shard never go back, even when the clock does.
-    this.#now = Math.max(this.#now, Math.floor(this.#host.clock.now()));
-    const { entropy } = this.#host;
+    this.#now = Math.max(this.#now, Math.floor(clock.now()));
     return {
       now: this.#now,
       position,
-      started: this.#started,
-      shard: this.#shard,
-      digest: this.#replica.applied.digest,
+      started: this.#options.started,
+      shard: this.#shard.number,
+      digest: this.digest(),
       random: (length) => entropy.bytes(length),
     };
   }
 
-  #stop(what: string, cause: unknown): void {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    this.#failure ??= `${what}: ${why}`;
+  /** Takes nothing any more, and refuses what waits. Resolves when nothing is under way either. */
+  async end(): Promise<void> {
+    this.#over = true;
+    this.refuse();
+    await this.#pumping;
+  }
+
+  /** Refuses what waits, because the shard or the term came to its end. */
+  refuse(): void {
     for (const proposal of this.#queue.splice(0)) proposal.reject(this.#unavailable());
   }
 
   failure(): string | undefined {
-    return this.#failure ?? (this.#full ? 'the disk is full; it goes on when there is space' : undefined);
+    return this.#shard.failure?.message ?? (this.#over ? 'another node leads now' : undefined);
   }
 
   statistics(): MetadataStatistics {
+    const { checkpoints } = this.#shard;
     return {
-      position: this.#replica.applied.position,
-      checkpointPosition: this.#checkpoints.covered,
-      checkpoints: this.#checkpoints.made,
-      replayed: this.#replayed,
+      position: this.#shard.position,
+      checkpointPosition: checkpoints.covered,
+      checkpoints: checkpoints.made,
+      replayed: this.#options.replayed,
       entries: this.#entries,
       entryBytes: this.#entryBytes,
       proposals: this.#proposals,
@@ -315,38 +356,20 @@ class Owner implements Metadata {
   }
 
   digest(): Buffer {
-    return this.#replica.applied.digest;
-  }
-
-  feed(name: string, from: number): Feed {
-    return openFeed(this.#log, this.#progress, name, from);
+    return this.#shard.replica.applied.digest;
   }
 
   snapshot(): Iterable<Buffer> {
-    return writeSnapshot(this.#kv);
+    return writeSnapshot(this.#shard.kv);
   }
 
   checkpoint(): Promise<void> {
-    return this.#checkpoints.now();
+    return this.#shard.checkpoints.now();
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#pumping;
-    await this.#checkpoints.close();
-    this.#progress.end();
+  close(): Promise<void> {
+    if (!this.#options.term) this.#shard.closing();
+    this.#closing ??= Promise.resolve(this.#pumping).then(this.#options.close);
+    return this.#closing;
   }
-}
-
-/**
- * Opens the shard: replays the log over the KV and ends what the run before left open.
- * @throws CorruptionError when KV and log do not belong together or hold what this version does not know
- */
-export async function openMetadata(options: MetadataOptions): Promise<Metadata> {
-  const replica = new Replica(options.kv);
-  const replayed = await replica.replay(options.log);
-  const owner = new Owner(options, replica, replayed);
-  if (owner.reader.intents().some((intent) => intent.state === 'open')) await owner.propose({ type: 'intent.expire' });
-  return owner;
 }

@@ -3,7 +3,7 @@ import { invariant } from '../invariant.ts';
 import type { KvReader, KvView } from '../kv/index.ts';
 import { readPosition } from './applied.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
-import { keys, parse, type Table, tableEnd, tableStart } from './machine/keys.ts';
+import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
 import { decodePieceRow, stripesOf } from './machine/pieces.ts';
 import type {
   BucketId,
@@ -87,21 +87,32 @@ class Reader implements MetadataReader {
     return this.#view.accessKey(id);
   }
 
-  #all<Item>(table: Table, decode: (value: Buffer) => Item): Item[] {
-    const range = { start: tableStart(table), end: tableEnd(table) };
-    return Array.from(this.#kv.range(range), ({ value }) => decode(value));
-  }
-
   accessKeys() {
-    return this.#all('accessKeys', decodeAccessKey);
+    return this.#view.all('accessKeys', decodeAccessKey);
   }
 
   groups() {
-    return this.#all('groups', decodeGroup);
+    return this.#view.all('groups', decodeGroup);
   }
 
   intents() {
-    return this.#all('intents', decodeIntent);
+    return this.#view.all('intents', decodeIntent);
+  }
+
+  nodes() {
+    return this.#view.nodes();
+  }
+
+  devices() {
+    return this.#view.devices();
+  }
+
+  setting(name: string) {
+    return this.#view.settings().get(name);
+  }
+
+  features() {
+    return this.#view.features();
   }
 
   version(bucket: BucketId, key: Buffer, selector: VersionSelector): VersionRecord | undefined {

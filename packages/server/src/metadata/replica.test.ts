@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { MemoryKv } from '../kv/index.ts';
 import { keys } from './machine/keys.ts';
-import { openMetadata } from './owner.ts';
+import { openMetadata } from './open.ts';
 import { inlinePiece, Rig, stripedPiece } from './rig.support.ts';
 
 const isCode = (code: string) => (error: unknown) => error instanceof StoreError && error.code === code;

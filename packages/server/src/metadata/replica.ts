@@ -3,7 +3,9 @@ import type { Kv, KvChange } from '../kv/index.ts';
 import type { Log, LogEntry } from '../log/index.ts';
 import { type Applied, appliedKey, encodeApplied, readApplied, restoringKey } from './applied.ts';
 import { RunningDigest } from './digest.ts';
+import { ReplicaError } from './failure.ts';
 import { apply } from './machine/apply.ts';
+import type { Effect } from './machine/effects.ts';
 import { decodeEntry } from './machine/entry.ts';
 import { Application } from './machine/manifests.ts';
 import { Overlay } from './machine/overlay.ts';
@@ -14,9 +16,17 @@ import { Overlay } from './machine/overlay.ts';
  * impossible by construction, and an entry that does not fit stops the replica; none is ever skipped.
  */
 
-/** Entries, and bytes of them, that replay puts into one commit. */
-const REPLAY_ENTRIES = 256;
-const REPLAY_BYTES = 4 * 1024 * 1024;
+/** Entries, and bytes of them, that are applied in one commit. */
+const BATCH_ENTRIES = 256;
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+/** What is known of an entry that was applied. */
+export type EntryHead = Pick<LogEntry, 'position' | 'epoch' | 'hash'>;
+
+/** Makes a commit, again and again when need be, and hears of how many bytes of entries it is made. */
+export type Commit = (step: () => void, bytes: number) => Promise<void>;
+
+const once: Commit = async (step) => step();
 
 export class Replica {
   readonly #kv: Kv;
@@ -24,9 +34,10 @@ export class Replica {
   #applied: Applied;
 
   constructor(kv: Kv) {
-    if (kv.get(restoringKey)) throw new CorruptionError('a snapshot was not restored to its end: restore it again');
+    if (kv.get(restoringKey))
+      throw new ReplicaError('diverged', 'a snapshot was not restored to its end: restore it again');
     this.#kv = kv;
-    this.#applied = readApplied(kv);
+    this.#applied = appliedOf(kv);
     this.#digest = new RunningDigest(this.#applied.digest);
   }
 
@@ -34,13 +45,11 @@ export class Replica {
     return this.#applied;
   }
 
-  /** Commits what an overlay of this replica's KV holds, as the state after `entry`. */
-  commit(overlay: Overlay, entry: Pick<LogEntry, 'position' | 'epoch' | 'hash'>): void {
-    this.stage(overlay, entry)();
-  }
-
-  /** The commit as a step that can be made again when the KV refused it; nothing else may be staged before it was made. */
-  stage(overlay: Overlay, entry: Pick<LogEntry, 'position' | 'epoch' | 'hash'>): () => void {
+  /**
+   * The commit of what an overlay of this replica's KV holds, as the state after `entry`: a step that can be made again when the KV refused
+   * it. Nothing else may be staged before it was made.
+   */
+  stage(overlay: Overlay, entry: EntryHead): () => void {
     const changes: KvChange[] = [];
     for (const { key, before, after } of overlay.changes()) {
       this.#digest.change(key, before, after);
@@ -56,79 +65,117 @@ export class Replica {
   }
 
   /**
-   * Applies what the log holds beyond the applied position.
-   * @throws CorruptionError when KV and log do not belong together, an entry is unknown or does not fit, or the digest differs from one
-   * that the log holds: the KV must be rebuilt from a snapshot and the log
+   * Applies what the log holds beyond the applied position, up to its head at the time of the call or until `signal` aborts. `compare`: looks
+   * first whether the state is one of this log.
+   * @throws ReplicaError when KV and log do not belong together, an entry is unknown or does not fit, or the digest differs from one that
+   * the log holds. What was committed before is good.
    */
-  async replay(log: Log): Promise<number> {
+  async replay(
+    log: Pick<Log, 'head' | 'tail' | 'read'>,
+    { compare = true, commit = once, signal }: { compare?: boolean; commit?: Commit; signal?: AbortSignal } = {},
+  ): Promise<number> {
     const start = this.#applied.position;
     if (start > log.head) {
-      throw new CorruptionError(
+      throw new ReplicaError(
+        'ahead',
         `the state is at position ${start}, but the log ends at ${log.head}: entries were lost`,
       );
     }
-    const known = start > 0 && start >= log.tail;
-    const from = known ? start : start + 1;
-    if (from < log.tail) {
-      throw new CorruptionError(`the state is at position ${start}, but the log begins at ${log.tail}: rebuild it`);
-    }
-    const pending = new Pending(this, this.#kv);
-    if (from <= log.head) {
+    const from = compare && start > 0 && start >= log.tail ? start : start + 1;
+    if (from > log.head) return 0;
+    const batch = new Batch(this, this.#kv, commit);
+    try {
       for await (const entry of log.read(from)) {
-        if (entry.position > start) pending.add(entry);
+        if (signal?.aborted) break;
+        if (entry.position > start) await batch.add(entry);
         else if (!entry.hash.equals(this.#applied.hash)) {
-          throw new CorruptionError(`the state at position ${start} is not that of this log`);
+          throw new ReplicaError('diverged', `the state at position ${start} is not that of this log`);
         }
       }
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      const why = `the state is at position ${start}, but the log begins at ${log.tail}: rebuild it`;
+      throw new ReplicaError('behind', why, cause);
     }
-    pending.flush();
+    await batch.flush();
     return this.#applied.position - start;
   }
 }
 
+/** What an entry says; one without a payload is the log's own. */
+function effectsOf({ position, payload }: LogEntry): Effect[] {
+  try {
+    // The rows of effects are views of the payload, and the log gives that away again with the next entry: keep a copy.
+    return payload.length === 0 ? [] : decodeEntry(Buffer.from(payload));
+  } catch (cause) {
+    if (!(cause instanceof CorruptionError)) throw cause;
+    throw new ReplicaError('unknown', `entry ${position}: ${cause.message}`, cause);
+  }
+}
+
+function appliedOf(kv: Kv): Applied {
+  try {
+    return readApplied(kv);
+  } catch (cause) {
+    throw cause instanceof CorruptionError ? new ReplicaError('diverged', cause.message, cause) : cause;
+  }
+}
+
 /** Entries applied, but not committed yet. */
-class Pending {
+class Batch {
   readonly #replica: Replica;
   readonly #kv: Kv;
+  readonly #commit: Commit;
   #overlay: Overlay;
-  #last: Pick<LogEntry, 'position' | 'epoch' | 'hash'> | undefined;
+  #last: EntryHead | undefined;
   #entries = 0;
   #bytes = 0;
 
-  constructor(replica: Replica, kv: Kv) {
+  constructor(replica: Replica, kv: Kv, commit: Commit) {
     this.#replica = replica;
     this.#kv = kv;
+    this.#commit = commit;
     this.#overlay = new Overlay(kv);
   }
 
-  add(entry: LogEntry): void {
+  async add(entry: LogEntry): Promise<void> {
     const { position, epoch } = this.#last ?? this.#replica.applied;
     if (entry.position !== position + 1) throw new CorruptionError(`the log has no entry ${position + 1}`);
     // An owner that was deposed without knowing wrote it: every replica passes over it alike.
-    // The rows of effects are views of the payload, and the log gives that away again with the next entry: keep a copy.
-    const effects = entry.epoch < epoch ? [] : decodeEntry(Buffer.from(entry.payload));
+    const effects = entry.epoch < epoch ? [] : effectsOf(entry);
+    // What is kept of an entry is kept before anything is waited for.
+    const head = { position: entry.position, epoch: Math.max(epoch, entry.epoch), hash: Buffer.from(entry.hash) };
+    const { length } = entry.payload;
     for (const effect of effects) {
       if (effect.type !== 'digest') continue;
-      this.flush();
+      await this.flush();
       if (!effect.digest.equals(this.#replica.applied.digest)) {
-        throw new CorruptionError(
+        throw new ReplicaError(
+          'diverged',
           `the state digest at position ${position} is not the one that the log holds: rebuild`,
         );
       }
     }
-    apply(new Application(this.#overlay, entry.position), effects);
-    this.#last = { position: entry.position, epoch: Math.max(epoch, entry.epoch), hash: Buffer.from(entry.hash) };
+    try {
+      apply(new Application(this.#overlay, head.position), effects);
+    } catch (cause) {
+      if (!(cause instanceof CorruptionError)) throw cause;
+      throw new ReplicaError('diverged', `entry ${head.position}: ${cause.message}`, cause);
+    }
+    this.#last = head;
     this.#entries++;
-    this.#bytes += entry.payload.length;
-    if (this.#entries >= REPLAY_ENTRIES || this.#bytes >= REPLAY_BYTES) this.flush();
+    this.#bytes += length;
+    if (this.#entries >= BATCH_ENTRIES || this.#bytes >= BATCH_BYTES) await this.flush();
   }
 
-  flush(): void {
+  async flush(): Promise<void> {
     if (!this.#last) return;
-    this.#replica.commit(this.#overlay, this.#last);
+    const step = this.#replica.stage(this.#overlay, this.#last);
+    const bytes = this.#bytes;
     this.#overlay = new Overlay(this.#kv);
     this.#last = undefined;
     this.#entries = 0;
     this.#bytes = 0;
+    await this.#commit(step, bytes);
   }
 }

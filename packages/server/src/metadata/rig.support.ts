@@ -3,7 +3,8 @@ import { manualHost } from '../host/index.ts';
 import { type MemoryKv, memoryKv } from '../kv/index.ts';
 import type { Log, LogEntry } from '../log/index.ts';
 import type { ObjectVersion, Piece } from './machine/records.ts';
-import { type Metadata, openMetadata } from './owner.ts';
+import { openMetadata } from './open.ts';
+import type { Metadata } from './owner.ts';
 import type { Command, Guard, Reply, VersionDraft } from './types.ts';
 
 /** A log in memory, for tests: durable at once, or when `hold` lets go. It can fail. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { CorruptionError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { memoryKv } from '../kv/index.ts';
-import { openMetadata } from './owner.ts';
+import { openMetadata } from './open.ts';
 import { inlinePiece, Rig } from './rig.support.ts';
 import { restoreSnapshot } from './snapshot.ts';
 

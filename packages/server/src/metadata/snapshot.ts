@@ -1,10 +1,11 @@
 import { ByteReader, ByteWriter, crc32c } from '../codec/index.ts';
 import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
-import type { Kv, KvChange, KvRow, KvView } from '../kv/index.ts';
+import { type Kv, type KvChange, type KvOptions, type KvRow, type KvView, replaceKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { type Applied, appliedKey, decodeApplied, encodeApplied, readApplied, restoringKey } from './applied.ts';
 import { RunningDigest, zeroDigest } from './digest.ts';
+import { ReplicaError } from './failure.ts';
 import { ended } from './machine/fields.ts';
 import { tables } from './machine/keys.ts';
 
@@ -47,9 +48,9 @@ class Framer {
   }
 }
 
-/** Every row of the state at one moment. The iteration must not rest longer than a KV snapshot lives. */
+/** Every row of the state at one moment. The iteration must end within `limits.stateSnapshotMs`. */
 export function* writeSnapshot(kv: KvView): Generator<Buffer, void, undefined> {
-  const snapshot = kv.snapshot();
+  const snapshot = kv.snapshot(limits.stateSnapshotMs);
   try {
     const framer = new Framer();
     const applied = encodeApplied(readApplied(snapshot));
@@ -94,6 +95,18 @@ function headOf(payload: Buffer): Applied {
   if (format !== FORMAT) throw new CorruptionError(`the snapshot has unknown format ${format}`);
   const applied = from.bytes();
   return decodeApplied(ended(from, applied));
+}
+
+/** Bytes of a snapshot's beginning that {@link snapshotPosition} needs at most. */
+export const snapshotHeadBytes = 128;
+
+/** The position of the state, from the first bytes of a snapshot. @throws CorruptionError when they are damaged, or no snapshot's */
+export function snapshotPosition(beginning: Buffer): number {
+  const length = beginning.length < FRAME ? Number.POSITIVE_INFINITY : beginning.readUInt32LE(0);
+  if (length + FRAME > beginning.length) throw new CorruptionError('this is no snapshot');
+  const { kind, payload } = new Framer().check(beginning.subarray(4, length + FRAME));
+  if (kind !== HEAD) throw new CorruptionError('this is no snapshot');
+  return headOf(payload).position;
 }
 
 function* rowsOf(payload: Buffer): Generator<KvRow> {
@@ -153,4 +166,29 @@ export async function restoreSnapshot(
   ]);
   await kv.checkpoint();
   return { position: applied.position };
+}
+
+export interface InstallOptions extends KvOptions {
+  /** A snapshot of another replica, as it comes. */
+  readonly chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** Position that the state must have at least, so that the log still has what comes next: its tail less one. */
+  readonly atLeast: number;
+  /** Closes the replica and the KV that are there, once the new state is whole; until then they can serve what they have. */
+  readonly retire?: () => Promise<void>;
+}
+
+/**
+ * Puts the state of another replica in the place of the KV in a directory, for a replica that went another way or is behind its log. Durable when
+ * it resolves; open the KV, then the replica.
+ * @throws CorruptionError at a damaged snapshot; ReplicaError `behind` when it is older than `atLeast`: take a newer one. The KV that was there stays
+ */
+export function installSnapshot(options: InstallOptions): Promise<{ readonly position: number }> {
+  const { chunks, atLeast, retire, ...where } = options;
+  const fill = async (kv: Kv) => {
+    const restored = await restoreSnapshot(kv, chunks);
+    if (restored.position >= atLeast) return restored;
+    const why = `the snapshot is of position ${restored.position}, and position ${atLeast} is needed: take a newer one`;
+    throw new ReplicaError('behind', why);
+  };
+  return replaceKv(where, fill, retire);
 }

@@ -4,12 +4,15 @@ import type {
   BucketId,
   BucketRecord,
   ChecksumAlgorithm,
+  DeviceRecord,
   GroupRecord,
   IntentRecord,
   ManifestReference,
+  NodeRecord,
   ObjectChecksum,
   ObjectHeaders,
   ObjectVersion,
+  Opener,
   PartRecord,
   Piece,
   Redundancy,
@@ -78,7 +81,10 @@ export type Command =
       readonly type: 'bucket.update';
       readonly name: string;
       readonly versioning?: Versioning;
+      /** All tags, in place of those that are there. */
       readonly tags?: readonly (readonly [string, string])[];
+      /** Over those that are there, or over `tags`. */
+      readonly tagChange?: TextChange;
       readonly consistency?: BucketRecord['consistency'];
       readonly redundancy?: Redundancy | null;
     }
@@ -161,6 +167,7 @@ export type Command =
       readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
       readonly wrappedKey: Buffer;
+      readonly redundancy?: Redundancy;
     }
   | {
       readonly type: 'upload.part';
@@ -182,10 +189,17 @@ export type Command =
       readonly checksum: ObjectChecksum | undefined;
     }
   | { readonly type: 'upload.abort'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer }
-  | { readonly type: 'intent.open'; readonly prefix: Buffer }
+  /** `opener`: which process will close it; in a cluster every intent has one. */
+  | { readonly type: 'intent.open'; readonly prefix: Buffer; readonly opener?: Opener }
   | { readonly type: 'intent.close'; readonly prefix: Buffer }
-  /** Closes every intent opened before this start of the server. */
-  | { readonly type: 'intent.expire' }
+  /**
+   * Closes the intents of processes that are known to be gone: of all lives of a node, but for the incarnation `except`. Node '' stands for
+   * intents without an opener. Without `dead`: every intent opened before this start of the one process that has the log; none in a cluster.
+   */
+  | {
+      readonly type: 'intent.expire';
+      readonly dead?: readonly { readonly node: string; readonly except?: Buffer }[];
+    }
   | { readonly type: 'intent.collected'; readonly prefix: Buffer }
   /**
    * The fragments of all stripes of these rows are removed, durably. Rows that share position and ordinal are taken in the order that
@@ -193,6 +207,18 @@ export type Command =
    */
   | { readonly type: 'garbage.collected'; readonly rows: readonly Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>[] }
   | { readonly type: 'group.define'; readonly groups: readonly GroupRecord[] }
+  /**
+   * A node joins, starts (with a new incarnation, which closes the intents of the one before), changes, drains, or is removed (which closes
+   * all its intents; its devices must be retired). Refused for a node that does not know a feature that is turned on.
+   */
+  | { readonly type: 'node.write'; readonly node: NodeRecord }
+  /** Forgets a removed node and its devices. */
+  | { readonly type: 'node.remove'; readonly id: string }
+  | { readonly type: 'device.write'; readonly device: DeviceRecord }
+  /** Turns a feature on for good; refused as long as a node that is not removed does not know it. */
+  | { readonly type: 'feature.enable'; readonly feature: string }
+  /** Something that holds for the whole cluster; {@link MetadataReader.setting}. */
+  | { readonly type: 'setting.write'; readonly name: string; readonly value: string }
   /** Writes the state digest into the log, so that every replica compares. */
   | { readonly type: 'digest' };
 
@@ -217,8 +243,12 @@ export interface DeleteResult {
 
 /** Sends commands to the shard's owner. */
 export interface Proposer {
-  /** Resolves when the decision is durable and visible to every reader; rejects with the StoreError that the owner decided. */
-  propose(command: Command): Promise<{ readonly reply: Reply; readonly position: Position }>;
+  /**
+   * Resolves when the decision is durable and visible to readers of the owner's replica; rejects with the StoreError that the owner decided.
+   * @param request 16 random bytes: as long as it is among the newest {@link limits.requests}, a command with the id of one that was
+   * accepted changes nothing and is answered as that one was (what was deleted comes without its description and bytes)
+   */
+  propose(command: Command, request?: Buffer): Promise<{ readonly reply: Reply; readonly position: Position }>;
 }
 
 /** A page of rows in order. */
@@ -282,6 +312,11 @@ export interface MetadataReader {
   /** Pieces that no version points to any more, oldest position first, those behind `after`. */
   garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[];
   intents(): readonly IntentRecord[];
+  nodes(): readonly NodeRecord[];
+  devices(): readonly DeviceRecord[];
+  /** Features that are turned on. */
+  features(): readonly string[];
+  setting(name: string): string | undefined;
   /**
    * How many versions and links hold a manifest (1 when no row says otherwise). Only for manifests with bytes outside of the version's
    * row: inline objects that were copied share nothing.

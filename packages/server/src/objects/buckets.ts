@@ -1,4 +1,3 @@
-import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { type BucketRecord, checkTags } from '../metadata/index.ts';
 import { checkBucketName } from './names.ts';
@@ -28,12 +27,6 @@ export async function updateBucket(
 ): Promise<BucketRecord> {
   findBucket(rooms, name);
   if (change.tags) checkTags(change.tags, limits.bucketTags);
-  if (change.redundancy) {
-    const { copies } = change.redundancy;
-    const most = rooms.reader.groups().reduce((found, group) => Math.max(found, group.devices.length), 0);
-    if (!Number.isInteger(copies) || copies < 1 || copies > Math.max(1, most)) {
-      throw new StoreError('UnsupportedRedundancy', { detail: { MostCopies: String(Math.max(1, most)) } });
-    }
-  }
+  if (change.redundancy) await rooms.stripes.prepare(change.redundancy);
   return (await propose(rooms, { type: 'bucket.update', name, ...change }, 'bucket')).bucket;
 }

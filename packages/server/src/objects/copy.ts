@@ -120,7 +120,7 @@ async function checksumOf(
   if (kept) return kept.checksum;
   const algorithm = request.checksumAlgorithm as ChecksumAlgorithm;
   const running = createChecksum(algorithm);
-  const reading = await readingOf(rooms, horizon, found);
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
   for await (const bytes of reading.open({ start: 0, end: found.version.size })) running.update(bytes);
   return { algorithm, type: 'FULL_OBJECT', value: running.digest() };
 }

@@ -43,9 +43,11 @@ for (const [kind, make] of [
   });
 }
 
-test('chunks go back to their maker once, when nothing reads them any more; those that lie open in what is written do not', async () => {
+test('chunks go back to their maker once, when nothing reads them any more: those that are not sealed when they are written', async () => {
   for (const plain of [false, true]) {
-    const { rooms, plan, version, open } = pipeline({ plain });
+    const { rooms, plan, version, open, stripes } = pipeline({ plain });
+    // A device reads what it was given a while later.
+    stripes.gate = () => new Promise<void>((resolve) => setImmediate(resolve));
     const body = Buffer.concat([noise(stripe + 3 * frame, 21), prose(5 * frame + 77)]);
     const chunks: Uint8Array[] = [];
     let at = 0;
@@ -65,7 +67,7 @@ test('chunks go back to their maker once, when nothing reads them any more; thos
     const piece = await takeBody(rooms, { stream: stream(), release, length: body.length }, plan);
     assert.deepEqual(piece.md5, createHash('md5').update(body).digest());
     assert.ok((await gathered(open(version([piece]), 0, body.length))).equals(body));
-    assert.deepEqual(back, plain ? [] : chunks);
+    assert.deepEqual(back, chunks);
   }
 });
 

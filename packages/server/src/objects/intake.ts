@@ -6,7 +6,7 @@ import type { Piece, Redundancy, Stripe } from '../metadata/index.ts';
 import { FramePacker } from './compression.ts';
 import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
 import { sealInline } from './inline.ts';
-import type { Rooms } from './rooms.ts';
+import { enterBodies, type Rooms } from './rooms.ts';
 import { StripeSink } from './sink.ts';
 import type { Expected, Incoming } from './types.ts';
 
@@ -37,7 +37,7 @@ export interface Plan {
 /** A body that is too small to be worth a stripe goes through here without waiting. Undefined when it is not that small. */
 export function takeSmall(rooms: Rooms, body: Incoming, plan: Plan): Piece | undefined {
   const whole = body.whole;
-  if (!whole || whole.length > inlineBytes(plan)) return undefined;
+  if (!whole || whole.length > inlineBytes(rooms, plan)) return undefined;
   checkEnd(whole.length, body.length);
   const digests = digestsOf(whole, digestPlan(plan.expected, plan.keep));
   checkDigests(plan.expected, digests);
@@ -52,6 +52,16 @@ export async function takeBody(rooms: Rooms, body: Incoming, plan: Plan): Promis
   if (body.length !== undefined) checkSize(body.length, plan.maximum);
   const small = takeSmall(rooms, body, plan);
   if (small) return small;
+  const waited = body.whole ? undefined : enterBodies(rooms);
+  const place = waited instanceof Promise ? await waited : waited;
+  try {
+    return await takeStream(rooms, body, plan);
+  } finally {
+    place?.leave();
+  }
+}
+
+async function takeStream(rooms: Rooms, body: Incoming, plan: Plan): Promise<Piece> {
   const intake = new Intake(rooms, body.length ?? body.whole?.length, plan, body.whole ? undefined : body.release);
   try {
     if (body.whole) await intake.take(body.whole);
@@ -73,8 +83,11 @@ export function stripesOf(piece: Piece): Buffer[] {
   return 'stripes' in piece.body ? piece.body.stripes.map((stripe) => stripe.id) : [];
 }
 
-/** Metadata has one copy on one machine: who asks for more gets them on devices, whatever the size. */
-const inlineBytes = ({ redundancy }: Plan): number => ((redundancy?.copies ?? 1) > 1 ? 0 : limits.inlineBytes);
+/** Who asks for more than metadata have gets it on devices, whatever the size. */
+function inlineBytes({ metadataCopies = 1 }: Rooms, { redundancy }: Plan): number {
+  const enough = !redundancy || ('copies' in redundancy && redundancy.copies <= metadataCopies);
+  return enough ? limits.inlineBytes : 0;
+}
 
 function checkSize(size: number, maximum: number): void {
   if (size > maximum) {
@@ -131,15 +144,14 @@ class Intake {
 
   constructor(rooms: Rooms, announced: number | undefined, plan: Plan, release: Incoming['release']) {
     this.#rooms = rooms;
-    // Chunks that are not encrypted are written from where they lie.
-    this.#release = rooms.plain ? undefined : release;
+    this.#release = release;
     this.#plan = plan;
     this.#announced = announced;
     this.#salt = rooms.host.entropy.bytes(saltBytes);
     this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
     this.#packer = new FramePacker(plan.pack);
-    this.#sink = new StripeSink(rooms.stripes, plan.redundancy, announced, !rooms.plain);
-    if (announced !== undefined && announced > inlineBytes(plan)) this.#sink.prepare();
+    this.#sink = new StripeSink(rooms, plan.redundancy, announced);
+    if (announced !== undefined && announced > inlineBytes(rooms, plan)) this.#sink.prepare();
   }
 
   /** @returns a promise when the caller must wait before it gives the next chunk */
@@ -149,7 +161,9 @@ class Intake {
     if (this.#announced !== undefined && this.#size > this.#announced) checkEnd(this.#size, this.#announced);
     if (this.#release) this.#kept.push({ chunk, end: this.#size });
     const wait = chunk.length > limits.uploadGroupBytes ? this.#takeLong(chunk) : this.#takePart(chunk);
-    this.#giveBack(this.#digested - Math.max(this.#digester.waiting, this.#chunkBytes));
+    const used = this.#digested - Math.max(this.#digester.waiting, this.#chunkBytes);
+    // Chunks that are not encrypted are written from where they lie.
+    this.#giveBack(this.#rooms.plain ? Math.min(used, this.#sink.plainWritten) : used);
     return wait;
   }
 
@@ -163,7 +177,7 @@ class Intake {
 
   async finish(): Promise<Piece> {
     checkEnd(this.#size, this.#announced);
-    if (this.#size <= inlineBytes(this.#plan)) {
+    if (this.#size <= inlineBytes(this.#rooms, this.#plan)) {
       const plain = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks);
       const digests = await this.#digests();
       return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, {
@@ -175,8 +189,10 @@ class Intake {
     const stripes = this.#sink.finish();
     stripes.catch(() => {});
     const digests = await this.#digests();
+    if (!this.#rooms.plain) this.#giveBack(this.#size);
+    const body = { stripes: await stripes };
     this.#giveBack(this.#size);
-    return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, { stripes: await stripes });
+    return makePiece(this.#rooms, this.#plan, this.#salt, this.#size, digests, body);
   }
 
   abort(): Promise<void> {

@@ -74,8 +74,8 @@ export function* piecesOf(
   }
 }
 
-/** Cuts the frames that a slice needs from one piece into runs. */
-export function* runsOf(piece: Piece, start: number, slice: Slice): Generator<FrameRun> {
+/** Cuts the frames that a slice needs from one piece into runs of at most `most()` bytes, which is asked for each of them anew. */
+export function* runsOf(piece: Piece, start: number, slice: Slice, most: () => number): Generator<FrameRun> {
   if ('inline' in piece.body) return;
   let offset = start;
   let firstFrame = 0;
@@ -85,9 +85,10 @@ export function* runsOf(piece: Piece, start: number, slice: Slice): Generator<Fr
     if (offset + stripe.length > slice.start) {
       const first = Math.max(0, Math.floor((slice.start - offset) / limits.frameBytes));
       const last = Math.min(frames, Math.ceil((slice.end - offset) / limits.frameBytes));
-      const step = limits.readGroupBytes / limits.frameBytes;
-      for (let from = first; from < last; from += step) {
-        yield { piece, stripe, firstFrame, from, to: Math.min(last, from + step), offset };
+      for (let from = first; from < last; ) {
+        const to = Math.min(last, from + most() / limits.frameBytes);
+        yield { piece, stripe, firstFrame, from, to, offset };
+        from = to;
       }
     }
     offset += stripe.length;

@@ -10,7 +10,8 @@ import { unpack } from './compression.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { openInline } from './inline.ts';
 import { type FrameRun, frameLength, piecesOf, runsOf, storedLength, storedOffset } from './layout.ts';
-import type { Rooms } from './rooms.ts';
+import type { Place } from './memory.ts';
+import { enterBodies, groupOf, type Rooms } from './rooms.ts';
 import type { Outgoing, Slice } from './types.ts';
 
 /*
@@ -18,8 +19,8 @@ import type { Outgoing, Slice } from './types.ts';
  *
  * Only frames that the slice touches are read, a run of them at a time, and the next run is read while this one is opened and given. Each
  * frame is verified by its cipher before a byte of it leaves, so checksums are not computed as well. One that does not open is read again with
- * its checksums, which finds the bad copy and a good one; and if that does not open either, from every single copy: those that give bad
- * bytes are reported, and with no good one left the read ends in Damaged.
+ * its checksums, which finds the bad copy and a good one; and if that does not open either, from the other fragments, one way after the other:
+ * those that give bad bytes are reported, and when nothing opens the read ends in Damaged.
  *
  * A large read gives its memory back as it goes (see codec's `release`): the stored bytes of a run when its frames are open, a frame when the
  * receiver is done with it. A small one borrows its frames from the cache.
@@ -62,10 +63,19 @@ export class Outlet implements Outgoing {
     this.#cached = slice.end - slice.start <= limits.cachedReadBytes;
   }
 
+  window(): number {
+    return groupOf(this.#rooms, limits.sendBufferBytes);
+  }
+
   release(chunk: Uint8Array): void {
     if (this.#regain(chunk.buffer)) return;
     if (this.#cached) this.#rooms.cache.done(chunk);
     else release(chunk);
+  }
+
+  #inRow(): boolean {
+    const { embedded } = this.#found.version.manifest;
+    return embedded !== undefined && 'inline' in embedded.body;
   }
 
   /** A run's memory is used by this read until its frames are open, and by the receiver for each frame that was not sealed. */
@@ -91,7 +101,11 @@ export class Outlet implements Outgoing {
     let left = this.#slice.end - this.#slice.start;
     if (left === 0) return;
     const lease = this.#horizon.enter(this.#found.position);
+    let place: Place | undefined;
     try {
+      // What is at hand needs none.
+      const entered = this.#inRow() ? undefined : enterBodies(this.#rooms);
+      place = entered instanceof Promise ? await entered : entered;
       const runs = this.#plan();
       let ahead = this.#next(runs);
       while (ahead) {
@@ -126,6 +140,7 @@ export class Outlet implements Outgoing {
     } catch (error) {
       throw this.#explained(error);
     } finally {
+      place?.leave();
       this.#horizon.leave(lease);
     }
   }
@@ -148,7 +163,7 @@ export class Outlet implements Outgoing {
   *#plan(): Generator<Buffer | FrameRun> {
     for (const { piece, offset } of piecesOf(this.#rooms.reader, this.#found.version, this.#slice)) {
       if ('inline' in piece.body) yield this.#cut(openInline(piece, this.#key), offset);
-      else yield* runsOf(piece, offset, this.#slice);
+      else yield* runsOf(piece, offset, this.#slice, () => groupOf(this.#rooms, limits.readGroupBytes));
     }
   }
 
@@ -196,42 +211,16 @@ export class Outlet implements Outgoing {
   async #openChecked(run: FrameRun, frame: number): Promise<Buffer> {
     const start = storedOffset(run.stripe, frame);
     const end = start + storedLength(run.stripe, frame);
-    const stored = await this.#rooms.stripes.read(run.stripe, start, end);
-    try {
-      return openStored(this.#key, run, frame, stored);
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      return this.#openFromCopies(run, frame, start, end, error);
-    }
-  }
-
-  async #openFromCopies(
-    run: FrameRun,
-    frame: number,
-    start: number,
-    end: number,
-    cause: CorruptionError,
-  ): Promise<Buffer> {
-    const bad: number[] = [];
-    for (let copy = 0; copy < limits.copies; copy++) {
-      let stored: Buffer;
+    const open = (stored: Buffer): Buffer | undefined => {
       try {
-        stored = await this.#rooms.stripes.read(run.stripe, start, end, copy);
-      } catch (error) {
-        // Copies are tried until there is none of that number; a missing one must not hide those behind it.
-        if (error instanceof StoreError && error.code === 'Damaged') continue;
-        throw error;
-      }
-      try {
-        const plain = openStored(this.#key, run, frame, stored);
-        for (const other of bad) this.#rooms.stripes.distrust(run.stripe, other);
-        return plain;
+        return openStored(this.#key, run, frame, stored);
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error;
-        bad.push(copy);
+        return undefined;
       }
-    }
-    throw new StoreError('Damaged', { resource: run.stripe.id.toString('hex'), cause });
+    };
+    const { stripes } = this.#rooms;
+    return open(await stripes.read(run.stripe, start, end)) ?? stripes.search(run.stripe, start, end, open);
   }
 }
 

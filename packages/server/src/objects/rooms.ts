@@ -6,6 +6,7 @@ import { invariant } from '../invariant.ts';
 import type { BucketKey, BucketKeys } from '../keys/index.ts';
 import type { Position } from '../log/index.ts';
 import type { BucketRecord, Command, MetadataReader, Proposer, Reply } from '../metadata/index.ts';
+import type { BodyMemory, Place } from './memory.ts';
 
 /** What the object service stands on. */
 export interface Rooms {
@@ -15,9 +16,22 @@ export interface Rooms {
   readonly bucketKeys: BucketKeys;
   readonly cache: FrameCache;
   readonly host: Host;
+  /** Shared by the bodies of this thread. Absent: as if each were alone. */
+  readonly memory?: BodyMemory;
+  /** Bodies within another one take no place of their own: two could wait for each other. */
+  readonly inner?: boolean;
   /** New bytes are stored without encryption; what is there already is read either way. Absent: encrypted. */
   readonly plain?: boolean;
+  /** Copies that the metadata have, and inline objects with them. Absent: one. */
+  readonly metadataCopies?: number;
 }
+
+/** A place among the bodies under way. @throws StoreError SlowDown */
+export const enterBodies = ({ memory, inner }: Rooms): Place | Promise<Place> | undefined =>
+  inner === true ? undefined : memory?.enter();
+
+/** Bytes that a body may gather or fetch at once. @param most when there is room */
+export const groupOf = ({ memory }: Rooms, most: number): number => memory?.group(most) ?? most;
 
 /** @throws StoreError NoSuchBucket */
 export function findBucket(rooms: Rooms, name: string): BucketRecord {

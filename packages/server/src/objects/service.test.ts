@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { etagText } from './etag.ts';
 import { versionIdText } from './ids.ts';
 import { gathered } from './pipeline.fixture.ts';
-import { bodyOf, codeOf, openService } from './service.fixture.ts';
+import { bodyOf, codeOf, openService, plain } from './service.fixture.ts';
 import { noise } from './stripes.fixture.ts';
 
 const frame = limits.frameBytes;
@@ -149,7 +149,7 @@ test('buckets: names, owners, updates', async () => {
     await codeOf(() => objects.updateBucket('first', { redundancy: { copies: 0 } })),
     'UnsupportedRedundancy',
   );
-  assert.equal((await objects.updateBucket('first', { redundancy: { copies: 1 } })).redundancy?.copies, 1);
+  assert.deepEqual((await objects.updateBucket('first', { redundancy: { copies: 1 } })).redundancy, { copies: 1 });
   assert.equal(objects.buckets('', 10).items.length, 1);
 });
 
@@ -275,4 +275,35 @@ test('oldest read', async () => {
   assert.ok((objects.oldestRead() ?? 0) >= position);
   await stream.return?.();
   assert.equal(objects.oldestRead(), undefined);
+});
+
+test('how redundant an object is now: of its worst stripe, one copy within metadata, and not known of very many stripes', async () => {
+  const { objects, stripes, put } = await openService({ copies: 2 });
+  await objects.createBucket({ ...bucket, name: 'first' });
+  const whole = (await put('first', 'whole', noise(limits.stripeBytes + 5, 1))).version;
+  assert.deepEqual(objects.stored(whole), { redundancy: { copies: 2 }, missing: 0 });
+  assert.deepEqual(objects.stored((await put('first', 'small', noise(10, 2))).version), {
+    redundancy: { copies: 1 },
+    missing: 0,
+  });
+  assert.deepEqual(objects.stored((await put('first', 'empty', Buffer.alloc(0))).version), {
+    redundancy: { copies: 1 },
+    missing: 0,
+  });
+  const last = [...stripes.held.keys()].at(-1) as string;
+  (stripes.held.get(last) as Buffer[])[1] = Buffer.alloc(0);
+  assert.deepEqual(objects.stored(whole), { redundancy: { copies: 2 }, missing: 1 });
+  // A piece of two more kinds behind it: the worst is told.
+  const appending = { ...plain, bucket: 'first', key: Buffer.from('whole'), owner: 'owner', expected: {} };
+  const line = { body: bodyOf(noise(10, 3)), guard: undefined, redundancy: undefined, offset: undefined };
+  const appended = await objects.append({ ...appending, ...line });
+  assert.deepEqual(objects.stored(appended.version).redundancy, { copies: 1 });
+
+  const { embedded } = whole.manifest;
+  assert.ok(embedded && 'stripes' in embedded.body);
+  const [stripe] = embedded.body.stripes;
+  assert.ok(stripe);
+  const body = { stripes: Array.from({ length: limits.toldStripes + 1 }, () => stripe) };
+  const many = { ...whole, manifest: { ...whole.manifest, embedded: { ...embedded, body } } };
+  assert.deepEqual(objects.stored(many), { redundancy: { copies: 2 }, missing: undefined });
 });

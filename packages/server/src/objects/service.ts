@@ -11,6 +11,7 @@ import { put } from './put.ts';
 import { read } from './read.ts';
 import { remove } from './remove.ts';
 import { findBucket, type Rooms } from './rooms.ts';
+import { storedOf, storedVersion } from './stored.ts';
 import type { ObjectService } from './types.ts';
 import { abortUpload, copyPart, createUpload, findUpload, listParts, putPart } from './uploads.ts';
 
@@ -48,6 +49,7 @@ export function createObjectService(rooms: Rooms): ObjectService {
     abortUpload: (bucket, key, uploadId) => abortUpload(rooms, bucket, key, uploadId),
     listUploads: (query) => listUploads(rooms, query),
     listParts: (bucket, key, uploadId, after, limit) => listParts(rooms, bucket, key, uploadId, after, limit),
+    stored: (what) => ('piece' in what ? storedOf(rooms, [what.piece]) : storedVersion(rooms, what)),
     oldestRead: () => horizon.oldest(),
   };
 }

@@ -1,8 +1,9 @@
 import { release } from '../codec/index.ts';
-import type { StripeStore, StripeWriter } from '../durability/index.ts';
+import type { StripeWriter } from '../durability/index.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Redundancy, Stripe } from '../metadata/index.ts';
+import { groupOf, type Rooms } from './rooms.ts';
 
 const framesPerStripe = limits.stripeBytes / limits.frameBytes;
 
@@ -11,6 +12,9 @@ function storedBound(plain: number): number {
   const bytes = Math.min(plain, limits.stripeBytes);
   return bytes + Math.ceil(bytes / limits.frameBytes) * frameTagBytes;
 }
+
+/** What a group of frames ends: its stripe, and maybe the piece. */
+type Last = 'stripe' | 'end' | undefined;
 
 /** One stripe on its way. */
 interface Open {
@@ -31,9 +35,8 @@ interface Open {
  * {@link finish}; {@link abort} removes every one of them.
  */
 export class StripeSink {
-  readonly #stripes: StripeStore;
+  readonly #rooms: Rooms;
   readonly #redundancy: Redundancy | undefined;
-  readonly #owns: boolean;
   /** Plaintext bytes still to come, when known. */
   #expected: number;
   readonly #all: Open[] = [];
@@ -41,19 +44,24 @@ export class StripeSink {
   #open: Open | undefined;
   #group: Uint8Array[] = [];
   #groupBytes = 0;
+  #groupPlain = 0;
+  #plainWritten = 0;
   /** Everything given so far is with the devices. A failure stays here, and everything behind it fails alike. */
   #written: Promise<void> = Promise.resolve();
   #sealed: Promise<void> = Promise.resolve();
 
   /**
    * @param expected plaintext bytes of the piece, when known: the last stripe then reserves no more than it needs
-   * @param owns what is given is the sink's alone: its memory is given back once it is written
    */
-  constructor(stripes: StripeStore, redundancy: Redundancy | undefined, expected: number | undefined, owns: boolean) {
-    this.#owns = owns;
-    this.#stripes = stripes;
+  constructor(rooms: Rooms, redundancy: Redundancy | undefined, expected: number | undefined) {
+    this.#rooms = rooms;
     this.#redundancy = redundancy;
     this.#expected = expected ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Plaintext bytes, from the beginning, that no write reads any more. */
+  get plainWritten(): number {
+    return this.#plainWritten;
   }
 
   /** Place of the next frame in its stripe. */
@@ -75,16 +83,17 @@ export class StripeSink {
     const open = this.#open;
     for (const piece of sealed) this.#group.push(piece);
     this.#groupBytes += stored;
+    this.#groupPlain += plain;
     open.lengths.push(stored);
     open.plain += plain;
     if (stored !== plain + frameTagBytes) open.packed = true;
-    if (open.lengths.length === framesPerStripe) return this.#flush(open, true);
-    return this.#groupBytes >= limits.uploadGroupBytes ? this.#flush(open, false) : undefined;
+    if (open.lengths.length === framesPerStripe) return this.#flush(open, 'stripe');
+    return this.#groupBytes >= groupOf(this.#rooms, limits.uploadGroupBytes) ? this.#flush(open, undefined) : undefined;
   }
 
   /** All stripes, durable. */
   async finish(): Promise<Stripe[]> {
-    if (this.#open) void this.#flush(this.#open, true).catch(() => {});
+    if (this.#open) void this.#flush(this.#open, 'end').catch(() => {});
     await this.#written;
     await this.#sealed;
     return this.#done;
@@ -101,11 +110,11 @@ export class StripeSink {
       if (open.sealing) sealed.push(writer.id);
       else await writer.abort().catch(() => {});
     }
-    if (sealed.length > 0) await this.#stripes.remove(sealed).catch(() => {});
+    if (sealed.length > 0) await this.#rooms.stripes.remove(sealed).catch(() => {});
   }
 
   #start(): Open {
-    const writer = this.#stripes.create(this.#redundancy, storedBound(this.#expected));
+    const writer = this.#rooms.stripes.create(this.#redundancy, storedBound(this.#expected));
     writer.catch(() => {});
     this.#expected -= limits.stripeBytes;
     const open: Open = { writer, lengths: [], packed: false, plain: 0, sealing: false };
@@ -113,29 +122,51 @@ export class StripeSink {
     return open;
   }
 
-  /** Hands the group on, behind the one before, and waits for that one. */
-  #flush(open: Open, last: boolean): Promise<void> {
+  /** Hands the group on, behind the one before, and waits for that one. @param last what ends with it */
+  #flush(open: Open, last: Last): Promise<void> {
     const before = this.#written;
     const group = this.#group;
     this.#group = [];
     this.#groupBytes = 0;
+    const plain = this.#groupPlain;
+    this.#groupPlain = 0;
     if (last) this.#open = undefined;
-    this.#written = this.#write(before, open, group, last);
+    this.#written = this.#write(before, open, group, plain, last);
     this.#written.catch(() => {});
     return before;
   }
 
-  async #write(before: Promise<void>, open: Open, group: readonly Uint8Array[], last: boolean): Promise<void> {
+  async #write(
+    before: Promise<void>,
+    open: Open,
+    group: readonly Uint8Array[],
+    plain: number,
+    last: Last,
+  ): Promise<void> {
     await before;
     const writer = await open.writer;
-    await writer.append(group);
-    if (this.#owns) for (const piece of group) release(piece);
-    if (!last) return;
+    // Nothing comes behind the last group: it goes along with the seal, which saves a way to every device that is far.
+    if (last !== 'end') {
+      await writer.append(group);
+      this.#plainWritten += plain;
+      this.#free(group);
+      if (!last) return;
+    }
     await this.#sealed;
     open.sealing = true;
     const frames = open.packed ? open.lengths : undefined;
     this.#done.push({ id: writer.id, group: writer.group, length: open.plain, frames });
-    this.#sealed = writer.seal();
+    this.#sealed =
+      last === 'end'
+        ? writer.seal(group).then(() => {
+            this.#plainWritten += plain;
+            this.#free(group);
+          })
+        : writer.seal();
     this.#sealed.catch(() => {});
+  }
+
+  #free(group: readonly Uint8Array[]): void {
+    if (!this.#rooms.plain) for (const piece of group) release(piece);
   }
 }

@@ -21,13 +21,15 @@ interface Failures {
 export interface MemoryStripes extends StripeStore {
   /** 8 bytes that every stripe's id begins with: its intent. */
   readonly prefix: Buffer;
-  /** Copies of the sealed stripes, by id in hexadecimal. */
+  /** Copies of the sealed stripes, by id in hexadecimal; one that is to be missing has no bytes. */
   readonly held: Map<string, Buffer[]>;
   readonly settled: Set<string>;
   /** Stripe id in hexadecimal, `/`, copy. */
   readonly distrusted: string[];
-  readonly reads: { readonly start: number; readonly end: number; readonly copy: number | undefined }[];
+  readonly reads: { readonly start: number; readonly end: number }[];
   readonly failures: Failures;
+  /** What each stripe was to be kept with. */
+  readonly asked: (Redundancy | undefined)[];
   /** Awaited by every write, so that tests can hold writes back. */
   gate: () => Promise<void> | undefined;
   /** Stripes ever begun. */
@@ -44,6 +46,7 @@ export function memoryStripes(copies = 1): MemoryStripes {
   const settled = new Set<string>();
   const distrusted: string[] = [];
   const reads: MemoryStripes['reads'] = [];
+  const asked: MemoryStripes['asked'] = [];
   let counter = 0;
   let open = 0;
   let pending = 0;
@@ -66,26 +69,28 @@ export function memoryStripes(copies = 1): MemoryStripes {
       ended = true;
       open--;
     };
+    const append = async (given: readonly Uint8Array[]): Promise<void> => {
+      if (appending || ended) throw new Error('a writer takes one append at a time, before its end');
+      appending = true;
+      const length = given.reduce((sum, piece) => sum + piece.length, 0);
+      pending += length;
+      bytes += length;
+      try {
+        await store.gate();
+        failIfDue('append');
+        if (bytes > maximum) throw new Error('more bytes than the bound that was announced');
+        for (const piece of given) pieces.push(Buffer.from(piece));
+      } finally {
+        appending = false;
+        pending -= length;
+      }
+    };
     return {
       id,
       group: 1,
-      async append(given) {
-        if (appending || ended) throw new Error('a writer takes one append at a time, before its end');
-        appending = true;
-        const length = given.reduce((sum, piece) => sum + piece.length, 0);
-        pending += length;
-        bytes += length;
-        try {
-          await store.gate();
-          failIfDue('append');
-          if (bytes > maximum) throw new Error('more bytes than the bound that was announced');
-          for (const piece of given) pieces.push(Buffer.from(piece));
-        } finally {
-          appending = false;
-          pending -= length;
-        }
-      },
-      async seal() {
+      append,
+      async seal(last) {
+        if (last) await append(last);
         end();
         await store.gate();
         failIfDue('seal');
@@ -109,11 +114,13 @@ export function memoryStripes(copies = 1): MemoryStripes {
     distrusted,
     reads,
     failures: {},
+    asked,
     gate: () => undefined,
     created: () => counter,
     openWriters: () => open,
     pending: () => pending,
-    async create(_redundancy: Redundancy | undefined, maximum: number) {
+    async create(redundancy: Redundancy | undefined, maximum: number) {
+      asked.push(redundancy);
       await store.gate();
       failIfDue('create');
       const id = Buffer.alloc(16);
@@ -122,15 +129,33 @@ export function memoryStripes(copies = 1): MemoryStripes {
       return writer(id, maximum);
     },
     fetch: (stripe, start, end) => store.read(stripe, start, end),
-    async read({ id }, start, end, copy) {
-      reads.push({ start, end, copy });
-      const bytes = held.get(id.toString('hex'))?.[copy ?? 0];
+    async read({ id }, start, end) {
+      reads.push({ start, end });
+      const [bytes] = held.get(id.toString('hex')) ?? [];
       if (!bytes || end > bytes.length) throw new StoreError('Damaged', { resource: id.toString('hex') });
       return Buffer.from(bytes.subarray(start, end));
     },
-    distrust({ id }, copy) {
-      distrusted.push(`${id.toString('hex')}/${copy}`);
+    lacking({ id }) {
+      return (held.get(id.toString('hex')) ?? []).filter((bytes) => bytes.length === 0).length;
     },
+    async search({ id }, start, end, open) {
+      const bad: number[] = [];
+      for (const [copy, bytes] of held.get(id.toString('hex'))?.entries() ?? []) {
+        if (end > bytes.length) continue;
+        const opened = open(Buffer.from(bytes.subarray(start, end)));
+        if (opened === undefined) bad.push(copy);
+        else {
+          for (const other of bad) distrusted.push(`${id.toString('hex')}/${other}`);
+          return opened;
+        }
+      }
+      throw new StoreError('Damaged', { resource: id.toString('hex') });
+    },
+    async prepare(redundancy) {
+      if (!('copies' in redundancy) || redundancy.copies < 1 || redundancy.copies > copies)
+        throw new StoreError('UnsupportedRedundancy');
+    },
+    redundancyOf: () => ({ copies }),
     settle(stripes) {
       for (const id of stripes) settled.add(id.toString('hex'));
     },

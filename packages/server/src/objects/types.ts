@@ -13,6 +13,7 @@ import type {
   Page,
   PartRecord,
   Redundancy,
+  TextChange,
   UploadRecord,
   Versioning,
 } from '../metadata/index.ts';
@@ -81,6 +82,8 @@ export interface Outgoing extends AsyncIterable<Buffer> {
    * called.
    */
   release?(chunk: Uint8Array): void;
+  /** Bytes that may wait for the receiver now; absent: as many as the receiver likes. */
+  window?(): number;
 }
 
 export interface ReadResult {
@@ -96,6 +99,14 @@ export interface ReadResult {
     after: number,
     limit: number,
   ): readonly { readonly number: number; readonly size: number; readonly checksum: ObjectChecksum | undefined }[];
+}
+
+/** How redundant bytes are. */
+export interface Stored {
+  /** Copies, or fragments of a code, that they are meant to have. */
+  readonly redundancy: Redundancy;
+  /** How many of those are not there now; undefined where too many stripes would have to be looked at. */
+  readonly missing: number | undefined;
 }
 
 export interface WriteResult {
@@ -154,7 +165,10 @@ export interface ObjectService {
     name: string,
     change: {
       readonly versioning?: Versioning;
+      /** All tags, in place of those that are there. */
       readonly tags?: Tags;
+      /** Over those that are there, or over `tags`; changes of the same moment are all kept. */
+      readonly tagChange?: TextChange;
       readonly consistency?: Consistency;
       /** null: back to as many copies as the layout gives. */
       readonly redundancy?: Redundancy | null;
@@ -192,6 +206,7 @@ export interface ObjectService {
       readonly owner: string;
       readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
+      readonly redundancy?: Redundancy | undefined;
     },
   ): Promise<UploadRecord>;
   upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;
@@ -235,6 +250,9 @@ export interface ObjectService {
     after: number,
     limit: number,
   ): { readonly upload: UploadRecord; readonly page: Page<PartRecord> };
+
+  /** How redundant the bytes of a version, or of a part, are now. */
+  stored(what: ObjectVersion | PartRecord): Stored;
 
   /** Position of the oldest read whose bytes are still on their way out: what was garbage before it may be removed. */
   oldestRead(): Position | undefined;

@@ -231,3 +231,45 @@ test('parts are copied from objects, whole and in part', async () => {
   assert.ok((await get('first', 'big')).equals(whole));
   assert.deepEqual(version.checksum?.value, digestOf('CRC32', whole));
 });
+
+test('an upload keeps its parts with what it was begun with, and an object says what it has', async () => {
+  const { objects, stripes } = await openService({ copies: 2 });
+  await objects.createBucket({ name: 'first', owner: 'owner', region: 'here' });
+  const request = {
+    ...plain,
+    bucket: 'first',
+    key,
+    owner: 'owner',
+    checksumAlgorithm: undefined,
+    checksumType: undefined,
+  };
+  for (const redundancy of [{ copies: 3 }, { data: 4, parity: 2 }])
+    assert.equal(await codeOf(() => objects.createUpload({ ...request, redundancy })), 'UnsupportedRedundancy');
+  const { id, redundancy } = await objects.createUpload({ ...request, redundancy: { copies: 2 } });
+  assert.deepEqual(redundancy, { copies: 2 });
+  const target = { bucket: 'first', key, uploadId: uploadIdText(id) };
+  const parts: PartRecord[] = [];
+  for (const [number, bytes] of [
+    [1, noise(least, 1)],
+    [2, noise(10, 2)],
+  ] as const)
+    parts.push(await objects.putPart({ ...target, number, body: bodyOf(bytes), expected: {} }));
+  assert.deepEqual(stripes.asked, [{ copies: 2 }, { copies: 2 }], 'the small part too');
+  const { version } = await objects.completeUpload({
+    ...target,
+    guard: undefined,
+    parts: parts.map((part) => ({ checksum: undefined, ...named(part) })),
+    checksum: undefined,
+    size: undefined,
+  });
+  assert.equal(version.manifest.embedded, undefined);
+  assert.deepEqual(objects.stored(version).redundancy, { copies: 2 });
+  const inline = await objects.put({
+    ...request,
+    body: bodyOf(noise(10, 3)),
+    expected: {},
+    guard: undefined,
+    redundancy: undefined,
+  });
+  assert.deepEqual(objects.stored(inline.version).redundancy, { copies: 1 });
+});

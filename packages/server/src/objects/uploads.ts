@@ -44,6 +44,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
   checkDescribing(request);
   const checksumType = checksumTypeOf(request);
   const bucket = findBucket(rooms, request.bucket);
+  if (request.redundancy) await rooms.stripes.prepare(request.redundancy);
   const { wrapped } = (await bucketKey(rooms, bucket)).newObjectKey();
   const { key, owner, storageClass, headers, metadata, tags, checksumAlgorithm } = request;
   const command = {
@@ -58,6 +59,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
     checksumAlgorithm,
     checksumType,
     wrappedKey: wrapped,
+    ...(request.redundancy && { redundancy: request.redundancy }),
   } as const;
   return (await propose(rooms, command, 'upload')).upload;
 }
@@ -103,7 +105,7 @@ async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expec
   }
   const plan: Plan = {
     key: (await bucketKey(rooms, bucket)).unwrapObjectKey(upload.wrappedKey),
-    redundancy: bucket.redundancy,
+    redundancy: upload.redundancy ?? bucket.redundancy,
     pack: mayShrink(upload.headers),
     expected,
     keep: upload.checksumAlgorithm,
@@ -142,7 +144,7 @@ export async function copyPart(
       detail: { ArgumentName: 'x-amz-copy-source-range' },
     });
   }
-  const reading = await readingOf(rooms, horizon, found);
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
   const stream = reading.open(slice);
   const body: Incoming = {
     stream,

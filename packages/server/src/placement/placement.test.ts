@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { limits } from '../limits.ts';
 import type { GroupRecord } from '../metadata/index.ts';
-import { chooseGroup, type PlacementDevice, planGroups, planLayout, rehomeGroups, spreadPoint } from './index.ts';
+import { slotsOf } from './draw.ts';
+import {
+  chooseGroup,
+  layoutOf,
+  type PlacementDevice,
+  planGroups,
+  planLayout,
+  rehomeGroups,
+  type Scheme,
+  spreadPoint,
+} from './index.ts';
 import { slotDevices } from './plan.ts';
 import { drawStraws } from './straw.ts';
 
@@ -30,20 +40,20 @@ const devicesArbitrary = fc
   .map((list) => list.map((d) => device(d.index, d.weight, d.healthy)));
 
 test('one device and one copy make one group', () => {
-  assert.deepEqual(planGroups([device(7)], [], 1), [{ id: 1, epoch: 1, devices: [device(7).identity] }]);
-  assert.deepEqual(planGroups([device(7)], [], 2), []);
+  assert.deepEqual(planGroups([device(7)], [], { copies: 1 }), [{ id: 1, epoch: 1, devices: [device(7).identity] }]);
+  assert.deepEqual(planGroups([device(7)], [], { copies: 2 }), []);
 });
 
 test('two devices and two copies make one group', () => {
-  assert.equal(planGroups(some(2), [], 2).length, 1);
-  assert.equal(planGroups(some(2), [], 1).length, 2);
+  assert.equal(planGroups(some(2), [], { copies: 2 }).length, 1);
+  assert.equal(planGroups(some(2), [], { copies: 1 }).length, 2);
 });
 
 test('groups hold distinct, healthy, weighted devices, and planning again gives nothing', () => {
   fc.assert(
     fc.property(devicesArbitrary, fc.integer({ min: 1, max: 4 }), (devices, copies) => {
       const usable = new Set(devices.filter((d) => d.healthy && d.weight > 0).map((d) => d.identity));
-      const groups = planGroups(devices, [], copies);
+      const groups = planGroups(devices, [], { copies });
       assert.equal(groups.length > 0, usable.size >= copies);
       assert.ok(groups.length <= limits.placementSlots);
       assert.equal(new Set(groups.map((g) => [...g.devices].sort().join())).size, groups.length);
@@ -52,34 +62,37 @@ test('groups hold distinct, healthy, weighted devices, and planning again gives 
         assert.equal(new Set(group.devices).size, copies);
         for (const identity of group.devices) assert.ok(usable.has(identity));
       }
-      assert.deepEqual(planGroups(devices, groups, copies), []);
+      assert.deepEqual(planGroups(devices, groups, { copies }), []);
     }),
   );
 });
 
 test('copies never share a failure domain', () => {
-  const devices = Array.from({ length: 12 }, (_, i) => ({ ...device(i), domain: `node-${i % 4}` }));
-  const domain = new Map(devices.map((d) => [d.identity, d.domain]));
-  const groups = planGroups(devices, [], 3);
+  const devices = Array.from({ length: 12 }, (_, i) => ({ ...device(i), node: `node-${i % 4}` }));
+  const domain = new Map(devices.map((d) => [d.identity, d.node]));
+  const groups = planGroups(devices, [], { copies: 3 });
   assert.ok(groups.length > 20);
   for (const group of groups) assert.equal(new Set(group.devices.map((d) => domain.get(d))).size, 3);
-  assert.deepEqual(planGroups(devices, [], 5), []);
 });
 
 test('an added device is in every new group, and slots it does not win stay', () => {
+  const slots = (devices: readonly PlacementDevice[], scheme: Scheme) => {
+    const layout = layoutOf(devices, scheme);
+    return 'refused' in layout ? 0 : slotsOf(layout).slots;
+  };
   fc.assert(
     fc.property(devicesArbitrary, fc.integer({ min: 1, max: 3 }), (devices, copies) => {
       const added = device(20_000, 5);
-      const before = planGroups(devices, [], copies);
-      const enough = before.length > 0;
-      for (const record of planGroups([...devices, added], before, copies)) {
-        assert.ok(record.devices.includes(added.identity));
+      const before = planGroups(devices, [], { copies });
+      const drawn = slots(devices, { copies });
+      const more = slots([...devices, added], { copies }) > drawn;
+      for (const record of planGroups([...devices, added], before, { copies })) {
+        assert.ok(more || record.devices.includes(added.identity));
         assert.equal(record.epoch, 1);
       }
-      if (!enough) return;
-      for (let slot = 0; slot < limits.placementSlots; slot++) {
-        const old = slotDevices(slot, devices, copies);
-        const now = slotDevices(slot, [...devices, added], copies);
+      for (let slot = 0; slot < drawn; slot++) {
+        const old = slotDevices(slot, devices, { copies });
+        const now = slotDevices(slot, [...devices, added], { copies });
         const kept = now.filter((d) => old.includes(d)).length;
         assert.equal(kept, now.includes(added.identity) ? copies - 1 : copies);
       }
@@ -92,7 +105,7 @@ test('a lost device is replaced where it was; other members and groups stay', ()
     fc.property(fc.integer({ min: 2, max: 9 }), fc.integer({ min: 1, max: 3 }), fc.nat(8), (count, copies, pick) => {
       const devices = some(count);
       const gone = devices[pick % count]?.identity as string;
-      const before = planGroups(devices, [], copies);
+      const before = planGroups(devices, [], { copies });
       const after = define(before, rehomeGroups(devices, before, new Set([gone])));
       for (const group of before) {
         const now = after.find((g) => g.id === group.id) as GroupRecord;
@@ -130,10 +143,10 @@ test('the layout has groups for every number of copies that the devices give', (
 
 test('an unhealthy device keeps its groups and gets no new one', () => {
   const devices = some(4);
-  const before = planGroups(devices, [], 2);
+  const before = planGroups(devices, [], { copies: 2 });
   const sick = devices.map((d, i) => (i === 0 ? { ...d, healthy: false } : d));
-  assert.deepEqual(planGroups(sick, before, 2), []);
-  assert.ok(planGroups(sick, [], 2).every((g) => !g.devices.includes(devices[0]?.identity as string)));
+  assert.deepEqual(planGroups(sick, before, { copies: 2 }), []);
+  assert.ok(planGroups(sick, [], { copies: 2 }).every((g) => !g.devices.includes(devices[0]?.identity as string)));
 });
 
 test('straws fall in proportion to weight', () => {

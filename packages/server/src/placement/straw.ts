@@ -26,6 +26,10 @@ function avalanche(value: number): number {
   return (bits ^ (bits >>> 16)) >>> 0;
 }
 
+/** Of all that are drawn for the same number, the candidate with the longest straw wins. Below 0. */
+export const strawLength = (draw: number, name: string, weight: number): number =>
+  Math.log(uniform(draw, name)) / weight;
+
 /** Something that can be drawn; of weight 0 or less it never is. */
 export interface Candidate {
   readonly name: string;
@@ -40,7 +44,7 @@ export function drawStraws<C extends Candidate>(draw: number, candidates: readon
   const straws: { readonly candidate: C; readonly length: number }[] = [];
   for (const candidate of candidates) {
     if (!(candidate.weight > 0)) continue;
-    straws.push({ candidate, length: Math.log(uniform(draw, candidate.name)) / candidate.weight });
+    straws.push({ candidate, length: strawLength(draw, candidate.name, candidate.weight) });
   }
   straws.sort((a, b) => b.length - a.length || (a.candidate.name < b.candidate.name ? -1 : 1));
   return straws.slice(0, count).map((straw) => straw.candidate);

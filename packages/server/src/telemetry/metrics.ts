@@ -93,7 +93,8 @@ export function threadMetrics(registry: Registry, sources: ThreadSources): Threa
 
 /** The state of the whole server, asked for when a snapshot is taken. */
 export interface ServerState {
-  readonly log: { readonly position: number; readonly bytes: number };
+  /** `mirrored`: the metadata could be made anew from a second directory. */
+  readonly log: { readonly position: number; readonly bytes: number; readonly mirrored: boolean };
   readonly devices: readonly {
     readonly identity: string;
     readonly health: string;
@@ -119,6 +120,10 @@ const deviceStates = ['good', 'full', 'stopped', 'missing'] as const;
 export function serverMetrics(registry: Registry, state: () => ServerState): void {
   const position = registry.gauge('dsom_log_position', 'Newest position applied from the log.');
   const logBytes = registry.gauge('dsom_log_bytes', 'Bytes of the log that are kept.');
+  const mirrored = registry.gauge(
+    'dsom_metadata_mirrored',
+    '1 while all metadata could be made anew from a second directory.',
+  );
   const health = registry.gauge('dsom_device_health', '1 for the state that the device is in.', ['device', 'state']);
   const space = registry.gauge('dsom_device_bytes', 'Space of the device.', ['device', 'kind']);
   const waiting = registry.gauge(
@@ -147,6 +152,7 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     const now = state();
     position.set(position.at(), now.log.position);
     logBytes.set(logBytes.at(), now.log.bytes);
+    mirrored.set(mirrored.at(), now.log.mirrored ? 1 : 0);
     health.clear();
     space.clear();
     for (const device of now.devices) {

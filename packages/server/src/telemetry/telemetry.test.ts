@@ -113,7 +113,7 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
   const main = createRegistry();
   let health = 'good';
   serverMetrics(main, () => ({
-    log: { position: 42, bytes: 1000 },
+    log: { position: 42, bytes: 1000, mirrored: true },
     devices: [{ identity: 'd1', health, totalBytes: 10, freeBytes: 4 }],
     garbage: { rows: 7, fragments: 8, bytes: 9 },
     copies: { mended: 6, waiting: 5 },

@@ -1,7 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { StoreError } from '../../errors.ts';
 import type { Cancel, Clock, Timers } from '../../host/index.ts';
+import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
+
+/** Waiting is counted in steps of so long. */
+const stepMs = limits.idleBodyMs / 10;
 
 /*
  * A request's body, read by pulling: nothing is taken off the socket that nobody asked for, so a slow disk slows the
@@ -9,7 +13,8 @@ import { limits } from '../../limits.ts';
  * client never sees why it was refused.
  *
  * A wait for the client is bounded: every `idleBodyMs` of waiting must bring `idleBodyBytes`, so neither silence nor one
- * byte now and then holds a request open. Time in which the server itself does not ask does not count.
+ * byte now and then holds a request open. Time in which the server itself does not ask does not count; nor does time in which it stood
+ * still (a machine that slept, a process that was stopped): waiting is counted in steps, and a step that took longer counts as one.
  */
 export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array, undefined> {
   /** Bytes taken so far. */
@@ -50,7 +55,8 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
     if (this.#started || request.readableLength < length || request.destroyed) return undefined;
     this.#started = true;
     this.#ended = true;
-    const all = (request.read() as Buffer | null) ?? Buffer.alloc(0);
+    // Without its length, `read` gives only the first of several pieces.
+    const all = (request.read(length) as Buffer | null) ?? Buffer.alloc(0);
     this.bytes = all.length;
     return all;
   }
@@ -60,13 +66,12 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
     if (this.#ended) return Promise.resolve({ value: undefined, done: true });
     if (!this.#listening) this.#listen();
     if (this.#failure) return Promise.reject(this.#failure);
-    const chunk = this.#take();
-    if (chunk !== null) return Promise.resolve({ value: chunk, done: false });
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
+      this.#request.resume();
       this.#waitStart = this.#clock.monotonic();
-      this.#cancel ??= this.#timers.after(limits.idleBodyMs - this.#waited, () => this.#checkIdle());
+      this.#cancel ??= this.#timers.after(stepMs, () => this.#checkIdle());
     });
   }
 
@@ -79,7 +84,7 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
   /** Reads and drops what still comes, up to `limits.lingerBytes`; then, or at the end of the body, calls `done` once. */
   discard(done: () => void): void {
     this.#stopTimer();
-    this.#request.removeAllListeners('readable');
+    this.#request.removeAllListeners('data');
     let left: number = limits.lingerBytes;
     const finish = () => {
       left = -1;
@@ -102,10 +107,12 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
     this.#started = true;
     const request = this.#request;
     if (request.destroyed) this.#fail(new StoreError('IncompleteBody'));
-    request.on('readable', () => {
-      if (!this.#resolve) return;
-      const chunk = this.#take();
-      if (chunk !== null) this.#settle({ value: chunk, done: false });
+    // One chunk for each that was asked for. `read()` would join all that wait into a copy, and leave the chunks to the collector.
+    request.on('data', (chunk: Buffer) => {
+      request.pause();
+      invariant(this.#resolve, 'a chunk comes when it was asked for');
+      this.bytes += chunk.length;
+      this.#settle({ value: chunk, done: false });
     });
     request.once('end', () => {
       this.#ended = true;
@@ -118,17 +125,11 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
     });
   }
 
-  #take(): Buffer | null {
-    const chunk = this.#request.read() as Buffer | null;
-    if (chunk !== null) this.bytes += chunk.length;
-    return chunk;
-  }
-
   #settle(step: IteratorResult<Uint8Array, undefined>): void {
     const resolve = this.#resolve;
     if (!resolve) return;
     this.#resolve = undefined;
-    this.#waited += this.#clock.monotonic() - this.#waitStart;
+    this.#countWait();
     this.#brought += step.done ? 0 : step.value.length;
     if (this.#brought >= limits.idleBodyBytes) {
       this.#waited = 0;
@@ -138,12 +139,18 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
     resolve(step);
   }
 
+  #countWait(): void {
+    const now = this.#clock.monotonic();
+    this.#waited += Math.min(stepMs, now - this.#waitStart);
+    this.#waitStart = now;
+  }
+
   #checkIdle(): void {
     this.#cancel = undefined;
-    const waiting = this.#resolve !== undefined;
-    const waited = this.#waited + (waiting ? this.#clock.monotonic() - this.#waitStart : 0);
-    if (waiting && waited >= limits.idleBodyMs) this.#fail(new StoreError('RequestTimeout'));
-    else if (waiting) this.#cancel = this.#timers.after(limits.idleBodyMs - waited, () => this.#checkIdle());
+    if (!this.#resolve) return;
+    this.#countWait();
+    if (this.#waited >= limits.idleBodyMs) this.#fail(new StoreError('RequestTimeout'));
+    else this.#cancel = this.#timers.after(Math.min(stepMs, limits.idleBodyMs - this.#waited), () => this.#checkIdle());
   }
 
   #fail(failure: StoreError): void {

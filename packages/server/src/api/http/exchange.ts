@@ -16,6 +16,8 @@ export interface ExchangeOptions {
 export interface ChunkSource extends AsyncIterable<Buffer> {
   /** Called with a chunk that the system has taken over. */
   release?(chunk: Uint8Array): void;
+  /** Bytes that may wait for the client now, where that is less than `limits.sendBufferBytes`. */
+  window?(): number;
 }
 
 /** A flat list of names and values, in the order in which they are sent. */
@@ -112,7 +114,7 @@ export class Exchange {
           return this.#end(status);
         }
         const full = !response.write(step.value, sent?.(step.value));
-        if (full && response.writableLength >= limits.sendBufferBytes) await this.#drained();
+        if (full && response.writableLength >= (source.window?.() ?? limits.sendBufferBytes)) await this.#drained();
         if (this.gone) return this.#end(clientGone);
         step = await chunks.next();
       }

@@ -21,7 +21,7 @@ export function tokenText(positions: ReadonlyMap<number, Position>): string {
  * Reads a token, or several separated by commas: the newest position of each shard counts.
  * @throws StoreError InvalidToken
  */
-function parseToken(text: string): ReadonlyMap<number, Position> {
+export function parseToken(text: string): ReadonlyMap<number, Position> {
   const merged = new Map<number, Position>();
   const invalid = (cause?: unknown) =>
     new StoreError('InvalidToken', { message: 'x-dsom-token is not a token of this store.', cause });
@@ -41,19 +41,4 @@ function parseToken(text: string): ReadonlyMap<number, Position> {
     }
   }
   return merged;
-}
-
-/**
- * Checks the token of a request against what this server has applied. On one machine a write is applied before it is answered, so
- * a position beyond the tail never comes from here: it is an error, not a reason to wait.
- * @throws StoreError InvalidToken
- */
-export function checkToken(text: string | undefined, applied: Position): void {
-  if (text === undefined || text === '') return;
-  for (const [shard, position] of parseToken(text)) {
-    if (shard === 0 && position <= applied) continue;
-    throw new StoreError('InvalidToken', {
-      message: `x-dsom-token names position ${position} of shard ${shard}, which this store has not reached: it comes from another store, or from before a restore.`,
-    });
-  }
 }

@@ -5,8 +5,9 @@ import type { Host } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
-import { checkToken, tokenText } from '../http/token.ts';
+import { tokenText } from '../http/token.ts';
 import { checked, jsonBody } from './body.ts';
 import type { KeyAdmin } from './keyadmin.ts';
 import { createMatcher } from './match.ts';
@@ -28,6 +29,8 @@ export interface RestOptions {
   readonly region: string;
   readonly version: string;
   readonly position: () => Position;
+  /** Where several nodes share the log: how this one gets as fresh as a request asks for. */
+  readonly shared?: Freshness['shared'];
   readonly admin: (method: string, argument: unknown) => Promise<unknown>;
   readonly exchange: ExchangeOptions;
   readonly requestId: () => string;
@@ -44,7 +47,6 @@ export const routes: readonly Route[] = [
 ];
 
 const accepted: readonly CredentialKind[] = ['header', 'query', 'bearer'];
-const consistencies = ['strong', 'causal', 'eventual'];
 const own = '/-/';
 
 /** Handles everything below `/-/` that is not a probe: detect → authenticate → permit → check → run. */
@@ -81,9 +83,10 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     if (kind !== 'open' && !permits({ principal, action: found.route.id, kind, bucket: found.path['bucket'] }))
       throw new StoreError('AccessDenied');
     const consistency = header('x-dsom-consistency');
-    if (consistency !== undefined && !consistencies.includes(consistency))
+    if (consistency !== undefined && !isConsistency(consistency))
       throw new StoreError('InvalidArgument', { message: 'x-dsom-consistency is strong, causal or eventual.' });
-    checkToken(header('x-dsom-token'), options.position());
+    const { position, shared } = options;
+    await fresh({ position, shared }, consistency, header('x-dsom-token'), found.path['bucket']);
 
     const parameters = Object.fromEntries(
       target.query.pairs.filter(([name]) => !name.startsWith('X-Amz-') && name !== 'x-id'),
@@ -99,7 +102,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
         'x-dsom-token',
         tokenText(new Map([[0, position]])),
       ];
-      if (consistency !== undefined) list.push('x-dsom-consistency', consistency);
+      if (consistency !== undefined) pushLevel(list, consistency, shared?.staleMs());
       return list;
     };
     const call: RestCall = {

@@ -7,7 +7,7 @@ import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
 import { decodeWords, encodeHeader } from '../http/header-text.ts';
 import { parseRange } from '../http/ranges.ts';
-import { parseRedundancy } from '../http/redundancy.ts';
+import { parseRedundancy, storedText } from '../http/redundancy.ts';
 import type { RestCall } from './route.ts';
 import type { patchShape } from './shapes.ts';
 
@@ -36,7 +36,7 @@ export function lowerNames<Value>(metadata: Readonly<Record<string, Value>>): Re
 type Merge = Readonly<Record<string, string | null | undefined>> | null;
 
 /** One member of a merge patch: null clears it. Members that are undefined say nothing. */
-function textChange(merge: Merge, encode: (text: string) => string = (text) => text): TextChange {
+export function textChange(merge: Merge, encode: (text: string) => string = (text) => text): TextChange {
   const set: [string, string | null][] = [];
   for (const [name, value] of Object.entries(merge ?? {}))
     if (value !== undefined) set.push([name, value === null ? null : encode(value)]);
@@ -79,6 +79,18 @@ export function describing(call: RestCall): Describing {
 export function redundancyOf(call: RestCall): Redundancy | undefined {
   const text = call.header('x-dsom-redundancy');
   return text === undefined ? undefined : parseRedundancy(text);
+}
+
+/** How many copies of a version there are now. */
+export function pushRedundancy(call: RestCall, version: ObjectVersion, headers: HeaderList): void {
+  headers.push('x-dsom-redundancy', storedText(call.service.objects.stored(version)));
+}
+
+/** Headers of an answer to a write. */
+export function writtenHeaders(call: RestCall, version: ObjectVersion, position: number): HeaderList {
+  const headers = call.headers(position);
+  pushRedundancy(call, version, headers);
+  return headers;
 }
 
 /** The slice that the Range header asks for, and the status and headers to answer with. @throws StoreError InvalidRange */

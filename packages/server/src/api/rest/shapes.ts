@@ -17,7 +17,12 @@ import { decodeHeader } from '../http/header-text.ts';
 
 const time = z.iso.datetime();
 const textMap = z.record(z.string(), z.string());
-const redundancy = z.strictObject({ copies: z.int().min(1).max(16) });
+const redundancy = z
+  .union([
+    z.strictObject({ copies: z.int().min(1).max(limits.copies) }),
+    z.strictObject({ data: z.int().min(2).max(limits.codeData), parity: z.int().min(1).max(limits.codeParity) }),
+  ])
+  .describe('copies of every byte, or a code: as many parity fragments may be lost');
 
 export const bucketShape = z.object({
   name: z.string(),
@@ -37,6 +42,10 @@ export const bucketSettings = z.strictObject({
   redundancy: redundancy.nullable().optional(),
   tags: textMap.optional(),
 });
+
+const tagChange = z.record(z.string(), z.string().nullable());
+/** What PATCH takes: `tags` are all of them, `tagChange` is a merge patch (RFC 7396) over those that are there. */
+export const bucketPatch = bucketSettings.extend({ tagChange: tagChange.optional() });
 
 const headerText = z.string().max(limits.headerValueBytes);
 export const headersShape = z.strictObject({

@@ -3,6 +3,7 @@ import type { PayloadForm, Principal, Target } from '../../access/index.ts';
 import type { Clock } from '../../host/index.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import { pushLevel } from '../http/consistency.ts';
 import type { Exchange, HeaderList } from '../http/exchange.ts';
 import type { S3Operation } from './names.ts';
 
@@ -13,6 +14,8 @@ export interface S3Service {
   readonly region: string;
   /** Newest applied position of the log, where the server can tell. */
   readonly position: (() => Position) | undefined;
+  /** For how long this replica may be behind without knowing, ms; absent where there is only one. */
+  readonly staleMs?: (() => number) | undefined;
   /** Value of x-amz-id-2 and HostId. */
   readonly hostId: string;
   /** A stream broke after its headers were out; the client saw the connection end. */
@@ -52,7 +55,7 @@ export function openHeaders(id: string, hostId: string): HeaderList {
 export function answerHeaders(call: S3Call): HeaderList {
   const headers = openHeaders(call.exchange.id, call.service.hostId);
   const consistency = call.headers['x-dsom-consistency'];
-  if (consistency !== undefined) headers.push('x-dsom-consistency', consistency as string);
+  if (consistency !== undefined) pushLevel(headers, consistency as string, call.service.staleMs?.());
   return headers;
 }
 

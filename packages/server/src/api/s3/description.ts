@@ -83,7 +83,7 @@ export function describe(call: S3Call): Describing {
 
 const redundancyHeader = 'x-dsom-redundancy';
 
-/** x-dsom-redundancy: `copies=2`, or the JSON of the native interface, `{"copies":2}`. */
+/** x-dsom-redundancy, in any of its forms. */
 export function redundancyOf(call: S3Call): Redundancy | undefined {
   const text = header(call, redundancyHeader);
   return text === undefined ? undefined : parseRedundancy(text);

@@ -5,9 +5,9 @@ import type { Clock, Timers } from '../../host/index.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import { type Consistency, type Freshness, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { encodeHeader } from '../http/header-text.ts';
-import { checkToken } from '../http/token.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
 import { type Detected, detect } from './detect.ts';
 import { answerError, invalidArgument, notImplemented } from './failure.ts';
@@ -33,6 +33,8 @@ export interface S3Options {
   readonly log: S3Log;
   /** Newest applied position of the log: session tokens are checked against it. */
   readonly position?: () => Position;
+  /** Where several nodes share the log: how this one gets as fresh as a request asks for. */
+  readonly shared?: Freshness['shared'];
   /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
   readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
   /** Value of x-amz-id-2 and HostId: which server answered. */
@@ -97,6 +99,7 @@ class S3Handler {
       clock: options.clock,
       region: options.region,
       position: options.position,
+      staleMs: options.shared?.staleMs,
       hostId: this.#hostId,
       broken: (call, error) => {
         const { operation, exchange, bucket } = call;
@@ -164,6 +167,9 @@ class S3Handler {
       payload,
     };
     if (bucket !== undefined) this.#screen(call);
+    const ready = this.#fresh(call, bucket);
+    if (ready) await ready;
+    this.#screenOwner(call);
     await row.handle(call);
   }
 
@@ -175,11 +181,21 @@ class S3Handler {
       const what = 'Encryption by a server that was started with --encryption off';
       throw notImplemented(what, { Header: 'x-amz-server-side-encryption' });
     }
-    const token = header(call, 'x-dsom-token');
-    if (token !== undefined && this.#service.position) checkToken(token, this.#service.position());
+  }
+
+  /** Undefined when this server is as fresh as the request asks for. */
+  #fresh(call: S3Call, bucket: string | undefined): Promise<void> | undefined {
+    const { position, shared } = this.#options;
+    if (!position) return undefined;
+    const level = header(call, 'x-dsom-consistency') as Consistency | undefined;
+    return fresh({ position, shared }, level, header(call, 'x-dsom-token'), bucket);
+  }
+
+  #screenOwner(call: S3Call): void {
     const owner = header(call, 'x-amz-expected-bucket-owner');
     if (
       owner !== undefined &&
+      call.bucket !== '' &&
       call.operation !== 'CreateBucket' &&
       call.service.objects.bucket(call.bucket).owner !== owner
     ) {

@@ -1,9 +1,10 @@
 import { StoreError } from '../../errors.ts';
-import type { BucketRecord, ObjectVersion } from '../../metadata/index.ts';
+import type { BucketRecord, ObjectVersion, PartRecord } from '../../metadata/index.ts';
 import { etagText, gukText, versionIdText } from '../../objects/index.ts';
 import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
 import { encodeHeader, encodeWords } from '../http/header-text.ts';
+import { storedText } from '../http/redundancy.ts';
 import { answerHeaders, type S3Call } from './call.ts';
 import { describingHeaders } from './description.ts';
 import { invalidArgument } from './failure.ts';
@@ -24,6 +25,11 @@ export function pushEncryption(headers: HeaderList, call: S3Call, version?: Obje
   if (sealed) headers.push('x-amz-server-side-encryption', 'AES256');
 }
 
+/** How many copies there are now, whatever was asked for. */
+export function pushRedundancy(headers: HeaderList, call: S3Call, what: ObjectVersion | PartRecord): void {
+  headers.push('x-dsom-redundancy', storedText(call.service.objects.stored(what)));
+}
+
 /** Headers of an answer to a write: what was made, where it stands in the log, and whether it is encrypted. */
 export function writtenHeaders(
   call: S3Call,
@@ -36,8 +42,7 @@ export function writtenHeaders(
   headers.push('x-dsom-guk', gukText(version.guk));
   pushPosition(headers, position);
   pushVersionId(headers, bucket, version);
-  const redundancy = call.headers['x-dsom-redundancy'];
-  if (redundancy !== undefined) headers.push('x-dsom-redundancy', redundancy as string);
+  pushRedundancy(headers, call, version);
   return headers;
 }
 
@@ -96,6 +101,7 @@ export function readHeaders(
   );
   pushEncryption(headers, call, version);
   pushPosition(headers, position);
+  pushRedundancy(headers, call, version);
   const described = version.headers;
   if (described.contentType === undefined && replaced?.contentType === undefined)
     headers.push('Content-Type', 'binary/octet-stream');

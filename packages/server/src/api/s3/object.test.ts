@@ -47,7 +47,7 @@ describe('PutObject and GetObject', () => {
     assert.equal(good.headers['content-length'], '0');
     assert.equal(good.headers['x-amz-server-side-encryption'], 'AES256');
     assert.equal(good.headers['x-dsom-consistency'], 'causal');
-    assert.equal(good.headers['x-dsom-redundancy'], '{"copies":2}');
+    assert.equal(good.headers['x-dsom-redundancy'], 'copies=2');
     assert.match(String(good.headers['x-dsom-guk']), /^[0-9a-f]{32}$/);
     assert.match(String(good.headers['x-dsom-position']), /^\d+$/);
     assert.ok(good.headers['x-dsom-token']);
@@ -69,6 +69,7 @@ describe('PutObject and GetObject', () => {
       'x-amz-tagging-count': '2',
       'x-amz-storage-class': 'REDUCED_REDUNDANCY',
       'accept-ranges': 'bytes',
+      'x-dsom-redundancy': 'copies=2',
       'content-length': '100',
       etag: `"${md5}"`,
       'last-modified': 'Tue, 14 Nov 2023 22:13:20 GMT',

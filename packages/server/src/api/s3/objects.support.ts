@@ -6,6 +6,7 @@ import type {
   DeleteResult,
   ObjectVersion,
   PartRecord,
+  Redundancy,
   UploadRecord,
 } from '../../metadata/index.ts';
 import { type ObjectService, parseVersionId, type ReadResult, readOutcome, uploadIdText } from '../../objects/index.ts';
@@ -14,6 +15,7 @@ import {
   checkGuard,
   type FakeBucket,
   page,
+  plainBucket,
   plainVersion,
   rolled,
   type Stored,
@@ -23,10 +25,7 @@ import {
   versions,
 } from './rows.support.ts';
 
-/*
- * An object service in maps, for tests of the protocol: it decides as the real one does, keeps bytes as they are, and can be told to
- * give broken or slow streams.
- */
+/* An object service in maps, for tests of the protocol: it decides as the real one does, keeps bytes as they are, and can give broken or slow streams. */
 
 export interface FakeObjects {
   readonly service: ObjectService;
@@ -43,13 +42,14 @@ export interface FakeObjects {
   readonly taken: { whole: number; streamed: number };
 }
 
+type Put = Parameters<ObjectService['put']>[0];
 const zeros = Buffer.alloc(8);
 const notHere = () => Promise.reject(new Error('not in the fake'));
-const tooLarge = () => new StoreError('EntityTooLarge');
 
 export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeObjects {
   const buckets = new Map<string, FakeBucket>();
   let sequence = 0;
+  const kept = new WeakMap<object, Redundancy>();
   const faults: FakeObjects['faults'] = {};
   const aborted: string[] = [];
   const taken = { whole: 0, streamed: 0 };
@@ -76,18 +76,14 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     const kept = (bucket.keys.get(hex) ?? []).filter(({ record }) => !(stored.record.isNull && record.isNull));
     bucket.keys.set(hex, [stored, ...kept]);
   };
-  const takeBody = async (
-    body: Parameters<ObjectService['put']>[0]['body'],
-    expected: Parameters<ObjectService['put']>[0]['expected'],
-    what: string,
-  ) => {
+  const takeBody = async (body: Put['body'], expected: Put['expected'], what: string) => {
     let bytes: Buffer;
     if (body.whole) {
       taken.whole++;
       bytes = Buffer.from(body.whole);
     } else {
       taken.streamed++;
-      bytes = await collect(body.stream, 2 ** 31, tooLarge).catch((error: unknown) => {
+      bytes = await collect(body.stream, 2 ** 31, () => new StoreError('EntityTooLarge')).catch((error: unknown) => {
         aborted.push(what);
         throw error;
       });
@@ -132,19 +128,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
   const service: ObjectService = {
     async createBucket({ name, owner, region }) {
       if (buckets.has(name)) throw new StoreError('BucketAlreadyOwnedByYou');
-      const record: BucketRecord = {
-        id: buckets.size + 1,
-        name,
-        owner,
-        createdMs: now(),
-        region,
-        versioning: 'off',
-        tags: [],
-        wrappedKey: zeros,
-        consistency: 'strong',
-        redundancy: undefined,
-        counts: { objects: 0, versions: 0, uploads: 0, bytes: 0 },
-      };
+      const record = plainBucket(buckets.size + 1, name, owner, region, now());
       buckets.set(name, { record, keys: new Map(), uploads: new Map() });
       return record;
     },
@@ -173,6 +157,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       const { headers, metadata, tags, storageClass, owner } = request;
       const version = makeVersion(bucket, bytes, { headers, metadata, tags, storageClass, owner, checksum });
       store(bucket, request.key, { record: version, bytes });
+      if (request.redundancy) kept.set(version, request.redundancy);
       return { bucket: bucket.record, version, position: sequence };
     },
     read(request) {
@@ -394,6 +379,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
         .sort((a, b) => a.number - b.number);
       return { upload: found.record, page: page(all, limit) };
     },
+    stored: (what) => ({ redundancy: kept.get(what) ?? { copies: 2 }, missing: 0 }),
     oldestRead: () => undefined,
   };
   return { service, faults, aborted, taken };

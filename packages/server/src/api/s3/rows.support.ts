@@ -131,3 +131,23 @@ export const plainVersion = (bytes: Buffer): ObjectVersion => ({
   manifest: { id: zeros, pieces: 1, embedded: undefined, sealed: true },
   partSizes: [],
 });
+
+export const plainBucket = (
+  id: number,
+  name: string,
+  owner: string,
+  region: string,
+  createdMs: number,
+): BucketRecord => ({
+  id,
+  name,
+  owner,
+  createdMs,
+  region,
+  versioning: 'off',
+  tags: [],
+  wrappedKey: Buffer.alloc(8),
+  consistency: 'strong',
+  redundancy: undefined,
+  counts: { objects: 0, versions: 0, uploads: 0, bytes: 0 },
+});

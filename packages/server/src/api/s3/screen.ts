@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
+import { isConsistency } from '../http/consistency.ts';
 import { invalidArgument, notImplemented } from './failure.ts';
 
 /*
@@ -44,7 +45,6 @@ const cannedAcls = [
   'bucket-owner-read',
   'log-delivery-write',
 ];
-const consistencies = ['strong', 'causal', 'eventual'];
 const kmsForms = ['aws:kms', 'aws:kms:dsse', 'aws:fsx'];
 
 function screenAcl(value: string): void {
@@ -120,7 +120,7 @@ export function screenRead(headers: IncomingHttpHeaders): void {
 
 export function screenConsistency(headers: IncomingHttpHeaders): void {
   const value = headers['x-dsom-consistency'] as string | undefined;
-  if (value !== undefined && !consistencies.includes(value)) {
+  if (value !== undefined && !isConsistency(value)) {
     throw invalidArgument('x-dsom-consistency', value, 'The consistency is one of strong, causal, eventual.');
   }
 }

@@ -92,6 +92,34 @@ describe('slow clients', () => {
   });
 });
 
+describe('a server that stood still', () => {
+  it('does not blame the client, and after that waits as long as ever', async () => {
+    const manual = manualHost();
+    let asleep = 0;
+    const clock = { ...manual.clock, monotonic: () => manual.clock.monotonic() + asleep };
+    const other = await startHarness(fakeObjects().service, { timers: manual.timers, clock });
+    try {
+      await other.send('PUT', '/bucket');
+      const socket = net.connect(other.port, '127.0.0.1');
+      let text = '';
+      socket.on('data', (data) => (text += data.toString('latin1')));
+      const headers = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+      socket.write(`${other.signedHead('PUT', '/bucket/slow', { headers })}Content-Length: 100000\r\n\r\nabc`);
+      await timers.sleep(100);
+      asleep += 10 * limits.idleBodyMs;
+      manual.advance(limits.idleBodyMs / 2);
+      await timers.sleep(50);
+      assert.equal(text, '');
+      manual.advance(limits.idleBodyMs);
+      await until(() => text.includes('</Error>'), 'the answer');
+      assert.match(text, /<Code>RequestTimeout</);
+      socket.destroy();
+    } finally {
+      await other.close();
+    }
+  });
+});
+
 describe('answers given at once', () => {
   it('that nobody reads end with their connection; slow work and idle connections are not taken for that', async () => {
     const objects = fakeObjects();

@@ -1,6 +1,6 @@
 import { createCache } from '../../cache/index.ts';
 import { memoryDevice, memoryVolume } from '../../device/index.ts';
-import { openStripeStore } from '../../durability/index.ts';
+import { localAccess, openStripeStore } from '../../durability/index.ts';
 import { openFragmentOwner, openFragmentStore } from '../../fragments/index.ts';
 import { realHost } from '../../host/index.ts';
 import { bucketKeys, openKeyring } from '../../keys/index.ts';
@@ -25,13 +25,14 @@ export async function openMemoryStore(): Promise<MemoryStore> {
   const { device } = await memoryDevice(host, { capacity: 1024 ** 3, slabBytes: 256 * 1024 ** 2 });
   const index = memoryKv(host);
   const owner = await openFragmentOwner({ device, kv: index, host });
-  const stores = new Map([[device.identity, openFragmentStore({ device, owner, index, host })]]);
+  const store = openFragmentStore({ device, owner, index, host });
+  const access = new Map([[device.identity, localAccess(store)]]);
   const groups = planLayout([{ identity: device.identity, weight: 1, healthy: true }], []);
   await metadata.propose({ type: 'group.define', groups });
   const { reader } = metadata;
   const stripes = openStripeStore({
     groups: () => groups,
-    stores,
+    access,
     proposer: metadata,
     host,
     onDamage: () => undefined,
@@ -51,7 +52,7 @@ export async function openMemoryStore(): Promise<MemoryStore> {
     position: () => reader.position(),
     async close() {
       await stripes.close();
-      for (const store of stores.values()) await store.close();
+      await store.close();
       await owner.close();
       await metadata.close();
       await log.close();

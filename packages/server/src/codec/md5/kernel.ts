@@ -13,7 +13,7 @@ import {
   tee,
   v128,
   valueType,
-} from './assembler.ts';
+} from '../assembler.ts';
 
 /*
  * MD5 (RFC 1321) of several streams in step.
@@ -149,7 +149,7 @@ function step(unit: Unit, index: number): Code {
 
 /** A function of one parameter: the number of blocks, at least one, by which the first `width` lanes advance. */
 function kernelOf(width: number): FunctionWriter {
-  const writer = new FunctionWriter();
+  const writer = new FunctionWriter(1);
   const blocks = 0;
   const input = writer.local(valueType.i32);
   const units: Unit[] = [];

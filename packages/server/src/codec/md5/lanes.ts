@@ -40,6 +40,12 @@ export class Md5Lanes {
     this.#timers = timers;
   }
 
+  /** Bytes that may wait in one stream: with few streams so many that the lanes never run dry, with many no more than they need. */
+  get patience(): number {
+    const share = Math.floor(limits.digestsWaitingBytes / Math.max(1, this.#open));
+    return Math.min(limits.digestWaitingBytes, Math.max(limits.frameBytes, share));
+  }
+
   open(): LaneStream {
     this.#open++;
     return new Stream(this);
@@ -126,7 +132,7 @@ class Stream implements LaneStream {
     invariant(!this.#ended, 'a digest is not changed after its end');
     this.#length += chunk.length;
     this.#push(chunk);
-    if (this.#queued < limits.digestWaitingBytes) return undefined;
+    if (this.#queued < this.#lanes.patience) return undefined;
     this.#room ??= Promise.withResolvers();
     return this.#room.promise;
   }
@@ -170,7 +176,7 @@ class Stream implements LaneStream {
 
   /** The state has moved on. */
   advanced(): void {
-    if (this.#room && this.#queued < limits.digestWaitingBytes) {
+    if (this.#room && this.#queued < this.#lanes.patience) {
       this.#room.resolve();
       this.#room = undefined;
     }

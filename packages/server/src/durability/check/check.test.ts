@@ -5,12 +5,12 @@ import { StoreError } from '../../errors.ts';
 import type { IndexProblem } from '../../fragments/index.ts';
 import { limits } from '../../limits.ts';
 import type { ObjectVersion, Stripe } from '../../metadata/index.ts';
-import { fragmentId } from '../address.ts';
+import { fragmentId, storedBytes } from '../address.ts';
 import { type CheckReport, crossCheck, type FindingKind, openStripeStore } from '../index.ts';
 import { deviceName, drive, group, type MemoryFragments, memoryStores, seededHost } from '../memory.fixture.ts';
 import { bucket, Replica } from '../replica.fixture.ts';
 import { findingKinds } from './findings.ts';
-import { storedBytes } from './reach.ts';
+
 import { stripesOf } from './walk.ts';
 
 function setUp(seed = 1) {
@@ -19,7 +19,7 @@ function setUp(seed = 1) {
   const replica = new Replica([group(1, 0), group(2, 1), group(3, 0, 1)]);
   const store = openStripeStore({
     groups: () => replica.groups,
-    stores,
+    access: stores,
     proposer: replica.proposer,
     host,
     owned: () => true,

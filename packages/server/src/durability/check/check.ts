@@ -3,7 +3,7 @@ import type { FragmentId, FragmentStore, IndexAudit, IndexProblem } from '../../
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { GarbageRow, GroupRecord, MetadataReader, Piece } from '../../metadata/index.ts';
-import { copyOf, knownBytes, lengthOf, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { indexOf, knownBytes, lengthOf, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import { Pace } from '../jobs/pace.ts';
 import { type JobProgress, ProgressMeter } from '../jobs/progress.ts';
@@ -33,6 +33,8 @@ export interface CheckOptions {
   readonly reader: MetadataReader;
   readonly groups: () => readonly GroupRecord[];
   readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Devices that another machine has, and whose fragments are checked there. Absent: none. */
+  readonly elsewhere?: ((device: string) => boolean) | undefined;
   readonly host: Host;
   readonly signal?: AbortSignal | undefined;
   /** Stripes that are marked at the same time: more need a walk each. */
@@ -156,6 +158,7 @@ class CrossCheck {
     const reach = new Reach({
       reader,
       stores,
+      elsewhere: this.#options.elsewhere,
       groups: this.#groups,
       suspicions: this.#suspicions,
       meter: this.#meter,
@@ -297,8 +300,8 @@ class CrossCheck {
     const owner = this.#options.reader.stripeOwner(stripeOf(id));
     if (!owner) return false;
     const group = this.#groups.byId(owner.group);
-    if (group && group.devices[copyOf(id)] !== device) {
-      const what = `Group ${group.id} keeps copy ${copyOf(id)} of its stripe elsewhere.`;
+    if (group && group.devices[indexOf(id)] !== device) {
+      const what = `Group ${group.id} keeps copy ${indexOf(id)} of its stripe elsewhere.`;
       this.#findings.add('fragment-misplaced', `fragment ${id.toString('hex')} on device ${device}`, what);
     }
     return true;

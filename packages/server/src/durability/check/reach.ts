@@ -11,7 +11,9 @@ import type {
   Stripe,
   UploadRecord,
 } from '../../metadata/index.ts';
-import { fragmentId, lengthOf } from '../address.ts';
+import { fragmentId, lengthOf, storedBytes } from '../address.ts';
+import { fragmentBytes } from '../coded/striping.ts';
+import { trailerBytes } from '../coded/trailer.ts';
 import type { GroupTable } from '../groups.ts';
 import type { ProgressMeter } from '../jobs/progress.ts';
 import type { Suspicion, Suspicions } from './findings.ts';
@@ -30,6 +32,8 @@ export interface CheckTotals {
 export interface ReachOptions {
   readonly reader: MetadataReader;
   readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Devices that another machine has, and whose fragments are checked there. Absent: none. */
+  readonly elsewhere?: ((device: string) => boolean) | undefined;
   readonly groups: GroupTable;
   readonly suspicions: Suspicions;
   readonly meter: ProgressMeter;
@@ -40,12 +44,6 @@ export interface ReachOptions {
   readonly meet: (stripe: Buffer) => boolean;
   /** Stripes with a copy on a device that is not here. */
   readonly absent: Map<string, number>;
-}
-
-/** Stored bytes of a stripe: its frames, or the plaintext and a 16-byte tag per frame. */
-export function storedBytes(stripe: Stripe): number {
-  if (stripe.frames) return stripe.frames.reduce((sum, frame) => sum + frame, 0);
-  return stripe.length + 16 * Math.ceil(stripe.length / limits.frameBytes);
 }
 
 type Problem = Omit<Suspicion, 'still'>;
@@ -171,9 +169,9 @@ export class Reach implements Visitor {
   }
 
   #absentCopies(stripe: Stripe): void {
-    const { absent, groups, stores } = this.#options;
+    const { absent, elsewhere, groups, stores } = this.#options;
     for (const device of groups.byId(stripe.group)?.devices ?? []) {
-      if (!stores.has(device)) absent.set(device, (absent.get(device) ?? 0) + 1);
+      if (!stores.has(device) && elsewhere?.(device) !== true) absent.set(device, (absent.get(device) ?? 0) + 1);
     }
   }
 
@@ -190,28 +188,33 @@ export class Reach implements Visitor {
       const what = `Stripe ${name} names placement group ${stripe.group}, which is not defined.`;
       return [...problems, { kind: 'group-undefined', where: where(), what }];
     }
-    const expected = storedBytes(stripe);
+    const stored = storedBytes(stripe);
+    const { code } = group;
     const bad: Problem[] = [];
     let reachable = 0;
-    for (const [copy, device] of group.devices.entries()) {
+    const part = code ? 'Fragment' : 'Copy';
+    for (const [index, device] of group.devices.entries()) {
       const store = stores.get(device);
-      const length = store && lengthOf(store, fragmentId(stripe.id, copy));
+      const length = store && lengthOf(store, fragmentId(stripe.id, index));
+      const expected = code ? fragmentBytes(code, stored, index) + trailerBytes : stored;
       if (!store || length === expected) reachable += 1;
       // The walk over the fragments names a damaged row.
       else if (length === 'damaged') continue;
       else if (length === undefined) {
-        const what = `Copy ${copy} of stripe ${name} is not on its device; it belongs to ${where()}.`;
+        const what = `${part} ${index} of stripe ${name} is not on its device; it belongs to ${where()}.`;
         bad.push({ kind: 'fragment-missing', where: `device ${device}`, what });
       } else {
-        const what = `Copy ${copy} of stripe ${name} has ${length} bytes instead of ${expected}; it belongs to ${where()}.`;
+        const what = `${part} ${index} of stripe ${name} has ${length} bytes instead of ${expected}; it belongs to ${where()}.`;
         bad.push({ kind: 'fragment-length', where: `device ${device}`, what });
       }
     }
-    if (reachable > 0) return [...problems, ...bad];
-    return [
-      ...problems,
-      { kind: 'stripe-lost', where: where(), what: `No good copy of stripe ${name} is on any device.` },
-    ];
+    // What has moved may still be where it was, on another machine.
+    const mayBeElsewhere = this.#options.elsewhere !== undefined && group.epoch > 1;
+    if (reachable >= (code?.data ?? 1) || mayBeElsewhere) return [...problems, ...bad];
+    const what = code
+      ? `Only ${reachable} good fragments of stripe ${name} are left, and ${code.data} are needed.`
+      : `No good copy of stripe ${name} is on any device.`;
+    return [...problems, { kind: 'stripe-lost', where: where(), what }];
   }
 }
 

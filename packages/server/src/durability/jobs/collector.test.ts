@@ -16,7 +16,7 @@ function setUp(seed = 1) {
   const open = () =>
     openStripeStore({
       groups: () => replica.groups,
-      stores,
+      access: stores,
       proposer: replica.proposer,
       host,
       owned: (stripe) => replica.reader.stripeOwner(stripe) !== undefined,
@@ -25,6 +25,7 @@ function setUp(seed = 1) {
   const collector = createCollector({
     reader: replica.reader,
     proposer: replica.proposer,
+    access: stores,
     stores,
     host,
     oldestRead: async () => {
@@ -129,6 +130,7 @@ test('the removal is durable before the log says so', async () => {
   };
   const collector = createCollector({
     ...setting,
+    access: setting.stores,
     reader: setting.replica.reader,
     proposer: setting.replica.proposer,
     oldestRead: async () => undefined,

@@ -1,10 +1,11 @@
-import type { FragmentId, FragmentStore } from '../../fragments/index.ts';
+import type { FragmentStore } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
-import { InvariantError } from '../../invariant.ts';
+import { InvariantError, invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
-import type { GarbageRow, IntentRecord, MetadataReader, Proposer } from '../../metadata/index.ts';
-import { copiesOn, knownBytes, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import type { GarbageRow, MetadataReader, Proposer } from '../../metadata/index.ts';
+import { type AccessMap, type Removed, removeFragments } from '../access.ts';
+import { prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
 
@@ -24,8 +25,12 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
 export interface CollectorOptions {
   readonly reader: Pick<MetadataReader, 'garbage' | 'intents' | 'stripeOwner'>;
   readonly proposer: Proposer;
-  /** The fragment stores of the thread that owns the devices. */
+  /** Every device that may hold garbage. */
+  readonly access: AccessMap;
+  /** The devices of this machine, in the thread that owns them: swept here for what closed intents left. */
   readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Has a device of another machine swept there, once the replica there has reached what this one knows. */
+  readonly sweep?: (device: string, prefix: Buffer) => Promise<Removed>;
   readonly host: Host;
   /**
    * The oldest position at which any thread still reads, undefined when none does. A thread takes its position before it reads the version,
@@ -104,26 +109,23 @@ class Freeing {
     this.#meter = meter;
   }
 
-  /** Removes what `choose` names on each device. Resolves to whether every device did it. */
-  async remove(choose: (store: FragmentStore) => readonly FragmentId[]): Promise<boolean> {
+  /** Removes what every device holds of these stripes. Resolves to whether each did it. */
+  async remove(stripes: readonly Buffer[]): Promise<boolean> {
     let all = true;
-    for (const [device, store] of this.#options.stores) {
-      const done = await this.removeOn(device, store, () => choose(store));
+    for (const [device, access] of this.#options.access) {
+      const done = await this.removeOn(device, () => access.removeStripes(stripes));
       all &&= done;
     }
     return all;
   }
 
-  async removeOn(device: string, store: FragmentStore, choose: () => readonly FragmentId[]): Promise<boolean> {
+  async removeOn(device: string, remove: () => Promise<Removed>): Promise<boolean> {
     if (this.#failed.has(device) || this.#options.healthy?.(device) === false) return false;
     try {
-      const ids = choose();
-      if (ids.length === 0) return true;
-      let bytes = 0;
-      for (const id of ids) bytes += knownBytes(store, id);
-      await store.remove(ids);
+      const { fragments, bytes } = await remove();
+      if (fragments === 0) return true;
       this.#touched.add(device);
-      this.#tally.fragments += ids.length;
+      this.#tally.fragments += fragments;
       this.#tally.bytes += bytes;
       this.#meter.advance(0, bytes);
       return true;
@@ -138,7 +140,7 @@ class Freeing {
     let all = true;
     for (const device of this.#touched) {
       try {
-        await this.#options.stores.get(device)?.flush();
+        await this.#options.access.get(device)?.flush();
         this.#touched.delete(device);
       } catch (error) {
         this.#fail(device, error);
@@ -172,7 +174,7 @@ async function collectGarbage(
       if (stripes.length < limits.jobPage && index < rows.length - 1) continue;
       const step = stripes;
       stripes = [];
-      const done = await freeing.remove((store) => step.flatMap((stripe) => copiesOn(store, stripe)));
+      const done = await freeing.remove(step);
       all &&= done;
       await pace.step();
     }
@@ -228,8 +230,13 @@ async function collectIntents(
   meter.phase('intents', closed.length);
   for (const intent of closed) {
     let all = true;
-    for (const [device, store] of options.stores) {
-      const done = await sweep(options, freeing, pace, intent, device, store);
+    for (const device of options.access.keys()) {
+      const store = options.stores.get(device);
+      const done = await freeing.removeOn(device, () =>
+        store
+          ? sweepClosed(options.reader, store, intent.prefix, pace)
+          : sweepElsewhere(options, device, intent.prefix),
+      );
       all &&= done;
     }
     meter.advance(1);
@@ -242,26 +249,35 @@ async function collectIntents(
   }
 }
 
-/** Removes what one device holds under a closed prefix without an owner. */
-async function sweep(
-  { reader }: CollectorOptions,
-  freeing: Freeing,
-  pace: Pace,
-  intent: IntentRecord,
-  device: string,
+function sweepElsewhere({ sweep }: CollectorOptions, device: string, prefix: Buffer): Promise<Removed> {
+  invariant(sweep, 'devices of other machines are swept there');
+  return sweep(device, prefix);
+}
+
+/**
+ * Removes what a device holds under a closed prefix without an owner, in steps between which others may work.
+ * @param reader of a replica that has reached the closing of the intent: before it, the owner of a fragment may not be known yet
+ */
+export async function sweepClosed(
+  reader: Pick<MetadataReader, 'stripeOwner'>,
   store: FragmentStore,
-): Promise<boolean> {
-  let start: Buffer | undefined = Buffer.concat([intent.prefix], stripeIdBytes);
+  prefix: Buffer,
+  pace: Pace,
+): Promise<Removed> {
+  const total = { fragments: 0, bytes: 0 };
+  let start: Buffer | undefined = Buffer.concat([prefix], stripeIdBytes);
   while (start) {
     const page = store.ids(start, limits.jobPage);
     const last = page.at(-1);
     if (!last) break;
-    const under = page.filter((id) => id.compare(intent.prefix, 0, prefixBytes, 0, prefixBytes) === 0);
+    const under = page.filter((id) => id.compare(prefix, 0, prefixBytes, 0, prefixBytes) === 0);
     const unowned = under.filter((id) => !reader.stripeOwner(stripeOf(id)));
-    if (!(await freeing.removeOn(device, store, () => unowned))) return false;
+    const { fragments, bytes } = await removeFragments(store, unowned);
+    total.fragments += fragments;
+    total.bytes += bytes;
     if (under.length < page.length) break;
     start = successor(last);
     await pace.step();
   }
-  return true;
+  return total;
 }

@@ -13,6 +13,7 @@ import {
   someBytes,
 } from '../memory.fixture.ts';
 import { Replica } from '../replica.fixture.ts';
+import { writingPhase } from './mend.ts';
 
 /** Two devices, the second of which may be away. */
 function setUp() {
@@ -23,12 +24,12 @@ function setUp() {
   const owned = (stripe: Buffer): boolean => replica.reader.stripeOwner(stripe) !== undefined;
   const healthy = (device: string): boolean => !away.has(device);
   const groups = () => replica.groups;
-  const { repair } = createRepairer({ stores, owned });
-  const mender = () => createMender({ reader: replica.reader, groups, stores, host, repair, healthy });
+  const { repair } = createRepairer({ access: stores, owned });
+  const mender = () => createMender({ reader: replica.reader, groups, access: stores, host, repair, healthy });
   let current = mender();
   const store = openStripeStore({
     groups,
-    stores,
+    access: stores,
     host,
     owned,
     proposer: replica.proposer,
@@ -56,6 +57,7 @@ function setUp() {
     on,
     write,
     second,
+    repair,
     mender: () => current,
     /** As a start would: what waited is forgotten. */
     restart: () => (current = mender()),
@@ -149,10 +151,54 @@ test('a copy that still cannot be written is counted, and tried again later', as
   setting.on(1).failing.set('create', new Error('EIO'));
   setting.restart();
   await setting.run();
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, complete: true });
+  for (let i = 0; i < limits.mendTries; i++) await setting.run();
   assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, complete: false });
   setting.on(1).failing.clear();
+  await setting.run();
+  assert.equal(setting.second(stripe.id), undefined, 'not at once');
   setting.host.advance(limits.mendAgainMs);
   await setting.run();
+  assert.deepEqual(setting.second(stripe.id), stripe.bytes);
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+});
+
+test('a copy that could not be written for a moment is written by the next run', async () => {
+  const setting = setUp();
+  setting.away.add(deviceName(1));
+  const stripe = await setting.write();
+  stripe.publish();
+  setting.away.clear();
+  setting.on(1).failing.set('create', new Error('EIO'));
+  setting.restart();
+  await setting.run();
+  setting.on(1).failing.clear();
+  await setting.run();
+  assert.deepEqual(setting.second(stripe.id), stripe.bytes);
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+});
+
+test('a copy that a read is writing just then counts as mended, not as one that could not be written', async () => {
+  const setting = setUp();
+  setting.away.add(deviceName(1));
+  const stripe = await setting.write();
+  stripe.publish();
+  setting.away.clear();
+  setting.restart();
+  let others: Promise<boolean> | undefined;
+  let created = 0;
+  setting.on(1).before = (step) => {
+    if (step === 'create') created += 1;
+  };
+  const { stripes: rows } = setting.replica.reader;
+  setting.replica.reader.stripes = (start, limit) => {
+    if (setting.mender().progress().phase === writingPhase)
+      others ??= setting.repair(stripe.id, group(3, 0, 1), 1, 'unreadable');
+    return rows.call(setting.replica.reader, start, limit);
+  };
+  await setting.run();
+  assert.equal(await others, true);
+  assert.equal(created, 1);
   assert.deepEqual(setting.second(stripe.id), stripe.bytes);
   assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
 });

@@ -1,10 +1,10 @@
-import type { FragmentStore } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
-import { fragmentId, lengthOf } from '../address.ts';
+import { type AccessMap, type FragmentAccess, reached } from '../access.ts';
+import { fragmentId } from '../address.ts';
 import { GroupTable } from '../groups.ts';
-import type { RepairCopy } from '../repair.ts';
+import type { RepairFragment } from '../repair.ts';
 import { missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
@@ -14,7 +14,7 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
  *
  * Two sources. Writers tell of every copy that they leave out: those wait in a bounded queue and are written as soon as the version is
  * published and the device takes bytes. And the table of stripes is looked through once after the start, for a device that was away comes
- * back with a start: each copy that its device does not know is written. The same is done when the queue ran over or a copy stayed unwritten.
+ * back with a start: each copy that its device does not know is written, and one that cannot be waits in the queue. The same is done when the queue ran over or gave a copy up.
  * Looking is cheap (a row and an index look-up per copy, no byte of data), so nothing has to be remembered over a restart, and what was
  * lost in another way, an index made anew for example, is found too.
  *
@@ -24,17 +24,22 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
 export interface MendOptions {
   readonly reader: Pick<MetadataReader, 'stripes' | 'garbage' | 'stripeOwner'>;
   readonly groups: () => readonly GroupRecord[];
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  /** Devices within reach, this machine's and others. */
+  readonly access: AccessMap;
   readonly host: Host;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
   /** Absent: every device answers. */
   readonly healthy?: (device: string) => boolean;
+  /** The devices whose missing copies are looked for; those of others are their own nodes' to find. Absent: all. */
+  readonly mine?: (device: string) => boolean;
+  /** Bytes written in a second when many are missing; asked again and again. Absent: as fast as it goes. */
+  readonly bytesPerSecond?: () => number;
 }
 
 export interface MendTotals {
   /** Copies written since the start. */
   readonly mended: number;
-  /** Copies known to be missing on devices that are here: those in the queue, and those that the last look could not write. */
+  /** Copies known to be missing on devices that are here: those in the queue, and those that it gave up until the next look. */
   readonly waiting: number;
   /** Whether the stripes have been looked through since something may have been missed. */
   readonly complete: boolean;
@@ -43,11 +48,18 @@ export interface MendTotals {
 export interface Mender {
   /** A stripe was sealed without this copy. */
   missed(stripe: Buffer, group: number, copy: number): void;
+  /** Groups have got other devices: what those lack is to be looked for. */
+  look(): void;
   /** Writes what can be written now. @throws the signal's reason, when it was cancelled */
   run(signal?: AbortSignal): Promise<void>;
   progress(): JobProgress;
   totals(): MendTotals;
+  /** Stripes of each group, as the last look through all of them found; undefined before the first. */
+  stripes(): ReadonlyMap<number, number> | undefined;
 }
+
+/** The phase of {@link JobProgress} in which done and total count fragments. */
+export const writingPhase = 'writing missing copies';
 
 interface Waiting {
   readonly stripe: Buffer;
@@ -58,17 +70,21 @@ interface Waiting {
 }
 
 export function createMender(options: MendOptions): Mender {
-  const { reader, stores, host, repair } = options;
+  const { reader, access, host, repair } = options;
   const groups = new GroupTable(options.groups, host.clock);
   const meter = new ProgressMeter(host.clock);
   const queue = new Map<string, Waiting>();
   let mended = 0;
+  let stripes: ReadonlyMap<number, number> | undefined;
   /** The table of stripes is to be looked through, not before this time. */
   let lookAt: number | undefined = host.clock.monotonic();
   /** Whether a look is under way: what it will find is not known before its end. */
   let looking = false;
-  /** Left by the last look. */
+  /** Given up by the queue since the last look began. */
   let unwritten = 0;
+
+  const lookedFor = (device: string): boolean =>
+    options.healthy?.(device) !== false && options.mine?.(device) !== false;
 
   const lookAgain = (): void => {
     lookAt ??= host.clock.monotonic() + limits.mendAgainMs;
@@ -81,16 +97,17 @@ export function createMender(options: MendOptions): Mender {
       meter.advance(1);
       const group = groups.byId(one.group);
       const device = group?.devices[one.copy];
-      const store = device === undefined ? undefined : stores.get(device);
-      if (!group || !device || !store || options.healthy?.(device) === false) {
+      const target = device === undefined ? undefined : access.get(device);
+      if (!group || !device || !target || options.healthy?.(device) === false) {
         // It comes back with a start, and the stripes are looked through then.
         queue.delete(name);
-      } else if (lengthOf(store, fragmentId(one.stripe, one.copy)) !== undefined) queue.delete(name);
+      } else if (await isThere(target, fragmentId(one.stripe, one.copy))) queue.delete(name);
       else if (await repair(one.stripe, group, one.copy, 'unreadable')) {
         queue.delete(name);
         mended += 1;
       } else if (++one.tries >= limits.mendTries) {
         queue.delete(name);
+        if (reader.stripeOwner(one.stripe)) unwritten += 1;
         // A large upload may be published long after its first stripes were sealed. What nobody published is the collector's.
         lookAgain();
       }
@@ -98,16 +115,32 @@ export function createMender(options: MendOptions): Mender {
   };
 
   const look = async (pace: Pace): Promise<void> => {
-    meter.phase('looking for missing copies', 0);
     lookAt = undefined;
     looking = true;
-    let failed = 0;
+    unwritten = 0;
     try {
-      const looked = (stripes: number): void => meter.advance(stripes);
-      const search = { reader, groups, stores, healthy: options.healthy, pace, looked };
-      for await (const { stripe, group, copy } of missingCopies(search)) {
-        if (await repair(stripe, group, copy, 'unreadable')) mended += 1;
-        else if (reader.stripeOwner(stripe)) failed += 1;
+      // Counted first: how long it will take is what everybody asks, and counting costs next to nothing beside writing.
+      meter.phase('looking for missing copies', 0);
+      const met = new Map<number, number>();
+      const counted = (stripes: readonly { readonly group: number }[]): void => {
+        for (const { group } of stripes) met.set(group, (met.get(group) ?? 0) + 1);
+        meter.advance(stripes.length);
+      };
+      const search = { reader, groups, access, healthy: lookedFor, pace, looked: counted };
+      let missing = 0;
+      for await (const _ of missingCopies(search)) missing += 1;
+      stripes = met;
+      if (missing === 0) return;
+      meter.phase(writingPhase, missing);
+      for await (const { stripe, group, copy, device } of missingCopies({ ...search, looked: () => undefined })) {
+        const isWritten = await repair(stripe, group, copy, 'unreadable');
+        if (isWritten) mended += 1;
+        // A device that is busy, or too many repairs at once: that passes sooner than a look comes again.
+        else if (reader.stripeOwner(stripe)) mender.missed(stripe, group.id, copy);
+        const bytes = isWritten ? await lengthOn(access.get(device), fragmentId(stripe, copy)) : 0;
+        meter.advance(1, bytes);
+        if (options.bytesPerSecond) pace.limit(options.bytesPerSecond());
+        await pace.step(bytes);
       }
     } catch (error) {
       lookAgain();
@@ -115,15 +148,16 @@ export function createMender(options: MendOptions): Mender {
     } finally {
       looking = false;
     }
-    unwritten = failed;
-    if (failed > 0) lookAgain();
   };
 
-  return {
+  const mender: Mender = {
     missed(stripe, group, copy) {
       if (queue.size >= limits.mendQueue) return lookAgain();
       const name = fragmentId(stripe, copy).toString('latin1');
       if (!queue.has(name)) queue.set(name, { stripe, group, copy, tries: 0 });
+    },
+    look() {
+      lookAt = Math.min(lookAt ?? Number.POSITIVE_INFINITY, host.clock.monotonic());
     },
     async run(signal) {
       const due = lookAt !== undefined && host.clock.monotonic() >= lookAt;
@@ -138,6 +172,19 @@ export function createMender(options: MendOptions): Mender {
       }
     },
     progress: () => meter.snapshot(),
+    stripes: () => stripes,
     totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined && !looking }),
   };
+  return mender;
+}
+
+async function lengthOn(target: FragmentAccess | undefined, id: Buffer): Promise<number> {
+  const [length] = (await reached(target?.lengths([id]))) ?? [];
+  return typeof length === 'number' ? length : 0;
+}
+
+/** Whether a device has a fragment, good or bad; one that cannot be reached is taken to lack it, and the repair finds out. */
+async function isThere(target: FragmentAccess, id: Buffer): Promise<boolean> {
+  const lengths = await reached(target.lengths([id]));
+  return lengths !== undefined && lengths[0] !== undefined;
 }

@@ -1,7 +1,7 @@
-import type { FragmentStore } from '../../fragments/index.ts';
 import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
-import { fragmentId, lengthOf, stripeIdBytes, successor } from '../address.ts';
+import { type AccessMap, reached } from '../access.ts';
+import { fragmentId, stripeIdBytes, successor } from '../address.ts';
 import type { GroupTable } from '../groups.ts';
 import type { Pace } from './pace.ts';
 
@@ -16,12 +16,12 @@ export interface MissingCopy {
 export interface MissingSearch {
   readonly reader: Pick<MetadataReader, 'stripes' | 'garbage'>;
   readonly groups: GroupTable;
-  readonly stores: ReadonlyMap<string, FragmentStore>;
+  readonly access: AccessMap;
   /** Absent: every device answers. */
   readonly healthy?: ((device: string) => boolean) | undefined;
   readonly pace: Pace;
-  /** So many stripes were looked at. */
-  readonly looked: (stripes: number) => void;
+  /** These stripes were looked at. */
+  readonly looked: (stripes: readonly { readonly group: number }[]) => void;
 }
 
 /** Copies that published stripes should have and their devices, which are here, do not know: reading devices cannot find them. */
@@ -31,32 +31,45 @@ export async function* missingCopies(search: MissingSearch): AsyncGenerator<Miss
     const rows: ReturnType<MetadataReader['stripes']> = search.reader.stripes(next, limits.jobPage);
     const last = rows.at(-1);
     if (!last) return;
-    const missing = rows.flatMap((row) => missingOf(search, row.stripe, row.group));
+    const missing = await missingAmong(
+      search,
+      rows.flatMap((row) => copiesOf(search, row.stripe, row.group)),
+    );
     if (missing.length > 0) {
       const garbage = await garbageAmong(search, missing);
       for (const one of missing) {
-        if (garbage.has(one.stripe.toString('latin1')) || !isMissing(search, one)) continue;
-        yield one;
+        if (garbage.has(one.stripe.toString('latin1'))) continue;
+        const [still] = await missingAmong(search, [one]);
+        if (still) yield still;
         await search.pace.step();
       }
     }
-    search.looked(rows.length);
+    search.looked(rows);
     next = successor(last.stripe);
     await search.pace.step();
   }
 }
 
-function missingOf(search: MissingSearch, stripe: Buffer, id: number): MissingCopy[] {
-  const group = search.groups.byId(id);
+/** The copies of a stripe on devices that are within reach. */
+function copiesOf({ groups, access, healthy }: MissingSearch, stripe: Buffer, id: number): MissingCopy[] {
+  const group = groups.byId(id);
   if (!group) return [];
   return group.devices
     .map((device, copy) => ({ stripe, group, copy, device }))
-    .filter((one) => search.healthy?.(one.device) !== false && isMissing(search, one));
+    .filter(({ device }) => access.has(device) && healthy?.(device) !== false);
 }
 
-function isMissing({ stores }: MissingSearch, { stripe, copy, device }: MissingCopy): boolean {
-  const store = stores.get(device);
-  return store !== undefined && lengthOf(store, fragmentId(stripe, copy)) === undefined;
+/** Those that their devices do not know; each device is asked once. One that does not answer is left out: it is away. */
+async function missingAmong({ access }: MissingSearch, copies: readonly MissingCopy[]): Promise<MissingCopy[]> {
+  const byDevice = Map.groupBy(copies, ({ device }) => device);
+  const missing = new Set<MissingCopy>();
+  await Promise.all(
+    [...byDevice].map(async ([device, wanted]) => {
+      const lengths = await reached(access.get(device)?.lengths(wanted.map((one) => fragmentId(one.stripe, one.copy))));
+      for (const [index, one] of wanted.entries()) if (lengths && lengths[index] === undefined) missing.add(one);
+    }),
+  );
+  return copies.filter((one) => missing.has(one));
 }
 
 /** Garbage keeps its row in table `stripes` until it is collected, and loses its fragments before. */

@@ -1,4 +1,4 @@
-import type { Volume } from '../../device/index.ts';
+import { readFile, replaceFile, type Volume } from '../../device/index.ts';
 import { CorruptionError } from '../../errors.ts';
 
 /** Where an interrupted pass goes on. */
@@ -40,33 +40,17 @@ export function processScrubMemory(): ScrubMemory {
 export function fileScrubMemory(volume: Volume, name = 'scrub.json'): ScrubMemory {
   return {
     async load() {
-      if (!(await volume.list()).includes(name)) return nothing;
-      const file = await volume.open(name, 'read');
       try {
-        const text = Buffer.alloc(Math.min(await file.size(), 4096));
-        await file.read(text, 0);
-        return parse(text.toString());
+        const text = await readFile(volume, name, 4096);
+        return text ? parse(text.toString()) : nothing;
       } catch (error) {
         if (error instanceof SyntaxError || error instanceof CorruptionError) return nothing;
         throw error;
-      } finally {
-        await file.close();
       }
     },
     async save({ lastFullMs, place }) {
       const next = place && { device: place.device, next: place.next.toString('hex') };
-      const fresh = `${name}.new`;
-      const file = await volume.open(fresh, 'create');
-      try {
-        const text = Buffer.from(JSON.stringify({ format: 1, lastFullMs, place: next }));
-        await file.truncate(text.length);
-        await file.write([text], 0);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await volume.rename(fresh, name);
-      await volume.syncDirectory();
+      await replaceFile(volume, name, Buffer.from(JSON.stringify({ format: 1, lastFullMs, place: next })));
     },
   };
 }

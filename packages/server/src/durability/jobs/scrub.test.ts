@@ -33,6 +33,7 @@ function setUp(memory: ScrubMemory = processScrubMemory()) {
   const owned = (stripe: Buffer): boolean => replica.reader.stripeOwner(stripe) !== undefined;
   const options = {
     groups: () => replica.groups,
+    access: stores,
     stores,
     host,
     owned,

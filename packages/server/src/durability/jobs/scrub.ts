@@ -3,9 +3,10 @@ import type { Host } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
-import { checksumBytes, copyOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { localAccess } from '../access.ts';
+import { checksumBytes, indexOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
-import { damageReason, type RepairCopy } from '../repair.ts';
+import { damageReason, type RepairFragment } from '../repair.ts';
 import type { DamageReport } from '../types.ts';
 import { missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
@@ -25,7 +26,7 @@ export interface ScrubOptions {
   readonly groups: () => readonly GroupRecord[];
   readonly stores: ReadonlyMap<string, FragmentStore>;
   readonly host: Host;
-  readonly repair: RepairCopy;
+  readonly repair: RepairFragment;
   /** Called for every bad copy of a published stripe, after its repair was tried. */
   readonly onDamage: (report: DamageReport) => void;
   readonly memory: ScrubMemory;
@@ -197,7 +198,7 @@ class Pass {
   async #verify(device: string, store: FragmentStore, id: FragmentId): Promise<void> {
     const length = lengthOf(store, id);
     if (length === undefined) return;
-    if (length === 'damaged') return this.#bad(stripeOf(id), copyOf(id), device, 'damaged');
+    if (length === 'damaged') return this.#bad(stripeOf(id), indexOf(id), device, 'damaged');
     try {
       for (let at = 0; at < length; at += stepBytes) {
         const end = Math.min(length, at + stepBytes);
@@ -212,7 +213,7 @@ class Pass {
       if (error instanceof InvariantError) throw error;
       // Removed while it was read: nothing is wrong.
       if (lengthOf(store, id) === undefined) return;
-      await this.#bad(stripeOf(id), copyOf(id), device, damageReason(error));
+      await this.#bad(stripeOf(id), indexOf(id), device, damageReason(error));
     }
   }
 
@@ -233,8 +234,9 @@ class Pass {
   async #findMissing(): Promise<void> {
     this.#meter.phase('looking for missing copies', 0);
     const { reader, stores, healthy } = this.#options;
-    const looked = (stripes: number): void => this.#meter.advance(stripes);
-    const search = { reader, groups: this.#groups, stores, healthy, pace: this.#pace, looked };
+    const looked = (stripes: readonly unknown[]): void => this.#meter.advance(stripes.length);
+    const access = new Map([...stores].map(([device, store]) => [device, localAccess(store)]));
+    const search = { reader, groups: this.#groups, access, healthy, pace: this.#pace, looked };
     for await (const { stripe, copy, device } of missingCopies(search))
       await this.#bad(stripe, copy, device, 'missing');
   }

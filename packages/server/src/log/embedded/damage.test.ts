@@ -3,9 +3,10 @@ import { describe, it } from 'node:test';
 import { type MemoryVolume, memoryVolume, type Volume } from '../../device/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { manualHost } from '../../host/index.ts';
+import { recordHeadBytes } from '../record.ts';
 import { entries, payload, suiteLimits } from '../suite.ts';
 import type { Log, LogEntry } from '../types.ts';
-import { headBytes, recordHeadBytes } from './format.ts';
+import { headBytes } from './format.ts';
 import { openEmbeddedLog } from './open.ts';
 
 const host = manualHost(3);

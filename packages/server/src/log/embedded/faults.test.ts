@@ -201,23 +201,22 @@ it('fails every error of a volume cleanly, whichever call it is', async () => {
   }
 });
 
-it('makes a smaller segment when one of full size would take the last space', async () => {
+it('makes smaller segments when one of full size would take the last space', async () => {
   const MiB = 1024 * 1024;
   const limits = { segmentBytes: 16 * MiB, tailBytes: 64 * MiB, entryBytes: MiB };
-  const inner = memoryVolume({ capacity: 36 * MiB });
+  const inner = memoryVolume({ capacity: 60 * MiB });
   const log = await openEmbeddedLog({ volume: inner, host, limits });
   const entry = payload(1, MiB - 1000);
-  // 8 MiB, then 16, of which there is no room for a second; then 8 again.
-  for (let i = 1; i <= 28; i++) await log.append(entry);
+  // A small one first; then full ones as long as the reserve stays whole; then small ones, and at last the smallest.
+  await assert.rejects(async () => {
+    for (;;) await log.append(entry);
+  }, isCode('StorageFull'));
   const sizes = await Promise.all(
     (await inner.list())
       .filter((name) => name.startsWith('segment-'))
       .map(async (name) => (await inner.open(name, 'read')).size()),
   );
-  assert.deepEqual(sizes, [8 * MiB, 16 * MiB, 8 * MiB]);
-  await assert.rejects(async () => {
-    for (;;) await log.append(entry);
-  }, isCode('StorageFull'));
+  assert.deepEqual(sizes, [8 * MiB, 16 * MiB, 16 * MiB, 8 * MiB, 4.25 * MiB, 4.25 * MiB]);
   const { head } = log;
   await log.trim(head);
   await log.append(entry);

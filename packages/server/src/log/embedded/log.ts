@@ -1,12 +1,13 @@
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
+import { Followers } from '../followers.ts';
+import { putRecord, recordHeadBytes, type Session } from '../record.ts';
 import type { Follower, Log, LogEntry, Position } from '../types.ts';
-import { Followers } from './followers.ts';
-import { encodeSeal, headBytes, putRecord, recordHeadBytes, type SegmentHead, type Session } from './format.ts';
+import { Waiters } from '../waiters.ts';
+import { encodeSeal, headBytes, type SegmentHead } from './format.ts';
 import { RecordReader } from './records.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentStore } from './store.ts';
-import { Waiters } from './waiters.ts';
 
 /*
  * The log of one machine: records in sequence in segment files (format.ts), written by group commit.
@@ -47,7 +48,6 @@ const bytesOf = (payload: Uint8Array): number => recordHeadBytes + payload.lengt
 export class EmbeddedLog implements Log {
   readonly #store: SegmentStore;
   readonly #limits: LogLimits;
-  readonly #identity: Buffer;
   readonly #session: Session;
   /** Oldest first; never empty; the last one takes appends. */
   readonly #segments: Segment[];
@@ -58,6 +58,8 @@ export class EmbeddedLog implements Log {
   #running: Promise<void> | undefined;
   #head: Position;
   #headHash: Buffer;
+  /** Offset of the newest record in the last segment. */
+  #headOffset: number;
   #tail: Position;
   /** Positions below were released by {@link trim}. */
   #released: Position = 0;
@@ -70,19 +72,17 @@ export class EmbeddedLog implements Log {
   constructor(
     store: SegmentStore,
     limits: LogLimits,
-    identity: Buffer,
     session: Session,
     segments: Segment[],
-    head: Position,
-    headHash: Buffer,
+    newest: { readonly head: Position; readonly hash: Buffer; readonly offset: number },
   ) {
     this.#store = store;
     this.#limits = limits;
-    this.#identity = identity;
     this.#session = session;
     this.#segments = segments;
-    this.#head = head;
-    this.#headHash = headHash;
+    this.#head = newest.head;
+    this.#headHash = newest.hash;
+    this.#headOffset = newest.offset;
     this.#tail = (segments[0] as Segment).head.first;
     this.#prepareAt = this.#last.size / 2;
   }
@@ -191,6 +191,7 @@ export class EmbeddedLog implements Log {
     }
     await segment.file.write([buffer], segment.end);
     await segment.file.sync();
+    this.#headOffset = segment.end + at - bytesOf((group.at(-1) as Waiting).payload);
     segment.end += bytes;
     this.#head = position;
     this.#headHash = hash;
@@ -210,7 +211,7 @@ export class EmbeddedLog implements Log {
   async #begin(): Promise<void> {
     const last = this.#last;
     const head: SegmentHead = {
-      identity: this.#identity,
+      identity: last.head.identity,
       first: this.#head + 1,
       before: this.#headHash,
       epoch: this.#session.epoch,
@@ -303,7 +304,7 @@ export class EmbeddedLog implements Log {
     this.#waiters.fail(new StoreError('ServiceUnavailable', { message: 'The log was closed.' }));
     try {
       if (this.#failure === undefined && this.#head >= this.#last.head.first) {
-        const { bytes, at } = encodeSeal(this.#session.seed, this.#head, this.#headHash);
+        const { bytes, at } = encodeSeal(this.#session.seed, this.#head, this.#headHash, this.#headOffset);
         await this.#last.file.write([bytes], at);
         await this.#last.file.sync();
       }

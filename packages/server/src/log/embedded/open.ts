@@ -2,10 +2,11 @@ import type { Volume } from '../../device/index.ts';
 import type { Host } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
+import { firstHash, identitySeed, recordHeadBytes, type Session } from '../record.ts';
 import type { Log } from '../types.ts';
-import { firstHash, headBytes, identitySeed, recordHeadBytes, type Session } from './format.ts';
+import { headBytes } from './format.ts';
 import { EmbeddedLog, type LogLimits } from './log.ts';
-import { findTail } from './recovery.ts';
+import { findTail, type Tail } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { SegmentStore } from './store.ts';
 
@@ -16,7 +17,15 @@ export interface EmbeddedLogOptions {
   readonly host: Host;
   /** For tests; the program's own otherwise. */
   readonly limits?: LogLimits;
+  /** What was found at the end of the log a moment ago, so that it is not looked for again. */
+  readonly tail?: Tail;
 }
+
+const embeddedLimits: LogLimits = {
+  segmentBytes: limits.logSegmentBytes,
+  tailBytes: limits.logTailBytes,
+  entryBytes: limits.entryBytes,
+};
 
 /**
  * Opens the log on a volume, or begins one on an empty volume. A torn tail is cut off at the last whole record.
@@ -24,11 +33,7 @@ export interface EmbeddedLogOptions {
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
   const { volume, host } = options;
-  const bounds: LogLimits = options.limits ?? {
-    segmentBytes: limits.logSegmentBytes,
-    tailBytes: limits.logTailBytes,
-    entryBytes: limits.entryBytes,
-  };
+  const bounds = options.limits ?? embeddedLimits;
   invariant(
     bounds.entryBytes + recordHeadBytes <= bounds.segmentBytes - headBytes,
     'a segment holds the largest entry',
@@ -41,14 +46,14 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
     segments.push(await store.found({ identity, first: 1, before, epoch: 0, previousFirst: 0, previousEnd: 0 }));
   }
   const last = segments.at(-1) as Segment;
-  const { identity } = last.head;
-  const seed = identitySeed(identity);
-  const tail = await findTail(last, seed, (place) => last.note(place)).catch(async (error) => {
+  const seed = identitySeed(last.head.identity);
+  const tail = await Promise.resolve(options.tail ?? findTail(last, seed)).catch(async (error) => {
     for (const segment of segments) await segment.drop();
     throw error;
   });
+  for (const place of tail.places) last.note(place, true);
   last.end = tail.place.offset;
   const session: Session = { seed, epoch: tail.epoch + 1, session: host.entropy.bytes(8) };
   const { position, previous } = tail.place;
-  return new EmbeddedLog(store, bounds, identity, session, segments, position - 1, previous);
+  return new EmbeddedLog(store, bounds, session, segments, { head: position - 1, hash: previous, offset: tail.last });
 }

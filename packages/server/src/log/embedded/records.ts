@@ -1,6 +1,7 @@
 import type { VolumeFile } from '../../device/index.ts';
+import { follows, intact, type RecordHead, recordHash, recordHeadAt, recordHeadBytes } from '../record.ts';
 import type { LogEntry, Position } from '../types.ts';
-import { follows, headBytes, intact, type RecordHead, recordHash, recordHeadAt, recordHeadBytes } from './format.ts';
+import { headBytes } from './format.ts';
 
 /** Read at a time; a longer record is read whole. */
 const chunkBytes = 256 * 1024;

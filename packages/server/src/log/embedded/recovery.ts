@@ -1,7 +1,8 @@
 import type { VolumeFile } from '../../device/index.ts';
 import { CorruptionError } from '../../errors.ts';
+import { intact, previousHashAt, recordHash, recordHeadAt, recordHeadBytes, recordMark } from '../record.ts';
 import type { Position } from '../types.ts';
-import { intact, recordHeadAt, recordHeadBytes, recordMark } from './format.ts';
+import type { Seal } from './format.ts';
 import { firstPlace, type Place, RecordReader } from './records.ts';
 import type { Segment } from './segment.ts';
 
@@ -25,6 +26,9 @@ import type { Segment } from './segment.ts';
  * The last group itself has no group behind it. A clean close writes a seal with the last position into the segment's head, so that damage
  * found later is not taken for a torn tail. After a crash the two look alike; then it is for the owner of the log to notice that
  * the head is behind what his state has applied.
+ *
+ * The seal also says where that record is. When the record there is the one that was sealed, reading begins with it: a start after a clean
+ * close reads nothing else. What goes bad before it is found by whoever reads it, as in every finished segment.
  */
 
 /** Bytes read at a time in the search. */
@@ -35,34 +39,55 @@ export interface Tail {
   readonly place: Place;
   /** Epoch of the last record, or of the segment when it has none. */
   readonly epoch: number;
+  /** Offset of the last record, 0 when there is none. */
+  readonly last: number;
+  /** The position that the last record knew as durable when it was written. */
+  readonly durable: Position;
+  /** Where reading may begin. */
+  readonly places: readonly Place[];
 }
 
-/** Reads the last segment to its end. @param noted called with the place of each record */
-export async function findTail(segment: Segment, seed: number, noted: (place: Place) => void): Promise<Tail> {
-  const reader = new RecordReader(
-    segment.file,
-    firstPlace(segment.head.first, segment.head.before),
-    segment.size,
-    seed,
-  );
-  let { epoch } = segment.head;
+/** Reads the last segment to its end. */
+export async function findTail(segment: Segment, seed: number): Promise<Tail> {
+  const { file, head, seal } = segment;
+  const sealed = seal?.offset === undefined ? undefined : await placeOfSeal(segment, seed);
+  const reader = new RecordReader(file, sealed ?? firstPlace(head.first, head.before), segment.size, seed);
+  let { epoch } = head;
+  let last = 0;
+  let durable = head.first - 1;
+  if (sealed) segment.note(sealed, true);
   for (;;) {
-    noted(reader.place);
+    const { place } = reader;
+    segment.note(place);
     const found = await reader.next();
     if (!found) break;
-    epoch = found.epoch;
+    ({ epoch, durable } = found);
+    last = place.offset;
   }
   const { place } = reader;
   const proof =
-    segment.sealed >= place.position
-      ? `the log was closed at ${segment.sealed}`
-      : await proofBehind(segment.file, place, segment.size, seed);
+    seal && seal.position >= place.position
+      ? `the log was closed at ${seal.position}`
+      : await proofBehind(file, place, segment.size, seed);
   if (proof) {
     throw new CorruptionError(
       `log segment ${segment.name} is damaged at offset ${place.offset}, position ${place.position}: ${reader.why}, though ${proof}`,
     );
   }
-  return { place, epoch };
+  return { place, epoch, last, durable, places: segment.places };
+}
+
+/** The place of the sealed record, when it is there whole. */
+async function placeOfSeal({ file, seal, size }: Segment, seed: number): Promise<Place | undefined> {
+  const { position, hash, offset = 0 } = seal as Seal;
+  const top = Buffer.allocUnsafe(recordHeadBytes);
+  if (offset + recordHeadBytes > size || (await file.read(top, offset)) < top.length) return undefined;
+  const head = recordHeadAt(top, 0);
+  if (head?.position !== position || offset + recordHeadBytes + head.length > size) return undefined;
+  const record = Buffer.allocUnsafe(recordHeadBytes + head.length);
+  if ((await file.read(record, offset)) < record.length) return undefined;
+  if (!intact(record, seed) || !recordHash(record).equals(hash)) return undefined;
+  return { offset, position, previous: previousHashAt(record, 0) };
 }
 
 /** Looks for a whole record that says that the place's position was durable. */

@@ -1,7 +1,8 @@
 import type { Volume, VolumeFile } from '../../device/index.ts';
 import { CorruptionError } from '../../errors.ts';
+import { identitySeed } from '../record.ts';
 import type { Position } from '../types.ts';
-import { decodeHead, headBytes, identitySeed, type SegmentHead, sealedAt } from './format.ts';
+import { decodeHead, headBytes, type Seal, type SegmentHead, sealOf } from './format.ts';
 import { firstPlace, type Place } from './records.ts';
 
 const prefix = 'segment-';
@@ -25,27 +26,27 @@ export class Segment {
   readonly file: VolumeFile;
   /** Bytes of the file. */
   readonly size: number;
-  /** Position of a seal found in it, or 0. */
-  readonly sealed: Position;
+  /** The seal that was found in it. */
+  readonly seal: Seal | undefined;
   /** Offset where the next record goes; in a finished segment, where the last one ends. */
   end = headBytes;
   readonly #places: Place[];
   #readers = 0;
   #dropped = false;
 
-  constructor(name: string, head: SegmentHead, file: VolumeFile, size: number, sealed: Position) {
+  constructor(name: string, head: SegmentHead, file: VolumeFile, size: number, seal: Seal | undefined) {
     this.name = name;
     this.head = head;
     this.file = file;
     this.size = size;
-    this.sealed = sealed;
+    this.seal = seal;
     this.#places = [firstPlace(head.first, head.before)];
   }
 
-  /** Remembers a place now and then. */
-  note(place: Place): void {
+  /** Remembers a place now and then. @param always because many reads begin there */
+  note(place: Place, always = false): void {
     const last = this.#places.at(-1) as Place;
-    if (place.offset >= last.offset + placeEvery) this.#places.push(place);
+    if (place.offset >= last.offset + (always ? 1 : placeEvery)) this.#places.push(place);
   }
 
   /** The last remembered place at or before `position`. */
@@ -58,6 +59,11 @@ export class Segment {
       else high = middle;
     }
     return this.#places[low] as Place;
+  }
+
+  /** What it remembers. */
+  get places(): readonly Place[] {
+    return this.#places;
   }
 
   get busy(): boolean {
@@ -89,7 +95,7 @@ export async function openSegment(volume: Volume, name: string): Promise<Segment
     if ((await file.read(block, 0)) < headBytes) throw new CorruptionError('it ends within its head');
     const head = decodeHead(block);
     if (segmentName(head.first) !== name) throw new CorruptionError(`it begins at position ${head.first}`);
-    return new Segment(name, head, file, await file.size(), sealedAt(identitySeed(head.identity), block));
+    return new Segment(name, head, file, await file.size(), sealOf(identitySeed(head.identity), block));
   } catch (error) {
     await file.close();
     if (!(error instanceof CorruptionError)) throw error;

@@ -1,4 +1,4 @@
-import { isSpaceExhausted, type Volume } from '../../device/index.ts';
+import { isSpaceExhausted, reserveOf, type Volume } from '../../device/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { encodeHead, type SegmentHead } from './format.ts';
@@ -12,8 +12,9 @@ import { openSegment, positionInName, Segment, segmentName } from './segment.ts'
  * `draft` is a file being filled; `spare-N` are full.
  */
 
-const draft = 'draft';
+export const draft = 'draft';
 const sparePrefix = 'spare-';
+export const isSpare = (name: string): boolean => name.startsWith(sparePrefix);
 /** More trimmed segments than these are removed. */
 const sparesKept = 2;
 const zeros = Buffer.alloc(1024 * 1024);
@@ -38,19 +39,8 @@ export class SegmentStore {
   async open(): Promise<Segment[]> {
     const names = await this.#volume.list();
     if (names.includes(draft)) await this.#volume.remove(draft);
-    for (const name of names.filter((name) => name.startsWith(sparePrefix))) await this.#adoptSpare(name);
-    const first = (name: string): number => positionInName(name) ?? 0;
-    const segments: Segment[] = [];
-    try {
-      for (const name of names.filter((name) => first(name) > 0).sort((a, b) => first(a) - first(b))) {
-        segments.push(await openSegment(this.#volume, name));
-        join(segments.at(-2), segments.at(-1) as Segment);
-      }
-    } catch (error) {
-      for (const segment of segments) await segment.drop();
-      throw error;
-    }
-    return segments;
+    for (const name of names.filter(isSpare)) await this.#adoptSpare(name);
+    return openSegments(this.#volume, names);
   }
 
   async #adoptSpare(name: string): Promise<void> {
@@ -90,11 +80,17 @@ export class SegmentStore {
     return Math.min(this.#segmentBytes, limits.logSmallSegmentBytes);
   }
 
+  /** What is there when everything else is gone. */
+  get #leastBytes(): number {
+    return Math.min(this.#segmentBytes, limits.logLeastSegmentBytes);
+  }
+
   /** A segment of full size must not take what the KV needs to apply its entries; a small one may, because deleting needs both. */
   async #affordable(): Promise<number> {
     const { total, free } = await this.#volume.capacity();
-    const reserve = Math.min(limits.deviceReserveBytes, Math.floor(total / 16));
-    return free - this.#segmentBytes >= reserve ? this.#segmentBytes : this.#smallBytes;
+    const reserve = reserveOf(total);
+    if (free - this.#segmentBytes >= reserve) return this.#segmentBytes;
+    return free - this.#smallBytes >= reserve / 4 ? this.#smallBytes : this.#leastBytes;
   }
 
   /** Resolves when nothing is being done in the background. */
@@ -157,7 +153,7 @@ export class SegmentStore {
     await file.sync();
     await this.#volume.rename(spare, name);
     await this.#volume.syncDirectory();
-    return new Segment(name, head, file, bytes, 0);
+    return new Segment(name, head, file, bytes, undefined);
   }
 
   /**
@@ -179,6 +175,22 @@ export class SegmentStore {
     }
     await segment.drop();
   }
+}
+
+/** Opens the segments among `names`, in order; checks that they join. */
+export async function openSegments(volume: Volume, names: readonly string[]): Promise<Segment[]> {
+  const first = (name: string): number => positionInName(name) ?? 0;
+  const segments: Segment[] = [];
+  try {
+    for (const name of names.filter((name) => first(name) > 0).sort((a, b) => first(a) - first(b))) {
+      segments.push(await openSegment(volume, name));
+      join(segments.at(-2), segments.at(-1) as Segment);
+    }
+  } catch (error) {
+    for (const segment of segments) await segment.drop();
+    throw error;
+  }
+  return segments;
 }
 
 /** Checks that `next` goes on from `before`, and tells `before` where it ends. */

@@ -1,4 +1,5 @@
 import { CorruptionError } from '../../errors.ts';
+import { encodeDevice, encodeNode } from './cluster.ts';
 import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
 import { type counters, keys } from './keys.ts';
 import { type Application, fits } from './manifests.ts';
@@ -11,6 +12,8 @@ import {
   encodeIntent,
   encodeNumber,
   encodePlace,
+  encodeRequest,
+  encodeSetting,
   encodeUpload,
 } from './rows.ts';
 import { VersionRow } from './versions.ts';
@@ -193,6 +196,35 @@ const handlers: Handlers = {
   },
   'group.write'(app, { group }) {
     app.rows.set(keys.group(group.id), encodeGroup(group));
+  },
+  'node.write'(app, { node }) {
+    if (put(app, keys.node(node.id), encodeNode(node))) count(app, 'nodes', 1);
+  },
+  'node.remove'(app, { id }) {
+    remove(app, keys.node(id), 'a node');
+    count(app, 'nodes', -1);
+  },
+  'device.write'(app, { device }) {
+    if (put(app, keys.device(device.identity), encodeDevice(device))) count(app, 'devices', 1);
+  },
+  'device.remove'(app, { identity }) {
+    remove(app, keys.device(identity), 'a device');
+    count(app, 'devices', -1);
+  },
+  'feature.enable'(app, { feature }) {
+    fits(put(app, keys.feature(feature), encodeNumber(app.position)), 'a feature is turned on once');
+  },
+  'setting.write'(app, { name, value }) {
+    app.rows.set(keys.setting(name), encodeSetting(value));
+  },
+  'request.done'(app, { request, outcome, below }) {
+    const number = app.view.counter('requests');
+    fits(below <= number, 'only requests that were answered are forgotten');
+    const oldest = app.view.counter('oldestRequest');
+    for (let old = oldest; old < below; old++) app.rows.set(keys.request(old), undefined);
+    app.rows.add(keys.request(number), encodeRequest({ request, outcome }));
+    app.tally('requests', number + 1);
+    if (below > oldest) app.tally('oldestRequest', below);
   },
   digest() {},
 };

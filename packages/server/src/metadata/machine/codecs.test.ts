@@ -3,13 +3,19 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { CorruptionError } from '../../errors.ts';
 import { decodeApplied, encodeApplied } from '../applied.ts';
+import { decodeOutcome, encodeOutcome } from '../outcomes.ts';
+import type { Reply } from '../types.ts';
 import { blob, bytes, headers, object, pairs, piece, text, version, whole } from './arbitraries.support.ts';
+import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
 import type { Effect } from './effects.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
-import type { AccessKeyRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
+import type { AccessKeyRecord, DeviceRecord, NodeRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
 import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion, VersionRow } from './versions.ts';
+
+const code = fc.record({ data: fc.integer({ min: 2, max: 32 }), parity: fc.integer({ min: 1, max: 8 }) });
+const redundancy = fc.oneof(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), code);
 
 const bucket: fc.Arbitrary<StoredBucket> = fc.record({
   id: fc.nat(),
@@ -21,10 +27,10 @@ const bucket: fc.Arbitrary<StoredBucket> = fc.record({
   tags: pairs,
   wrappedKey: blob(70),
   consistency: fc.constantFrom('strong', 'causal', 'eventual'),
-  redundancy: fc.option(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), { nil: undefined }),
+  redundancy: fc.option(redundancy, { nil: undefined }),
 });
 
-const upload: fc.Arbitrary<UploadRecord> = fc.record({
+const plainUpload = fc.record({
   id: bytes(16),
   bucket: fc.nat(),
   key: blob(50),
@@ -38,6 +44,11 @@ const upload: fc.Arbitrary<UploadRecord> = fc.record({
   checksumType: fc.constantFrom(undefined, 'FULL_OBJECT', 'COMPOSITE'),
   wrappedKey: blob(70),
 });
+
+const upload: fc.Arbitrary<UploadRecord> = fc.oneof(
+  plainUpload,
+  fc.tuple(plainUpload, redundancy).map(([one, kept]) => ({ ...one, redundancy: kept })),
+);
 
 const accessKey: fc.Arbitrary<AccessKeyRecord> = fc.record({
   id: text,
@@ -53,8 +64,36 @@ const intent = fc.record({
   prefix: bytes(8),
   state: fc.constantFrom('open' as const, 'closed' as const),
   openedAt: whole,
+  opener: fc.option(fc.record({ node: text, incarnation: bytes(8) }), { nil: undefined }),
 });
-const group = fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) });
+const node: fc.Arbitrary<NodeRecord> = fc.record({
+  id: text,
+  address: text,
+  apiAddress: text,
+  zone: text,
+  roles: fc.subarray(['gateway', 'metadata', 'storage'] as const),
+  state: fc.constantFrom('joining', 'active', 'draining', 'removed'),
+  version: text,
+  features: fc.array(text, { maxLength: 3 }),
+  incarnation: bytes(8),
+});
+const device: fc.Arbitrary<DeviceRecord> = fc.record({
+  identity: text,
+  node: text,
+  class: text,
+  capacityBytes: whole,
+  weight: whole,
+  state: fc.constantFrom('active', 'draining', 'retired'),
+});
+const request = fc.record({ request: bytes(16), outcome: blob(40) });
+const group = fc.oneof(
+  fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) }),
+  code.chain((one) => {
+    const members = one.data + one.parity;
+    const devices = fc.array(text, { minLength: members, maxLength: members });
+    return fc.record({ id: fc.nat(), epoch: whole, devices, code: fc.constant(one) });
+  }),
+);
 const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole });
 const garbage = fc.record({ manifest: bytes(16), first: fc.nat(), end: fc.nat() });
 const stripe = fc.record({ manifest: bytes(16), group: whole, bucket: fc.nat(), key: blob(50) });
@@ -112,7 +151,34 @@ const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('intent.remove'), prefix: bytes(8) }),
   fc.record({ type: fc.constant('garbage.remove'), position: whole, ordinal: whole, end: fc.nat() }),
   fc.record({ type: fc.constant('group.write'), group }),
+  fc.record({ type: fc.constant('node.write'), node }),
+  fc.record({ type: fc.constant('node.remove'), id: text }),
+  fc.record({ type: fc.constant('device.write'), device }),
+  fc.record({ type: fc.constant('device.remove'), identity: text }),
+  fc.record({ type: fc.constant('feature.enable'), feature: text }),
+  fc.record({ type: fc.constant('setting.write'), name: text, value: text }),
+  fc.record({ type: fc.constant('request.done'), request: bytes(16), outcome: blob(40), below: whole }),
   fc.record({ type: fc.constant('digest'), digest: bytes(16) }),
+);
+
+const results = fc.record({
+  version: fc.option(version, { nil: undefined }),
+  marker: fc.boolean(),
+  error: fc.option(
+    fc.record({ code: fc.constantFrom('PreconditionFailed', 'NoSuchKey', 'NoSuchVersion'), message: text }),
+    { nil: undefined },
+  ),
+});
+const reply: fc.Arbitrary<Reply> = fc.oneof<fc.Arbitrary<Reply>[]>(
+  fc.constant({ type: 'done' }),
+  fc.record({
+    type: fc.constant('bucket'),
+    bucket: fc.tuple(bucket, counts).map(([stored, all]) => ({ ...stored, counts: all })),
+  }),
+  fc.record({ type: fc.constant('version'), version: object, replacedNull: fc.boolean() }),
+  fc.record({ type: fc.constant('deleted'), results: fc.array(results, { maxLength: 3 }) }),
+  fc.record({ type: fc.constant('upload'), upload }),
+  fc.record({ type: fc.constant('part'), part: fc.record({ number: fc.nat(9999), modifiedMs: whole, piece }) }),
 );
 
 /** Every record with its codec. */
@@ -134,6 +200,10 @@ const codecs: Record<string, [fc.Arbitrary<unknown>, (value: never) => Buffer, (
   ],
   number: [whole, rows.encodeNumber, rows.decodeNumber],
   applied: [applied, encodeApplied, decodeApplied],
+  node: [node, encodeNode, decodeNode],
+  device: [device, encodeDevice, decodeDevice],
+  request: [request, rows.encodeRequest, rows.decodeRequest],
+  outcome: [reply, (made: Reply) => encodeOutcome({ type: 'digest' }, made), decodeOutcome],
   entry: [fc.array(effect, { maxLength: 4 }), (effects: Effect[]) => encodeEntry(effects), decodeEntry],
 };
 
@@ -173,7 +243,7 @@ describe('the byte forms', () => {
   }
 
   it('refuse a record that is cut or goes on', () => {
-    const open = new Set(['stripe', 'place', 'entry']);
+    const open = new Set(['stripe', 'place', 'request', 'entry']);
     for (const [name, [values, encode, decode]] of Object.entries(codecs)) {
       if (open.has(name)) continue;
       const property = fc.property(values, (value) => {
@@ -189,13 +259,13 @@ describe('the byte forms', () => {
     for (const [name, [values, encode, decode]] of Object.entries(codecs)) {
       if (name === 'number') continue;
       const input = Buffer.from(encode(fc.sample(values, 1)[0] as never));
-      input[0] = 2;
+      input[0] = 9;
       assert.throws(() => decode(input), CorruptionError, name);
     }
   });
 
   it('refuse an effect that is not known', () => {
-    for (const code of [0, 19, 255]) assert.throws(() => decodeEntry(Buffer.from([1, code])), /unknown effect/);
+    for (const code of [0, 26, 255]) assert.throws(() => decodeEntry(Buffer.from([1, code])), /unknown effect/);
   });
 
   it('of a version show their head without the rest', () => {

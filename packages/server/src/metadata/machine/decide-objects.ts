@@ -74,12 +74,12 @@ export function decideShare(view: View, command: Of<'object.share'>, stamp: Stam
   const { source } = command;
   const found = view.find(source.bucket, source.key, source.version)?.record();
   if (found?.kind !== 'object') throw new StoreError(source.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
-  if (!found.manifest.id.equals(source.manifest)) {
+  // An append goes on in the same manifest: then the source is longer than the draft says.
+  if (!found.manifest.id.equals(source.manifest) || found.size !== command.draft.size) {
     throw new StoreError('ConditionalRequestConflict', {
       message: 'The source changed while it was copied. Try again.',
     });
   }
-  invariant(found.size === command.draft.size, 'a version that shares bytes has their size');
   // Where its pieces begin is a property of the manifest: it goes with the bytes.
   const draft = { ...command.draft, partSizes: found.partSizes };
   const version = versionOf(place.identity, draft, found.manifest);

@@ -2,10 +2,10 @@ import { StoreError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
+import { expireIntents } from './decide-cluster.ts';
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
-import { tableEnd, tableStart } from './keys.ts';
-import { decodeIntent } from './rows.ts';
+import type { GroupRecord, IntentRecord } from './records.ts';
 import { intentEvents } from './transitions.ts';
 import type { View } from './view.ts';
 
@@ -24,7 +24,15 @@ export function decideIntent(
   if (command.type === 'intent.open') {
     if (view.counter('intents') >= limits.openIntents) throw new StoreError('SlowDown');
     invariant(!intent, 'an intent is opened once');
-    return done({ type: 'intent.write', intent: { prefix, state: 'open', openedAt: stamp.position } });
+    const { opener } = command;
+    const node = opener && view.node(opener.node);
+    // Sent by a process before it died: nobody would close it any more.
+    if (node && (node.state === 'removed' || !node.incarnation.equals(opener.incarnation))) {
+      throw new StoreError('ServiceUnavailable', {
+        message: `Node ${node.id} was started again, or removed. Try again.`,
+      });
+    }
+    return done({ type: 'intent.write', intent: { prefix, state: 'open', openedAt: stamp.position, opener } });
   }
   const event = command.type === 'intent.close' ? 'close' : 'collected';
   const action = intentEvents[intent?.state ?? 'unknown'][event];
@@ -39,15 +47,14 @@ export function decideIntent(
   );
 }
 
-export function decideExpire(view: View, _command: Of<'intent.expire'>, stamp: Stamp): Decision {
-  const effects: Effect[] = [];
-  for (const { value } of view.rows.range({ start: tableStart('intents'), end: tableEnd('intents') })) {
-    const intent = decodeIntent(value);
-    if (intent.state === 'open' && intent.openedAt <= stamp.started) {
-      effects.push({ type: 'intent.write', intent: { ...intent, state: 'closed' } });
-    }
-  }
-  return done(...effects);
+export function decideExpire(view: View, { dead }: Of<'intent.expire'>, stamp: Stamp): Decision {
+  if (!dead) return done(...expireIntents(view, ({ openedAt }) => openedAt <= stamp.started));
+  const gone = ({ opener }: IntentRecord): boolean =>
+    dead.some(({ node, except }) => {
+      if (node !== (opener?.node ?? '')) return false;
+      return !opener || !except?.equals(opener.incarnation);
+    });
+  return done(...expireIntents(view, gone));
 }
 
 /** Within one record pieces go in order: what lies behind one that was left out, or was reported before, is passed over. */
@@ -77,11 +84,21 @@ export function decideGroups(view: View, command: Of<'group.define'>): Decision 
   for (const group of command.groups) {
     const before = view.group(group.id);
     if (before && before.epoch >= group.epoch) {
-      const same = before.epoch === group.epoch && before.devices.join() === group.devices.join();
+      const same = before.epoch === group.epoch && isSameGroup(before, group);
       if (same) continue;
       throw new StoreError('InvalidArgument', { message: 'A placement group changes only with a higher epoch.' });
     }
+    if (group.code && group.code.data + group.code.parity !== group.devices.length)
+      throw new StoreError('InvalidArgument', { message: 'A code needs as many devices as it has fragments.' });
+    if (before && !isSameCode(before, group))
+      throw new StoreError('InvalidArgument', { message: 'The code of a placement group never changes.' });
     effects.push({ type: 'group.write', group });
   }
   return done(...effects);
 }
+
+const isSameCode = (a: GroupRecord, b: GroupRecord): boolean =>
+  a.code?.data === b.code?.data && a.code?.parity === b.code?.parity;
+
+const isSameGroup = (a: GroupRecord, b: GroupRecord): boolean =>
+  isSameCode(a, b) && a.devices.join() === b.devices.join();

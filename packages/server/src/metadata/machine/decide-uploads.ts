@@ -40,6 +40,7 @@ export function decideUploadCreate(view: View, command: Of<'upload.create'>, sta
     checksumAlgorithm,
     checksumType,
     wrappedKey,
+    ...(command.redundancy && { redundancy: command.redundancy }),
   };
   return { effects: [{ type: 'upload.create', upload }], reply: { type: 'upload', upload } };
 }

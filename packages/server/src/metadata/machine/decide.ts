@@ -2,11 +2,13 @@ import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
 import { decideAnnotate } from './decide-annotate.ts';
+import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } from './decide-cluster.ts';
 import { decideDelete } from './decide-deletes.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import { type Decision, type Stamp, withCounts } from './deciding.ts';
+import { changed, checkTags } from './descriptions.ts';
 import type { StoredBucket } from './records.ts';
 import { versioningChanges } from './transitions.ts';
 import type { View } from './view.ts';
@@ -57,10 +59,13 @@ function updateBucket(view: View, command: Of<'bucket.update'>): Decision {
       message: 'Versioning cannot be taken off again, only suspended.',
     });
   }
+  // Worked out over the tags as they are now: two changes of the same moment are both kept.
+  const tags = changed(command.tags ?? before.tags, command.tagChange);
+  if (command.tagChange) checkTags(tags, limits.bucketTags);
   const bucket: StoredBucket = {
     ...before,
     versioning,
-    tags: command.tags ?? before.tags,
+    tags,
     consistency: command.consistency ?? before.consistency,
     redundancy: command.redundancy === undefined ? before.redundancy : (command.redundancy ?? undefined),
   };
@@ -114,6 +119,11 @@ const deciders: Deciders = {
   'intent.expire': decideExpire,
   'garbage.collected': decideCollected,
   'group.define': decideGroups,
+  'node.write': decideNode,
+  'node.remove': decideForget,
+  'device.write': decideDevice,
+  'feature.enable': decideFeature,
+  'setting.write': decideSetting,
   digest: (_view, _command, { digest }) => ({ effects: [{ type: 'digest', digest }], reply: { type: 'done' } }),
 };
 

@@ -15,7 +15,10 @@ export interface Stamp {
   readonly now: number;
   /** Of the entry that the effects will be in. */
   readonly position: number;
-  /** Head of the log when this server started: intents opened up to here are of an earlier run. */
+  /**
+   * Where one process alone has the log, its head when the process started: intents opened up to here are of an earlier run. Else 0: an owner
+   * does not know by position who is gone.
+   */
   readonly started: number;
   readonly shard: number;
   /** Of the committed state below the entry. */

@@ -47,7 +47,7 @@ export function checkHeaders(headers: ObjectHeaders): void {
 }
 
 /** `change` over `before`, in the order in which names came. */
-function changed(before: Pairs, change: TextChange | undefined): Pairs {
+export function changed(before: Pairs, change: TextChange | undefined): Pairs {
   if (!change) return before;
   const next = new Map<string, string>(change.clear ? [] : before);
   for (const [name, value] of change.set) {

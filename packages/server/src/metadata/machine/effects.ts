@@ -1,4 +1,13 @@
-import type { AccessKeyRecord, BucketId, GroupRecord, IntentRecord, StoredBucket, UploadRecord } from './records.ts';
+import type {
+  AccessKeyRecord,
+  BucketId,
+  DeviceRecord,
+  GroupRecord,
+  IntentRecord,
+  NodeRecord,
+  StoredBucket,
+  UploadRecord,
+} from './records.ts';
 
 /*
  * What a log entry holds. Each effect is fully decided: it names times, ids and sequences, and which version it replaces, so that every
@@ -84,6 +93,15 @@ export type Effect =
   /** Pieces of a garbage record below `end` are collected. */
   | { readonly type: 'garbage.remove'; readonly position: number; readonly ordinal: number; readonly end: number }
   | { readonly type: 'group.write'; readonly group: GroupRecord }
+  | { readonly type: 'node.write'; readonly node: NodeRecord }
+  | { readonly type: 'node.remove'; readonly id: string }
+  | { readonly type: 'device.write'; readonly device: DeviceRecord }
+  | { readonly type: 'device.remove'; readonly identity: string }
+  /** From this entry on every node may count on it. */
+  | { readonly type: 'feature.enable'; readonly feature: string }
+  | { readonly type: 'setting.write'; readonly name: string; readonly value: string }
+  /** The proposal with this id is what the effects before it in the entry answer. Requests numbered below `below` are forgotten. */
+  | { readonly type: 'request.done'; readonly request: Buffer; readonly outcome: Buffer; readonly below: number }
   /** The digest of the state below this entry. Changes nothing; who applies the entry compares. */
   | { readonly type: 'digest'; readonly digest: Buffer };
 

@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
+import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { choice, count } from './fields.ts';
 import {
@@ -180,6 +181,41 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     code: 17,
     write: (out, effect) => out.bytes(encodeGroup(effect.group)),
     read: (from) => ({ group: decodeGroup(from.bytes()) }),
+  },
+  'node.write': {
+    code: 19,
+    write: (out, effect) => out.bytes(encodeNode(effect.node)),
+    read: (from) => ({ node: decodeNode(from.bytes()) }),
+  },
+  'node.remove': {
+    code: 20,
+    write: (out, effect) => out.string(effect.id),
+    read: (from) => ({ id: from.string() }),
+  },
+  'device.write': {
+    code: 21,
+    write: (out, effect) => out.bytes(encodeDevice(effect.device)),
+    read: (from) => ({ device: decodeDevice(from.bytes()) }),
+  },
+  'device.remove': {
+    code: 22,
+    write: (out, effect) => out.string(effect.identity),
+    read: (from) => ({ identity: from.string() }),
+  },
+  'feature.enable': {
+    code: 23,
+    write: (out, effect) => out.string(effect.feature),
+    read: (from) => ({ feature: from.string() }),
+  },
+  'request.done': {
+    code: 24,
+    write: (out, effect) => out.raw(effect.request).varint(effect.below).bytes(effect.outcome),
+    read: (from) => ({ request: from.raw(16), below: from.varint(), outcome: from.bytes() }),
+  },
+  'setting.write': {
+    code: 25,
+    write: (out, effect) => out.string(effect.name).string(effect.value),
+    read: (from) => ({ name: from.string(), value: from.string() }),
   },
   digest: {
     code: 18,

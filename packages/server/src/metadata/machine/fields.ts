@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
-import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders } from './records.ts';
+import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders, Redundancy } from './records.ts';
 
 /* Byte forms of the values that several records share. Numbers of a code table are never reused. */
 
@@ -90,6 +90,26 @@ export function readHeaders(from: ByteReader): ObjectHeaders {
 export function ended<Value>(from: ByteReader, value: Value): Value {
   if (from.remaining !== 0) throw new CorruptionError(`record has ${from.remaining} bytes too many`);
   return value;
+}
+
+/** A redundancy where there is one: kind u8 (1 copies, 2 code), then its numbers as varints. */
+export function writeRedundancy(out: ByteWriter, redundancy: Redundancy): ByteWriter {
+  if ('copies' in redundancy) return out.u8(1).varint(redundancy.copies);
+  return out.u8(2).varint(redundancy.data).varint(redundancy.parity);
+}
+
+export function readRedundancy(from: ByteReader): Redundancy {
+  const kind = from.u8();
+  if (kind === 1) return { copies: from.varint() };
+  if (kind === 2) return { data: from.varint(), parity: from.varint() };
+  throw new CorruptionError(`unknown kind ${kind} of redundancy`);
+}
+
+/** The format of a record that has had two: the second only where the first cannot say it. */
+export function formatOf(from: ByteReader, newest: number, what: string): number {
+  const found = from.u8();
+  if (found < 1 || found > newest) throw new CorruptionError(`${what} has unknown format ${found}`);
+  return found;
 }
 
 export function format(from: ByteReader, version: number, what: string): void {

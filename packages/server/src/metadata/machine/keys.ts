@@ -29,12 +29,27 @@ export const tables = {
   intents: 0x0e,
   groups: 0x0f,
   accessKeys: 0x10,
+  requests: 0x11,
+  nodes: 0x12,
+  devices: 0x13,
+  features: 0x14,
+  settings: 0x15,
 } as const;
 
 export type Table = keyof typeof tables;
 
-/** Counters: the next sequence, the next bucket id, buckets, open intents, access keys. */
-export const counters = { sequence: 0x01, bucketId: 0x02, buckets: 0x03, intents: 0x04, accessKeys: 0x05 } as const;
+/** Counters: next sequence, next bucket id, buckets, intents, access keys, nodes, devices, next request, oldest request kept. */
+export const counters = {
+  sequence: 0x01,
+  bucketId: 0x02,
+  buckets: 0x03,
+  intents: 0x04,
+  accessKeys: 0x05,
+  nodes: 0x06,
+  devices: 0x07,
+  requests: 0x08,
+  oldestRequest: 0x09,
+} as const;
 
 const GROUP = 8;
 const MORE = 0xff;
@@ -145,6 +160,15 @@ export const keys = {
   intent: (prefix: Uint8Array) => prefixed(tables.intents, prefix),
   group: (id: number) => numbered(tables.groups, id),
   accessKey: (id: string) => prefixed(tables.accessKeys, Buffer.from(id)),
+  request(number: number): Buffer {
+    const out = sized(tables.requests, 9);
+    u64At(out, number, 1);
+    return out;
+  },
+  node: (id: string) => prefixed(tables.nodes, Buffer.from(id)),
+  device: (identity: string) => prefixed(tables.devices, Buffer.from(identity)),
+  feature: (name: string) => prefixed(tables.features, Buffer.from(name)),
+  setting: (name: string) => prefixed(tables.settings, Buffer.from(name)),
 };
 
 /** The parts of a row key. Each throws CorruptionError when the key cannot be one of its table. */
@@ -170,6 +194,12 @@ export const parse = {
     if (key.length !== 13) throw new CorruptionError('key of table garbage has a wrong length');
     return { position: readU64(key, 1), ordinal: key.readUInt32BE(9) };
   },
+  request(key: Buffer): number {
+    if (key.length !== 9) throw new CorruptionError('key of table requests has a wrong length');
+    return readU64(key, 1);
+  },
+  setting: (key: Buffer): string => key.toString('utf8', 1),
+  feature: (key: Buffer): string => key.toString('utf8', 1),
   upload(row: Buffer): { key: Buffer; upload: Buffer } {
     const groups: Buffer[] = [];
     for (let at = 5; ; at += GROUP + 1) {

@@ -210,6 +210,28 @@ describe('manifests', () => {
     await assert.rejects(copy('again'), (error: StoreError) => error.code === 'NoSuchKey');
   });
 
+  it('are not shared at a length that an append has left behind', async () => {
+    const log = await Appending.start();
+    const { rig, bucket } = log;
+    const { manifest } = await log.put();
+    await log.append(50);
+    const before = await log.append(50);
+    assert.ok(!before.manifest.id.equals(manifest.id) || before.size === 200);
+    const source = { bucket, key, version: undefined, manifest: before.manifest.id };
+    const at = {
+      bucket,
+      key: Buffer.from('to'),
+      owner: 'o',
+      guard: undefined,
+      draft: draftOf(200, before.etag),
+      source,
+    };
+    const after = await log.append(50);
+    assert.ok(after.manifest.id.equals(before.manifest.id), 'the append goes on in the manifest of its source');
+    const conflict = (error: StoreError): boolean => error.code === 'ConditionalRequestConflict';
+    await assert.rejects(rig.do({ type: 'object.share', ...at }, 'version'), conflict);
+  });
+
   it('are collected in order within a record, and what is reported out of order comes again', async () => {
     const rig = await Rig.open();
     const bucket = await rig.bucket('bucket');

@@ -8,7 +8,14 @@
 export type BucketId = number;
 export type Versioning = 'off' | 'enabled' | 'suspended';
 export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
-export type Redundancy = { readonly copies: number };
+/** How bytes are kept: `copies` times over, or cut into `data` fragments with `parity` more, any `data` of which are enough. */
+export type Redundancy = { readonly copies: number } | Code;
+
+/** A systematic erasure code. */
+export interface Code {
+  readonly data: number;
+  readonly parity: number;
+}
 
 export interface BucketRecord {
   readonly id: BucketId;
@@ -148,6 +155,8 @@ export interface UploadRecord {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
   readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
   readonly wrappedKey: Buffer;
+  /** What its parts are kept with; absent: what the bucket says when a part comes. */
+  readonly redundancy?: Redundancy;
 }
 
 export interface PartRecord {
@@ -204,12 +213,67 @@ export interface IntentRecord {
   readonly state: 'open' | 'closed';
   /** Log position of the entry that opened it. */
   readonly openedAt: number;
+  /** Who opened it; undefined where there is one process only. */
+  readonly opener: Opener | undefined;
 }
 
-/** Devices that hold the copies of a stripe, in order of fragment index. */
+/** One life of the process of a node. */
+export interface Opener {
+  /** Node id. */
+  readonly node: string;
+  /** 8 random bytes, drawn when the process started. */
+  readonly incarnation: Buffer;
+}
+
+export type NodeState = 'joining' | 'active' | 'draining' | 'removed';
+export type NodeRole = 'gateway' | 'metadata' | 'storage';
+
+/** A machine of the cluster. */
+export interface NodeRecord {
+  readonly id: string;
+  /** Where other nodes reach it, `host:port`. */
+  readonly address: string;
+  /** Where clients reach it. */
+  readonly apiAddress: string;
+  readonly zone: string;
+  readonly roles: readonly NodeRole[];
+  readonly state: NodeState;
+  /** Of the program that it runs. */
+  readonly version: string;
+  /** What that version can do beyond what every version can. */
+  readonly features: readonly string[];
+  /** Of its process as last started, 8 bytes; see {@link Opener}. */
+  readonly incarnation: Buffer;
+}
+
+export type DeviceState = 'active' | 'draining' | 'retired';
+
+/** A device of a node. */
+export interface DeviceRecord {
+  readonly identity: string;
+  /** Node id. */
+  readonly node: string;
+  /** As the device room tells it. */
+  readonly class: string;
+  readonly capacityBytes: number;
+  /** Share of the data that it takes, relative to others; a whole number. */
+  readonly weight: number;
+  readonly state: DeviceState;
+}
+
+/** A row of table `requests`: what the proposal with this id was answered. */
+export interface RequestRecord {
+  readonly request: Buffer;
+  /** As the owner encoded it. */
+  readonly outcome: Buffer;
+}
+
+/** Devices that hold the fragments of a stripe, in order of fragment index. */
 export interface GroupRecord {
   readonly id: number;
   readonly epoch: number;
   /** Device identities. */
   readonly devices: readonly string[];
+  /** The code of its stripes, whose fragments are as many as the devices; absent: each device holds a copy. */
+  readonly code?: Code;
 }

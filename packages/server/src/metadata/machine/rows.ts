@@ -7,10 +7,13 @@ import {
   count,
   ended,
   format,
+  formatOf,
   readHeaders,
   readPairs,
+  readRedundancy,
   writeHeaders,
   writePairs,
+  writeRedundancy,
 } from './fields.ts';
 import type {
   AccessKeyRecord,
@@ -18,13 +21,18 @@ import type {
   GarbageRecord,
   GroupRecord,
   IntentRecord,
+  RequestRecord,
   StoredBucket,
   StripeRecord,
   UploadRecord,
   Versioning,
 } from './records.ts';
 
-/* Byte forms of the smaller rows. Each begins with its format, 1. Fields that the row key holds are not repeated, unless noted. */
+/*
+ * Byte forms of the smaller rows. Each begins with its format: 1, or 2 where a record says what format 1 had no place for (a code, a redundancy
+ * of an upload). What format 1 can say stays format 1, so that versions of the program that know only that read it, and write the same bytes.
+ * Fields that the row key holds are not repeated, unless noted.
+ */
 
 const versionings: readonly Versioning[] = ['off', 'enabled', 'suspended'];
 const consistencies = ['strong', 'causal', 'eventual'] as const;
@@ -33,6 +41,7 @@ const states = ['open', 'closed'] as const;
 const checksumTypes = [undefined, 'FULL_OBJECT', 'COMPOSITE'] as const;
 
 const start = (capacity?: number): ByteWriter => new ByteWriter(capacity).u8(1);
+const startOf = (version: 1 | 2): ByteWriter => new ByteWriter().u8(version);
 
 function open(bytes: Uint8Array, what: string): ByteReader {
   const from = new ByteReader(bytes);
@@ -42,15 +51,23 @@ function open(bytes: Uint8Array, what: string): ByteReader {
 
 /** Holds the id too: the same bytes travel in log entries. */
 export function encodeBucket(bucket: StoredBucket): Buffer {
-  const out = start().u32(bucket.id).string(bucket.name).string(bucket.owner).u64(bucket.createdMs);
+  const { redundancy } = bucket;
+  const isCoded = redundancy !== undefined && 'data' in redundancy;
+  const out = startOf(isCoded ? 2 : 1)
+    .u32(bucket.id)
+    .string(bucket.name)
+    .string(bucket.owner)
+    .u64(bucket.createdMs);
   out.string(bucket.region).u8(versionings.indexOf(bucket.versioning));
   writePairs(out, bucket.tags);
   out.bytes(bucket.wrappedKey).u8(consistencies.indexOf(bucket.consistency));
-  return out.varint(bucket.redundancy === undefined ? 0 : bucket.redundancy.copies).finish();
+  if (isCoded) return writeRedundancy(out, redundancy).finish();
+  return out.varint(redundancy === undefined ? 0 : redundancy.copies).finish();
 }
 
 export function decodeBucket(bytes: Uint8Array): StoredBucket {
-  const from = open(bytes, 'bucket');
+  const from = new ByteReader(bytes);
+  const version = formatOf(from, 2, 'bucket');
   const bucket = {
     id: from.u32(),
     name: from.string(),
@@ -62,6 +79,7 @@ export function decodeBucket(bytes: Uint8Array): StoredBucket {
     wrappedKey: from.bytes(),
     consistency: choice(consistencies, from.u8(), 'consistency'),
   };
+  if (version === 2) return ended(from, { ...bucket, redundancy: readRedundancy(from) });
   const copies = from.varint();
   return ended(from, { ...bucket, redundancy: copies === 0 ? undefined : { copies } });
 }
@@ -76,18 +94,25 @@ export function decodeCounts(bytes: Uint8Array): BucketCounts {
 
 /** Holds id, bucket and key too: the same bytes travel in log entries. */
 export function encodeUpload(upload: UploadRecord): Buffer {
-  const out = start().raw(upload.id).u32(upload.bucket).bytes(upload.key).u64(upload.initiatedMs).string(upload.owner);
+  const out = startOf(upload.redundancy ? 2 : 1)
+    .raw(upload.id)
+    .u32(upload.bucket)
+    .bytes(upload.key)
+    .u64(upload.initiatedMs)
+    .string(upload.owner);
   out.string(upload.storageClass);
   writeHeaders(out, upload.headers);
   writePairs(out, upload.metadata);
   writePairs(out, upload.tags);
   out.u8(algorithmCode(upload.checksumAlgorithm)).u8(checksumTypes.indexOf(upload.checksumType));
-  return out.bytes(upload.wrappedKey).finish();
+  out.bytes(upload.wrappedKey);
+  return (upload.redundancy ? writeRedundancy(out, upload.redundancy) : out).finish();
 }
 
 export function decodeUpload(bytes: Uint8Array): UploadRecord {
-  const from = open(bytes, 'upload');
-  return ended(from, {
+  const from = new ByteReader(bytes);
+  const version = formatOf(from, 2, 'upload');
+  const upload = {
     id: from.raw(16),
     bucket: from.u32(),
     key: from.bytes(),
@@ -100,7 +125,8 @@ export function decodeUpload(bytes: Uint8Array): UploadRecord {
     checksumAlgorithm: algorithmOf(from.u8()),
     checksumType: choice(checksumTypes, from.u8(), 'checksum type'),
     wrappedKey: from.bytes(),
-  });
+  };
+  return ended(from, version === 2 ? { ...upload, redundancy: readRedundancy(from) } : upload);
 }
 
 /** Holds the id too: the same bytes travel in log entries. */
@@ -126,28 +152,57 @@ export function decodeAccessKey(bytes: Uint8Array): AccessKeyRecord {
   return ended(from, { ...key, buckets });
 }
 
-/** Holds the prefix too. */
-export const encodeIntent = (intent: IntentRecord): Buffer =>
-  start(20).raw(intent.prefix).u8(states.indexOf(intent.state)).u64(intent.openedAt).finish();
+/** Holds the prefix too. Format 1 has no opener, format 2 has one. */
+export function encodeIntent({ prefix, state, openedAt, opener }: IntentRecord): Buffer {
+  const out = new ByteWriter(48)
+    .u8(opener ? 2 : 1)
+    .raw(prefix)
+    .u8(states.indexOf(state))
+    .u64(openedAt);
+  return opener ? out.string(opener.node).raw(opener.incarnation).finish() : out.finish();
+}
 
 export function decodeIntent(bytes: Uint8Array): IntentRecord {
-  const from = open(bytes, 'intent');
-  return ended(from, { prefix: from.raw(8), state: choice(states, from.u8(), 'intent state'), openedAt: from.u64() });
+  const from = new ByteReader(bytes);
+  const found = choice([undefined, false, true], from.u8(), 'format of an intent');
+  if (found === undefined) throw new CorruptionError('intent has unknown format 0');
+  const intent = { prefix: from.raw(8), state: choice(states, from.u8(), 'intent state'), openedAt: from.u64() };
+  const opener = found ? { node: from.string(), incarnation: from.raw(8) } : undefined;
+  return ended(from, { ...intent, opener });
+}
+
+export const encodeRequest = ({ request, outcome }: RequestRecord): Buffer =>
+  start(17 + outcome.length)
+    .raw(request)
+    .raw(outcome)
+    .finish();
+
+export function decodeRequest(bytes: Uint8Array): RequestRecord {
+  const from = open(bytes, 'request');
+  return { request: from.raw(16), outcome: from.raw(from.remaining) };
 }
 
 /** Holds the id too. */
 export function encodeGroup(group: GroupRecord): Buffer {
-  const out = start().u32(group.id).varint(group.epoch).varint(group.devices.length);
+  const out = startOf(group.code ? 2 : 1)
+    .u32(group.id)
+    .varint(group.epoch)
+    .varint(group.devices.length);
   for (const device of group.devices) out.string(device);
+  if (group.code) out.varint(group.code.data).varint(group.code.parity);
   return out.finish();
 }
 
 export function decodeGroup(bytes: Uint8Array): GroupRecord {
-  const from = open(bytes, 'placement group');
+  const from = new ByteReader(bytes);
+  const version = formatOf(from, 2, 'placement group');
   const group = { id: from.u32(), epoch: from.varint() };
   const devices: string[] = [];
   for (let left = count(from); left > 0; left--) devices.push(from.string());
-  return ended(from, { ...group, devices });
+  if (version === 1) return ended(from, { ...group, devices });
+  const code = { data: from.varint(), parity: from.varint() };
+  if (code.data + code.parity !== devices.length) throw new CorruptionError('placement group does not fit its code');
+  return ended(from, { ...group, devices, code });
 }
 
 export const encodeGarbage = (record: GarbageRecord): Buffer =>
@@ -193,4 +248,11 @@ export function decodeNumber(bytes: Buffer): number {
   const value = bytes.readUInt32LE(0) + bytes.readUInt32LE(4) * 2 ** 32;
   if (!Number.isSafeInteger(value)) throw new CorruptionError('number row is larger than 2^53 - 1');
   return value;
+}
+
+export const encodeSetting = (value: string): Buffer => start().string(value).finish();
+
+export function decodeSetting(bytes: Uint8Array): string {
+  const from = open(bytes, 'setting');
+  return ended(from, from.string());
 }

@@ -1,4 +1,4 @@
-import type { Versioning } from './records.ts';
+import type { DeviceState, NodeState, Versioning } from './records.ts';
 
 /*
  * The decisions of S3 as total tables: a state or event more does not compile until every cell says what happens.
@@ -61,6 +61,23 @@ export const uploadEvents = {
   completed: { part: 'refuse', complete: 'again', abort: 'refuse' },
   gone: { part: 'refuse', complete: 'refuse', abort: 'refuse' },
 } as const satisfies Record<UploadState, Record<UploadEvent, 'accept' | 'again' | 'refuse'>>;
+
+/** What a node may become. A removed one does not come back: its id is that of its data directory, which was given up. */
+export const nodeChanges = {
+  absent: { joining: 'accept', active: 'accept', draining: 'refuse', removed: 'refuse' },
+  joining: { joining: 'accept', active: 'accept', draining: 'accept', removed: 'accept' },
+  active: { joining: 'refuse', active: 'accept', draining: 'accept', removed: 'accept' },
+  draining: { joining: 'refuse', active: 'accept', draining: 'accept', removed: 'accept' },
+  removed: { joining: 'refuse', active: 'refuse', draining: 'refuse', removed: 'accept' },
+} as const satisfies Record<NodeState | 'absent', Record<NodeState, 'accept' | 'refuse'>>;
+
+/** What a device may become. A retired one has no data that counts: it comes back as another. */
+export const deviceChanges = {
+  absent: { active: 'accept', draining: 'refuse', retired: 'refuse' },
+  active: { active: 'accept', draining: 'accept', retired: 'accept' },
+  draining: { active: 'accept', draining: 'accept', retired: 'accept' },
+  retired: { active: 'refuse', draining: 'refuse', retired: 'accept' },
+} as const satisfies Record<DeviceState | 'absent', Record<DeviceState, 'accept' | 'refuse'>>;
 
 /** What a stripe's intent lets happen to it. Without a row the intent was never opened, or is collected. */
 export const intentEvents = {

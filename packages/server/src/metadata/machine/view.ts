@@ -1,16 +1,20 @@
 import type { KvReader } from '../../kv/index.ts';
 import type { VersionSelector } from '../types.ts';
-import { counters, keys, parse } from './keys.ts';
+import { decodeDevice, decodeNode } from './cluster.ts';
+import { counters, keys, parse, type Table, tableEnd, tableStart } from './keys.ts';
 import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
 import type {
   AccessKeyRecord,
   BucketCounts,
   BucketId,
+  DeviceRecord,
   GarbageRecord,
   GroupRecord,
   IntentRecord,
+  NodeRecord,
   PieceRow,
+  RequestRecord,
   StoredBucket,
   StripeRecord,
   UploadRecord,
@@ -24,6 +28,8 @@ import {
   decodeIntent,
   decodeNumber,
   decodePlace,
+  decodeRequest,
+  decodeSetting,
   decodeStripe,
   decodeUpload,
 } from './rows.ts';
@@ -222,5 +228,39 @@ export class View {
 
   accessKey(id: string): AccessKeyRecord | undefined {
     return this.#decoded(keys.accessKey(id), decodeAccessKey);
+  }
+
+  request(number: number): RequestRecord | undefined {
+    return this.#decoded(keys.request(number), decodeRequest);
+  }
+
+  node(id: string): NodeRecord | undefined {
+    return this.#decoded(keys.node(id), decodeNode);
+  }
+
+  device(identity: string): DeviceRecord | undefined {
+    return this.#decoded(keys.device(identity), decodeDevice);
+  }
+
+  /** Every row of a table, in order of key. */
+  all<Item>(table: Table, decode: (value: Buffer, key: Buffer) => Item): Item[] {
+    const range = { start: tableStart(table), end: tableEnd(table) };
+    return Array.from(this.rows.range(range), ({ key, value }) => decode(value, key));
+  }
+
+  nodes(): NodeRecord[] {
+    return this.all('nodes', decodeNode);
+  }
+
+  devices(): DeviceRecord[] {
+    return this.all('devices', decodeDevice);
+  }
+
+  features(): string[] {
+    return this.all('features', (_value, key) => parse.feature(key));
+  }
+
+  settings(): ReadonlyMap<string, string> {
+    return new Map(this.all('settings', (value, key) => [parse.setting(key), decodeSetting(value)]));
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { limits } from '../../../limits.ts';
 import { type Route, route } from '../route.ts';
 import { keyJson, keyShape } from '../shapes.ts';
 
@@ -98,6 +99,112 @@ export const adminRoutes: readonly Route[] = [
     body: z.strictObject({ action: z.enum(['start', 'stop']) }),
     answer: { status: 200, body: anything },
     run: async (call) => call.json(200, await call.service.admin(`scrub.${call.body.action}`, undefined)),
+  }),
+  route({
+    method: 'GET',
+    path: 'admin/v1/cluster',
+    id: 'getCluster',
+    summary: 'Nodes, devices, placement groups, and what is at risk, as this node sees them',
+    kind: 'admin',
+    query: none,
+    body: 'none',
+    answer: { status: 200, body: anything },
+    run: async (call) => call.json(200, await call.service.admin('cluster.status', undefined)),
+  }),
+  route({
+    method: 'GET',
+    path: 'admin/v1/cluster/repair',
+    id: 'getRepair',
+    summary: 'Fragments that each node has still to write or to hand over, rate and time left',
+    kind: 'admin',
+    query: none,
+    body: 'none',
+    answer: { status: 200, body: anything },
+    run: async (call) => call.json(200, await call.service.admin('cluster.repair', undefined)),
+  }),
+  route({
+    method: 'GET',
+    path: 'admin/v1/cluster/risk',
+    id: 'getRisk',
+    summary: 'What is below full redundancy, how long a repair takes, and nines by the model',
+    kind: 'admin',
+    query: none,
+    body: 'none',
+    answer: { status: 200, body: anything },
+    run: async (call) => call.json(200, await call.service.admin('cluster.risk', undefined)),
+  }),
+  route({
+    method: 'GET',
+    path: 'admin/v1/cluster/rebalance',
+    id: 'getRebalance',
+    summary: 'Whether groups are being evened out over the devices, and how far that is',
+    kind: 'admin',
+    query: none,
+    body: 'none',
+    answer: { status: 200, body: anything },
+    run: async (call) => call.json(200, await call.service.admin('rebalance.status', undefined)),
+  }),
+  route({
+    method: 'POST',
+    path: 'admin/v1/cluster/rebalance',
+    id: 'controlRebalance',
+    summary: 'Starts or pauses evening out, or bounds what each node writes for it and for repairs in a second',
+    kind: 'admin',
+    query: none,
+    body: z.union([
+      z.strictObject({ action: z.enum(['start', 'pause']) }),
+      z.strictObject({
+        action: z.literal('limit'),
+        bytesPerSecond: z.number().int().min(limits.movedBytesPerSecondLeast),
+      }),
+    ]),
+    answer: { status: 200, body: anything },
+    run: async (call) => call.json(200, await call.service.admin('rebalance.change', call.body)),
+  }),
+  route({
+    method: 'POST',
+    path: 'admin/v1/cluster/invite',
+    id: 'inviteNode',
+    summary: 'A line that one further node can join with, once',
+    kind: 'admin',
+    query: none,
+    body: z.strictObject({
+      seconds: z
+        .number()
+        .int()
+        .min(60)
+        .max(7 * 24 * 3600)
+        .optional(),
+    }),
+    answer: { status: 201, body: anything },
+    run: async (call) => call.json(201, await call.service.admin('cluster.invite', call.body)),
+  }),
+  route({
+    method: 'POST',
+    path: 'admin/v1/cluster/nodes/{id}',
+    id: 'changeNode',
+    summary: 'Drains, activates, removes or labels a node',
+    kind: 'admin',
+    query: none,
+    body: z.union([
+      z.strictObject({ action: z.enum(['drain', 'activate', 'remove']) }),
+      z.strictObject({ action: z.literal('label'), zone: z.string().max(64) }),
+    ]),
+    answer: { status: 200, body: anything },
+    run: async (call) =>
+      call.json(200, await call.service.admin('cluster.node', { id: call.path['id'], ...call.body })),
+  }),
+  route({
+    method: 'POST',
+    path: 'admin/v1/cluster/devices/{id}',
+    id: 'changeDevice',
+    summary: 'Drains, retires or activates a device',
+    kind: 'admin',
+    query: none,
+    body: z.strictObject({ action: z.enum(['drain', 'activate', 'retire']) }),
+    answer: { status: 200, body: anything },
+    run: async (call) =>
+      call.json(200, await call.service.admin('cluster.device', { id: call.path['id'], ...call.body })),
   }),
   route({
     method: 'POST',

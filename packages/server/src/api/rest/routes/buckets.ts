@@ -1,19 +1,21 @@
 import { z } from 'zod';
 import { permits } from '../../../access/index.ts';
 import { limits } from '../../../limits.ts';
+import { textChange } from '../objects.ts';
 import { type Route, route } from '../route.ts';
-import { bucketJson, bucketSettings, bucketShape } from '../shapes.ts';
+import { bucketJson, bucketPatch, bucketSettings, bucketShape } from '../shapes.ts';
 
-type Settings = z.output<typeof bucketSettings>;
+type Settings = z.output<typeof bucketPatch>;
 
 /** Only what was given; `null` takes a bucket's own redundancy away. */
 function change(settings: Settings) {
-  const { versioning, consistency, redundancy, tags } = settings;
+  const { versioning, consistency, redundancy, tags, tagChange } = settings;
   return {
     ...(versioning !== undefined && { versioning }),
     ...(consistency !== undefined && { consistency }),
     ...(redundancy !== undefined && { redundancy: redundancy ?? null }),
     ...(tags !== undefined && { tags: Object.entries(tags) }),
+    ...(tagChange !== undefined && { tagChange: textChange(tagChange) }),
   };
 }
 
@@ -81,10 +83,11 @@ export const bucketRoutes: readonly Route[] = [
     method: 'PATCH',
     path: 'v1/buckets/{bucket}',
     id: 'updateBucket',
-    summary: 'Changes the settings given',
+    summary:
+      'Changes the settings given; tagChange sets single tags, or with null removes them, and loses no change of the same moment',
     kind: 'write',
     query: none,
-    body: bucketSettings,
+    body: bucketPatch,
     answer: { status: 200, body: bucketShape },
     run: async (call) =>
       call.json(

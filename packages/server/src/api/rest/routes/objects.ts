@@ -5,7 +5,17 @@ import { limits } from '../../../limits.ts';
 import { type PutRequest, parseGuk, versionIdText } from '../../../objects/index.ts';
 import { incoming } from '../body.ts';
 import { guardOf, keyBytes } from '../conditions.ts';
-import { changeOf, describing, lowerNames, objectHeaders, redundancyOf, sliceOf, wireHeaders } from '../objects.ts';
+import {
+  changeOf,
+  describing,
+  lowerNames,
+  objectHeaders,
+  pushRedundancy,
+  redundancyOf,
+  sliceOf,
+  wireHeaders,
+  writtenHeaders,
+} from '../objects.ts';
 import { type RestCall, type Route, route } from '../route.ts';
 import { headersShape, metadataName, objectJson, objectShape, patchShape } from '../shapes.ts';
 
@@ -25,6 +35,7 @@ async function read(call: RestCall<z.output<typeof versionQuery>, undefined>): P
   const { status, slice, headers } = sliceOf(call, found);
   const length = slice.end - slice.start;
   headers.push(...objectHeaders(found.version), 'Content-Length', String(length));
+  pushRedundancy(call, found.version, headers);
   if (call.exchange.request.method === 'HEAD' || length === 0) return call.exchange.send(status, headers);
   const body = found.immediate(slice);
   if (body) return call.exchange.send(status, headers, body);
@@ -61,7 +72,7 @@ export const objectRoutes: readonly Route[] = [
     async run(call) {
       const request = await writeOf(call);
       const { version, position } = await call.service.objects.put(request);
-      call.json(200, objectJson(request.bucket, request.key, version), call.headers(position));
+      call.json(200, objectJson(request.bucket, request.key, version), writtenHeaders(call, version, position));
     },
   }),
   route({
@@ -127,7 +138,7 @@ export const objectRoutes: readonly Route[] = [
         guard: guardOf(call),
         ...changeOf(call.body),
       });
-      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+      call.json(200, objectJson(bucketOf(call), key, version), writtenHeaders(call, version, position));
     },
   }),
   route({
@@ -143,7 +154,7 @@ export const objectRoutes: readonly Route[] = [
     async run(call) {
       const request = await writeOf(call);
       const { version, position } = await call.service.objects.append({ ...request, offset: call.query.offset });
-      call.json(200, objectJson(request.bucket, request.key, version), call.headers(position));
+      call.json(200, objectJson(request.bucket, request.key, version), writtenHeaders(call, version, position));
     },
   }),
   route({
@@ -180,7 +191,7 @@ export const objectRoutes: readonly Route[] = [
           headers: wireHeaders(headers),
         }),
       });
-      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+      call.json(200, objectJson(bucketOf(call), key, version), writtenHeaders(call, version, position));
     },
   }),
   route({
@@ -249,7 +260,11 @@ export const objectRoutes: readonly Route[] = [
         versionId: undefined,
         guard: undefined,
       });
-      call.json(200, objectJson(place.bucket, place.key, found.version), call.headers(found.position));
+      call.json(
+        200,
+        objectJson(place.bucket, place.key, found.version),
+        writtenHeaders(call, found.version, found.position),
+      );
     },
   }),
 ];

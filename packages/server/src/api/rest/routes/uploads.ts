@@ -4,7 +4,7 @@ import { limits } from '../../../limits.ts';
 import { uploadIdText } from '../../../objects/index.ts';
 import { incoming } from '../body.ts';
 import { guardOf, keyBytes } from '../conditions.ts';
-import { wireHeaders } from '../objects.ts';
+import { redundancyOf, wireHeaders, writtenHeaders } from '../objects.ts';
 import { type RestCall, type Route, route } from '../route.ts';
 import { headersShape, objectJson, objectShape, partJson, partShape, uploadJson, uploadShape } from '../shapes.ts';
 
@@ -40,6 +40,7 @@ export const uploadRoutes: readonly Route[] = [
         tags: Object.entries(tags),
         checksumAlgorithm: undefined,
         checksumType: undefined,
+        redundancy: redundancyOf(call),
       });
       call.json(201, uploadJson(bucketOf(call), made));
     },
@@ -150,7 +151,7 @@ export const uploadRoutes: readonly Route[] = [
         checksum: undefined,
         size: undefined,
       });
-      call.json(200, objectJson(bucketOf(call), key, version), call.headers(position));
+      call.json(200, objectJson(bucketOf(call), key, version), writtenHeaders(call, version, position));
     },
   }),
   route({

@@ -37,6 +37,10 @@ export async function copyObject(call: S3Call): Promise<void> {
       'A range can be copied into a part only.',
     );
   }
+  if (header(call, 'x-dsom-redundancy') !== undefined)
+    throw new StoreError('NotImplemented', {
+      message: 'A copy shares the bytes of its source, and so their redundancy. Put the object again to change it.',
+    });
   const source = copySourceOf(call);
   const newMetadata = replaces(call, 'x-amz-metadata-directive', 'metadata');
   const newTags = replaces(call, 'x-amz-tagging-directive', 'tagging');

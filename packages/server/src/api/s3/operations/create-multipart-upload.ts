@@ -1,7 +1,7 @@
 import { uploadIdText } from '../../../objects/index.ts';
 import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumTypeOf } from '../checksums.ts';
-import { describe } from '../description.ts';
+import { describe, redundancyOf } from '../description.ts';
 import { pushEncryption } from '../object-headers.ts';
 import { screenWrite } from '../screen.ts';
 import { element, s3Document } from '../xml/writer.ts';
@@ -16,6 +16,7 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     owner: call.owner,
     checksumAlgorithm: text === undefined ? undefined : algorithmOf(text, 'x-amz-checksum-algorithm'),
     checksumType: checksumTypeOf(call),
+    redundancy: redundancyOf(call),
   });
   const { checksumAlgorithm, checksumType } = upload;
   const headers = answerHeaders(call);

@@ -3,7 +3,7 @@ import { answerEmpty, answerHeaders, type S3Call } from '../call.ts';
 import { checksumHeaders, storedChecksumText } from '../checksums.ts';
 import { takeBody } from '../incoming.ts';
 import { partEtag, uploadIdOf } from '../multipart.ts';
-import { pushEncryption } from '../object-headers.ts';
+import { pushEncryption, pushRedundancy } from '../object-headers.ts';
 import { partNumberOf } from '../representation.ts';
 import { screenWrite } from '../screen.ts';
 
@@ -24,6 +24,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
   const headers = answerHeaders(call);
   headers.push('ETag', partEtag(part));
   pushEncryption(headers, call);
+  pushRedundancy(headers, call, part);
   const { checksum } = part.piece;
   if (checksum) headers.push(checksumHeaders[checksum.algorithm], storedChecksumText(checksum, 0));
   answerEmpty(call, 200, headers);

@@ -1,0 +1,176 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { bin, childEnvironment, credentials, type Server, startServer } from '../src/server.ts';
+
+const run = promisify(execFile);
+
+/** Whether a cluster can be started here: nodes run members of etcd from the PATH. */
+export const etcdMissing: string | false = (() => {
+  try {
+    execFileSync('etcd', ['--version'], { stdio: 'ignore' });
+    return false;
+  } catch {
+    return 'etcd is not on the PATH (Debian: apt-get install etcd-server)';
+  }
+})();
+
+/** Debian's etcd is older than what DSOM asks for. */
+const anyVersion = '--etcd-any-version';
+
+/** One node as an operator would have started it. */
+export interface Node {
+  readonly folder: string;
+  readonly port: number;
+  /** Throws while the node is down. */
+  readonly server: Server;
+  /** Extra flags of every start. */
+  readonly flags: readonly string[];
+}
+
+/** What `dsom … --json` prints, line by line. */
+export async function dsom(
+  endpoint: string,
+  ...command: readonly string[]
+): Promise<readonly Record<string, unknown>[]> {
+  const { stdout } = await run(process.execPath, [bin, ...command, '--json'], {
+    env: childEnvironment({
+      DSOM_ENDPOINT: endpoint,
+      DSOM_ACCESS_KEY_ID: credentials.accessKeyId,
+      DSOM_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    }),
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** Four free ports in a row: HTTP, other nodes, and the two of etcd. Below those that the system gives to outgoing connections. */
+async function portRow(): Promise<number> {
+  for (;;) {
+    const first = 10_000 + Math.floor(Math.random() * 2000) * 10;
+    const free = await Promise.all([0, 1, 2, 3].map((offset) => isFree(first + offset)));
+    if (free.every(Boolean)) return first;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
+
+/** A process that was killed leaves its member of etcd running. */
+function killMember(folder: string): void {
+  try {
+    process.kill(Number(readFileSync(path.join(folder, 'cluster/etcd/pid'), 'utf8')), 'SIGKILL');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ESRCH') throw cause;
+  }
+}
+
+/** Real server processes that form one cluster on loopback, each with a member of etcd of its own. */
+export class Cluster {
+  readonly folder: string;
+  readonly nodes: Node[] = [];
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Starts the first node, and `count - 1` others that join it one after the other. */
+  static async start(
+    folder: string,
+    count: number,
+    flagsOf: (index: number) => readonly string[] = () => [],
+  ): Promise<Cluster> {
+    const cluster = new Cluster(folder);
+    try {
+      for (let i = 0; i < count; i++) await cluster.add(flagsOf(i));
+    } catch (cause) {
+      await cluster.stop('SIGKILL');
+      throw cause;
+    }
+    return cluster;
+  }
+
+  /** A further node. @returns its index */
+  async add(flags: readonly string[] = []): Promise<number> {
+    const index = this.nodes.length;
+    const folder = path.join(this.folder, `node-${index}`);
+    const port = await portRow();
+    const how =
+      index === 0
+        ? ['--cluster-name', 'conformance']
+        : ['--join', String((await dsom(this.endpoint(), 'cluster', 'invite'))[0]?.['line'])];
+    const all = [anyVersion, ...flags];
+    const server = await startServer([folder], { port, flags: [...all, ...how] });
+    this.nodes.push({ folder, port, server, flags: all });
+    return index;
+  }
+
+  /** Endpoint of a node that runs. */
+  endpoint(index = this.nodes.findIndex(({ server }) => server !== undefined)): string {
+    const node = this.nodes[index];
+    if (!node) throw new Error('no node runs');
+    return `http://127.0.0.1:${node.port}`;
+  }
+
+  endpoints(): string[] {
+    return this.nodes.map(({ port }) => `http://127.0.0.1:${port}`);
+  }
+
+  /** Ends a node, with its member of etcd, as when its machine goes down; its data stays. */
+  async end(index: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const node = this.nodes[index] as Node;
+    if (signal === 'SIGKILL') killMember(node.folder);
+    await node.server.stop(signal);
+  }
+
+  /** Starts a node that was ended, with nothing but its data directory. */
+  async restart(index: number, until: 'live' | 'ready' = 'ready'): Promise<void> {
+    const node = this.nodes[index] as Node;
+    const server = await startServer([node.folder], { port: node.port, flags: node.flags, until });
+    this.nodes[index] = { ...node, server };
+  }
+
+  async status(index?: number): Promise<Record<string, unknown>> {
+    return (await dsom(this.endpoint(index), 'cluster', 'status'))[0] as Record<string, unknown>;
+  }
+
+  /** Index of the node that owns the shard, as node `from` sees it. */
+  async leader(from?: number): Promise<number> {
+    const { leader, nodes } = (await this.status(from)) as {
+      leader: string;
+      nodes: { id: string; apiAddress: string }[];
+    };
+    const port = Number(
+      nodes
+        .find(({ id }) => id === leader)
+        ?.apiAddress.split(':')
+        .at(-1),
+    );
+    return this.nodes.findIndex((node) => node.port === port);
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await Promise.all(this.nodes.map((_, index) => this.end(index, signal).catch(() => null)));
+  }
+}
+
+export async function until(what: string, milliseconds: number, done: () => Promise<boolean>): Promise<number> {
+  const began = performance.now();
+  while (!(await done().catch(() => false))) {
+    if (performance.now() - began > milliseconds) throw new Error(`${what}: not within ${milliseconds} ms`);
+    await sleep(50);
+  }
+  return performance.now() - began;
+}

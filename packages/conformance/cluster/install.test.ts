@@ -1,0 +1,80 @@
+/* A node whose state the log cannot bring up to date takes that of another, and serves the same. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { pathOf, send } from '../src/request.ts';
+import { Cluster, etcdMissing, until } from './cluster.support.ts';
+import { scratchFolder } from './scratch.ts';
+
+const skip = etcdMissing;
+let cluster: Cluster | undefined;
+const kept = new Map<string, Buffer>();
+after(async () => {
+  await cluster?.stop('SIGKILL');
+});
+
+async function put(endpoint: string, key: string, size: number): Promise<void> {
+  const body = randomBytes(size);
+  const answer = await send(endpoint, 'PUT', pathOf('bucket', key), { body });
+  assert.equal(answer.status, 200, answer.text());
+  kept.set(key, body);
+}
+
+async function logOf(endpoint: string): Promise<{ position: number; oldest: number }> {
+  const answer = await send(endpoint, 'GET', '/-/admin/v1/status');
+  return (JSON.parse(answer.text()) as { log: { position: number; oldest: number } }).log;
+}
+
+/** All of it, from the state of that node. */
+async function check(endpoint: string): Promise<void> {
+  const listed = await send(endpoint, 'GET', '/bucket', { query: { 'list-type': '2' } });
+  assert.deepEqual(listed.elements('Key'), [...kept.keys()].sort());
+  for (const [key, body] of kept) {
+    const got = await send(endpoint, 'GET', pathOf('bucket', key));
+    assert.ok(got.status === 200 && got.body.equals(body), `${endpoint} ${key}: ${got.status}`);
+  }
+}
+
+test('a node that was away for longer than the log is kept takes the state of another', {
+  skip,
+  timeout: 420_000,
+}, async (t) => {
+  cluster = await Cluster.start(scratchFolder('cluster-install'), 3);
+  const store = cluster;
+  assert.equal((await send(store.endpoint(0), 'PUT', '/bucket')).status, 200);
+  for (let i = 0; i < 5; i++) await put(store.endpoint(i % 3), `before-${i}`, i % 2 === 0 ? 500 : 200_000);
+  const away = (await store.leader(0)) === 2 ? 1 : 2;
+  const here = [0, 1, 2].filter((index) => index !== away).map((index) => store.endpoint(index)) as [string, string];
+  const { position } = await logOf(store.endpoint(away));
+  await store.end(away, 'SIGTERM');
+  let count = 0;
+  // Each replica makes a checkpoint once a minute, and the owner trims behind those of two.
+  const took = await until('the log is trimmed', 300_000, async () => {
+    await put(here[count % 2] as string, `meanwhile-${count++}`, count % 2 === 0 ? 500 : 100_000);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    return (await logOf(here[0])).oldest > position + 1;
+  });
+  t.diagnostic(`the log was trimmed after ${Math.round(took / 1000)} s`);
+  await store.restart(away);
+  await check(store.endpoint(away));
+  await put(store.endpoint(away), 'after', 100_000);
+  for (const endpoint of store.endpoints()) await check(endpoint);
+});
+
+test('a node whose metadata were deleted while it was stopped builds them anew', {
+  skip,
+  timeout: 240_000,
+}, async () => {
+  const store = cluster as Cluster;
+  const lost = ((await store.leader()) + 1) % 3;
+  await store.end(lost, 'SIGTERM');
+  const kv = path.join((store.nodes[lost] as { folder: string }).folder, 'metadata/kv');
+  assert.ok(existsSync(kv));
+  rmSync(kv, { recursive: true });
+  await store.restart(lost);
+  await check(store.endpoint(lost));
+  await put(store.endpoint(lost), 'last', 5000);
+  for (const endpoint of store.endpoints()) await check(endpoint);
+});

@@ -1,0 +1,59 @@
+/* What is printed of parts that are measured by themselves. */
+import type { Table } from './cluster-rows.ts';
+import { measureErasure } from './erasure.ts';
+import { metadataAppends } from './etcd.ts';
+import { type LinkRates, linkRates, type Rate } from './links.ts';
+import { median } from './rig.ts';
+
+/** The code's kernel on one core, copies in and out included. */
+export async function erasureRows({ row }: Table): Promise<void> {
+  for (const { work, rate, copy, least } of measureErasure())
+    row(
+      work,
+      `${rate.toFixed(1)} GB/s of data`,
+      `${copy.toFixed(1)} (memcpy) = ${(rate / copy).toFixed(2)}`,
+      `≥ ${least}`,
+      rate / copy >= least,
+    );
+}
+
+/** Appends of metadata through etcd, on one member and on three. */
+export async function etcdRows({ share }: Table, runs: number): Promise<void> {
+  for (const members of [1, 3]) {
+    const { appends, puts, p50, p99, cpu } = await metadataAppends(members, runs);
+    const work = `append 1 KiB, 64 hands, through etcd with ${members} member${members > 1 ? 's' : ''} (limit: bare puts)`;
+    share(work, 'per s', appends, puts, 1);
+    console.log(`      p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${cpu.toFixed(0)} µs of CPU each`);
+  }
+}
+
+/** Calls between two nodes, beside bare node:tls. */
+export async function linkRows({ row, share }: Table, runs: number): Promise<void> {
+  const rates = await linkRates(runs);
+  const of = (name: keyof LinkRates, part: keyof Rate) => median(rates.map((one) => one[name][part]));
+  for (const [name, way] of [
+    ['put', 'to'],
+    ['get', 'from'],
+  ] as const) {
+    share(`link, bodies of 1 MiB ${way} the other node`, 'MiB/s', of(name, 'perSecond'), of('bare', 'perSecond'), 0.6);
+    const [ours, bare] = [of(name, 'cpu'), of('bare', 'cpu')];
+    row(
+      `link, bodies of 1 MiB ${way} the other node, processor time`,
+      `${ours.toFixed(0)} µs`,
+      `${bare.toFixed(0)} µs (node:tls) = ${(ours / bare).toFixed(2)} ×`,
+      '≤ 1.6 ×',
+      ours / bare <= 1.6,
+    );
+  }
+  for (const [name, way, most] of [
+    ['small', '32 at a time', 40],
+    ['one', 'one at a time', 120],
+  ] as const)
+    row(
+      `link, calls of 1 KiB each way, ${way}`,
+      `${of(name, 'perSecond').toFixed(0)} per s, ${of(name, 'cpu').toFixed(0)} µs of processor time each`,
+      '',
+      `≤ ${most} µs`,
+      of(name, 'cpu') <= most,
+    );
+}

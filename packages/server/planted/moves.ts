@@ -1,0 +1,97 @@
+import type { Plant } from './plant.ts';
+
+/* Bugs in how fragments follow their group to other devices. */
+
+const leftovers = 'src/durability/jobs/leftovers.ts';
+const whereabouts = 'src/durability/whereabouts.ts';
+const leftoverTests = ['src/durability/jobs/leftovers.test.ts'];
+const whereaboutsTests = ['src/durability/whereabouts.test.ts'];
+const rebalanceTests = ['src/daemon/cluster/rebalance.test.ts'];
+
+export const movePlants: readonly Plant[] = [
+  {
+    name: 'moves: a fragment is removed before the device that has its place now has it',
+    file: leftovers,
+    find: "if (!isMissing || options.isComplete(to.device))\n      await options.repair(one.stripe, one.group, one.index, 'unreadable');\n    return false;",
+    replace: 'return isMissing;',
+    tests: leftoverTests,
+  },
+  {
+    name: 'moves: a fragment is removed though the other device has other bytes',
+    file: leftovers,
+    find: 'if (!mine || mine.equals(theirs)) return true;',
+    replace: 'if (!mine || mine.length === theirs.length) return true;',
+    tests: leftoverTests,
+  },
+  {
+    name: 'moves: a fragment is removed though the device that has its place now is away',
+    file: leftovers,
+    find: 'away.add(device);\n            return false;',
+    replace: 'away.add(device);\n            return true;',
+    tests: leftoverTests,
+  },
+  {
+    name: 'moves: a fragment is removed by groups that have changed since it was looked at',
+    file: leftovers,
+    find: '.filter(({ group }) => groupNow(group.id)?.epoch === group.epoch)',
+    replace: '.filter(({ group }) => groupNow(group.id) !== undefined)',
+    tests: leftoverTests,
+  },
+  {
+    name: 'moves: two devices remove the same fragment, each relying on the other',
+    file: leftovers,
+    find: 'for (const name of names) removing.add(name);',
+    replace: 'names.length = 0;',
+    tests: leftoverTests,
+  },
+  {
+    name: 'moves: a fragment is removed before every reader knows where it went',
+    file: leftovers,
+    find: 'if (!options.settled(at)) return;',
+    replace: 'options.settled(at);',
+    tests: leftoverTests,
+  },
+  {
+    name: 'moves: the device before is forgotten as a source',
+    file: whereabouts,
+    find: 'if (group.devices[index] !== device) remember(group.id, index, device);',
+    replace: 'if (group.devices[index] === device) remember(group.id, index, device);',
+    tests: whereaboutsTests,
+    pattern: 'while the device before does not answer',
+  },
+  {
+    name: 'moves: nobody is asked for what is not where it should be',
+    file: whereabouts,
+    find: 'remember(group.id, index, device);\n          found = true;',
+    replace: 'found = false;',
+    tests: whereaboutsTests,
+  },
+  {
+    name: 'moves: a repair replaces what another node wrote meanwhile',
+    file: 'src/durability/repair.ts',
+    find: 'if (now !== undefined && before === undefined) {',
+    replace: 'if (now !== undefined && before === undefined && Number(now) < 0) {',
+    tests: whereaboutsTests,
+  },
+  {
+    name: 'moves: a member goes to a device of a node that has one',
+    file: 'src/placement/rehome.ts',
+    find: 'if (!counts.fits(device)) continue;',
+    replace: '',
+    tests: ['src/placement/cluster.test.ts'],
+  },
+  {
+    name: 'moves: the next groups move before the last ones have arrived',
+    file: 'src/daemon/cluster/rebalance.ts',
+    find: 'at !== undefined && at >= since ? [] : [id]',
+    replace: 'at !== undefined || since >= 0 ? [] : [id]',
+    tests: rebalanceTests,
+  },
+  {
+    name: 'moves: what moves does not count in bytes',
+    file: 'src/daemon/cluster/rebalance.ts',
+    find: 'if (batch.length > 0 && sum > most) break;',
+    replace: 'if (batch.length > most) break;',
+    tests: rebalanceTests,
+  },
+];

@@ -1,0 +1,92 @@
+import type { Plant } from './plant.ts';
+
+/* Bugs in where copies and fragments are placed. */
+
+const tests = ['src/placement/cluster.test.ts'];
+
+export const placementPlants: readonly Plant[] = [
+  {
+    name: 'placement: two fragments of a stripe lie on one node although there are nodes enough',
+    file: 'src/placement/draw.ts',
+    find: 'for (const domain of order) {',
+    replace: 'for (const domain of order.slice(0, Math.max(2, order.length - 2))) {',
+    tests,
+  },
+  {
+    name: 'placement: more fragments on one node than the code can lose',
+    file: 'src/placement/layout.ts',
+    find: 'if (perDomain > Math.max(tolerance, 1))',
+    replace: 'if (perDomain > Math.max(tolerance + 1, 1))',
+    tests,
+  },
+  {
+    name: 'placement: a node that is away makes new groups worse',
+    file: 'src/placement/layout.ts',
+    find: 'const all = inUse(devices);',
+    replace: 'const all = usable(devices);',
+    tests,
+  },
+  {
+    name: 'placement: zones do not matter',
+    file: 'src/placement/draw.ts',
+    find: '|| zone >= perZone) continue;',
+    replace: '|| zone >= perZone + width) continue;',
+    tests,
+  },
+  {
+    name: 'placement: a moved group keeps its epoch',
+    file: 'src/placement/rebalance.ts',
+    find: 'epoch: group.epoch + 1',
+    replace: 'epoch: group.epoch',
+    tests,
+  },
+  {
+    name: 'placement: the member that stays changes its place',
+    file: 'src/placement/rehome.ts',
+    find: 'const next = group.devices.map((each) =>',
+    replace: 'const next = [...group.devices].reverse().map((each) =>',
+    tests,
+  },
+  {
+    name: 'placement: a lost member is replaced by a neighbour of another',
+    file: 'src/placement/rehome.ts',
+    find: 'if (!counts.fits(device)) continue;',
+    replace: 'if (!counts.fits(device) && vacant > 99) continue;',
+    tests,
+  },
+  {
+    name: 'placement: devices that are drained get groups',
+    file: 'src/placement/topology.ts',
+    find: "(device.state ?? 'active') === 'active'",
+    replace: "(device.state ?? 'active') !== 'retired'",
+    tests,
+  },
+  {
+    name: 'placement: a small node gets a member of every crowded group',
+    file: 'src/placement/rebalance.ts',
+    find: 'to.bytes + size > tolerated * to.due',
+    replace: 'to.bytes + size > 9 * tolerated * to.due',
+    tests,
+  },
+  {
+    name: 'placement: the order of devices decides what moves',
+    file: 'src/placement/rebalance.ts',
+    find: '[...existing].sort((a, b) => a.id - b.id)',
+    replace: '[...existing]',
+    tests,
+  },
+  {
+    name: 'placement: the last repair before loss never meets what cannot be read',
+    file: 'src/placement/risk.ts',
+    find: 'if (lost === tolerance) {',
+    replace: 'if (lost > tolerance) {',
+    tests: ['src/placement/risk.test.ts'],
+  },
+  {
+    name: 'placement: more nines are told than anybody has',
+    file: 'src/placement/risk.ts',
+    find: 'Math.min(mostNines, modelledNines)',
+    replace: 'Math.max(0, modelledNines)',
+    tests: ['src/placement/risk.test.ts'],
+  },
+];

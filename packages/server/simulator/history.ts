@@ -1,0 +1,106 @@
+/**
+ * What clients saw, from outside. Times are stamps of the scheduler: whole numbers, all different, in the order in which things happened.
+ * An operation whose outcome its client never learned ends at infinity.
+ */
+export const never = Number.POSITIVE_INFINITY;
+
+/** A write of one key. `value` names what it wrote, and no other write of that key wrote the same. */
+export interface Write {
+  readonly kind: 'write';
+  readonly start: number;
+  end: number;
+  /** Undefined until somebody learns it: the write's answer, or a read of what it wrote. */
+  value: string | undefined;
+  /** Place in the order that the store says that it decided the writes in; undefined where its client was not told. */
+  order: number | undefined;
+  /** Who did what, for people. */
+  readonly what: string;
+  /** Number of the write in the scenario. */
+  readonly write: number;
+  /** It takes the object away. */
+  readonly removes: boolean;
+  /** It was refused: nothing of it may ever be seen. */
+  refused: boolean;
+}
+
+/** A read of one key: what was there, or {@link absent}. Also what a conditional write saw. */
+export interface Read {
+  readonly kind: 'read';
+  readonly start: number;
+  readonly end: number;
+  readonly value: string;
+  readonly order: number | undefined;
+  readonly what: string;
+}
+
+/** There is no object, and nothing says which write took it away. */
+export const absent = 'absent';
+
+/** Everything that happened to one key. */
+export interface KeyHistory {
+  readonly name: string;
+  readonly writes: Write[];
+  readonly reads: Read[];
+}
+
+/** A version that the store acknowledged in the bucket that keeps them. */
+export interface KeptVersion {
+  readonly id: string;
+  readonly value: string;
+  readonly sequence: number;
+  /** Somebody asked to delete it for good. */
+  condemned: boolean;
+}
+
+/** Bytes of a value, as the numbers of the writes that it is made of. */
+type Made = string;
+
+export class History {
+  readonly keys = new Map<string, KeyHistory>();
+  /** By bucket/key. */
+  readonly versions = new Map<string, KeptVersion[]>();
+  readonly #made = new Map<string, { made: Made; by: string }>();
+  /** Values by bucket/key and ETag. */
+  readonly #etags = new Map<string, Set<string>>();
+
+  of(bucket: string, key: string): KeyHistory {
+    const name = `${bucket}/${key}`;
+    let found = this.keys.get(name);
+    if (!found) {
+      found = { name, writes: [], reads: [] };
+      this.keys.set(name, found);
+    }
+    return found;
+  }
+
+  /** The bytes of a value are the same whenever they are read. @throws Error when they are not */
+  learnBytes(name: string, value: string, writes: readonly number[], by: string): void {
+    const made = writes.join();
+    const known = this.#made.get(`${name} ${value}`);
+    if (!known) this.#made.set(`${name} ${value}`, { made, by });
+    else if (known.made !== made) {
+      throw new Error(`${name} ${value} is made of the writes ${made} for ${by}, and of ${known.made} for ${known.by}`);
+    }
+  }
+
+  bytesOf(name: string, value: string): string | undefined {
+    return this.#made.get(`${name} ${value}`)?.made;
+  }
+
+  learnEtag(name: string, etag: string, value: string): void {
+    const at = `${name} ${etag}`;
+    const values = this.#etags.get(at) ?? new Set();
+    this.#etags.set(at, values.add(value));
+  }
+
+  /** The values that a line of a list may speak of. */
+  valuesOf(name: string, etag: string): readonly string[] {
+    return [...(this.#etags.get(`${name} ${etag}`) ?? [])];
+  }
+
+  keep(name: string, version: KeptVersion): void {
+    const versions = this.versions.get(name) ?? [];
+    this.versions.set(name, versions);
+    versions.push(version);
+  }
+}

@@ -1,0 +1,101 @@
+import type { Fault, Settings, TimedFault } from './scenario.ts';
+import type { Dice } from './world/dice.ts';
+import { type DiskFault, lyingFaults } from './world/disk.ts';
+
+/*
+ * What breaks in a seed, and when. Not everything may go wrong together; what must be survived stands in world/disk.ts. Here it means: one
+ * domain of a seed (the sick one: a device of one machine, a node of a cluster) may lie, or stop for good, or lose its index; the others
+ * only refuse for a while, lose their power and are cut off. And no device lies where a stripe has nothing to spare: nor in a cluster whose
+ * buckets ask for no number of copies, for there a stripe has one copy as long as the other node is away, and that may lie on the sick one.
+ */
+
+export interface FaultMix {
+  readonly settings: Settings;
+  /** Domains that may lose what they have of a stripe. */
+  readonly spare: number;
+  readonly milliseconds: number;
+}
+
+type Draw = (dice: Dice) => Fault | readonly Fault[];
+
+const mean = (dice: Dice, milliseconds: number): number => Math.round(-Math.log(1 - dice.float()) * milliseconds);
+
+/** Every kind of fault that a place can have, with the mean time between two, ms. */
+function kindsOf({ settings, spare }: FaultMix, dice: Dice): (readonly [Draw, number])[] {
+  const nodes = Array.from({ length: settings.nodes }, (_, i) => `n${i + 1}`);
+  const many = settings.nodes > 1;
+  const devicesOf = (node: string): string[] =>
+    Array.from({ length: settings.devices }, (_, i) => (many ? `${node}.d${i + 1}` : `d${i + 1}`));
+  const devices = nodes.flatMap(devicesOf);
+  const sickNode = dice.pick(nodes);
+  const sick = many ? devicesOf(sickNode) : [dice.pick(devices)];
+  const log = many ? [] : ['log'];
+  const share = (one: Dice): number => one.pick([0.02, 0.1, 0.5]);
+  const spell = (fault: DiskFault, on: readonly string[]): Draw => {
+    return (one) => ({ kind: 'disk', disk: one.pick(on), fault, ms: 20 + mean(one, 400), share: share(one) });
+  };
+  const jumps = [-86_400_000, -60_000, -5, 5, 60_000, 86_400_000];
+  const kinds: (readonly [Draw, number])[] = [
+    [(one) => ({ kind: 'power', node: one.pick(nodes) }), 1500],
+    [(one) => ({ kind: 'kill', node: one.pick(nodes) }), 1500],
+    [(one) => ({ kind: 'stop', node: one.pick(nodes) }), 4000],
+    [(one) => ({ kind: 'pause', node: one.pick(nodes), ms: 10 + mean(one, 800) }), 1500],
+    [(one) => ({ kind: 'clock', node: one.pick(nodes), ms: one.pick(jumps) }), 2000],
+    [spell('read-error', devices), 1500],
+    [spell('write-error', [...log, ...devices]), 2500],
+    [spell('sync-error', [...log, ...sick]), 4000],
+    [spell('full', [...log, ...devices]), 2500],
+    [spell('slow', [...log, ...devices]), 2500],
+    [(one) => ({ kind: 'index', disk: one.pick(sick) }), 4000],
+  ];
+  const asked = settings.copies > 0 || settings.parity > 0;
+  if (spare > 0 && (asked || !many))
+    for (const fault of [...lyingFaults, 'start-error'] as const) kinds.push([spell(fault, sick), 2500]);
+  if (many) kinds.push(...clusterKinds(nodes, sickNode));
+  return kinds;
+}
+
+function clusterKinds(nodes: readonly string[], sickNode: string): (readonly [Draw, number])[] {
+  return [
+    [(one) => partition(one, nodes), 1200],
+    [(one) => ({ kind: 'unlog', node: one.pick(nodes), ms: 50 + mean(one, 2500) }), 1500],
+    [() => ({ kind: 'depose' }), 1500],
+    [(one) => ({ kind: 'checkpoint', node: one.pick(nodes) }), 120],
+    [() => ({ kind: 'forget', node: sickNode }), 5000],
+  ];
+}
+
+/** Links that are cut together: one node alone, two halves, one direction, a bridge, a ring, any. */
+function partition(dice: Dice, nodes: readonly string[]): readonly Fault[] {
+  const ms = 50 + mean(dice, 2500);
+  const pairs = nodes.flatMap((node) => nodes.filter((to) => to !== node).map((to) => [node, to] as const));
+  const at = (node: string): number => nodes.indexOf(node);
+  const one = dice.pick(nodes);
+  const half = dice.between(1, nodes.length - 1);
+  const shapes: ((node: string, to: string) => boolean)[] = [
+    (node, to) => node === one || to === one,
+    (node) => node === one,
+    (_, to) => to === one,
+    (node, to) => at(node) < half !== at(to) < half,
+    (node, to) => node !== one && to !== one,
+    (node, to) => ![1, nodes.length - 1].includes(Math.abs(at(node) - at(to))),
+    () => dice.chance(0.3),
+  ];
+  const shape = dice.pick(shapes);
+  return pairs.filter(([node, to]) => shape(node, to)).map(([node, to]) => ({ kind: 'cut', node, to, ms }) as const);
+}
+
+/** The faults of a seed, in order of time. */
+export function faultsOf(dice: Dice, mix: FaultMix): TimedFault[] {
+  const share = dice.pick([0.15, 0.4, 0.7]);
+  const faults: TimedFault[] = [];
+  for (const [draw, between] of kindsOf(mix, dice)) {
+    if (!dice.chance(share)) continue;
+    for (let at = mean(dice, between); at < mix.milliseconds; at += 50 + mean(dice, between)) {
+      const drawn = draw(dice);
+      for (const fault of Array.isArray(drawn) ? (drawn as readonly Fault[]) : [drawn as Fault])
+        faults.push({ at, fault });
+    }
+  }
+  return faults.sort((a, b) => a.at - b.at);
+}

@@ -1,0 +1,158 @@
+import { type FaultMix, faultsOf } from './mix.ts';
+import type { Operation, OperationKind, Scenario, Settings } from './scenario.ts';
+import { markBytes } from './world/content.ts';
+import { Dice } from './world/dice.ts';
+
+/*
+ * What a seed decides. Swarm testing (Groce et al., ISSTA'12): each seed takes a subset of what can go wrong and of what clients do, because
+ * some bugs show only where some other thing does not happen. What may go wrong together is decided in mix.ts.
+ */
+
+export const buckets = ['plain', 'kept'] as const;
+
+const codes = [
+  [2, 1],
+  [2, 2],
+  [3, 2],
+  [4, 2],
+] as const;
+
+/** Where two fragments of a stripe never lie together. */
+const domainsOf = ({ nodes, devices }: Pick<Settings, 'nodes' | 'devices'>): number => (nodes > 1 ? nodes : devices);
+
+/** Domains that may lose what they have of a stripe. */
+const spareOf = (settings: Settings): number =>
+  settings.parity > 0
+    ? settings.parity
+    : (settings.copies > 0 ? settings.copies : Math.min(2, domainsOf(settings))) - 1;
+
+function settingsOf(dice: Dice, large: boolean): Settings {
+  const nodes = large
+    ? 1
+    : dice.weighted([
+        [1, 5],
+        [3, 4],
+        [5, 1],
+      ]);
+  const devices =
+    nodes > 1
+      ? dice.between(1, 2)
+      : dice.weighted([
+          [1, 2],
+          [2, 4],
+          [3, 4],
+          [4, 2],
+          [6, 2],
+        ]);
+  const domains = domainsOf({ nodes, devices });
+  const fitting = codes.filter(([data, parity]) => data + parity <= domains);
+  const [data, parity] = fitting.length > 0 && dice.chance(0.35) ? dice.pick(fitting) : [0, 0];
+  return {
+    nodes,
+    devices,
+    threads: nodes > 1 ? 1 : dice.between(1, 2),
+    copies: data > 0 || dice.chance(0.5) ? 0 : dice.between(1, Math.min(3, domains)),
+    data,
+    parity,
+    slabBytes: large ? 32 * 2 ** 20 : 2 ** 20,
+    deviceBytes: large || dice.chance(0.7) ? 2 ** 30 : dice.pick([4, 6, 10]) * 2 ** 20,
+    logBytes: dice.chance(0.85) ? 2 ** 30 : 2 * 2 ** 20,
+    cacheBytes: dice.chance(0.5) ? 0 : 2 ** 20,
+    plain: dice.chance(0.2) ? 1 : 0,
+    paceMs: dice.pick([0.1, 0.5, 2]),
+    networkMs: dice.pick([0.2, 1, 5]),
+  };
+}
+
+const usualWeights: readonly (readonly [OperationKind, number])[] = [
+  ['put', 10],
+  ['get', 12],
+  ['delete', 3],
+  ['delete-old', 2],
+  ['append', 4],
+  ['copy', 3],
+  ['patch', 2],
+  ['list', 2],
+  ['upload', 2],
+];
+
+function sizeOf(dice: Dice, large: boolean): number {
+  if (large && dice.chance(0.05)) return dice.pick([5, 9]) * 2 ** 20 + dice.below(1000);
+  return dice.weighted([
+    [markBytes + dice.below(300), 4],
+    [4085 + dice.below(24), 2],
+    [4100 + dice.below(16_000), 8],
+    [65_500 + dice.below(80), 1],
+    [100_000 + dice.below(100_000), 1],
+  ]);
+}
+
+function detailsOf(dice: Dice, kind: OperationKind, keys: readonly string[], settings: Settings, large: boolean) {
+  const size = (): string => String(sizeOf(dice, large));
+  const mode = (): string => dice.pick(['whole', 'stream', 'stream', 'slow']);
+  switch (kind) {
+    case 'put':
+      return {
+        size: size(),
+        mode: dice.chance(0.05) ? 'broken' : mode(),
+        ...(dice.chance(0.15) && { guard: 'absent' }),
+        ...(dice.chance(0.1) &&
+          domainsOf(settings) > 1 && { copies: String(dice.between(2, Math.min(4, domainsOf(settings)))) }),
+      };
+    case 'append':
+      return { size: size(), mode: mode(), ...(dice.chance(0.4) && { offset: 'known' }) };
+    case 'get':
+      return {
+        ...(dice.chance(0.2) && { pace: 'slow' }),
+        ...(dice.chance(0.2) && { slice: String(dice.below(1000)) }),
+        ...(dice.chance(0.25) && { version: 'old' }),
+        ...(dice.chance(0.3) && { level: 'causal' }),
+      };
+    case 'copy':
+      return { from: `${dice.pick(buckets)}/${dice.pick(keys)}` };
+    case 'list':
+      return { limit: String(dice.pick([1, 2, 1000])) };
+    case 'upload':
+      return {
+        parts: String(dice.between(1, 3)),
+        size: size(),
+        end: dice.weighted([
+          ['complete', 5],
+          ['abort', 1],
+          ['leave', 1],
+        ]),
+      };
+    default:
+      return {};
+  }
+}
+
+/** The scenario of a seed. @param operations things done by all clients together */
+export function planScenario(seed: number, operations = 320): Scenario {
+  const dice = new Dice(seed, 'plan');
+  const large = dice.chance(0.04);
+  const settings = settingsOf(dice, large);
+  const clients = dice.between(2, 8);
+  const keys = Array.from({ length: dice.between(2, 8) }, (_, i) => `k${i + 1}`);
+  const weights = usualWeights.map(
+    ([kind, weight]) => [kind, kind === 'put' || kind === 'get' || dice.chance(0.75) ? weight : 0] as const,
+  );
+  const think = dice.pick([2, 10, 40]);
+  const list: Operation[] = [];
+  for (let i = 0; i < (large ? operations / 4 : operations); i++) {
+    const kind = dice.weighted(weights);
+    list.push({
+      client: `c${1 + (i % clients)}`,
+      wait: Math.round(-Math.log(1 - dice.float()) * think),
+      kind,
+      write: i + 1,
+      bucket: kind === 'delete-old' ? 'kept' : dice.pick(buckets),
+      key: dice.pick(keys),
+      with: detailsOf(dice, kind, keys, settings, large),
+    });
+  }
+  // About as long as the clients need when nothing goes wrong, twice.
+  const milliseconds = 2000 + (list.length / clients) * (think + 40);
+  const mix: FaultMix = { settings, spare: spareOf(settings), milliseconds };
+  return { seed, settings, faults: faultsOf(dice, mix), operations: list };
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Consistency, type Freshness, fresh, pushLevel } from './consistency.ts';
+import type { HeaderList } from './exchange.ts';
+import { tokenText } from './token.ts';
+
+/** A replica at a position, and what was asked of it. */
+function replica(level: Consistency = 'strong', position = 10) {
+  const asked: string[] = [];
+  const freshness: Freshness = {
+    position: () => position,
+    shared: {
+      latest: async () => void asked.push('latest'),
+      reached: async (wanted) => void asked.push(`reached ${wanted}`),
+      levelOf: (bucket) => (bucket === 'set' ? level : 'strong'),
+      staleMs: () => 0,
+    },
+  };
+  return { asked, freshness };
+}
+
+const token = (position: number): string => tokenText(new Map([[0, position]]));
+
+describe('the wait before an answer', () => {
+  for (const [level, given, bucket, expected] of [
+    [undefined, undefined, undefined, ['latest']],
+    [undefined, undefined, 'other', ['latest']],
+    ['strong', undefined, 'set', ['latest']],
+    ['strong', 10, 'set', ['latest']],
+    ['strong', 11, 'set', ['latest', 'reached 11']],
+    ['causal', undefined, 'other', []],
+    ['causal', 10, 'other', []],
+    ['causal', 11, 'other', ['reached 11']],
+    ['eventual', undefined, 'other', []],
+    ['eventual', 11, 'other', []],
+    [undefined, undefined, 'set', []],
+    [undefined, 11, 'set', ['reached 11']],
+  ] as const)
+    it(`at ${level ?? 'the default'} of bucket ${bucket}, with a token for ${given}: ${expected}`, async () => {
+      const { asked, freshness } = replica('causal');
+      await fresh(freshness, level, given === undefined ? undefined : token(given), bucket);
+      assert.deepEqual(asked, expected);
+    });
+
+  it('is none on a server that is alone, whose token cannot be ahead of it', () => {
+    const alone: Freshness = { position: () => 10 };
+    assert.equal(fresh(alone, 'strong', token(10), 'b'), undefined);
+    assert.throws(() => fresh(alone, 'eventual', token(11), 'b'), { code: 'InvalidToken' });
+  });
+
+  it('refuses a token of a shard that there is not', () => {
+    const { freshness } = replica();
+    assert.throws(() => fresh(freshness, 'causal', tokenText(new Map([[1, 1]])), 'b'), { code: 'InvalidToken' });
+  });
+});
+
+describe('the level of an answer', () => {
+  const headers = (level: string, stale: number | undefined): string[] => {
+    const list: HeaderList = [];
+    pushLevel(list, level, stale);
+    return list;
+  };
+
+  it('goes with its age only where it may be old', () => {
+    assert.deepEqual(headers('strong', 5000), ['x-dsom-consistency', 'strong']);
+    assert.deepEqual(headers('eventual', 0), ['x-dsom-consistency', 'eventual']);
+    assert.deepEqual(headers('eventual', 5000), ['x-dsom-consistency', 'eventual', 'x-dsom-stale-ms', '5000']);
+  });
+});

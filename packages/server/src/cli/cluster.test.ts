@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { exitCode } from './exit.ts';
+import { type Stub, startStub } from './stub.fixture.ts';
+
+const id = (digit: string): string => `${digit.repeat(8)}-0000-4000-8000-000000000000`;
+
+const answer = {
+  cluster: 'main',
+  store: 'the-store',
+  node: id('1'),
+  leader: id('2'),
+  epoch: 3,
+  position: 99,
+  nodes: [
+    {
+      id: id('1'),
+      state: 'active',
+      apiAddress: '10.0.0.1:9000',
+      zone: 'west',
+      roles: ['gateway', 'storage'],
+      leads: false,
+      reachable: true,
+      applied: 99,
+    },
+    {
+      id: id('2'),
+      state: 'draining',
+      apiAddress: '10.0.0.2:9000',
+      zone: '',
+      roles: ['metadata'],
+      leads: true,
+      reachable: true,
+      applied: 98,
+    },
+    {
+      id: id('3'),
+      state: 'active',
+      apiAddress: '10.0.0.3:9000',
+      zone: '',
+      roles: ['metadata'],
+      leads: false,
+      reachable: false,
+      applied: null,
+    },
+  ],
+  devices: [
+    {
+      identity: id('a'),
+      node: id('1'),
+      state: 'active',
+      health: 'good',
+      class: 'ssd',
+      capacityBytes: 2048,
+      freeBytes: 1024,
+    },
+    {
+      identity: id('b'),
+      node: id('3'),
+      state: 'active',
+      health: 'away',
+      class: 'hdd',
+      capacityBytes: 2048,
+      freeBytes: null,
+    },
+  ],
+  groups: [{ id: 7, epoch: 2, scheme: 'copies=2', devices: [id('a'), id('b')] }],
+  degraded: ['node 3 does not answer\u001b[31m'],
+};
+
+let stub: Stub;
+/** What was asked of the server, as `METHOD path body`. */
+let asked: string[];
+let given: unknown;
+before(async () => {
+  stub = await startStub();
+});
+after(() => stub.close());
+beforeEach(() => {
+  asked = [];
+  given = answer;
+  stub.store.intercept = ({ method, path, body }) => {
+    if (!path.startsWith('/-/admin/v1/cluster')) return undefined;
+    asked.push(`${method} ${path.slice('/-/admin/v1/cluster'.length)} ${new TextDecoder().decode(body)}`);
+    return Response.json(given);
+  };
+});
+
+test('the status says what an operator must know, and nothing that a terminal would obey', async () => {
+  for (const command of [['cluster'], ['cluster', 'status']]) {
+    const { code, stdout } = await stub.run(command);
+    assert.equal(code, 0);
+    assert.match(stdout, /cluster {3}main {2}\(store the-store\)/);
+    assert.match(stdout, /owned by node 22222222, position 99, epoch 3/);
+    assert.match(stdout, /nodes {5}3, 1 away: 33333333/);
+    assert.match(stdout, /devices {3}2, 1 not good: bbbbbbbb away/);
+    assert.match(stdout, /degraded {2}node 3 does not answer/);
+    assert.ok(!stdout.includes('\u001b'));
+  }
+  given = { ...answer, leader: null };
+  assert.match((await stub.run(['cluster', 'status'])).stdout, /no node owns it: writes wait/);
+});
+
+test('nodes, devices and groups are tables, or a line each', async () => {
+  const nodes = (await stub.run(['cluster', 'nodes'])).stdout.trim().split('\n');
+  assert.equal(nodes.length, 4);
+  assert.match(nodes[1] as string, /^11111111 +active +here +west +gateway,storage +10\.0\.0\.1:9000 +99$/);
+  assert.match(nodes[2] as string, /draining +leads +- /);
+  assert.match(nodes[3] as string, /away .* -$/);
+  const devices = (await stub.run(['cluster', 'devices'])).stdout;
+  assert.match(
+    devices,
+    /aaaaaaaa +11111111 +active +good +ssd +2\.0 KiB +1\.0 KiB|aaaaaaaa +11111111 +active +good +ssd/,
+  );
+  assert.match((await stub.run(['cluster', 'groups'])).stdout, /7 +2 +copies=2 +aaaaaaaa bbbbbbbb/);
+  for (const part of ['nodes', 'devices', 'groups'] as const)
+    assert.deepEqual((await stub.run(['cluster', part, '--json'])).rows, answer[part]);
+});
+
+test('an invitation is a command to run, for as long as was asked for', async () => {
+  given = { line: 'dsom-join:1/x', expiresAt: '2030-01-01T00:00:00.000Z' };
+  const { stdout, stderr } = await stub.run(['cluster', 'invite', '--expires', '120']);
+  assert.equal(stdout, 'dsom server --data DIR --join dsom-join:1/x\n');
+  assert.match(stderr, /good for one node, until 2030/);
+  await stub.run(['cluster', 'invite']);
+  assert.deepEqual(asked, ['POST /invite {"seconds":120}', 'POST /invite {}']);
+  for (const bad of ['59', '1.5', 'x']) {
+    const refused = await stub.run(['cluster', 'invite', '--expires', bad]);
+    assert.deepEqual([refused.code, /60 or more/.test(refused.stderr)], [exitCode.usage, true]);
+  }
+});
+
+test('nodes and devices are changed by their ids', async () => {
+  given = { id: id('2'), state: 'draining', zone: 'east', identity: id('a') };
+  for (const action of ['drain', 'activate', 'remove'])
+    assert.equal((await stub.run(['node', action, '2222'])).stdout, `node ${id('2')} is draining, zone east\n`);
+  await stub.run(['node', 'label', '2222', 'east']);
+  for (const action of ['drain', 'activate', 'retire'])
+    assert.equal((await stub.run(['device', action, 'a/b'])).stdout, `device ${id('a')} is draining\n`);
+  assert.deepEqual(asked, [
+    'POST /nodes/2222 {"action":"drain"}',
+    'POST /nodes/2222 {"action":"activate"}',
+    'POST /nodes/2222 {"action":"remove"}',
+    'POST /nodes/2222 {"action":"label","zone":"east"}',
+    'POST /devices/a%2Fb {"action":"drain"}',
+    'POST /devices/a%2Fb {"action":"activate"}',
+    'POST /devices/a%2Fb {"action":"retire"}',
+  ]);
+});
+
+test('what the server refuses is said, with an exit code of its own', async () => {
+  const refuse = (status: number, code: string, detail: string) => {
+    stub.store.intercept = () =>
+      Response.json({ type: 'about:blank', title: code, status, detail, code, requestId: 'r' }, { status });
+  };
+  refuse(404, 'NotFound', 'There is no node 9. `dsom cluster nodes` lists them.');
+  const none = await stub.run(['node', 'drain', '9']);
+  assert.deepEqual([none.code, /dsom cluster nodes/.test(none.stderr)], [exitCode.notFound, true]);
+  refuse(400, 'InvalidRequest', 'This server is not a node of a cluster. Start it with --cluster-name.');
+  const alone = await stub.run(['cluster', 'status']);
+  assert.deepEqual([alone.code, /--cluster-name/.test(alone.stderr)], [exitCode.failed, true]);
+});

@@ -1,0 +1,160 @@
+/* `cluster`, `node` and `device`: the cluster as an operator sees and changes it. */
+import type { DeviceChange, NodeChange } from '@dsom/sdk';
+import type { Command } from 'commander';
+import { clientCommand, type Run } from './command.ts';
+import type { CommonOptions, Context } from './context.ts';
+import { UsageError } from './exit.ts';
+import { formatSize, formatTable, printable } from './format.ts';
+
+import { addMoveCommands, rebalanceLines, repairLines } from './moves.ts';
+
+type Line = Readonly<Record<string, unknown>>;
+
+const isLine = (value: unknown): value is Line => typeof value === 'object' && value !== null && !Array.isArray(value);
+const list = (value: unknown): readonly Line[] => (Array.isArray(value) ? value.filter(isLine) : []);
+const text = (value: unknown): string => (value === undefined || value === null ? '-' : printable(String(value)));
+const size = (value: unknown): string => (typeof value === 'number' ? formatSize(value) : '-');
+const short = (value: unknown): string => text(value).slice(0, 8);
+
+/** One part of what the server tells of its cluster, as a table or, with `--json`, a line each. */
+async function show(
+  context: Context,
+  part: 'nodes' | 'devices' | 'groups',
+  head: readonly string[],
+  row: (line: Line) => readonly string[],
+): Promise<void> {
+  const status = await context.client().admin.cluster({ signal: context.signal });
+  const lines = list(status[part]);
+  context.succeed();
+  if (context.options.json) for (const line of lines) await context.result(line);
+  else
+    await context.result(
+      undefined,
+      formatTable([head.map((name) => name.toUpperCase()), ...lines.map((line) => [...row(line)])]),
+    );
+}
+
+const nodeRow = (node: Line): readonly string[] => [
+  short(node['id']),
+  text(node['state']),
+  node['reachable'] === false ? 'away' : node['leads'] === true ? 'leads' : 'here',
+  text(node['zone'] || '-'),
+  Array.isArray(node['roles']) ? node['roles'].map(String).join(',') : '-',
+  text(node['apiAddress']),
+  text(node['applied']),
+];
+
+const deviceRow = (device: Line): readonly string[] => [
+  short(device['identity']),
+  short(device['node']),
+  text(device['state']),
+  text(device['health']),
+  text(device['class']),
+  size(device['capacityBytes']),
+  size(device['freeBytes']),
+];
+
+const groupRow = (group: Line): readonly string[] => [
+  text(group['id']),
+  text(group['epoch']),
+  text(group['scheme']),
+  Array.isArray(group['devices']) ? group['devices'].map(short).join(' ') : '-',
+];
+
+async function status(context: Context): Promise<void> {
+  const found = await context.client().admin.cluster({ signal: context.signal });
+  // What was given up is listed by `cluster nodes` and `cluster devices`, and nobody waits for it.
+  const nodes = list(found['nodes']).filter((node) => node['state'] !== 'removed');
+  const devices = list(found['devices']).filter(
+    (device) => device['health'] !== 'removed' && (device['state'] !== 'retired' || device['health'] === 'good'),
+  );
+  const away = nodes.filter((node) => node['reachable'] === false);
+  const sick = devices.filter((device) => device['health'] !== 'good');
+  context.succeed();
+  await context.result(found, [
+    `cluster   ${text(found['cluster'])}  (store ${text(found['store'])})`,
+    `answers   node ${short(found['node'])}`,
+    `shard     ${found['leader'] === null ? 'no node owns it: writes wait' : `owned by node ${short(found['leader'])}`}, position ${text(found['position'])}, epoch ${text(found['epoch'])}`,
+    `nodes     ${nodes.length}${away.length > 0 ? `, ${away.length} away: ${away.map((node) => short(node['id'])).join(' ')}` : ', all here'}`,
+    `devices   ${devices.length}${sick.length > 0 ? `, ${sick.length} not good: ${sick.map((device) => `${short(device['identity'])} ${text(device['health'])}`).join(', ')}` : ', all good'}`,
+    `groups    ${list(found['groups']).length}`,
+    ...(isLine(found['repair']) && found['repair']['done'] !== true ? repairLines(found['repair']) : []),
+    ...(isLine(found['rebalance']) && found['rebalance']['state'] !== 'stopped'
+      ? rebalanceLines(found['rebalance'])
+      : []),
+    ...(Array.isArray(found['degraded']) ? found['degraded'].map((one) => `degraded  ${printable(String(one))}`) : []),
+  ]);
+}
+
+async function invite(context: Context, options: CommonOptions & { readonly expires?: string }): Promise<void> {
+  const seconds = options.expires === undefined ? undefined : Number(options.expires);
+  if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 60))
+    throw new UsageError('--expires is a whole number of seconds, 60 or more');
+  const found = await context.client().admin.invite(seconds, { signal: context.signal });
+  context.succeed();
+  await context.result(found, [`dsom server --data DIR --join ${text(found['line'])}`]);
+  context.note(
+    `The line is good for one node, until ${text(found['expiresAt'])}. Run it there, with a --data of that machine.`,
+  );
+}
+
+async function changeNode(context: Context, id: string, change: NodeChange): Promise<void> {
+  const found = await context.client().admin.node(id, change, { signal: context.signal });
+  context.succeed();
+  await context.result(found, [
+    `node ${text(found['id'])} is ${text(found['state'])}${found['zone'] ? `, zone ${text(found['zone'])}` : ''}`,
+  ]);
+}
+
+async function changeDevice(context: Context, id: string, change: DeviceChange): Promise<void> {
+  const found = await context.client().admin.device(id, change, { signal: context.signal });
+  context.succeed();
+  await context.result(found, [`device ${text(found['identity'])} is ${text(found['state'])}`]);
+}
+
+export function addClusterCommands(program: Command, run: Run): void {
+  const cluster = program.command('cluster').description('the cluster as one of its nodes sees it');
+  clientCommand(cluster, 'status', 'who leads, what is away, what is degraded', { isDefault: true }).action(
+    run(status),
+  );
+  clientCommand(cluster, 'nodes', 'list nodes').action(
+    run((context) =>
+      show(context, 'nodes', ['node', 'state', 'seen', 'zone', 'roles', 'endpoint', 'applied'], nodeRow),
+    ),
+  );
+  clientCommand(cluster, 'devices', 'list devices').action(
+    run((context) =>
+      show(context, 'devices', ['device', 'node', 'state', 'health', 'class', 'capacity', 'free'], deviceRow),
+    ),
+  );
+  clientCommand(cluster, 'groups', 'list placement groups').action(
+    run((context) => show(context, 'groups', ['group', 'epoch', 'scheme', 'devices'], groupRow)),
+  );
+  clientCommand(cluster, 'invite', 'make a line that one further node joins with')
+    .option('--expires <seconds>', 'for how long it is good; an hour when not given')
+    .action(run((context, _, options: CommonOptions & { expires?: string }) => invite(context, options)));
+  addMoveCommands(program, cluster, run);
+  const node = program.command('node').description('change a node of the cluster');
+  const actions = [
+    ['drain', 'move its bytes to other nodes while it serves'],
+    ['activate', 'take it into use again'],
+    ['remove', 'take a node out that is gone for good'],
+  ] as const;
+  for (const [action, what] of actions)
+    clientCommand(node, `${action} <node>`, what).action(
+      run((context, [id = '']) => changeNode(context, id, { action })),
+    );
+  clientCommand(node, 'label <node> <zone>', 'say in which zone it stands').action(
+    run((context, [id = '', zone = '']) => changeNode(context, id, { action: 'label', zone })),
+  );
+  const device = program.command('device').description('change a device of the cluster');
+  const deviceActions = [
+    ['drain', 'move its bytes to other devices while it serves'],
+    ['activate', 'take it into use again'],
+    ['retire', 'move its bytes away for good: it may be lost already'],
+  ] as const;
+  for (const [action, what] of deviceActions)
+    clientCommand(device, `${action} <device>`, what).action(
+      run((context, [id = '']) => changeDevice(context, id, { action })),
+    );
+}

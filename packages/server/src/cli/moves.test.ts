@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { rebalanceLines, repairLines } from './moves.ts';
+
+const MiB = 1024 * 1024;
+
+test('what nodes have still to do is a table, with rate and time left, and says who is not known', () => {
+  const lines = repairLines({
+    done: false,
+    groupsOnLeavingDevices: 2,
+    nodes: [
+      {
+        node: 'aaaaaaaa-0000',
+        complete: false,
+        toWrite: { fragments: 120, bytes: 3 * MiB, bytesPerSecond: MiB, seconds: 3800 },
+        toHandOver: { fragments: 7 },
+      },
+      { node: 'bbbbbbbb-0000', complete: false, toWrite: null, toHandOver: null },
+      {
+        node: 'cccccccc-0000',
+        complete: true,
+        toWrite: { fragments: 0, bytes: 0, bytesPerSecond: 0, seconds: 0 },
+        toHandOver: { fragments: 0 },
+      },
+    ],
+  });
+  assert.match(lines[0] as string, /^2 placement groups wait/);
+  assert.match(lines[1] as string, /missing, or on their way/);
+  assert.match(lines[3] as string, /^aaaaaaaa +120 +3\.00 MiB +1\.00 MiB\/s +1 h 3 min +7 +looking$/);
+  assert.match(lines[4] as string, /^bbbbbbbb .*does not answer$/);
+  assert.match(lines[5] as string, /^cccccccc +0 .*all written$/);
+  assert.match(repairLines({ done: true, nodes: [] })[0] as string, /where it should be/);
+});
+
+test('evening out says what it waits for', () => {
+  const lines = rebalanceLines({
+    state: 'running',
+    waitsFor: 'node b',
+    bytesPerSecond: MiB,
+    moved: 3,
+    movedBytes: 2 * MiB,
+    left: null,
+    leftBytes: null,
+  });
+  assert.equal(lines[0], 'rebalance running, waits: node b');
+  assert.match(lines[1] as string, /1\.00 MiB\/s on each node/);
+  assert.match(lines[2] as string, /3 members of groups, 2\.00 MiB/);
+  assert.match(lines[3] as string, /- members/);
+  assert.equal(rebalanceLines({ state: 'stopped', waitsFor: null })[0], 'rebalance stopped');
+});

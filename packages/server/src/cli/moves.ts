@@ -1,0 +1,150 @@
+/* `repair`, `rebalance` and `cluster risk`: fragments that are missing or on their way, and what may be lost. */
+import type { RebalanceChange } from '@dsom/sdk';
+import type { Command } from 'commander';
+import { clientCommand, type Run } from './command.ts';
+import type { CommonOptions, Context } from './context.ts';
+import { formatSize, formatTable, parseSize, printable } from './format.ts';
+
+type Line = Readonly<Record<string, unknown>>;
+
+const isLine = (value: unknown): value is Line => typeof value === 'object' && value !== null && !Array.isArray(value);
+const part = (line: Line, name: string): Line => (isLine(line[name]) ? line[name] : {});
+const list = (value: unknown): readonly Line[] => (Array.isArray(value) ? value.filter(isLine) : []);
+const text = (value: unknown): string => (value === undefined || value === null ? '-' : printable(String(value)));
+const size = (value: unknown): string => (typeof value === 'number' ? formatSize(value) : '-');
+
+/** `3 h 12 min`, the two largest units. */
+function duration(value: unknown): string {
+  if (typeof value !== 'number') return '-';
+  const units: readonly (readonly [number, string])[] = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ];
+  const at = units.findIndex(([seconds]) => value >= seconds);
+  if (at < 0) return '0 s';
+  const parts: string[] = [];
+  let rest = Math.round(value);
+  for (const [seconds, unit] of units.slice(at, at + 2)) {
+    const count = Math.floor(rest / seconds);
+    rest -= count * seconds;
+    if (count > 0) parts.push(`${count} ${unit}`);
+  }
+  return parts.join(' ');
+}
+
+/** What each node has still to do, as `cluster status` shows it too. */
+export function repairLines(repair: Line): string[] {
+  const nodes = list(repair['nodes']);
+  const stuck = Number(repair['groupsOnLeavingDevices'] ?? 0);
+  const table = formatTable([
+    ['NODE', 'TO WRITE', 'BYTES', 'RATE', 'LEFT', 'TO HAND OVER', 'KNOWN'],
+    ...nodes.map((node) => {
+      const write = part(node, 'toWrite');
+      return [
+        text(node['node']).slice(0, 8),
+        text(write['fragments']),
+        size(write['bytes']),
+        `${size(write['bytesPerSecond'])}/s`,
+        duration(write['seconds']),
+        text(part(node, 'toHandOver')['fragments']),
+        node['complete'] === true ? 'all written' : write['fragments'] === undefined ? 'does not answer' : 'looking',
+      ];
+    }),
+  ]);
+  return [
+    ...(stuck > 0 ? [`${stuck} placement groups wait for devices to go to: too few nodes are in use and answer`] : []),
+    repair['done'] === true ? 'every fragment is where it should be' : 'fragments are missing, or on their way',
+    ...table,
+  ];
+}
+
+/** One line of progress on a terminal, until all is done or the user has seen enough. */
+async function watch(context: Context): Promise<void> {
+  for (;;) {
+    const found = await context.client().admin.repair({ signal: context.signal });
+    if (found['done'] === true) break;
+    const nodes = list(found['nodes']);
+    const sum = (of: (node: Line) => unknown): number => nodes.reduce((all, node) => all + Number(of(node) ?? 0), 0);
+    const left = sum((node) => part(node, 'toWrite')['fragments']);
+    const rate = sum((node) => part(node, 'toWrite')['bytesPerSecond']);
+    const over = sum((node) => part(node, 'toHandOver')['fragments']);
+    context.beforeNote();
+    context.terminal.stderr.write(`${left} fragments to write, ${formatSize(rate)}/s; ${over} to hand over`);
+    context.beforeNote = () => {
+      context.terminal.stderr.write('\r\u001b[2K');
+      context.beforeNote = () => {};
+    };
+    await context.host.timers.sleep(1000, context.signal);
+  }
+  context.beforeNote();
+}
+
+async function repairStatus(context: Context, options: CommonOptions & { readonly wait?: boolean }): Promise<void> {
+  if (options.wait) await watch(context);
+  const found = await context.client().admin.repair({ signal: context.signal });
+  context.succeed();
+  await context.result(found, repairLines(found));
+}
+
+async function risk(context: Context): Promise<void> {
+  const found = await context.client().admin.risk({ signal: context.signal });
+  const unknown = Array.isArray(found['notKnownOn']) ? found['notKnownOn'] : [];
+  const hours = Number(found['repairHours']) * 3600;
+  context.succeed();
+  await context.result(found, [
+    `missing   ${text(found['fragmentsMissing'])} fragments${unknown.length > 0 ? `; not known on ${unknown.map((id) => text(id).slice(0, 8)).join(' ')}` : ''}`,
+    `moving    ${text(found['fragmentsMoving'])} fragments`,
+    `short     ${text(found['groupsShort'])} placement groups have a device that is away`,
+    `repair    ${duration(hours)} for the largest device, ${found['repairMeasured'] === true ? `as measured (${size(found['repairBytesPerSecond'])}/s)` : 'not measured yet: at the limit'}`,
+    `scrub     ${found['oldestScrubSeconds'] === null ? 'not every node has ended one' : `the oldest is ${duration(found['oldestScrubSeconds'])} old`}`,
+    ...list(found['schemes']).map((scheme) =>
+      scheme['refused'] === undefined
+        ? `durable   ${text(scheme['survives'])}; ${text(scheme['nines'])} nines in a year by the model, held down by ${text(scheme['cappedBy'])}`
+        : `durable   ${text(scheme['scheme'])}: ${text(scheme['refused'])}`,
+    ),
+  ]);
+}
+
+export function rebalanceLines(found: Line): string[] {
+  return [
+    `rebalance ${text(found['state'])}${found['waitsFor'] === null || found['waitsFor'] === undefined ? '' : `, waits: ${text(found['waitsFor'])}`}`,
+    `limit     ${size(found['bytesPerSecond'])}/s on each node, repairs included`,
+    `moved     ${text(found['moved'])} members of groups, ${size(found['movedBytes'])}, since this owner leads`,
+    `left      ${text(found['left'])} members, ${size(found['leftBytes'])}`,
+  ];
+}
+
+async function changeRebalance(context: Context, change: RebalanceChange): Promise<void> {
+  const found = await context.client().admin.rebalance(change, { signal: context.signal });
+  context.succeed();
+  await context.result(found, rebalanceLines(found));
+}
+
+export function addMoveCommands(program: Command, cluster: Command, run: Run): void {
+  clientCommand(cluster, 'risk', 'what is below full redundancy, and what may be lost').action(
+    run((context) => risk(context)),
+  );
+  const repair = program.command('repair').description('fragments that are missing or on their way');
+  clientCommand(repair, 'status', 'what each node has still to write, rate and time left', { isDefault: true })
+    .option('--wait', 'until every fragment is where it should be')
+    .action(run((context, _, options: CommonOptions & { wait?: boolean }) => repairStatus(context, options)));
+  const rebalance = program.command('rebalance').description('even out what devices hold, as after a node was added');
+  clientCommand(rebalance, 'status', 'how far it is', { isDefault: true }).action(
+    run(async (context) => {
+      const found = await context.client().admin.rebalanceStatus({ signal: context.signal });
+      context.succeed();
+      await context.result(found, rebalanceLines(found));
+    }),
+  );
+  clientCommand(rebalance, 'start', 'begin, or go on').action(
+    run((context) => changeRebalance(context, { action: 'start' })),
+  );
+  clientCommand(rebalance, 'pause', 'plan nothing more; what is under way ends').action(
+    run((context) => changeRebalance(context, { action: 'pause' })),
+  );
+  clientCommand(rebalance, 'limit <size>', 'bytes that each node writes in a second, for this and for repairs').action(
+    run((context, [limit = '']) => changeRebalance(context, { action: 'limit', bytesPerSecond: parseSize(limit) })),
+  );
+}

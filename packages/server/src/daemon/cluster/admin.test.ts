@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { manualHost } from '../../host/index.ts';
+import type { Command, DeviceRecord, GroupRecord, NodeRecord } from '../../metadata/index.ts';
+import type { NodeWork } from '../mending.ts';
+import type { Owner } from '../owner.ts';
+import type { ClusterLink } from '../shard.ts';
+import { type ClusterAdmin, clusterAdmin } from './admin.ts';
+import { clusterHealth } from './health.ts';
+import type { Rebalance } from './rebalance.ts';
+
+const id = (digit: string): string => `${digit.repeat(8)}-0000-4000-8000-000000000000`;
+const [me, other, third] = ['1', '2', '3'].map(id) as [string, string, string];
+
+const idle = {
+  completeAt: 9,
+  mended: 0,
+  waiting: 0,
+  writing: {},
+  leftovers: { waiting: 0, waitingBytes: 0, complete: true, removed: 0 },
+} as unknown as NodeWork;
+
+let nodes: NodeRecord[];
+let devices: DeviceRecord[];
+let groups: GroupRecord[];
+let answering: Set<string>;
+let sick: Set<string>;
+let silence: number;
+let done: (Command | string)[];
+let owner: Owner;
+let link: ClusterLink;
+let admin: ClusterAdmin;
+
+beforeEach(() => {
+  nodes = [me, other, third].map((one) => ({
+    id: one,
+    address: `${one[0]}:1`,
+    apiAddress: `${one[0]}:2`,
+    zone: 'z',
+    roles: ['gateway', 'metadata', 'storage'],
+    state: 'active',
+    version: '1',
+    features: [],
+    incarnation: Buffer.alloc(8),
+  }));
+  devices = [me, other, third].map((node) => ({
+    identity: `d${node}`,
+    node,
+    class: 'ssd',
+    capacityBytes: 100,
+    weight: 100,
+    state: 'active',
+  }));
+  groups = [{ id: 1, epoch: 1, devices: devices.map(({ identity }) => identity) }];
+  answering = new Set([other, third]);
+  sick = new Set();
+  silence = 0;
+  done = [];
+  const reader = {
+    nodes: () => nodes,
+    devices: () => devices,
+    groups: () => groups,
+    position: () => 9,
+  };
+  const condition = (device: string) => ({ healthy: !sick.has(device), free: 40 });
+  const propose = async (command: Command): Promise<void> => {
+    done.push(command);
+    if (command.type === 'node.write') nodes = nodes.map((one) => (one.id === command.node.id ? command.node : one));
+    if (command.type === 'device.write')
+      devices = devices.map((one) => (one.identity === command.device.identity ? command.device : one));
+  };
+  owner = {
+    metadata: { reader, propose },
+    directories: { store: 'store' },
+    thread: {
+      devices: new Map([[`d${me}`, {}]]),
+      conditions: { of: condition },
+      network: {
+        neighbours: () =>
+          [other, third].map((one) => ({
+            id: one,
+            state: answering.has(one) ? { devices: [], applied: 8 } : undefined,
+            silentMs: answering.has(one) ? 100 : 61_000,
+          })),
+        condition: (device: string) =>
+          answering.has(device.slice(1)) ? condition(device) : { healthy: false, free: 1 },
+      },
+    },
+  } as unknown as Owner;
+  link = {
+    name: 'main',
+    node: me,
+    owner: () => ({ node: other, epoch: 4, address: '2:1' }),
+    ageMs: () => silence,
+    invite: async (seconds: number | undefined) => ({ line: `dsom-join:${seconds}`, expiresAt: 'then' }),
+    forget: async (node: string) => void done.push(`forget ${node}`),
+  } as unknown as ClusterLink;
+  admin = clusterAdmin({
+    owner,
+    cluster: link,
+    stripes: () => new Map(),
+    host: manualHost(),
+    work: () => idle,
+    rebalance: {
+      status: () => ({ state: 'running' }),
+      change: async (change: unknown) => void done.push(JSON.stringify(change)),
+    } as unknown as Rebalance,
+    degraded: async () => ['something lacks'],
+  });
+});
+
+const ask = async (method: string, argument?: unknown) =>
+  (await admin[`cluster.${method}`]?.(argument)) as Record<string, unknown>;
+
+describe('what an operator asks', () => {
+  it('the status says who leads, who answers, and how the devices are', async () => {
+    answering.delete(third);
+    sick.add(`d${other}`);
+    const status = await ask('status');
+    assert.deepEqual([status['cluster'], status['leader'], status['epoch'], status['position']], ['main', other, 4, 9]);
+    assert.deepEqual(status['degraded'], ['something lacks']);
+    const seen = status['nodes'] as Record<string, unknown>[];
+    assert.deepEqual(
+      seen.map(({ leads, reachable, silentSeconds, applied }) => [leads, reachable, silentSeconds, applied]),
+      [
+        [false, true, 0, 9],
+        [true, true, 0, 8],
+        [false, false, 61, null],
+      ],
+    );
+    const health = (status['devices'] as Record<string, unknown>[]).map((one) => [one['health'], one['freeBytes']]);
+    assert.deepEqual(health, [
+      ['good', 40],
+      ['away', null],
+      ['away', null],
+    ]);
+  });
+
+  it('an invitation is good for as long as was asked for', async () => {
+    assert.deepEqual(await ask('invite', { seconds: 60 }), { line: 'dsom-join:60', expiresAt: 'then' });
+  });
+
+  it('a node is drained, taken into use again, and told its zone, by the beginning of its id', async () => {
+    assert.equal((await ask('node', { id: '2222', action: 'drain' }))['state'], 'draining');
+    assert.equal((await ask('node', { id: other, action: 'activate' }))['state'], 'active');
+    assert.equal((await ask('node', { id: '2', action: 'label', zone: 'west' }))['zone'], 'west');
+    assert.equal(done.length, 3);
+  });
+
+  it('a node that is gone is removed: its devices are retired, its intents closed, and nothing waits for it', async () => {
+    answering.delete(third);
+    await ask('node', { id: third, action: 'remove' });
+    assert.deepEqual(
+      done.map((one) => (typeof one === 'string' ? one : one.type)),
+      ['device.write', 'node.write', 'intent.expire', `forget ${third}`],
+    );
+    assert.equal(devices[2]?.state, 'retired');
+    assert.equal(nodes[2]?.state, 'removed');
+    const removed = ((await ask('status'))['devices'] as Record<string, unknown>[])[2];
+    assert.equal(removed?.['health'], 'removed');
+  });
+
+  it('a node that answers is not removed, nor does one remove itself', async () => {
+    await assert.rejects(ask('node', { id: other, action: 'remove' }), /still answers. Drain it/);
+    await assert.rejects(ask('node', { id: me, action: 'remove' }), /ask another node/);
+    assert.deepEqual(done, []);
+  });
+
+  it('a device is drained, retired, and taken into use again', async () => {
+    assert.equal((await ask('device', { id: 'd2', action: 'drain' }))['state'], 'draining');
+    assert.equal((await ask('device', { id: 'd2', action: 'retire' }))['state'], 'retired');
+    assert.equal((await ask('device', { id: `d${other}`, action: 'activate' }))['state'], 'active');
+  });
+
+  it('an id that is none, or the beginning of several, changes nothing', async () => {
+    await assert.rejects(ask('node', { id: '9', action: 'drain' }), { code: 'NotFound' });
+    await assert.rejects(ask('device', { id: 'd', action: 'retire' }), /3 devices begin with d: give more digits/);
+    assert.deepEqual(done, []);
+  });
+});
+
+describe('the health of a node', () => {
+  it('lacks nothing when all answer', () => {
+    assert.deepEqual(clusterHealth(owner, link), { reasons: [], degraded: [] });
+  });
+
+  it('names nodes that are away, and is ready as long as a group has its write quorum', () => {
+    answering.delete(third);
+    const { reasons, degraded } = clusterHealth(owner, link);
+    assert.deepEqual(reasons, []);
+    assert.deepEqual(degraded, [`node ${third} (3:1) does not answer`]);
+    nodes = nodes.map((one) => (one.id === third ? { ...one, state: 'removed' } : one));
+    assert.deepEqual(clusterHealth(owner, link).degraded, []);
+  });
+
+  it('is not ready when no group has its write quorum, when there is none, and when etcd is silent', () => {
+    answering.clear();
+    assert.match(clusterHealth(owner, link).reasons.join(), /none of the 1 placement groups of 3 copies/);
+    groups = [];
+    assert.match(clusterHealth(owner, link).reasons.join(), /no placement group is defined/);
+    silence = 10_000;
+    assert.match(clusterHealth(owner, link).reasons.join(), /etcd\) has not answered for 10 s/);
+  });
+
+  it('is degraded by a group without its quorum while another has one', () => {
+    devices.push({ ...(devices[0] as DeviceRecord), identity: 'd-second' });
+    groups.push({ id: 2, epoch: 1, devices: [`d${me}`, 'd-lost', 'd-gone'] });
+    sick.add('d-lost').add('d-gone');
+    const { reasons, degraded } = clusterHealth(owner, link);
+    assert.deepEqual([reasons, degraded], [[], ['placement group 2 has lost its write quorum']]);
+  });
+});

@@ -1,0 +1,211 @@
+import { redundancyText } from '../../durability/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import { mapEpoch } from '../../placement/index.ts';
+import { type NodeWork, remainingOf } from '../mending.ts';
+import type { Owner } from '../owner.ts';
+import type { ClusterLink } from '../shard.ts';
+import { placementDevices } from './layout.ts';
+import type { Rebalance } from './rebalance.ts';
+import { clusterRisk } from './risk.ts';
+
+/** What an operator asks a node of its cluster. */
+export type ClusterAdmin = Readonly<Record<string, (argument: unknown) => unknown>>;
+
+/** @throws StoreError NotFound, InvalidRequest when an id begins several */
+function find<One>(what: string, id: string, all: readonly One[], idOf: (one: One) => string): One {
+  const found = all.filter((one) => idOf(one).startsWith(id));
+  const [only] = found;
+  if (only && (found.length === 1 || id === idOf(only))) return only;
+  if (found.length > 1)
+    throw new StoreError('InvalidRequest', {
+      message: `${found.length} ${what}s begin with ${id}: give more digits of the id.`,
+    });
+  throw new StoreError('NotFound', { message: `There is no ${what} ${id}. \`dsom cluster ${what}s\` lists them.` });
+}
+
+const nodeStates = { drain: 'draining', activate: 'active', remove: 'removed' } as const;
+const deviceStates = { drain: 'draining', activate: 'active', retire: 'retired' } as const;
+
+export interface ClusterAdminInput {
+  readonly owner: Owner;
+  readonly cluster: ClusterLink;
+  readonly rebalance: Rebalance;
+  /** Stripes of each group; undefined while nobody has counted them. */
+  readonly stripes: () => ReadonlyMap<number, number> | undefined;
+  /** How far this node is with fragments that are missing or have moved. */
+  readonly work: () => NodeWork;
+  readonly host: Host;
+  /** What lacks although writes are accepted, as sentences. */
+  readonly degraded: () => Promise<readonly string[]>;
+}
+
+export function clusterAdmin({
+  owner,
+  cluster,
+  rebalance,
+  stripes,
+  work,
+  host,
+  degraded,
+}: ClusterAdminInput): ClusterAdmin {
+  const { reader } = owner.metadata;
+  const { network, devices, conditions } = owner.thread;
+
+  const works = (): ReadonlyMap<string, NodeWork | undefined> =>
+    new Map(
+      reader
+        .nodes()
+        .filter(({ state }) => state !== 'removed')
+        .map(({ id }) => [
+          id,
+          id === cluster.node ? work() : network?.neighbours().find((one) => one.id === id)?.state?.work,
+        ]),
+    );
+  const isAway = (device: string): boolean =>
+    !(devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy;
+  /** Only who leads knows what was planned. */
+  const rebalancing = () => {
+    const leader = network?.neighbours().find(({ id }) => id === cluster.owner()?.node);
+    return leader?.state?.rebalance ?? rebalance.status();
+  };
+  /** What each node has still to write, and what it holds that has its place elsewhere now. */
+  let epoch = -1;
+  let changedAt = 0;
+  const repairs = () => {
+    const now = mapEpoch(reader.groups());
+    if (now !== epoch) {
+      // From here on, at the latest, the groups are as they are: what a node knew before says nothing of them.
+      epoch = now;
+      changedAt = reader.position();
+    }
+    const leaving = new Set(
+      placementDevices(reader).flatMap(({ identity, state }) => (state === 'active' ? [] : [identity])),
+    );
+    // A group that nobody has used holds nothing: that it cannot be completed, as one of as many copies as there are nodes, is of no matter.
+    const counted = stripes();
+    const stuck = reader
+      .groups()
+      .filter(
+        ({ id, devices: members }) => members.some((device) => leaving.has(device)) && counted?.get(id) !== undefined,
+      );
+    const each = [...works()].map(([node, one]) => ({
+      node,
+      complete: one?.completeAt !== undefined && one.completeAt >= changedAt,
+      written: one?.mended ?? null,
+      toWrite: one ? remainingOf(one) : null,
+      toHandOver: one
+        ? { fragments: one.leftovers.waiting, bytes: one.leftovers.waitingBytes, complete: one.leftovers.complete }
+        : null,
+      handedOver: one?.leftovers.removed ?? null,
+    }));
+    return {
+      done:
+        counted !== undefined &&
+        stuck.length === 0 &&
+        each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
+      groupsOnLeavingDevices: stuck.length,
+      nodes: each,
+    };
+  };
+
+  const nodes = () => {
+    const seen = new Map(network?.neighbours().map((one) => [one.id, one]));
+    const leader = cluster.owner()?.node;
+    return reader.nodes().map(({ id, address, apiAddress, zone, roles, state }) => {
+      const neighbour = seen.get(id);
+      const self = id === cluster.node;
+      return {
+        id,
+        state,
+        address,
+        apiAddress,
+        zone,
+        roles,
+        leads: id === leader,
+        reachable: self || neighbour?.state !== undefined,
+        silentSeconds: self ? 0 : neighbour?.silentMs === undefined ? null : Math.round(neighbour.silentMs / 1000),
+        applied: self ? reader.position() : (neighbour?.state?.applied ?? null),
+      };
+    });
+  };
+  const deviceList = () => {
+    const active = new Set(reader.nodes().flatMap((node) => (node.state === 'removed' ? [] : [node.id])));
+    return reader.devices().map((device) => {
+      const condition = devices.has(device.identity)
+        ? conditions.of(device.identity)
+        : (network?.condition(device.identity) ?? { healthy: false, free: 0 });
+      const known = active.has(device.node);
+      return {
+        ...device,
+        health: !known ? 'removed' : condition.healthy ? 'good' : 'away',
+        freeBytes: condition.healthy ? condition.free : null,
+      };
+    });
+  };
+  const groups = () =>
+    reader.groups().map(({ id, epoch, code, devices: members }) => ({
+      id,
+      epoch,
+      scheme: redundancyText(code ?? { copies: members.length }),
+      devices: members,
+    }));
+
+  return {
+    'cluster.status': async () => ({
+      cluster: cluster.name,
+      store: owner.directories.store,
+      node: cluster.node,
+      leader: cluster.owner()?.node ?? null,
+      epoch: cluster.owner()?.epoch ?? null,
+      position: reader.position(),
+      staleMs: cluster.ageMs(),
+      nodes: nodes(),
+      devices: deviceList(),
+      groups: groups(),
+      repair: repairs(),
+      rebalance: rebalancing(),
+      degraded: await degraded(),
+    }),
+    'cluster.repair': repairs,
+    'cluster.risk': () => clusterRisk({ owner, works: works(), away: isAway, nowMs: host.clock.now() }),
+    'rebalance.status': rebalancing,
+    'rebalance.change': (argument) => {
+      const { action, bytesPerSecond } = argument as { action: 'start' | 'pause' | 'limit'; bytesPerSecond?: number };
+      if (action !== 'limit') return rebalance.change({ state: action === 'start' ? 'running' : 'paused' });
+      return rebalance.change({ bytesPerSecond: bytesPerSecond ?? limits.movedBytesPerSecond });
+    },
+    'cluster.invite': (argument) => cluster.invite((argument as { seconds?: number }).seconds),
+    'cluster.node': async (argument) => {
+      const { id, action, zone } = argument as { id: string; action: keyof typeof nodeStates | 'label'; zone?: string };
+      const node = find('node', id, reader.nodes(), (one) => one.id);
+      if (action === 'remove') {
+        if (node.id === cluster.node)
+          throw new StoreError('InvalidRequest', { message: 'A node does not remove itself: ask another node.' });
+        if (network?.neighbours().find((one) => one.id === node.id)?.state)
+          throw new StoreError('InvalidRequest', {
+            message: `Node ${node.id} still answers. Drain it, stop it, and then remove it.`,
+          });
+      }
+      if (action === 'remove')
+        for (const device of reader.devices())
+          if (device.node === node.id && device.state !== 'retired')
+            await owner.metadata.propose({ type: 'device.write', device: { ...device, state: 'retired' } });
+      const changed = action === 'label' ? { ...node, zone: zone ?? '' } : { ...node, state: nodeStates[action] };
+      await owner.metadata.propose({ type: 'node.write', node: changed });
+      if (action === 'remove') {
+        await owner.metadata.propose({ type: 'intent.expire', dead: [{ node: node.id }] });
+        await cluster.forget(node.id);
+      }
+      return changed;
+    },
+    'cluster.device': async (argument) => {
+      const { id, action } = argument as { id: string; action: keyof typeof deviceStates };
+      const device = find('device', id, reader.devices(), (one) => one.identity);
+      const changed = { ...device, state: deviceStates[action] };
+      await owner.metadata.propose({ type: 'device.write', device: changed });
+      return changed;
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import { isIP } from 'node:net';
+import path from 'node:path';
+import type { Authority } from '../../certificates/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import {
+  addMember,
+  connectEtcd,
+  type Etcd,
+  type EtcdTls,
+  promoteMember,
+  removeMember,
+  startMember,
+} from '../../log/index.ts';
+import type { StructuredLog } from '../../telemetry/index.ts';
+import type { Credentials } from '../../transport/index.ts';
+import { type Config, ConfigError, parseAddress } from '../config.ts';
+import type { MemberPlan } from './serve.ts';
+import { openMemberTls } from './tls.ts';
+
+/*
+ * The log engine of a node: an etcd that the operator runs, or a member that this node runs beside itself. Members are three where there are
+ * as many nodes, and more nodes use them from afar.
+ */
+
+/** Members that nodes run by themselves. */
+const membersWanted = 3;
+
+export interface EngineOptions {
+  readonly config: Config;
+  readonly host: Host;
+  readonly log: StructuredLog;
+  /** Id of this node. */
+  readonly node: string;
+  /** Folder of this node's own member. */
+  readonly directory: string;
+  readonly clientAddress: string;
+  readonly peerAddress: string;
+  /** What this node shows the members that the cluster runs itself. */
+  readonly credentials: Credentials;
+  readonly authority: () => Promise<Authority>;
+  /** Client addresses that were known last. */
+  readonly known: readonly string[];
+  /** Whether this node has run a member before. */
+  readonly hasMember: boolean;
+  /** Asks a node of the cluster to make room for a member; null where this node begins the cluster. */
+  readonly plan: ((peerUrl: string) => Promise<MemberPlan | undefined>) | null;
+}
+
+export interface Engine {
+  readonly etcd: Etcd;
+  /** Client addresses, this node's own first. */
+  readonly endpoints: readonly string[];
+  readonly hasMember: boolean;
+  /** Client addresses of all members now. */
+  clients(): Promise<string[]>;
+  /** Makes room for the member of another node; undefined when there are enough. */
+  plan(node: string, peerUrl: string): Promise<MemberPlan | undefined>;
+  /** Takes out the member that a node ran which is gone for good. */
+  forget(node: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const memberName = (node: string): string => `dsom-${node}`;
+
+/** @throws StoreError ServiceUnavailable saying what to do when etcd is missing, too old, or out of reach */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { config, host, log, node, known } = options;
+  const allowOldEtcd = config.etcdAnyVersion;
+  if (config.etcd.length > 0) {
+    const secured = config.etcd.find((url) => url.startsWith('https:'));
+    if (secured !== undefined)
+      throw new ConfigError(
+        `--etcd ${secured}: an etcd that is not run by DSOM is spoken to without TLS only. Give its http:// address on a network of its own, or leave --etcd out`,
+      );
+    const etcd = await connectEtcd({ endpoints: config.etcd, host, allowOldEtcd });
+    return {
+      etcd,
+      endpoints: config.etcd,
+      hasMember: false,
+      clients: async () => [...config.etcd],
+      plan: async () => undefined,
+      forget: async () => {},
+      close: () => etcd.close(),
+    };
+  }
+  const { clientAddress } = options;
+  const clientUrl = `https://${clientAddress}`;
+  const peerUrl = `https://${options.peerAddress}`;
+  const tls = (): EtcdTls => {
+    const { certificate, privateKey, authorities } = options.credentials.current();
+    return { certificate, privateKey, authority: authorities.join('') };
+  };
+  const connect = (endpoints: readonly string[]): Promise<Etcd> => connectEtcd({ endpoints, host, allowOldEtcd, tls });
+  const closers: (() => Promise<unknown>)[] = [];
+  const start = async (initialCluster?: string): Promise<void> => {
+    const { host: machine } = parseAddress(clientAddress);
+    if (isIP(machine) === 0)
+      throw new ConfigError(
+        `--cluster-address has the name ${machine}, and a member of etcd listens on addresses only: give the address, or name an etcd of yours with --etcd`,
+      );
+    const proof = openMemberTls({
+      folder: path.join(options.directory, 'tls'),
+      machine,
+      authority: await options.authority(),
+      host,
+      onError: (cause) => log.warn('the certificate of the etcd member could not be renewed', { cause }),
+    });
+    closers.push(async () => proof.close());
+    const member = await startMember({
+      host,
+      name: memberName(node),
+      directory: options.directory,
+      tls: proof.files,
+      clientUrl,
+      peerUrl,
+      ...(initialCluster !== undefined && { initialCluster }),
+      report: (message) => log.warn(message, {}),
+      allowOldEtcd,
+    });
+    closers.push(() => member.stop());
+  };
+  let hasMember = options.hasMember;
+  if (hasMember || !options.plan) {
+    await start();
+    hasMember = true;
+  } else {
+    const plan = await options.plan(peerUrl);
+    if (plan) {
+      await start(plan.initialCluster);
+      hasMember = true;
+      const others = await connect(known);
+      try {
+        await promoteMember(others, host, peerUrl);
+      } finally {
+        await others.close();
+      }
+    }
+  }
+  const seeds = hasMember ? [clientUrl, ...known.filter((one) => one !== clientUrl)] : known;
+  if (seeds.length === 0)
+    throw new StoreError('ServiceUnavailable', {
+      message: 'No member of etcd is known. Give the address of one as --etcd.',
+    });
+  const first = await connect(seeds);
+  const members = await first.members();
+  const clients = members.flatMap((member) => member.clientUrls);
+  const endpoints = hasMember ? [clientUrl, ...clients.filter((one) => one !== clientUrl)] : clients;
+  await first.close();
+  const etcd = await connect(endpoints);
+  closers.push(() => etcd.close());
+  return {
+    etcd,
+    endpoints,
+    hasMember,
+    clients: async () => (await etcd.members()).flatMap((member) => member.clientUrls),
+    async plan(name, url) {
+      const present = await etcd.members();
+      const mine = present.some((member) => member.peerUrls.includes(url));
+      if (!mine && present.length >= membersWanted) return undefined;
+      return { initialCluster: await addMember(etcd, host, memberName(name), url) };
+    },
+    async forget(name) {
+      const gone = (await etcd.members()).find((member) => member.name === memberName(name));
+      for (const url of gone?.peerUrls ?? []) await removeMember(etcd, host, url);
+    },
+    async close() {
+      for (let step = closers.pop(); step; step = closers.pop()) await step();
+    },
+  };
+}

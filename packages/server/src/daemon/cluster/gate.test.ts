@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { StoreError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { SharedLog } from '../../log/index.ts';
+import type { ShardReplica } from '../../metadata/index.ts';
+import { createGate, freshnessOf, newHeard } from './gate.ts';
+import { bucketCommand, ClusterRig, type RigNode } from './rig.fixture.ts';
+
+let rig: ClusterRig;
+let behind: RigNode;
+beforeEach(async () => {
+  rig = new ClusterRig();
+  await rig.start();
+  behind = rig.others[0] as RigNode;
+});
+afterEach(() => rig.stop());
+
+const write = (name: string) => rig.run((rig.owner as RigNode).shard.propose(bucketCommand(name)));
+const sees = (name: string): boolean => behind.shard.reader.bucket(name) !== undefined;
+
+describe('the gate', () => {
+  it('at strong waits for all that was answered anywhere before', async () => {
+    behind.log.pause();
+    const { position } = await write('bucket-a');
+    const latest = behind.gate.latest();
+    await rig.settle();
+    assert.equal(sees('bucket-a'), false);
+    behind.log.resume();
+    await rig.run(latest);
+    assert.ok(behind.replica.applied() >= position && sees('bucket-a'));
+  });
+
+  it('at strong says that it cannot, when the log is out of reach', async () => {
+    behind.log.cut();
+    await write('bucket-b');
+    await assert.rejects(rig.run(behind.gate.latest()), { code: 'ServiceUnavailable' });
+  });
+
+  it('at causal waits for the position that is named, and for no later one', async () => {
+    const { position } = await write('bucket-c');
+    await rig.run(behind.gate.reached(position));
+    assert.ok(sees('bucket-c'));
+    behind.log.cut();
+    await write('bucket-d');
+    await behind.gate.reached(position);
+    assert.equal(sees('bucket-d'), false);
+  });
+
+  it('refuses a position that the log has not got to: the token is of another store', async () => {
+    const { position } = await write('bucket-e');
+    await assert.rejects(
+      rig.run(behind.gate.reached(position + 1)),
+      (error) => error instanceof StoreError && error.code === 'InvalidToken' && /another store/.test(error.message),
+    );
+  });
+});
+
+describe('a replica that is behind what the gate asks for', () => {
+  function lagging() {
+    const waiting: (() => void)[] = [];
+    let applied = 3;
+    const replica = {
+      applied: () => applied,
+      reached: (_: number, over: AbortSignal) =>
+        new Promise<void>((resolve) => {
+          over.addEventListener('abort', () => resolve());
+          waiting.push(resolve);
+        }),
+    } as unknown as ShardReplica;
+    const log = { barrier: async () => 5 } as unknown as SharedLog;
+    const apply = (position: number): void => {
+      applied = position;
+      for (const go of waiting.splice(0)) go();
+    };
+    return { gate: createGate(log, replica, rig.host), apply };
+  }
+
+  it('answers once it has applied it, and not when the log has it', async () => {
+    const { gate, apply } = lagging();
+    let answered = false;
+    const latest = gate.latest().then(() => (answered = true));
+    await rig.settle();
+    assert.equal(answered, false);
+    apply(5);
+    await latest;
+  });
+
+  it('refuses after a while, and says how far it is', async () => {
+    for (const ask of ['latest', 'reached'] as const) {
+      const { gate } = lagging();
+      const refused = assert.rejects(gate[ask](5), /applied the log up to 3, and not yet up to 5/);
+      await rig.settle();
+      rig.host.advance(limits.freshMs);
+      await refused;
+    }
+  });
+});
+
+describe('the freshness of a node', () => {
+  const freshness = (heard = newHeard()) => ({
+    heard,
+    shared: freshnessOf(behind.gate, behind.shard.reader, heard, rig.host.clock),
+  });
+
+  it('is strong unless the bucket says otherwise', async () => {
+    await write('lax');
+    await rig.run(
+      (rig.owner as RigNode).shard.propose({ type: 'bucket.update', name: 'lax', consistency: 'eventual' }),
+    );
+    await rig.run(behind.gate.latest());
+    const { shared } = freshness();
+    assert.equal(shared.levelOf('lax'), 'eventual');
+    assert.equal(shared.levelOf('unknown'), 'strong');
+  });
+
+  it('is marked as stale once the log was silent for longer than the limit', () => {
+    const { heard, shared } = freshness();
+    heard[0] = rig.host.clock.now();
+    assert.equal(shared.staleMs(), 0);
+    rig.host.advance(limits.staleMs);
+    assert.equal(shared.staleMs(), 0);
+    rig.host.advance(1);
+    assert.equal(shared.staleMs(), limits.staleMs + 1);
+  });
+});

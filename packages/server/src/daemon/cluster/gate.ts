@@ -1,0 +1,67 @@
+import type { Freshness } from '../../api/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { Clock, Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { Position, SharedLog } from '../../log/index.ts';
+import type { MetadataReader, ShardReplica } from '../../metadata/index.ts';
+
+/*
+ * How fresh this node is. The owner's thread follows the log, and all threads read the KV that it commits to: what it has applied, they see.
+ * For how long nothing was heard from the log engine stands in shared memory, because it is asked for in passing.
+ */
+
+/** What threads ask the one that follows the log. */
+export interface GateCalls {
+  /** Resolves when all that was answered before the call, by any node, can be read on this one. */
+  latest(): Promise<void>;
+  reached(position: Position): Promise<void>;
+}
+
+/** Shared by the threads: when the log engine was last heard from, in milliseconds since 1970. */
+export type Heard = Float64Array;
+
+export const newHeard = (): Heard => new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
+
+export function createGate(log: SharedLog, replica: ShardReplica, { timers }: Pick<Host, 'timers'>): GateCalls {
+  const applied = async (position: Position): Promise<void> => {
+    if (replica.applied() >= position) return;
+    const over = new AbortController();
+    const cancel = timers.after(limits.freshMs, () => over.abort());
+    await replica.reached(position, over.signal).finally(cancel);
+    if (replica.applied() < position)
+      throw new StoreError('ServiceUnavailable', {
+        message: `This node has applied the log up to ${replica.applied()}, and not yet up to ${position}. Try again, or ask another node.`,
+        retryAfter: 1,
+      });
+  };
+  return {
+    latest: async () => applied(await log.barrier()),
+    async reached(position) {
+      if (replica.applied() >= position) return;
+      const head = await log.barrier();
+      if (position > head)
+        throw new StoreError('InvalidToken', {
+          message: `x-dsom-token names position ${position}, and the log ends at ${head}: it comes from another store, or from before a restore.`,
+        });
+      await applied(position);
+    },
+  };
+}
+
+/** The gate as a protocol asks it, in any thread. */
+export function freshnessOf(
+  calls: GateCalls,
+  reader: Pick<MetadataReader, 'bucket'>,
+  heard: Heard,
+  clock: Clock,
+): NonNullable<Freshness['shared']> {
+  return {
+    latest: () => calls.latest(),
+    reached: (position) => calls.reached(position),
+    levelOf: (bucket) => reader.bucket(bucket)?.consistency ?? 'strong',
+    staleMs() {
+      const age = Math.max(0, Math.round(clock.now() - (heard[0] as number)));
+      return age > limits.staleMs ? age : 0;
+    },
+  };
+}

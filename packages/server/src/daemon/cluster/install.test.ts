@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { realHost } from '../../host/index.ts';
+import { openKv, type SharedKv } from '../../kv/index.ts';
+import type { SharedLog } from '../../log/index.ts';
+import { openMetadataReader, openShardReplica } from '../../metadata/index.ts';
+import type { StructuredLog } from '../../telemetry/index.ts';
+import type { Transport } from '../../transport/index.ts';
+import { condemn, openReplicaKv } from './install.ts';
+import { bucketCommand, type CallFate, ClusterRig, fakePeer, type RigNode } from './rig.fixture.ts';
+
+const host = realHost();
+const root = mkdtempSync(path.join(tmpdir(), 'dsom-take-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+let count = 0;
+/** Real files take real time, while that of the rig runs. */
+const long = 24 * 3600 * 1000;
+
+/** A cluster whose log was trimmed, and a folder for a node that comes to it. */
+async function trimmed() {
+  const rig = new ClusterRig();
+  await rig.start();
+  const owner = rig.owner as RigNode;
+  for (let n = 0; n < 30; n++) await rig.run(owner.shard.propose(bucketCommand(`bucket-${n}`)));
+  await rig.until(() => rig.nodes.every(({ replica }) => replica.applied() === rig.head));
+  const checkpoints = async (): Promise<void> => {
+    for (const node of [...rig.others, owner]) await rig.run(node.shard.checkpoint());
+  };
+  const directory = path.join(root, String(count++), 'kv');
+  const said: string[] = [];
+  const say = (message: string): void => void said.push(message);
+  const log = { info: say, warn: say, error: say } as unknown as StructuredLog;
+  const fates: CallFate[] = [];
+  const transport = {
+    peer: (node: string) =>
+      fakePeer(
+        'late',
+        node,
+        () => async () => ({ head: Buffer.alloc(0), stream: stream(owner.shard.snapshot()) }),
+        rig.host,
+        () => fates.shift() ?? 'heard',
+      ),
+  } as unknown as Transport;
+  const covered: number[] = [];
+  const client = rig.join('late');
+  const shared: SharedLog = new Proxy(client, {
+    get(target, name) {
+      if (name === 'covered') return async (position: number) => void covered.push(position);
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const open = (): Promise<SharedKv> => openReplicaKv({ directory, host, shared, transport, node: 'late', log });
+  return { rig, owner, checkpoints, directory, said, open, covered, client, fates };
+}
+
+async function* stream(source: Iterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* source;
+}
+
+const positionOf = (kv: SharedKv): number => openMetadataReader(kv).position();
+
+describe('the state of a node that comes', () => {
+  it('is empty while the log holds everything, and told to the log', async () => {
+    const { rig, open, covered, said } = await trimmed();
+    const kv = await open();
+    assert.equal(positionOf(kv), 0);
+    assert.deepEqual(covered, [0]);
+    assert.deepEqual(said, []);
+    await kv.close();
+    await rig.stop();
+  });
+
+  it('is taken from the owner when the log begins later, and follows on from there', async () => {
+    const { rig, owner, checkpoints, open, covered, client, said, directory, fates } = await trimmed();
+    await checkpoints();
+    assert.ok(client.tail > 1);
+    fates.push('lost');
+    const kv = await open();
+    assert.equal(positionOf(kv), rig.head);
+    assert.deepEqual(covered, [rig.head]);
+    assert.ok(
+      said.some((line) => /tries again/.test(line)) && said.some((line) => line.startsWith('the state was taken')),
+    );
+    const replica = openShardReplica({ log: client, kv, host: rig.host, shard: 0 });
+    await rig.run(owner.shard.propose(bucketCommand('after')));
+    await rig.until(() => replica.applied() === rig.head, long);
+    assert.deepEqual(replica.digest(), owner.replica.digest());
+    await rig.run(replica.close(), long);
+    await kv.close();
+    assert.deepEqual(readdirSync(path.dirname(directory)), ['kv']);
+    // What is here and fits the log is kept.
+    const again = await open();
+    assert.equal(said.filter((line) => line.startsWith('the state was taken')).length, 1);
+    await again.close();
+    await rig.stop();
+  });
+
+  it('that is too old for the log is replaced', async () => {
+    const { rig, checkpoints, directory, open, said } = await trimmed();
+    await (await openKv({ directory, host })).close();
+    await checkpoints();
+    const kv = await open();
+    assert.equal(positionOf(kv), rig.head);
+    assert.ok(said.some((line) => line.startsWith('the state was taken')));
+    await kv.close();
+    await rig.stop();
+  });
+
+  it('that was condemned is put aside, and another one taken', async () => {
+    const { rig, checkpoints, directory, open } = await trimmed();
+    await checkpoints();
+    await (await open()).close();
+    writeFileSync(path.join(directory, 'mark'), '');
+    condemn(directory);
+    assert.ok(!existsSync(directory) && existsSync(path.join(`${directory}.diverged`, 'mark')));
+    const kv = await open();
+    assert.equal(positionOf(kv), rig.head);
+    assert.ok(!existsSync(path.join(directory, 'mark')));
+    await kv.close();
+    condemn(directory);
+    assert.ok(!existsSync(path.join(`${directory}.diverged`, 'mark')), 'the one before is not kept for ever');
+    await rig.stop();
+  });
+});

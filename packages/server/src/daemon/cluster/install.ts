@@ -1,0 +1,110 @@
+import { renameSync, rmSync } from 'node:fs';
+import { CorruptionError, StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import { openKv, type SharedKv } from '../../kv/index.ts';
+import { limits } from '../../limits.ts';
+import type { SharedLog } from '../../log/index.ts';
+import { installSnapshot, openMetadataReader } from '../../metadata/index.ts';
+import type { StructuredLog } from '../../telemetry/index.ts';
+import { pack, type Transport } from '../../transport/index.ts';
+import { callNames } from './serve.ts';
+
+/*
+ * The state of a node that the log cannot bring up to date: it is new, was away for longer than the log is kept, or is not what the others
+ * have. It gets the whole state from the owner as a stream; until that is whole, what is here stays.
+ */
+
+export interface InstallOptions {
+  /** Of the KV. */
+  readonly directory: string;
+  readonly host: Host;
+  readonly shared: SharedLog;
+  readonly transport: Transport;
+  readonly node: string;
+  readonly log: StructuredLog;
+}
+
+/** Beside the KV: it is not what other nodes have, and is to be replaced. */
+const condemnedName = (directory: string): string => `${directory}.diverged`;
+
+/** The state of this node is not that of the others: the next start takes it from one of them. The old one is kept beside it. */
+export function condemn(directory: string): void {
+  rmSync(condemnedName(directory), { recursive: true, force: true });
+  renameSync(directory, condemnedName(directory));
+}
+
+/** Opens the KV with a state that the log goes on from, which may be an empty one, and tells the log of it. */
+export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> {
+  const { directory, host, shared } = options;
+  const kv = (await openKept(options)) ?? (await openTaken(options)) ?? (await openKv({ directory, host }));
+  // From here on the log waits for this replica's snapshots too before it lets go of entries.
+  await shared.covered(openMetadataReader(kv).position());
+  return kv;
+}
+
+/** The state that is here already; undefined when it cannot be used. */
+async function openKept({ directory, host, shared, log }: InstallOptions): Promise<SharedKv | undefined> {
+  let kv: SharedKv | undefined;
+  try {
+    kv = await openKv({ directory, host });
+    const position = openMetadataReader(kv).position();
+    if (position + 1 >= shared.tail) return kv;
+    if (position > 0)
+      log.warn('the log is kept from a later position than this node has: it takes the state of another node', {
+        position,
+        kept: shared.tail,
+      });
+  } catch (cause) {
+    if (!(cause instanceof CorruptionError)) throw cause;
+    log.error('the state of this node cannot be read: it takes that of another node', { cause });
+  }
+  await kv?.close();
+  return undefined;
+}
+
+/** The state of the owner of the log, in the place of the one that is here; undefined while the log still holds all of it. */
+async function openTaken(options: InstallOptions): Promise<SharedKv | undefined> {
+  const { directory, host, shared, log } = options;
+  if (shared.tail === 1) {
+    rmSync(directory, { recursive: true, force: true });
+    return undefined;
+  }
+  const deadline = host.clock.monotonic() + limits.installMs;
+  for (;;) {
+    try {
+      await take(options);
+      return await openKv({ directory, host });
+    } catch (cause) {
+      if (host.clock.monotonic() > deadline) throw cause;
+      log.warn('the state could not be taken from another node yet; it tries again', { cause });
+      await host.timers.sleep(limits.installRetryMs);
+    }
+  }
+}
+
+async function take({ directory, host, shared, transport, node, log }: InstallOptions): Promise<void> {
+  const owner = shared.owner();
+  if (!owner || owner.node === node)
+    throw new StoreError('ServiceUnavailable', { message: 'No other node owns the shard.' });
+  const peer = transport.peer(owner.node, owner.address);
+  try {
+    const chunks = counted(peer.stream(callNames.snapshot, pack(null)), host, log);
+    const { position } = await installSnapshot({ directory, host, chunks, atLeast: shared.tail - 1 });
+    log.info('the state was taken from another node', { node: owner.node, position });
+  } finally {
+    await peer.close();
+  }
+}
+
+/** Tells how far it is. */
+async function* counted(stream: AsyncIterable<Buffer>, host: Host, log: StructuredLog): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  let toldAt = host.clock.monotonic();
+  for await (const piece of stream) {
+    bytes += piece.length;
+    yield piece;
+    if (host.clock.monotonic() - toldAt < limits.installToldMs) continue;
+    toldAt = host.clock.monotonic();
+    log.info('taking the state of another node', { bytes });
+  }
+}

@@ -1,0 +1,328 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { createInvitation, joinServer, memoryInvitations } from '../../certificates/index.ts';
+import { diskClass, fileVolume } from '../../device/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import { invariant } from '../../invariant.ts';
+import { limits } from '../../limits.ts';
+import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
+import { type DeviceRecord, type NodeRecord, openShardReplica, type Term } from '../../metadata/index.ts';
+import type { StructuredLog } from '../../telemetry/index.ts';
+import { pack, unpack } from '../../transport/index.ts';
+import type { LogEnd } from '../alone.ts';
+import { type Config, ConfigError, parseAddress } from '../config.ts';
+import { type DataDirectory, folders } from '../directories.ts';
+import type { ClusterLink, LogState, OpenShard, ShardParts } from '../shard.ts';
+import type { DeviceSite } from '../sites.ts';
+import { pendingBytesOf } from '../space.ts';
+import { version } from '../version.ts';
+import { openEngine } from './engine.ts';
+import { createGate, newHeard } from './gate.ts';
+import { condemn, openReplicaKv } from './install.ts';
+import { keepLayout } from './layout.ts';
+import { openAuthority, openLinks } from './links.ts';
+import type { Welcome } from './membership.ts';
+import { callNames, type MemberPlan, serveNode } from './serve.ts';
+import { ClusterShard } from './shard.ts';
+import { type NodeFile, readAuthority, writeNodeFile } from './state.ts';
+
+export interface NodeOptions {
+  readonly folder: string;
+  readonly file: NodeFile;
+  readonly config: Config;
+  /** Port of the HTTP listener. */
+  readonly port: number;
+  readonly host: Host;
+  readonly log: StructuredLog;
+  /** A link to another node broke or could not be made. */
+  readonly onLinkFailed: (cause: unknown) => void;
+  readonly parts: ShardParts;
+  /** Where the log of the cluster begins, when it goes on from that of a server that was alone. */
+  readonly after?: LogEnd | undefined;
+}
+
+/** Bytes of the name of one life of a node. */
+const incarnationBytes = 8;
+
+/** Number of the one shard that there is. */
+const shardNumber = 0;
+
+/** An address to listen at, and none to connect to. */
+const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
+
+/** Where this node can be reached: HTTP, other nodes, and the two ports of its member of etcd. */
+export function addressesOf(config: Config, port: number) {
+  const http = parseAddress(config.address);
+  const between =
+    config.clusterAddress === undefined ? { host: http.host, port: port + 1 } : parseAddress(config.clusterAddress);
+  if (isWildcard(between.host))
+    throw new ConfigError(
+      'the other nodes cannot reach this one at the address of all interfaces: give one that they can as --cluster-address HOST:PORT',
+    );
+  const etcd = config.etcdPorts ?? between.port + 1;
+  const at = (host: string, number: number): string => `${host.includes(':') ? `[${host}]` : host}:${number}`;
+  return {
+    api: at(isWildcard(http.host) ? between.host : http.host, port),
+    between: at(between.host, between.port),
+    etcdClients: at(between.host, etcd),
+    etcdPeers: at(between.host, etcd + 1),
+  };
+}
+
+/** Opens the metadata of a node: its way to etcd, the log, the replica, and what it says of itself to the others. */
+export async function openNode(options: NodeOptions): Promise<OpenShard> {
+  const { folder, file, config, host, log, parts } = options;
+  const { directories, keyring } = parts;
+  const primary = (directories.holders[0] as DataDirectory).path;
+  const kvFolder = folders.kv(primary);
+  const { node } = file;
+  const addresses = addressesOf(config, options.port);
+  const closers: (() => Promise<unknown>)[] = [];
+  const invitations = memoryInvitations();
+  const incarnation = host.entropy.bytes(incarnationBytes);
+  const unusable = Promise.withResolvers<{ readonly kind: 'diverged' | 'behind'; readonly why: string }>();
+  const close = async (): Promise<void> => {
+    for (let step = closers.pop(); step; step = closers.pop()) await step();
+  };
+  try {
+    const links = await openLinks(folder, keyring, host, options.onLinkFailed);
+    closers.push(() => links.close());
+    const { transport } = links;
+    const { by } = file;
+    const engine = await openEngine({
+      config,
+      host,
+      log,
+      node,
+      directory: path.join(folder, 'etcd'),
+      clientAddress: addresses.etcdClients,
+      peerAddress: addresses.etcdPeers,
+      credentials: links.credentials,
+      authority: () => openAuthority(folder, keyring),
+      known: file.endpoints,
+      hasMember: file.member,
+      plan:
+        by &&
+        (async (peerUrl: string) => {
+          const peer = transport.peer(by.node, by.address);
+          try {
+            const { head } = await peer.call(callNames.planMember, pack({ peerUrl }), {
+              deadlineMs: limits.planMemberMs,
+            });
+            return unpack<MemberPlan | null>(head) ?? undefined;
+          } finally {
+            await peer.close();
+          }
+        }),
+    });
+    closers.push(() => engine.close());
+    const shared: SharedLog = await openEtcdLog({
+      etcd: engine.etcd,
+      host,
+      cluster: file.cluster,
+      shard: String(shardNumber),
+      node,
+      address: addresses.between,
+      ...(options.after && { after: options.after }),
+    });
+    closers.push(() => shared.close());
+    const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log });
+    closers.push(() => kv.close());
+    const replica = openShardReplica({
+      log: shared,
+      kv,
+      host,
+      shard: shardNumber,
+      pendingBytes: pendingBytesOf(kvFolder),
+    });
+    /** Known from the time on that this node listens. */
+    let healthy = (_device: string): boolean => true;
+    let layout: { stop(): Promise<void> } | undefined;
+    const onLead = (term: Term | undefined): void => {
+      void layout?.stop();
+      layout =
+        term &&
+        keepLayout(
+          term,
+          host,
+          (device) => healthy(device),
+          (cause) => log.warn('the placement groups could not be planned', { cause }),
+        );
+    };
+    const shard = new ClusterShard({
+      log: shared,
+      replica,
+      host,
+      node,
+      incarnation,
+      campaigns: config.roles.includes('metadata'),
+      peer: (id, address) => transport.peer(id, address),
+      onLead,
+      onEvent: (text, fields) => log.info(text, fields),
+    });
+    closers.push(() => shard.close());
+    const heard = newHeard();
+    /** Nodes that were removed. Every call of a node is held against them, so they are read now and then, not each time. */
+    let removed: ReadonlySet<string>;
+    const look = (): void => {
+      heard[0] = host.clock.now() - shared.age();
+      removed = new Set(shard.reader.nodes().flatMap((one) => (one.state === 'removed' ? [one.id] : [])));
+      const kind = replica.failureKind();
+      if (kind === 'diverged' || kind === 'behind') unusable.resolve({ kind, why: replica.failure() ?? kind });
+    };
+    look();
+    const cancelLook = host.timers.every(limits.heardMs, look);
+    closers.push(async () => cancelLook());
+    const gate = createGate(shared, replica, host);
+
+    await replica.reached(await shared.barrier());
+    const before = shard.reader.nodes().find((one) => one.id === node);
+    const record: NodeRecord = {
+      id: node,
+      address: addresses.between,
+      apiAddress: addresses.api,
+      zone: config.zone ?? before?.zone ?? '',
+      roles: config.roles,
+      state: before?.state ?? 'active',
+      version,
+      features: [],
+      incarnation,
+    };
+    await shard.propose({ type: 'node.write', node: record });
+    // What earlier lives of this node left open, and the server that it was when it was alone.
+    await shard.propose({
+      type: 'intent.expire',
+      dead: [{ node, except: incarnation }, ...(options.after ? [{ node: '' }] : [])],
+    });
+    writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: engine.hasMember });
+
+    const state: LogState = {
+      get head() {
+        return shared.head;
+      },
+      get tail() {
+        return shared.tail;
+      },
+      get epoch() {
+        return shared.owner()?.epoch ?? 0;
+      },
+      get bytes() {
+        return shard.owned?.bytes ?? 0;
+      },
+      get roomy() {
+        return shard.owned?.roomy ?? true;
+      },
+    };
+    const cluster: ClusterLink = {
+      name: file.cluster,
+      node,
+      between: addresses.between,
+      transport,
+      shard,
+      gate,
+      heard,
+      forThreads: { node, folder, heard },
+      owner: () => shared.owner(),
+      ageMs: () => shared.age(),
+      failed: unusable.promise.then(({ kind, why }) => {
+        if (kind === 'diverged') condemn(kvFolder);
+        return new Error(
+          `the metadata of this node cannot follow those of the others: ${why}. Start it again: it takes them from another node`,
+        );
+      }),
+      async forget(id) {
+        await forgetReplica({ etcd: engine.etcd, cluster: file.cluster, shard: String(shardNumber), node: id });
+        await engine.forget(id);
+      },
+      async invite(seconds) {
+        const [authority] = links.credentials.current().authorities;
+        invariant(authority, 'a node trusts the authority of its cluster');
+        const { line, untilMs } = await createInvitation({
+          host,
+          store: invitations,
+          address: addresses.between,
+          authority,
+          ...(seconds !== undefined && { validMs: seconds * 1000 }),
+        });
+        return { line, expiresAt: new Date(untilMs).toISOString() };
+      },
+      async listen(calls) {
+        const { network, conditions, devices } = calls.thread;
+        healthy = (device) =>
+          (devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy === true;
+        const server = serveNode({
+          ...calls,
+          shard,
+          host,
+          reached: (position) => gate.reached(position),
+          planMember: (id, peerUrl) => engine.plan(id, peerUrl),
+        });
+        const listener = await transport.listen(addresses.between, (call) => server.serve(call), {
+          join: joinServer({
+            host,
+            invitations,
+            authority: await openAuthority(folder, keyring),
+            authorities: () => links.credentials.current().authorities,
+            async admit(id) {
+              if (shard.reader.nodes().some((one) => one.id === id))
+                throw new StoreError('InvalidRequest', { message: `There is a node ${id} already.` });
+              const welcome: Welcome = {
+                cluster: file.cluster,
+                store: directories.store,
+                keyring: readFileSync(path.join(folders.keys(primary), 'keyring')),
+                authority: readAuthority(folder),
+                endpoints: await engine.clients(),
+                by: { node, address: addresses.between },
+              };
+              return pack(welcome);
+            },
+          }),
+          admits: (id) => !removed.has(id),
+        });
+        closers.push(async () => {
+          await listener.close();
+          await server.close();
+        });
+      },
+      registerDevices: (sites) => register(shard, record, sites),
+    };
+    return {
+      kv,
+      log: state,
+      metadata: shard,
+      cluster,
+      roles: { primary, mirror: undefined },
+      mirror: () => ({ lost: undefined, whole: true }),
+      snapshots: undefined,
+      rebuilt: undefined,
+      start() {},
+      close,
+    };
+  } catch (cause) {
+    await close().catch(() => {});
+    throw cause;
+  }
+}
+
+/** Tells the cluster of this node's devices, as far as it does not know them yet. @returns those it had and that are not here */
+async function register(shard: ClusterShard, node: NodeRecord, sites: readonly DeviceSite[]): Promise<string[]> {
+  const mine = shard.reader.devices().filter((device) => device.node === node.id);
+  if (node.roles.includes('storage'))
+    for (const { identity, folder } of sites) {
+      const before = mine.find((device) => device.identity === identity.device);
+      const { total } = await fileVolume(folder).capacity();
+      const record: DeviceRecord = {
+        identity: identity.device,
+        node: node.id,
+        class: await diskClass(folder),
+        capacityBytes: total,
+        weight: total,
+        state: before?.state ?? 'active',
+      };
+      if (JSON.stringify(before) !== JSON.stringify(record))
+        await shard.propose({ type: 'device.write', device: record });
+    }
+  const here = new Set(sites.map(({ identity }) => identity.device));
+  return mine.map(({ identity }) => identity).filter((identity) => !here.has(identity));
+}

@@ -1,0 +1,71 @@
+import { redundancyText } from '../../durability/index.ts';
+import { codesOf, layoutOf, riskOf, type Scheme, survivalText } from '../../placement/index.ts';
+import { type NodeWork, remainingOf } from '../mending.ts';
+import type { Owner } from '../owner.ts';
+import { copiesOver } from '../thread.ts';
+import { placementDevices } from './layout.ts';
+import { readRebalance } from './settings.ts';
+
+/** What the model assumes where nothing was measured: shares of devices and of nodes lost for good in a year, and of repairs that meet bytes that cannot be read. */
+const assumed = { deviceLosses: 0.02, domainLosses: 0.005, unreadable: 0.001 } as const;
+
+/** Below this the time of a repair says more about the moment than about the cluster. */
+const leastHours = 0.1;
+
+export interface RiskInput {
+  readonly owner: Owner;
+  readonly works: ReadonlyMap<string, NodeWork | undefined>;
+  /** Devices that do not answer. */
+  readonly away: (device: string) => boolean;
+  readonly nowMs: number;
+}
+
+/** What is in danger now, and how likely a year is to take objects away, by the model of docs/operate/cluster.md. */
+export function clusterRisk({ owner, works, away, nowMs }: RiskInput): Readonly<Record<string, unknown>> {
+  const { reader } = owner.metadata;
+  const groups = reader.groups();
+  const devices = placementDevices(reader);
+  const known = [...works.values()].filter((work) => work !== undefined);
+  const unknown = [...works].flatMap(([node, work]) => (work?.completeAt === undefined ? [node] : []));
+
+  const measured = known.reduce((sum, work) => sum + (work.measuredBytesPerSecond ?? 0), 0);
+  const storing = Math.max(1, works.size - 1);
+  const speed = measured > 0 ? measured : readRebalance(reader).bytesPerSecond * storing;
+  const largest = Math.max(
+    0,
+    ...reader.devices().map(({ capacityBytes, state }) => (state === 'retired' ? 0 : capacityBytes)),
+  );
+  const repairHours = Math.max(leastHours, largest / speed / 3600);
+
+  const scrubs = known.map((work) => work.scrubbedMs);
+  const never = scrubs.length < works.size || scrubs.includes(undefined);
+  const oldestScrubSeconds = never ? null : Math.round((nowMs - Math.min(...(scrubs as number[]))) / 1000);
+
+  const schemes: Scheme[] = [{ copies: copiesOver(reader) }, ...codesOf(groups)];
+  return {
+    fragmentsMissing: known.reduce((sum, work) => sum + remainingOf(work).fragments, 0),
+    fragmentsMoving: known.reduce((sum, work) => sum + work.leftovers.waiting, 0),
+    notKnownOn: unknown,
+    groupsShort: groups.filter((group) => group.devices.some(away)).length,
+    repairBytesPerSecond: measured > 0 ? Math.round(measured) : null,
+    repairHours,
+    repairMeasured: measured > 0,
+    oldestScrubSeconds,
+    schemes: schemes.map((scheme) => {
+      const layout = layoutOf(devices, scheme);
+      const name = redundancyText(scheme);
+      if ('refused' in layout) return { scheme: name, refused: layout.refused };
+      const members = 'copies' in scheme ? scheme.copies : scheme.data + scheme.parity;
+      const sets = groups.filter((group) => group.devices.length === members && 'copies' in scheme === !group.code);
+      const risk = riskOf({ layout, groups: Math.max(1, sets.length), repairHours, parallel: true, ...assumed });
+      return {
+        scheme: name,
+        survives: survivalText(layout),
+        nines: Math.floor(risk.nines * 10) / 10,
+        modelledNines: Math.floor(risk.modelledNines * 10) / 10,
+        cappedBy: risk.cappedBy,
+      };
+    }),
+    assumed,
+  };
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { manualHost } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { NodeRecord } from '../../metadata/index.ts';
+import { pack, unpack } from '../../transport/index.ts';
+import type { NodeWork } from '../mending.ts';
+import type { Thread } from '../thread.ts';
+import type { NodeState } from './network.ts';
+import type { RebalanceStatus } from './rebalance.ts';
+import { type CallFate, fakePeer } from './rig.fixture.ts';
+import { callNames, type NodeServerOptions, serveNode } from './serve.ts';
+import type { ClusterShard } from './shard.ts';
+
+const idle = { mended: 3, waiting: 0 } as unknown as NodeWork;
+const proposed = Buffer.from('answer');
+
+function serving({ oldest }: { oldest?: number } = {}) {
+  const host = manualHost();
+  const nodes: Pick<NodeRecord, 'id' | 'state'>[] = [
+    { id: 'a', state: 'active' },
+    { id: 'gone', state: 'removed' },
+  ];
+  const plans: unknown[] = [];
+  const thread = {
+    devices: new Map([['d', {}]]),
+    stores: new Map(),
+    conditions: { of: () => ({ healthy: true, free: 5 }) },
+    reader: { nodes: () => nodes, position: () => 20, stripeOwner: () => undefined },
+  } as unknown as NodeServerOptions['thread'] & Thread;
+  const shard = {
+    serve: async () => ({ head: Buffer.alloc(0), body: [proposed] }),
+    snapshot: () => [Buffer.from('one'), Buffer.from('two')],
+  } as unknown as ClusterShard;
+  const server = serveNode({
+    shard,
+    thread,
+    host,
+    reached: async () => {},
+    oldestRead: async () => oldest,
+    work: () => idle,
+    rebalance: () => ({}) as RebalanceStatus,
+    holdings: async () => [],
+    removing: () => false,
+    planMember: async (node, peerUrl) => {
+      plans.push([node, peerUrl]);
+      return plans.length > 1 ? undefined : { initialCluster: 'x=y' };
+    },
+  });
+  const peer = (node: string, fate?: () => CallFate) =>
+    fakePeer(node, 'server', () => (call) => server.serve(call), host, fate);
+  const ask = async (method: string, asks: unknown = null, node = 'a') =>
+    unpack<unknown>((await peer(node).call(method, pack(asks))).head);
+  return { host, nodes, server, peer, ask, plans };
+}
+
+describe('the calls of other nodes', () => {
+  it('are answered: proposals, the state, a snapshot', async () => {
+    const { peer, ask } = serving();
+    const { body } = await peer('a').call('shard.propose', Buffer.alloc(16));
+    assert.deepEqual(body, proposed);
+    const state = (await ask('node.state')) as NodeState;
+    assert.deepEqual(state, { devices: [{ identity: 'd', healthy: true, free: 5 }], applied: 20, work: idle });
+    const pieces: string[] = [];
+    for await (const piece of peer('a').stream(callNames.snapshot, pack(null))) pieces.push(piece.toString());
+    assert.deepEqual(pieces, ['one', 'two']);
+  });
+
+  it('say how old the oldest read is; a replica that is behind counts as one', async () => {
+    assert.equal(await serving({ oldest: 7 }).ask(callNames.oldestRead), 7);
+    assert.equal(await serving({ oldest: 30 }).ask(callNames.oldestRead), 20);
+    assert.equal(await serving().ask(callNames.oldestRead), 20);
+  });
+
+  it('make room for a member under the name of the node that asks', async () => {
+    const { ask, plans } = serving();
+    assert.deepEqual(await ask(callNames.planMember, { peerUrl: 'https://a:3' }), { initialCluster: 'x=y' });
+    assert.equal(await ask(callNames.planMember, { peerUrl: 'https://b:3' }), null);
+    assert.deepEqual(plans, [
+      ['a', 'https://a:3'],
+      ['a', 'https://b:3'],
+    ]);
+  });
+
+  it('that this version does not know are refused by name', async () => {
+    const { ask } = serving();
+    for (const method of ['shard.unheard', 'constructor', '__proto__'])
+      await assert.rejects(ask(method), { code: 'NotImplemented' });
+  });
+
+  it('are refused to nodes that were removed, also on links that stand', async () => {
+    const { host, ask, nodes } = serving();
+    await assert.rejects(ask('node.state', null, 'gone'), { code: 'AccessDenied' });
+    await ask('node.state');
+    nodes[0] = { id: 'a', state: 'removed' };
+    host.advance(limits.nodeStateMs);
+    for (const method of ['node.state', 'fragment.flush', 'shard.propose', callNames.snapshot])
+      await assert.rejects(ask(method, {}), { code: 'AccessDenied' });
+  });
+});

@@ -1,0 +1,115 @@
+import { type FragmentServer, type Holding, serveFragments } from '../../durability/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { Position } from '../../log/index.ts';
+import { type Answer, type IncomingCall, pack, unpack } from '../../transport/index.ts';
+import type { NodeWork } from '../mending.ts';
+import type { Thread } from '../thread.ts';
+import { type NodeState, stateCall } from './network.ts';
+import type { RebalanceStatus } from './rebalance.ts';
+import { type ClusterShard, proposeCall } from './shard.ts';
+
+/** Names of the other calls between nodes. */
+export const callNames = {
+  /** Oldest log position at which this node still reads. */
+  oldestRead: 'node.oldestRead',
+  /** The whole state as a stream of chunks, for a node that comes too late for the log. */
+  snapshot: 'shard.snapshot',
+  /** Makes room for one more member of etcd; answers what its start needs, or null when there are enough. */
+  planMember: 'etcd.planMember',
+  /** What its devices hold of each group. */
+  holdings: 'node.holdings',
+} as const;
+
+/** What a member of etcd is started with. */
+export interface MemberPlan {
+  /** `name=url,…` of all members, the new one included. */
+  readonly initialCluster: string;
+}
+
+export interface NodeServerOptions {
+  readonly shard: ClusterShard;
+  readonly thread: Pick<Thread, 'devices' | 'stores' | 'conditions' | 'reader' | 'network'>;
+  /** How far this node is with fragments that are missing or have moved. */
+  readonly work: () => NodeWork;
+  /** How far evening out is, where this node leads. */
+  readonly rebalance: () => RebalanceStatus;
+  readonly holdings: () => Promise<readonly Holding[]>;
+  /** Whether a fragment is just being removed from a device of this node. */
+  readonly removing: (device: string, id: Buffer) => boolean;
+  readonly host: Host;
+  /** Resolves when this node has applied the position. */
+  readonly reached: (position: Position) => Promise<void>;
+  /** Over all threads of this node. */
+  readonly oldestRead: () => Promise<Position | undefined>;
+  /** Makes room for a node's member of etcd; undefined when there are enough. */
+  readonly planMember: (node: string, peerUrl: string) => Promise<MemberPlan | undefined>;
+}
+
+/** Serves the calls of the other nodes of the cluster. */
+export function serveNode(options: NodeServerOptions): {
+  serve(call: IncomingCall): Promise<Answer>;
+  close(): Promise<void>;
+} {
+  const { shard, thread, host } = options;
+  const fragments: FragmentServer = serveFragments({
+    stores: thread.stores,
+    reader: thread.reader,
+    reached: (position) => options.reached(position),
+    removing: (device, id) => options.removing(device, id),
+    host,
+  });
+
+  // The links of a node that is removed may stand for long, and the rows of nodes are too many to be read for each call.
+  let removed: ReadonlySet<string> = new Set();
+  const look = (): void => {
+    const gone = thread.reader.nodes().filter((one) => one.state === 'removed');
+    removed = new Set(gone.map(({ id }) => id));
+  };
+  look();
+  const cancel = host.timers.every(limits.nodeStateMs, look);
+
+  const state = (): NodeState => ({
+    devices: [...thread.devices.keys()].map((identity) => ({ identity, ...thread.conditions.of(identity) })),
+    applied: thread.reader.position(),
+    work: options.work(),
+    ...(shard.leads && { rebalance: options.rebalance() }),
+  });
+  const calls: Readonly<Record<string, (call: IncomingCall) => Promise<Answer> | Answer>> = {
+    [proposeCall]: (call) => shard.serve(call),
+    [stateCall]: () => ({ head: pack(state()) }),
+    [callNames.oldestRead]: async () => ({
+      head: pack(Math.min(thread.reader.position(), (await options.oldestRead()) ?? Number.MAX_SAFE_INTEGER)),
+    }),
+    [callNames.snapshot]: () => ({ head: new Uint8Array(0), stream: chunks(shard.snapshot()) }),
+    [callNames.holdings]: async () => ({ head: new Uint8Array(0), body: [pack(await options.holdings())] }),
+    [callNames.planMember]: async ({ head, node }) => {
+      const { peerUrl } = unpack<{ peerUrl: string }>(head);
+      return { head: pack((await options.planMember(node, peerUrl)) ?? null) };
+    },
+  };
+  return {
+    async serve(call) {
+      if (removed.has(call.node))
+        throw new StoreError('AccessDenied', { message: `Node ${call.node} was removed from the cluster.` });
+      const served = fragments.serve(call);
+      if (served) return served;
+      const run = Object.hasOwn(calls, call.method) ? calls[call.method] : undefined;
+      if (!run)
+        throw new StoreError('NotImplemented', {
+          message: `This node does not know the call ${call.method}: it runs an older version.`,
+        });
+      return run(call);
+    },
+    close() {
+      cancel();
+      return fragments.close();
+    },
+  };
+}
+
+/** A synchronous source as a stream. */
+async function* chunks(source: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* source;
+}

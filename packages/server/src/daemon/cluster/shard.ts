@@ -1,0 +1,242 @@
+import { StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { OwnedLog, SharedLog } from '../../log/index.ts';
+import {
+  type Command,
+  type Metadata,
+  type MetadataReader,
+  type MetadataStatistics,
+  type Reply,
+  type ShardReplica,
+  type ShortReply,
+  shortReply,
+  type Term,
+  wholeReply,
+} from '../../metadata/index.ts';
+
+import { type Answer, type IncomingCall, type Peer, pack, unpack } from '../../transport/index.ts';
+
+/*
+ * The shard as one node of a cluster has it: a replica that follows the log, and the owner while this node has won it. Proposals of this node
+ * go to whoever owns the log. A proposal carries an id, under which the shard remembers its outcome: when the owner is lost with a proposal
+ * under way, the next owner is asked with the same id, and it happens once.
+ */
+
+export interface ClusterShardOptions {
+  readonly log: SharedLog;
+  readonly replica: ShardReplica;
+  readonly host: Host;
+  /** Id of this node. */
+  readonly node: string;
+  /** Name of this life of the node. */
+  readonly incarnation: Buffer;
+  /** Whether this node may own the shard: those without the role `metadata` only follow. */
+  readonly campaigns: boolean;
+  /** A way to another node's proposals: asked for when the owner changes, and closed when it does again. */
+  readonly peer: (node: string, address: string) => Peer;
+  /** Called when this node begins to lead and, with undefined, when it ceases. */
+  readonly onLead: (term: Term | undefined) => void;
+  /** Something about ownership that an operator may want to know. */
+  readonly onEvent: (text: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+interface Outcome {
+  readonly reply: Reply;
+  readonly position: number;
+}
+
+/** The name of the call that carries a proposal to the owner's node. */
+export const proposeCall = 'shard.propose';
+
+/** A refusal that another try, maybe at another node, can turn into success. */
+const isPassing = (error: unknown): boolean => error instanceof StoreError && error.code === 'ServiceUnavailable';
+
+const notOwner = (): StoreError =>
+  new StoreError('ServiceUnavailable', {
+    message: 'This node does not own the shard. Ask another one.',
+    retryAfter: 1,
+  });
+
+/** The change was made, and asking again with the same id tells the same. */
+const notApplied = (position: number): StoreError =>
+  new StoreError('ServiceUnavailable', {
+    message: `The change was made at position ${position}, which this node has not applied yet: it is cut off from the log.`,
+    retryAfter: 2,
+  });
+
+export class ClusterShard implements Metadata {
+  readonly reader: MetadataReader;
+  readonly #options: ClusterShardOptions;
+  readonly #stop = new AbortController();
+  readonly #campaign: Promise<void>;
+  #leading: Term | undefined;
+  /** The way to the node that owned the log last. */
+  #owner: { readonly address: string; readonly peer: Peer } | undefined;
+  #owned: OwnedLog | undefined;
+
+  constructor(options: ClusterShardOptions) {
+    this.#options = options;
+    this.reader = options.replica.reader;
+    this.#campaign = this.#run();
+  }
+
+  /** Whether this node's proposals are decided here. */
+  get leads(): boolean {
+    return this.#leading !== undefined;
+  }
+
+  /** The log while this node owns it: how full the log engine is, only its owner looks. */
+  get owned(): Pick<OwnedLog, 'bytes' | 'roomy'> | undefined {
+    return this.#owned;
+  }
+
+  /** Wants the log, leads while it has it, and wants it again. */
+  async #run(): Promise<void> {
+    const { log, replica, host, onLead, onEvent, campaigns } = this.#options;
+    const { signal } = this.#stop;
+    while (campaigns && !signal.aborted && replica.failure() === undefined) {
+      try {
+        const owned = await log.own(signal);
+        if (!owned) return;
+        const term = await replica.lead(owned);
+        this.#leading = term;
+        this.#owned = owned;
+        onEvent('this node owns the shard', { epoch: owned.epoch, position: replica.applied() });
+        onLead(term);
+        await Promise.race([term.ended, aborted(signal)]);
+        this.#leading = undefined;
+        this.#owned = undefined;
+        onLead(undefined);
+        if (!signal.aborted) onEvent('this node owns the shard no more', { epoch: owned.epoch });
+      } catch (cause) {
+        onEvent('this node could not own the shard; it tries again', { cause });
+      }
+      await host.timers.sleep(limits.campaignRetryMs, signal);
+    }
+  }
+
+  async propose(proposed: Command): Promise<Outcome> {
+    const { host, node, incarnation } = this.#options;
+    const command: Command =
+      proposed.type === 'intent.open' ? { ...proposed, opener: { node, incarnation } } : proposed;
+    const request = host.entropy.bytes(requestBytes);
+    const began = host.clock.monotonic();
+    let wait: number = limits.proposeRetryMs;
+    for (;;) {
+      try {
+        const outcome = await this.#once(command, request, limits.proposeMs - (host.clock.monotonic() - began));
+        // What this node answers, it can also be asked about.
+        await this.#applied(outcome.position, limits.proposeMs - (host.clock.monotonic() - began));
+        return outcome;
+      } catch (error) {
+        if (!isPassing(error) || this.#stop.signal.aborted) throw error;
+        if (host.clock.monotonic() - began + wait >= limits.proposeMs) throw unavailable(error);
+      }
+      await host.timers.sleep(wait, this.#stop.signal);
+      wait = Math.min(2 * wait, limits.proposeRetryMaxMs);
+    }
+  }
+
+  async #applied(position: number, deadlineMs: number): Promise<void> {
+    const { replica, host } = this.#options;
+    if (replica.applied() >= position) return;
+    const over = new AbortController();
+    const cancel = host.timers.after(Math.max(0, deadlineMs), () => over.abort());
+    await replica.reached(position, AbortSignal.any([over.signal, this.#stop.signal])).finally(cancel);
+    if (replica.applied() < position) throw notApplied(position);
+  }
+
+  async #once(command: Command, request: Buffer, deadlineMs: number): Promise<Outcome> {
+    if (this.#leading) return this.#leading.propose(command, request);
+    const { log, node } = this.#options;
+    const owner = log.owner();
+    if (!owner || owner.node === node) throw notOwner();
+    const { body } = await this.#peerOf(owner).call(proposeCall, request, {
+      body: [pack(command)],
+      deadlineMs: Math.min(deadlineMs, limits.proposeTryMs),
+    });
+    const { reply, position } = unpack<{ reply: ShortReply; position: number }>(body);
+    return { reply: wholeReply(command, reply), position };
+  }
+
+  /** One link for all proposals, as long as the owner stays where it is. What is under way to the one before fails, and is asked again here. */
+  #peerOf({ node, address }: { readonly node: string; readonly address: string }): Peer {
+    const before = this.#owner;
+    if (before?.peer.node === node && before.address === address) return before.peer;
+    void before?.peer.close();
+    const peer = this.#options.peer(node, address);
+    this.#owner = { address, peer };
+    return peer;
+  }
+
+  /**
+   * Answers {@link proposeCall} of another node: the head is the id of the request, the body the command.
+   * @throws StoreError ServiceUnavailable when this node does not own the log
+   */
+  async serve({ head, body }: Pick<IncomingCall, 'head' | 'body'>): Promise<Answer> {
+    const leading = this.#leading;
+    if (!leading) throw notOwner();
+    // The id is kept for long, and the head may lie in memory with others.
+    const command = unpack<Command>(body);
+    const { reply, position } = await leading.propose(command, Buffer.from(head));
+    return { head: nothing, body: [pack({ reply: shortReply(command, reply), position })] };
+  }
+
+  failure(): string | undefined {
+    const { replica, log } = this.#options;
+    const own = replica.failure() ?? this.#leading?.failure();
+    if (own !== undefined) return own;
+    if (!this.#leading && !log.owner())
+      return 'no node owns the shard: the log engine has no quorum, or the election is under way';
+    return undefined;
+  }
+
+  statistics(): MetadataStatistics {
+    if (this.#leading) return this.#leading.statistics();
+    const { position, checkpointPosition, checkpoints, followed } = this.#options.replica.statistics();
+    const none = { replayed: 0, entryBytes: 0, proposals: 0, refused: 0, waiting: 0 };
+    return { ...none, position, checkpointPosition, checkpoints, entries: followed };
+  }
+
+  digest(): Buffer {
+    return this.#options.replica.digest();
+  }
+
+  feed(name: string, from: number) {
+    return this.#options.replica.feed(name, from);
+  }
+
+  snapshot(): Iterable<Buffer> {
+    return this.#options.replica.snapshot();
+  }
+
+  checkpoint(): Promise<void> {
+    return this.#options.replica.checkpoint();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#owner?.peer.close();
+    await this.#options.replica.close();
+    await this.#campaign;
+  }
+}
+
+const requestBytes = 16;
+const nothing = new Uint8Array(0);
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function unavailable(cause: unknown): StoreError {
+  return new StoreError('ServiceUnavailable', {
+    message: `No owner of the metadata answered within ${limits.proposeMs / 1000} seconds: whether the change was made is not known. Read it back, or ask again.`,
+    retryAfter: 2,
+    cause,
+  });
+}

@@ -1,0 +1,201 @@
+import {
+  createLeftovers,
+  createMender,
+  createRepairer,
+  createWhereabouts,
+  type JobProgress,
+  type LeftoverTotals,
+  type Mender,
+  type RepairFragment,
+  repeat,
+  writingPhase,
+} from '../durability/index.ts';
+import type { Host } from '../host/index.ts';
+import { limits } from '../limits.ts';
+import type { Position } from '../log/index.ts';
+import type { MetadataReader } from '../metadata/index.ts';
+import type { StructuredLog } from '../telemetry/index.ts';
+import { readRebalance } from './cluster/settings.ts';
+import type { Owner } from './owner.ts';
+
+/* What a server does so that every stripe has its fragments, and they are where they should be: missing ones are written, those that have moved are removed. */
+
+/** What a node says of this work; plain data. */
+export interface NodeWork {
+  /** Log position up to which its devices are known to lack nothing; absent: they may. */
+  readonly completeAt?: Position;
+  /** Fragments written since the start, those known to be missing, and how far a look through the stripes is. */
+  readonly mended: number;
+  readonly waiting: number;
+  readonly writing: JobProgress;
+  readonly leftovers: LeftoverTotals;
+  /** Bytes that its devices took in a second when it last wrote many. */
+  readonly measuredBytesPerSecond?: number;
+  /** End of the last full scrub, ms since 1970. */
+  readonly scrubbedMs?: number;
+}
+
+export interface Mending {
+  readonly mender: Mender;
+  readonly repair: RepairFragment;
+  /** Whether a fragment is just being removed. */
+  removing(device: string, id: Buffer): boolean;
+  work(): Omit<NodeWork, 'scrubbedMs'>;
+  stop(): Promise<void>;
+}
+
+export interface MendingInput {
+  readonly owner: Owner;
+  readonly host: Host;
+  readonly log: StructuredLog;
+  readonly healthy: (device: string) => boolean;
+}
+
+/** Tells, once for each change, whether groups have changed: any, and those with a device of this machine. */
+function watchGroups(reader: Pick<MetadataReader, 'groups'>, mine: (device: string) => boolean) {
+  const read = () => {
+    const groups = reader.groups();
+    const names = (some: typeof groups): string => some.map(({ id, epoch }) => `${id}.${epoch}`).join();
+    return { any: names(groups), mine: names(groups.filter(({ devices }) => devices.some(mine))) };
+  };
+  let seen = read();
+  return (): { readonly any: boolean; readonly mine: boolean } => {
+    const before = seen;
+    seen = read();
+    return { any: before.any !== seen.any, mine: before.mine !== seen.mine };
+  };
+}
+
+export function startMending({ owner, host, log, healthy }: MendingInput): Mending {
+  const { reader, access, stores, devices, network } = owner.thread;
+  const { cluster } = owner;
+  const groups = () => reader.groups();
+  const bytesPerSecond = () => readRebalance(reader).bytesPerSecond;
+  const where = createWhereabouts(access, healthy);
+  where.observe(groups());
+  const repairer = createRepairer({
+    access,
+    where,
+    owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
+    ...(cluster && { latest: () => cluster.gate.latest() }),
+  });
+  const mender = createMender({
+    reader,
+    groups,
+    access,
+    host,
+    repair: repairer.repair,
+    healthy,
+    mine: (device) => devices.has(device),
+    ...(cluster && { bytesPerSecond }),
+  });
+  const isComplete = (): boolean => {
+    const { complete, waiting } = mender.totals();
+    return complete && waiting === 0;
+  };
+  const neighbourOf = (device: string) => {
+    const node = reader.devices().find(({ identity }) => identity === device)?.node;
+    return network?.neighbours().find(({ id }) => id === node);
+  };
+  const leftovers = createLeftovers({
+    reader,
+    groups,
+    stores,
+    access,
+    host,
+    repair: repairer.repair,
+    healthy,
+    settled: (position) =>
+      (network?.neighbours() ?? []).every(
+        ({ state, silentMs }) =>
+          silentMs === undefined || silentMs > limits.nodeAwayMs || (state?.applied ?? 0) >= position,
+      ),
+    isComplete: (device) =>
+      devices.has(device) ? isComplete() : neighbourOf(device)?.state?.work?.completeAt !== undefined,
+    bytesPerSecond,
+    onError: (cause) => log.warn('a fragment could not be handed over', { cause }),
+  });
+
+  const regrouped = watchGroups(reader, (device) => devices.has(device));
+  let completeAt: Position | undefined;
+  let measured: number | undefined;
+  let mended = 0;
+  const mending = repeat({
+    host,
+    everyMs: limits.collectMs,
+    async run(signal) {
+      const at = reader.position();
+      const changed = regrouped();
+      if (changed.any) where.observe(groups());
+      if (changed.mine && cluster) mender.look();
+      if (changed.any && cluster) leftovers.look();
+      if (changed.mine) completeAt = undefined;
+      await mender.run(signal);
+      completeAt = isComplete() ? at : undefined;
+      const totals = mender.totals();
+      if (totals.mended > mended) log.info('missing copies were written', { ...totals, now: totals.mended - mended });
+      mended = totals.mended;
+    },
+    onError: (cause) => log.error('missing copies could not be written; it tries again', { cause }),
+  });
+  let removed = 0;
+  const handing = cluster
+    ? repeat({
+        host,
+        everyMs: limits.collectMs,
+        async run(signal) {
+          await leftovers.run(signal);
+          const totals = leftovers.totals();
+          if (totals.removed > removed) log.info('fragments that have moved were removed', { ...totals });
+          removed = totals.removed;
+        },
+        onError: (cause) => log.error('fragments that have moved could not be removed; it tries again', { cause }),
+      })
+    : undefined;
+  return {
+    mender,
+    repair: repairer.repair,
+    removing: (device, id) => leftovers.removing(device, id),
+    work() {
+      const { waiting } = mender.totals();
+      const at = completeAt;
+      const writing = mender.progress();
+      if (writing.phase === writingPhase && writing.done > 0) measured = (writing.rate * writing.bytes) / writing.done;
+      return {
+        ...(measured !== undefined && { measuredBytesPerSecond: measured }),
+        ...(at !== undefined && { completeAt: at }),
+        mended: mender.totals().mended,
+        waiting,
+        writing,
+        leftovers: leftovers.totals(),
+      };
+    },
+    async stop() {
+      await Promise.all([mending.stop(), handing?.stop()]);
+      await repairer.idle();
+    },
+  };
+}
+
+/** Fragments that a node has still to write, and what that takes. Bytes and time are estimates, null until something was written. */
+export interface Remaining {
+  readonly fragments: number;
+  readonly bytes: number | null;
+  readonly fragmentsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly seconds: number | null;
+}
+
+export function remainingOf({ waiting, writing }: NodeWork): Remaining {
+  const isWriting = writing.phase === writingPhase;
+  const fragments = waiting + (isWriting ? writing.total - writing.done : 0);
+  const rate = isWriting ? writing.rate : 0;
+  const each = isWriting && writing.done > 0 ? writing.bytes / writing.done : null;
+  return {
+    fragments,
+    bytes: fragments === 0 ? 0 : each === null ? null : Math.round(fragments * each),
+    fragmentsPerSecond: rate,
+    bytesPerSecond: each === null ? 0 : Math.round(rate * each),
+    seconds: fragments === 0 ? 0 : rate > 0 ? Math.round(fragments / rate) : null,
+  };
+}

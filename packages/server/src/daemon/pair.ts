@@ -1,0 +1,66 @@
+import { fileVolume } from '../device/index.ts';
+import { CorruptionError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
+import { LogCopies, type LogSide, LogsApart, type MirrorEvent, type MirroredLog } from '../log/index.ts';
+import { ConfigError } from './config.ts';
+import { type DataDirectories, type DataDirectory, folders, type Roles } from './directories.ts';
+
+/*
+ * Which directories hold the metadata, and their log.
+ *
+ * With two directories or more, two hold it: the primary has log, KV and keyring; the mirror has log, a snapshot of the state and keyring. The
+ * roles are those of the last start as far as their directories are here. A directory takes a place that is empty: the one whose log is the
+ * newest that of the primary; the first one that is new, else the first other one, that of the mirror.
+ */
+
+/** Where a mirror would come from when there is none: a new directory is meant to take the place of one that is gone. */
+function successor({ all, holders }: DataDirectories): DataDirectory | undefined {
+  const others = all.filter((one) => !holders.includes(one));
+  return others.find(({ role }) => role === undefined) ?? others[0];
+}
+
+/** @param newest the holder whose log is the newest; undefined in a new store */
+function chooseRoles(directories: DataDirectories, newest: string | undefined): Roles {
+  const { holders } = directories;
+  const primaries = holders.filter(({ role }) => role === 'primary');
+  const primary = (primaries.length === 1 ? primaries[0]?.path : newest) ?? (holders[0] as DataDirectory).path;
+  const rest = holders.filter(({ path }) => path !== primary);
+  const mirror = rest.find(({ path }) => path === newest) ?? rest[0] ?? successor(directories);
+  return { primary, mirror: mirror?.path };
+}
+
+export interface OpenLogs {
+  readonly roles: Roles;
+  readonly mirrored: MirroredLog;
+}
+
+/**
+ * Finds the log, settles the roles, and makes both copies equal.
+ * @throws ConfigError when the copies contradict each other, or none is left
+ */
+export async function openLogs(
+  directories: DataDirectories,
+  host: Host,
+  onEvent: (event: MirrorEvent) => void,
+): Promise<OpenLogs> {
+  const side = ({ path }: DataDirectory): LogSide => ({
+    name: path,
+    // Where there are two, one sync runs on this thread beside that of the other.
+    volume: fileVolume(folders.log(path), { syncHere: !mirrors.has(path) }),
+  });
+  const { holders } = directories;
+  const next = holders.length === 1 ? successor(directories) : undefined;
+  const mirrors = new Set([...holders.slice(1), ...(next ? [next] : [])].map(({ path }) => path));
+  try {
+    const copies = await LogCopies.examine(holders.map(side), next ? [side(next)] : []);
+    if (copies.newest === undefined && !directories.fresh)
+      throw new LogsApart(
+        `the log of this store is gone from ${holders.map(({ path }) => folders.log(path)).join(' and ')}: give the directory that holds the other copy of it, or restore metadata/ from a backup`,
+      );
+    const roles = chooseRoles(directories, copies.newest);
+    return { roles, mirrored: await copies.open({ ...roles, host, onEvent }) };
+  } catch (cause) {
+    if (cause instanceof LogsApart || cause instanceof CorruptionError) throw new ConfigError(cause.message, { cause });
+    throw cause;
+  }
+}

@@ -1,0 +1,77 @@
+import type { Host } from '../host/index.ts';
+import type { Keyring } from '../keys/index.ts';
+import type { SharedKv } from '../kv/index.ts';
+import type { Log, LogOwner } from '../log/index.ts';
+import type { Metadata } from '../metadata/index.ts';
+import type { Transport } from '../transport/index.ts';
+import type { GateCalls, Heard } from './cluster/gate.ts';
+import type { NodeServerOptions } from './cluster/serve.ts';
+import type { ClusterShard } from './cluster/shard.ts';
+import type { ClusterThreads } from './cluster/threads.ts';
+import type { DataDirectories, Roles } from './directories.ts';
+import type { MetadataEvent, MirrorState } from './owner.ts';
+import type { DeviceSite } from './sites.ts';
+import type { StateSnapshots } from './snapshots.ts';
+import type { OpenState } from './state.ts';
+
+/** What the metadata of this server are opened with. */
+export interface ShardParts {
+  readonly directories: DataDirectories;
+  readonly keyring: Keyring;
+  readonly host: Host;
+  readonly onMetadata: (event: MetadataEvent) => void;
+  readonly onSnapshotFailure: (cause: unknown) => void;
+}
+
+/** What is told of a log. */
+export type LogState = Pick<Log, 'head' | 'tail' | 'epoch' | 'bytes' | 'roomy'>;
+
+/** What binds a node to the others of its cluster. */
+export interface ClusterLink {
+  /** Name of the cluster. */
+  readonly name: string;
+  /** Id of this node. */
+  readonly node: string;
+  /** Where the other nodes reach this one. */
+  readonly between: string;
+  readonly transport: Transport;
+  readonly shard: ClusterShard;
+  readonly gate: GateCalls;
+  readonly heard: Heard;
+  /** What the other threads need to reach the other nodes. */
+  readonly forThreads: ClusterThreads;
+  /** Who owns the shard, as far as this node knows. */
+  owner(): LogOwner | undefined;
+  /** Resolves when this node's state turns out not to be that of the others: it must be started again to get theirs. */
+  readonly failed: Promise<Error>;
+  /** Milliseconds since the log engine was last heard from. */
+  ageMs(): number;
+  /** Nothing waits any more for a node that was removed: neither the log, which is trimmed without it, nor etcd for its member. */
+  forget(node: string): Promise<void>;
+  /** A line that one further node can join with. @param seconds for which it is good */
+  invite(seconds: number | undefined): Promise<{ readonly line: string; readonly expiresAt: string }>;
+  /** Answers the calls of the other nodes from here on. */
+  listen(calls: Omit<NodeServerOptions, 'shard' | 'host' | 'reached' | 'planMember'>): Promise<void>;
+  /** Tells the cluster of this node's devices. @returns those it had before and that are not here now */
+  registerDevices(sites: readonly DeviceSite[]): Promise<string[]>;
+}
+
+/** The metadata of this server, alone or as one of several replicas. */
+export interface OpenShard {
+  /** What the replica is kept in; closed with the rest. */
+  readonly kv: SharedKv;
+  readonly log: LogState;
+  readonly metadata: Metadata;
+  readonly cluster: ClusterLink | undefined;
+  /** Directories that hold the metadata. */
+  readonly roles: Roles;
+  /** How their second copy is. */
+  readonly mirror: () => MirrorState;
+  /** Snapshots of the state on this server; a cluster has whole replicas instead. */
+  readonly snapshots: StateSnapshots | undefined;
+  /** The state was made anew by this start. */
+  readonly rebuilt: OpenState['rebuilt'];
+  /** Begins with what goes on beside the proposals. */
+  start(): void;
+  close(): Promise<void>;
+}

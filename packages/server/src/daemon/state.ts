@@ -1,0 +1,151 @@
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { fileVolume } from '../device/index.ts';
+import { CorruptionError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
+import { KvDamaged, openKv, type SharedKv } from '../kv/index.ts';
+import type { Log } from '../log/index.ts';
+import {
+  findSnapshot,
+  type Metadata,
+  openMetadata,
+  ReplicaError,
+  restoreSnapshot,
+  type StoredSnapshot,
+} from '../metadata/index.ts';
+import { putAside } from './aside.ts';
+import { ConfigError } from './config.ts';
+import { pendingBytesOf } from './space.ts';
+
+/*
+ * The state: the KV of the primary directory, and the shard over it. It is derived: a snapshot and the log behind it give it again. So a KV that
+ * is gone, does not open, or does not fit the log is put aside and made anew, by itself and loudly. A log that lacks entries which the KV
+ * has applied is another matter: then something acknowledged is lost, and the start is refused.
+ */
+
+/** What happens to the state at a start, for the operator. */
+export type StateEvent =
+  | { readonly state: 'put aside'; readonly reason: string; readonly kept: string | undefined }
+  | { readonly state: 'restoring'; readonly position: number; readonly bytes: number; readonly bytesInAll: number }
+  | { readonly state: 'replaying'; readonly from: number; readonly to: number }
+  | { readonly state: 'snapshot refused'; readonly position: number; readonly reason: string }
+  | { readonly state: 'rebuilt'; readonly position: number };
+
+export interface StateOptions {
+  readonly host: Host;
+  readonly log: Log;
+  /** Folder of the KV. */
+  readonly kv: string;
+  /** Folders that may hold a snapshot. */
+  readonly snapshots: readonly string[];
+  readonly trimmable: (covered: number) => number;
+  readonly onEvent: (event: StateEvent) => void;
+}
+
+export interface OpenState {
+  readonly kv: SharedKv;
+  readonly metadata: Metadata;
+  /** Why it was made anew by this start; undefined when it was not. */
+  readonly rebuilt: string | undefined;
+}
+
+/** Bytes of a snapshot between two lines about its progress. */
+const progressBytes = 64 * 1024 * 1024;
+
+/** Whether another state made from a snapshot and the log would do. */
+const isDerived = (cause: unknown): cause is ReplicaError =>
+  cause instanceof ReplicaError && (cause.kind === 'diverged' || cause.kind === 'behind');
+
+/** @throws ConfigError when the state cannot be used, nor made anew */
+export async function openState(options: StateOptions): Promise<OpenState> {
+  const existed = existsSync(path.join(options.kv, 'data.mdb'));
+  try {
+    return { ...(await open(options)), rebuilt: undefined };
+  } catch (cause) {
+    if (!isDerived(cause)) throw cause;
+    return rebuild(options, cause, existed);
+  }
+}
+
+/** @param fill brings an empty KV to the state of a snapshot */
+async function open(
+  { host, log, kv: directory, trimmable }: StateOptions,
+  fill?: (kv: SharedKv) => Promise<unknown>,
+): Promise<{ readonly kv: SharedKv; readonly metadata: Metadata }> {
+  const kv = await openKv({ directory, host }).catch((cause: unknown) => {
+    throw cause instanceof CorruptionError ? new ReplicaError('diverged', cause.message, cause) : cause;
+  });
+  try {
+    await fill?.(kv);
+    const metadata = await openMetadata({
+      log,
+      kv,
+      host,
+      shard: 0,
+      pendingBytes: pendingBytesOf(directory),
+      trimmable,
+    });
+    return { kv, metadata };
+  } catch (cause) {
+    await kv.close().catch(() => {});
+    throw cause instanceof KvDamaged ? new ReplicaError('diverged', cause.message, cause) : cause;
+  }
+}
+
+/** Snapshots from which the log goes on, the newest first. */
+async function usable({ snapshots, log }: StateOptions): Promise<StoredSnapshot[]> {
+  const found: StoredSnapshot[] = [];
+  for (const folder of snapshots) {
+    const one = existsSync(folder) ? await findSnapshot(fileVolume(folder)) : undefined;
+    if (one && one.position >= log.tail - 1 && one.position <= log.head) found.push(one);
+  }
+  return found.sort((a, b) => b.position - a.position);
+}
+
+async function rebuild(options: StateOptions, damage: ReplicaError, existed: boolean): Promise<OpenState> {
+  const { log, kv: directory, onEvent } = options;
+  const snapshots = await usable(options);
+  if (snapshots.length === 0 && log.tail > 1)
+    throw new ConfigError(
+      `the metadata in ${directory} cannot be used (${damage.message}), and cannot be made anew: the log begins at position ${log.tail}, and there is no snapshot of the state behind it. ` +
+        'A second data directory would hold one: give all directories of the store, or restore metadata/ from a backup',
+      { cause: damage },
+    );
+  const reason = damage.message;
+  if (existed) onEvent({ state: 'put aside', reason, kept: putAside(directory) });
+  let refused: unknown = damage;
+  for (const snapshot of [...snapshots, ...(log.tail === 1 ? [undefined] : [])]) {
+    rmSync(directory, { recursive: true, force: true });
+    try {
+      const opened = await open(options, async (kv) => {
+        if (snapshot) await restoreSnapshot(kv, withProgress(snapshot, onEvent));
+        onEvent({ state: 'replaying', from: snapshot?.position ?? 0, to: log.head });
+      });
+      onEvent({ state: 'rebuilt', position: log.head });
+      return { ...opened, rebuilt: reason };
+    } catch (cause) {
+      if (!(cause instanceof CorruptionError)) throw cause;
+      refused = cause;
+      if (snapshot) onEvent({ state: 'snapshot refused', position: snapshot.position, reason: cause.message });
+    }
+  }
+  throw new ConfigError(
+    `the metadata in ${directory} cannot be used (${reason}), and could not be made anew: ${(refused as Error).message}. Restore metadata/ from a backup`,
+    { cause: refused },
+  );
+}
+
+async function* withProgress(snapshot: StoredSnapshot, onEvent: StateOptions['onEvent']): AsyncGenerator<Buffer> {
+  const { position, bytes: bytesInAll } = snapshot;
+  let bytes = 0;
+  let told = Number.NEGATIVE_INFINITY;
+  for await (const chunk of snapshot.read()) {
+    if (bytes - told >= progressBytes) {
+      told = bytes;
+      onEvent({ state: 'restoring', position, bytes, bytesInAll });
+    }
+    bytes += chunk.length;
+    yield chunk;
+  }
+  onEvent({ state: 'restoring', position, bytes, bytesInAll });
+}

@@ -1,0 +1,1 @@
+export { type Code, createCode, type Loan, lendFragments } from './code.ts';

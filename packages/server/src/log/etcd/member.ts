@@ -1,0 +1,217 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { StoreError } from '../../errors.ts';
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { EtcdTls } from './calls.ts';
+import { connectEtcd } from './client.ts';
+import type { Etcd } from './types.ts';
+import { versionFault } from './version.ts';
+
+/** Files in PEM, for clients and peers alike; both sides of every connection show a certificate then. */
+export interface MemberTls {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly authority: string;
+}
+
+export interface MemberOptions {
+  readonly host: Host;
+  readonly name: string;
+  /** Belongs to this member alone: its data, and the id of its process. */
+  readonly directory: string;
+  /** Where clients and the other members reach it, `http://host:port` or `https://…`; it listens there and nowhere else. */
+  readonly clientUrl: string;
+  readonly peerUrl: string;
+  /** All members, as {@link addMember} gives them, when it joins a cluster; alone in a new one when left out. Once it has data, neither matters. */
+  readonly initialCluster?: string;
+  readonly tls?: MemberTls;
+  readonly quotaBytes?: number;
+  /** Told in words, to be logged: it ended and is started again, it has no space. */
+  readonly report: (message: string) => void;
+  /** For tests: runs a version whose linearizable reads can be stale. */
+  readonly allowOldEtcd?: boolean;
+  /** For tests; `etcd` on the PATH otherwise. */
+  readonly program?: string;
+}
+
+/** A member of etcd that runs beside this program, and is started again when it ends. */
+export interface RunningMember {
+  readonly endpoints: readonly string[];
+  /** Of the process that runs now. */
+  readonly pid: number | undefined;
+  stop(): Promise<void>;
+}
+
+const unavailable = (message: string, cause?: unknown): StoreError =>
+  new StoreError('ServiceUnavailable', { message, cause });
+
+/** Throws ServiceUnavailable when the program is missing, or of a version that must not be used. */
+async function checkProgram(program: string, allowOld: boolean): Promise<void> {
+  const out = await promisify(execFile)(program, ['--version']).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw unavailable(
+      `The program ${program} is not on the PATH. Install etcd (Debian and Ubuntu: etcd-server; else https://etcd.io), or name a running cluster with --etcd.`,
+    );
+  });
+  const version = /etcd Version: (\S+)/.exec(out.stdout)?.[1] ?? '';
+  const fault = versionFault(version);
+  if (fault !== undefined && !allowOld) throw unavailable(`The program ${program} is refused: ${fault}.`);
+}
+
+/** Ends the member that an earlier run of this program left behind, if it still runs on this directory. */
+async function endLeftover(pidFile: string, data: string, host: Host): Promise<void> {
+  const pid = Number(await fs.readFile(pidFile, 'utf8').catch(() => ''));
+  if (!Number.isSafeInteger(pid) || pid <= 1) return;
+  const command = async (): Promise<string> =>
+    (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)]).catch(() => ({ stdout: '' }))).stdout;
+  const end = host.clock.monotonic() + limits.etcdStopMs;
+  for (let signal: NodeJS.Signals = 'SIGTERM'; (await command()).includes(data); ) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      return;
+    }
+    await host.timers.sleep(limits.etcdRestartMs);
+    if (host.clock.monotonic() > end) signal = 'SIGKILL';
+  }
+}
+
+function argumentsOf(options: MemberOptions, data: string): string[] {
+  const { name, clientUrl, peerUrl, initialCluster, tls } = options;
+  const args = ['--name', name, '--data-dir', data, '--logger', 'zap', '--log-level', 'error'];
+  args.push('--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl);
+  args.push('--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl);
+  args.push('--initial-cluster', initialCluster ?? `${name}=${peerUrl}`);
+  args.push('--initial-cluster-state', initialCluster === undefined ? 'new' : 'existing');
+  args.push('--max-request-bytes', String(limits.etcdRequestBytes));
+  args.push('--quota-backend-bytes', String(options.quotaBytes ?? limits.etcdQuotaBytes));
+  if (tls) {
+    for (const side of ['', 'peer-']) {
+      args.push(`--${side}cert-file`, tls.certificate, `--${side}key-file`, tls.privateKey);
+      args.push(`--${side}trusted-ca-file`, tls.authority, `--${side}client-cert-auth`);
+    }
+  }
+  return args;
+}
+
+async function readTls(tls: MemberTls): Promise<EtcdTls> {
+  const [certificate, privateKey, authority] = await Promise.all(
+    [tls.certificate, tls.privateKey, tls.authority].map((file) => fs.readFile(file, 'utf8')),
+  );
+  return { certificate, privateKey, authority } as EtcdTls;
+}
+
+/**
+ * Starts a member and waits until it has a leader. When its process ends unasked, it is started again, after a pause that grows.
+ * @throws StoreError ServiceUnavailable when the program is missing or too old, or the member does not become healthy; the message holds
+ * what it said last
+ */
+export async function startMember(options: MemberOptions): Promise<RunningMember> {
+  const { host, name, clientUrl } = options;
+  const program = options.program ?? 'etcd';
+  await checkProgram(program, options.allowOldEtcd ?? false);
+  const data = path.resolve(options.directory, 'data');
+  const pidFile = path.join(options.directory, 'pid');
+  await fs.mkdir(data, { recursive: true, mode: 0o700 });
+  await endLeftover(pidFile, data, host);
+
+  const stopping = new AbortController();
+  const said: string[] = [];
+  let child: ChildProcess | undefined;
+  let ended: Promise<unknown> = Promise.resolve();
+
+  const run = async (): Promise<void> => {
+    const started = spawn(program, argumentsOf(options, data), { stdio: ['ignore', 'ignore', 'pipe'] });
+    child = started;
+    ended = new Promise((resolve) => {
+      started.once('exit', resolve);
+      started.once('error', resolve);
+    });
+    started.stderr?.on('data', (piece: Buffer) => {
+      said.push(...piece.toString().split('\n').filter(Boolean));
+      said.splice(0, said.length - limits.etcdSaidLines);
+    });
+    await fs.writeFile(pidFile, String(started.pid));
+    await ended;
+    child = undefined;
+  };
+
+  /** Resolves when the member was stopped. */
+  const supervise = async (): Promise<void> => {
+    for (let pause: number = limits.etcdRestartMs; !stopping.signal.aborted; ) {
+      const began = host.clock.monotonic();
+      await run();
+      if (stopping.signal.aborted) return;
+      if (host.clock.monotonic() - began >= limits.etcdSettledMs) pause = limits.etcdRestartMs;
+      options.report(
+        `etcd member ${name} ended; it is started again in ${pause} ms. It said last: ${said.at(-1) ?? 'nothing'}`,
+      );
+      await host.timers.sleep(pause, stopping.signal);
+      pause = Math.min(pause * 2, limits.etcdRestartMostMs);
+    }
+  };
+
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    const running = child;
+    if (running) {
+      running.kill('SIGTERM');
+      const cancel = host.timers.after(limits.etcdStopMs, () => running.kill('SIGKILL'));
+      await ended;
+      cancel();
+    }
+    await supervised;
+    await fs.rm(pidFile, { force: true });
+  };
+
+  const supervised = supervise();
+  try {
+    await healthy(options, said);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    endpoints: [clientUrl],
+    get pid() {
+      return child?.pid;
+    },
+    stop,
+  };
+}
+
+/** Waits until the member answers and knows a leader; says so when it has no space left. */
+async function healthy(options: MemberOptions, said: readonly string[]): Promise<void> {
+  const { host, name, clientUrl, report } = options;
+  const end = host.clock.monotonic() + limits.etcdStartMs;
+  const shown = options.tls && (await readTls(options.tls));
+  const tls = shown && { tls: () => shown };
+  let why = '';
+  while (host.clock.monotonic() < end) {
+    let etcd: Etcd | undefined;
+    try {
+      etcd = await connectEtcd({ endpoints: [clientUrl], host, allowOldEtcd: true, ...tls });
+      const [status] = await etcd.statuses();
+      if (status && status.leader !== 0n) {
+        if (status.errors.some((error) => /NOSPACE/.test(error))) report(noSpace(name));
+        return;
+      }
+      why = 'it knows no leader: most of the other members do not run, or it cannot reach them';
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      why = error.message;
+    } finally {
+      await etcd?.close();
+    }
+    await host.timers.sleep(limits.etcdBackoffMs);
+  }
+  throw unavailable(
+    `The etcd member ${name} did not become healthy: ${why} It said last: ${said.join('\n') || 'nothing'}`,
+  );
+}
+
+const noSpace = (name: string): string =>
+  `etcd member ${name} has reached its quota (alarm NOSPACE): writes are refused. Raise --quota-backend-bytes or let the log be trimmed.`;

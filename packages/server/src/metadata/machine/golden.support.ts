@@ -1,0 +1,187 @@
+import type { Effect } from './effects.ts';
+import type { DeviceRecord, NodeRecord, ObjectVersion, Piece, StoredBucket, UploadRecord } from './records.ts';
+
+/* What the golden bytes stand for. It never changes: new formats add values of their own. */
+
+export const run = (length: number, from: number): Buffer =>
+  Buffer.from(Array.from({ length }, (_, at) => (from + at) % 256));
+
+export const inline: Piece = {
+  salt: run(8, 1),
+  size: 5,
+  md5: run(16, 100),
+  checksum: { algorithm: 'CRC32C', type: 'FULL_OBJECT', value: run(4, 50) },
+  compressed: false,
+  sealed: true,
+  body: { inline: Buffer.from('hello') },
+};
+
+export const striped: Piece = {
+  salt: run(8, 9),
+  size: 9_000_000_000,
+  md5: run(16, 3),
+  checksum: undefined,
+  compressed: true,
+  sealed: true,
+  body: {
+    stripes: [
+      { id: Buffer.concat([run(15, 20), Buffer.alloc(1)]), group: 300, length: 8_388_608, frames: [65_552, 12] },
+      { id: Buffer.concat([run(15, 40), Buffer.alloc(1)]), group: 1, length: 7, frames: undefined },
+    ],
+  },
+};
+
+export const object: ObjectVersion = {
+  kind: 'object',
+  guk: run(16, 200),
+  sequence: 5_000_000_000,
+  nonce: run(8, 60),
+  isNull: true,
+  modifiedMs: 1_700_000_000_123,
+  owner: 'owner',
+  size: 5,
+  etag: run(16, 100),
+  etagParts: 0,
+  storageClass: 'STANDARD',
+  headers: { contentType: 'text/plain', cacheControl: 'no-store' },
+  metadata: [['color', 'blå']],
+  tags: [['k', 'v']],
+  checksum: inline.checksum,
+  wrappedKey: run(6, 70),
+  manifest: {
+    id: Buffer.concat([Buffer.from('000000012a05f200', 'hex'), run(8, 60)]),
+    pieces: 1,
+    embedded: inline,
+    sealed: true,
+  },
+  partSizes: [],
+};
+
+export const assembled: ObjectVersion = {
+  ...object,
+  isNull: false,
+  etagParts: 4,
+  size: 20,
+  storageClass: 'COLD',
+  checksum: { algorithm: 'SHA256', type: 'COMPOSITE', value: run(32, 0) },
+  manifest: { id: run(16, 90), pieces: 4, embedded: undefined, sealed: true },
+  partSizes: [6, 6, 6, 2],
+};
+
+export const bucket: StoredBucket = {
+  id: 7,
+  name: 'photos',
+  owner: 'owner',
+  createdMs: 1_700_000_000_000,
+  region: 'eu-1',
+  versioning: 'suspended',
+  tags: [['a', 'b']],
+  wrappedKey: run(5, 5),
+  consistency: 'causal',
+  redundancy: { copies: 2 },
+};
+
+export const upload: UploadRecord = {
+  id: run(16, 1),
+  bucket: 7,
+  key: Buffer.from('k'),
+  initiatedMs: 1_700_000_000_000,
+  owner: 'owner',
+  storageClass: 'STANDARD',
+  headers: { contentType: 'a/b' },
+  metadata: [],
+  tags: [],
+  checksumAlgorithm: 'CRC64NVME',
+  checksumType: 'FULL_OBJECT',
+  wrappedKey: run(3, 8),
+};
+
+export const key = {
+  id: 'AK',
+  sealedSecret: run(4, 1),
+  owner: 'o',
+  name: 'n',
+  createdMs: 9,
+  role: 'readonly',
+  buckets: ['b'],
+} as const;
+export const marker = {
+  kind: 'marker',
+  guk: run(16, 200),
+  sequence: 6,
+  nonce: run(8, 60),
+  isNull: false,
+  modifiedMs: 8,
+  owner: 'o',
+} as const;
+export const at = { bucket: 7, key: Buffer.from('k') };
+
+export const effects: readonly Effect[] = [
+  { type: 'bucket.write', bucket },
+  { type: 'bucket.remove', id: 7, name: 'photos' },
+  { type: 'key.write', key },
+  { type: 'key.remove', id: 'AK' },
+  { type: 'version.insert', ...at, row: run(4, 1), replaces: 5, manifest: 'share', sharedPieces: 2 },
+  { type: 'version.remove', ...at, sequence: 5, nonce: run(8, 0), isNull: false, isMarker: true },
+  { type: 'version.update', ...at, row: run(4, 1) },
+  { type: 'piece.write', ...at, manifest: run(16, 0), index: 3, publish: true, row: run(4, 1) },
+  { type: 'piece.link', manifest: run(16, 0), base: run(16, 1), pieces: 3 },
+  { type: 'upload.create', upload },
+  { type: 'upload.part', ...at, upload: run(16, 0), index: 3, row: run(4, 1) },
+  { type: 'upload.complete', ...at, upload: run(16, 0), drops: [4], moves: [[2, 1]], embedded: false },
+  { type: 'upload.abort', ...at, upload: run(16, 0) },
+  { type: 'intent.write', intent: { prefix: run(8, 0), state: 'open', openedAt: 4, opener: undefined } },
+  { type: 'intent.remove', prefix: run(8, 0) },
+  { type: 'garbage.remove', position: 300, ordinal: 1, end: 2 },
+  { type: 'group.write', group: { id: 3, epoch: 1, devices: ['d'] } },
+  { type: 'digest', digest: run(16, 0) },
+];
+
+export const node: NodeRecord = {
+  id: 'n1',
+  address: '10.0.0.1:7000',
+  apiAddress: '10.0.0.1:9000',
+  zone: 'z',
+  roles: ['gateway', 'storage'],
+  state: 'draining',
+  version: '0.2.0',
+  features: ['f'],
+  incarnation: run(8, 30),
+};
+
+export const device: DeviceRecord = {
+  identity: 'd1',
+  node: 'n1',
+  class: 'ssd',
+  capacityBytes: 2 ** 40,
+  weight: 300,
+  state: 'retired',
+};
+
+/** Those of a cluster, which came later. */
+export const clusterEffects: readonly Effect[] = [
+  {
+    type: 'intent.write',
+    intent: { prefix: run(8, 0), state: 'open', openedAt: 4, opener: { node: 'n1', incarnation: run(8, 30) } },
+  },
+  { type: 'node.write', node },
+  { type: 'node.remove', id: 'n1' },
+  { type: 'device.write', device },
+  { type: 'device.remove', identity: 'd1' },
+  { type: 'feature.enable', feature: 'f' },
+  { type: 'setting.write', name: 's', value: 'v' },
+  { type: 'request.done', request: run(16, 0), outcome: run(2, 1), below: 300 },
+];
+
+export const identity = {
+  guk: run(16, 200),
+  sequence: 300,
+  nonce: run(8, 60),
+  isNull: true,
+  modifiedMs: 1_700_000_000_123,
+};
+
+export const copiesGroup = { id: 300, epoch: 2, devices: ['d', 'e'] };
+export const codedGroup = { id: 5, epoch: 1, devices: ['d', 'e', 'f'], code: { data: 2, parity: 1 } };
+export const codedBucket: StoredBucket = { ...bucket, redundancy: { data: 8, parity: 3 } };
+export const keptUpload: UploadRecord = { ...upload, redundancy: { copies: 3 } };
