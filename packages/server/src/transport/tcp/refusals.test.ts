@@ -63,7 +63,7 @@ function certified(uri: string | undefined, authorityFlag = false) {
     fromMs: host.clock.now() - 1000,
     untilMs: host.clock.now() + 60_000,
     authority: authorityFlag,
-    ...(uri !== undefined && { uri }),
+    ...(uri !== undefined && { alternative: { uri } }),
   });
   return { cert, key: privatePem(key) };
 }
