@@ -6,6 +6,9 @@ import { limits } from '../limits.ts';
  * How a listening socket is given up without breaking off what came to it. The system completes connections by itself and keeps them in a
  * queue; closing the socket resets those that are in it, though their requests may have been sent already. The loop accepts one of them in
  * each turn, so under load there are always some.
+ *
+ * A queue cannot be closed for good before its socket is: it keeps a place for one. What is still broken off is a connection that came between the
+ * last turn of the loop and the close, one at most for each socket.
  */
 
 /**
