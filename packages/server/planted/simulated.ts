@@ -19,14 +19,6 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'barrier: async () => {},',
     ...simulated(13),
   },
-  // The 7th.
-  {
-    name: 'cluster: a causal read does not wait for what its session saw',
-    file: 'simulator/cluster/cluster.ts',
-    find: 'reached: (position) => member.replica.reached(position),',
-    replace: 'reached: async () => {},',
-    ...simulated(24),
-  },
   // The 1st.
   {
     name: 'cluster: a proposal that is sent again has another id',
@@ -51,13 +43,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
     ...simulated(24),
   },
-  // The 7th.
+  // Seed 62 is the first of all.
   {
     name: 'cluster: what recovery found of a dead writer of another node stays',
     file: 'simulator/cluster/member.ts',
     find: 'if (strays.length > 0) await store.remove(strays);',
     replace: '',
-    ...simulated(24),
+    ...simulated(62),
   },
   // The 1st.
   {
