@@ -50,8 +50,8 @@ export const daemonPlants: readonly Plant[] = [
   {
     name: 'daemon: what adds may take the last segment of the log',
     file: 'src/daemon/space.ts',
-    find: 'bavail * bsize - limits.logLeastSegmentBytes',
-    replace: 'bavail * bsize',
+    find: 'this.#log.provided === false ? limits.logLeastSegmentBytes : 0',
+    replace: '0',
     tests: ['src/daemon/space.test.ts'],
   },
   {

@@ -30,7 +30,7 @@ const remove = { type: 'object.delete' } as unknown as Command;
 it('refuses bytes first, then rows, and never what removes; space that the KV has free counts', async () => {
   const state = disk(320); // Reserve 20 MiB; the log may need 4.25 more.
   const kv = { freeBytes: 0, fileBytes: 0, rows: 0, pendingBytes: 0 };
-  const log = { roomy: true };
+  const log = { roomy: true, provided: false };
   const { clock, advance } = manualHost();
   const taken: Proposer = { propose: () => Promise.resolve({ reply: { type: 'done' }, position: 1 }) };
   const guarded = new MetadataSpace('/', { statistics: () => kv }, log, clock);
@@ -55,6 +55,10 @@ it('refuses bytes first, then rows, and never what removes; space that the KV ha
   state.freeMiB = 15;
   assert.deepEqual(guarded.room, { rows: false, bytes: false }, 'the answer of a moment ago');
   assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken']);
+  log.provided = true;
+  state.freeMiB = 10;
+  assert.deepEqual(await outcomes(), ['taken', 'taken', 'taken'], 'the next segment is there');
+  state.freeMiB = 15;
   log.roomy = false;
   assert.deepEqual(
     await outcomes(),

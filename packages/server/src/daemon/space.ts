@@ -54,13 +54,13 @@ export function pendingBytesOf(folder: string): number {
 export class MetadataSpace {
   readonly #folder: string;
   readonly #kv: Pick<Kv, 'statistics'>;
-  readonly #log: Pick<Log, 'roomy'>;
+  readonly #log: Pick<Log, 'roomy' | 'provided'>;
   readonly #clock: Clock;
   #askedAt = Number.NEGATIVE_INFINITY;
   #room = { rows: true, bytes: true };
 
   /** @param folder lies on the file system of the log and the KV */
-  constructor(folder: string, kv: Pick<Kv, 'statistics'>, log: Pick<Log, 'roomy'>, clock: Clock) {
+  constructor(folder: string, kv: Pick<Kv, 'statistics'>, log: Pick<Log, 'roomy' | 'provided'>, clock: Clock) {
     this.#folder = folder;
     this.#kv = kv;
     this.#log = log;
@@ -82,7 +82,8 @@ export class MetadataSpace {
     const { blocks, bavail, bsize } = statfsSync(this.#folder);
     const reserve = reserveOf(blocks * bsize);
     // The log may need one more segment, in which what removes is written; only after that are older ones used again.
-    const free = bavail * bsize - limits.logLeastSegmentBytes;
+    const owed = this.#log.provided === false ? limits.logLeastSegmentBytes : 0;
+    const free = bavail * bsize - owed;
     if (free >= reserve / 2) return { rows: true, bytes: true };
     if (free < reserve / 8) return { rows: false, bytes: false };
     const room = free + this.#kv.statistics().freeBytes;

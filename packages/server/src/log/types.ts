@@ -22,6 +22,8 @@ export interface Log {
   readonly bytes: number;
   /** False when the disk has no space for what comes behind the present segment: what is left of it is for what frees space. */
   readonly roomy: boolean;
+  /** Whether it has already what it will take of the disk next. Absent: it takes nothing of this disk. */
+  readonly provided?: boolean;
   /**
    * Appends one entry; resolves with it when it is durable. Appends are in call order; those that wait share one write and one sync.
    * After a failure to write or sync, this and every later append rejects: the owner must stop.

@@ -105,6 +105,10 @@ export class EmbeddedLog implements Log {
     return false;
   }
 
+  get provided(): boolean {
+    return this.#store.provided;
+  }
+
   get bytes(): number {
     let bytes = 0;
     for (const segment of this.#segments) if (segment.head.first >= this.#tail) bytes += segment.end - headBytes;

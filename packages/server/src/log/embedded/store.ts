@@ -76,6 +76,11 @@ export class SegmentStore {
     return this.#wanting && this.#spares.length === 0;
   }
 
+  /** There is a file for the next segment. */
+  get provided(): boolean {
+    return this.#spares.length > 0;
+  }
+
   get #smallBytes(): number {
     return Math.min(this.#segmentBytes, limits.logSmallSegmentBytes);
   }
