@@ -164,13 +164,21 @@ for (const kind of ['tmpfs', 'ext4'] as const)
     await store.until('not ready', async () => (await store.readiness()).startsWith('503'));
 
     const { endpoint } = store.server;
-    const native = await fetch(`${endpoint}/-/v1/buckets/full/objects/native`, {
-      method: 'PUT',
-      headers: { authorization: bearer },
-      body: small,
-    });
-    assert.equal(native.status, 507, await native.clone().text());
-    assert.match(await native.text(), /StorageFull/);
+    // A checkpoint may have made room for a few small ones meanwhile.
+    let refusal = '';
+    for (let more = 0; refusal === ''; more++) {
+      assert.ok(more < 20, 'the native API refuses too');
+      await store.fill(`small-more-${more}-`);
+      const native = await fetch(`${endpoint}/-/v1/buckets/full/objects/native`, {
+        method: 'PUT',
+        headers: { authorization: bearer },
+        body: small,
+      });
+      const text = await native.text();
+      assert.ok([200, 507].includes(native.status), text);
+      if (native.status === 507) refusal = text;
+    }
+    assert.match(refusal, /StorageFull/);
     const [first] = store.kept;
     assert.equal((await send(endpoint, 'HEAD', pathOf('full', first))).status, 200);
     const listed = await send(endpoint, 'GET', '/full', { query: { 'list-type': '2' } });
