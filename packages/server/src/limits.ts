@@ -224,6 +224,8 @@ export const limits = {
   cachedReadBytes: MiB,
   /** Stripes of one object that are looked at to say how many copies it has now; of larger ones that is not known at once. */
   toldStripes: 64,
+  /** Large pieces (of up to 640 stripes) that one thread keeps decoded. */
+  keptPieces: 8,
   /** Stripes whose place one read keeps in memory. */
   readStripes: 4096,
   /** A read that looked an object up has this long to begin with its bytes, and they are kept until then. */

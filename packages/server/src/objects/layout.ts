@@ -1,7 +1,8 @@
 import { CorruptionError, StoreError } from '../errors.ts';
+import { FifoMap } from '../fifo.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
-import type { MetadataReader, ObjectVersion, Piece, Stripe } from '../metadata/index.ts';
+import type { ManifestReference, MetadataReader, ObjectVersion, Piece, Stripe } from '../metadata/index.ts';
 import type { Slice } from './types.ts';
 
 /** A run of frames of one stripe that a read fetches at once. */
@@ -38,10 +39,37 @@ export function storedOffset(stripe: Stripe, frame: number): number {
   return at;
 }
 
-/** Pieces fetched at once: few enough that the places of their stripes stay within a bound, whatever their sizes. */
-function pageOf(version: ObjectVersion): number {
-  const stripes = Math.max(1, version.size / version.manifest.pieces / limits.stripeBytes);
-  return Math.max(1, Math.min(1000, Math.floor(limits.readStripes / stripes)));
+/**
+ * Pieces fetched at once: as many as the rest of the slice is likely to need, and few enough that the places of their stripes stay within a
+ * bound, whatever their sizes.
+ */
+function pageOf(version: ObjectVersion, left: number): number {
+  const usual = version.size / version.manifest.pieces;
+  const stripes = Math.max(1, usual / limits.stripeBytes);
+  return Math.max(1, Math.min(1000, Math.floor(limits.readStripes / stripes), Math.ceil(left / usual) + 1));
+}
+
+/** The only pieces of their manifests, by reader and manifest. */
+const kept = new WeakMap<MetadataReader, FifoMap<string, readonly Piece[]>>();
+
+/**
+ * Rows of pieces. A large object that was put at once is one piece of hundreds of stripes, which each of its ranges needs: a few are kept as they were
+ * decoded. What a version sees of its manifest never changes.
+ */
+function rowsOf(reader: MetadataReader, manifest: ManifestReference, first: number, limit: number): readonly Piece[] {
+  if (manifest.pieces > 1) return reader.pieces(manifest, first, limit);
+  let pieces = kept.get(reader);
+  if (!pieces) {
+    pieces = new FifoMap(limits.keptPieces);
+    kept.set(reader, pieces);
+  }
+  const name = manifest.id.toString('latin1');
+  let found = pieces.get(name);
+  if (!found) {
+    found = reader.pieces(manifest, first, limit);
+    if (found.length > 0) pieces.set(name, found);
+  }
+  return found;
 }
 
 /**
@@ -57,9 +85,9 @@ export function* piecesOf(
   if (slice.start >= slice.end) return;
   let { index: next, start: offset } = reader.locate(version, slice.start);
   while (offset < slice.end) {
-    const limit = Math.min(pageOf(version), manifest.pieces - next);
+    const limit = Math.min(pageOf(version, slice.end - offset), manifest.pieces - next);
     const page =
-      manifest.embedded && next === 0 ? [manifest.embedded] : limit > 0 ? reader.pieces(manifest, next, limit) : [];
+      manifest.embedded && next === 0 ? [manifest.embedded] : limit > 0 ? rowsOf(reader, manifest, next, limit) : [];
     if (page.length === 0) {
       throw new StoreError('Damaged', {
         message: 'The object is larger than the pieces that are left of it.',

@@ -260,3 +260,24 @@ test('a manifest that ends before its object does is damaged', async () => {
   const short = { ...version, size: 30 };
   await assert.rejects(gathered(p.open(short, 0, 30)), fails('Damaged'));
 });
+
+test('the one large piece of an object is decoded once for all its ranges, those of many pieces only as far as a slice needs them', async () => {
+  const { rooms, plan, version, open } = pipeline();
+  const bytes = noise(5 * frame, 60);
+  const piece = await takeBody(rooms, { stream: chunksOf(bytes, [frame]), length: bytes.length }, plan);
+  const asked: number[] = [];
+  const { pieces } = rooms.reader;
+  rooms.reader.pieces = (manifest, first, limit) => {
+    asked.push(limit);
+    return pieces(manifest, first, limit);
+  };
+  const whole = version([piece]);
+  const alone = { ...whole, manifest: { ...whole.manifest, id: Buffer.alloc(16, 1), embedded: undefined } };
+  for (const start of [0, 70_000, 3 * frame])
+    assert.ok((await gathered(open(alone, start, start + 1000))).equals(bytes.subarray(start, start + 1000)));
+  assert.equal(asked.length, 1);
+  const many = version(Array.from({ length: 50 }, () => piece));
+  asked.length = 0;
+  assert.ok((await gathered(open(many, bytes.length + 5, bytes.length + 905))).equals(bytes.subarray(5, 905)));
+  assert.deepEqual(asked, [2]);
+});

@@ -62,8 +62,8 @@ export function writePiece(out: ByteWriter, piece: Piece, shared?: Shared): void
   }
 }
 
-function readStripe(from: ByteReader): Stripe {
-  const id = Buffer.alloc(16);
+/** @param id sixteen zeros that become its id */
+function readStripe(from: ByteReader, id: Buffer): Stripe {
   id.set(from.raw(15), 0);
   const group = from.varint();
   const length = from.varint();
@@ -92,7 +92,11 @@ export function readPiece(from: ByteReader, shared?: Shared): Piece {
   const sealed = (flags & NOT_SEALED) === 0;
   if (!(flags & STRIPES)) return { salt, size, md5, checksum, compressed, sealed, body: { inline: from.bytes() } };
   const stripes: Stripe[] = [];
-  for (let left = count(from); left > 0; left--) stripes.push(readStripe(from));
+  const total = count(from);
+  if (total > from.remaining) throw new CorruptionError('piece counts more stripes than it holds');
+  // One memory for all: a large object has hundreds, and each read of a part of it decodes them.
+  const ids = Buffer.alloc(16 * total);
+  for (let at = 0; at < ids.length; at += 16) stripes.push(readStripe(from, ids.subarray(at, at + 16)));
   return { salt, size, md5, checksum, compressed, sealed, body: { stripes } };
 }
 
