@@ -157,6 +157,8 @@ export class ClusterMachine {
     this.#life.end();
     // What is under way between it and the engine stays so; its lease ends by itself.
     this.#client?.cut();
+    // A life that begins has no client of the log yet: whatever happens to the machine then must not bring back that of the dead one.
+    this.#client = undefined;
     this.#life = undefined;
     this.#member = undefined;
     this.#kv.crash();

@@ -96,7 +96,7 @@ function givingBack(owner: Owner, clock: Clock): (signal: AbortSignal) => Promis
     if (began < notBefore) return;
     for (const [identity, fragments] of owner.fragments) {
       const device = owner.thread.devices.get(identity);
-      if (!device || device.health() === 'stopped') continue;
+      if (!device || !owner.thread.conditions.of(identity).healthy) continue;
       const { owed } = await device.capacity();
       const wanted = owner.log.roomy ? owed : Math.max(owed, 2 * limits.logSmallSegmentBytes);
       if (wanted > 0) await fragments.reclaim(wanted, signal);
@@ -117,11 +117,10 @@ async function tendBallast({ directories, metadata }: Owner, log: StructuredLog)
 
 export async function startJobs(input: JobsInput): Promise<Jobs> {
   const { owner, config, host, log } = input;
-  const { reader, access, stores, devices } = owner.thread;
+  const { reader, access, stores, devices, conditions } = owner.thread;
   const { network } = owner.thread;
   const { cluster } = owner;
-  const healthy = (device: string) =>
-    network?.condition(device)?.healthy ?? devices.get(device)?.health() !== 'stopped';
+  const healthy = (device: string) => network?.condition(device)?.healthy ?? conditions.health(device) !== 'stopped';
   const collector = createCollector({
     reader,
     proposer: owner.metadata,
@@ -230,8 +229,8 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         [...devices.values()].map(async (device) => ({
           identity: device.identity,
           class: device.class,
-          health: device.health(),
-          ...(await device.capacity()),
+          health: conditions.health(device.identity),
+          ...(await device.capacity().catch(() => noCapacity)),
           rebuilt: owner.fragments.get(device.identity)?.recovery.rebuilt ?? null,
         })),
       ),
@@ -300,5 +299,8 @@ function mirrorStatus(owner: Owner) {
   const { lost, whole } = owner.mirror();
   return { lost: lost ?? null, whole, rebuilt: owner.rebuilt ?? null };
 }
+
+/** Of a device that does not answer. */
+const noCapacity = { total: 0, free: 0, owed: 0 };
 
 const isoOrNull = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());

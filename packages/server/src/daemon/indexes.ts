@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import type { Device } from '../device/index.ts';
 import { CorruptionError } from '../errors.ts';
 import {
   type FragmentId,
@@ -39,6 +40,8 @@ export interface IndexOptions {
 
 export interface OpenIndex {
   readonly owner: OpenFragmentOwner;
+  /** This thread's: where it stops, the fragments of the thread must know. */
+  readonly device: Device;
   /** Checkpoints and closes the owner, the index and the device. */
   close(): Promise<void>;
 }
@@ -73,6 +76,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
       if (rebuilt) onIndex({ device: identity, state: 'rebuilt', ...rebuilt });
       return {
         owner,
+        device,
         async close() {
           await owner.close();
           await kv.close();

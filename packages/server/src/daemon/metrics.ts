@@ -53,8 +53,10 @@ export function createServerMetrics(
   return async () => {
     devices = await Promise.all(
       [...owner.thread.devices.values()].map(async (device) => {
-        const { total, free } = await device.capacity();
-        return { identity: device.identity, health: device.health(), totalBytes: total, freeBytes: free };
+        // One that does not answer is what the figures are read for.
+        const { total, free } = await device.capacity().catch(() => ({ total: 0, free: 0 }));
+        const health = owner.thread.conditions.health(device.identity) ?? 'missing';
+        return { identity: device.identity, health, totalBytes: total, freeBytes: free };
       }),
     );
     const away = owner.missing.map((identity) => ({ identity, health: 'missing', totalBytes: 0, freeBytes: 0 }));

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { adoptDevice, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
+import { adoptDevice, type Device, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
 import { type DamageReport, stripeOf } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
@@ -11,6 +11,7 @@ import type { Metadata, Proposer } from '../metadata/index.ts';
 import { openOwnShard, refusedKeyring } from './alone.ts';
 import { dropBallast } from './ballast.ts';
 import { placementDevices } from './cluster/layout.ts';
+import { newStoppedDevices, type StoppedDevices } from './conditions.ts';
 import { ConfigError } from './config.ts';
 import { type DataDirectories, type DataDirectory, folders, openDataDirectories, type Roles } from './directories.ts';
 import { type IndexEvent, openIndex } from './indexes.ts';
@@ -42,6 +43,8 @@ export interface Owner {
   readonly proposer: Proposer;
   readonly space: MetadataSpace;
   readonly fragments: ReadonlyMap<string, OpenFragmentOwner>;
+  /** For the conditions of every thread's devices. */
+  readonly stopped: StoppedDevices;
   /** This thread's own object service, for background jobs. */
   readonly thread: Thread;
   readonly layout: Layout;
@@ -155,15 +158,17 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     const proposer = space.guard(metadata);
 
     const fragments = new Map<string, OpenFragmentOwner>();
+    const opened = new Map<string, Device>();
     for (const site of sites) {
-      const opened = await openIndex(site, {
+      const index = await openIndex(site, {
         host,
         owned: (id) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined,
         rebuild: rebuild.has(path.dirname(site.folder)),
         onIndex,
       });
-      closers.push(() => opened.close());
-      fragments.set(site.identity.device, opened.owner);
+      closers.push(() => index.close());
+      fragments.set(site.identity.device, index.owner);
+      opened.set(site.identity.device, index.device);
     }
     const fragmentOwner = (device: string): FragmentOwner => {
       const owner = fragments.get(device);
@@ -175,10 +180,13 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       cluster ? async () => placementDevices(metadata.reader) : () => siteDevices(sites),
     );
     const missing = await (cluster ? cluster.registerDevices(sites) : layout.start());
+    const stopped = newStoppedDevices(sites.length);
     const thread = await openThread({
       host,
       kv,
       sites,
+      opened,
+      stopped,
       proposer,
       fragmentOwner,
       keyService: keyring,
@@ -205,6 +213,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       proposer,
       space,
       fragments,
+      stopped,
       thread,
       layout,
       missing,

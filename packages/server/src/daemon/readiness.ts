@@ -12,8 +12,7 @@ async function condition(owner: Owner, device: Device): Promise<DeviceHealth> {
     (capacity) => capacity.free,
     () => 0,
   );
-  const health = device.health();
-  if (health === 'stopped') return health;
+  if (owner.thread.conditions.health(device.identity) === 'stopped') return 'stopped';
   const reusable = owner.fragments.get(device.identity)?.statistics().reusableBytes ?? 0;
   return free + reusable >= 2 * limits.smallFragmentBytes ? 'good' : 'full';
 }

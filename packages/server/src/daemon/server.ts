@@ -138,6 +138,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       commits: owner.kv.commits,
       keys: folders.keys(owner.roles.primary),
       sites: owner.sites,
+      stopped: owner.stopped,
       cacheBytes,
       ...(owner.cluster && { cluster: owner.cluster.forThreads }),
     };
@@ -180,8 +181,8 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
         return {
           identity: site.identity.device,
           folder: site.folder,
-          freeBytes: (await device?.capacity())?.free ?? 0,
-          health: device?.health() ?? 'missing',
+          freeBytes: (await device?.capacity().catch(() => undefined))?.free ?? 0,
+          health: owner.thread.conditions.health(site.identity.device) ?? 'missing',
         };
       }),
     );

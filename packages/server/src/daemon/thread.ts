@@ -18,7 +18,7 @@ import { type MetadataReader, openMetadataReader, type Proposer, type Redundancy
 import { BodyMemory, createObjectService, type ObjectService } from '../objects/index.ts';
 import type { Transport } from '../transport/index.ts';
 import { Network } from './cluster/network.ts';
-import { DeviceConditions } from './conditions.ts';
+import { DeviceConditions, type StoppedDevices } from './conditions.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
 
 /** What a thread needs from outside to serve objects. */
@@ -26,6 +26,10 @@ export interface ThreadInput {
   readonly host: Host;
   readonly kv: KvView;
   readonly sites: readonly DeviceSite[];
+  /** Those that this thread has open already, in the order of the sites: whoever opened them closes them. Absent: it opens them for itself. */
+  readonly opened?: ReadonlyMap<string, Device>;
+  /** What the threads of this server know of each other's devices. */
+  readonly stopped: StoppedDevices;
   readonly proposer: Proposer;
   readonly fragmentOwner: (device: string) => FragmentOwner;
   readonly keyService: KeyService;
@@ -71,7 +75,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   const devices = new Map<string, Device>();
   const stores = new Map<string, FragmentStore>();
   for (const site of input.sites) {
-    const device = await openSite(site, host);
+    const device = input.opened?.get(site.identity.device) ?? (await openSite(site, host));
     const index = openKvReader({ directory: indexFolder(site.folder), host });
     devices.set(device.identity, device);
     stores.set(
@@ -81,7 +85,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   }
   const access = new Map<string, FragmentAccess>();
   for (const [identity, store] of stores) access.set(identity, localAccess(store));
-  const conditions = await DeviceConditions.watch(devices, host);
+  const conditions = await DeviceConditions.watch(devices, host, input.stopped);
   const network = input.cluster && new Network({ ...input.cluster, reader, host }, access);
   const stripes = openStripeStore({
     groups: () => reader.groups(),
@@ -131,7 +135,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       conditions.close();
       await stripes.close();
       for (const store of stores.values()) await store.close();
-      for (const device of devices.values()) await device.close();
+      for (const device of devices.values()) if (!input.opened?.has(device.identity)) await device.close();
     },
   };
 }

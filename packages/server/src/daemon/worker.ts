@@ -7,6 +7,7 @@ import { openKeyring } from '../keys/index.ts';
 import { openKvReader } from '../kv/index.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
 import { type ClusterThreads, openThreadLinks } from './cluster/threads.ts';
+import type { StoppedDevices } from './conditions.ts';
 import type { Config } from './config.ts';
 import { createListener } from './listener.ts';
 import { connect, type Link, type Methods } from './port.ts';
@@ -24,6 +25,7 @@ export interface WorkerData {
   readonly commits: Int32Array;
   readonly keys: string;
   readonly sites: readonly DeviceSite[];
+  readonly stopped: StoppedDevices;
   /** Root key given by the environment: never stored. */
   readonly root: AccessKeyRecord | undefined;
   readonly cacheBytes: number;
@@ -58,6 +60,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
     host,
     kv: openKvReader({ directory: data.kv, host, commits: data.commits }),
     sites: data.sites,
+    stopped: data.stopped,
     proposer,
     fragmentOwner: (device) => remoteFragmentOwner(link, device),
     keyService: keyring,
