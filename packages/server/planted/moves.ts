@@ -6,6 +6,7 @@ const leftovers = 'src/durability/jobs/leftovers.ts';
 const whereabouts = 'src/durability/whereabouts.ts';
 const leftoverTests = ['src/durability/jobs/leftovers.test.ts'];
 const whereaboutsTests = ['src/durability/whereabouts.test.ts'];
+const orderTests = ['src/durability/jobs/order.test.ts'];
 const rebalanceTests = ['src/daemon/cluster/rebalance.test.ts'];
 
 export const movePlants: readonly Plant[] = [
@@ -72,6 +73,27 @@ export const movePlants: readonly Plant[] = [
     find: 'if (now !== undefined && before === undefined) {',
     replace: 'if (now !== undefined && before === undefined && Number(now) < 0) {',
     tests: whereaboutsTests,
+  },
+  {
+    name: 'repair: stripes are repaired in the order of their ids',
+    file: 'src/durability/jobs/mend.ts',
+    find: 'for (let rank: number | undefined = first;',
+    replace: 'for (let rank: number | undefined = Number.POSITIVE_INFINITY;',
+    tests: orderTests,
+  },
+  {
+    name: 'repair: a device that goes meanwhile changes no order',
+    file: 'src/durability/jobs/mend.ts',
+    find: "if (!isFirst && gone() > before) return 'again';",
+    replace: '',
+    tests: orderTests,
+  },
+  {
+    name: 'repair: the parity of a code counts as spare for a copy, whatever the code needs',
+    file: 'src/durability/jobs/endangered.ts',
+    find: 'neededCount(redundancyOf(group))',
+    replace: '1',
+    tests: orderTests,
   },
   {
     name: 'moves: a member goes to a device of a node that has one',

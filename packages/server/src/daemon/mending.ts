@@ -85,6 +85,7 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
     access,
     host,
     repair: repairer.repair,
+    where,
     healthy,
     mine: (device) => devices.has(device),
     ...(cluster && { bytesPerSecond }),

@@ -11,7 +11,7 @@ export const fragmentCount = (redundancy: Redundancy): number =>
   'copies' in redundancy ? redundancy.copies : redundancy.data + redundancy.parity;
 
 /** Fragments that give the stripe back. */
-const neededCount = (redundancy: Redundancy): number => ('copies' in redundancy ? 1 : redundancy.data);
+export const neededCount = (redundancy: Redundancy): number => ('copies' in redundancy ? 1 : redundancy.data);
 
 /** Fragments that must be durable before a stripe is: all where one may be lost at most, all but one where more may. */
 export function writeQuorum(redundancy: Redundancy): number {

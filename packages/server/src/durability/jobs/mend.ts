@@ -5,7 +5,9 @@ import { type AccessMap, type FragmentAccess, reached } from '../access.ts';
 import { fragmentId } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import type { RepairFragment } from '../repair.ts';
-import { missingCopies } from './missing.ts';
+import { createWhereabouts, type Whereabouts } from '../whereabouts.ts';
+import { endangerment } from './endangered.ts';
+import { type MissingCopy, missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
 
@@ -18,7 +20,12 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
  * Looking is cheap (a row and an index look-up per copy, no byte of data), so nothing has to be remembered over a restart, and what was
  * lost in another way, an index made anew for example, is found too.
  *
- * Rejected: a note in the log per copy (more entries just when a device is gone), and leaving it to the scrub (days).
+ * The most endangered stripes come first (endangered.ts): what is missing is written class by class, by how many more fragments its stripe could lose,
+ * with one walk through the table for each class. So nothing has to be kept or sorted, however much is missing. When a device goes while less urgent
+ * stripes are being written, it begins anew.
+ *
+ * Rejected: a note in the log per copy (more entries just when a device is gone), leaving it to the scrub (days), and a heap of the most urgent
+ * (with more to do than it holds, the table is walked once for each time that it is filled).
  */
 
 export interface MendOptions {
@@ -28,6 +35,8 @@ export interface MendOptions {
   readonly access: AccessMap;
   readonly host: Host;
   readonly repair: RepairFragment;
+  /** Where fragments are that have moved: they count as there. Absent: only where the groups say. */
+  readonly where?: Pick<Whereabouts, 'at'>;
   /** Absent: every device answers. */
   readonly healthy?: (device: string) => boolean;
   /** The devices whose missing copies are looked for; those of others are their own nodes' to find. Absent: all. */
@@ -72,6 +81,8 @@ interface Waiting {
 export function createMender(options: MendOptions): Mender {
   const { reader, access, host, repair } = options;
   const groups = new GroupTable(options.groups, host.clock);
+  const where = options.where ?? createWhereabouts(access, options.healthy);
+  const search = { at: where.at, healthy: options.healthy };
   const meter = new ProgressMeter(host.clock);
   const queue = new Map<string, Waiting>();
   let mended = 0;
@@ -90,9 +101,22 @@ export function createMender(options: MendOptions): Mender {
     lookAt ??= host.clock.monotonic() + limits.mendAgainMs;
   };
 
+  /** What waits, the most endangered first. */
+  const inOrder = async (pace: Pace): Promise<(readonly [string, Waiting])[]> => {
+    const all = [...queue].map(([name, one]) => ({ name, one, group: groups.byId(one.group), rank: 0 }));
+    for (let at = 0; at < all.length; at += limits.jobPage) {
+      const page = all.slice(at, at + limits.jobPage);
+      const known = page.flatMap((item) => (item.group ? [{ item, stripe: item.one.stripe, group: item.group }] : []));
+      const ranks = await endangerment(search, known);
+      for (const [index, { item }] of known.entries()) item.rank = ranks[index] as number;
+      await pace.step();
+    }
+    return all.sort((a, b) => a.rank - b.rank).map(({ name, one }) => [name, one]);
+  };
+
   const workOff = async (pace: Pace): Promise<void> => {
     meter.phase('queue', queue.size);
-    for (const [name, one] of queue) {
+    for (const [name, one] of await inOrder(pace)) {
       await pace.step();
       meter.advance(1);
       const group = groups.byId(one.group);
@@ -114,34 +138,88 @@ export function createMender(options: MendOptions): Mender {
     }
   };
 
+  /** Devices that are of no use now: when one more is, stripes that were safe may be the most endangered ones. */
+  const gone = (): number => {
+    groups.refresh();
+    return [...access.keys()].filter((device) => options.healthy?.(device) === false).length;
+  };
+
+  const write = async ({ stripe, group, copy }: MissingCopy, target: FragmentAccess, pace: Pace): Promise<void> => {
+    const isWritten = await repair(stripe, group, copy, 'unreadable');
+    if (isWritten) mended += 1;
+    // A device that is busy, or too many repairs at once: that passes sooner than a look comes again.
+    else if (reader.stripeOwner(stripe)) mender.missed(stripe, group.id, copy);
+    const bytes = isWritten ? await lengthOn(target, fragmentId(stripe, copy)) : 0;
+    meter.advance(1, bytes);
+    if (options.bytesPerSecond) pace.limit(options.bytesPerSecond());
+    await pace.step(bytes);
+  };
+
+  /**
+   * Writes what is missing of stripes that are endangered so much, or more.
+   * @returns the next class that something is left in, undefined when nothing is; `again` when a device has gone meanwhile
+   */
+  const writeClass = async (rank: number, isFirst: boolean, pace: Pace): Promise<number | 'again' | undefined> => {
+    let next: number | undefined;
+    const leave = (other: number): void => {
+      next = Math.min(next ?? other, other);
+    };
+    const before = gone();
+    for await (const page of missingCopies({ reader, groups, access, healthy: lookedFor, pace, looked: () => {} })) {
+      const ranks = await endangerment(search, page);
+      for (const [index, one] of page.entries()) {
+        if ((ranks[index] as number) > rank) {
+          leave(ranks[index] as number);
+          continue;
+        }
+        if (!isFirst && gone() > before) return 'again';
+        // With one fragment written, the stripe may be safer than others are.
+        const [now] = await endangerment(search, [one]);
+        const target = access.get(one.device);
+        if (!target) continue;
+        if (await isThere(target, fragmentId(one.stripe, one.copy))) {
+          // A read has had it written since the page was looked at.
+          mended += 1;
+          meter.advance(1);
+        } else if ((now as number) > rank) leave(now as number);
+        else await write(one, target, pace);
+      }
+    }
+    return next;
+  };
+
+  /** Counts what is missing, and then writes it, class by class. @returns whether it is to be counted again */
+  const countAndWrite = async (pace: Pace): Promise<boolean> => {
+    // Counted first: how long it will take is what everybody asks, and counting costs next to nothing beside writing.
+    meter.phase('looking for missing copies', 0);
+    const met = new Map<number, number>();
+    const counted = (stripes: readonly { readonly group: number }[]): void => {
+      for (const { group } of stripes) met.set(group, (met.get(group) ?? 0) + 1);
+      meter.advance(stripes.length);
+    };
+    let missing = 0;
+    let first = Number.POSITIVE_INFINITY;
+    for await (const page of missingCopies({ reader, groups, access, healthy: lookedFor, pace, looked: counted })) {
+      missing += page.length;
+      for (const rank of await endangerment(search, page)) first = Math.min(first, rank);
+    }
+    stripes = met;
+    if (missing === 0) return false;
+    meter.phase(writingPhase, missing);
+    for (let rank: number | undefined = first; rank !== undefined; ) {
+      const next: number | 'again' | undefined = await writeClass(rank, rank === first, pace);
+      if (next === 'again') return true;
+      rank = next;
+    }
+    return false;
+  };
+
   const look = async (pace: Pace): Promise<void> => {
     lookAt = undefined;
     looking = true;
     unwritten = 0;
     try {
-      // Counted first: how long it will take is what everybody asks, and counting costs next to nothing beside writing.
-      meter.phase('looking for missing copies', 0);
-      const met = new Map<number, number>();
-      const counted = (stripes: readonly { readonly group: number }[]): void => {
-        for (const { group } of stripes) met.set(group, (met.get(group) ?? 0) + 1);
-        meter.advance(stripes.length);
-      };
-      const search = { reader, groups, access, healthy: lookedFor, pace, looked: counted };
-      let missing = 0;
-      for await (const _ of missingCopies(search)) missing += 1;
-      stripes = met;
-      if (missing === 0) return;
-      meter.phase(writingPhase, missing);
-      for await (const { stripe, group, copy, device } of missingCopies({ ...search, looked: () => undefined })) {
-        const isWritten = await repair(stripe, group, copy, 'unreadable');
-        if (isWritten) mended += 1;
-        // A device that is busy, or too many repairs at once: that passes sooner than a look comes again.
-        else if (reader.stripeOwner(stripe)) mender.missed(stripe, group.id, copy);
-        const bytes = isWritten ? await lengthOn(access.get(device), fragmentId(stripe, copy)) : 0;
-        meter.advance(1, bytes);
-        if (options.bytesPerSecond) pace.limit(options.bytesPerSecond());
-        await pace.step(bytes);
-      }
+      while (await countAndWrite(pace));
     } catch (error) {
       lookAgain();
       throw error;
@@ -165,8 +243,9 @@ export function createMender(options: MendOptions): Mender {
       const pace = new Pace(host, { signal });
       meter.start();
       try {
-        await workOff(pace);
+        // What waits is missing too: a look writes it where it is in order.
         if (due) await look(pace);
+        await workOff(pace);
       } finally {
         meter.end();
       }

@@ -24,8 +24,11 @@ export interface MissingSearch {
   readonly looked: (stripes: readonly { readonly group: number }[]) => void;
 }
 
-/** Copies that published stripes should have and their devices, which are here, do not know: reading devices cannot find them. */
-export async function* missingCopies(search: MissingSearch): AsyncGenerator<MissingCopy> {
+/**
+ * Copies that published stripes should have and their devices, which are here, do not know: reading devices cannot find them. In order of stripe id, by
+ * pages of stripes that were looked at together.
+ */
+export async function* missingCopies(search: MissingSearch): AsyncGenerator<readonly MissingCopy[]> {
   let next: Buffer | undefined = Buffer.alloc(stripeIdBytes);
   while (next) {
     const rows: ReturnType<MetadataReader['stripes']> = search.reader.stripes(next, limits.jobPage);
@@ -37,16 +40,24 @@ export async function* missingCopies(search: MissingSearch): AsyncGenerator<Miss
     );
     if (missing.length > 0) {
       const garbage = await garbageAmong(search, missing);
-      for (const one of missing) {
-        if (garbage.has(one.stripe.toString('latin1'))) continue;
-        const [still] = await missingAmong(search, [one]);
-        if (still) yield still;
-        await search.pace.step();
-      }
+      const wanted = missing.filter(({ stripe }) => !garbage.has(stripe.toString('latin1')));
+      const still = await missingAmong(search, wanted);
+      if (still.length > 0) yield still;
     }
     search.looked(rows);
     next = successor(last.stripe);
     await search.pace.step();
+  }
+}
+
+/** As {@link missingCopies}, one by one; what was written meanwhile is passed over. */
+export async function* eachMissing(search: MissingSearch): AsyncGenerator<MissingCopy> {
+  for await (const page of missingCopies(search)) {
+    for (const one of page) {
+      const [still] = await missingAmong(search, [one]);
+      if (still) yield still;
+      await search.pace.step();
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { checksumBytes, indexOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, 
 import { GroupTable } from '../groups.ts';
 import { damageReason, type RepairFragment } from '../repair.ts';
 import type { DamageReport } from '../types.ts';
-import { missingCopies } from './missing.ts';
+import { eachMissing } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
 import type { ScrubMemory, ScrubPlace } from './scrub-memory.ts';
@@ -237,7 +237,6 @@ class Pass {
     const looked = (stripes: readonly unknown[]): void => this.#meter.advance(stripes.length);
     const access = new Map([...stores].map(([device, store]) => [device, localAccess(store)]));
     const search = { reader, groups: this.#groups, access, healthy, pace: this.#pace, looked };
-    for await (const { stripe, copy, device } of missingCopies(search))
-      await this.#bad(stripe, copy, device, 'missing');
+    for await (const { stripe, copy, device } of eachMissing(search)) await this.#bad(stripe, copy, device, 'missing');
   }
 }
