@@ -69,6 +69,13 @@ export const clusterLimits = {
   /** Calls about fragments of another node's device, ms; a write there includes its sync. Writes open at the same time, and how long one may rest. */
   fragmentCallMs: 15_000,
   fragmentHandles: 4096,
+  /**
+   * A device refused a fragment because its node knows a newer placement map: looks at the map until this node knows it too, the rest between two,
+   * ms, and times that a stripe is placed anew.
+   */
+  staleMapLooks: 20,
+  staleMapRestMs: 100,
+  staleMapTries: 4,
   fragmentHandleMs: 60_000,
   /** Nodes ask each other how they are this often, and wait this long for the answer; a node that is silent for longer than the last is passed over when garbage is collected. */
   nodeStateMs: 1000,

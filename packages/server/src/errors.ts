@@ -96,6 +96,7 @@ export const errorTable = {
     'The signature does not match. Check the secret access key and the signing method.',
   ),
   SlowDown: row(503, 8, 'Too many requests at once. Slow down and try again.', true),
+  StalePlacement: row(503, 14, 'The device was chosen by an older placement map than its node knows. Try again.', true),
   StorageFull: row(
     507,
     8,

@@ -89,6 +89,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   const network = input.cluster && new Network({ ...input.cluster, reader, host }, access);
   const stripes = openStripeStore({
     groups: () => reader.groups(),
+    group: (id) => reader.group(id),
     ...(network && { defaultCopies: () => copiesOver(reader), strict: true }),
     access,
     proposer: input.proposer,

@@ -4,6 +4,12 @@ import type { FragmentId, FragmentStore, FragmentWriter } from '../fragments/ind
 import type { Position } from '../log/index.ts';
 import { fragmentsOn, knownBytes, lengthOf } from './address.ts';
 
+/** By which record of its group a device was chosen for a fragment: storage refuses what was chosen by an older map than its node knows. */
+export interface PlacedBy {
+  readonly group: number;
+  readonly epoch: number;
+}
+
 /**
  * The fragments of one device, wherever it is: {@link localAccess} gives those of a device of this machine, a node gives its own to others in
  * the same form. Whatever writes, reads, repairs, mends and removes stripes asks only this.
@@ -18,9 +24,10 @@ export interface FragmentAccess {
   /**
    * A writer for one fragment; its seal resolves when the fragment is durable there.
    * @param maximum upper bound of the data bytes that will be appended
-   * @throws StoreError StorageFull, SlowDown
+   * @param by absent: whoever writes knows that the fragment belongs there, whatever the map says
+   * @throws StoreError StorageFull, SlowDown; StalePlacement (`detail.Epoch`: of the group as it is) where the group has its fragments elsewhere by now
    */
-  create(id: FragmentId, maximum: number, checksumBytes: number): Promise<FragmentWriter>;
+  create(id: FragmentId, maximum: number, checksumBytes: number, by?: PlacedBy): Promise<FragmentWriter>;
   /** Data bytes [start, end), each block verified where the device is. Their memory is the caller's. @throws CorruptionError, StoreError NotFound */
   read(id: FragmentId, start: number, end: number): Promise<Buffer>;
   /** As {@link read}, but nothing is verified: the bytes may be any. */

@@ -1,6 +1,8 @@
 import { StoreError } from '../errors.ts';
 import type { FragmentWriter } from '../fragments/index.ts';
+import type { Timers } from '../host/index.ts';
 import { InvariantError } from '../invariant.ts';
+import { limits } from '../limits.ts';
 import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { chooseGroup, spreadPoint } from '../placement/index.ts';
 import type { AccessMap } from './access.ts';
@@ -32,6 +34,9 @@ export interface StripeStart {
   readonly events: WriterEvents;
   /** Has groups defined for a redundancy that has none yet. */
   readonly layOut: ((redundancy: Redundancy) => Promise<void>) | undefined;
+  /** A group as it is now: the list may be a second old. */
+  readonly group: ((id: number) => GroupRecord | undefined) | undefined;
+  readonly timers: Pick<Timers, 'sleep'>;
 }
 
 /**
@@ -73,6 +78,10 @@ export async function groupsOf(
   return groups.of(redundancy);
 }
 
+/**
+ * Places a stripe, and places it anew when a device's node knows a newer map than this one: then it was chosen by groups that are not so any more.
+ * @throws StoreError ServiceUnavailable when that happens again and again
+ */
 async function place(
   start: StripeStart,
   id: Buffer,
@@ -81,7 +90,52 @@ async function place(
   maximum: number,
   point: number,
 ): Promise<StripeWriter> {
-  const groups = await groupsOf(start, redundancy);
+  const outdated = new Set<number>();
+  for (let tries = 1; ; tries++) {
+    try {
+      return await placeOnce(start, id, redundancy, mayLack, maximum, point, outdated);
+    } catch (error) {
+      if (!isStale(error)) throw error;
+      if (tries === limits.staleMapTries)
+        throw new StoreError('ServiceUnavailable', {
+          message: 'The placement of the bytes changed while they were written. Try again.',
+          cause: error,
+        });
+      await learn(start, error, outdated);
+    }
+  }
+}
+
+const isStale = (error: unknown): error is StoreError => error instanceof StoreError && error.code === 'StalePlacement';
+
+/** Waits until this node knows the group as the device's node does; one that it does not come to know is left out of the next try. */
+async function learn({ groups, timers }: StripeStart, { detail }: StoreError, outdated: Set<number>): Promise<void> {
+  const id = Number(detail['Group']);
+  const epoch = Number(detail['Epoch']);
+  for (let look = 0; look < limits.staleMapLooks; look++) {
+    groups.refresh();
+    if ((groups.byId(id)?.epoch ?? 0) >= epoch) return;
+    await timers.sleep(limits.staleMapRestMs);
+  }
+  outdated.add(id);
+}
+
+/** The groups of a redundancy as they are now. */
+async function groupsNow(start: StripeStart, redundancy: Redundancy, outdated: ReadonlySet<number>) {
+  const known = await groupsOf(start, redundancy);
+  return outdated.size === 0 ? known : known.filter(({ id }) => !outdated.has(id));
+}
+
+async function placeOnce(
+  start: StripeStart,
+  id: Buffer,
+  redundancy: Redundancy,
+  mayLack: boolean,
+  maximum: number,
+  point: number,
+  outdated: ReadonlySet<number>,
+): Promise<StripeWriter> {
+  const groups = await groupsNow(start, redundancy, outdated);
   const count = fragmentCount(redundancy);
   const excluded = new Set<string>();
   const errors: unknown[] = [];
@@ -124,15 +178,24 @@ async function openGroup(
   excluded: Set<string>,
   errors: unknown[],
 ): Promise<StripeWriter | undefined> {
+  const now = start.group?.(group.id);
+  if (now && now.epoch > group.epoch)
+    throw new StoreError('StalePlacement', { detail: { Group: String(group.id), Epoch: String(now.epoch) } });
+  const by = { group: group.id, epoch: group.epoch };
   const results = await Promise.allSettled(
     group.devices.map(async (device, index) =>
       excluded.has(device)
         ? undefined
         : start.access
             .get(device)
-            ?.create(fragmentId(id, index), fragmentMaximum(group, index, maximum), checksumBytes),
+            ?.create(fragmentId(id, index), fragmentMaximum(group, index, maximum), checksumBytes, by),
     ),
   );
+  const stale = results.find((result) => result.status === 'rejected' && isStale(result.reason));
+  if (stale?.status === 'rejected') {
+    await abortAll(results.map((result) => (result.status === 'fulfilled' ? result.value : undefined)));
+    throw stale.reason;
+  }
   const writers: (FragmentWriter | undefined)[] = [];
   for (const [index, result] of results.entries()) {
     if (result.status === 'fulfilled') {

@@ -81,7 +81,8 @@ async function rewrite(
   if (!target || !options.owned(stripe)) return false;
   const id = fragmentId(stripe, index);
   const before = await lengthAt(target, id);
-  const create = (maximum: number): Promise<FragmentWriter> => target.create(id, maximum, checksumBytes);
+  const create = (maximum: number): Promise<FragmentWriter> =>
+    target.create(id, maximum, checksumBytes, { group: group.id, epoch: group.epoch });
   const present = cause === 'distrusted' ? target : undefined;
   const make = async (): Promise<FragmentWriter | undefined> =>
     (present ? undefined : await movedFragment(where, stripe, group, index, create)) ??

@@ -221,6 +221,7 @@ export class Replica {
     accessKey: () => undefined,
     accessKeys: () => [],
     groups: () => this.groups,
+    group: (id) => this.groups.find((one) => one.id === id),
     nodes: () => [],
     devices: () => [],
     features: () => [],

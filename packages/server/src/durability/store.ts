@@ -35,6 +35,8 @@ export interface StripeStoreOptions {
   readonly onMissed?: (stripe: Buffer, group: number, index: number) => void;
   /** Has groups defined for a redundancy that has none yet. Absent: those that are there are all. @throws StoreError UnsupportedRedundancy */
   readonly layOut?: (redundancy: Redundancy) => Promise<void>;
+  /** A placement group as it is now. Absent: as it was when the list was read, up to `limits.groupsAgeMs` ago. */
+  readonly group?: (id: number) => GroupRecord | undefined;
   /** Whether a device of this machine knows a fragment; undefined for devices of others. Absent: nobody knows. */
   readonly has?: (device: string, id: Buffer) => boolean | undefined;
   /** Rewrites a bad fragment. Absent: this thread does. Threads that share devices should hand it to one of them. */
@@ -133,6 +135,8 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
       takeId: () => intents.take(),
       events,
       layOut: options.layOut,
+      group: options.group,
+      timers: host.timers,
     }),
     read: stripeReader(reads, 'read'),
     fetch: stripeReader(reads, 'fetch'),

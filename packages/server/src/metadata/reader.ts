@@ -95,6 +95,10 @@ class Reader implements MetadataReader {
     return this.#view.all('groups', decodeGroup);
   }
 
+  group(id: number) {
+    return this.#view.group(id);
+  }
+
   intents() {
     return this.#view.all('intents', decodeIntent);
   }

@@ -281,6 +281,7 @@ export interface MetadataReader {
   accessKey(id: string): AccessKeyRecord | undefined;
   accessKeys(): readonly AccessKeyRecord[];
   groups(): readonly GroupRecord[];
+  group(id: number): GroupRecord | undefined;
   /** The selected version or marker; undefined when it does not exist. */
   version(bucket: BucketId, key: Buffer, version: VersionSelector): VersionRecord | undefined;
   /** The object's bucket and key, by GUK. */

@@ -1,6 +1,6 @@
 import type { FragmentId } from '../../fragments/index.ts';
 import type { Position } from '../../log/index.ts';
-import type { Removed } from '../access.ts';
+import type { PlacedBy, Removed } from '../access.ts';
 
 /*
  * The calls by which one node uses the fragments of another's devices. Heads are packed plain data, bytes of fragments travel as bodies.
@@ -14,6 +14,8 @@ export interface FragmentCalls {
       readonly id: FragmentId;
       readonly maximum: number;
       readonly checksumBytes: number;
+      /** By which map the caller chose the device; nodes of earlier versions say nothing. */
+      readonly by?: PlacedBy;
       /** The caller's, who knows the intent: before it is reached here, nobody can tell whether the fragment is wanted. */
       readonly position: Position;
     };

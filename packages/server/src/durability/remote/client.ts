@@ -35,12 +35,13 @@ export function remoteFragments(peer: Peer, device: string, position: () => Posi
   return {
     device,
     remote: true,
-    async create(id, maximum, checksumBytes) {
+    async create(id, maximum, checksumBytes, by) {
       const { answers } = await call('fragment.create', {
         device,
         id,
         maximum,
         checksumBytes,
+        ...(by && { by }),
         position: position(),
       });
       const { handle } = answers;

@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
+import type { DeviceState, GroupRecord } from '../../metadata/index.ts';
 import { type IncomingCall, type Peer, pack, unpack } from '../../transport/index.ts';
 import { DeviceUnreachable, type FragmentAccess } from '../access.ts';
 import { fragmentId, stripeOf } from '../address.ts';
@@ -20,6 +21,9 @@ let store: MemoryFragments;
 let server: FragmentServer;
 /** Stripes that were published, in hex. */
 let owned: Set<string>;
+/** Groups as the serving node knows them, and what it knows of its device. */
+let groups: GroupRecord[];
+let state: DeviceState;
 /** Fragments that are just being removed, in hex. */
 /** Prefixes of open intents, and what the client has applied. */
 let open: Set<string>;
@@ -35,6 +39,8 @@ beforeEach(() => {
   store = new MemoryFragments(device);
   owned = new Set();
   leaving = new Set();
+  groups = [];
+  state = 'active';
   open = new Set([id(1).toString('hex', 0, 8)]);
   known = 0;
   applied = 0;
@@ -47,6 +53,9 @@ beforeEach(() => {
         owned.has(stripe.toString('hex'))
           ? { manifest: Buffer.alloc(1), bucket: 1, key: Buffer.alloc(1), group: 1 }
           : undefined,
+      group: (number) => groups.find((one) => one.id === number),
+      nodes: () => [],
+      devices: () => [{ identity: device, node: 'server', class: 'ssd', capacityBytes: 1, weight: 1, state }],
       intents: () =>
         [...open].map((prefix) => ({
           prefix: Buffer.from(prefix, 'hex'),
@@ -248,6 +257,44 @@ describe('a fragment that is being written for another node', () => {
     await assert.rejects(access.create(id(1), 1, 8), { code: 'SlowDown' });
     await server.close();
     assert.equal(store.open, 0);
+  });
+});
+
+describe('a fragment whose device was chosen by an older map than its node knows', () => {
+  const moved = { id: 7, epoch: 3, devices: [deviceName(1), device] };
+  const create = (epoch: number, group = 7) => remote().create(id(1), bytes.length, 8, { group, epoch });
+
+  it('is refused, with the epoch that the node knows', async () => {
+    groups = [moved];
+    await assert.rejects(create(2), (error) => {
+      assert.ok(error instanceof StoreError && !(error instanceof DeviceUnreachable));
+      assert.equal(error.code, 'StalePlacement');
+      assert.deepEqual(error.detail, { Group: '7', Epoch: '3' });
+      return true;
+    });
+    assert.equal(store.open, 0, 'nothing is kept of it');
+  });
+
+  it('is taken where it still belongs, where the writer knows more, where nobody knows the group, and from who names no map', async () => {
+    const second = fragmentId(stripeOf(id(1)), 1);
+    groups = [moved];
+    await (await remote().create(second, 1, 8, { group: 7, epoch: 1 })).abort();
+    await (await create(4)).abort();
+    await (await create(3)).abort();
+    await (await create(1, 8)).abort();
+    await (await remote().create(id(1), 1, 8)).abort();
+    assert.equal(store.open, 0);
+  });
+
+  it('is finished when the group moved while it was written, but not on a device that nobody copies from any more', async () => {
+    const writers = [await create(2), await remote().create(id(2), bytes.length, 8, { group: 7, epoch: 2 })];
+    groups = [moved];
+    for (const writer of writers) await writer.append([bytes]);
+    await writers[0]?.seal();
+    assert.deepEqual(store.bytesOf(id(1)), bytes);
+    state = 'retired';
+    await assert.rejects(writers[1]?.seal() ?? Promise.resolve(), { code: 'StalePlacement' });
+    assert.equal(store.bytesOf(id(2)), undefined);
   });
 });
 

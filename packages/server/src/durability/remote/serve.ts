@@ -3,10 +3,10 @@ import type { FragmentId, FragmentStore, FragmentWriter } from '../../fragments/
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
-import type { MetadataReader } from '../../metadata/index.ts';
+import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
 import { type Answer, type IncomingCall, pack, unpack } from '../../transport/index.ts';
-import { fragmentDigest, removeStripes } from '../access.ts';
-import { lengthOf, stripeOf } from '../address.ts';
+import { fragmentDigest, type PlacedBy, removeStripes } from '../access.ts';
+import { indexOf, lengthOf, stripeOf } from '../address.ts';
 import { sweepClosed } from '../jobs/collector.ts';
 import { Pace } from '../jobs/pace.ts';
 import type { FragmentCall, FragmentCalls } from './calls.ts';
@@ -17,6 +17,7 @@ interface Handle {
   readonly writer: FragmentWriter;
   readonly device: string;
   readonly id: FragmentId;
+  readonly by: PlacedBy | undefined;
   /** What the other node had applied when it began. */
   readonly position: Position;
   usedAt: number;
@@ -35,7 +36,7 @@ const nothing: Answer = { head: new Uint8Array(0) };
 export interface FragmentServerOptions {
   /** This thread's, of the devices of this node. */
   readonly stores: ReadonlyMap<string, FragmentStore>;
-  readonly reader: Pick<MetadataReader, 'stripeOwner' | 'intents'>;
+  readonly reader: Pick<MetadataReader, 'stripeOwner' | 'intents' | 'group' | 'devices' | 'nodes'>;
   /** Whether a fragment is just being removed. */
   readonly removing: (device: string, id: FragmentId) => boolean;
   /** Resolves when the reader has what was logged up to the position. */
@@ -76,14 +77,30 @@ export function serveFragments(options: FragmentServerOptions): FragmentServer {
       .intents()
       .some((intent) => intent.state === 'open' && intent.prefix.equals(id.subarray(0, intent.prefix.length)));
 
+  /** The group as this node knows it, when that is newer than what the writer went by and has the fragment on another device. */
+  const movedTo = (device: string, id: FragmentId, by: PlacedBy | undefined): GroupRecord | undefined => {
+    const group = by && options.reader.group(by.group);
+    return group && group.epoch > by.epoch && group.devices[indexOf(id)] !== device ? group : undefined;
+  };
+  const stale = ({ id, epoch }: GroupRecord): StoreError =>
+    new StoreError('StalePlacement', { detail: { Group: String(id), Epoch: String(epoch) } });
+  /** What it has nobody will read: it is not handed over any more. */
+  const isRetired = (device: string): boolean => {
+    const known = options.reader.devices().find(({ identity }) => identity === device);
+    const node = known && options.reader.nodes().find(({ id }) => id === known.node);
+    return known?.state === 'retired' || node?.state === 'removed';
+  };
+
   const calls: {
     readonly [Name in FragmentCall]: (asks: FragmentCalls[Name]['asks'], call: IncomingCall) => Promise<Answer>;
   } = {
-    async 'fragment.create'({ device, id, maximum, checksumBytes, position }, { node }) {
+    async 'fragment.create'({ device, id, maximum, checksumBytes, by, position }, { node }) {
       if (handles.size >= limits.fragmentHandles) throw new StoreError('SlowDown', { retryAfter: 1 });
+      const moved = movedTo(device, id, by);
+      if (moved) throw stale(moved);
       const writer = await storeOf(device).create(id, maximum, checksumBytes);
       const handle = next++;
-      handles.set(handle, { node, writer, device, id: Buffer.from(id), position, usedAt: host.clock.monotonic() });
+      handles.set(handle, { node, writer, device, id: Buffer.from(id), by, position, usedAt: host.clock.monotonic() });
       return { head: pack({ handle }) };
     },
     async 'fragment.append'({ handle }, { node, body }) {
@@ -91,12 +108,16 @@ export function serveFragments(options: FragmentServerOptions): FragmentServer {
       return nothing;
     },
     async 'fragment.seal'({ handle }, { node, body }) {
-      const { writer, device, id, position } = handleOf(node, handle);
+      const { writer, device, id, by, position } = handleOf(node, handle);
       await writer.seal(body.length > 0 ? [body] : undefined);
       handles.delete(handle);
       await options.reached(position);
-      if (isWanted(id)) return nothing;
+      // What was under way when its group moved is handed over afterwards, as long as somebody does.
+      const moved = movedTo(device, id, by);
+      const isLost = moved !== undefined && isRetired(device);
+      if (isWanted(id) && !isLost) return nothing;
       await storeOf(device).remove([id]);
+      if (isLost) throw stale(moved);
       throw new StoreError('ServiceUnavailable', {
         message: 'The stripe was given up while it was written. Try again.',
       });
