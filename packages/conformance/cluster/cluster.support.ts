@@ -21,8 +21,20 @@ export const etcdMissing: string | false = (() => {
 /** Debian's etcd is older than what DSOM asks for. */
 const anyVersion = '--etcd-any-version';
 
+/** Where a node runs, when it is not simply a process on loopback. */
+export interface Place {
+  /** Its own address. */
+  readonly host: string;
+  /** What its command is run by, and becomes: `ip netns exec N`. */
+  readonly launch?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Its data directory, where that is not one below the cluster's folder. */
+  readonly folder?: string;
+}
+
 /** One node as an operator would have started it. */
 export interface Node {
+  readonly place: Place;
   readonly folder: string;
   readonly port: number;
   /** Throws while the node is down. */
@@ -67,10 +79,10 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** A process that was killed leaves its member of etcd running. */
-function killMember(folder: string): void {
+/** Signals the member of etcd that a node has. A process that was killed leaves its member running. */
+export function signalMember(folder: string, signal: NodeJS.Signals): void {
   try {
-    process.kill(Number(readFileSync(path.join(folder, 'cluster/etcd/pid'), 'utf8')), 'SIGKILL');
+    process.kill(Number(readFileSync(path.join(folder, 'cluster/etcd/pid'), 'utf8')), signal);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'ESRCH') throw cause;
@@ -81,9 +93,11 @@ function killMember(folder: string): void {
 export class Cluster {
   readonly folder: string;
   readonly nodes: Node[] = [];
+  readonly #placeOf: (index: number) => Place;
 
-  constructor(folder: string) {
+  constructor(folder: string, placeOf: (index: number) => Place = () => ({ host: '127.0.0.1' })) {
     this.folder = folder;
+    this.#placeOf = placeOf;
   }
 
   /** Starts the first node, and `count - 1` others that join it one after the other. */
@@ -91,8 +105,9 @@ export class Cluster {
     folder: string,
     count: number,
     flagsOf: (index: number) => readonly string[] = () => [],
+    placeOf?: (index: number) => Place,
   ): Promise<Cluster> {
-    const cluster = new Cluster(folder);
+    const cluster = new Cluster(folder, placeOf);
     try {
       for (let i = 0; i < count; i++) await cluster.add(flagsOf(i));
     } catch (cause) {
@@ -105,15 +120,16 @@ export class Cluster {
   /** A further node. @returns its index */
   async add(flags: readonly string[] = []): Promise<number> {
     const index = this.nodes.length;
-    const folder = path.join(this.folder, `node-${index}`);
+    const place = this.#placeOf(index);
+    const folder = place.folder ?? path.join(this.folder, `node-${index}`);
     const port = await portRow();
     const how =
       index === 0
         ? ['--cluster-name', 'conformance']
         : ['--join', String((await dsom(this.endpoint(), 'cluster', 'invite'))[0]?.['line'])];
     const all = [anyVersion, ...flags];
-    const server = await startServer([folder], { port, flags: [...all, ...how] });
-    this.nodes.push({ folder, port, server, flags: all });
+    const server = await startServer([folder], { ...place, port, flags: [...all, ...how] });
+    this.nodes.push({ place, folder, port, server, flags: all });
     return index;
   }
 
@@ -121,25 +137,33 @@ export class Cluster {
   endpoint(index = this.nodes.findIndex(({ server }) => server !== undefined)): string {
     const node = this.nodes[index];
     if (!node) throw new Error('no node runs');
-    return `http://127.0.0.1:${node.port}`;
+    return `http://${node.place.host}:${node.port}`;
   }
 
   endpoints(): string[] {
-    return this.nodes.map(({ port }) => `http://127.0.0.1:${port}`);
+    return this.nodes.map((_, index) => this.endpoint(index));
   }
 
   /** Ends a node, with its member of etcd, as when its machine goes down; its data stays. */
   async end(index: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const node = this.nodes[index] as Node;
-    if (signal === 'SIGKILL') killMember(node.folder);
+    if (signal === 'SIGKILL') signalMember(node.folder, signal);
     await node.server.stop(signal);
   }
 
   /** Starts a node that was ended, with nothing but its data directory. */
   async restart(index: number, until: 'live' | 'ready' = 'ready'): Promise<void> {
     const node = this.nodes[index] as Node;
-    const server = await startServer([node.folder], { port: node.port, flags: node.flags, until });
+    const server = await startServer([node.folder], { ...node.place, port: node.port, flags: node.flags, until });
     this.nodes[index] = { ...node, server };
+  }
+
+  /** Starts nodes that were ended, all at once. @throws what the first of them failed with, when all have come or failed */
+  async restartAll(indexes: readonly number[], until: 'live' | 'ready' = 'ready'): Promise<void> {
+    const failed = (await Promise.allSettled(indexes.map((index) => this.restart(index, until)))).find(
+      (one) => one.status === 'rejected',
+    );
+    if (failed) throw failed.reason;
   }
 
   async status(index?: number): Promise<Record<string, unknown>> {
@@ -152,13 +176,8 @@ export class Cluster {
       leader: string;
       nodes: { id: string; apiAddress: string }[];
     };
-    const port = Number(
-      nodes
-        .find(({ id }) => id === leader)
-        ?.apiAddress.split(':')
-        .at(-1),
-    );
-    return this.nodes.findIndex((node) => node.port === port);
+    const address = nodes.find(({ id }) => id === leader)?.apiAddress;
+    return this.nodes.findIndex((node) => `${node.place.host}:${node.port}` === address);
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

@@ -27,6 +27,10 @@ export interface RequestOptions {
   /** Sent as x-amz-content-sha256 instead of the body's hash. */
   readonly payloadHash?: string;
   readonly region?: string;
+  /** Silence after which the request is broken off, ms; `patienceMs` when left out. */
+  readonly timeoutMs?: number;
+  /** Keeps connections; each request has one of its own when left out. */
+  readonly agent?: http.Agent;
   /** Changes the finished request just before it is sent: for attacks. */
   readonly tamper?: (request: { method: string; path: string; headers: Record<string, string> }) => void;
 }
@@ -48,7 +52,7 @@ const entityText = (text: string) =>
 export const pathOf = (bucket: string, key = ''): string =>
   `/${[bucket, ...(key === '' ? [] : key.split('/').map(percent))].join('/')}`;
 
-/** Sends one request over a connection of its own, signed with Signature Version 4 unless told otherwise. */
+/** Sends one request, signed with Signature Version 4 unless told otherwise. */
 export function send(endpoint: string, method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
   const { accessKeyId, secretAccessKey } = { ...credentials, ...options };
   const url = new URL(endpoint);
@@ -94,7 +98,7 @@ export function send(endpoint: string, method: string, path: string, options: Re
         method: target.method,
         path: target.path,
         headers: target.headers,
-        agent: false,
+        agent: options.agent ?? false,
       },
       (response) => {
         const pieces: Buffer[] = [];
@@ -120,8 +124,9 @@ export function send(endpoint: string, method: string, path: string, options: Re
         response.on('error', finish);
       },
     );
-    request.setTimeout(patienceMs, () =>
-      request.destroy(new Error(`no answer to ${method} ${path} within ${patienceMs / 1000} s`)),
+    const patience = options.timeoutMs ?? patienceMs;
+    request.setTimeout(patience, () =>
+      request.destroy(new Error(`no answer to ${method} ${path} within ${patience / 1000} s`)),
     );
     request.on('error', reject);
     request.end(body);

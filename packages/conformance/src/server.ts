@@ -69,23 +69,30 @@ export async function startServer(
     readonly env?: Readonly<Record<string, string>>;
     /** What to wait for, `ready` when left out: a server whose disk is full lives and is not ready. */
     readonly until?: 'live' | 'ready';
+    /** Address to listen at, 127.0.0.1 when left out. */
+    readonly host?: string;
+    /** What runs the command and becomes it: `ip netns exec N`. */
+    readonly launch?: readonly string[];
   } = {},
 ): Promise<Server> {
   const port = options.port ?? (await freePort());
-  const endpoint = `http://127.0.0.1:${port}`;
+  const host = options.host ?? '127.0.0.1';
+  const endpoint = `http://${host}:${port}`;
   const started = performance.now();
-  const child: ChildProcess = spawn(
+  const [program, ...args] = [
+    ...(options.launch ?? []),
     process.execPath,
-    [
-      bin,
-      'server',
-      ...data.flatMap((one) => ['--data', one]),
-      '--address',
-      `127.0.0.1:${port}`,
-      ...(options.flags ?? []),
-    ],
-    { env: childEnvironment(options.env), stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+    bin,
+    'server',
+    ...data.flatMap((one) => ['--data', one]),
+    '--address',
+    `${host}:${port}`,
+    ...(options.flags ?? []),
+  ] as [string, ...string[]];
+  const child: ChildProcess = spawn(program, args, {
+    env: childEnvironment(options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk) => (output = (output + chunk).slice(-65_536)));

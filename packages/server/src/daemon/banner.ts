@@ -45,7 +45,7 @@ export function metadataTexts({ roles, rebuilt, directories, missing, mirror }: 
   const known = (directory: string | undefined) => directories.all.find((one) => one.path === directory);
   const promoted = known(roles.primary)?.role;
   return [
-    ...(!directories.fresh && promoted !== 'primary'
+    ...(promoted !== undefined && promoted !== 'primary'
       ? [`the directory that held the metadata is not here: ${roles.primary} has taken its place`]
       : []),
     ...(rebuilt === undefined

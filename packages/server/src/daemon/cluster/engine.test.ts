@@ -13,6 +13,7 @@ import {
   privatePem,
   publicDer,
 } from '../../certificates/index.ts';
+import { StoreError } from '../../errors.ts';
 import { realHost } from '../../host/index.ts';
 import { connectEtcd, type EtcdTls } from '../../log/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
@@ -96,6 +97,14 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
       assert.ok(second.hasMember);
       assert.equal((await first.clients()).length, 2);
       assert.equal(second.endpoints.length, 2);
+
+      // A node without a member of its own starts although the node that let it in is down.
+      const plan = async () => Promise.reject(new StoreError('ServiceUnavailable', { message: 'not there' }));
+      const third = await openEngine(await optionsOf('three', { known: first.endpoints, plan }));
+      engines.push(third);
+      assert.ok(!third.hasMember);
+      assert.equal((await third.clients()).length, 2);
+      await assert.rejects(openEngine(await optionsOf('four', { plan })), { code: 'ServiceUnavailable' });
 
       // Both serve as one; then the second is gone for good, and what is left decides alone again.
       await first.forget('none');

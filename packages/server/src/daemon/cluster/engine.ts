@@ -125,7 +125,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await start();
     hasMember = true;
   } else {
-    const plan = await options.plan(peerUrl);
+    const plan = await options.plan(peerUrl).catch((cause: unknown) => {
+      // A node that knows the cluster's members starts without the one that would make room for another member, or that is gone for good.
+      if (!(cause instanceof StoreError) || cause.code !== 'ServiceUnavailable' || known.length === 0) throw cause;
+      log.warn('no node could be asked whether this one is to run a member of etcd: it is asked at the next start', { cause });
+      return undefined;
+    });
     if (plan) {
       await start(plan.initialCluster);
       hasMember = true;
