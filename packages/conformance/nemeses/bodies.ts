@@ -5,7 +5,10 @@ import { createCipheriv, createHash } from 'node:crypto';
  * Layout: the value, a line feed, then AES-128-CTR of zeros under the MD5 of the value. The value ends with the size of the whole.
  */
 
-/** @param name of the write, used once; without a line feed or a slash @param bytes of the body; the head is never cut */
+/** Longest value. */
+const headBytes = 512;
+
+/** @param name of the write, used once; without a line feed @param bytes of the body; the head is never cut */
 export function bodyOf(name: string, bytes: number): { readonly value: string; readonly body: Buffer } {
   const value = `${name}/${bytes}`;
   return { value, body: expand(value, bytes) };
@@ -21,10 +24,10 @@ function expand(value: string, bytes: number): Buffer {
 
 /** The value of a body that was read; undefined when it is none, or has a byte that does not belong to it. */
 export function valueOf(body: Buffer): string | undefined {
-  const end = body.subarray(0, 256).indexOf('\n');
+  const end = body.subarray(0, headBytes).indexOf('\n');
   if (end < 0) return undefined;
   const value = body.toString('latin1', 0, end);
-  const bytes = Number(value.slice(value.indexOf('/') + 1));
+  const bytes = Number(value.slice(value.lastIndexOf('/') + 1));
   if (!Number.isSafeInteger(bytes) || bytes > body.length + end + 1) return undefined;
   return expand(value, bytes).equals(body) ? value : undefined;
 }
