@@ -43,8 +43,8 @@ test(`kill -9 of nodes of a cluster of ${nodes} under load, ${cycles} times`, {
     endpoints: () => cluster.endpoints(),
     bucket: 'registers',
     clients: 8,
-    objects: 96,
-    sizes: [64, 4 * KiB, 20 * KiB, 300 * KiB, 3 * KiB * KiB],
+    objects: 48,
+    sizes: [64, 4 * KiB, 20 * KiB, 300 * KiB, KiB * KiB],
     restMs: 2,
   });
   let killed = 0;

@@ -144,7 +144,12 @@ export class Network {
 
 /** Rules for both directions between every machine of one side and every one of the other. */
 export function between(one: readonly number[], other: readonly number[], how: Omit<Rule, 'from' | 'to'>): Rule[] {
-  return one.flatMap((a) => other.flatMap((b) => [{ from: a, to: b, ...how }, { from: b, to: a, ...how }]));
+  return one.flatMap((a) =>
+    other.flatMap((b) => [
+      { from: a, to: b, ...how },
+      { from: b, to: a, ...how },
+    ]),
+  );
 }
 
 /** Rules for all links among these machines. */

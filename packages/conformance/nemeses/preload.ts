@@ -22,11 +22,15 @@ const built: { readonly library: string } | { readonly missing: string } = (() =
   const library = path.join(folder, 'faults.so');
   const source = path.join(import.meta.dirname, 'faults.c');
   try {
-    execFileSync('cc', ['-O1', '-shared', '-fPIC', '-o', library, source, '-ldl'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    execFileSync('cc', ['-O1', '-shared', '-fPIC', '-o', library, source, '-ldl'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     return { library };
   } catch (cause) {
     const said = String((cause as { stderr?: unknown }).stderr ?? '').trim();
-    return { missing: `faults.c cannot be built (Debian: apt-get install gcc libc6-dev): ${said || (cause as Error).message}` };
+    return {
+      missing: `faults.c cannot be built (Debian: apt-get install gcc libc6-dev): ${said || (cause as Error).message}`,
+    };
   }
 })();
 

@@ -114,7 +114,12 @@ export class Registers {
     this.#answeredAt = operation.endedAt;
   }
 
-  async #send(endpoint: string, method: string, key: string, options: RequestOptions = {}): Promise<Answer | undefined> {
+  async #send(
+    endpoint: string,
+    method: string,
+    key: string,
+    options: RequestOptions = {},
+  ): Promise<Answer | undefined> {
     const target = pathOf(this.#options.bucket, key);
     return send(endpoint, method, target, { timeoutMs: clientPatienceMs, agent: this.#agent, ...options }).catch(
       () => undefined,

@@ -141,7 +141,8 @@ export class Sessions {
     const value = valueOf(answer.body);
     if (value === undefined) throw new Error(`${object} has damaged bytes: ${answer.text().slice(0, 300)}`);
     const state = JSON.parse(value.slice(0, value.lastIndexOf('/'))) as State;
-    if (state.number > (this.#begun.get(object) ?? 0)) throw new Error(`${object} is at ${state.number}, which nobody wrote`);
+    if (state.number > (this.#begun.get(object) ?? 0))
+      throw new Error(`${object} is at ${state.number}, which nobody wrote`);
     return state;
   }
 

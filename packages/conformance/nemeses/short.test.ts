@@ -22,8 +22,7 @@ test(`a cluster of ${nodes} under each fault in turn`, { skip: etcdMissing, time
   const stage = await Stage.open(scratchFolder('nemeses-short'), nodes, 0);
   t.after(() => stage.close());
   const first = stage.cluster.endpoint(0);
-  for (const bucket of ['registers', 'sessions'])
-    assert.equal((await send(first, 'PUT', pathOf(bucket))).status, 200);
+  for (const bucket of ['registers', 'sessions']) assert.equal((await send(first, 'PUT', pathOf(bucket))).status, 200);
   const endpoints = () => stage.endpoints();
   const registers = new Registers({
     endpoints,

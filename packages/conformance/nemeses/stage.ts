@@ -91,6 +91,8 @@ export class Stage {
 
   /** What the nodes printed last. */
   evidence(): string {
-    return this.cluster.nodes.map(({ server }, index) => `node ${index} printed:\n${server.output().slice(-5000)}`).join('\n');
+    return this.cluster.nodes
+      .map(({ server }, index) => `node ${index} printed:\n${server.output().slice(-5000)}`)
+      .join('\n');
   }
 }

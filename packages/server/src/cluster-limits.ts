@@ -49,6 +49,8 @@ export const clusterLimits = {
   etcdDefragmentEveryMs: 600_000,
   /** An ownership lives so long without a sign of its owner. */
   etcdLeaseSeconds: 3,
+  /** A node looks this often which members etcd has, and as owner of the shard whether the one on its machine leads. */
+  etcdMembersMs: 5000,
   /** The quota of a member's database when nobody says otherwise. */
   etcdQuotaBytes: 2 * GiB,
   /** Proposals with an id whose answers are remembered, so that one that is sent again is not made again. */
@@ -83,6 +85,9 @@ export const clusterLimits = {
   nodeAwayMs: 60_000,
   /** How often it is noted when the log engine was last heard from, and which nodes were removed. */
   heardMs: 250,
+  /** A step of a node's start is tried again for so long, after such a rest, while etcd or the other nodes do not answer. */
+  nodeOpenMs: 120_000,
+  nodeOpenRetryMs: 500,
   /** Taking the state of another node: in all, between two tries, and between two words about it, ms. */
   installMs: 10 * 60_000,
   installRetryMs: 1000,

@@ -9,7 +9,7 @@ export type { LogBounds } from './etcd/log.ts';
 export { type MemberOptions, type MemberTls, type RunningMember, startMember } from './etcd/member.ts';
 export { addMember, promoteMember, removeMember } from './etcd/membership.ts';
 export { type EtcdLogOptions, forgetReplica, openEtcdLog } from './etcd/open.ts';
-export type { Etcd } from './etcd/types.ts';
+export { type Etcd, EtcdError } from './etcd/types.ts';
 export type { LogOwner, OwnedLog, SharedLog } from './shared.ts';
 export type { AppendFate, SimulatedLogOptions } from './simulated/engine.ts';
 export { type SimulatedClient, type SimulatedLog, simulatedLog } from './simulated/open.ts';

@@ -7,6 +7,7 @@ import {
   addMember,
   connectEtcd,
   type Etcd,
+  EtcdError,
   type EtcdTls,
   promoteMember,
   removeMember,
@@ -15,6 +16,8 @@ import {
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Credentials } from '../../transport/index.ts';
 import { type Config, ConfigError, parseAddress } from '../config.ts';
+import { keepApart } from './apart.ts';
+import { patiently } from './patience.ts';
 import type { MemberPlan } from './serve.ts';
 import { openMemberTls } from './tls.ts';
 
@@ -52,6 +55,8 @@ export interface Engine {
   /** Client addresses, this node's own first. */
   readonly endpoints: readonly string[];
   readonly hasMember: boolean;
+  /** Says whether this node owns the shard: the lead of etcd is kept on another machine then (apart.ts). */
+  owns(owned: boolean): void;
   /** Client addresses of all members now. */
   clients(): Promise<string[]>;
   /** Makes room for the member of another node; undefined when there are enough. */
@@ -60,6 +65,12 @@ export interface Engine {
   forget(node: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A start waits for etcd. */
+const unreachable = (cause: unknown): never => {
+  if (!(cause instanceof EtcdError)) throw cause;
+  throw new StoreError('ServiceUnavailable', { message: cause.message, retryAfter: 1, cause });
+};
 
 const memberName = (node: string): string => `dsom-${node}`;
 
@@ -73,11 +84,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       throw new ConfigError(
         `--etcd ${secured}: an etcd that is not run by DSOM is spoken to without TLS only. Give its http:// address on a network of its own, or leave --etcd out`,
       );
-    const etcd = await connectEtcd({ endpoints: config.etcd, host, allowOldEtcd });
+    const etcd = await patiently(host, log, 'connecting to etcd', () =>
+      connectEtcd({ endpoints: config.etcd, host, allowOldEtcd }),
+    );
     return {
       etcd,
       endpoints: config.etcd,
       hasMember: false,
+      owns() {},
       clients: async () => [...config.etcd],
       plan: async () => undefined,
       forget: async () => {},
@@ -91,7 +105,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const { certificate, privateKey, authorities } = options.credentials.current();
     return { certificate, privateKey, authority: authorities.join('') };
   };
-  const connect = (endpoints: readonly string[]): Promise<Etcd> => connectEtcd({ endpoints, host, allowOldEtcd, tls });
+  const connect = (endpoints: readonly string[]): Promise<Etcd> =>
+    patiently(host, log, 'connecting to etcd', () => connectEtcd({ endpoints, host, allowOldEtcd, tls }));
   const closers: (() => Promise<unknown>)[] = [];
   const start = async (initialCluster?: string): Promise<void> => {
     const { host: machine } = parseAddress(clientAddress);
@@ -128,7 +143,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const plan = await options.plan(peerUrl).catch((cause: unknown) => {
       // A node that knows the cluster's members starts without the one that would make room for another member, or that is gone for good.
       if (!(cause instanceof StoreError) || cause.code !== 'ServiceUnavailable' || known.length === 0) throw cause;
-      log.warn('no node could be asked whether this one is to run a member of etcd: it is asked at the next start', { cause });
+      log.warn('no node could be asked whether this one is to run a member of etcd: it is asked at the next start', {
+        cause,
+      });
       return undefined;
     });
     if (plan) {
@@ -148,16 +165,23 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       message: 'No member of etcd is known. Give the address of one as --etcd.',
     });
   const first = await connect(seeds);
-  const members = await first.members();
+  const members = await patiently(host, log, 'asking for the members of etcd', () =>
+    first.members().catch(unreachable),
+  );
   const clients = members.flatMap((member) => member.clientUrls);
   const endpoints = hasMember ? [clientUrl, ...clients.filter((one) => one !== clientUrl)] : clients;
   await first.close();
   const etcd = await connect(endpoints);
   closers.push(() => etcd.close());
+  const apart = keepApart(etcd, host, hasMember ? clientAddress : undefined, (cause) =>
+    log.info('the members of etcd could not be looked at; that is tried again', { cause }),
+  );
+  closers.push(async () => apart.stop());
   return {
     etcd,
     endpoints,
     hasMember,
+    owns: apart.owns,
     clients: async () => (await etcd.members()).flatMap((member) => member.clientUrls),
     async plan(name, url) {
       const present = await etcd.members();

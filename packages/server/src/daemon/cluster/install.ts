@@ -7,6 +7,7 @@ import type { SharedLog } from '../../log/index.ts';
 import { installSnapshot, openMetadataReader } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, type Transport } from '../../transport/index.ts';
+import { patiently } from './patience.ts';
 import { callNames } from './serve.ts';
 
 /*
@@ -35,10 +36,12 @@ export function condemn(directory: string): void {
 
 /** Opens the KV with a state that the log goes on from, which may be an empty one, and tells the log of it. */
 export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> {
-  const { directory, host, shared } = options;
+  const { directory, host, shared, log } = options;
   const kv = (await openKept(options)) ?? (await openTaken(options)) ?? (await openKv({ directory, host }));
   // From here on the log waits for this replica's snapshots too before it lets go of entries.
-  await shared.covered(openMetadataReader(kv).position());
+  await patiently(host, log, 'telling the log of this replica', () =>
+    shared.covered(openMetadataReader(kv).position()),
+  );
   return kv;
 }
 

@@ -23,6 +23,7 @@ import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
 import type { Welcome } from './membership.ts';
+import { patiently } from './patience.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
 import { type NodeFile, readAuthority, writeNodeFile } from './state.ts';
@@ -117,7 +118,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         }),
     });
     closers.push(() => engine.close());
-    const shared: SharedLog = await openEtcdLog({
+    const opening = {
       etcd: engine.etcd,
       host,
       cluster: file.cluster,
@@ -125,7 +126,8 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       node,
       address: addresses.between,
       ...(options.after && { after: options.after }),
-    });
+    };
+    const shared: SharedLog = await patiently(host, log, 'opening the log', () => openEtcdLog(opening));
     closers.push(() => shared.close());
     const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log });
     closers.push(() => kv.close());
@@ -140,6 +142,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     let healthy = (_device: string): boolean => true;
     let layout: { stop(): Promise<void> } | undefined;
     const onLead = (term: Term | undefined): void => {
+      engine.owns(term !== undefined);
       void layout?.stop();
       layout =
         term &&
@@ -176,7 +179,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     closers.push(async () => cancelLook());
     const gate = createGate(shared, replica, host);
 
-    await replica.reached(await shared.barrier());
+    await replica.reached(await patiently(host, log, 'asking for the end of the log', () => shared.barrier()));
     const before = shard.reader.nodes().find((one) => one.id === node);
     const record: NodeRecord = {
       id: node,
@@ -189,12 +192,16 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       features: [],
       incarnation,
     };
-    await shard.propose({ type: 'node.write', node: record });
+    await patiently(host, log, 'saying that this node is here', () =>
+      shard.propose({ type: 'node.write', node: record }),
+    );
     // What earlier lives of this node left open, and the server that it was when it was alone.
-    await shard.propose({
-      type: 'intent.expire',
-      dead: [{ node, except: incarnation }, ...(options.after ? [{ node: '' }] : [])],
-    });
+    await patiently(host, log, 'ending what earlier lives of this node left', () =>
+      shard.propose({
+        type: 'intent.expire',
+        dead: [{ node, except: incarnation }, ...(options.after ? [{ node: '' }] : [])],
+      }),
+    );
     writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: engine.hasMember });
 
     const state: LogState = {

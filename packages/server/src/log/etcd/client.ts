@@ -109,7 +109,7 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
       if (host.clock.monotonic() >= end) {
         const names = endpoints.map(({ address }) => address).join(', ');
         const message = `No etcd member answers at ${names}. Check that etcd runs there, and its addresses and certificates.`;
-        throw new StoreError('ServiceUnavailable', { message });
+        throw new StoreError('ServiceUnavailable', { message, retryAfter: 1 });
       }
       await host.timers.sleep(limits.etcdBackoffMs);
     }
@@ -157,6 +157,19 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
     },
     async removeMember(id) {
       await once('Cluster/MemberRemove', messages.encodeMemberId(id), limits.etcdCallMs);
+    },
+    async moveLeader(address, to) {
+      const endpoint = endpoints.find((one) => one.address === address);
+      invariant(endpoint, 'an endpoint that hands its lead over is one of the cluster');
+      await endpoint.call('Maintenance/MoveLeader', messages.encodeMemberId(to), limits.etcdCallMs);
+    },
+    use(urls) {
+      for (const url of urls) {
+        const one = new Endpoint(url, options.tls, host);
+        if (endpoints.length < limits.etcdEndpoints && !endpoints.some(({ address }) => address === one.address))
+          endpoints.push(one);
+        else one.close();
+      }
     },
     alarms,
     async disarm() {

@@ -110,6 +110,9 @@ export class FaultyEtcd implements Etcd {
   addLearner: Etcd['addLearner'] = (peerUrl) => this.#pass('addLearner', () => this.#inner.addLearner(peerUrl));
   promote: Etcd['promote'] = (id) => this.#pass('promote', () => this.#inner.promote(id));
   removeMember: Etcd['removeMember'] = (id) => this.#pass('removeMember', () => this.#inner.removeMember(id));
+  moveLeader: Etcd['moveLeader'] = (endpoint, to) =>
+    this.#pass('moveLeader', () => this.#inner.moveLeader(endpoint, to));
+  use: Etcd['use'] = (endpoints) => this.#inner.use(endpoints);
   alarms: Etcd['alarms'] = () => this.#pass('alarms', () => this.#inner.alarms());
   disarm: Etcd['disarm'] = () => this.#pass('disarm', () => this.#inner.disarm());
   close = async (): Promise<void> => {};

@@ -171,7 +171,7 @@ export const encodeMemberList = (): Buffer => new MessageWriter().flag(1, true).
 export const decodeMemberList = (message: Buffer): Member[] =>
   [...fieldsOf(message)].filter(({ field }) => field === 2).map(({ bytes }) => decodeMember(bytes));
 export const encodeLearner = (peerUrl: string): Buffer => new MessageWriter().text(1, peerUrl).flag(2, true).finish();
-/** Names a member, to be promoted or removed. */
+/** Names a member, to be promoted, removed, or given the lead. */
 export const encodeMemberId = (id: bigint): Buffer => new MessageWriter().id(1, id).finish();
 
 export function decodeStatus(endpoint: string, message: Buffer): MemberStatus {

@@ -143,10 +143,14 @@ export interface Etcd {
   /** Gives a learner its vote; refused until it has caught up. Tried once. */
   promote(id: bigint): Promise<void>;
   removeMember(id: bigint): Promise<void>;
+  /** Lets the member at the endpoint, which leads, hand the lead to another one that votes. Tried once. */
+  moveLeader(endpoint: string, to: bigint): Promise<void>;
   /** The alarms that are raised. Safe to repeat. */
   alarms(): Promise<readonly Alarm[]>;
   /** Takes the alarm NOSPACE back, once there is space again. Safe to repeat. */
   disarm(): Promise<void>;
+  /** From now on these members are asked as well; those that are known already are passed over. */
+  use(endpoints: readonly string[]): void;
   /** Bytes at which the database is full, as configured. */
   readonly quotaBytes: number;
   close(): Promise<void>;
