@@ -165,6 +165,8 @@ export const clusterLimits = {
   certificateCheckMs: 600_000,
   /** Authorities that a node trusts at the same time, and bytes of the file of its identity. */
   authorities: 8,
+  /** Certificate and sealed key of an authority. */
+  authorityBytes: 4 * KiB,
   nodeIdentityBytes: 64 * KiB,
   /** How long an invitation is good when nothing else is said, and how many are open at the same time. */
   invitationMs: 3600 * 1000,

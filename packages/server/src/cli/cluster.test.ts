@@ -65,6 +65,10 @@ const answer = {
     },
   ],
   groups: [{ id: 7, epoch: 2, scheme: 'copies=2', devices: [id('a'), id('b')] }],
+  features: [
+    { name: 'settings', on: true, known: true, heldBackBy: [] },
+    { name: 'invitations', on: false, known: true, heldBackBy: [{ node: id('3'), version: '0.1.0' }] },
+  ],
   degraded: ['node 3 does not answer\u001b[31m'],
 };
 
@@ -95,6 +99,8 @@ test('the status says what an operator must know, and nothing that a terminal wo
     assert.match(stdout, /nodes {5}3, 1 away: 33333333/);
     assert.match(stdout, /devices {3}2, 1 not good: bbbbbbbb away/);
     assert.match(stdout, /degraded {2}node 3 does not answer/);
+    assert.match(stdout, /feature {3}invitations is off: held back by node 33333333 \(version 0\.1\.0\)/);
+    assert.ok(!stdout.includes('settings'));
     assert.ok(!stdout.includes('\u001b'));
   }
   given = { ...answer, leader: null };
@@ -115,6 +121,13 @@ test('nodes, devices and groups are tables, or a line each', async () => {
   assert.match((await stub.run(['cluster', 'groups'])).stdout, /7 +2 +copies=2 +aaaaaaaa bbbbbbbb/);
   for (const part of ['nodes', 'devices', 'groups'] as const)
     assert.deepEqual((await stub.run(['cluster', part, '--json'])).rows, answer[part]);
+});
+
+test('features are listed with the nodes that hold them back', async () => {
+  const lines = (await stub.run(['cluster', 'features'])).stdout.trim().split('\n');
+  assert.match(lines[1] as string, /^settings +on +-$/);
+  assert.match(lines[2] as string, /^invitations +off +33333333 \(version 0\.1\.0\)$/);
+  assert.deepEqual((await stub.run(['cluster', 'features', '--json'])).rows, answer.features);
 });
 
 test('an invitation is a command to run, for as long as was asked for', async () => {

@@ -5,7 +5,7 @@ import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
 import { formatSize, formatTable, printable } from './format.ts';
-
+import { addMemberCommands, featureLines } from './members.ts';
 import { addMoveCommands, rebalanceLines, repairLines } from './moves.ts';
 
 type Line = Readonly<Record<string, unknown>>;
@@ -82,6 +82,7 @@ async function status(context: Context): Promise<void> {
     ...(isLine(found['rebalance']) && found['rebalance']['state'] !== 'stopped'
       ? rebalanceLines(found['rebalance'])
       : []),
+    ...featureLines(found['features']),
     ...(Array.isArray(found['degraded']) ? found['degraded'].map((one) => `degraded  ${printable(String(one))}`) : []),
   ]);
 }
@@ -133,6 +134,7 @@ export function addClusterCommands(program: Command, run: Run): void {
   clientCommand(cluster, 'invite', 'make a line that one further node joins with')
     .option('--expires <seconds>', 'for how long it is good; an hour when not given')
     .action(run((context, _, options: CommonOptions & { expires?: string }) => invite(context, options)));
+  addMemberCommands(cluster, run);
   addMoveCommands(program, cluster, run);
   const node = program.command('node').description('change a node of the cluster');
   const actions = [

@@ -62,6 +62,7 @@ export async function openState(options: StateOptions): Promise<OpenState> {
   try {
     return { ...(await open(options)), rebuilt: undefined };
   } catch (cause) {
+    if (cause instanceof ReplicaError && cause.kind === 'unknown') throw new ConfigError(cause.message, { cause });
     if (!isDerived(cause)) throw cause;
     return rebuild(options, cause, existed);
   }

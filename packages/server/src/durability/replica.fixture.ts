@@ -225,6 +225,8 @@ export class Replica {
     nodes: () => [],
     devices: () => [],
     features: () => [],
+    invitations: () => [],
+    authority: () => undefined,
     setting: () => undefined,
     version: (_bucket, key, selector) =>
       this.versions.find(

@@ -2,9 +2,12 @@ export { type ShortReply, shortReply, wholeReply } from './answers.ts';
 export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
 export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
+export { type Feature, features, isKnownFeature } from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
 export type {
   AccessKeyRecord,
+  AuthorityRecord,
+  AuthorityState,
   BucketCounts,
   BucketId,
   BucketRecord,
@@ -15,6 +18,7 @@ export type {
   DeviceState,
   GroupRecord,
   IntentRecord,
+  InvitationRecord,
   ManifestReference,
   NodeRecord,
   NodeRole,

@@ -99,19 +99,24 @@ describe('what the system shard knows of nodes', () => {
     const rig = await Rig.open();
     const write = (node: NodeRecord) => rig.metadata.propose({ type: 'node.write', node });
     const enable = (feature: string) => rig.metadata.propose({ type: 'feature.enable', feature });
-    await write(nodeOf('n1', { features: ['a', 'b'] }));
-    await write(nodeOf('n2', { features: ['a'] }));
+    await write(nodeOf('n0', { features: [] }));
+    await write(nodeOf('n0', { features: [], state: 'removed' }));
+    await write(nodeOf('n1', { features: ['settings', 'authorities'] }));
+    await write(nodeOf('n2', { features: ['settings'] }));
     await write(nodeOf('n3', { features: [], state: 'joining' }));
-    await assert.rejects(enable('a'), says('InvalidRequest', /n3/));
-    await assert.rejects(enable('b'), says('InvalidRequest', /n2, n3/));
+    await assert.rejects(enable('settings'), says('InvalidRequest', /n3/));
+    await assert.rejects(enable('authorities'), says('InvalidRequest', /n2, n3/));
     await write(nodeOf('n3', { features: [], state: 'removed' }));
-    await enable('a');
-    await enable('a');
-    assert.deepEqual(rig.reader.features(), ['a']);
-    await assert.rejects(write(nodeOf('n4', { features: ['b'] })), says('InvalidRequest', /does not know a/));
-    await assert.rejects(write(nodeOf('n2', { features: [] })), says('InvalidRequest', /does not know a/));
+    await enable('settings');
+    await enable('settings');
+    assert.deepEqual(rig.reader.features(), ['settings']);
+    await assert.rejects(
+      write(nodeOf('n4', { features: ['authorities'] })),
+      says('InvalidRequest', /does not know settings/),
+    );
+    await assert.rejects(write(nodeOf('n2', { features: [] })), says('InvalidRequest', /does not know settings/));
     await rig.crash();
-    assert.deepEqual(rig.reader.features(), ['a']);
+    assert.deepEqual(rig.reader.features(), ['settings']);
   });
 });
 

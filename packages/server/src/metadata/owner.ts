@@ -319,6 +319,7 @@ export class Owner implements Metadata {
       position,
       started: this.#options.started,
       shard: this.#shard.number,
+      alone: this.#options.term === undefined,
       digest: this.digest(),
       random: (length) => entropy.bytes(length),
     };

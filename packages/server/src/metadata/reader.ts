@@ -115,6 +115,14 @@ class Reader implements MetadataReader {
     return this.#view.settings().get(name);
   }
 
+  invitations() {
+    return this.#view.invitations();
+  }
+
+  authority() {
+    return this.#view.authority();
+  }
+
   features() {
     return this.#view.features();
   }

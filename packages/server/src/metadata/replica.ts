@@ -7,8 +7,10 @@ import { ReplicaError } from './failure.ts';
 import { apply } from './machine/apply.ts';
 import type { Effect } from './machine/effects.ts';
 import { decodeEntry } from './machine/entry.ts';
+import { isKnownFeature } from './machine/features.ts';
 import { Application } from './machine/manifests.ts';
 import { Overlay } from './machine/overlay.ts';
+import { View } from './machine/view.ts';
 
 /*
  * The replica: the rows, and how far in the log they are. Rows, position, running hash and digest are committed together, so whatever
@@ -38,6 +40,7 @@ export class Replica {
       throw new ReplicaError('diverged', 'a snapshot was not restored to its end: restore it again');
     this.#kv = kv;
     this.#applied = appliedOf(kv);
+    checkFeatures(new View(kv).features());
     this.#digest = new RunningDigest(this.#applied.digest);
   }
 
@@ -102,13 +105,25 @@ export class Replica {
   }
 }
 
+/** What is turned on is used: who does not know it can neither read the state nor change it. */
+function checkFeatures(names: readonly string[]): void {
+  const unknown = names.filter((name) => !isKnownFeature(name));
+  if (unknown.length > 0)
+    throw new ReplicaError(
+      'unknown',
+      `this version of DSOM does not know ${unknown.join(', ')}, which is in use here: start a version that does (the one that ran before). Nothing was changed`,
+    );
+}
+
 /** What an entry says; one without a payload is the log's own. */
 function effectsOf({ position, payload }: LogEntry): Effect[] {
   try {
     // The rows of effects are views of the payload, and the log gives that away again with the next entry: keep a copy.
-    return payload.length === 0 ? [] : decodeEntry(Buffer.from(payload));
+    const effects = payload.length === 0 ? [] : decodeEntry(Buffer.from(payload));
+    checkFeatures(effects.flatMap((effect) => (effect.type === 'feature.enable' ? [effect.feature] : [])));
+    return effects;
   } catch (cause) {
-    if (!(cause instanceof CorruptionError)) throw cause;
+    if (!(cause instanceof CorruptionError) || cause instanceof ReplicaError) throw cause;
     throw new ReplicaError('unknown', `entry ${position}: ${cause.message}`, cause);
   }
 }

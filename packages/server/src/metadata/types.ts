@@ -1,12 +1,14 @@
 import type { Position } from '../log/index.ts';
 import type {
   AccessKeyRecord,
+  AuthorityRecord,
   BucketId,
   BucketRecord,
   ChecksumAlgorithm,
   DeviceRecord,
   GroupRecord,
   IntentRecord,
+  InvitationRecord,
   ManifestReference,
   NodeRecord,
   ObjectChecksum,
@@ -219,6 +221,12 @@ export type Command =
   | { readonly type: 'feature.enable'; readonly feature: string }
   /** Something that holds for the whole cluster; {@link MetadataReader.setting}. */
   | { readonly type: 'setting.write'; readonly name: string; readonly value: string }
+  /** `createdMs` is decided. Refused when {@link limits.invitations} are open; those that have expired go. */
+  | { readonly type: 'invitation.write'; readonly invitation: Omit<InvitationRecord, 'createdMs'> }
+  /** It was used or revoked. NotFound when it is not there: it can be used once. */
+  | { readonly type: 'invitation.remove'; readonly id: Buffer }
+  /** A new authority, or its next state; one at a time, one state after the other. */
+  | { readonly type: 'authority.write'; readonly authority: AuthorityRecord }
   /** Writes the state digest into the log, so that every replica compares. */
   | { readonly type: 'digest' };
 
@@ -318,6 +326,10 @@ export interface MetadataReader {
   /** Features that are turned on. */
   features(): readonly string[];
   setting(name: string): string | undefined;
+  /** Open ones, and those that have expired and were not taken away yet. */
+  invitations(): readonly InvitationRecord[];
+  /** The newest authority; undefined while the cluster has its first one. */
+  authority(): AuthorityRecord | undefined;
   /**
    * How many versions and links hold a manifest (1 when no row says otherwise). Only for manifests with bytes outside of the version's
    * row: inline objects that were copied share nothing.

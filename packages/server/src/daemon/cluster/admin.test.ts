@@ -61,6 +61,7 @@ beforeEach(() => {
     devices: () => devices,
     groups: () => groups,
     position: () => 9,
+    features: () => ['settings'],
   };
   const condition = (device: string) => ({ healthy: !sick.has(device), free: 40 });
   const propose = async (command: Command): Promise<void> => {
@@ -119,6 +120,12 @@ describe('what an operator asks', () => {
     const status = await ask('status');
     assert.deepEqual([status['cluster'], status['leader'], status['epoch'], status['position']], ['main', other, 4, 9]);
     assert.deepEqual(status['degraded'], ['something lacks']);
+    const [settings, invitations] = status['features'] as Record<string, unknown>[];
+    assert.deepEqual(settings, { name: 'settings', on: true, known: true, heldBackBy: [] });
+    assert.deepEqual(
+      invitations?.['heldBackBy'],
+      nodes.map((one) => ({ node: one.id, version: '1' })),
+    );
     const seen = status['nodes'] as Record<string, unknown>[];
     assert.deepEqual(
       seen.map(({ leads, reachable, silentSeconds, applied }) => [leads, reachable, silentSeconds, applied]),

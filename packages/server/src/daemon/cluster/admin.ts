@@ -6,6 +6,7 @@ import { mapEpoch } from '../../placement/index.ts';
 import { type NodeWork, remainingOf } from '../mending.ts';
 import type { Owner } from '../owner.ts';
 import type { ClusterLink } from '../shard.ts';
+import { featureStatus } from './features.ts';
 import { placementDevices } from './layout.ts';
 import type { Rebalance } from './rebalance.ts';
 import { clusterRisk } from './risk.ts';
@@ -113,12 +114,13 @@ export function clusterAdmin({
   const nodes = () => {
     const seen = new Map(network?.neighbours().map((one) => [one.id, one]));
     const leader = cluster.owner()?.node;
-    return reader.nodes().map(({ id, address, apiAddress, zone, roles, state }) => {
+    return reader.nodes().map(({ id, address, apiAddress, zone, roles, state, version }) => {
       const neighbour = seen.get(id);
       const self = id === cluster.node;
       return {
         id,
         state,
+        version,
         address,
         apiAddress,
         zone,
@@ -166,6 +168,7 @@ export function clusterAdmin({
       groups: groups(),
       repair: repairs(),
       rebalance: rebalancing(),
+      features: featureStatus(reader),
       degraded: await degraded(),
     }),
     'cluster.repair': repairs,

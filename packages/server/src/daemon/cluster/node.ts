@@ -7,7 +7,14 @@ import type { Host } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
-import { type DeviceRecord, type NodeRecord, openShardReplica, type Term } from '../../metadata/index.ts';
+import {
+  type DeviceRecord,
+  features,
+  type NodeRecord,
+  openShardReplica,
+  ReplicaError,
+  type Term,
+} from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, unpack } from '../../transport/index.ts';
 import type { LogEnd } from '../alone.ts';
@@ -18,6 +25,7 @@ import type { DeviceSite } from '../sites.ts';
 import { pendingBytesOf } from '../space.ts';
 import { version } from '../version.ts';
 import { openEngine } from './engine.ts';
+import { keepFeatures } from './features.ts';
 import { createGate, newHeard } from './gate.ts';
 import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
@@ -140,18 +148,22 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     });
     /** Known from the time on that this node listens. */
     let healthy = (_device: string): boolean => true;
-    let layout: { stop(): Promise<void> } | undefined;
+    let duties: readonly { stop(): Promise<void> }[] = [];
     const onLead = (term: Term | undefined): void => {
       engine.owns(term !== undefined);
-      void layout?.stop();
-      layout =
-        term &&
-        keepLayout(
-          term,
-          host,
-          (device) => healthy(device),
-          (cause) => log.warn('the placement groups could not be planned', { cause }),
-        );
+      for (const duty of duties) void duty.stop();
+      const failed = (what: string) => (cause: unknown) => log.warn(what, { cause });
+      duties = term
+        ? [
+            keepLayout(term, host, (device) => healthy(device), failed('the placement groups could not be planned')),
+            keepFeatures(
+              term,
+              host,
+              (feature) => log.info('every node knows this feature: it is turned on for good', { feature }),
+              failed('a feature could not be turned on'),
+            ),
+          ]
+        : [];
     };
     const shard = new ClusterShard({
       log: shared,
@@ -179,7 +191,10 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     closers.push(async () => cancelLook());
     const gate = createGate(shared, replica, host);
 
-    await replica.reached(await patiently(host, log, 'asking for the end of the log', () => shared.barrier()));
+    const end = await patiently(host, log, 'asking for the end of the log', () => shared.barrier());
+    await replica.reached(end).catch((cause: unknown) => {
+      throw replica.failureKind() === 'unknown' ? new ConfigError(`${replica.failure()}`, { cause }) : cause;
+    });
     const before = shard.reader.nodes().find((one) => one.id === node);
     const record: NodeRecord = {
       id: node,
@@ -189,7 +204,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       roles: config.roles,
       state: before?.state ?? 'active',
       version,
-      features: [],
+      features,
       incarnation,
     };
     await patiently(host, log, 'saying that this node is here', () =>
@@ -308,7 +323,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     };
   } catch (cause) {
     await close().catch(() => {});
-    throw cause;
+    throw cause instanceof ReplicaError && cause.kind === 'unknown' ? new ConfigError(cause.message, { cause }) : cause;
   }
 }
 

@@ -1,5 +1,5 @@
 import { CorruptionError } from '../../errors.ts';
-import { encodeDevice, encodeNode } from './cluster.ts';
+import { encodeAuthorityRecord, encodeDevice, encodeInvitation, encodeNode } from './cluster.ts';
 import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
 import { type counters, keys } from './keys.ts';
 import { type Application, fits } from './manifests.ts';
@@ -216,6 +216,15 @@ const handlers: Handlers = {
   },
   'setting.write'(app, { name, value }) {
     app.rows.set(keys.setting(name), encodeSetting(value));
+  },
+  'invitation.write'(app, { invitation }) {
+    app.rows.set(keys.invitation(invitation.id), encodeInvitation(invitation));
+  },
+  'invitation.remove'(app, { id }) {
+    remove(app, keys.invitation(id), 'an invitation');
+  },
+  'authority.write'(app, { authority }) {
+    app.rows.set(keys.authority(), encodeAuthorityRecord(authority));
   },
   'request.done'(app, { request, outcome, below }) {
     const number = app.view.counter('requests');

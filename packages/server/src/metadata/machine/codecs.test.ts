@@ -85,6 +85,20 @@ const device: fc.Arbitrary<DeviceRecord> = fc.record({
   weight: whole,
   state: fc.constantFrom('active', 'draining', 'retired'),
 });
+const invitation = fc.record({
+  id: bytes(16),
+  secretHash: bytes(32),
+  createdMs: whole,
+  untilMs: whole,
+  node: text,
+});
+const authority = fc.record({
+  number: whole,
+  state: fc.constantFrom('trusted' as const, 'issuing' as const, 'only' as const),
+  certificate: blob(40),
+  sealed: blob(40),
+  before: fc.array(blob(40), { maxLength: 3 }),
+});
 const request = fc.record({ request: bytes(16), outcome: blob(40) });
 const group = fc.oneof(
   fc.record({ id: fc.nat(), epoch: whole, devices: fc.array(text, { maxLength: 4 }) }),
@@ -157,6 +171,9 @@ const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('device.remove'), identity: text }),
   fc.record({ type: fc.constant('feature.enable'), feature: text }),
   fc.record({ type: fc.constant('setting.write'), name: text, value: text }),
+  fc.record({ type: fc.constant('invitation.write'), invitation }),
+  fc.record({ type: fc.constant('invitation.remove'), id: bytes(16) }),
+  fc.record({ type: fc.constant('authority.write'), authority }),
   fc.record({ type: fc.constant('request.done'), request: bytes(16), outcome: blob(40), below: whole }),
   fc.record({ type: fc.constant('digest'), digest: bytes(16) }),
 );

@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
 import type { Decision } from './deciding.ts';
 import type { Effect } from './effects.ts';
+import { features } from './features.ts';
 import { tableEnd, tableStart } from './keys.ts';
 import type { IntentRecord, NodeRecord } from './records.ts';
 import { decodeIntent } from './rows.ts';
@@ -64,7 +65,13 @@ export function decideNode(view: View, { node }: Of<'node.write'>): Decision {
   const dead = ({ opener }: IntentRecord): boolean =>
     opener?.node === node.id && (gone || !opener.incarnation.equals(node.incarnation));
   const restarted = gone || !before?.incarnation.equals(node.incarnation);
-  return done({ type: 'node.write', node }, ...(restarted ? expireIntents(view, dead) : []));
+  // A cluster begins with all that its first node knows: no older one has a place in it yet.
+  const first =
+    before || view.counter('nodes') > 0
+      ? []
+      : features.filter((name) => node.features.includes(name) && !view.has(name));
+  const enabled = first.map((feature) => ({ type: 'feature.enable', feature }) as const);
+  return done({ type: 'node.write', node }, ...enabled, ...(restarted ? expireIntents(view, dead) : []));
 }
 
 export function decideForget(view: View, { id }: Of<'node.remove'>): Decision {

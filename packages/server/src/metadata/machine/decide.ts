@@ -4,11 +4,14 @@ import type { Command } from '../types.ts';
 import { decideAnnotate } from './decide-annotate.ts';
 import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } from './decide-cluster.ts';
 import { decideDelete } from './decide-deletes.ts';
+import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import { type Decision, type Stamp, withCounts } from './deciding.ts';
 import { changed, checkTags } from './descriptions.ts';
+import type { Effect } from './effects.ts';
+import { type Feature, featureOf } from './features.ts';
 import type { StoredBucket } from './records.ts';
 import { versioningChanges } from './transitions.ts';
 import type { View } from './view.ts';
@@ -124,8 +127,32 @@ const deciders: Deciders = {
   'device.write': decideDevice,
   'feature.enable': decideFeature,
   'setting.write': decideSetting,
+  'invitation.write': decideInvitation,
+  'invitation.remove': decideInvitationGone,
+  'authority.write': decideAuthority,
   digest: (_view, _command, { digest }) => ({ effects: [{ type: 'digest', digest }], reply: { type: 'done' } }),
 };
+
+/**
+ * Effects that only newer versions know wait until all nodes do. Where there is one process only, they are turned on as they are needed.
+ * @throws StoreError NotImplemented in a cluster that has not turned the feature on
+ */
+function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
+  const { effects } = decision;
+  const lacking = new Set<Feature>();
+  for (const effect of effects) {
+    const feature = featureOf(effect);
+    if (feature === undefined || view.has(feature)) continue;
+    if (!stamp.alone)
+      throw new StoreError('NotImplemented', {
+        message: `This needs the feature ${feature}, which not every node of the cluster knows yet: start this version on those that \`dsom cluster features\` names.`,
+      });
+    lacking.add(feature);
+  }
+  if (lacking.size === 0) return decision;
+  const enabled = Array.from(lacking, (feature): Effect => ({ type: 'feature.enable', feature }));
+  return { ...decision, effects: [...enabled, ...effects] };
+}
 
 /**
  * Answers a command against a state: what shall be logged, and what the proposer gets once it is. Changes nothing.
@@ -133,5 +160,5 @@ const deciders: Deciders = {
  */
 export function decide(view: View, command: Command, stamp: Stamp): Decision {
   const decider = deciders[command.type] as (view: View, command: Command, stamp: Stamp) => Decision;
-  return decider(view, command, stamp);
+  return permitted(view, decider(view, command, stamp), stamp);
 }

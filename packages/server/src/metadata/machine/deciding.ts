@@ -21,6 +21,8 @@ export interface Stamp {
    */
   readonly started: number;
   readonly shard: number;
+  /** Whether one process alone has the log: then a feature is turned on by the entry that needs it first. */
+  readonly alone: boolean;
   /** Of the committed state below the entry. */
   readonly digest: Buffer;
   random(length: number): Buffer;

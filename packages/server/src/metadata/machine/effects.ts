@@ -1,9 +1,11 @@
 import type {
   AccessKeyRecord,
+  AuthorityRecord,
   BucketId,
   DeviceRecord,
   GroupRecord,
   IntentRecord,
+  InvitationRecord,
   NodeRecord,
   StoredBucket,
   UploadRecord,
@@ -100,6 +102,9 @@ export type Effect =
   /** From this entry on every node may count on it. */
   | { readonly type: 'feature.enable'; readonly feature: string }
   | { readonly type: 'setting.write'; readonly name: string; readonly value: string }
+  | { readonly type: 'invitation.write'; readonly invitation: InvitationRecord }
+  | { readonly type: 'invitation.remove'; readonly id: Buffer }
+  | { readonly type: 'authority.write'; readonly authority: AuthorityRecord }
   /** The proposal with this id is what the effects before it in the entry answer. Requests numbered below `below` are forgotten. */
   | { readonly type: 'request.done'; readonly request: Buffer; readonly outcome: Buffer; readonly below: number }
   /** The digest of the state below this entry. Changes nothing; who applies the entry compares. */

@@ -1,6 +1,15 @@
 import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
-import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
+import {
+  decodeAuthorityRecord,
+  decodeDevice,
+  decodeInvitation,
+  decodeNode,
+  encodeAuthorityRecord,
+  encodeDevice,
+  encodeInvitation,
+  encodeNode,
+} from './cluster.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { choice, count } from './fields.ts';
 import {
@@ -217,6 +226,21 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     write: (out, effect) => out.string(effect.name).string(effect.value),
     read: (from) => ({ name: from.string(), value: from.string() }),
   },
+  'invitation.write': {
+    code: 40,
+    write: (out, effect) => out.bytes(encodeInvitation(effect.invitation)),
+    read: (from) => ({ invitation: decodeInvitation(from.bytes()) }),
+  },
+  'invitation.remove': {
+    code: 41,
+    write: (out, effect) => out.raw(effect.id),
+    read: (from) => ({ id: from.raw(16) }),
+  },
+  'authority.write': {
+    code: 42,
+    write: (out, effect) => out.bytes(encodeAuthorityRecord(effect.authority)),
+    read: (from) => ({ authority: decodeAuthorityRecord(from.bytes()) }),
+  },
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),
@@ -278,7 +302,8 @@ export function decodeEntry(payload: Uint8Array): Effect[] {
   while (from.remaining > 0) {
     const code = from.u8();
     const type = types[code];
-    if (type === undefined) throw new CorruptionError(`log entry has unknown effect ${code}`);
+    if (type === undefined)
+      throw new CorruptionError(`log entry has unknown effect ${code}: start the newer version of DSOM that wrote it`);
     effects.push({ type, ...codecs[type].read(from) } as Effect);
   }
   return effects;

@@ -173,6 +173,19 @@ export const clusterEffects: readonly Effect[] = [
   { type: 'request.done', request: run(16, 0), outcome: run(2, 1), below: 300 },
 ];
 
+/** Of who may become a member, which came with features of their own. */
+export const memberEffects: readonly Effect[] = [
+  {
+    type: 'invitation.write',
+    invitation: { id: run(16, 0), secretHash: run(32, 16), createdMs: 1000, untilMs: 2 ** 40, node: 'n1' },
+  },
+  { type: 'invitation.remove', id: run(16, 0) },
+  {
+    type: 'authority.write',
+    authority: { number: 3, state: 'issuing', certificate: run(3, 1), sealed: run(4, 2), before: [run(2, 3)] },
+  },
+];
+
 export const identity = {
   guk: run(16, 200),
   sequence: 300,

@@ -19,6 +19,7 @@ import {
   keptUpload,
   key,
   marker,
+  memberEffects,
   node,
   object,
   run,
@@ -91,6 +92,7 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
     { request: run(16, 0), outcome: run(2, 1) },
   ],
   clusterEntry: [() => encodeEntry(clusterEffects), decodeEntry, clusterEffects],
+  memberEntry: [() => encodeEntry(memberEffects), decodeEntry, memberEffects],
   outcomeDone: [() => encodeOutcome({ type: 'digest' }, { type: 'done' }), decodeOutcome, { type: 'done' }],
   outcomeDeleted: [
     () =>
@@ -156,6 +158,8 @@ const rowKeys: Record<string, Buffer> = {
   device: keys.device('d1'),
   feature: keys.feature('f'),
   setting: keys.setting('s'),
+  invitation: keys.invitation(run(16, 0)),
+  authority: keys.authority(),
   settingRow: rows.encodeSetting('v'),
 };
 
@@ -188,6 +192,8 @@ const golden: Record<string, string> = {
   request: '01000102030405060708090a0b0c0d0e0f0102',
   clusterEntry:
     '010e1d020001020304050607000400000000000000026e311e1f202122232425133501026e310d31302e302e302e313a373030300d31302e302e302e313a39303030017a050205302e322e300101661e1f20212223242514026e31151401026431026e3103737364808080808020ac020216026431170166190173017618000102030405060708090a0b0c0d0e0fac02020102',
+  memberEntry:
+    '01284401000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2fe8030000000000000000000000010000026e3129000102030405060708090a0b0c0d0e0f2a1001030103010203040203040501020304',
   outcomeDone: '0100',
   outcomeDeleted:
     '010302034a0101000000000000060000000000000008000000000000000000000000000000000000000000000000000000000000003c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7016f0401016d',
@@ -226,6 +232,8 @@ const goldenKeys: Record<string, string> = {
   device: '136431',
   feature: '1466',
   setting: '1573',
+  invitation: '20000102030405060708090a0b0c0d0e0f',
+  authority: '2100',
   settingRow: '010176',
 };
 

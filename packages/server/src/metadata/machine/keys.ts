@@ -34,6 +34,8 @@ export const tables = {
   devices: 0x13,
   features: 0x14,
   settings: 0x15,
+  invitations: 0x20,
+  authorities: 0x21,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -169,6 +171,9 @@ export const keys = {
   device: (identity: string) => prefixed(tables.devices, Buffer.from(identity)),
   feature: (name: string) => prefixed(tables.features, Buffer.from(name)),
   setting: (name: string) => prefixed(tables.settings, Buffer.from(name)),
+  invitation: (id: Uint8Array) => prefixed(tables.invitations, id),
+  /** The one row of its table. */
+  authority: () => prefixed(tables.authorities, Buffer.from([0])),
 };
 
 /** The parts of a row key. Each throws CorruptionError when the key cannot be one of its table. */

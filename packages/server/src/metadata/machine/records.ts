@@ -261,6 +261,38 @@ export interface DeviceRecord {
   readonly state: DeviceState;
 }
 
+/** One node may join with it, once. The secret itself is known to whoever holds the line. */
+export interface InvitationRecord {
+  /** 16 random bytes. */
+  readonly id: Buffer;
+  /** SHA-256 of the secret. */
+  readonly secretHash: Buffer;
+  readonly createdMs: number;
+  readonly untilMs: number;
+  /** Node id of the one that made it. */
+  readonly node: string;
+}
+
+/**
+ * - `trusted`: every node comes to trust it beside those before it; certificates are still theirs.
+ * - `issuing`: certificates are its own from now on, those of before are still good.
+ * - `only`: those before it are trusted no more.
+ */
+export type AuthorityState = 'trusted' | 'issuing' | 'only';
+
+/** An authority of the cluster that takes the place of those before it. */
+export interface AuthorityRecord {
+  /** Counted from 1, the one that took the place of the first. */
+  readonly number: number;
+  readonly state: AuthorityState;
+  /** DER. */
+  readonly certificate: Buffer;
+  /** With its private key, sealed under the master key. */
+  readonly sealed: Buffer;
+  /** Certificates (DER) of those that it takes the place of. */
+  readonly before: readonly Buffer[];
+}
+
 /** A row of table `requests`: what the proposal with this id was answered. */
 export interface RequestRecord {
   readonly request: Buffer;

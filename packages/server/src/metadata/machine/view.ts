@@ -1,17 +1,19 @@
 import type { KvReader } from '../../kv/index.ts';
 import type { VersionSelector } from '../types.ts';
-import { decodeDevice, decodeNode } from './cluster.ts';
+import { decodeAuthorityRecord, decodeDevice, decodeInvitation, decodeNode } from './cluster.ts';
 import { counters, keys, parse, type Table, tableEnd, tableStart } from './keys.ts';
 import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
 import type {
   AccessKeyRecord,
+  AuthorityRecord,
   BucketCounts,
   BucketId,
   DeviceRecord,
   GarbageRecord,
   GroupRecord,
   IntentRecord,
+  InvitationRecord,
   NodeRecord,
   PieceRow,
   RequestRecord,
@@ -254,6 +256,24 @@ export class View {
 
   devices(): DeviceRecord[] {
     return this.all('devices', decodeDevice);
+  }
+
+  /** Whether a feature is turned on. */
+  has(feature: string): boolean {
+    return this.rows.get(keys.feature(feature)) !== undefined;
+  }
+
+  invitation(id: Buffer): InvitationRecord | undefined {
+    return this.#decoded(keys.invitation(id), decodeInvitation);
+  }
+
+  invitations(): InvitationRecord[] {
+    return this.all('invitations', decodeInvitation);
+  }
+
+  /** The newest authority, once the first one was replaced. */
+  authority(): AuthorityRecord | undefined {
+    return this.#decoded(keys.authority(), decodeAuthorityRecord);
   }
 
   features(): string[] {

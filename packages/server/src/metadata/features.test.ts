@@ -1,0 +1,166 @@
+/* Features: what newer versions write waits until every node knows it, and who does not know it stays out. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { StoreError } from '../errors.ts';
+import { manualHost } from '../host/index.ts';
+import { memoryKv } from '../kv/index.ts';
+import { limits } from '../limits.ts';
+import { Cluster } from './cluster.support.ts';
+import { decodeEntry, encodeEntry } from './machine/entry.ts';
+import { features } from './machine/features.ts';
+import { keys } from './machine/keys.ts';
+import type { AuthorityRecord, NodeRecord } from './machine/records.ts';
+import { encodeNumber } from './machine/rows.ts';
+import { openMetadata } from './open.ts';
+import { Rig, TestLog } from './rig.support.ts';
+
+const says = (expected: string, what: RegExp) => (error: StoreError) =>
+  error.code === expected && what.test(error.message);
+
+const effectsOf = (rig: Rig) => decodeEntry(rig.log.entries.at(-1)!.payload).map(({ type }) => type);
+const setting = { type: 'setting.write', name: 'pace', value: 'slow' } as const;
+const nodeOf = (id: string, known: readonly string[]): NodeRecord => {
+  const texts = { id, address: `${id}:1`, apiAddress: `${id}:2`, zone: '', version: '1' };
+  return { ...texts, roles: ['metadata'], state: 'active', features: known, incarnation: Buffer.alloc(8, 1) };
+};
+
+describe('a feature', () => {
+  it('is turned on by the entry that needs it first, where one process has the log', async () => {
+    const rig = await Rig.open();
+    await rig.bucket('bucket');
+    assert.deepEqual(effectsOf(rig), ['bucket.write']);
+    await rig.metadata.propose(setting);
+    assert.deepEqual(effectsOf(rig), ['feature.enable', 'setting.write']);
+    await rig.metadata.propose({ ...setting, value: 'fast' });
+    assert.deepEqual(effectsOf(rig), ['setting.write']);
+    assert.deepEqual(rig.reader.features(), ['settings']);
+    await rig.crash();
+    assert.deepEqual([rig.reader.features(), rig.reader.setting('pace')], [['settings'], 'fast']);
+  });
+
+  it('waits in a cluster until every node knows it, and nothing that needs it is written before', async () => {
+    const cluster = new Cluster();
+    const leader = await cluster.start();
+    for (const { name } of cluster.nodes) await leader.propose({ type: 'node.write', node: nodeOf(name, []) });
+    await leader.propose({ type: 'node.write', node: nodeOf('n0', features) });
+    const before = cluster.log.head;
+    await assert.rejects(leader.propose(setting), says('NotImplemented', /settings.*cluster features/));
+    await assert.rejects(
+      leader.propose({ type: 'feature.enable', feature: 'settings' }),
+      says('InvalidRequest', /n1, n2/),
+    );
+    assert.equal(cluster.log.head, before);
+    for (const { name } of cluster.nodes) await leader.propose({ type: 'node.write', node: nodeOf(name, features) });
+    await leader.propose({ type: 'feature.enable', feature: 'settings' });
+    await leader.propose(setting);
+    await assert.rejects(
+      leader.propose({ type: 'node.write', node: nodeOf('n2', []) }),
+      says('InvalidRequest', /settings/),
+    );
+    await cluster.settle();
+    for (const { replica } of cluster.nodes) assert.equal(replica.reader.setting('pace'), 'slow');
+    await cluster.stop();
+  });
+
+  it('is on from the start in a cluster whose first node knows it', async () => {
+    const cluster = new Cluster();
+    const leader = await cluster.start();
+    await leader.propose({ type: 'node.write', node: nodeOf('n0', ['settings', 'of a later version']) });
+    assert.deepEqual(leader.replica.reader.features(), ['settings']);
+    await assert.rejects(
+      leader.propose({ type: 'node.write', node: nodeOf('n1', []) }),
+      says('InvalidRequest', /settings/),
+    );
+    await cluster.stop();
+  });
+
+  it('that this version does not know stops a replica that meets it, and changes nothing', async () => {
+    const rig = await Rig.open();
+    await rig.bucket('bucket');
+    rig.log.write(encodeEntry([{ type: 'feature.enable', feature: 'teleport' }]));
+    rig.log.write(encodeEntry([setting]));
+    const kv = rig.kv;
+    await assert.rejects(
+      openMetadata({ log: rig.log, kv, host: rig.host, shard: 7 }),
+      (error: Error & { kind?: string }) =>
+        error.kind === 'unknown' && /does not know teleport.*start a version/.test(error.message),
+    );
+    assert.equal(kv.get(keys.feature('teleport')), undefined);
+  });
+
+  it('that this version does not know keeps a state that has it from being opened', async () => {
+    const host = manualHost(1);
+    const kv = memoryKv(host);
+    kv.commit([[keys.feature('teleport'), encodeNumber(1)]]);
+    await assert.rejects(
+      openMetadata({ log: new TestLog(), kv, host, shard: 7 }),
+      (error: Error & { kind?: string }) => error.kind === 'unknown' && /does not know teleport/.test(error.message),
+    );
+  });
+});
+
+describe('an invitation', () => {
+  const day = 24 * 3600 * 1000;
+  const invitationOf = (rig: Rig, number: number, validMs = day) => {
+    const id = Buffer.alloc(16);
+    id.writeUInt32BE(number);
+    return { id, secretHash: Buffer.alloc(32, number), untilMs: rig.host.clock.now() + validMs, node: 'n1' };
+  };
+
+  it('is kept with its hash until it is used, once, and over a restart', async () => {
+    const rig = await Rig.open();
+    const invitation = invitationOf(rig, 1);
+    const createdMs = rig.host.clock.now();
+    await rig.metadata.propose({ type: 'invitation.write', invitation });
+    await rig.crash();
+    assert.deepEqual(rig.reader.invitations(), [{ ...invitation, createdMs }]);
+    await assert.rejects(
+      rig.metadata.propose({ type: 'invitation.write', invitation }),
+      says('InvalidArgument', /taken/),
+    );
+    const use = () => rig.metadata.propose({ type: 'invitation.remove', id: invitation.id });
+    const uses = await Promise.allSettled([use(), use(), use()]);
+    assert.deepEqual(uses.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected']);
+    await assert.rejects(use(), says('NotFound', /used or revoked/));
+    await rig.crash();
+    assert.deepEqual(rig.reader.invitations(), []);
+  });
+
+  it('has a bound in number, which those that have expired do not count for', async () => {
+    const rig = await Rig.open();
+    const write = (number: number, validMs?: number) =>
+      rig.metadata.propose({ type: 'invitation.write', invitation: invitationOf(rig, number, validMs) });
+    for (let i = 0; i < limits.invitations; i++) await write(i, i === 0 ? 1000 : day);
+    await assert.rejects(write(1000), says('InvalidRequest', /revoke/));
+    rig.host.advance(1000);
+    await write(1000);
+    assert.equal(rig.reader.invitations().length, limits.invitations);
+    await assert.rejects(write(1001), says('InvalidRequest', /revoke/));
+  });
+});
+
+describe('an authority that replaces another', () => {
+  it('goes from one state to the next, one at a time', async () => {
+    const rig = await Rig.open();
+    const of = (number: number, state: AuthorityRecord['state']): AuthorityRecord => {
+      const [certificate, sealed] = [Buffer.alloc(9, number), Buffer.alloc(9, 100 + number)];
+      return { number, state, certificate, sealed, before: [Buffer.alloc(3, number - 1)] };
+    };
+    const write = (authority: AuthorityRecord) => rig.metadata.propose({ type: 'authority.write', authority });
+    for (const wrong of [of(1, 'issuing'), of(1, 'only'), of(2, 'trusted')])
+      await assert.rejects(write(wrong), says('InvalidRequest', /Authority 0/));
+    await write(of(1, 'trusted'));
+    for (const wrong of [of(2, 'trusted'), of(1, 'only'), of(1, 'trusted'), of(2, 'issuing')])
+      await assert.rejects(write(wrong), says('InvalidRequest', /Authority 1 is trusted/));
+    await assert.rejects(
+      write({ ...of(1, 'issuing'), certificate: Buffer.alloc(9) }),
+      says('InvalidRequest', /certificate/),
+    );
+    await write(of(1, 'issuing'));
+    await write(of(1, 'only'));
+    await rig.crash();
+    assert.deepEqual(rig.reader.authority(), of(1, 'only'));
+    await write(of(2, 'trusted'));
+    assert.deepEqual(rig.reader.authority(), of(2, 'trusted'));
+  });
+});
