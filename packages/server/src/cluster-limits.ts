@@ -49,6 +49,8 @@ export const clusterLimits = {
   etcdDefragmentEveryMs: 600_000,
   /** An ownership lives so long without a sign of its owner. */
   etcdLeaseSeconds: 3,
+  /** An owner that hears nothing from etcd gives up so much later than its lease ends: the leader that is elected meanwhile prolongs it. */
+  etcdLeaseGraceMs: 1500,
   /** A node looks this often which members etcd has, and as owner of the shard whether the one on its machine leads. */
   etcdMembersMs: 5000,
   /** The quota of a member's database when nobody says otherwise. */
@@ -67,6 +69,8 @@ export const clusterLimits = {
   proposeMs: 15_000,
   proposeRetryMs: 20,
   proposeRetryMaxMs: 500,
+  /** How often a node looks whether what it asked of the owner is to be asked of another one. */
+  ownerLookMs: 100,
   campaignRetryMs: 500,
   /** Calls about fragments of another node's device, ms; a write there includes its sync. Writes open at the same time, and how long one may rest. */
   fragmentCallMs: 15_000,

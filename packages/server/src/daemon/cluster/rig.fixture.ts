@@ -24,6 +24,7 @@ export function fakePeer(
   { timers }: Pick<ReturnType<typeof manualHost>, 'timers'>,
   fate: () => CallFate = () => 'heard',
 ): Peer {
+  const closed = new AbortController();
   const ask = async (method: string, head: Uint8Array, options: CallOptions = {}) => {
     const becomes = fate();
     const run = serve();
@@ -38,6 +39,7 @@ export function fakePeer(
     };
     const late = new Promise<never>((_, reject) => {
       if (options.deadlineMs !== undefined) timers.after(options.deadlineMs, () => reject(away()));
+      closed.signal.addEventListener('abort', () => reject(away()));
     });
     const answer = await Promise.race([becomes === 'silent' ? late : run(call), late]);
     if (becomes === 'unheard') throw away();
@@ -55,7 +57,7 @@ export function fakePeer(
       for (const piece of answer.body ?? []) yield Buffer.from(piece);
       for await (const piece of answer.stream ?? []) yield Buffer.from(piece);
     },
-    close: async () => {},
+    close: async () => closed.abort(),
   };
 }
 

@@ -71,6 +71,21 @@ describe('a proposal', () => {
       assert.deepEqual(names(other), ['moved']);
     });
 
+  it('that waits for a machine that is lost is made by the next owner as soon as there is one', async () => {
+    const former = rig.owner as RigNode;
+    const [other] = rig.others as [RigNode];
+    rig.calls.push('silent');
+    const began = rig.host.clock.monotonic();
+    const asked = other.shard.propose(bucketCommand('waiting'));
+    await rig.settle();
+    rig.kill(former);
+    await rig.run(asked);
+    const lasted = rig.host.clock.monotonic() - began;
+    assert.ok(lasted < limits.proposeTryMs - 500, `it waited for ${lasted} ms`);
+    assert.notEqual(rig.owner, former);
+    assert.deepEqual(names(other), ['waiting']);
+  });
+
   it('of the owner itself survives the end of its term', async () => {
     const former = rig.owner as RigNode;
     rig.appends.push('unheard');

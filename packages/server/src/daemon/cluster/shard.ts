@@ -1,5 +1,5 @@
 import { StoreError } from '../../errors.ts';
-import type { Host } from '../../host/index.ts';
+import type { Cancel, Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { OwnedLog, SharedLog } from '../../log/index.ts';
 import {
@@ -74,11 +74,13 @@ export class ClusterShard implements Metadata {
   /** The way to the node that owned the log last. */
   #owner: { readonly address: string; readonly peer: Peer } | undefined;
   #owned: OwnedLog | undefined;
+  readonly #stopLooking: Cancel;
 
   constructor(options: ClusterShardOptions) {
     this.#options = options;
     this.reader = options.replica.reader;
     this.#campaign = this.#run();
+    this.#stopLooking = options.host.timers.every(limits.ownerLookMs, () => this.#leaveFormer());
   }
 
   /** Whether this node's proposals are decided here. */
@@ -170,6 +172,15 @@ export class ClusterShard implements Metadata {
     return peer;
   }
 
+  /** A machine that is lost answers nothing: what was asked there is asked of the next owner as soon as there is one, not when its time is over. */
+  #leaveFormer(): void {
+    const asked = this.#owner;
+    const owner = this.#options.log.owner();
+    if (!asked || !owner || (asked.peer.node === owner.node && asked.address === owner.address)) return;
+    this.#owner = undefined;
+    void asked.peer.close();
+  }
+
   /**
    * Answers {@link proposeCall} of another node: the head is the id of the request, the body the command.
    * @throws StoreError ServiceUnavailable when this node does not own the log
@@ -217,6 +228,7 @@ export class ClusterShard implements Metadata {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#stopLooking();
     await this.#owner?.peer.close();
     await this.#options.replica.close();
     await this.#campaign;

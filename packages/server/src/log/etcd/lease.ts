@@ -4,7 +4,7 @@ import { type Etcd, EtcdError } from './types.ts';
 
 /**
  * A lease that is kept alive until it is released or lost. Time decides nothing but when to give up: what is written under a lost lease is
- * refused by the transaction itself.
+ * refused by the transaction itself. A new leader of etcd prolongs all leases, so what lasted for an election is not given up for that.
  */
 export class Lease {
   readonly id: number;
@@ -12,7 +12,7 @@ export class Lease {
   readonly #host: Host;
   readonly #milliseconds: number;
   readonly #lost = new AbortController();
-  /** The lease may be over from then on, on the monotonic clock. */
+  /** The lease is given up then, on the monotonic clock: `limits.etcdLeaseGraceMs` after it may be over. */
   #until: number;
   #timer: Cancel;
   #renewing: Promise<void> | undefined;
@@ -23,7 +23,7 @@ export class Lease {
     this.#etcd = etcd;
     this.#host = host;
     this.#milliseconds = seconds * 1000;
-    this.#until = granted + this.#milliseconds;
+    this.#until = granted + this.#milliseconds + limits.etcdLeaseGraceMs;
     this.#timer = this.#again(this.#milliseconds / 3);
   }
 
@@ -51,7 +51,7 @@ export class Lease {
     try {
       const seconds = await this.#etcd.keepAlive(this.id);
       if (seconds <= 0) return this.lose('its lease has ended');
-      this.#until = sent + seconds * 1000;
+      this.#until = sent + seconds * 1000 + limits.etcdLeaseGraceMs;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       if (error.outcome === 'refused') return this.lose(error.message);
