@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -156,6 +156,12 @@ export class Cluster {
     const node = this.nodes[index] as Node;
     const server = await startServer([node.folder], { ...node.place, port: node.port, flags: node.flags, until });
     this.nodes[index] = { ...node, server };
+  }
+
+  /** The node that came last was removed from the cluster and ended: nothing is left of it. */
+  forget(index: number): void {
+    if (index !== this.nodes.length - 1) throw new Error('only the node that came last can be forgotten');
+    rmSync((this.nodes.pop() as Node).folder, { recursive: true, force: true });
   }
 
   /** Starts nodes that were ended, all at once. @throws what the first of them failed with, when all have come or failed */

@@ -217,4 +217,48 @@ export const nemeses: readonly Nemesis[] = [
       return true;
     });
   }),
+  {
+    name: 'a node more, which is drained and removed again',
+    missing: false,
+    async run(stage, ms) {
+      const index = stage.cluster.nodes.length;
+      // One at a time: there is one machine more than nodes.
+      if (index >= stage.machines) return;
+      try {
+        await stage.cluster.add();
+      } catch (cause) {
+        // Another fault was in its way; what is left of it is no node.
+        if (stage.calm) throw cause;
+        return;
+      }
+      stage.members.add(index);
+      await sleep(ms);
+      await withdraw(stage, index);
+    },
+  },
 ];
+
+/** Drains a node, waits until it holds nothing that others need, and removes it. */
+async function withdraw(stage: Stage, index: number): Promise<void> {
+  const rest = others([...stage.members], [index]);
+  const ask = (...command: string[]) => dsom(stage.cluster.endpoint(some(rest)), ...command);
+  let id: string | undefined;
+  await until('the node says who it is', 120_000, async () => {
+    id = String((await stage.cluster.status(index))['node']);
+    return true;
+  });
+  await until('the node is drained', 60_000, async () => {
+    await ask('node', 'drain', String(id));
+    return true;
+  });
+  await until('its bytes are elsewhere', 300_000, async () => (await ask('repair', 'status'))[0]?.['done'] === true);
+  stage.members.delete(index);
+  await until('no other fault has it', 120_000, async () => stage.take(index) !== undefined);
+  await stage.cluster.nodes[index]?.server.stop('SIGTERM');
+  await until('it is removed', 120_000, async () => {
+    await ask('node', 'remove', String(id));
+    return true;
+  });
+  stage.cluster.forget(index);
+  stage.free(index);
+}

@@ -15,11 +15,8 @@ export interface RegistersOptions {
   /** Sizes of bodies, each as likely as the others. */
   readonly sizes: readonly number[];
   readonly bucket: string;
-  /** Asked after each operation; the clients end when it says so. */
-  readonly enough?: () => boolean;
-  readonly random?: () => number;
   /** Rest of a client between two operations, ms. */
-  readonly restMs?: number;
+  readonly restMs: number;
 }
 
 interface Seen {
@@ -62,6 +59,11 @@ export class Registers {
     return written + read + unknown + refused;
   }
 
+  /** False once told to stop, or after a client met what must not be. */
+  get running(): boolean {
+    return this.#running;
+  }
+
   start(): void {
     this.#running = true;
     this.#answeredAt = performance.now();
@@ -78,14 +80,9 @@ export class Registers {
     await this.#working;
   }
 
-  /** Resolves when all clients have had enough. @throws as {@link stop} */
-  async ended(): Promise<void> {
-    await this.#working;
-  }
-
   async #client(): Promise<void> {
-    const { restMs = 0, enough } = this.#options;
-    while (this.#running && !enough?.()) {
+    const { restMs } = this.#options;
+    while (this.#running) {
       const roll = this.#roll();
       if (roll < 0.5) await this.#read(this.#some(this.#options.endpoints()), this.#key());
       else await this.#write(this.#some(this.#options.endpoints()), this.#key(), roll < 0.6);
@@ -94,7 +91,7 @@ export class Registers {
   }
 
   #roll(): number {
-    return (this.#options.random ?? Math.random)();
+    return Math.random();
   }
 
   #some<One>(of: readonly One[]): One {

@@ -79,6 +79,11 @@ export class Sessions {
     return written + causal + eventual + unknown + refused;
   }
 
+  /** False once told to stop, or after a client met what must not be. */
+  get running(): boolean {
+    return this.#running;
+  }
+
   start(): void {
     this.#running = true;
     this.#working = Promise.all(this.#sessions.map((session) => this.#run(session)));

@@ -19,7 +19,7 @@ const only = process.env['DSOM_NEMESES_ONLY'];
 const KiB = 1024;
 
 test(`a cluster of ${nodes} under each fault in turn`, { skip: etcdMissing, timeout: 1_200_000 }, async (t) => {
-  const stage = await Stage.open(scratchFolder('nemeses-short'), nodes, 0);
+  const stage = await Stage.open(scratchFolder('nemeses-short'), nodes, 1);
   t.after(() => stage.close());
   const first = stage.cluster.endpoint(0);
   for (const bucket of ['registers', 'sessions']) assert.equal((await send(first, 'PUT', pathOf(bucket))).status, 200);

@@ -21,6 +21,8 @@ export class Stage {
   /** Nodes whose processes a fault has for itself. */
   readonly #taken = new Set<number>();
   readonly machines: number;
+  /** Whether one fault is on at a time. */
+  calm = true;
 
   private constructor(
     cluster: Cluster,
