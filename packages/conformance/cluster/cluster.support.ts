@@ -23,13 +23,15 @@ const anyVersion = '--etcd-any-version';
 
 /** Where a node runs, when it is not simply a process on loopback. */
 export interface Place {
-  /** Its own address. */
-  readonly host: string;
+  /** Its own address, 127.0.0.1 when left out. */
+  readonly host?: string;
   /** What its command is run by, and becomes: `ip netns exec N`. */
   readonly launch?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Its data directory, where that is not one below the cluster's folder. */
   readonly folder?: string;
+  /** The `dsom` that it runs; the one under test when left out. */
+  readonly program?: string | undefined;
 }
 
 /** One node as an operator would have started it. */
@@ -95,7 +97,7 @@ export class Cluster {
   readonly nodes: Node[] = [];
   readonly #placeOf: (index: number) => Place;
 
-  constructor(folder: string, placeOf: (index: number) => Place = () => ({ host: '127.0.0.1' })) {
+  constructor(folder: string, placeOf: (index: number) => Place = () => ({})) {
     this.folder = folder;
     this.#placeOf = placeOf;
   }
@@ -156,6 +158,12 @@ export class Cluster {
     const node = this.nodes[index] as Node;
     const server = await startServer([node.folder], { ...node.place, port: node.port, flags: node.flags, until });
     this.nodes[index] = { ...node, server };
+  }
+
+  /** The next start is of another program: of that under test when left out. */
+  install(index: number, program?: string): void {
+    const node = this.nodes[index] as Node;
+    this.nodes[index] = { ...node, place: { ...node.place, program } };
   }
 
   /** The node that came last was removed from the cluster and ended: nothing is left of it. */

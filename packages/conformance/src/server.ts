@@ -73,23 +73,25 @@ export async function startServer(
     readonly host?: string;
     /** What runs the command and becomes it: `ip netns exec N`. */
     readonly launch?: readonly string[];
+    /** Another version's, {@link bin} when left out. */
+    readonly program?: string | undefined;
   } = {},
 ): Promise<Server> {
   const port = options.port ?? (await freePort());
   const host = options.host ?? '127.0.0.1';
   const endpoint = `http://${host}:${port}`;
   const started = performance.now();
-  const [program, ...args] = [
+  const [command, ...args] = [
     ...(options.launch ?? []),
     process.execPath,
-    bin,
+    options.program ?? bin,
     'server',
     ...data.flatMap((one) => ['--data', one]),
     '--address',
     `${host}:${port}`,
     ...(options.flags ?? []),
   ] as [string, ...string[]];
-  const child: ChildProcess = spawn(program, args, {
+  const child: ChildProcess = spawn(command, args, {
     env: childEnvironment(options.env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

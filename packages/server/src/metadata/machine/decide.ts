@@ -159,6 +159,11 @@ function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
  * @throws StoreError when the command is refused
  */
 export function decide(view: View, command: Command, stamp: Stamp): Decision {
-  const decider = deciders[command.type] as (view: View, command: Command, stamp: Stamp) => Decision;
+  const decider = deciders[command.type] as ((view: View, command: Command, stamp: Stamp) => Decision) | undefined;
+  // A newer node may ask for what this one has never heard of.
+  if (!decider)
+    throw new StoreError('NotImplemented', {
+      message: `The node that leads does not know the change ${String(command.type)}: start the version of this node on it.`,
+    });
   return permitted(view, decider(view, command, stamp), stamp);
 }

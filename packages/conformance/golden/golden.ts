@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Inventory } from './inventory.ts';
+
+/** Where the directories of earlier versions are kept. */
+export const goldenFolder = path.resolve(import.meta.dirname, '../../server/golden');
+
+/** How the server of a golden directory is started. `first`: what only its first start was given. */
+export const layouts = {
+  one: { directories: ['a'], flags: [], first: [], coded: false },
+  two: { directories: ['a', 'b'], flags: [], first: [], coded: false },
+  three: { directories: ['a', 'b', 'c'], flags: [], first: [], coded: true },
+  /** One node, with a member of etcd of its own. */
+  cluster: {
+    directories: ['a'],
+    flags: ['--etcd-any-version'],
+    first: ['--cluster-name', 'golden'],
+    coded: false,
+  },
+} as const;
+
+export type Layout = keyof typeof layouts;
+
+export interface Manifest {
+  readonly layout: Layout;
+  /** What the version that made it answered just before it was killed. */
+  readonly inventory: Inventory;
+}
+
+/** A node that was killed leaves its member of etcd running. */
+export function killMember(folder: string): void {
+  try {
+    process.kill(Number(readFileSync(path.join(folder, 'cluster/etcd/pid'), 'utf8')), 'SIGKILL');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ESRCH') throw cause;
+  }
+}
