@@ -119,6 +119,15 @@ export class Cluster {
     return cluster;
   }
 
+  /** A further node, by a line that was made before. @returns its index */
+  async join(line: string, flags: readonly string[] = []): Promise<number> {
+    const folder = path.join(this.folder, `node-${this.nodes.length}`);
+    const port = await portRow();
+    const all = [anyVersion, ...flags];
+    const server = await startServer([folder], { port, flags: [...all, '--join', line] });
+    return this.nodes.push({ folder, port, server, flags: all }) - 1;
+  }
+
   /** A further node. @returns its index */
   async add(flags: readonly string[] = []): Promise<number> {
     const index = this.nodes.length;

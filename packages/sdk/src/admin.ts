@@ -103,6 +103,29 @@ export class Admin {
     return this.#post(`${clusterPath}/invite`, { seconds }, options);
   }
 
+  /** Invitations that can be used still. */
+  async invitations(options: CallOptions = {}): Promise<readonly Json[]> {
+    const path = `${clusterPath}/invitations`;
+    const { invitations } = await this.#transport.send({ ...options, method: 'GET', path, read: readJson<Json> });
+    return invitations as readonly Json[];
+  }
+
+  /** @param id of an invitation, whole or its unambiguous beginning */
+  revokeInvitation(id: string, options: CallOptions = {}): Promise<Json> {
+    const path = `${clusterPath}/invitations/${encodeURIComponent(id)}`;
+    return this.#transport.send({ ...options, method: 'DELETE', path, read: readJson<Json> });
+  }
+
+  /** Whose certificates the nodes trust, and how far a change of that is. */
+  authority(options: CallOptions = {}): Promise<Json> {
+    return this.#transport.send({ ...options, method: 'GET', path: `${clusterPath}/authority`, read: readJson<Json> });
+  }
+
+  /** Begins to put a new authority in the place of the present one. */
+  rotateAuthority(options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${clusterPath}/authority`, { action: 'rotate' }, options);
+  }
+
   /** @param id of a node, whole or its unambiguous beginning */
   node(id: string, change: NodeChange, options: CallOptions = {}): Promise<Json> {
     return this.#post(`${clusterPath}/nodes/${encodeURIComponent(id)}`, change, options);

@@ -167,6 +167,9 @@ export const clusterLimits = {
   certificateEarlyMs: 3600 * 1000,
   /** Between two looks whether a node's certificate is due; it is after two thirds of its life. */
   certificateCheckMs: 600_000,
+  /** How often the threads that serve look whether the owner's thread has another certificate or trusts others; and that one whether the authority changes. */
+  identityReadMs: 2000,
+  authorityMs: 1000,
   /** Authorities that a node trusts at the same time, and bytes of the file of its identity. */
   authorities: 8,
   /** Certificate and sealed key of an authority. */
@@ -175,6 +178,8 @@ export const clusterLimits = {
   /** How long an invitation is good when nothing else is said, and how many are open at the same time. */
   invitationMs: 3600 * 1000,
   invitations: 256,
+  /** Addresses in one of them. */
+  invitationAddresses: 3,
   /** What a node that joins sends, and what it is given. */
   joinRequestBytes: 4 * KiB,
   joinPayloadBytes: 256 * KiB,

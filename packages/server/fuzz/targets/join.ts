@@ -30,7 +30,7 @@ let admitted = 0;
 const join = joinServer({
   host,
   invitations: { add: async () => {}, find: async () => record, take: async () => true },
-  authority,
+  authority: async () => authority,
   authorities: () => [authority.certificate],
   admit: async () => {
     admitted++;

@@ -24,6 +24,15 @@ const fileName = 'node';
 const magic = Buffer.from('DSOMNODE', 'latin1');
 const formatVersion = 1;
 
+/** The one of `authorities` that `certificate` is of, all PEM; undefined: none of them. */
+export function issuerOf(certificate: string, authorities: readonly string[]): string | undefined {
+  const own = new X509Certificate(certificate);
+  return authorities.find((pem) => {
+    const one = new X509Certificate(pem);
+    return one.ca && own.checkIssued(one) && own.verify(one.publicKey);
+  });
+}
+
 /**
  * Checks that the parts of an identity belong together.
  * @throws IdentityError naming what does not
@@ -34,10 +43,8 @@ export function checkIdentity({ node, key, certificate, authorities }: NodeIdent
   if (!own.checkPrivateKey(key)) throw new IdentityError('the certificate is for another key');
   if (authorities.length > limits.authorities)
     throw new IdentityError(`there are ${authorities.length} authorities, more than ${limits.authorities}`);
-  const issuer = authorities
-    .map((pem) => new X509Certificate(pem))
-    .find((one) => one.ca && own.checkIssued(one) && own.verify(one.publicKey));
-  if (!issuer) throw new IdentityError('the certificate is of none of the authorities that are trusted');
+  if (issuerOf(certificate, authorities) === undefined)
+    throw new IdentityError('the certificate is of none of the authorities that are trusted');
 }
 
 function encode({ node, key, certificate, authorities }: NodeIdentity): Buffer {

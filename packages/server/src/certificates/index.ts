@@ -9,7 +9,7 @@ export {
 } from './authority.ts';
 export { newKey, privatePem, publicDer } from './certificate.ts';
 export { type CredentialsOptions, type Issued, isDue, type NodeCredentials, openCredentials } from './credentials.ts';
-export { IdentityError, loadIdentity, type NodeIdentity, storeIdentity } from './identity.ts';
+export { IdentityError, issuerOf, loadIdentity, type NodeIdentity, storeIdentity } from './identity.ts';
 export {
   createInvitation,
   InvitationError,

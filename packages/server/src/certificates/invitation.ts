@@ -7,19 +7,22 @@ import { authorityHash } from './authority.ts';
  * An invitation: one line that makes one node a member.
  *
  *   dsom-join:1/ADDRESS/HASH/ID/SECRET/UNTIL
+ *   dsom-join:2/ADDRESS,ADDRESS,…/HASH/ID/SECRET/UNTIL
  *
  * Whoever holds the line may join once. The hash pins the cluster's authority, so that the node tells the secret to the cluster alone; the
  * secret proves to the cluster that the node was invited, and opens what it is given. The cluster keeps a hash of the secret only.
  */
 
 const scheme = 'dsom-join:';
-const version = '1';
+/** By how many addresses there are: one, or several. */
+const versions = { one: '1', several: '2' } as const;
+const separator = ',';
 const idBytes = 16;
 const secretBytes = 32;
 const hashBytes = 32;
 
 export interface Invitation {
-  /** `host:port` of a node that takes joiners. */
+  /** `host:port` of nodes that take joiners, with commas between them. */
   readonly address: string;
   /** SHA-256 of the authority's certificate. */
   readonly authorityHash: Buffer;
@@ -55,8 +58,9 @@ export const secretHash = (secret: Uint8Array): Buffer => createHash('sha256').u
 export interface NewInvitation {
   readonly host: Host;
   readonly store: InvitationStore;
+  /** One address, or several with commas between them. */
   readonly address: string;
-  /** Certificate of the authority that the node at `address` has its certificate from, PEM. */
+  /** Certificate of the authority that the nodes at `address` have their certificates from, PEM. */
   readonly authority: string;
   /** Left out: `limits.invitationMs`. */
   readonly validMs?: number;
@@ -81,6 +85,7 @@ export async function createInvitation(
 
 export function formatInvitation({ address, authorityHash: hash, id, secret, untilMs }: Invitation): string {
   const fields = [hash, id, secret].map((bytes) => bytes.toString('base64url'));
+  const version = address.includes(separator) ? versions.several : versions.one;
   return `${scheme}${[version, address, ...fields, Math.floor(untilMs / 1000)].join('/')}`;
 }
 
@@ -95,14 +100,29 @@ export function parseInvitation(line: string): Invitation {
   };
   const [address, hash, id, secret] = [fields[1], bytes(2, hashBytes), bytes(3, idBytes), bytes(4, secretBytes)];
   const seconds = /^(0|[1-9]\d{0,11})$/.test(fields[5] ?? '') ? Number(fields[5]) : undefined;
-  if (text.startsWith(scheme) && fields[0] !== version)
+  const { one, several } = versions;
+  if (text.startsWith(scheme) && fields[0] !== one && fields[0] !== several)
     throw new InvitationError(
       'This invitation was made by another version of DSOM. Install the version of the cluster.',
     );
-  if (!text.startsWith(scheme) || fields.length !== 6 || !address || !hash || !id || !secret || seconds === undefined)
+  const fits = address?.includes(separator) === (fields[0] === several);
+  if (
+    !text.startsWith(scheme) ||
+    fields.length !== 6 ||
+    !address ||
+    !fits ||
+    !hash ||
+    !id ||
+    !secret ||
+    seconds === undefined
+  )
     throw new InvitationError('This is no invitation. Copy the whole line, from dsom-join: to its end.');
   return { address, authorityHash: hash, id, secret, untilMs: seconds * 1000 };
 }
+
+/** The addresses to try, in order. */
+export const addressesOf = ({ address }: Invitation): string[] =>
+  address.split(separator).slice(0, limits.invitationAddresses);
 
 /** Whether the secret is that of the invitation and the invitation still good; takes the same time whatever is wrong with the secret. */
 export function isGood(record: InvitationRecord | undefined, secret: Uint8Array, nowMs: number): boolean {

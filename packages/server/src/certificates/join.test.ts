@@ -56,7 +56,7 @@ async function cluster(options: { by?: typeof authority; at?: Host; payload?: Bu
   const join = joinServer({
     host: at,
     invitations,
-    authority: by,
+    authority: async () => by,
     authorities: () => [by.certificate],
     admit: async (node) => {
       admitted.push(node);
@@ -100,6 +100,27 @@ describe('joining', () => {
       .peer('first', listener.address)
       .call('hello', empty);
     assert.equal(served(), 1);
+  });
+
+  it('goes on with the next address of the line where nobody answers, and with none after an answer', async () => {
+    const { listener, invite, admitted } = await cluster();
+    const of = async (...addresses: string[]) =>
+      formatInvitation({ ...parseInvitation(await invite()), address: addresses.join(',') });
+    const line = await of('127.0.0.1:1', listener.address);
+    assert.match(line, /^dsom-join:2\//);
+    await joinCluster({ line, node: 'second', host });
+    assert.deepEqual(admitted, ['second']);
+    await assert.rejects(joinCluster({ line, node: 'third', host }), denied);
+    await assert.rejects(
+      joinCluster({ line: await of('127.0.0.1:1', '127.0.0.1:2'), node: 'third', host }),
+      /127\.0\.0\.1:2 cannot be reached/,
+    );
+    const foreign = await cluster({ by: createAuthority(host) });
+    await assert.rejects(
+      joinCluster({ line: await of(foreign.listener.address, listener.address), node: 'third', host }),
+      /does not belong to the cluster/,
+    );
+    assert.deepEqual(admitted, ['second']);
   });
 
   it('is possible once with one invitation, also at the same time', async () => {
@@ -152,7 +173,7 @@ describe('joining', () => {
     const join = joinServer({
       host,
       invitations: { add: async () => {}, find: async () => record, take: async () => true },
-      authority,
+      authority: async () => authority,
       authorities: () => [authority.certificate],
       admit: async (node) => {
         admitted.push(node);
@@ -178,7 +199,7 @@ describe('joining', () => {
     const honest = joinServer({
       host,
       invitations,
-      authority,
+      authority: async () => authority,
       authorities: () => [authority.certificate, key.certificate],
       admit: async () => Buffer.alloc(100_000, 'p'),
     });
@@ -211,7 +232,7 @@ describe('invitations', () => {
   it('read what they wrote, and nothing else', () => {
     const bytes = (length: number) =>
       fc.uint8Array({ minLength: length, maxLength: length }).map((b) => Buffer.from(b));
-    const address = fc.constantFrom('10.0.0.1:7400', '[::1]:7400', 'node-1.example:1');
+    const address = fc.constantFrom('10.0.0.1:7400', '[::1]:7400', 'node-1.example:1', '10.0.0.1:7400,10.0.0.2:7400');
     const seconds = fc.integer({ min: 0, max: 2 ** 36 });
     fc.assert(
       fc.property(address, bytes(32), bytes(16), bytes(32), seconds, (where, hash, id, secret, second) => {
@@ -220,7 +241,9 @@ describe('invitations', () => {
         assert.deepEqual(parseInvitation(` ${line}\n`), invitation);
         for (let cut = 0; cut < line.length - 12; cut++)
           assert.throws(() => parseInvitation(line.slice(0, cut)), InvitationError, String(cut));
-        assert.throws(() => parseInvitation(line.replace('dsom-join:1/', 'dsom-join:2/')), /another version/);
+        assert.throws(() => parseInvitation(line.replace(/dsom-join:\d/, 'dsom-join:3')), /another version/);
+        const other = line.replace(/dsom-join:(\d)/, (_, version) => `dsom-join:${3 - Number(version)}`);
+        assert.throws(() => parseInvitation(other), /no invitation/);
       }),
       { numRuns: 50 },
     );

@@ -8,7 +8,14 @@ import { askToJoin, isNodeId, type Serve } from '../transport/index.ts';
 import { type Authority, authorityHash, issueCertificate } from './authority.ts';
 import { newKey, publicDer } from './certificate.ts';
 import { checkIdentity, IdentityError, type NodeIdentity } from './identity.ts';
-import { type Invitation, InvitationError, type InvitationStore, isGood, parseInvitation } from './invitation.ts';
+import {
+  addressesOf,
+  type Invitation,
+  InvitationError,
+  type InvitationStore,
+  isGood,
+  parseInvitation,
+} from './invitation.ts';
 
 const formatVersion = 1;
 const purpose = 'dsom join 1';
@@ -70,8 +77,8 @@ function decodeRequest(bytes: Buffer): JoinRequest | undefined {
 export interface JoinServer {
   readonly host: Host;
   readonly invitations: InvitationStore;
-  /** Signs the certificate. */
-  readonly authority: Authority;
+  /** Signs the certificate; the newest one at the time. */
+  authority(): Promise<Authority>;
   /** All authorities that the cluster trusts, PEM, the newest first. */
   authorities(): readonly string[];
   /**
@@ -88,7 +95,7 @@ export function joinServer(options: JoinServer): Serve {
 
 /** @throws StoreError AccessDenied, for whatever reason the request is not good: it says nothing of which */
 async function acceptInvitation(options: JoinServer, bytes: Buffer): Promise<Buffer> {
-  const { host, invitations, authority } = options;
+  const { host, invitations } = options;
   const request = decodeRequest(bytes);
   if (!request) throw refused();
   const { id, secret, node, publicKey } = request;
@@ -99,7 +106,7 @@ async function acceptInvitation(options: JoinServer, bytes: Buffer): Promise<Buf
   const payload = await options.admit(node);
   if (payload.length > limits.joinPayloadBytes)
     throw new RangeError(`a node that joins is given ${payload.length} bytes: ${limits.joinPayloadBytes} are allowed`);
-  const certificate = issueCertificate(host, authority, { node, publicKey });
+  const certificate = issueCertificate(host, await options.authority(), { node, publicKey });
   const writer = new ByteWriter(4096).u8(formatVersion).bytes(new X509Certificate(certificate).raw);
   const authorities = options.authorities();
   writer.varint(authorities.length);
@@ -147,13 +154,19 @@ export async function joinCluster({ line, node, host }: JoinClient): Promise<Joi
   if (host.clock.now() > invitation.untilMs + limits.clockSkewMs)
     throw new InvitationError('This invitation has expired. Make a new one on a node of the cluster.');
   const { request, key, context } = joinRequest(host, invitation, node);
-  const answer = await askToJoin({
-    address: invitation.address,
-    authorityHash: invitation.authorityHash,
-    request,
-    host,
-  });
-  return readAnswer(answer, invitation, node, key, context);
+  const { authorityHash } = invitation;
+  const addresses = addressesOf(invitation);
+  for (const [index, address] of addresses.entries()) {
+    try {
+      const answer = await askToJoin({ address, authorityHash, request, host });
+      return readAnswer(answer, invitation, node, key, context);
+    } catch (cause) {
+      // Whoever answered has answered for all; who cannot be reached has not used the invitation up.
+      const away = cause instanceof StoreError && cause.code === 'ServiceUnavailable';
+      if (!away || index === addresses.length - 1) throw cause;
+    }
+  }
+  throw new InvitationError('This is no invitation: it names no address. Copy the whole line.');
 }
 
 function readAnswer(answer: Buffer, invitation: Invitation, node: string, key: KeyObject, context: Buffer): Joined {

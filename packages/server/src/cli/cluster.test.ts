@@ -143,6 +143,36 @@ test('an invitation is a command to run, for as long as was asked for', async ()
   }
 });
 
+test('invitations are listed, and revoked by their ids', async () => {
+  const open = { id: `${'c'.repeat(32)}`, createdAt: 'then', expiresAt: 'soon', by: id('2') };
+  given = { invitations: [open] };
+  assert.match((await stub.run(['cluster', 'invitations'])).stdout, /cccccccc +soon +then +22222222\n/);
+  assert.deepEqual((await stub.run(['cluster', 'invitations', '--json'])).rows, [open]);
+  given = { id: open.id };
+  assert.equal(
+    (await stub.run(['cluster', 'invitations', 'revoke', 'cc/c'])).stdout,
+    `invitation ${open.id} is revoked\n`,
+  );
+  assert.deepEqual(asked, ['GET /invitations ', 'GET /invitations ', 'DELETE /invitations/cc%2Fc ']);
+});
+
+test('the authority is shown, and changed until the old one is trusted no more', async () => {
+  given = { number: 0, state: 'only', validUntil: '2036', waitsFor: [] };
+  assert.match(
+    (await stub.run(['cluster', 'authority'])).stdout,
+    /the first one of this cluster, valid until 2036\nchange {5}none/,
+  );
+  given = { number: 1, state: 'trusted', validUntil: '2036', waitsFor: [id('2'), id('3')] };
+  const begun = (await stub.run(['cluster', 'rotate-authority'])).stdout;
+  assert.match(
+    begun,
+    /number 1 after the first.*\nchange +every node comes to trust.*\nwaits for +node 22222222, 33333333/,
+  );
+  given = { number: 1, state: 'only', validUntil: '2036', waitsFor: [] };
+  assert.match((await stub.run(['cluster', 'authority', '--wait'])).stdout, /change {5}none/);
+  assert.deepEqual(asked, ['GET /authority ', 'POST /authority {"action":"rotate"}', 'GET /authority ']);
+});
+
 test('nodes and devices are changed by their ids', async () => {
   given = { id: id('2'), state: 'draining', zone: 'east', identity: id('a') };
   for (const action of ['drain', 'activate', 'remove'])

@@ -2,8 +2,7 @@
 import type { DeviceChange, NodeChange } from '@dsom/sdk';
 import type { Command } from 'commander';
 import { clientCommand, type Run } from './command.ts';
-import type { CommonOptions, Context } from './context.ts';
-import { UsageError } from './exit.ts';
+import type { Context } from './context.ts';
 import { formatSize, formatTable, printable } from './format.ts';
 import { addMemberCommands, featureLines } from './members.ts';
 import { addMoveCommands, rebalanceLines, repairLines } from './moves.ts';
@@ -87,18 +86,6 @@ async function status(context: Context): Promise<void> {
   ]);
 }
 
-async function invite(context: Context, options: CommonOptions & { readonly expires?: string }): Promise<void> {
-  const seconds = options.expires === undefined ? undefined : Number(options.expires);
-  if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 60))
-    throw new UsageError('--expires is a whole number of seconds, 60 or more');
-  const found = await context.client().admin.invite(seconds, { signal: context.signal });
-  context.succeed();
-  await context.result(found, [`dsom server --data DIR --join ${text(found['line'])}`]);
-  context.note(
-    `The line is good for one node, until ${text(found['expiresAt'])}. Run it there, with a --data of that machine.`,
-  );
-}
-
 async function changeNode(context: Context, id: string, change: NodeChange): Promise<void> {
   const found = await context.client().admin.node(id, change, { signal: context.signal });
   context.succeed();
@@ -131,9 +118,6 @@ export function addClusterCommands(program: Command, run: Run): void {
   clientCommand(cluster, 'groups', 'list placement groups').action(
     run((context) => show(context, 'groups', ['group', 'epoch', 'scheme', 'devices'], groupRow)),
   );
-  clientCommand(cluster, 'invite', 'make a line that one further node joins with')
-    .option('--expires <seconds>', 'for how long it is good; an hour when not given')
-    .action(run((context, _, options: CommonOptions & { expires?: string }) => invite(context, options)));
   addMemberCommands(cluster, run);
   addMoveCommands(program, cluster, run);
   const node = program.command('node').description('change a node of the cluster');

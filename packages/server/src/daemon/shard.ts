@@ -5,6 +5,7 @@ import type { Log, LogOwner } from '../log/index.ts';
 import type { Metadata } from '../metadata/index.ts';
 import type { Transport } from '../transport/index.ts';
 import type { GateCalls, Heard } from './cluster/gate.ts';
+import type { ClusterMembers } from './cluster/members.ts';
 import type { NodeServerOptions } from './cluster/serve.ts';
 import type { ClusterShard } from './cluster/shard.ts';
 import type { ClusterThreads } from './cluster/threads.ts';
@@ -48,10 +49,10 @@ export interface ClusterLink {
   ageMs(): number;
   /** Nothing waits any more for a node that was removed: neither the log, which is trimmed without it, nor etcd for its member. */
   forget(node: string): Promise<void>;
-  /** A line that one further node can join with. @param seconds for which it is good */
-  invite(seconds: number | undefined): Promise<{ readonly line: string; readonly expiresAt: string }>;
+  /** Who becomes a member, and by whose word. */
+  readonly members: ClusterMembers;
   /** Answers the calls of the other nodes from here on. */
-  listen(calls: Omit<NodeServerOptions, 'shard' | 'host' | 'reached' | 'planMember'>): Promise<void>;
+  listen(calls: Omit<NodeServerOptions, 'shard' | 'host' | 'reached' | 'planMember' | 'authority'>): Promise<void>;
   /** Tells the cluster of this node's devices. @returns those it had before and that are not here now */
   registerDevices(sites: readonly DeviceSite[]): Promise<string[]>;
 }

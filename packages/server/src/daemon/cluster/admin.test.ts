@@ -93,7 +93,7 @@ beforeEach(() => {
     node: me,
     owner: () => ({ node: other, epoch: 4, address: '2:1' }),
     ageMs: () => silence,
-    invite: async (seconds: number | undefined) => ({ line: `dsom-join:${seconds}`, expiresAt: 'then' }),
+    members: { invite: async (seconds: number | undefined) => ({ line: `dsom-join:${seconds}`, expiresAt: 'then' }) },
     forget: async (node: string) => void done.push(`forget ${node}`),
   } as unknown as ClusterLink;
   admin = clusterAdmin({

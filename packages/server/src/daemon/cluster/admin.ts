@@ -179,7 +179,13 @@ export function clusterAdmin({
       if (action !== 'limit') return rebalance.change({ state: action === 'start' ? 'running' : 'paused' });
       return rebalance.change({ bytesPerSecond: bytesPerSecond ?? limits.movedBytesPerSecond });
     },
-    'cluster.invite': (argument) => cluster.invite((argument as { seconds?: number }).seconds),
+    'cluster.invite': (argument) => cluster.members.invite((argument as { seconds?: number }).seconds),
+    'cluster.invitations': () => ({ invitations: cluster.members.invitations() }),
+    'cluster.revokeInvitation': async (argument) => ({
+      id: await cluster.members.revoke((argument as { id: string }).id),
+    }),
+    'cluster.authority': () => cluster.members.authority(),
+    'cluster.rotateAuthority': () => cluster.members.rotate(),
     'cluster.node': async (argument) => {
       const { id, action, zone } = argument as { id: string; action: keyof typeof nodeStates | 'label'; zone?: string };
       const node = find('node', id, reader.nodes(), (one) => one.id);

@@ -10,6 +10,7 @@ import {
   EtcdError,
   type EtcdTls,
   promoteMember,
+  type RunningMember,
   removeMember,
   startMember,
 } from '../../log/index.ts';
@@ -19,7 +20,7 @@ import { type Config, ConfigError, parseAddress } from '../config.ts';
 import { keepApart } from './apart.ts';
 import { patiently } from './patience.ts';
 import type { MemberPlan } from './serve.ts';
-import { openMemberTls } from './tls.ts';
+import { type OpenMemberTls, openMemberTls } from './tls.ts';
 
 /*
  * The log engine of a node: an etcd that the operator runs, or a member that this node runs beside itself. Members are three where there are
@@ -63,6 +64,11 @@ export interface Engine {
   plan(node: string, peerUrl: string): Promise<MemberPlan | undefined>;
   /** Takes out the member that a node ran which is gone for good. */
   forget(node: string): Promise<void>;
+  /**
+   * Lets the own member show and trust what this node does by now. It is started again for that when it must, and only while all others answer.
+   * @returns false when it has to be asked again
+   */
+  secure(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -95,6 +101,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       clients: async () => [...config.etcd],
       plan: async () => undefined,
       forget: async () => {},
+      secure: async () => true,
       close: () => etcd.close(),
     };
   }
@@ -114,10 +121,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       throw new ConfigError(
         `--cluster-address has the name ${machine}, and a member of etcd listens on addresses only: give the address, or name an etcd of yours with --etcd`,
       );
-    const proof = openMemberTls({
+    const proof = await openMemberTls({
       folder: path.join(options.directory, 'tls'),
       machine,
-      authority: await options.authority(),
+      authority: options.authority,
+      trusted: () => options.credentials.current().authorities,
       host,
       onError: (cause) => log.warn('the certificate of the etcd member could not be renewed', { cause }),
     });
@@ -134,7 +142,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       allowOldEtcd,
     });
     closers.push(() => member.stop());
+    own = { member, proof };
   };
+  let own: { readonly member: RunningMember; readonly proof: OpenMemberTls } | undefined;
+  /** It trusts others than it did when it started. */
+  let isStale = false;
   let hasMember = options.hasMember;
   if (hasMember || !options.plan) {
     await start();
@@ -192,6 +204,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     async forget(name) {
       const gone = (await etcd.members()).find((member) => member.name === memberName(name));
       for (const url of gone?.peerUrls ?? []) await removeMember(etcd, host, url);
+    },
+    async secure() {
+      if (!own) return true;
+      if (await own.proof.renew()) isStale = true;
+      if (!isStale) return true;
+      const [members, statuses] = await Promise.all([etcd.members(), etcd.statuses()]);
+      if (statuses.length < Math.min(members.length, endpoints.length)) return false;
+      await own.member.restart();
+      isStale = false;
+      return true;
     },
     async close() {
       for (let step = closers.pop(); step; step = closers.pop()) await step();

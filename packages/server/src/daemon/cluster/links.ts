@@ -3,11 +3,12 @@ import {
   decodeAuthority,
   issueCertificate,
   loadIdentity,
+  type NodeCredentials,
   openCredentials,
 } from '../../certificates/index.ts';
 import type { Host } from '../../host/index.ts';
 import type { Keyring } from '../../keys/index.ts';
-import { type Credentials, openTcpTransport, type Transport } from '../../transport/index.ts';
+import { openTcpTransport, type Transport } from '../../transport/index.ts';
 import { ConfigError } from '../config.ts';
 import { readAuthority } from './state.ts';
 import { identityVolume } from './threads.ts';
@@ -31,7 +32,7 @@ async function identityOf(folder: string) {
 export interface NodeLinks {
   readonly transport: Transport;
   /** What this node shows, and whom it trusts, now. */
-  readonly credentials: Credentials;
+  readonly credentials: NodeCredentials;
   close(): Promise<void>;
 }
 

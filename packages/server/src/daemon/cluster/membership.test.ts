@@ -100,7 +100,13 @@ describe('what a server is', () => {
       admitted.push(node);
       return pack(welcome);
     };
-    const join = joinServer({ host, invitations, authority, authorities: () => shown.authorities, admit });
+    const join = joinServer({
+      host,
+      invitations,
+      authority: async () => authority,
+      authorities: () => shown.authorities,
+      admit,
+    });
     const listener = await transport.listen('127.0.0.1:0', () => assert.fail('no call'), { join });
     try {
       const { line } = await createInvitation({

@@ -11,6 +11,7 @@ import { limits } from '../../limits.ts';
 import type { MetadataReader } from '../../metadata/index.ts';
 import { type Peer, pack, type Transport, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
+import type { AuthorityProgress } from './authority.ts';
 import type { RebalanceStatus } from './rebalance.ts';
 
 /** What a node says of one of its devices. */
@@ -31,6 +32,8 @@ export interface NodeState {
   readonly work?: NodeWork;
   /** How far evening out is, from the node that leads. */
   readonly rebalance?: RebalanceStatus;
+  /** What of the newest change of the authority it has done. */
+  readonly authority?: AuthorityProgress;
 }
 
 interface Neighbour {

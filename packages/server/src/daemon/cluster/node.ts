@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { createInvitation, joinServer, memoryInvitations } from '../../certificates/index.ts';
 import { diskClass, fileVolume } from '../../device/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
-import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
@@ -30,7 +27,7 @@ import { createGate, newHeard } from './gate.ts';
 import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
-import type { Welcome } from './membership.ts';
+import { openMembers } from './members.ts';
 import { patiently } from './patience.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
@@ -88,7 +85,6 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
   const { node } = file;
   const addresses = addressesOf(config, options.port);
   const closers: (() => Promise<unknown>)[] = [];
-  const invitations = memoryInvitations();
   const incarnation = host.entropy.bytes(incarnationBytes);
   const unusable = Promise.withResolvers<{ readonly kind: 'diverged' | 'behind'; readonly why: string }>();
   const close = async (): Promise<void> => {
@@ -190,6 +186,19 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     const cancelLook = host.timers.every(limits.heardMs, look);
     closers.push(async () => cancelLook());
     const gate = createGate(shared, replica, host);
+    const members = openMembers({
+      folder,
+      file,
+      primary,
+      keyring,
+      host,
+      log,
+      between: addresses.between,
+      shard,
+      links,
+      engine,
+      latest: () => gate.latest(),
+    });
 
     const end = await patiently(host, log, 'asking for the end of the log', () => shared.barrier());
     await replica.reached(end).catch((cause: unknown) => {
@@ -209,7 +218,10 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     };
     await patiently(host, log, 'saying that this node is here', () =>
       shard.propose({ type: 'node.write', node: record }),
-    );
+    ).catch((cause: unknown) => {
+      const refused = cause instanceof StoreError && cause.code === 'InvalidRequest';
+      throw refused ? new ConfigError(cause.message, { cause }) : cause;
+    });
     // What earlier lives of this node left open, and the server that it was when it was alone.
     await patiently(host, log, 'ending what earlier lives of this node left', () =>
       shard.propose({
@@ -257,18 +269,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         await forgetReplica({ etcd: engine.etcd, cluster: file.cluster, shard: String(shardNumber), node: id });
         await engine.forget(id);
       },
-      async invite(seconds) {
-        const [authority] = links.credentials.current().authorities;
-        invariant(authority, 'a node trusts the authority of its cluster');
-        const { line, untilMs } = await createInvitation({
-          host,
-          store: invitations,
-          address: addresses.between,
-          authority,
-          ...(seconds !== undefined && { validMs: seconds * 1000 }),
-        });
-        return { line, expiresAt: new Date(untilMs).toISOString() };
-      },
+      members,
       async listen(calls) {
         const { network, conditions, devices } = calls.thread;
         healthy = (device) =>
@@ -279,30 +280,15 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           host,
           reached: (position) => gate.reached(position),
           planMember: (id, peerUrl) => engine.plan(id, peerUrl),
+          authority: () => members.progress(),
         });
         const listener = await transport.listen(addresses.between, (call) => server.serve(call), {
-          join: joinServer({
-            host,
-            invitations,
-            authority: await openAuthority(folder, keyring),
-            authorities: () => links.credentials.current().authorities,
-            async admit(id) {
-              if (shard.reader.nodes().some((one) => one.id === id))
-                throw new StoreError('InvalidRequest', { message: `There is a node ${id} already.` });
-              const welcome: Welcome = {
-                cluster: file.cluster,
-                store: directories.store,
-                keyring: readFileSync(path.join(folders.keys(primary), 'keyring')),
-                authority: readAuthority(folder),
-                endpoints: await engine.clients(),
-                by: { node, address: addresses.between },
-              };
-              return pack(welcome);
-            },
-          }),
+          join: members.join,
           admits: (id) => !removed.has(id),
         });
+        const duty = network && members.follow(network);
         closers.push(async () => {
+          await duty?.stop();
           await listener.close();
           await server.close();
         });

@@ -42,6 +42,7 @@ function serving({ oldest }: { oldest?: number } = {}) {
     rebalance: () => ({}) as RebalanceStatus,
     holdings: async () => [],
     removing: () => false,
+    authority: () => undefined,
     planMember: async (node, peerUrl) => {
       plans.push([node, peerUrl]);
       return plans.length > 1 ? undefined : { initialCluster: 'x=y' };

@@ -6,6 +6,7 @@ import type { Position } from '../../log/index.ts';
 import { type Answer, type IncomingCall, pack, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
 import type { Thread } from '../thread.ts';
+import type { AuthorityProgress } from './authority.ts';
 import { type NodeState, stateCall } from './network.ts';
 import type { RebalanceStatus } from './rebalance.ts';
 import { type ClusterShard, proposeCall } from './shard.ts';
@@ -45,6 +46,8 @@ export interface NodeServerOptions {
   readonly oldestRead: () => Promise<Position | undefined>;
   /** Makes room for a node's member of etcd; undefined when there are enough. */
   readonly planMember: (node: string, peerUrl: string) => Promise<MemberPlan | undefined>;
+  /** How far this node is with a change of the authority. */
+  readonly authority: () => AuthorityProgress | undefined;
 }
 
 /** Serves the calls of the other nodes of the cluster. */
@@ -70,12 +73,16 @@ export function serveNode(options: NodeServerOptions): {
   look();
   const cancel = host.timers.every(limits.nodeStateMs, look);
 
-  const state = (): NodeState => ({
-    devices: [...thread.devices.keys()].map((identity) => ({ identity, ...thread.conditions.of(identity) })),
-    applied: thread.reader.position(),
-    work: options.work(),
-    ...(shard.leads && { rebalance: options.rebalance() }),
-  });
+  const state = (): NodeState => {
+    const authority = options.authority();
+    return {
+      devices: [...thread.devices.keys()].map((identity) => ({ identity, ...thread.conditions.of(identity) })),
+      applied: thread.reader.position(),
+      work: options.work(),
+      ...(shard.leads && { rebalance: options.rebalance() }),
+      ...(authority && { authority }),
+    };
+  };
   const calls: Readonly<Record<string, (call: IncomingCall) => Promise<Answer> | Answer>> = {
     [proposeCall]: (call) => shard.serve(call),
     [stateCall]: () => ({ head: pack(state()) }),

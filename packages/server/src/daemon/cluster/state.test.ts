@@ -4,8 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { createAuthority } from '../../certificates/index.ts';
-import { manualHost } from '../../host/index.ts';
+import { createAuthority, issuerOf } from '../../certificates/index.ts';
+import { manualHost, realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { ConfigError, configSchema } from '../config.ts';
 import { addressesOf } from './node.ts';
@@ -16,6 +16,11 @@ import { openMemberTls } from './tls.ts';
 const root = mkdtempSync(path.join(tmpdir(), 'dsom-node-file-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 let count = 0;
+const real = realHost();
+/** What is ready runs. */
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < 5; turn++) await new Promise<void>((resolve) => real.timers.soon(resolve));
+};
 const folderOf = (): string => path.join(root, String(count++), 'cluster');
 const modeOf = (file: string): number => statSync(file).mode & 0o777;
 
@@ -84,13 +89,14 @@ describe('the addresses of a node', () => {
 });
 
 describe('the certificate of an own etcd member', () => {
-  it('is for its machine, its owner’s alone, and written anew before it ends', () => {
+  it('is for its machine, its owner’s alone, and written anew before it ends', async () => {
     const host = manualHost();
     const folder = folderOf();
     const authority = createAuthority(host);
     const failures: unknown[] = [];
     const onError = (cause: unknown): void => void failures.push(cause);
-    const { files, close } = openMemberTls({ folder, machine: '10.0.0.1', authority, host, onError });
+    const given = { authority: async () => authority, trusted: () => [authority.certificate] };
+    const { files, close } = await openMemberTls({ folder, machine: '10.0.0.1', ...given, host, onError });
     const read = (name: string): string => readFileSync(name, 'utf8');
     const first = new X509Certificate(read(files.certificate));
     assert.equal(first.subjectAltName, 'IP Address:10.0.0.1');
@@ -100,6 +106,7 @@ describe('the certificate of an own etcd member', () => {
     host.advance(limits.certificateValidMs / 2);
     assert.equal(read(files.certificate), first.toString());
     host.advance(limits.certificateValidMs / 4);
+    await settle();
     const second = new X509Certificate(read(files.certificate));
     assert.ok(second.validToDate > first.validToDate);
     assert.equal(read(files.privateKey), key, 'the key is that of the certificate at any moment');
@@ -109,20 +116,49 @@ describe('the certificate of an own etcd member', () => {
     assert.equal(read(files.certificate), second.toString());
   });
 
-  it('that cannot be written is told of, and tried again', () => {
+  it('comes from the newest authority, and what it trusts follows, when that is asked for', async () => {
+    const host = manualHost();
+    const [old, young] = [createAuthority(host), createAuthority(host)];
+    let [authority, trusted] = [old, [old.certificate]];
+    const { files, renew, close } = await openMemberTls({
+      folder: folderOf(),
+      machine: '10.0.0.1',
+      authority: async () => authority,
+      trusted: () => trusted,
+      host,
+      onError: (cause) => assert.fail(String(cause)),
+    });
+    const read = (name: string): string => readFileSync(name, 'utf8');
+    const [first, key] = [read(files.certificate), read(files.privateKey)];
+    assert.equal(await renew(), false);
+    trusted = [young.certificate, old.certificate];
+    assert.equal(await renew(), true);
+    assert.equal(read(files.authority), trusted.join(''));
+    assert.equal(read(files.certificate), first);
+    authority = young;
+    assert.equal(await renew(), false);
+    assert.equal(issuerOf(read(files.certificate), [old.certificate, young.certificate]), young.certificate);
+    assert.equal(read(files.privateKey), key);
+    close();
+  });
+
+  it('that cannot be written is told of, and tried again', async () => {
     const host = manualHost();
     const folder = folderOf();
     const failures: unknown[] = [];
     const onError = (cause: unknown): void => void failures.push(cause);
-    const options = { folder, machine: 'a.example', authority: createAuthority(host), host, onError };
-    const { files, close } = openMemberTls(options);
+    const authority = createAuthority(host);
+    const given = { authority: async () => authority, trusted: () => [authority.certificate] };
+    const { files, close } = await openMemberTls({ folder, machine: 'a.example', ...given, host, onError });
     const first = readFileSync(files.certificate, 'utf8');
     rmSync(folder, { recursive: true });
     writeFileSync(folder, '');
     host.advance(limits.certificateValidMs);
+    await settle();
     assert.ok(failures.length > 0);
     rmSync(folder);
     host.advance(limits.certificateCheckMs);
+    await settle();
     assert.notEqual(readFileSync(files.certificate, 'utf8'), first);
     close();
   });

@@ -34,7 +34,7 @@ export async function openThreadLinks(
     return { certificate, authorities, privateKey: privatePem(key) };
   };
   let shown = await read();
-  const cancel = host.timers.every(limits.certificateCheckMs, () => {
+  const cancel = host.timers.every(limits.identityReadMs, () => {
     read().then((found) => (shown = found), onError);
   });
   const transport = openTcpTransport({ credentials: { current: () => shown }, host, onError });

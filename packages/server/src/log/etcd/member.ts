@@ -42,6 +42,8 @@ export interface RunningMember {
   readonly endpoints: readonly string[];
   /** Of the process that runs now. */
   readonly pid: number | undefined;
+  /** Starts it again with what its files hold now; resolves when it is healthy. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -122,6 +124,8 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
   const said: string[] = [];
   let child: ChildProcess | undefined;
   let ended: Promise<unknown> = Promise.resolve();
+  /** It is to end, and to be started again at once. */
+  let restarting = false;
 
   const run = async (): Promise<void> => {
     const started = spawn(program, argumentsOf(options, data), { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -145,6 +149,10 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
       const began = host.clock.monotonic();
       await run();
       if (stopping.signal.aborted) return;
+      if (restarting) {
+        restarting = false;
+        continue;
+      }
       if (host.clock.monotonic() - began >= limits.etcdSettledMs) pause = limits.etcdRestartMs;
       options.report(
         `etcd member ${name} ended; it is started again in ${pause} ms. It said last: ${said.at(-1) ?? 'nothing'}`,
@@ -178,6 +186,12 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
     endpoints: [clientUrl],
     get pid() {
       return child?.pid;
+    },
+    async restart() {
+      restarting = true;
+      child?.kill('SIGTERM');
+      await ended;
+      await healthy(options, said);
     },
     stop,
   };

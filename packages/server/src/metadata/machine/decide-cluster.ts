@@ -55,9 +55,11 @@ export function decideNode(view: View, { node }: Of<'node.write'>): Decision {
     throw refused(`The cluster has ${limits.nodes} nodes: remove one first.`);
   }
   const gone = node.state === 'removed';
-  const lacking = gone ? undefined : view.features().find((feature) => !node.features.includes(feature));
-  if (lacking !== undefined) {
-    throw refused(`Node ${node.id} does not know ${lacking}, which is turned on: start a newer version on it.`);
+  const lacking = gone ? [] : view.features().filter((feature) => !node.features.includes(feature));
+  if (lacking.length > 0) {
+    throw refused(
+      `Node ${node.id} does not know ${lacking.join(', ')}, which is turned on: start a newer version on it.`,
+    );
   }
   if (gone && view.devices().some((device) => device.node === node.id && device.state !== 'retired')) {
     throw refused(`Node ${node.id} has devices that are not retired: retire them first.`);

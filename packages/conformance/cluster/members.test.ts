@@ -1,0 +1,110 @@
+/* Who becomes a member, and who is one no more: invitations that outlive who made them, and an authority that is replaced while the cluster serves. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { pathOf, send } from '../src/request.ts';
+import { startServer } from '../src/server.ts';
+import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
+import { scratchFolder } from './scratch.ts';
+
+const skip = etcdMissing;
+
+let cluster: Cluster;
+before(async () => {
+  if (skip === false) cluster = await Cluster.start(scratchFolder('cluster-members'), 3);
+});
+after(async () => {
+  await cluster?.stop('SIGKILL');
+});
+
+const line = async (index: number): Promise<string> =>
+  String((await dsom(cluster.endpoint(index), 'cluster', 'invite'))[0]?.['line']);
+const open = (index: number) => dsom(cluster.endpoint(index), 'cluster', 'invitations');
+
+test('an invitation outlives its maker, is taken by any node, once, and can be revoked', { skip }, async () => {
+  const kept = await line(2);
+  const [revoked, listed] = [await line(1), await open(0)];
+  assert.equal(listed.length, 2);
+  const newest = [...listed].sort((a, b) => String(a['createdAt']).localeCompare(String(b['createdAt']))).at(-1);
+  await dsom(cluster.endpoint(0), 'cluster', 'invitations', 'revoke', String(newest?.['id']));
+  await assert.rejects(cluster.join(revoked), /not known here, was used, or has expired/);
+  // The node that made it is away: its address is the first in the line, and the next one takes the joiner in.
+  await cluster.end(2);
+  const joined = await cluster.join(kept);
+  await assert.rejects(cluster.join(kept), /not known here, was used, or has expired/);
+  assert.deepEqual(await open(0), []);
+  const again = await line(0);
+  await cluster.end(0);
+  await cluster.restart(2);
+  await cluster.restart(0);
+  assert.equal((await open(joined)).length, 1);
+  await cluster.join(again);
+  assert.equal(((await cluster.status(0))['nodes'] as unknown[]).length, 5);
+});
+
+test('a new authority takes the place of the old one while all serves, and who was removed is refused for good', {
+  skip,
+}, async (t) => {
+  const gone = cluster.nodes.length - 1;
+  const copy = mkdtempSync(path.join(scratchFolder('removed'), 'node-'));
+  const { folder, flags } = cluster.nodes[gone] as Cluster['nodes'][number];
+  const { node: goneId } = (await cluster.status(gone)) as { node: string };
+  await cluster.end(gone, 'SIGTERM');
+  cpSync(folder, copy, { recursive: true });
+  const serving = [0, 1, 2, 3];
+  await until('the node is away', 30_000, async () =>
+    ((await cluster.status(0))['nodes'] as { id: string; reachable: boolean }[]).some(
+      ({ id, reachable }) => id === goneId && !reachable,
+    ),
+  );
+  await dsom(cluster.endpoint(0), 'node', 'remove', goneId);
+
+  assert.equal((await send(cluster.endpoint(0), 'PUT', '/rotated')).status, 200);
+  const failures: string[] = [];
+  let running = true;
+  let turns = 0;
+  const load = Promise.all(
+    serving.map(async (index) => {
+      for (let i = 0; running; i++) {
+        const body = randomBytes(i % 2 ? 500 : 50_000);
+        const at = pathOf('rotated', `n${index}-${i}`);
+        const put = await send(cluster.endpoint(index), 'PUT', at, { body });
+        if (put.status !== 200) failures.push(`PUT ${at}: ${put.status} ${put.text()}`);
+        const got = await send(cluster.endpoint(serving[(index + 1) % 4]), 'GET', at);
+        if (got.status !== 200 || !got.body.equals(body)) failures.push(`GET ${at}: ${got.status}`);
+        turns++;
+      }
+    }),
+  );
+  await dsom(cluster.endpoint(1), 'cluster', 'rotate-authority');
+  await assert.rejects(dsom(cluster.endpoint(2), 'cluster', 'rotate-authority'), /under way/);
+  const began = performance.now();
+  const ended = await until('the old authority is trusted no more', 240_000, async () => {
+    const [found] = await dsom(cluster.endpoint(2), 'cluster', 'authority');
+    return found?.['state'] === 'only' && (found['waitsFor'] as unknown[]).length === 0;
+  });
+  t.diagnostic(`changed in ${Math.round(ended / 1000)} s, ${turns} objects meanwhile`);
+  running = false;
+  await load;
+  assert.deepEqual(failures, []);
+  assert.ok(performance.now() - began < 240_000 && turns > 50);
+
+  // With all that it had, the keyring and the old authority among it, the node that was removed gets in nowhere.
+  await assert.rejects(
+    startServer([copy], { port: cluster.nodes[gone]?.port as number, flags }),
+    /the server ended at start/,
+  );
+  rmSync(copy, { recursive: true });
+
+  // All others start with what they have now, and others join.
+  for (const index of serving) {
+    await cluster.end(index, 'SIGTERM');
+    await cluster.restart(index);
+  }
+  const newcomer = await cluster.join(await line(1));
+  const got = await send(cluster.endpoint(newcomer), 'GET', pathOf('rotated', 'n0-0'));
+  assert.equal(got.status, 200, got.text());
+  assert.equal((await dsom(cluster.endpoint(newcomer), 'cluster', 'authority'))[0]?.['number'], 1);
+});
