@@ -21,10 +21,10 @@ export type NodeChange =
   | { readonly action: 'drain' | 'activate' | 'remove' }
   | { readonly action: 'label'; readonly zone: string };
 
-/** `retire` moves a device's bytes to others for good, `activate` takes it into use again. */
-export interface DeviceChange {
-  readonly action: 'drain' | 'activate' | 'retire';
-}
+/** `retire` moves a device's bytes to others for good, `activate` takes it into use again; `replace` retires it and gives its places to the device `by`. */
+export type DeviceChange =
+  | { readonly action: 'drain' | 'activate' | 'retire' }
+  | { readonly action: 'replace'; readonly by: string };
 
 /** Groups are evened out over the devices; `limit` bounds what each node writes for that and for repairs in a second. */
 export type RebalanceChange =

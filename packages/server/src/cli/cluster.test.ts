@@ -180,6 +180,12 @@ test('nodes and devices are changed by their ids', async () => {
   await stub.run(['node', 'label', '2222', 'east']);
   for (const action of ['drain', 'activate', 'retire'])
     assert.equal((await stub.run(['device', action, 'a/b'])).stdout, `device ${id('a')} is draining\n`);
+  given = { identity: id('a'), state: 'retired', by: id('b'), groups: 7, groupsElsewhere: 2 };
+  assert.equal(
+    (await stub.run(['device', 'replace', 'aa', 'bb'])).stdout,
+    `device ${id('a')} is retired\ndevice ${id('b')} takes its place in 7 placement groups\n2 groups may not lie on it, and go to other devices\n`,
+  );
+  assert.equal(asked.pop(), 'POST /devices/aa {"action":"replace","by":"bb"}');
   assert.deepEqual(asked, [
     'POST /nodes/2222 {"action":"drain"}',
     'POST /nodes/2222 {"action":"activate"}',

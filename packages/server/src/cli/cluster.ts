@@ -97,7 +97,14 @@ async function changeNode(context: Context, id: string, change: NodeChange): Pro
 async function changeDevice(context: Context, id: string, change: DeviceChange): Promise<void> {
   const found = await context.client().admin.device(id, change, { signal: context.signal });
   context.succeed();
-  await context.result(found, [`device ${text(found['identity'])} is ${text(found['state'])}`]);
+  const elsewhere = Number(found['groupsElsewhere'] ?? 0);
+  await context.result(found, [
+    `device ${text(found['identity'])} is ${text(found['state'])}`,
+    ...(found['by'] === undefined
+      ? []
+      : [`device ${text(found['by'])} takes its place in ${text(found['groups'])} placement groups`]),
+    ...(elsewhere > 0 ? [`${elsewhere} groups may not lie on it, and go to other devices`] : []),
+  ]);
 }
 
 export function addClusterCommands(program: Command, run: Run): void {
@@ -143,4 +150,7 @@ export function addClusterCommands(program: Command, run: Run): void {
     clientCommand(device, `${action} <device>`, what).action(
       run((context, [id = '']) => changeDevice(context, id, { action })),
     );
+  clientCommand(device, 'replace <device> <new-device>', 'give its places to a new one, and retire it').action(
+    run((context, [id = '', by = '']) => changeDevice(context, id, { action: 'replace', by })),
+  );
 }

@@ -43,3 +43,26 @@ export function rehomeGroups(
     return [{ ...group, epoch: group.epoch + 1, devices: next }];
   });
 }
+
+/**
+ * Groups that have a member on `old` with `successor` in its place: an operator has put one device in for another. A group that has the successor as a member
+ * already, or would lie less evenly with it than it may, is left out: its member finds a home as that of any device that leaves.
+ */
+export function replaceDevice(
+  devices: readonly PlacementDevice[],
+  existing: readonly GroupRecord[],
+  old: string,
+  successor: string,
+): GroupRecord[] {
+  const leaving = new Set([old]);
+  const members = new Members(devices.filter((device) => device.identity !== old));
+  const device = members.device(successor);
+  if (!device) return [];
+  return existing.flatMap((group) => {
+    if (!group.devices.includes(old) || group.devices.includes(successor)) return [];
+    const caps = members.capsFor(group, members.classOf(group, leaving));
+    if (!members.counts(group.devices, leaving, caps).fits(device)) return [];
+    const next = group.devices.map((each) => (each === old ? successor : each));
+    return [{ ...group, epoch: group.epoch + 1, devices: next }];
+  });
+}

@@ -84,7 +84,9 @@ beforeEach(() => {
             silentMs: answering.has(one) ? 100 : 61_000,
           })),
         condition: (device: string) =>
-          answering.has(device.slice(1)) ? condition(device) : { healthy: false, free: 1 },
+          answering.has(devices.find((one) => one.identity === device)?.node ?? device.slice(1))
+            ? condition(device)
+            : { healthy: false, free: 1 },
       },
     },
   } as unknown as Owner;
@@ -177,6 +179,45 @@ describe('what an operator asks', () => {
     assert.equal((await ask('device', { id: 'd2', action: 'drain' }))['state'], 'draining');
     assert.equal((await ask('device', { id: 'd2', action: 'retire' }))['state'], 'retired');
     assert.equal((await ask('device', { id: `d${other}`, action: 'activate' }))['state'], 'active');
+  });
+
+  it('a device takes the place of another, which is retired, wherever the layout allows it', async () => {
+    const spare = { ...(devices[0] as DeviceRecord), identity: 'spare', node: third };
+    devices.push(spare, { ...spare, identity: 'elsewhere', node: other });
+    groups.push({ id: 2, epoch: 4, devices: [`d${third}`, `d${me}`, 'elsewhere'] });
+    groups.push({ id: 3, epoch: 1, devices: [`d${me}`, `d${third}`, 'spare'] });
+    const replace = (by: string) => ask('device', { id: `d${third}`, action: 'replace', by });
+    await assert.rejects(replace(`d${third}`), /does not replace itself/);
+    sick.add('spare');
+    await assert.rejects(replace('spare'), /not in use, or does not answer/);
+    sick.delete('spare');
+    // What a lost device held nobody can say.
+    sick.add(`d${third}`);
+    const found = await replace('spa');
+    assert.deepEqual(
+      [found['state'], found['by'], found['groups'], found['groupsElsewhere']],
+      ['retired', 'spare', 2, 1],
+    );
+    assert.deepEqual(done, [
+      {
+        type: 'group.define',
+        groups: [
+          { id: 1, epoch: 2, devices: [`d${me}`, `d${other}`, 'spare'] },
+          { id: 2, epoch: 5, devices: ['spare', `d${me}`, 'elsewhere'] },
+        ],
+      },
+      { type: 'device.write', device: { ...devices[2], state: 'retired' } },
+    ]);
+  });
+
+  it('a device does not take the place of one that holds more than it has space for', async () => {
+    devices.push({ ...(devices[0] as DeviceRecord), identity: 'spare', node: third });
+    devices = devices.map((one) => (one.identity === `d${third}` ? { ...one, capacityBytes: 1000 } : one));
+    await assert.rejects(
+      ask('device', { id: `d${third}`, action: 'replace', by: 'spare' }),
+      /less space.*device retire/,
+    );
+    assert.deepEqual(done, []);
   });
 
   it('an id that is none, or the beginning of several, changes nothing', async () => {

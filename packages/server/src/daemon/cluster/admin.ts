@@ -2,7 +2,8 @@ import { redundancyText } from '../../durability/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import { mapEpoch } from '../../placement/index.ts';
+import type { DeviceRecord } from '../../metadata/index.ts';
+import { mapEpoch, replaceDevice } from '../../placement/index.ts';
 import { type NodeWork, remainingOf } from '../mending.ts';
 import type { Owner } from '../owner.ts';
 import type { ClusterLink } from '../shard.ts';
@@ -154,6 +155,33 @@ export function clusterAdmin({
       devices: members,
     }));
 
+  /** One device takes all places of another, as far as they may be its, and the other is retired. */
+  const replace = async (old: DeviceRecord, by: string) => {
+    const successor = find('device', by, reader.devices(), (one) => one.identity);
+    const refuse = (message: string): never => {
+      throw new StoreError('InvalidRequest', { message });
+    };
+    if (successor.identity === old.identity) refuse('A device does not replace itself: name the new one second.');
+    const node = reader.nodes().find((one) => one.id === successor.node);
+    if (successor.state !== 'active' || node?.state !== 'active' || isAway(successor.identity))
+      refuse(`Device ${successor.identity} is not in use, or does not answer: start its node, and activate both.`);
+    const free = (device: string) =>
+      (devices.has(device) ? conditions.of(device) : network?.condition(device))?.free ?? 0;
+    const used = isAway(old.identity) ? 0 : old.capacityBytes - free(old.identity);
+    if (free(successor.identity) < used)
+      refuse(
+        `Device ${successor.identity} has less space than is used on ${old.identity}: \`dsom device retire\` spreads its bytes over all devices.`,
+      );
+    const groups = reader.groups();
+    const moved = replaceDevice(placementDevices(reader), groups, old.identity, successor.identity);
+    const held = groups.filter((group) => group.devices.includes(old.identity)).length;
+    // The places first: once it is retired, whoever leads looks for homes for what it holds.
+    await owner.metadata.propose({ type: 'group.define', groups: moved });
+    const changed = { ...old, state: 'retired' as const };
+    await owner.metadata.propose({ type: 'device.write', device: changed });
+    return { ...changed, by: successor.identity, groups: moved.length, groupsElsewhere: held - moved.length };
+  };
+
   return {
     'cluster.status': async () => ({
       cluster: cluster.name,
@@ -210,8 +238,9 @@ export function clusterAdmin({
       return changed;
     },
     'cluster.device': async (argument) => {
-      const { id, action } = argument as { id: string; action: keyof typeof deviceStates };
+      const { id, action, by } = argument as { id: string; action: keyof typeof deviceStates | 'replace'; by?: string };
       const device = find('device', id, reader.devices(), (one) => one.identity);
+      if (action === 'replace') return replace(device, by ?? '');
       const changed = { ...device, state: deviceStates[action] };
       await owner.metadata.propose({ type: 'device.write', device: changed });
       return changed;

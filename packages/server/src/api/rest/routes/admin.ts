@@ -242,10 +242,13 @@ export const adminRoutes: readonly Route[] = [
     method: 'POST',
     path: 'admin/v1/cluster/devices/{id}',
     id: 'changeDevice',
-    summary: 'Drains, retires or activates a device',
+    summary: 'Drains, retires, activates or replaces a device',
     kind: 'admin',
     query: none,
-    body: z.strictObject({ action: z.enum(['drain', 'activate', 'retire']) }),
+    body: z.union([
+      z.strictObject({ action: z.enum(['drain', 'activate', 'retire']) }),
+      z.strictObject({ action: z.literal('replace'), by: z.string().min(1).max(64) }),
+    ]),
     answer: { status: 200, body: anything },
     run: async (call) =>
       call.json(200, await call.service.admin('cluster.device', { id: call.path['id'], ...call.body })),
