@@ -119,25 +119,22 @@ export class Cluster {
     return cluster;
   }
 
-  /** A further node, by a line that was made before. @returns its index */
-  async join(line: string, flags: readonly string[] = []): Promise<number> {
-    const folder = path.join(this.folder, `node-${this.nodes.length}`);
-    const port = await portRow();
-    const all = [anyVersion, ...flags];
-    const server = await startServer([folder], { port, flags: [...all, '--join', line] });
-    return this.nodes.push({ folder, port, server, flags: all }) - 1;
-  }
-
   /** A further node. @returns its index */
   async add(flags: readonly string[] = []): Promise<number> {
+    if (this.nodes.length === 0) return this.#enter(['--cluster-name', 'conformance'], flags);
+    return this.join(String((await dsom(this.endpoint(), 'cluster', 'invite'))[0]?.['line']), flags);
+  }
+
+  /** A further node, by a line that was made before. @returns its index */
+  join(line: string, flags: readonly string[] = []): Promise<number> {
+    return this.#enter(['--join', line], flags);
+  }
+
+  async #enter(how: readonly string[], flags: readonly string[]): Promise<number> {
     const index = this.nodes.length;
     const place = this.#placeOf(index);
     const folder = place.folder ?? path.join(this.folder, `node-${index}`);
     const port = await portRow();
-    const how =
-      index === 0
-        ? ['--cluster-name', 'conformance']
-        : ['--join', String((await dsom(this.endpoint(), 'cluster', 'invite'))[0]?.['line'])];
     const all = [anyVersion, ...flags];
     const server = await startServer([folder], { ...place, port, flags: [...all, ...how] });
     this.nodes.push({ place, folder, port, server, flags: all });

@@ -31,7 +31,7 @@ import { openMembers } from './members.ts';
 import { patiently } from './patience.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
-import { type NodeFile, readAuthority, writeNodeFile } from './state.ts';
+import { type NodeFile, writeNodeFile } from './state.ts';
 
 export interface NodeOptions {
   readonly folder: string;
