@@ -14,6 +14,10 @@ export const limits = {
   bucketNameMin: 3,
   bucketNameMax: 63,
   buckets: 10_000,
+  /** Shards of a store besides the system shard; those that one bucket is spread over; deleted buckets that each of them remembers. */
+  objectShards: 64,
+  bucketShards: 16,
+  sealedBuckets: 1000,
   objectBytes: 5 * TiB,
   singlePutBytes: 5 * GiB,
   partBytesMin: 5 * MiB,

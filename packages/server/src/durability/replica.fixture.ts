@@ -215,6 +215,11 @@ export class Replica {
 
   readonly reader: MetadataReader = {
     position: () => this.position,
+    shards: 1,
+    shardOf: () => 0,
+    shardsOf: () => [0],
+    bucketShards: () => undefined,
+    shardOfIntent: () => 0,
     bucket: () => this.#bucket(),
     bucketById: () => this.#bucket(),
     buckets: (start) => ({ items: start > bucket.name ? [] : [this.#bucket()], truncated: false }),
@@ -280,6 +285,7 @@ export class Replica {
       return at < 0 ? [] : this.garbage.slice(at, at + limit);
     },
     intents: () => [...this.intents.values()],
+    intent: (prefix) => this.intents.get(prefix.toString('hex')),
     references: (manifest) => this.referenceRows.get(manifest.toString('hex')) ?? 1,
     links: (start, limit) => this.linkRows.filter(({ manifest }) => manifest.compare(start) >= 0).slice(0, limit),
   };

@@ -106,7 +106,8 @@ export class Run {
       }
       case 'copy': {
         const from = this.pick(op);
-        if (!from) return;
+        // Where bytes cannot be shared, no copy is asked for.
+        if (!from || rig.reader.shardOf(from.id, from.key) !== rig.reader.shardOf(id, key)) return;
         const guard = this.guard(op);
         const source = {
           bucket: from.id,
@@ -218,8 +219,8 @@ export class Run {
   }
 }
 
-export async function startRun(versioning: Versioning = 'off'): Promise<Run> {
-  const run = new Run(await Rig.open());
+export async function startRun(versioning: Versioning = 'off', rig?: Rig): Promise<Run> {
+  const run = new Run(rig ?? (await Rig.open()));
   for (const name of names) {
     run.ids.push(await run.rig.bucket(name, versioning));
     run.model.push(new ModelBucket(versioning));

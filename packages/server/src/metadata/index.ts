@@ -4,6 +4,7 @@ export type { Change, ChangeEvent, Feed } from './feed.ts';
 export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { type Feature, features, isKnownFeature } from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
+export { localNumber, numberOf, shardOfNumber } from './machine/numbering.ts';
 export type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -11,6 +12,7 @@ export type {
   BucketCounts,
   BucketId,
   BucketRecord,
+  BucketShards,
   ChecksumAlgorithm,
   Code,
   DeleteMarker,
@@ -47,6 +49,8 @@ export {
 } from './open.ts';
 export type { Metadata, MetadataStatistics } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
+export { shardedReader } from './sharded/reader.ts';
+export { joinShards } from './sharded/shards.ts';
 export { type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
 export { findSnapshot, type StoredSnapshot, storeSnapshot } from './stored.ts';
 export type * from './types.ts';

@@ -29,6 +29,8 @@ import {
 import { View } from './machine/view.ts';
 import type { GarbageRow, ListQuery, MetadataReader, Page, VersionSelector } from './types.ts';
 
+const alone: readonly number[] = [0];
+
 /** Parts are rows of the manifest that their upload becomes; their numbers start at 1. */
 const partOf = (index: number, row: PieceRow): PartRecord => {
   if (row.kind !== 'piece') throw new CorruptionError('a part is not a piece');
@@ -50,8 +52,26 @@ class Reader implements MetadataReader {
     this.#view = new View(kv);
   }
 
+  readonly shards = 1;
+
   position(): number {
     return readPosition(this.#kv);
+  }
+
+  shardOf(): number {
+    return 0;
+  }
+
+  shardsOf(): readonly number[] {
+    return alone;
+  }
+
+  bucketShards(id: BucketId) {
+    return this.#view.bucketShards(id);
+  }
+
+  shardOfIntent(): number {
+    return 0;
   }
 
   #withCounts(bucket: StoredBucket | undefined): BucketRecord | undefined {
@@ -101,6 +121,10 @@ class Reader implements MetadataReader {
 
   intents() {
     return this.#view.all('intents', decodeIntent);
+  }
+
+  intent(prefix: Buffer) {
+    return this.#view.intent(prefix);
   }
 
   nodes() {

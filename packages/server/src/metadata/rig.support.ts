@@ -78,15 +78,18 @@ export class Rig {
   #stripes = 0;
   #intent: Buffer | undefined;
 
-  private constructor(seed: number) {
+  readonly #shard: number;
+
+  protected constructor(seed: number, shard = 7) {
+    this.#shard = shard;
     this.host = manualHost(seed);
     this.log = new TestLog();
     this.kv = memoryKv(this.host);
   }
 
-  static async open(seed = 1): Promise<Rig> {
-    const rig = new Rig(seed);
-    rig.metadata = await openMetadata({ log: rig.log, kv: rig.kv, host: rig.host, shard: 7 });
+  static async open(seed = 1, shard = 7): Promise<Rig> {
+    const rig = new Rig(seed, shard);
+    rig.metadata = await openMetadata({ log: rig.log, kv: rig.kv, host: rig.host, shard });
     return rig;
   }
 
@@ -100,7 +103,12 @@ export class Rig {
     this.log.losing = undefined;
     this.kv = this.kv.crash();
     this.#intent = undefined;
-    this.metadata = await openMetadata({ log: this.log, kv: this.kv, host: this.host, shard: 7 });
+    this.metadata = await openMetadata({ log: this.log, kv: this.kv, host: this.host, shard: this.#shard });
+  }
+
+  /** What was opened belongs to a process that is gone. */
+  protected forget(): void {
+    this.#intent = undefined;
   }
 
   async do<Type extends Reply['type']>(command: Command, type: Type): Promise<Extract<Reply, { type: Type }>> {
@@ -121,12 +129,16 @@ export class Rig {
     return (await this.do(command, 'bucket')).bucket.id;
   }
 
+  protected async openIntent(prefix: Buffer): Promise<void> {
+    await this.metadata.propose({ type: 'intent.open', prefix });
+  }
+
   /** Stripe ids under an open intent. */
   async stripes(count: number): Promise<{ id: Buffer; group: number; length: number; frames: undefined }[]> {
     let prefix = this.#intent;
     if (!prefix) {
       prefix = this.#intent = this.host.entropy.bytes(8);
-      await this.metadata.propose({ type: 'intent.open', prefix });
+      await this.openIntent(prefix);
     }
     return Array.from({ length: count }, () => {
       const id = Buffer.alloc(16);

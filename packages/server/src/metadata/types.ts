@@ -4,6 +4,7 @@ import type {
   AuthorityRecord,
   BucketId,
   BucketRecord,
+  BucketShards,
   ChecksumAlgorithm,
   DeviceRecord,
   GroupRecord,
@@ -18,6 +19,7 @@ import type {
   PartRecord,
   Piece,
   Redundancy,
+  StoredBucket,
   UploadRecord,
   Versioning,
   VersionRecord,
@@ -77,8 +79,23 @@ export type Command =
       readonly region: string;
       readonly wrappedKey: Buffer;
       readonly versioning?: Versioning;
+      /** {@link BucketShards.shards}; absent: this shard. */
+      readonly shards?: readonly number[];
     }
-  | { readonly type: 'bucket.delete'; readonly name: string }
+  /** `generation`: the one at which every shard of the bucket was sealed; refused when the record has changed since. */
+  | { readonly type: 'bucket.delete'; readonly name: string; readonly generation?: number }
+  /** Begins the next generation of a bucket's record, so that what was sealed at this one can be opened again and the bucket is not deleted by it. */
+  | { readonly type: 'bucket.keep'; readonly id: BucketId; readonly generation: number }
+  /**
+   * For an object shard: the bucket's record as the system shard has it. Nothing happens where this generation, or a later one, is there already.
+   * @throws StoreError ConditionalRequestConflict where the bucket is sealed at this generation or a later one
+   */
+  | { readonly type: 'bucket.adopt'; readonly bucket: StoredBucket; readonly place: BucketShards }
+  /**
+   * For an object shard: takes nothing for the bucket any more, unless it holds something of it.
+   * @throws StoreError BucketNotEmpty; ConditionalRequestConflict where a later generation is there
+   */
+  | { readonly type: 'bucket.seal'; readonly id: BucketId; readonly generation: number }
   | {
       readonly type: 'bucket.update';
       readonly name: string;
@@ -191,9 +208,9 @@ export type Command =
       readonly checksum: ObjectChecksum | undefined;
     }
   | { readonly type: 'upload.abort'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer }
-  /** `opener`: which process will close it; in a cluster every intent has one. */
-  | { readonly type: 'intent.open'; readonly prefix: Buffer; readonly opener?: Opener }
-  | { readonly type: 'intent.close'; readonly prefix: Buffer }
+  /** `opener`: which process will close it; in a cluster every intent has one. `shard`: the one that publishes under it, 0 when left out. */
+  | { readonly type: 'intent.open'; readonly prefix: Buffer; readonly shard?: number; readonly opener?: Opener }
+  | { readonly type: 'intent.close'; readonly prefix: Buffer; readonly shard?: number }
   /**
    * Closes the intents of processes that are known to be gone: of all lives of a node, but for the incarnation `except`. Node '' stands for
    * intents without an opener. Without `dead`: every intent opened before this start of the one process that has the log; none in a cluster.
@@ -280,8 +297,18 @@ export interface ListedObject {
 
 /** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
 export interface MetadataReader {
-  /** Newest applied position. */
-  position(): Position;
+  /** Newest applied position; of several shards, that of the one named (default: the system shard), as a number of that shard. */
+  position(shard?: number): Position;
+  /** How many shards there are; the first is the system shard. */
+  readonly shards: number;
+  /** The shard that decides what happens to a key. @throws StoreError ServiceUnavailable where this node does not have it open */
+  shardOf(bucket: BucketId, key: Buffer): number;
+  /** The shards that hold objects of a bucket. */
+  shardsOf(bucket: BucketId): readonly number[];
+  /** Where the system shard says that a bucket's objects are; undefined: in the system shard. */
+  bucketShards(bucket: BucketId): BucketShards | undefined;
+  /** The shard that has the intent with this prefix; 0 when none has. */
+  shardOfIntent(prefix: Buffer): number;
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
   /** In order of name. */
@@ -321,6 +348,7 @@ export interface MetadataReader {
   /** Pieces that no version points to any more, oldest position first, those behind `after`. */
   garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[];
   intents(): readonly IntentRecord[];
+  intent(prefix: Buffer): IntentRecord | undefined;
   nodes(): readonly NodeRecord[];
   devices(): readonly DeviceRecord[];
   /** Features that are turned on. */

@@ -8,6 +8,7 @@ import type { BucketId } from './records.ts';
 import {
   encodeAccessKey,
   encodeBucket,
+  encodeBucketShards,
   encodeGroup,
   encodeIntent,
   encodeNumber,
@@ -122,7 +123,14 @@ const handlers: Handlers = {
     remove(app, keys.bucket(name), 'a bucket');
     remove(app, keys.bucketId(id), 'the id of a bucket');
     app.rows.set(keys.bucketCounts(id), undefined);
+    app.rows.set(keys.bucketShards(id), undefined);
     count(app, 'buckets', -1);
+  },
+  'bucket.shards'(app, { place }) {
+    app.rows.set(keys.bucketShards(place.id), encodeBucketShards(place));
+  },
+  'bucket.forget'(app, { id }) {
+    app.rows.set(keys.bucketShards(id), undefined);
   },
   'key.write'(app, { key }) {
     if (put(app, keys.accessKey(key.id), encodeAccessKey(key))) count(app, 'accessKeys', 1);

@@ -110,6 +110,12 @@ const group = fc.oneof(
 );
 const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole });
 const garbage = fc.record({ manifest: bytes(16), first: fc.nat(), end: fc.nat() });
+const bucketShards = fc.record({
+  id: fc.nat(),
+  generation: whole,
+  shards: fc.array(whole, { maxLength: 16 }),
+  sealedAt: whole,
+});
 const stripe = fc.record({ manifest: bytes(16), group: whole, bucket: fc.nat(), key: blob(50) });
 const applied = fc.record({ position: whole, epoch: whole, hash: bytes(16), digest: bytes(16) });
 
@@ -121,6 +127,8 @@ const pieceRow: fc.Arbitrary<PieceRow> = fc.oneof(
 const place = { bucket: fc.nat(), key: blob(30) };
 const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('bucket.write'), bucket }),
+  fc.record({ type: fc.constant('bucket.shards'), place: bucketShards }),
+  fc.record({ type: fc.constant('bucket.forget'), id: fc.nat() }),
   fc.record({ type: fc.constant('bucket.remove'), id: fc.nat(), name: text }),
   fc.record({ type: fc.constant('key.write'), key: accessKey }),
   fc.record({ type: fc.constant('key.remove'), id: text }),
@@ -203,6 +211,7 @@ const codecs: Record<string, [fc.Arbitrary<unknown>, (value: never) => Buffer, (
   version: [version, (value) => encodeVersion(value, false), decodeVersion],
   piece: [pieceRow, encodePieceRow, decodePieceRow],
   bucket: [bucket, rows.encodeBucket, rows.decodeBucket],
+  bucketShards: [bucketShards, rows.encodeBucketShards, rows.decodeBucketShards],
   counts: [counts, rows.encodeCounts, rows.decodeCounts],
   upload: [upload, rows.encodeUpload, rows.decodeUpload],
   accessKey: [accessKey, rows.encodeAccessKey, rows.decodeAccessKey],

@@ -28,7 +28,7 @@ export function decideUploadCreate(view: View, command: Of<'upload.create'>, sta
   const { bucket, key, owner, storageClass, headers, metadata, tags } = command;
   const { checksumAlgorithm, checksumType, wrappedKey } = command;
   const upload: UploadRecord = {
-    id: manifestIdOf(nextSequence(view), stamp.random(8)),
+    id: manifestIdOf(nextSequence(view, stamp.shard), stamp.random(8)),
     bucket,
     key,
     initiatedMs: stamp.now,

@@ -2,79 +2,19 @@ import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
 import { decideAnnotate } from './decide-annotate.ts';
+import { adoptBucket, createBucket, deleteBucket, keepBucket, sealBucket, updateBucket } from './decide-buckets.ts';
 import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } from './decide-cluster.ts';
 import { decideDelete } from './decide-deletes.ts';
 import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
-import { type Decision, type Stamp, withCounts } from './deciding.ts';
-import { changed, checkTags } from './descriptions.ts';
+import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { type Feature, featureOf } from './features.ts';
-import type { StoredBucket } from './records.ts';
-import { versioningChanges } from './transitions.ts';
 import type { View } from './view.ts';
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
-
-function createBucket(view: View, command: Of<'bucket.create'>, stamp: Stamp): Decision {
-  const { name, owner, region, wrappedKey } = command;
-  const bytes = Buffer.byteLength(name);
-  if (bytes < limits.bucketNameMin || bytes > limits.bucketNameMax) throw new StoreError('InvalidBucketName');
-  const there = view.bucketNamed(name);
-  if (there) throw new StoreError(there.owner === owner ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists');
-  if (view.counter('buckets') >= limits.buckets) throw new StoreError('TooManyBuckets');
-  const bucket: StoredBucket = {
-    id: Math.max(1, view.counter('bucketId')),
-    name,
-    owner,
-    createdMs: stamp.now,
-    region,
-    versioning: command.versioning ?? 'off',
-    tags: [],
-    wrappedKey,
-    consistency: 'strong',
-    redundancy: undefined,
-  };
-  const reply = { type: 'bucket', bucket: withCounts(view, bucket) } as const;
-  return { effects: [{ type: 'bucket.write', bucket }], reply };
-}
-
-function named(view: View, name: string): StoredBucket {
-  const bucket = view.bucketNamed(name);
-  if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
-  return bucket;
-}
-
-function deleteBucket(view: View, command: Of<'bucket.delete'>): Decision {
-  const { id, name } = named(view, command.name);
-  const { versions, uploads } = view.counts(id);
-  if (versions > 0 || uploads > 0) throw new StoreError('BucketNotEmpty', { resource: name });
-  return { effects: [{ type: 'bucket.remove', id, name }], reply: { type: 'done' } };
-}
-
-function updateBucket(view: View, command: Of<'bucket.update'>): Decision {
-  const before = named(view, command.name);
-  const versioning = command.versioning ?? before.versioning;
-  if (versioningChanges[before.versioning][versioning] === 'refuse') {
-    throw new StoreError('IllegalVersioningConfigurationException', {
-      message: 'Versioning cannot be taken off again, only suspended.',
-    });
-  }
-  // Worked out over the tags as they are now: two changes of the same moment are both kept.
-  const tags = changed(command.tags ?? before.tags, command.tagChange);
-  if (command.tagChange) checkTags(tags, limits.bucketTags);
-  const bucket: StoredBucket = {
-    ...before,
-    versioning,
-    tags,
-    consistency: command.consistency ?? before.consistency,
-    redundancy: command.redundancy === undefined ? before.redundancy : (command.redundancy ?? undefined),
-  };
-  const reply = { type: 'bucket', bucket: withCounts(view, bucket) } as const;
-  return { effects: [{ type: 'bucket.write', bucket }], reply };
-}
 
 const ACCESS_KEY_ID_BYTES = 128;
 
@@ -105,6 +45,9 @@ const deciders: Deciders = {
   'bucket.create': createBucket,
   'bucket.delete': deleteBucket,
   'bucket.update': updateBucket,
+  'bucket.keep': keepBucket,
+  'bucket.adopt': adoptBucket,
+  'bucket.seal': sealBucket,
   'key.create': createKey,
   'key.revoke': revokeKey,
   'object.put': decidePut,
@@ -143,7 +86,9 @@ function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
   for (const effect of effects) {
     const feature = featureOf(effect);
     if (feature === undefined || view.has(feature)) continue;
-    if (!stamp.alone)
+    // There are no object shards where this is not turned on.
+    const known = stamp.shard > 0 && feature === 'objectShards';
+    if (!stamp.alone && !known)
       throw new StoreError('NotImplemented', {
         message: `This needs the feature ${feature}, which not every node of the cluster knows yet: start this version on those that \`dsom cluster features\` names.`,
       });

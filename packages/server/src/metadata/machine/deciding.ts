@@ -3,6 +3,7 @@ import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Reply, VersionDraft } from '../types.ts';
 import type { Effect } from './effects.ts';
+import { numberOf } from './numbering.ts';
 import { encodePieceRow, stripesOf } from './pieces.ts';
 import type { BucketId, BucketRecord, ManifestReference, ObjectVersion, Piece, StoredBucket } from './records.ts';
 import { intentEvents, type KeyState, type Placing, writesNull } from './transitions.ts';
@@ -72,7 +73,9 @@ export function checkKey(key: Buffer): void {
 export const stateOf = (newest: VersionRow | undefined): KeyState =>
   !newest ? 'absent' : newest.isNull ? 'null' : 'identified';
 
-export const nextSequence = (view: View): number => Math.max(1, view.counter('sequence'));
+/** Sequences of a shard lie in its own range (numbering.ts). */
+export const nextSequence = (view: View, shard: number): number =>
+  Math.max(numberOf(shard, 1), view.counter('sequence'));
 
 /** 48 bits of milliseconds, 16 of shard, 64 of dice. */
 function newGuk(stamp: Stamp): Buffer {
@@ -94,7 +97,7 @@ export function placeVersion(
   invariant(placing !== 'impossible', 'a bucket that never had versioning holds null versions only');
   const identity = {
     guk: newest ? Buffer.from(newest.guk) : newGuk(stamp),
-    sequence: nextSequence(view),
+    sequence: nextSequence(view, stamp.shard),
     nonce: stamp.random(8),
     isNull: writesNull[bucket.versioning],
     modifiedMs: stamp.now,

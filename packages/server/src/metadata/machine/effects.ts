@@ -2,6 +2,7 @@ import type {
   AccessKeyRecord,
   AuthorityRecord,
   BucketId,
+  BucketShards,
   DeviceRecord,
   GroupRecord,
   IntentRecord,
@@ -49,6 +50,10 @@ export interface VersionRemove {
 export type Effect =
   | { readonly type: 'bucket.write'; readonly bucket: StoredBucket }
   | { readonly type: 'bucket.remove'; readonly id: BucketId; readonly name: string }
+  /** Where the objects of a bucket are, or up to which generation this shard has its record. */
+  | { readonly type: 'bucket.shards'; readonly place: BucketShards }
+  /** Drops what is kept of a bucket that is gone. */
+  | { readonly type: 'bucket.forget'; readonly id: BucketId }
   | { readonly type: 'key.write'; readonly key: AccessKeyRecord }
   | { readonly type: 'key.remove'; readonly id: string }
   | VersionInsert

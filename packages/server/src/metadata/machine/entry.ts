@@ -15,11 +15,13 @@ import { choice, count } from './fields.ts';
 import {
   decodeAccessKey,
   decodeBucket,
+  decodeBucketShards,
   decodeGroup,
   decodeIntent,
   decodeUpload,
   encodeAccessKey,
   encodeBucket,
+  encodeBucketShards,
   encodeGroup,
   encodeIntent,
   encodeUpload,
@@ -240,6 +242,16 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     code: 42,
     write: (out, effect) => out.bytes(encodeAuthorityRecord(effect.authority)),
     read: (from) => ({ authority: decodeAuthorityRecord(from.bytes()) }),
+  },
+  'bucket.shards': {
+    code: 32,
+    write: (out, effect) => out.bytes(encodeBucketShards(effect.place)),
+    read: (from) => ({ place: decodeBucketShards(from.bytes()) }),
+  },
+  'bucket.forget': {
+    code: 33,
+    write: (out, effect) => out.u32(effect.id),
+    read: (from) => ({ id: from.u32() }),
   },
   digest: {
     code: 18,

@@ -7,7 +7,7 @@ import type { Effect, EffectType } from './effects.ts';
  */
 
 /** In the order in which they came: a new one goes to the end, and none is ever taken away or changed. */
-export const features = ['settings', 'invitations', 'authorities'] as const;
+export const features = ['settings', 'invitations', 'authorities', 'objectShards'] as const;
 
 export type Feature = (typeof features)[number];
 
@@ -17,6 +17,8 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'invitation.write': () => 'invitations',
   'invitation.remove': () => 'invitations',
   'authority.write': () => 'authorities',
+  'bucket.shards': () => 'objectShards',
+  'bucket.forget': () => 'objectShards',
 };
 
 /** What must be turned on before the effect may be in an entry; undefined: every version knows it. */

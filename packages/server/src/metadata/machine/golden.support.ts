@@ -186,6 +186,14 @@ export const memberEffects: readonly Effect[] = [
   },
 ];
 
+/** Those of buckets over several shards, which came later still. */
+export const shardedBucket = { id: 300, generation: 130, shards: [1, 2, 3, 300], sealedAt: 0 };
+export const sealedBucket = { id: 7, generation: 2, shards: [], sealedAt: 300 };
+export const shardedEffects: readonly Effect[] = [
+  { type: 'bucket.shards', place: shardedBucket },
+  { type: 'bucket.forget', id: 7 },
+];
+
 export const identity = {
   guk: run(16, 200),
   sequence: 300,

@@ -23,6 +23,9 @@ import {
   node,
   object,
   run,
+  sealedBucket,
+  shardedBucket,
+  shardedEffects,
   striped,
   upload,
 } from './golden.support.ts';
@@ -93,6 +96,9 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
   ],
   clusterEntry: [() => encodeEntry(clusterEffects), decodeEntry, clusterEffects],
   memberEntry: [() => encodeEntry(memberEffects), decodeEntry, memberEffects],
+  shardedEntry: [() => encodeEntry(shardedEffects), decodeEntry, shardedEffects],
+  shardedBucket: [() => rows.encodeBucketShards(shardedBucket), rows.decodeBucketShards, shardedBucket],
+  sealedBucket: [() => rows.encodeBucketShards(sealedBucket), rows.decodeBucketShards, sealedBucket],
   outcomeDone: [() => encodeOutcome({ type: 'digest' }, { type: 'done' }), decodeOutcome, { type: 'done' }],
   outcomeDeleted: [
     () =>
@@ -160,6 +166,7 @@ const rowKeys: Record<string, Buffer> = {
   setting: keys.setting('s'),
   invitation: keys.invitation(run(16, 0)),
   authority: keys.authority(),
+  bucketShards: keys.bucketShards(300),
   settingRow: rows.encodeSetting('v'),
 };
 
@@ -194,6 +201,9 @@ const golden: Record<string, string> = {
     '010e1d020001020304050607000400000000000000026e311e1f202122232425133501026e310d31302e302e302e313a373030300d31302e302e302e313a39303030017a050205302e322e300101661e1f20212223242514026e31151401026431026e3103737364808080808020ac020216026431170166190173017618000102030405060708090a0b0c0d0e0fac02020102',
   memberEntry:
     '01284401000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2fe8030000000000000000000000010000026e3129000102030405060708090a0b0c0d0e0f2a1001030103010203040203040501020304',
+  shardedEntry: '01200e012c01000082010004010203ac022107000000',
+  shardedBucket: '012c01000082010004010203ac02',
+  sealedBucket: '010700000002ac0200',
   outcomeDone: '0100',
   outcomeDeleted:
     '010302034a0101000000000000060000000000000008000000000000000000000000000000000000000000000000000000000000003c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7016f0401016d',
@@ -234,6 +244,7 @@ const goldenKeys: Record<string, string> = {
   setting: '1573',
   invitation: '20000102030405060708090a0b0c0d0e0f',
   authority: '2100',
+  bucketShards: '180000012c',
   settingRow: '010176',
 };
 

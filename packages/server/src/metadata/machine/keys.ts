@@ -36,6 +36,7 @@ export const tables = {
   settings: 0x15,
   invitations: 0x20,
   authorities: 0x21,
+  bucketShards: 0x18,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -123,6 +124,7 @@ export const keys = {
   bucket: (name: string) => prefixed(tables.buckets, Buffer.from(name)),
   bucketId: (id: BucketId) => numbered(tables.bucketIds, id),
   bucketCounts: (id: BucketId) => numbered(tables.bucketCounts, id),
+  bucketShards: (id: BucketId) => numbered(tables.bucketShards, id),
 
   upload(bucket: BucketId, key: Uint8Array, upload: Uint8Array): Buffer {
     const start = keys.uploadStart(bucket, key);

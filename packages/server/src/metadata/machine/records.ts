@@ -44,6 +44,20 @@ export interface BucketCounts {
   readonly bytes: number;
 }
 
+/**
+ * A row of table `bucketShards`: where the objects of a bucket are. In the system shard it says which shards these are (none: the system shard itself,
+ * as in every store with one shard). In each of them it says up to which generation of the bucket's record that shard has a copy.
+ */
+export interface BucketShards {
+  readonly id: BucketId;
+  /** Counts the changes of the bucket's record in the system shard, from 1. */
+  readonly generation: number;
+  /** Numbers of the shards, none of them 0; as many as a power of two. A key's place among them is a hash of bucket and key. */
+  readonly shards: readonly number[];
+  /** Object shards only: the entry since which the bucket takes nothing here, because it is being deleted or was; 0: it is open. */
+  readonly sealedAt: number;
+}
+
 /** A checksum as S3 shows it: value is the raw digest; composite ones also carry the number of parts. */
 export interface ObjectChecksum {
   readonly algorithm: ChecksumAlgorithm;

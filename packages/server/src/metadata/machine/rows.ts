@@ -18,6 +18,7 @@ import {
 import type {
   AccessKeyRecord,
   BucketCounts,
+  BucketShards,
   GarbageRecord,
   GroupRecord,
   IntentRecord,
@@ -90,6 +91,21 @@ export const encodeCounts = (counts: BucketCounts): Buffer =>
 export function decodeCounts(bytes: Uint8Array): BucketCounts {
   const from = open(bytes, 'bucket counts');
   return ended(from, { objects: from.u64(), versions: from.u64(), uploads: from.u64(), bytes: from.u64() });
+}
+
+/** Holds the id too: the same bytes travel in log entries. */
+export function encodeBucketShards({ id, generation, shards, sealedAt }: BucketShards): Buffer {
+  const out = start(32).u32(id).varint(generation).varint(sealedAt).varint(shards.length);
+  for (const shard of shards) out.varint(shard);
+  return out.finish();
+}
+
+export function decodeBucketShards(bytes: Uint8Array): BucketShards {
+  const from = open(bytes, 'shards of a bucket');
+  const about = { id: from.u32(), generation: from.varint(), sealedAt: from.varint() };
+  const shards: number[] = [];
+  for (let left = count(from); left > 0; left--) shards.push(from.varint());
+  return ended(from, { ...about, shards });
 }
 
 /** Holds id, bucket and key too: the same bytes travel in log entries. */

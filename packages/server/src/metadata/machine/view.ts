@@ -9,6 +9,7 @@ import type {
   AuthorityRecord,
   BucketCounts,
   BucketId,
+  BucketShards,
   DeviceRecord,
   GarbageRecord,
   GroupRecord,
@@ -24,6 +25,7 @@ import type {
 import {
   decodeAccessKey,
   decodeBucket,
+  decodeBucketShards,
   decodeCounts,
   decodeGarbage,
   decodeGroup,
@@ -114,6 +116,10 @@ export class View {
     if (this.#buckets.size >= BUCKETS_KEPT) this.#buckets.clear();
     this.#buckets.set(name, { row, bucket });
     return bucket;
+  }
+
+  bucketShards(id: BucketId): BucketShards | undefined {
+    return this.#decoded(keys.bucketShards(id), decodeBucketShards);
   }
 
   counts(id: BucketId): BucketCounts {

@@ -1,0 +1,293 @@
+import { CorruptionError, StoreError } from '../../errors.ts';
+import { invariant } from '../../invariant.ts';
+import { successorOfPrefix } from '../machine/keys.ts';
+import { localNumber, numberOf, shardOfGuk, shardOfId, shardOfNumber } from '../machine/numbering.ts';
+import type {
+  BucketCounts,
+  BucketId,
+  BucketRecord,
+  ManifestReference,
+  ObjectVersion,
+  Piece,
+  UploadRecord,
+} from '../machine/records.ts';
+import type {
+  GarbageRow,
+  ListedObject,
+  ListedVersion,
+  ListQuery,
+  MetadataReader,
+  Page,
+  VersionSelector,
+} from '../types.ts';
+import { type Ask, mergePages, mergeRuns } from './listing.ts';
+import { placeOfKey } from './routing.ts';
+
+const inSystem: readonly number[] = [0];
+
+/** The least key above `key`. */
+const behind = (key: Buffer): Buffer => Buffer.concat([key, Buffer.alloc(1)]);
+
+/**
+ * The replicas of several shards as one. The first is the system shard, which knows everything but objects; a key is looked for in the shard that its
+ * bucket and a hash give, what has an id of its own in the shard that gave the id. Positions that it gives are told apart by shard
+ * (machine/numbering.ts). What is read of two shards is not of one moment: no promise needs it, because no change spans two.
+ */
+class ShardedReader implements MetadataReader {
+  readonly #shards: readonly MetadataReader[];
+  readonly #system: MetadataReader;
+  readonly #records = new WeakMap<BucketRecord, BucketRecord>();
+
+  constructor(shards: readonly MetadataReader[]) {
+    const [system] = shards;
+    invariant(system, 'there is a system shard');
+    this.#shards = shards;
+    this.#system = system;
+  }
+
+  get shards(): number {
+    return this.#shards.length;
+  }
+
+  position(shard = 0): number {
+    return numberOf(shard, this.#open(shard).position());
+  }
+
+  bucketShards(bucket: BucketId) {
+    return this.#system.bucketShards(bucket);
+  }
+
+  shardsOf(bucket: BucketId): readonly number[] {
+    return this.#system.bucketShards(bucket)?.shards ?? inSystem;
+  }
+
+  shardOf(bucket: BucketId, key: Buffer): number {
+    const shards = this.shardsOf(bucket);
+    return shards[placeOfKey(bucket, key, shards.length)] as number;
+  }
+
+  shardOfIntent(prefix: Buffer): number {
+    const found = this.#shards.findIndex((shard) => shard.intent(prefix) !== undefined);
+    return Math.max(0, found);
+  }
+
+  #open(shard: number): MetadataReader {
+    const reader = this.#shards[shard];
+    if (reader) return reader;
+    throw new StoreError('ServiceUnavailable', {
+      message: `This node does not have shard ${shard} open: start it again, or ask another node.`,
+      retryAfter: 5,
+    });
+  }
+
+  #at(bucket: BucketId, key: Buffer): MetadataReader {
+    return this.#open(this.shardOf(bucket, key));
+  }
+
+  /** @param id begins with the sequence that a shard gave it */
+  #by(id: Buffer): MetadataReader {
+    const reader = this.#shards[shardOfId(id)];
+    if (!reader) throw new CorruptionError(`id ${id.toString('hex')} is of a shard that is not here`);
+    return reader;
+  }
+
+  bucket(name: string) {
+    return this.#withCounts(this.#system.bucket(name));
+  }
+
+  bucketById(id: BucketId) {
+    return this.#withCounts(this.#system.bucketById(id));
+  }
+
+  buckets(start: string, limit: number): Page<BucketRecord> {
+    const { items, truncated } = this.#system.buckets(start, limit);
+    return { items: items.map((bucket) => this.#withCounts(bucket)!), truncated };
+  }
+
+  /** The shards of a bucket count what each of them holds. */
+  #withCounts(bucket: BucketRecord | undefined): BucketRecord | undefined {
+    if (!bucket) return undefined;
+    const known = this.#records.get(bucket);
+    if (known) return known;
+    const shards = this.shardsOf(bucket.id);
+    if (shards === inSystem) return bucket;
+    const count = () => this.#countsOf(bucket.id);
+    const { counts: _, ...stored } = Object.getOwnPropertyDescriptors(bucket);
+    const record = Object.defineProperties(
+      {},
+      { ...stored, counts: { get: count, enumerable: true, configurable: true } },
+    ) as BucketRecord;
+    this.#records.set(bucket, record);
+    return record;
+  }
+
+  #countsOf(id: BucketId): BucketCounts {
+    const sum = { objects: 0, versions: 0, uploads: 0, bytes: 0 };
+    for (const shard of this.shardsOf(id)) {
+      const counts = this.#open(shard).bucketById(id)?.counts;
+      if (!counts) continue;
+      sum.objects += counts.objects;
+      sum.versions += counts.versions;
+      sum.uploads += counts.uploads;
+      sum.bytes += counts.bytes;
+    }
+    return sum;
+  }
+
+  accessKey(id: string) {
+    return this.#system.accessKey(id);
+  }
+
+  accessKeys() {
+    return this.#system.accessKeys();
+  }
+
+  groups() {
+    return this.#system.groups();
+  }
+
+  nodes() {
+    return this.#system.nodes();
+  }
+
+  devices() {
+    return this.#system.devices();
+  }
+
+  features() {
+    return this.#system.features();
+  }
+
+  setting(name: string) {
+    return this.#system.setting(name);
+  }
+
+  version(bucket: BucketId, key: Buffer, version: VersionSelector) {
+    return this.#at(bucket, key).version(bucket, key, version);
+  }
+
+  byGuk(guk: Buffer) {
+    return this.#shards[shardOfGuk(guk)]?.byGuk(guk);
+  }
+
+  locate(version: ObjectVersion, offset: number) {
+    return this.#by(version.manifest.id).locate(version, offset);
+  }
+
+  pieces(manifest: ManifestReference, first: number, limit: number): readonly Piece[] {
+    return this.#by(manifest.id).pieces(manifest, first, limit);
+  }
+
+  list(query: ListQuery): Page<ListedObject | { readonly prefix: Buffer }> {
+    return this.#merged<ListedObject>(query, (shard, start, limit) => shard.list({ ...query, start, limit }));
+  }
+
+  listVersions(query: Parameters<MetadataReader['listVersions']>[0]) {
+    return this.#merged<ListedVersion>(query, (shard, start, limit, last) =>
+      shard.listVersions({
+        ...query,
+        start,
+        limit,
+        after: last ? { key: last.key, sequence: last.record.sequence } : query.after,
+      }),
+    );
+  }
+
+  listUploads(query: Parameters<MetadataReader['listUploads']>[0]) {
+    return this.#merged<UploadRecord>(query, (shard, start, limit, last) =>
+      shard.listUploads({ ...query, start, limit, after: last ? { key: last.key, upload: last.id } : query.after }),
+    );
+  }
+
+  /** @param ask `last`: the item after which it goes on, where that may not be told by its key alone */
+  #merged<Item extends { readonly key: Buffer }>(
+    query: ListQuery,
+    ask: (
+      shard: MetadataReader,
+      start: Buffer,
+      limit: number,
+      last: Item | undefined,
+    ) => Page<Item | { readonly prefix: Buffer }>,
+  ): Page<Item | { readonly prefix: Buffer }> {
+    const shards = this.shardsOf(query.bucket).map((shard) => this.#open(shard));
+    const [only] = shards;
+    if (only && shards.length === 1) return ask(only, query.start, query.limit, undefined);
+    const nothing = { items: [], truncated: false };
+    const asks = shards.map(
+      (shard): Ask<Item> =>
+        (after, limit) => {
+          if (!after) return ask(shard, query.start, limit, undefined);
+          if (!('prefix' in after)) {
+            // A key may have several items: its own come after it, by their own order.
+            const several = 'record' in after || 'initiatedMs' in after;
+            return ask(shard, several ? after.key : behind(after.key), limit, several ? after : undefined);
+          }
+          const start = successorOfPrefix(after.prefix);
+          return start ? ask(shard, start, limit, undefined) : nothing;
+        },
+    );
+    return mergePages(asks, query.limit, (item) => item.key);
+  }
+
+  upload(bucket: BucketId, key: Buffer, upload: Buffer) {
+    return this.#at(bucket, key).upload(bucket, key, upload);
+  }
+
+  /** An upload id that no shard gave names no upload. */
+  part(upload: Buffer, number: number) {
+    return this.#shards[shardOfId(upload)]?.part(upload, number);
+  }
+
+  parts(upload: Buffer, after: number, limit: number) {
+    return this.#shards[shardOfId(upload)]?.parts(upload, after, limit) ?? { items: [], truncated: false };
+  }
+
+  stripeOwner(stripe: Buffer) {
+    for (const shard of this.#shards) {
+      const owner = shard.stripeOwner(stripe);
+      if (owner) return owner;
+    }
+    return undefined;
+  }
+
+  stripes(start: Buffer, limit: number) {
+    const runs = this.#shards.map((shard) => shard.stripes(start, limit));
+    return mergeRuns(runs, limit, (a, b) => Buffer.compare(a.stripe, b.stripe));
+  }
+
+  garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[] {
+    const found: GarbageRow[] = [];
+    const first = after ? shardOfNumber(after.position) : 0;
+    for (let shard = first; shard < this.#shards.length && found.length < limit; shard++) {
+      const from = after && shard === first ? { ...after, position: localNumber(after.position) } : undefined;
+      for (const row of this.#open(shard).garbage(limit - found.length, from))
+        found.push({ ...row, position: numberOf(shard, row.position) });
+    }
+    return found;
+  }
+
+  intents() {
+    return this.#shards.flatMap((reader, shard) =>
+      reader.intents().map((intent) => ({ ...intent, openedAt: numberOf(shard, intent.openedAt) })),
+    );
+  }
+
+  intent(prefix: Buffer) {
+    return this.#open(this.shardOfIntent(prefix)).intent(prefix);
+  }
+
+  references(manifest: Buffer): number {
+    return this.#by(manifest).references(manifest);
+  }
+
+  links(start: Buffer, limit: number) {
+    const runs = this.#shards.map((shard) => shard.links(start, limit));
+    return mergeRuns(runs, limit, (a, b) => Buffer.compare(a.manifest, b.manifest));
+  }
+}
+
+/** @param shards readers of the replicas of this thread, by number of the shard: the first is the system shard */
+export function shardedReader(shards: readonly MetadataReader[]): MetadataReader {
+  const [only] = shards;
+  return only && shards.length === 1 ? only : new ShardedReader(shards);
+}
