@@ -30,7 +30,8 @@ export interface StripeStart {
   readonly defaultCopies: (() => number) | undefined;
   /** Who names no number of copies gets their write quorum, too. */
   readonly strict: boolean;
-  readonly takeId: () => Promise<Buffer>;
+  /** A stripe id that this shard may publish. */
+  readonly takeId: (shard: number) => Promise<Buffer>;
   readonly events: WriterEvents;
   /** Has groups defined for a redundancy that has none yet. */
   readonly layOut: ((redundancy: Redundancy) => Promise<void>) | undefined;
@@ -47,14 +48,14 @@ export interface StripeStart {
  */
 export function stripeStarter(
   start: StripeStart,
-): (redundancy: Redundancy | undefined, maximum: number) => Promise<StripeWriter> {
+): (redundancy: Redundancy | undefined, maximum: number, shard?: number) => Promise<StripeWriter> {
   let started = 0;
-  return async (asked, maximum) => {
+  return async (asked, maximum, shard = 0) => {
     const devices = Math.max(start.access.size, start.groups.devices);
     const wanted = asked ?? { copies: start.defaultCopies?.() ?? Math.min(2, devices) };
     checkRedundancy(wanted, devices);
     const redundancy = redundancyFor(wanted, maximum, unitBytes);
-    const id = await start.takeId();
+    const id = await start.takeId(shard);
     try {
       return await place(start, id, redundancy, asked === undefined && !start.strict, maximum, spreadPoint(started++));
     } catch (error) {

@@ -34,8 +34,14 @@ export class IntentRange {
   #ready: Intent | undefined;
   #closed = false;
 
-  /** @param capacity ids per intent */
-  constructor(proposer: Proposer, host: Host, capacity: number = limits.intentStripes) {
+  readonly #shard: { readonly shard?: number };
+
+  /**
+   * @param capacity ids per intent
+   * @param shard that publishes under its intents
+   */
+  constructor(proposer: Proposer, host: Host, capacity: number = limits.intentStripes, shard = 0) {
+    this.#shard = shard === 0 ? {} : { shard };
     this.#proposer = proposer;
     this.#host = host;
     this.#capacity = capacity;
@@ -95,7 +101,7 @@ export class IntentRange {
 
   async #openIntent(): Promise<Intent> {
     const prefix = this.#host.entropy.bytes(prefixBytes);
-    await this.#proposer.propose({ type: 'intent.open', prefix });
+    await this.#proposer.propose({ type: 'intent.open', prefix, ...this.#shard });
     const intent: Intent = { prefix, used: 0, outstanding: new Set(), retired: false };
     this.#intents.set(prefix.toString('latin1'), intent);
     this.#ready = intent;
@@ -110,11 +116,44 @@ export class IntentRange {
   #close(intent: Intent): void {
     if (!this.#intents.delete(intent.prefix.toString('latin1'))) return;
     // A refusal leaves the intent open in the log, which only delays collection until the next start.
-    const closing: Promise<void> = this.#proposer.propose({ type: 'intent.close', prefix: intent.prefix }).then(
-      () => undefined,
-      () => undefined,
-    );
+    const closing: Promise<void> = this.#proposer
+      .propose({ type: 'intent.close', prefix: intent.prefix, ...this.#shard })
+      .then(
+        () => undefined,
+        () => undefined,
+      );
     this.#closing.add(closing);
     void closing.then(() => this.#closing.delete(closing));
+  }
+}
+
+/** One range for each shard: a stripe is published where its intent was opened. */
+export class IntentRanges {
+  readonly #proposer: Proposer;
+  readonly #host: Host;
+  readonly #ranges = new Map<number, IntentRange>();
+
+  constructor(proposer: Proposer, host: Host) {
+    this.#proposer = proposer;
+    this.#host = host;
+  }
+
+  /** A new stripe id, outstanding until it is settled. */
+  take(shard: number): Promise<Buffer> {
+    let range = this.#ranges.get(shard);
+    if (!range) {
+      range = new IntentRange(this.#proposer, this.#host, limits.intentStripes, shard);
+      this.#ranges.set(shard, range);
+    }
+    return range.take();
+  }
+
+  /** The stripe was published or given up; a second call does nothing. */
+  settle(stripe: Buffer): void {
+    for (const range of this.#ranges.values()) range.settle(stripe);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#ranges.values(), (range) => range.close()));
   }
 }

@@ -5,7 +5,7 @@ import { fragmentId } from './address.ts';
 import { type DeviceCondition, groupsOf, stripeStarter } from './create.ts';
 import { GroupTable } from './groups.ts';
 import { Hedging } from './hedge.ts';
-import { IntentRange } from './intents.ts';
+import { IntentRanges } from './intents.ts';
 import { type BadFragment, type StripeReads, stripeReader } from './read.ts';
 import { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';
 import { checkRedundancy, redundancyOf } from './scheme.ts';
@@ -71,7 +71,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   const condition = options.condition ?? ((): DeviceCondition => alike);
   const where = createWhereabouts(access, (device) => condition(device).healthy);
   const groups = new GroupTable(options.groups, host.clock, (list) => where.observe(list));
-  const intents = new IntentRange(options.proposer, host);
+  const intents = new IntentRanges(options.proposer, host);
   const repairer = createRepairer({ access, where, owned: options.owned });
   const repair = options.repair ?? repairer.repair;
   const counts = { failed: 0, degraded: 0, missing: 0, damaged: 0, unreadable: 0, repaired: 0, lost: 0 };
@@ -132,7 +132,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
       condition,
       defaultCopies: options.defaultCopies,
       strict: options.strict === true,
-      takeId: () => intents.take(),
+      takeId: (shard) => intents.take(shard),
       events,
       layOut: options.layOut,
       group: options.group,

@@ -17,9 +17,10 @@ export interface StripeStore {
   /**
    * Starts a stripe on a group that can give the redundancy. A device that fails moves the stripe to another group while nothing was appended yet.
    * @param maximum upper bound of the stored bytes
+   * @param shard that will publish it; 0 when left out
    * @throws StoreError UnsupportedRedundancy, StorageFull, ServiceUnavailable
    */
-  create(redundancy: Redundancy | undefined, maximum: number): Promise<StripeWriter>;
+  create(redundancy: Redundancy | undefined, maximum: number, shard?: number): Promise<StripeWriter>;
   /**
    * Stored bytes [start, end) of a stripe, each block verified; their memory is the caller's. A fragment that is missing or damaged is made up for by
    * others, repaired and counted.

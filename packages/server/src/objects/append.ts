@@ -54,6 +54,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
     expected: request.expected,
     keep: object?.checksum?.algorithm,
     maximum: Math.min(limits.singlePutBytes, limits.objectBytes - size),
+    shard: rooms.reader.shardOf(bucket.id, request.key),
   });
   const reply = await publish(
     rooms,

@@ -1,14 +1,23 @@
 import { type ChecksumAlgorithm, createChecksum } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { checkHeaders, checkMetadata, checkTags, type ObjectChecksum, type ObjectVersion } from '../metadata/index.ts';
+import {
+  type BucketRecord,
+  checkHeaders,
+  checkMetadata,
+  checkTags,
+  type ObjectChecksum,
+  type ObjectVersion,
+} from '../metadata/index.ts';
+import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
 import { checkKey, checkStorageClass } from './describing.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId } from './ids.ts';
+import { takeBody } from './intake.ts';
 import type { Found } from './outlet.ts';
-import { written } from './publish.ts';
-import { draftFrom } from './put.ts';
+import { publish, written } from './publish.ts';
+import { draftFrom, draftOf } from './put.ts';
 import { findVersion, readingOf } from './read.ts';
 import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
 import type { CopyRequest, CopySource, WriteResult } from './types.ts';
@@ -37,7 +46,7 @@ export function findSource(rooms: Rooms, source: CopySource): Found {
 const patience = 8;
 
 /**
- * A new version that shares the source's bytes: only the object key is wrapped anew, under the target bucket's key. The ETag stays that of
+ * A new version that shares the source's bytes, where source and target are in one shard: only the object key is wrapped anew, under the target bucket's key. The ETag stays that of
  * the source, also when it was made of parts (S3 computes a new one then, from bytes that are read again).
  */
 export async function copy(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest): Promise<CopyResult> {
@@ -64,6 +73,8 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
   if (from.id === bucket.id && request.key.equals(request.source.key)) checkChanges(request, version);
   const sourceKey = await bucketKey(rooms, from);
   const targetKey = await bucketKey(rooms, bucket);
+  if (rooms.reader.shardOf(from.id, request.source.key) !== rooms.reader.shardOf(bucket.id, request.key))
+    return { ...(await rewrite(rooms, horizon, request, bucket, found)), source: version };
   const wrapped = targetKey.wrapObjectKey(sourceKey.unwrapObjectKey(version.wrappedKey));
   const checksum = await checksumOf(rooms, horizon, request, found);
   const draft = {
@@ -83,6 +94,56 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
   };
   const command = { type: 'object.share', bucket: bucket.id, key, owner, guard, draft, source } as const;
   return { ...written(bucket, await propose(rooms, command, 'version')), source: version };
+}
+
+/**
+ * A copy to another shard, which cannot share the bytes: they are read and written again under a key of their own. As with S3, the ETag is that of the
+ * new bytes, and what was made of parts is not any more.
+ * @throws StoreError InvalidRequest when the source is too large to be written at once
+ */
+async function rewrite(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  request: CopyRequest,
+  bucket: BucketRecord,
+  found: Found,
+): Promise<WriteResult> {
+  const { version } = found;
+  if (version.size > limits.singlePutBytes)
+    throw new StoreError('InvalidRequest', {
+      message: `The specified copy source is larger than the maximum allowable size for a copy source: ${limits.singlePutBytes}. Copy it in parts.`,
+    });
+  const describing = {
+    storageClass: request.storageClass,
+    headers: request.headers ?? version.headers,
+    metadata: request.metadata ?? version.metadata,
+    tags: request.tags ?? version.tags,
+  };
+  const { key, wrapped } = (await bucketKey(rooms, bucket)).newObjectKey();
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
+  const stream = reading.open({ start: 0, end: version.size });
+  const body = { stream, release: (chunk: Uint8Array) => stream.release?.(chunk), length: version.size };
+  const piece = await takeBody(rooms, body, {
+    key,
+    redundancy: bucket.redundancy,
+    pack: mayShrink(describing.headers),
+    expected: {},
+    keep: request.checksumAlgorithm ?? version.checksum?.algorithm,
+    maximum: limits.singlePutBytes,
+    shard: rooms.reader.shardOf(bucket.id, request.key),
+  });
+  const { owner, guard } = request;
+  const draft = draftOf(describing, piece, wrapped);
+  const command = {
+    type: 'object.put',
+    bucket: bucket.id,
+    key: request.key,
+    owner,
+    guard,
+    draft,
+    pieces: [piece],
+  } as const;
+  return written(bucket, await publish(rooms, command, 'version', piece));
 }
 
 /** A copy of the newest version onto itself must change something. */

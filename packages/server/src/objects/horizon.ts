@@ -1,6 +1,7 @@
 import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
+import { shardOfNumber } from '../metadata/index.ts';
 
 /** A read whose bytes are on their way out. */
 export interface Lease {
@@ -17,8 +18,9 @@ export interface Lease {
 export class ReadHorizon {
   readonly #clock: Clock;
   readonly #leases = new Set<Lease>();
-  #recent = Number.POSITIVE_INFINITY;
-  #earlier = Number.POSITIVE_INFINITY;
+  /** The least position of each shard. */
+  #recent: number[] = [];
+  #earlier: number[] = [];
   #turned: number;
 
   constructor(clock: Clock) {
@@ -29,7 +31,9 @@ export class ReadHorizon {
   /** A version was looked up at this position, and its bytes may be asked for. */
   note(position: Position): void {
     this.#turn();
-    if (position < this.#recent) this.#recent = position;
+    const shard = shardOfNumber(position);
+    const least = this.#recent[shard];
+    if (least === undefined || position < least) this.#recent[shard] = position;
   }
 
   enter(position: Position): Lease {
@@ -42,19 +46,22 @@ export class ReadHorizon {
     this.#leases.delete(lease);
   }
 
-  oldest(): Position | undefined {
+  /** @returns a position of that shard; undefined when nothing reads there */
+  oldest(shard = 0): Position | undefined {
     this.#turn();
-    let oldest = Math.min(this.#recent, this.#earlier);
-    for (const lease of this.#leases) if (lease.position < oldest) oldest = lease.position;
-    return oldest === Number.POSITIVE_INFINITY ? undefined : oldest;
+    const none = Number.POSITIVE_INFINITY;
+    let oldest = Math.min(this.#recent[shard] ?? none, this.#earlier[shard] ?? none);
+    for (const { position } of this.#leases)
+      if (position < oldest && shardOfNumber(position) === shard) oldest = position;
+    return oldest === none ? undefined : oldest;
   }
 
   #turn(): void {
     const now = this.#clock.monotonic();
     const passed = now - this.#turned;
     if (passed < limits.unopenedReadMs) return;
-    this.#earlier = passed < 2 * limits.unopenedReadMs ? this.#recent : Number.POSITIVE_INFINITY;
-    this.#recent = Number.POSITIVE_INFINITY;
+    this.#earlier = passed < 2 * limits.unopenedReadMs ? this.#recent : [];
+    this.#recent = [];
     this.#turned = now;
   }
 }

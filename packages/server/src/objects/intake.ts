@@ -32,6 +32,8 @@ export interface Plan {
   readonly keep: ChecksumAlgorithm | undefined;
   /** Most bytes the body may have. */
   readonly maximum: number;
+  /** The shard of the object that it will belong to. */
+  readonly shard: number;
 }
 
 /** A body that is too small to be worth a stripe goes through here without waiting. Undefined when it is not that small. */
@@ -150,7 +152,7 @@ class Intake {
     this.#salt = rooms.host.entropy.bytes(saltBytes);
     this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
     this.#packer = new FramePacker(plan.pack);
-    this.#sink = new StripeSink(rooms, plan.redundancy, announced);
+    this.#sink = new StripeSink(rooms, plan.redundancy, announced, plan.shard);
     if (announced !== undefined && announced > inlineBytes(rooms, plan)) this.#sink.prepare();
   }
 

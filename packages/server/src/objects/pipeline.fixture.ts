@@ -38,7 +38,15 @@ export function pipeline(options: { copies?: number; cache?: FrameCache; plain?:
   const rooms = { reader, stripes, cache, host, plain: options.plain ?? false } as unknown as Rooms;
   const horizon = new ReadHorizon(host.clock);
   const key = Buffer.alloc(32, 9);
-  const plan: Plan = { key, redundancy: undefined, pack: true, expected: {}, keep: undefined, maximum: 2 ** 40 };
+  const plan: Plan = {
+    key,
+    redundancy: undefined,
+    pack: true,
+    expected: {},
+    keep: undefined,
+    maximum: 2 ** 40,
+    shard: 0,
+  };
   const outlet = (version: ObjectVersion, start: number, end: number) => {
     const found = { bucket: { id: 1 } as never, key: Buffer.from('k'), version, position: 4 };
     return new Outlet(rooms, horizon, found, key, { start, end });

@@ -43,6 +43,7 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
     expected: request.expected,
     keep: undefined,
     maximum: limits.singlePutBytes,
+    shard: rooms.reader.shardOf(bucket.id, request.key),
   };
   const piece = takeSmall(rooms, request.body, plan) ?? (await takeBody(rooms, request.body, plan));
   const reply = await publish(

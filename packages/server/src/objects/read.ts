@@ -18,9 +18,9 @@ import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
  * @throws StoreError NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidArgument; MethodNotAllowed for a marker named by its id
  */
 export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard'>): Found {
-  // The position first: whatever becomes garbage after it is kept for this read.
-  const position = rooms.reader.position();
   const bucket = findBucket(rooms, request.bucket);
+  // Before the version: whatever becomes garbage after it is kept for this read.
+  const position = rooms.reader.position(rooms.reader.shardOf(bucket.id, request.key));
   const selector = parseVersionId(request.versionId);
   const version = rooms.reader.version(bucket.id, request.key, selector);
   if (version?.kind === 'object') return { bucket, key: request.key, version, position };

@@ -5,7 +5,7 @@ import { manualHost } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
 import { memoryKv } from '../kv/index.ts';
 import type { Log, LogEntry } from '../log/index.ts';
-import { type Metadata, openMetadata } from '../metadata/index.ts';
+import { joinShards, type Metadata, openMetadata } from '../metadata/index.ts';
 import { chunksOf, gathered } from './pipeline.fixture.ts';
 import { createObjectService } from './service.ts';
 import { type MemoryStripes, memoryStripes } from './stripes.fixture.ts';
@@ -76,9 +76,15 @@ export function bodyOf(bytes: Buffer, whole = false): Incoming {
   return whole ? { whole: bytes, stream, length: bytes.length } : { stream, length: bytes.length };
 }
 
-export async function openService(options: { copies?: number; cacheBytes?: number } = {}): Promise<Service> {
+/** @param options `shards`: that hold objects, besides the system shard; none when left out */
+export async function openService(
+  options: { copies?: number; cacheBytes?: number; shards?: number } = {},
+): Promise<Service> {
   const host = manualHost(11);
-  const metadata = await openMetadata({ log: memoryLog(), kv: memoryKv(host), host, shard: 0 });
+  const shards: Metadata[] = [];
+  for (let shard = 0; shard <= (options.shards ?? 0); shard++)
+    shards.push(await openMetadata({ log: memoryLog(), kv: memoryKv(host), host, shard }));
+  const metadata = joinShards(shards);
   const stripes = memoryStripes(options.copies);
   const objects = createObjectService({
     reader: metadata.reader,
@@ -88,8 +94,9 @@ export async function openService(options: { copies?: number; cacheBytes?: numbe
     cache: createCache({ bytes: options.cacheBytes ?? 0 }),
     host,
   });
-  // The fixture's stripes are numbered under one intent, as those of a real writer are.
-  await metadata.propose({ type: 'intent.open', prefix: stripes.prefix });
+  // The fixture's stripes are numbered under one intent for each shard, as those of a real writer are.
+  for (const shard of shards.keys())
+    await metadata.propose({ type: 'intent.open', prefix: stripes.prefixOf(shard), shard });
   return {
     objects,
     metadata,

@@ -1,5 +1,4 @@
 import { StoreError } from '../errors.ts';
-import { invariant } from '../invariant.ts';
 import { patch, setTags } from './annotate.ts';
 import { append } from './append.ts';
 import { createBucket, deleteBucket, updateBucket } from './buckets.ts';
@@ -36,7 +35,8 @@ export function createObjectService(rooms: Rooms): ObjectService {
       const found = rooms.reader.byGuk(guk);
       if (!found) throw new StoreError('NotFound', { resource: guk.toString('hex') });
       const bucket = rooms.reader.bucketById(found.bucket);
-      invariant(bucket, 'an object lies in a bucket');
+      // Where bucket and object are in two shards, this node may not know of the bucket yet.
+      if (!bucket) throw new StoreError('NotFound', { resource: guk.toString('hex') });
       return { bucket: bucket.name, key: found.key };
     },
     list: (query) => list(rooms, query),
@@ -50,6 +50,6 @@ export function createObjectService(rooms: Rooms): ObjectService {
     listUploads: (query) => listUploads(rooms, query),
     listParts: (bucket, key, uploadId, after, limit) => listParts(rooms, bucket, key, uploadId, after, limit),
     stored: (what) => ('piece' in what ? storedOf(rooms, [what.piece]) : storedVersion(rooms, what)),
-    oldestRead: () => horizon.oldest(),
+    oldestRead: (shard) => horizon.oldest(shard),
   };
 }

@@ -37,6 +37,7 @@ interface Open {
 export class StripeSink {
   readonly #rooms: Rooms;
   readonly #redundancy: Redundancy | undefined;
+  readonly #shard: number;
   /** Plaintext bytes still to come, when known. */
   #expected: number;
   readonly #all: Open[] = [];
@@ -52,8 +53,10 @@ export class StripeSink {
 
   /**
    * @param expected plaintext bytes of the piece, when known: the last stripe then reserves no more than it needs
+   * @param shard that will publish the stripes
    */
-  constructor(rooms: Rooms, redundancy: Redundancy | undefined, expected: number | undefined) {
+  constructor(rooms: Rooms, redundancy: Redundancy | undefined, expected: number | undefined, shard: number) {
+    this.#shard = shard;
     this.#rooms = rooms;
     this.#redundancy = redundancy;
     this.#expected = expected ?? Number.POSITIVE_INFINITY;
@@ -114,7 +117,7 @@ export class StripeSink {
   }
 
   #start(): Open {
-    const writer = this.#rooms.stripes.create(this.#redundancy, storedBound(this.#expected));
+    const writer = this.#rooms.stripes.create(this.#redundancy, storedBound(this.#expected), this.#shard);
     writer.catch(() => {});
     this.#expected -= limits.stripeBytes;
     const open: Open = { writer, lengths: [], packed: false, plain: 0, sealing: false };

@@ -19,8 +19,8 @@ interface Failures {
 
 /** A stripe store in memory, for tests: counts what is open, holds several copies, and breaks on demand. */
 export interface MemoryStripes extends StripeStore {
-  /** 8 bytes that every stripe's id begins with: its intent. */
-  readonly prefix: Buffer;
+  /** 8 bytes that the id of every stripe for a shard begins with: its intent. */
+  prefixOf(shard: number): Buffer;
   /** Copies of the sealed stripes, by id in hexadecimal; one that is to be missing has no bytes. */
   readonly held: Map<string, Buffer[]>;
   readonly settled: Set<string>;
@@ -41,7 +41,7 @@ export interface MemoryStripes extends StripeStore {
 }
 
 export function memoryStripes(copies = 1): MemoryStripes {
-  const prefix = Buffer.from('5eed5eed5eed5eed', 'hex');
+  const prefixOf = (shard: number): Buffer => Buffer.from([0x5e, 0xed, 0x5e, 0xed, 0x5e, 0xed, 0x5e, shard]);
   const held = new Map<string, Buffer[]>();
   const settled = new Set<string>();
   const distrusted: string[] = [];
@@ -108,7 +108,7 @@ export function memoryStripes(copies = 1): MemoryStripes {
   }
 
   const store: MemoryStripes = {
-    prefix,
+    prefixOf,
     held,
     settled,
     distrusted,
@@ -119,12 +119,12 @@ export function memoryStripes(copies = 1): MemoryStripes {
     created: () => counter,
     openWriters: () => open,
     pending: () => pending,
-    async create(redundancy: Redundancy | undefined, maximum: number) {
+    async create(redundancy: Redundancy | undefined, maximum: number, shard = 0) {
       asked.push(redundancy);
       await store.gate();
       failIfDue('create');
       const id = Buffer.alloc(16);
-      prefix.copy(id);
+      prefixOf(shard).copy(id);
       id.writeUInt32BE(++counter, 11);
       return writer(id, maximum);
     },

@@ -255,5 +255,5 @@ export interface ObjectService {
   stored(what: ObjectVersion | PartRecord): Stored;
 
   /** Position of the oldest read whose bytes are still on their way out: what was garbage before it may be removed. */
-  oldestRead(): Position | undefined;
+  oldestRead(shard?: number): Position | undefined;
 }

@@ -110,6 +110,7 @@ async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expec
     expected,
     keep: upload.checksumAlgorithm,
     maximum: limits.partBytesMax,
+    shard: rooms.reader.shardOf(bucket.id, target.key),
   };
   const piece = await takeBody(rooms, body, plan);
   const command = {
