@@ -50,6 +50,11 @@ export function createObjectService(rooms: Rooms): ObjectService {
     listUploads: (query) => listUploads(rooms, query),
     listParts: (bucket, key, uploadId, after, limit) => listParts(rooms, bucket, key, uploadId, after, limit),
     stored: (what) => ('piece' in what ? storedOf(rooms, [what.piece]) : storedVersion(rooms, what)),
+    positions(bucket) {
+      const { reader } = rooms;
+      const shards = reader.shardsOf(findBucket(rooms, bucket).id);
+      return [...new Set([...shards, 0])].map((shard) => reader.position(shard));
+    },
     oldestRead: (shard) => horizon.oldest(shard),
   };
 }

@@ -254,6 +254,8 @@ export interface ObjectService {
   /** How redundant the bytes of a version, or of a part, are now. */
   stored(what: ObjectVersion | PartRecord): Stored;
 
-  /** Position of the oldest read whose bytes are still on their way out: what was garbage before it may be removed. */
+  /** Where the shards of a bucket are as this replica has them, the system shard last. @throws StoreError NoSuchBucket */
+  positions(bucket: string): readonly Position[];
+  /** Position, in a shard, of the oldest read whose bytes are still on their way out: what was garbage before it may be removed. */
   oldestRead(shard?: number): Position | undefined;
 }

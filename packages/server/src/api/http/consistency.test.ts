@@ -38,19 +38,19 @@ describe('the wait before an answer', () => {
   ] as const)
     it(`at ${level ?? 'the default'} of bucket ${bucket}, with a token for ${given}: ${expected}`, async () => {
       const { asked, freshness } = replica('causal');
-      await fresh(freshness, level, given === undefined ? undefined : token(given), bucket);
+      await fresh(freshness, level, given === undefined ? undefined : token(given), { bucket });
       assert.deepEqual(asked, expected);
     });
 
   it('is none on a server that is alone, whose token cannot be ahead of it', () => {
     const alone: Freshness = { position: () => 10 };
-    assert.equal(fresh(alone, 'strong', token(10), 'b'), undefined);
-    assert.throws(() => fresh(alone, 'eventual', token(11), 'b'), { code: 'InvalidToken' });
+    assert.equal(fresh(alone, 'strong', token(10), { bucket: 'b' }), undefined);
+    assert.throws(() => fresh(alone, 'eventual', token(11), { bucket: 'b' }), { code: 'InvalidToken' });
   });
 
   it('refuses a token of a shard that there is not', () => {
     const { freshness } = replica();
-    assert.throws(() => fresh(freshness, 'causal', tokenText(new Map([[1, 1]])), 'b'), { code: 'InvalidToken' });
+    assert.throws(() => fresh(freshness, 'causal', tokenText(new Map([[1, 1]])), { bucket: 'b' }), { code: 'InvalidToken' });
   });
 });
 

@@ -1,5 +1,6 @@
 import { StoreError } from '../../errors.ts';
 import type { Position } from '../../log/index.ts';
+import { numberOf } from '../../metadata/index.ts';
 import type { HeaderList } from './exchange.ts';
 import { parseToken } from './token.ts';
 
@@ -9,16 +10,26 @@ export type Consistency = (typeof consistencies)[number];
 
 export const isConsistency = (text: string): text is Consistency => (consistencies as readonly string[]).includes(text);
 
-/** The replica behind this server's answers. */
+/** What a request is about: one key, all keys of a bucket, or (without a bucket) anything. */
+export interface Scope {
+  readonly bucket?: string | undefined;
+  readonly key?: Buffer | undefined;
+  /** Besides the bucket it is about anything. */
+  readonly wide?: boolean;
+}
+
+/** The replicas behind this server's answers. */
 export interface Freshness {
-  /** Newest position that answers are read at. */
-  position(): Position;
+  /** Newest position of a shard (default: the system shard) that answers are read at. */
+  position(shard?: number): Position;
+  /** How many shards there are. Absent: one. */
+  readonly shards?: number;
   /** Where several nodes share the log; absent where this server is the only one that writes, and so always has the newest state. */
   readonly shared?:
     | undefined
     | {
-        /** Resolves when all that was answered before this call, by any node, can be read here. @throws StoreError ServiceUnavailable */
-        latest(): Promise<void>;
+        /** Resolves when all that was answered about this before the call, by any node, can be read here. @throws StoreError ServiceUnavailable */
+        latest(scope: Scope): Promise<void>;
         /** Resolves when `position` can be read here. @throws StoreError InvalidToken when the log has not got that far, ServiceUnavailable */
         reached(position: Position): Promise<void>;
         /** The level that a bucket's requests have by default. */
@@ -40,29 +51,35 @@ export function pushLevel(headers: HeaderList, level: string, staleMs: number | 
 /**
  * Waits until this server may answer at the level that a request asks for. Undefined: at once.
  * @param level as in the header; undefined: the bucket's default, which is strong unless it was set
+ * @param scope what it is about
  * @throws StoreError InvalidToken
  */
 export function fresh(
   freshness: Freshness,
   level: Consistency | undefined,
   token: string | undefined,
-  bucket: string | undefined,
+  scope: Scope,
 ): Promise<void> | undefined {
   const named = token === undefined || token === '' ? undefined : parseToken(token);
   const { shared } = freshness;
-  let wanted: Position = 0;
+  const { shards = 1 } = freshness;
+  const wanted: Position[] = [];
   for (const [shard, position] of named ?? []) {
-    if (shard !== 0 || (!shared && position > freshness.position())) throw beyond(shard, position);
-    wanted = position;
+    if (shard >= shards) throw beyond(shard, position);
+    const global = numberOf(shard, position);
+    if (global <= freshness.position(shard)) continue;
+    if (!shared) throw beyond(shard, position);
+    wanted.push(global);
   }
   if (!shared) return undefined;
-  const at = level ?? (bucket === undefined ? 'strong' : shared.levelOf(bucket));
+  const at = level ?? (scope.bucket === undefined ? 'strong' : shared.levelOf(scope.bucket));
+  const reached = (): Promise<void> => Promise.all(wanted.map((position) => shared.reached(position))).then(() => {});
   if (at === 'strong') {
-    const latest = shared.latest();
-    return wanted > freshness.position() ? latest.then(() => shared.reached(wanted)) : latest;
+    const latest = shared.latest(scope);
+    return wanted.length > 0 ? latest.then(reached) : latest;
   }
   // A token binds at every level but the one that asks for whatever is here.
-  return at === 'causal' && wanted > freshness.position() ? shared.reached(wanted) : undefined;
+  return at === 'causal' && wanted.length > 0 ? reached() : undefined;
 }
 
 function beyond(shard: number, position: Position): StoreError {

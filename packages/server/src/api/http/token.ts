@@ -2,6 +2,7 @@ import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
+import { localNumber, shardOfNumber } from '../../metadata/index.ts';
 
 /*
  * A causal token: a compact map of shard → position that a client hands back, so that what it reads is at least as new as what it has seen. Opaque
@@ -15,6 +16,19 @@ export function tokenText(positions: ReadonlyMap<number, Position>): string {
   const writer = new ByteWriter(16).u8(format);
   for (const [shard, position] of [...positions].sort(([a], [b]) => a - b)) writer.varint(shard).varint(position);
   return writer.finish().toString('base64url');
+}
+
+/**
+ * The token of an answer read, or written, at these positions, which name their shards.
+ * @param carried token of the request, which the answer's covers too
+ */
+export function tokenOf(positions: readonly Position[], carried: string | undefined): string {
+  const merged = new Map(carried === undefined || carried === '' ? undefined : parseToken(carried));
+  for (const position of positions) {
+    const shard = shardOfNumber(position);
+    merged.set(shard, Math.max(merged.get(shard) ?? 0, localNumber(position)));
+  }
+  return tokenText(merged);
 }
 
 /**

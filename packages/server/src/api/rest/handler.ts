@@ -4,11 +4,13 @@ import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
+import { localNumber, shardOfNumber } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
-import { tokenText } from '../http/token.ts';
+import { tokenOf } from '../http/token.ts';
 import { checked, jsonBody } from './body.ts';
+import { keyBytes } from './conditions.ts';
 import type { KeyAdmin } from './keyadmin.ts';
 import { createMatcher } from './match.ts';
 import { openApiDocument } from './openapi.ts';
@@ -28,7 +30,9 @@ export interface RestOptions {
   readonly host: Host;
   readonly region: string;
   readonly version: string;
-  readonly position: () => Position;
+  readonly position: (shard?: number) => Position;
+  /** How many shards there are. Absent: one. */
+  readonly shards?: number;
   /** Where several nodes share the log: how this one gets as fresh as a request asks for. */
   readonly shared?: Freshness['shared'];
   readonly admin: (method: string, argument: unknown) => Promise<unknown>;
@@ -85,22 +89,29 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     const consistency = header('x-dsom-consistency');
     if (consistency !== undefined && !isConsistency(consistency))
       throw new StoreError('InvalidArgument', { message: 'x-dsom-consistency is strong, causal or eventual.' });
-    const { position, shared } = options;
-    await fresh({ position, shared }, consistency, header('x-dsom-token'), found.path['bucket']);
+    const { position, shared, shards = 1 } = options;
+    const carried = header('x-dsom-token');
+    const { bucket, key } = found.path;
+    // A copy reads another key, maybe of another bucket.
+    const scope = found.route.id === 'copyObject' ? { bucket, wide: true } : { bucket, key: key === undefined ? undefined : keyBytes(key) };
+    await fresh({ position, shared, shards }, consistency, carried, scope);
 
     const parameters = Object.fromEntries(
       target.query.pairs.filter(([name]) => !name.startsWith('X-Amz-') && name !== 'x-id'),
     );
     const { query, body } = found.route;
     const opaque = typeof body === 'string';
-    const headers = (position: Position = options.position()): HeaderList => {
+    const headers = (...positions: Position[]): HeaderList => {
+      const read = positions.length === 0 ? [options.position()] : positions;
+      // The bucket was known as well: that is the system shard's.
+      if (read.some((one) => shardOfNumber(one) > 0)) read.push(options.position());
       const list: HeaderList = [
         'x-dsom-request-id',
         exchange.id,
         'x-dsom-position',
-        String(position),
+        String(localNumber(read[0] as Position)),
         'x-dsom-token',
-        tokenText(new Map([[0, position]])),
+        tokenOf(read, carried),
       ];
       if (consistency !== undefined) pushLevel(list, consistency, shared?.staleMs());
       return list;

@@ -38,7 +38,7 @@ export interface RestCall<Query = unknown, Body = unknown> {
   json(status: number, value: unknown, headers?: HeaderList): void;
   empty(status: number, headers?: HeaderList): void;
   /** Headers that every answer begins with. @param position where it was read or written; the newest by default */
-  headers(position?: Position): HeaderList;
+  headers(...positions: Position[]): HeaderList;
 }
 
 /** What a body or an answer is, where it is not JSON. */

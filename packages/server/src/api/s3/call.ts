@@ -12,7 +12,7 @@ export interface S3Service {
   readonly objects: ObjectService;
   readonly clock: Clock;
   readonly region: string;
-  /** Newest applied position of the log, where the server can tell. */
+  /** Newest applied position of the system shard, where the server can tell. */
   readonly position: (() => Position) | undefined;
   /** For how long this replica may be behind without knowing, ms; absent where there is only one. */
   readonly staleMs?: (() => number) | undefined;

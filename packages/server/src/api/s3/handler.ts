@@ -31,8 +31,10 @@ export interface S3Options {
   /** Lower-case names below which a bucket may stand (virtual-host style); none: path style only. */
   readonly baseDomains: readonly string[];
   readonly log: S3Log;
-  /** Newest applied position of the log: session tokens are checked against it. */
-  readonly position?: () => Position;
+  /** Newest applied position of a shard, the system shard by default: session tokens are checked against it. */
+  readonly position?: (shard?: number) => Position;
+  /** How many shards there are. Absent: one. */
+  readonly shards?: number;
   /** Where several nodes share the log: how this one gets as fresh as a request asks for. */
   readonly shared?: Freshness['shared'];
   /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
@@ -185,10 +187,13 @@ class S3Handler {
 
   /** Undefined when this server is as fresh as the request asks for. */
   #fresh(call: S3Call, bucket: string | undefined): Promise<void> | undefined {
-    const { position, shared } = this.#options;
+    const { position, shared, shards = 1 } = this.#options;
     if (!position) return undefined;
     const level = header(call, 'x-dsom-consistency') as Consistency | undefined;
-    return fresh({ position, shared }, level, header(call, 'x-dsom-token'), bucket);
+    // A copy reads another key, maybe of another bucket.
+    const copies = header(call, 'x-amz-copy-source') !== undefined;
+    const key = copies || call.key.length === 0 ? undefined : call.key;
+    return fresh({ position, shared, shards }, level, header(call, 'x-dsom-token'), { bucket, key, wide: copies });
   }
 
   #screenOwner(call: S3Call): void {

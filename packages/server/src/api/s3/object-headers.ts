@@ -40,7 +40,7 @@ export function writtenHeaders(
   const headers = answerHeaders(call);
   pushEncryption(headers, call, version);
   headers.push('x-dsom-guk', gukText(version.guk));
-  pushPosition(headers, position);
+  pushPosition(headers, call, position);
   pushVersionId(headers, bucket, version);
   pushRedundancy(headers, call, version);
   return headers;
@@ -100,7 +100,7 @@ export function readHeaders(
     gukText(version.guk),
   );
   pushEncryption(headers, call, version);
-  pushPosition(headers, position);
+  pushPosition(headers, call, position);
   pushRedundancy(headers, call, version);
   const described = version.headers;
   if (described.contentType === undefined && replaced?.contentType === undefined)

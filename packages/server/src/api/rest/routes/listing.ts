@@ -73,7 +73,7 @@ export const listingRoutes: readonly Route[] = [
     },
     run(call) {
       const { prefix, delimiter, after, from, limit } = call.query;
-      const position = call.service.position();
+      const positions = call.service.objects.positions(bucketOf(call));
       const found = call.service.objects.list({
         bucket: bucketOf(call),
         prefix: bytes(prefix),
@@ -86,7 +86,7 @@ export const listingRoutes: readonly Route[] = [
         listedObjectJson,
         () => undefined,
       );
-      call.json(200, { objects, ...rest }, call.headers(position));
+      call.json(200, { objects, ...rest }, call.headers(...positions));
     },
   }),
   route({
@@ -107,7 +107,7 @@ export const listingRoutes: readonly Route[] = [
     },
     run(call) {
       const { prefix, delimiter, after, from, limit } = call.query;
-      const position = call.service.position();
+      const positions = call.service.objects.positions(bucketOf(call));
       const [start, versionMarker] = from === undefined ? [after, undefined] : decodeNext(from);
       const found = call.service.objects.listVersions({
         bucket: bucketOf(call),
@@ -122,7 +122,7 @@ export const listingRoutes: readonly Route[] = [
         listedVersionJson,
         ({ record }) => versionIdText(record),
       );
-      call.json(200, { versions, ...rest }, call.headers(position));
+      call.json(200, { versions, ...rest }, call.headers(...positions));
     },
   }),
 ];

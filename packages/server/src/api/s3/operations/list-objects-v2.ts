@@ -3,7 +3,7 @@ import { answerHeaders, answerXml, type S3Call } from '../call.ts';
 import { invalidArgument } from '../failure.ts';
 import { contents } from '../listed-object.ts';
 import { bytesOfParameter, echoed, emptyPage, keyElement, listingOf, pageXml, placeOf } from '../listing.ts';
-import { pushPosition } from '../position.ts';
+import { pushPositions } from '../position.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
 /*
@@ -39,7 +39,7 @@ export function listObjectsV2(call: S3Call): void {
   const start = startAfter.length > 0 ? keyElement('StartAfter', startAfter, url) : '';
   const headers = answerHeaders(call);
   headers.push('x-amz-bucket-region', bucket.region);
-  if (call.service.position) pushPosition(headers, call.service.position());
+  if (call.service.position) pushPositions(headers, call, objects.positions(call.bucket));
   answerXml(
     call,
     s3Document(

@@ -2,7 +2,7 @@ import type { ListedObject } from '../../../metadata/index.ts';
 import { answerHeaders, answerXml, type S3Call } from '../call.ts';
 import { contents } from '../listed-object.ts';
 import { bytesOfParameter, echoed, emptyPage, keyElement, listingOf, pageXml, placeOf } from '../listing.ts';
-import { pushPosition } from '../position.ts';
+import { pushPositions } from '../position.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
 export function listObjects(call: S3Call): void {
@@ -17,7 +17,7 @@ export function listObjects(call: S3Call): void {
   const next = delimiter.length > 0 && last ? keyElement('NextMarker', placeOf(last), url) : '';
   const headers = answerHeaders(call);
   headers.push('x-amz-bucket-region', bucket.region);
-  if (call.service.position) pushPosition(headers, call.service.position());
+  if (call.service.position) pushPositions(headers, call, objects.positions(call.bucket));
   answerXml(
     call,
     s3Document(
