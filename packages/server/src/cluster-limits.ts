@@ -47,6 +47,17 @@ export const clusterLimits = {
   /** Between two compactions of its history, and two defragmentations of its members. */
   etcdCompactMs: 60_000,
   etcdDefragmentEveryMs: 600_000,
+  /** A node keeps an object shard for so long, at least, before it leaves it to the node that should have it; what that grows to when nobody takes it; between two looks; how long others have the first try. */
+  yieldMs: 3000,
+  yieldMostMs: 600_000,
+  yieldLookMs: 1000,
+  yieldRestMs: 1500,
+  /** Between two looks whether buckets changed that an object shard has a copy of. */
+  followBucketsMs: 1000,
+  /** Entries that a node may be behind and still be left a shard. */
+  yieldEntries: 1000,
+  /** Object shards of a new cluster. */
+  objectShardsAtFirst: 4,
   /** An ownership lives so long without a sign of its owner. */
   etcdLeaseSeconds: 3,
   /** An owner that hears nothing from etcd gives up so much later than its lease ends: the leader that is elected meanwhile prolongs it. */

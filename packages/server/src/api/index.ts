@@ -1,4 +1,4 @@
-export type { Freshness } from './http/consistency.ts';
+export type { Freshness, Scope } from './http/consistency.ts';
 export { createCors } from './http/cors.ts';
 export { refuseMalformed } from './http/malformed.ts';
 export { breakStalled } from './http/stalled.ts';

@@ -43,6 +43,7 @@ export async function openOwnShard(parts: ShardParts): Promise<OpenShard & { rea
     closers.push(() => metadata.close());
     return {
       kv,
+      kvs: [{ kv, directory: folders.kv(roles.primary) }],
       log,
       metadata,
       roles,

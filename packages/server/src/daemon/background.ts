@@ -3,7 +3,6 @@ import type { DamageReport } from '../durability/index.ts';
 import {
   type Collector,
   type CollectorReport,
-  createCollector,
   createScrub,
   crossCheck,
   fileScrubMemory,
@@ -20,15 +19,12 @@ import { StoreError } from '../errors.ts';
 import type { Clock, Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
-import type { Position } from '../log/index.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
-import { pack, unpack } from '../transport/index.ts';
 import { dropBallast, takeBallast } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
 import { clusterAdmin } from './cluster/admin.ts';
-import type { Network } from './cluster/network.ts';
 import { type RebalanceStatus, startRebalance } from './cluster/rebalance.ts';
-import { callNames } from './cluster/serve.ts';
+import { startCollecting } from './collecting.ts';
 import type { Config } from './config.ts';
 import { folders } from './directories.ts';
 import { type Mending, type NodeWork, startMending } from './mending.ts';
@@ -66,28 +62,6 @@ export interface JobsInput {
   readonly degraded: () => Promise<readonly string[]>;
 }
 
-/** Least of the positions at which any thread of this server reads. */
-export async function oldestReadHere(owner: Owner, links: readonly Link[]): Promise<Position | undefined> {
-  const positions = await Promise.all(links.map((link) => link.call<Position | undefined>('oldestRead', undefined)));
-  const known = [...positions, owner.thread.objects.oldestRead()].filter((one) => one !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
-}
-
-/**
- * Least of the positions at which any node reads. A replica that is behind may still find a version that has gone, so its own position counts
- * as a read. A node that has been silent for long is passed over: it gets no wrong byte, only an error where the bytes have gone.
- */
-async function oldestReadAnywhere(network: Network, position: Position, here: Position | undefined): Promise<Position> {
-  const positions = await Promise.all(
-    network.neighbours().map(async ({ peer, silentMs }) => {
-      if (silentMs === undefined || silentMs > limits.nodeAwayMs) return position;
-      const { head } = await peer.call(callNames.oldestRead, pack(null), { deadlineMs: limits.nodeStateDeadlineMs });
-      return unpack<Position>(head);
-    }),
-  );
-  return Math.min(position, here ?? position, ...positions);
-}
-
 /** Where logs and indexes are short of space, slabs give back what is free in them. An attempt may look through an index: most of the time is left to others. */
 function givingBack(owner: Owner, clock: Clock): (signal: AbortSignal) => Promise<void> {
   let notBefore = Number.NEGATIVE_INFINITY;
@@ -121,26 +95,14 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const { network } = owner.thread;
   const { cluster } = owner;
   const healthy = (device: string) => network?.condition(device)?.healthy ?? conditions.health(device) !== 'stopped';
-  const collector = createCollector({
-    reader,
-    proposer: owner.metadata,
-    access,
-    stores,
-    host,
-    oldestRead: async () => {
-      const here = await oldestReadHere(owner, input.links());
-      return network ? oldestReadAnywhere(network, owner.metadata.reader.position(), here) : here;
-    },
-    healthy,
-    ...(network && { sweep: (device, prefix) => network.sweep(device, prefix) }),
-  });
+  const collecting = startCollecting({ owner, host, links: input.links, healthy });
+  const { collector } = collecting;
   const giveBack = givingBack(owner, host.clock);
-  const collecting = repeat({
+  const freeing = repeat({
     host,
     everyMs: limits.collectMs,
     run: async (signal) => {
-      // What no version points to is the same for every node: the one that leads frees it everywhere.
-      if (!cluster || cluster.shard.leads) await collector.run(signal);
+      await collecting.run(signal);
       await giveBack(signal);
       await tendBallast(owner, log);
     },
@@ -290,7 +252,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     async stop() {
       cancelSchedule();
       running?.stop.abort();
-      await Promise.all([collecting.stop(), fragments.stop(), rebalance?.stop(), running?.ended]);
+      await Promise.all([freeing.stop(), fragments.stop(), rebalance?.stop(), running?.ended]);
     },
   };
 }

@@ -88,6 +88,9 @@ export const configSchema = z.strictObject({
       'first of two ports of the own etcd member; the second one behind that of --cluster-address when not given',
     ),
   etcdAnyVersion: flag.default(false).describe('accepts an etcd that is known to give stale reads; for tests'),
+  objectShards: whole(0, limits.objectShards)
+    .default(limits.objectShardsAtFirst)
+    .describe('shards of the metadata of a new cluster that hold objects; without effect on one that exists'),
   roles: list
     .pipe(z.array(z.enum(roleNames, { error: `must be some of ${roleNames.join(', ')}` })).min(1))
     .default([...roleNames])

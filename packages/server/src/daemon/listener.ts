@@ -86,7 +86,7 @@ export function createListener(options: ListenerOptions): Listener {
     region: config.region,
   });
   const requestId = requestIds(realHost.entropy);
-  const position = () => reader.position();
+  const position = (shard?: number) => reader.position(shard);
   const shared = options.gate && freshnessOf(options.gate.calls, reader, options.gate.heard, clock);
   const exchange: RestOptions['exchange'] = {
     clock,
@@ -105,6 +105,7 @@ export function createListener(options: ListenerOptions): Listener {
     baseDomains: config.domain,
     log,
     position,
+    shards: reader.shards,
     ...(shared && { shared }),
     telemetry: finished,
   });
@@ -116,6 +117,7 @@ export function createListener(options: ListenerOptions): Listener {
     region: config.region,
     version: options.version,
     position,
+    shards: reader.shards,
     ...(shared && { shared }),
     admin: (method, argument) => owner.admin({ method, argument }),
     exchange,

@@ -42,7 +42,7 @@ export function ownerMethods(input: MethodsInput): OwnerMethods {
     },
     layOut: (redundancy) => owner.layout.layOut(redundancy),
     readiness: () => readiness(owner, jobs),
-    latest: () => clustered(owner).gate.latest(),
+    latest: (scope) => clustered(owner).gate.latest(scope),
     reached: (position) => clustered(owner).gate.reached(position),
     metrics: input.metrics,
     admin: ({ method, argument }) => jobs.admin(method, argument),

@@ -35,6 +35,8 @@ export interface Owner {
   readonly sites: readonly DeviceSite[];
   readonly keyring: Keyring;
   readonly kv: SharedKv;
+  /** Of all shards, by number; the first is `kv`. */
+  readonly kvs: OpenShard['kvs'];
   readonly log: LogState;
   /** What binds this server to others; undefined where it is alone. */
   readonly cluster: OpenShard['cluster'];
@@ -149,7 +151,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       onSnapshotFailure: options.onSnapshotFailure,
     });
     closers.push(() => shard.close());
-    const { kv, log, metadata, cluster, roles, mirror, snapshots, rebuilt } = shard;
+    const { kv, kvs, log, metadata, cluster, roles, mirror, snapshots, rebuilt } = shard;
     await checkKeyring(keyring, metadata, host);
     if (!directories.fresh || cluster) directories.record(roles, keyring.fingerprint);
     shard.start();
@@ -183,7 +185,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     const stopped = newStoppedDevices(sites.length);
     const thread = await openThread({
       host,
-      kv,
+      kvs: kvs.map((one) => one.kv),
       sites,
       opened,
       stopped,
@@ -207,6 +209,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       sites,
       keyring,
       kv,
+      kvs,
       log,
       cluster,
       metadata,

@@ -1,3 +1,4 @@
+import type { Scope } from '../api/index.ts';
 import type { DamageReport, RepairCause } from '../durability/index.ts';
 import type { Extent, FragmentId, FragmentOwner, FragmentRecord, Window } from '../fragments/index.ts';
 import type { Position } from '../log/index.ts';
@@ -45,7 +46,7 @@ export interface OwnerMethods {
   layOut(redundancy: Redundancy): Promise<void>;
   readiness(): Promise<Readiness>;
   /** Of a node of a cluster: resolves when this node has what was answered anywhere before, or the position. */
-  latest(): Promise<void>;
+  latest(scope: Scope | undefined): Promise<void>;
   reached(position: Position): Promise<void>;
   /** Prometheus text of the whole server. */
   metrics(): Promise<string>;
@@ -56,8 +57,8 @@ export interface OwnerMethods {
 export interface WorkerMethods {
   /** Starts to accept connections. */
   listen(): Promise<void>;
-  /** Position of the oldest read under way. */
-  oldestRead(): Position | undefined;
+  /** Position of the oldest read under way in a shard. */
+  oldestRead(shard: number): Position | undefined;
   metrics(): RegistrySnapshot;
   /** Stops accepting, lets running requests end, gives up what it holds. */
   drain(milliseconds: number): Promise<void>;
@@ -85,7 +86,7 @@ export function remoteOwner(owner: Link): Pick<OwnerMethods, 'readiness' | 'metr
 /** How fresh this node is, from another thread. */
 export function remoteGate(owner: Link): GateCalls {
   return {
-    latest: () => owner.call('latest', undefined),
+    latest: (scope) => owner.call('latest', scope),
     reached: (position) => owner.call('reached', position),
   };
 }

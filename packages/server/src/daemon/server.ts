@@ -3,10 +3,11 @@ import type { DamageReport } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
-import { type Jobs, oldestReadHere, startJobs } from './background.ts';
+import { type Jobs, startJobs } from './background.ts';
 import { bannerText, metadataTexts, notEncryptedText } from './banner.ts';
 import { findMembership } from './cluster/membership.ts';
 import { seldom } from './cluster/seldom.ts';
+import { oldestReadHere } from './collecting.ts';
 import { type Config, ConfigError, parseAddress } from './config.ts';
 import { folders } from './directories.ts';
 import { rebuiltText } from './indexes.ts';
@@ -119,7 +120,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     });
     await owner.cluster?.listen({
       thread: owner.thread,
-      oldestRead: () => oldestReadHere(owner, links()),
+      oldestRead: (shard) => oldestReadHere(owner, links(), shard),
       work: () => jobs.work(),
       holdings: () => jobs.holdings(),
       rebalance: () => jobs.rebalance(),
@@ -134,8 +135,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     };
     const data = {
       ...common,
-      kv: folders.kv(owner.roles.primary),
-      commits: owner.kv.commits,
+      kvs: owner.kvs.map(({ kv, directory }) => ({ directory, commits: kv.commits })),
       keys: folders.keys(owner.roles.primary),
       sites: owner.sites,
       stopped: owner.stopped,

@@ -7,6 +7,7 @@ import type { Transport } from '../transport/index.ts';
 import type { GateCalls, Heard } from './cluster/gate.ts';
 import type { ClusterMembers } from './cluster/members.ts';
 import type { NodeServerOptions } from './cluster/serve.ts';
+import type { ObjectShard } from './cluster/objectshards.ts';
 import type { ClusterShard } from './cluster/shard.ts';
 import type { ClusterThreads } from './cluster/threads.ts';
 import type { DataDirectories, Roles } from './directories.ts';
@@ -36,7 +37,10 @@ export interface ClusterLink {
   /** Where the other nodes reach this one. */
   readonly between: string;
   readonly transport: Transport;
+  /** The system shard. */
   readonly shard: ClusterShard;
+  /** The others, by number from 1 on. */
+  readonly objectShards: readonly ObjectShard[];
   readonly gate: GateCalls;
   readonly heard: Heard;
   /** What the other threads need to reach the other nodes. */
@@ -52,15 +56,19 @@ export interface ClusterLink {
   /** Who becomes a member, and by whose word. */
   readonly members: ClusterMembers;
   /** Answers the calls of the other nodes from here on. */
-  listen(calls: Omit<NodeServerOptions, 'shard' | 'host' | 'reached' | 'planMember' | 'authority'>): Promise<void>;
+  listen(
+    calls: Omit<NodeServerOptions, 'shard' | 'objectShards' | 'host' | 'reached' | 'planMember' | 'authority'>,
+  ): Promise<void>;
   /** Tells the cluster of this node's devices. @returns those it had before and that are not here now */
   registerDevices(sites: readonly DeviceSite[]): Promise<string[]>;
 }
 
 /** The metadata of this server, alone or as one of several replicas. */
 export interface OpenShard {
-  /** What the replica is kept in; closed with the rest. */
+  /** What the replica of the system shard is kept in; closed with the rest. */
   readonly kv: SharedKv;
+  /** What the replicas of all shards are kept in, by number, each in its folder. */
+  readonly kvs: readonly { readonly kv: SharedKv; readonly directory: string }[];
   readonly log: LogState;
   readonly metadata: Metadata;
   readonly cluster: ClusterLink | undefined;

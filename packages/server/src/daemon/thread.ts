@@ -14,7 +14,13 @@ import type { Host } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
 import { limits } from '../limits.ts';
-import { type MetadataReader, openMetadataReader, type Proposer, type Redundancy } from '../metadata/index.ts';
+import {
+  type MetadataReader,
+  openMetadataReader,
+  type Proposer,
+  type Redundancy,
+  shardedReader,
+} from '../metadata/index.ts';
 import { BodyMemory, createObjectService, type ObjectService } from '../objects/index.ts';
 import type { Transport } from '../transport/index.ts';
 import { Network } from './cluster/network.ts';
@@ -24,7 +30,8 @@ import { type DeviceSite, indexFolder, openSite } from './sites.ts';
 /** What a thread needs from outside to serve objects. */
 export interface ThreadInput {
   readonly host: Host;
-  readonly kv: KvView;
+  /** Of the replica of each shard, by number. */
+  readonly kvs: readonly KvView[];
   readonly sites: readonly DeviceSite[];
   /** Those that this thread has open already, in the order of the sites: whoever opened them closes them. Absent: it opens them for itself. */
   readonly opened?: ReadonlyMap<string, Device>;
@@ -71,7 +78,7 @@ export interface Thread {
 /** Puts together what every thread has for itself: its readers, devices, fragment stores, cache and object service. */
 export async function openThread(input: ThreadInput): Promise<Thread> {
   const { host } = input;
-  const reader = openMetadataReader(input.kv);
+  const reader = shardedReader(input.kvs.map((kv) => openMetadataReader(kv)));
   const devices = new Map<string, Device>();
   const stores = new Map<string, FragmentStore>();
   for (const site of input.sites) {

@@ -20,9 +20,8 @@ export interface WorkerData {
   readonly config: Config;
   readonly host: string;
   readonly port: number;
-  readonly kv: string;
-  /** The owner's count of commits to the KV. */
-  readonly commits: Int32Array;
+  /** The KV of each shard's replica, by number: its folder, and the owner's count of commits. */
+  readonly kvs: readonly { readonly directory: string; readonly commits: Int32Array }[];
   readonly keys: string;
   readonly sites: readonly DeviceSite[];
   readonly stopped: StoppedDevices;
@@ -58,7 +57,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
   const linkFailed = (cause: unknown) => void link.call('linkFailed', String(cause)).catch(() => {});
   const thread = await openThread({
     host,
-    kv: openKvReader({ directory: data.kv, host, commits: data.commits }),
+    kvs: data.kvs.map(({ directory, commits }) => openKvReader({ directory, host, commits })),
     sites: data.sites,
     stopped: data.stopped,
     proposer,
@@ -90,7 +89,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
   });
   methods = {
     listen: () => listener.listen(),
-    oldestRead: () => thread.objects.oldestRead(),
+    oldestRead: (shard) => thread.objects.oldestRead(shard),
     metrics: () => listener.metrics(),
     async drain(milliseconds) {
       await listener.drain(milliseconds);

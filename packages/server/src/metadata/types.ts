@@ -307,8 +307,8 @@ export interface MetadataReader {
   shardsOf(bucket: BucketId): readonly number[];
   /** Where the system shard says that a bucket's objects are; undefined: in the system shard. */
   bucketShards(bucket: BucketId): BucketShards | undefined;
-  /** The shard that has the intent with this prefix; 0 when none has. */
-  shardOfIntent(prefix: Buffer): number;
+  /** The shard that has the intent of this stripe, fragment or prefix; 0 when none has. */
+  shardOfIntent(id: Buffer): number;
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
   /** In order of name. */

@@ -50,7 +50,9 @@ describe('the wait before an answer', () => {
 
   it('refuses a token of a shard that there is not', () => {
     const { freshness } = replica();
-    assert.throws(() => fresh(freshness, 'causal', tokenText(new Map([[1, 1]])), { bucket: 'b' }), { code: 'InvalidToken' });
+    assert.throws(() => fresh(freshness, 'causal', tokenText(new Map([[1, 1]])), { bucket: 'b' }), {
+      code: 'InvalidToken',
+    });
   });
 });
 

@@ -93,7 +93,10 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     const carried = header('x-dsom-token');
     const { bucket, key } = found.path;
     // A copy reads another key, maybe of another bucket.
-    const scope = found.route.id === 'copyObject' ? { bucket, wide: true } : { bucket, key: key === undefined ? undefined : keyBytes(key) };
+    const scope =
+      found.route.id === 'copyObject'
+        ? { bucket, wide: true }
+        : { bucket, key: key === undefined ? undefined : keyBytes(key) };
     await fresh({ position, shared, shards }, consistency, carried, scope);
 
     const parameters = Object.fromEntries(

@@ -1,9 +1,9 @@
-import type { Freshness } from '../../api/index.ts';
+import type { Freshness, Scope } from '../../api/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Clock, Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { Position, SharedLog } from '../../log/index.ts';
-import type { MetadataReader, ShardReplica } from '../../metadata/index.ts';
+import { localNumber, type MetadataReader, type ShardReplica, shardOfNumber } from '../../metadata/index.ts';
 
 /*
  * How fresh this node is. The owner's thread follows the log, and all threads read the KV that it commits to: what it has applied, they see.
@@ -12,8 +12,8 @@ import type { MetadataReader, ShardReplica } from '../../metadata/index.ts';
 
 /** What threads ask the one that follows the log. */
 export interface GateCalls {
-  /** Resolves when all that was answered before the call, by any node, can be read on this one. */
-  latest(): Promise<void>;
+  /** Resolves when all that was answered about this before the call, by any node, can be read on this one. Absent: about anything. */
+  latest(scope?: Scope): Promise<void>;
   reached(position: Position): Promise<void>;
 }
 
@@ -48,6 +48,37 @@ export function createGate(log: SharedLog, replica: ShardReplica, { timers }: Pi
   };
 }
 
+type Places = Pick<MetadataReader, 'bucket' | 'shardOf' | 'shardsOf'>;
+
+/** Shards that have a part in what a request is about, as far as this node knows; undefined: all. Buckets are the system shard's. */
+function shardsIn(reader: Places, { bucket: name, key, wide = false }: Scope): readonly number[] | undefined {
+  if (wide || name === undefined) return undefined;
+  const bucket = reader.bucket(name);
+  if (!bucket) return [0];
+  return [0, ...(key ? [reader.shardOf(bucket.id, key)] : reader.shardsOf(bucket.id))];
+}
+
+/** The gates of several shards, by number, as one. */
+export function joinGates(gates: readonly GateCalls[], reader: Places): GateCalls {
+  const [system] = gates;
+  if (system && gates.length === 1) return system;
+  return {
+    async latest(scope = {}) {
+      const done = new Set<number>();
+      // A bucket that this node does not know before it has looked may be in more shards than it asked.
+      for (let turn = 0; turn < 2; turn++) {
+        const wanted = new Set(shardsIn(reader, scope) ?? gates.keys());
+        for (const shard of done) wanted.delete(shard);
+        for (const shard of wanted) done.add(shard);
+        if (wanted.size > 0) await Promise.all(Array.from(wanted, (shard) => gates[shard]?.latest()));
+      }
+    },
+    async reached(position) {
+      await gates[shardOfNumber(position)]?.reached(localNumber(position));
+    },
+  };
+}
+
 /** The gate as a protocol asks it, in any thread. */
 export function freshnessOf(
   calls: GateCalls,
@@ -56,7 +87,7 @@ export function freshnessOf(
   clock: Clock,
 ): NonNullable<Freshness['shared']> {
   return {
-    latest: () => calls.latest(),
+    latest: (scope) => calls.latest(scope),
     reached: (position) => calls.reached(position),
     levelOf: (bucket) => reader.bucket(bucket)?.consistency ?? 'strong',
     staleMs() {

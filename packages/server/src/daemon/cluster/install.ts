@@ -23,6 +23,8 @@ export interface InstallOptions {
   readonly transport: Transport;
   readonly node: string;
   readonly log: StructuredLog;
+  /** Number of the shard; the system shard when left out. */
+  readonly shard?: number;
 }
 
 /** Beside the KV: it is not what other nodes have, and is to be replaced. */
@@ -85,13 +87,13 @@ async function openTaken(options: InstallOptions): Promise<SharedKv | undefined>
   }
 }
 
-async function take({ directory, host, shared, transport, node, log }: InstallOptions): Promise<void> {
+async function take({ directory, host, shared, transport, node, log, shard = 0 }: InstallOptions): Promise<void> {
   const owner = shared.owner();
   if (!owner || owner.node === node)
     throw new StoreError('ServiceUnavailable', { message: 'No other node owns the shard.' });
   const peer = transport.peer(owner.node, owner.address);
   try {
-    const chunks = counted(peer.stream(callNames.snapshot, pack(null)), host, log);
+    const chunks = counted(peer.stream(callNames.snapshot, pack(shard === 0 ? null : { shard })), host, log);
     const { position } = await installSnapshot({ directory, host, chunks, atLeast: shared.tail - 1 });
     log.info('the state was taken from another node', { node: owner.node, position });
   } finally {

@@ -84,7 +84,7 @@ beforeEach(async () => {
     ['b:1', serving('b')],
   ]);
   own = new Map([['mine', { device: 'mine' } as FragmentAccess]]);
-  const reader = { nodes: () => nodes, devices: () => devices, position: () => 42 };
+  const reader = { nodes: () => nodes, devices: () => devices, position: () => 42, shardOfIntent: () => 0 };
   network = new Network({ node: 'me', transport, reader, host }, own);
   await settle();
 });
@@ -167,10 +167,10 @@ describe('the other nodes', () => {
       return { head: pack({ fragments: 2, bytes: 10 }) };
     });
     const prefix = Buffer.alloc(8, 3);
-    assert.deepEqual(await network.sweep('of-a', prefix), { fragments: 2, bytes: 10 });
+    assert.deepEqual(await network.sweep('of-a', prefix, 42), { fragments: 2, bytes: 10 });
     assert.deepEqual(asked, ['fragment.sweep', { device: 'of-a', prefix, position: 42 }]);
     await assert.rejects(
-      network.sweep('nowhere', prefix),
+      network.sweep('nowhere', prefix, 42),
       (error) => error instanceof DeviceUnreachable && error instanceof StoreError,
     );
   });

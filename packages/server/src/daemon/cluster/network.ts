@@ -8,6 +8,7 @@ import {
 } from '../../durability/index.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
+import type { Position } from '../../log/index.ts';
 import type { MetadataReader } from '../../metadata/index.ts';
 import { type Peer, pack, type Transport, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
@@ -26,8 +27,10 @@ export const stateCall = 'node.state';
 
 export interface NodeState {
   readonly devices: readonly DeviceState[];
-  /** Log position that the node has applied. */
+  /** Log position that the node has applied, of the system shard. */
   readonly applied: number;
+  /** The same of its object shards, by number from 1 on; absent: it has none. */
+  readonly shards?: readonly number[];
   /** How far it is with fragments that are missing or have moved; absent: it is just starting. */
   readonly work?: NodeWork;
   /** How far evening out is, from the node that leads. */
@@ -49,7 +52,7 @@ export interface NetworkOptions {
   /** Id of this node. */
   readonly node: string;
   readonly transport: Transport;
-  readonly reader: Pick<MetadataReader, 'nodes' | 'devices' | 'position'>;
+  readonly reader: Pick<MetadataReader, 'nodes' | 'devices' | 'position' | 'shardOfIntent'>;
   readonly host: Host;
 }
 
@@ -95,7 +98,7 @@ export class Network {
       if (!neighbour) continue;
       known.add(identity);
       if (this.#remote.get(identity)?.node === of) continue;
-      const access = remoteFragments(neighbour.peer, identity, () => reader.position());
+      const access = remoteFragments(neighbour.peer, identity, (id) => reader.position(reader.shardOfIntent(id)));
       this.#remote.set(identity, { node: of, access });
       this.#stores.set(identity, access);
     }
@@ -153,11 +156,11 @@ export class Network {
     }));
   }
 
-  /** Has a device of another node swept, once that node has what this one knows. @throws StoreError ServiceUnavailable when its node is not known any more */
-  async sweep(device: string, prefix: Buffer): Promise<Removed> {
+  /** Has a device of another node swept, once that node has reached the position. @throws StoreError ServiceUnavailable when its node is not known any more */
+  async sweep(device: string, prefix: Buffer, position: Position): Promise<Removed> {
     const peer = this.#neighbours.get(this.#remote.get(device)?.node ?? '')?.peer;
     if (!peer) throw new DeviceUnreachable(device);
-    return sweepRemote(peer, device, prefix, this.#options.reader.position());
+    return sweepRemote(peer, device, prefix, position);
   }
 
   async close(): Promise<void> {

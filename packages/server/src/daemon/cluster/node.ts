@@ -6,6 +6,7 @@ import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
   type DeviceRecord,
+  joinShards,
   features,
   type NodeRecord,
   openShardReplica,
@@ -23,12 +24,14 @@ import { pendingBytesOf } from '../space.ts';
 import { version } from '../version.ts';
 import { openEngine } from './engine.ts';
 import { keepFeatures } from './features.ts';
-import { createGate, newHeard } from './gate.ts';
+import { createGate, joinGates, newHeard } from './gate.ts';
 import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
 import { patiently } from './patience.ts';
+import { foundObjectShards, type ObjectShard, objectShardsOf, openObjectShards } from './objectshards.ts';
+import { preferredOwner } from './owners.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
 import { type NodeFile, writeNodeFile } from './state.ts';
@@ -51,7 +54,7 @@ export interface NodeOptions {
 /** Bytes of the name of one life of a node. */
 const incarnationBytes = 8;
 
-/** Number of the one shard that there is. */
+/** Number of the system shard. */
 const shardNumber = 0;
 
 /** An address to listen at, and none to connect to. */
@@ -86,7 +89,11 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
   const addresses = addressesOf(config, options.port);
   const closers: (() => Promise<unknown>)[] = [];
   const incarnation = host.entropy.bytes(incarnationBytes);
-  const unusable = Promise.withResolvers<{ readonly kind: 'diverged' | 'behind'; readonly why: string }>();
+  const unusable = Promise.withResolvers<{
+    readonly kind: 'diverged' | 'behind';
+    readonly why: string;
+    readonly directory: string;
+  }>();
   const close = async (): Promise<void> => {
     for (let step = closers.pop(); step; step = closers.pop()) await step();
   };
@@ -174,13 +181,17 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     });
     closers.push(() => shard.close());
     const heard = newHeard();
+    let objectShards: readonly ObjectShard[] = [];
     /** Nodes that were removed. Every call of a node is held against them, so they are read now and then, not each time. */
     let removed: ReadonlySet<string>;
     const look = (): void => {
-      heard[0] = host.clock.now() - shared.age();
+      heard[0] = host.clock.now() - Math.max(shared.age(), ...objectShards.map((one) => one.log.age()));
       removed = new Set(shard.reader.nodes().flatMap((one) => (one.state === 'removed' ? [one.id] : [])));
-      const kind = replica.failureKind();
-      if (kind === 'diverged' || kind === 'behind') unusable.resolve({ kind, why: replica.failure() ?? kind });
+      for (const one of [{ replica, directory: kvFolder }, ...objectShards]) {
+        const kind = one.replica.failureKind();
+        if (kind !== 'diverged' && kind !== 'behind') continue;
+        unusable.resolve({ kind, why: one.replica.failure() ?? kind, directory: one.directory });
+      }
     };
     look();
     const cancelLook = host.timers.every(limits.heardMs, look);
@@ -204,6 +215,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     await replica.reached(end).catch((cause: unknown) => {
       throw replica.failureKind() === 'unknown' ? new ConfigError(`${replica.failure()}`, { cause }) : cause;
     });
+    const isFirst = shard.reader.nodes().length === 0;
     const before = shard.reader.nodes().find((one) => one.id === node);
     const record: NodeRecord = {
       id: node,
@@ -222,9 +234,37 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       const refused = cause instanceof StoreError && cause.code === 'InvalidRequest';
       throw refused ? new ConfigError(cause.message, { cause }) : cause;
     });
+    if (isFirst) await foundObjectShards(shard, config.objectShards);
+    /** Whether another node should own an object shard; known from the time on that this node listens. */
+    let yields = (_number: number): boolean => false;
+    objectShards = await openObjectShards(
+      {
+        count: objectShardsOf(shard.reader) ?? 0,
+        etcd: engine.etcd,
+        host,
+        log,
+        cluster: file.cluster,
+        node,
+        incarnation,
+        address: addresses.between,
+        transport,
+        campaigns: config.roles.includes('metadata'),
+        primary,
+        system: shard.reader,
+        yields: (number) => yields(number),
+      },
+      closers,
+    );
+    const metadata = joinShards([shard, ...objectShards.map((one) => one.shard)]);
+    const gates = joinGates([gate, ...objectShards.map((one) => one.gate)], metadata.reader);
+    // Object shards hear of this life of the node as well.
+    if (objectShards.length > 0)
+      await patiently(host, log, 'saying to the shards that this node is here', () =>
+        metadata.propose({ type: 'node.write', node: record }),
+      );
     // What earlier lives of this node left open, and the server that it was when it was alone.
     await patiently(host, log, 'ending what earlier lives of this node left', () =>
-      shard.propose({
+      metadata.propose({
         type: 'intent.expire',
         dead: [{ node, except: incarnation }, ...(options.after ? [{ node: '' }] : [])],
       }),
@@ -245,7 +285,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         return shard.owned?.bytes ?? 0;
       },
       get roomy() {
-        return shard.owned?.roomy ?? true;
+        return [shard, ...objectShards.map((one) => one.shard)].every(({ owned }) => owned?.roomy ?? true);
       },
     };
     const cluster: ClusterLink = {
@@ -254,19 +294,21 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       between: addresses.between,
       transport,
       shard,
-      gate,
+      objectShards,
+      gate: gates,
       heard,
       forThreads: { node, folder, heard },
       owner: () => shared.owner(),
-      ageMs: () => shared.age(),
-      failed: unusable.promise.then(({ kind, why }) => {
-        if (kind === 'diverged') condemn(kvFolder);
+      ageMs: () => Math.max(shared.age(), ...objectShards.map((one) => one.log.age())),
+      failed: unusable.promise.then(({ kind, why, directory }) => {
+        if (kind === 'diverged') condemn(directory);
         return new Error(
           `the metadata of this node cannot follow those of the others: ${why}. Start it again: it takes them from another node`,
         );
       }),
       async forget(id) {
-        await forgetReplica({ etcd: engine.etcd, cluster: file.cluster, shard: String(shardNumber), node: id });
+        for (const { number } of [{ number: shardNumber }, ...objectShards])
+          await forgetReplica({ etcd: engine.etcd, cluster: file.cluster, shard: String(number), node: id });
         await engine.forget(id);
       },
       members,
@@ -274,11 +316,16 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         const { network, conditions, devices } = calls.thread;
         healthy = (device) =>
           (devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy === true;
+        yields = (number) => {
+          const here = objectShards[number - 1]?.replica.applied() ?? 0;
+          return preferredOwner(number, node, shard.reader.nodes(), network?.neighbours() ?? [], here) !== node;
+        };
         const server = serveNode({
           ...calls,
           shard,
+          objectShards: objectShards.map((one) => one.shard),
           host,
-          reached: (position) => gate.reached(position),
+          reached: (position) => gates.reached(position),
           planMember: (id, peerUrl) => engine.plan(id, peerUrl),
           authority: () => members.progress(),
         });
@@ -297,8 +344,9 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     };
     return {
       kv,
+      kvs: [{ kv, directory: kvFolder }, ...objectShards],
       log: state,
-      metadata: shard,
+      metadata,
       cluster,
       roles: { primary, mirror: undefined },
       mirror: () => ({ lost: undefined, whole: true }),

@@ -9,7 +9,7 @@ import type { Thread } from '../thread.ts';
 import type { AuthorityProgress } from './authority.ts';
 import { type NodeState, stateCall } from './network.ts';
 import type { RebalanceStatus } from './rebalance.ts';
-import { type ClusterShard, proposeCall } from './shard.ts';
+import { type ClusterShard, proposeCall, shardOfProposal } from './shard.ts';
 
 /** Names of the other calls between nodes. */
 export const callNames = {
@@ -30,7 +30,10 @@ export interface MemberPlan {
 }
 
 export interface NodeServerOptions {
+  /** The system shard. */
   readonly shard: ClusterShard;
+  /** The others, by number from 1 on. */
+  readonly objectShards?: readonly ClusterShard[];
   readonly thread: Pick<Thread, 'devices' | 'stores' | 'conditions' | 'reader' | 'network'>;
   /** How far this node is with fragments that are missing or have moved. */
   readonly work: () => NodeWork;
@@ -43,7 +46,7 @@ export interface NodeServerOptions {
   /** Resolves when this node has applied the position. */
   readonly reached: (position: Position) => Promise<void>;
   /** Over all threads of this node. */
-  readonly oldestRead: () => Promise<Position | undefined>;
+  readonly oldestRead: (shard: number) => Promise<Position | undefined>;
   /** Makes room for a node's member of etcd; undefined when there are enough. */
   readonly planMember: (node: string, peerUrl: string) => Promise<MemberPlan | undefined>;
   /** How far this node is with a change of the authority. */
@@ -55,7 +58,17 @@ export function serveNode(options: NodeServerOptions): {
   serve(call: IncomingCall): Promise<Answer>;
   close(): Promise<void>;
 } {
-  const { shard, thread, host } = options;
+  const { shard, thread, host, objectShards = [] } = options;
+  const shardNumbered = (number: number): ClusterShard => {
+    const found = number === 0 ? shard : objectShards[number - 1];
+    if (!found)
+      throw new StoreError('ServiceUnavailable', {
+        message: `This node does not have shard ${number} open: start it again, or ask another node.`,
+        retryAfter: 5,
+      });
+    return found;
+  };
+  const numberIn = (head: Buffer): number => unpack<{ shard?: number } | null>(head)?.shard ?? 0;
   const fragments: FragmentServer = serveFragments({
     stores: thread.stores,
     reader: thread.reader,
@@ -78,18 +91,24 @@ export function serveNode(options: NodeServerOptions): {
     return {
       devices: [...thread.devices.keys()].map((identity) => ({ identity, ...thread.conditions.of(identity) })),
       applied: thread.reader.position(),
+      ...(objectShards.length > 0 && { shards: objectShards.map(({ reader }) => reader.position()) }),
       work: options.work(),
       ...(shard.leads && { rebalance: options.rebalance() }),
       ...(authority && { authority }),
     };
   };
   const calls: Readonly<Record<string, (call: IncomingCall) => Promise<Answer> | Answer>> = {
-    [proposeCall]: (call) => shard.serve(call),
+    [proposeCall]: (call) => shardNumbered(shardOfProposal(call.head)).serve(call),
     [stateCall]: () => ({ head: pack(state()) }),
-    [callNames.oldestRead]: async () => ({
-      head: pack(Math.min(thread.reader.position(), (await options.oldestRead()) ?? Number.MAX_SAFE_INTEGER)),
+    [callNames.oldestRead]: async ({ head }) => {
+      const number = numberIn(head);
+      const oldest = (await options.oldestRead(number)) ?? Number.MAX_SAFE_INTEGER;
+      return { head: pack(Math.min(thread.reader.position(number), oldest)) };
+    },
+    [callNames.snapshot]: ({ head }) => ({
+      head: new Uint8Array(0),
+      stream: chunks(shardNumbered(numberIn(head)).snapshot()),
     }),
-    [callNames.snapshot]: () => ({ head: new Uint8Array(0), stream: chunks(shard.snapshot()) }),
     [callNames.holdings]: async () => ({ head: new Uint8Array(0), body: [pack(await options.holdings())] }),
     [callNames.planMember]: async ({ head, node }) => {
       const { peerUrl } = unpack<{ peerUrl: string }>(head);

@@ -24,6 +24,8 @@ import { type Answer, type IncomingCall, type Peer, pack, unpack } from '../../t
  */
 
 export interface ClusterShardOptions {
+  /** Its number; 0, the system shard, when left out. */
+  readonly number?: number;
   readonly log: SharedLog;
   readonly replica: ShardReplica;
   readonly host: Host;
@@ -37,6 +39,8 @@ export interface ClusterShardOptions {
   readonly peer: (node: string, address: string) => Peer;
   /** Called when this node begins to lead and, with undefined, when it ceases. */
   readonly onLead: (term: Term | undefined) => void;
+  /** Whether another node that could own the shard should: asked now and then while this one does. */
+  readonly yields?: () => boolean;
   /** Something about ownership that an operator may want to know. */
   readonly onEvent: (text: string, fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -74,6 +78,8 @@ export class ClusterShard implements Metadata {
   /** The way to the node that owned the log last. */
   #owner: { readonly address: string; readonly peer: Peer } | undefined;
   #owned: OwnedLog | undefined;
+  /** For how long an ownership is kept before it is given to another node; longer each time that nobody took it. */
+  #patienceMs: number = limits.yieldMs;
   readonly #stopLooking: Cancel;
 
   constructor(options: ClusterShardOptions) {
@@ -81,6 +87,15 @@ export class ClusterShard implements Metadata {
     this.reader = options.replica.reader;
     this.#campaign = this.#run();
     this.#stopLooking = options.host.timers.every(limits.ownerLookMs, () => this.#leaveFormer());
+  }
+
+  get number(): number {
+    return this.#options.number ?? 0;
+  }
+
+  /** Who reads of one shard only need not know that there are others. */
+  get #named(): { readonly shard?: number } {
+    return this.number === 0 ? {} : { shard: this.number };
   }
 
   /** Whether this node's proposals are decided here. */
@@ -104,18 +119,43 @@ export class ClusterShard implements Metadata {
         const term = await replica.lead(owned);
         this.#leading = term;
         this.#owned = owned;
-        onEvent('this node owns the shard', { epoch: owned.epoch, position: replica.applied() });
+        onEvent('this node owns the shard', { ...this.#named, epoch: owned.epoch, position: replica.applied() });
         onLead(term);
-        await Promise.race([term.ended, aborted(signal)]);
+        const yielded = await this.#held(term);
+        if (yielded) await term.close();
         this.#leading = undefined;
         this.#owned = undefined;
         onLead(undefined);
-        if (!signal.aborted) onEvent('this node owns the shard no more', { epoch: owned.epoch });
+        if (!signal.aborted) onEvent('this node owns the shard no more', { ...this.#named, epoch: owned.epoch });
+        if (yielded) await this.#leave(signal);
       } catch (cause) {
-        onEvent('this node could not own the shard; it tries again', { cause });
+        onEvent('this node could not own the shard; it tries again', { ...this.#named, cause });
       }
       await host.timers.sleep(limits.campaignRetryMs, signal);
     }
+  }
+
+  /** Lets others win the log for a while; one that nobody wants is kept longer the next time. */
+  async #leave(signal: AbortSignal): Promise<void> {
+    const { host, log, node } = this.#options;
+    await host.timers.sleep(limits.yieldRestMs, signal);
+    const taken = log.owner();
+    const wasted = !taken || taken.node === node;
+    this.#patienceMs = wasted ? Math.min(2 * this.#patienceMs, limits.yieldMostMs) : limits.yieldMs;
+  }
+
+  /** Resolves when this node owns the shard no more, or with true when it should leave it to another one. */
+  async #held(term: Term): Promise<boolean> {
+    const { host, yields } = this.#options;
+    const stop = new AbortController();
+    const over = Promise.race([term.ended, aborted(this.#stop.signal)]).then(() => stop.abort());
+    const until = host.clock.monotonic() + this.#patienceMs;
+    while (yields && !stop.signal.aborted) {
+      await host.timers.sleep(limits.yieldLookMs, AbortSignal.any([stop.signal, this.#stop.signal]));
+      if (!stop.signal.aborted && host.clock.monotonic() >= until && yields()) return true;
+    }
+    await over;
+    return false;
   }
 
   async propose(proposed: Command): Promise<Outcome> {
@@ -154,7 +194,7 @@ export class ClusterShard implements Metadata {
     const { log, node } = this.#options;
     const owner = log.owner();
     if (!owner || owner.node === node) throw notOwner();
-    const { body } = await this.#peerOf(owner).call(proposeCall, request, {
+    const { body } = await this.#peerOf(owner).call(proposeCall, proposalHead(request, this.number), {
       body: [pack(command)],
       deadlineMs: Math.min(deadlineMs, limits.proposeTryMs),
     });
@@ -190,7 +230,7 @@ export class ClusterShard implements Metadata {
     if (!leading) throw notOwner();
     // The id is kept for long, and the head may lie in memory with others.
     const command = unpack<Command>(body);
-    const { reply, position } = await leading.propose(command, Buffer.from(head));
+    const { reply, position } = await leading.propose(command, Buffer.from(head.subarray(0, requestBytes)));
     return { head: nothing, body: [pack({ reply: shortReply(command, reply), position })] };
   }
 
@@ -236,6 +276,20 @@ export class ClusterShard implements Metadata {
 }
 
 const requestBytes = 16;
+
+/** Id of the request, then the number of the shard (u16 big-endian), unless that is 0. */
+function proposalHead(request: Buffer, shard: number): Buffer {
+  if (shard === 0) return request;
+  const head = Buffer.alloc(requestBytes + 2);
+  request.copy(head);
+  head.writeUInt16BE(shard, requestBytes);
+  return head;
+}
+
+/** The shard that a proposal of another node is for. */
+export const shardOfProposal = (head: Buffer): number =>
+  head.length >= requestBytes + 2 ? head.readUInt16BE(requestBytes) : 0;
+
 const nothing = new Uint8Array(0);
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -9,9 +9,9 @@ import type { FragmentCall, FragmentCalls } from './calls.ts';
 /**
  * The fragments of a device that another node has. Every call has a deadline; what it did when it is late is not known, and nothing is
  * asked twice.
- * @param position what this node has applied
+ * @param position what this node has applied of the shard that knows the intent of this fragment
  */
-export function remoteFragments(peer: Peer, device: string, position: () => Position): FragmentAccess {
+export function remoteFragments(peer: Peer, device: string, position: (id: FragmentId) => Position): FragmentAccess {
   const call = async <Name extends FragmentCall>(
     name: Name,
     asks: FragmentCalls[Name]['asks'],
@@ -42,7 +42,7 @@ export function remoteFragments(peer: Peer, device: string, position: () => Posi
         maximum,
         checksumBytes,
         ...(by && { by }),
-        position: position(),
+        position: position(id),
       });
       const { handle } = answers;
       const writer: FragmentWriter = {

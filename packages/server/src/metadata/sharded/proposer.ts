@@ -79,6 +79,7 @@ export class ShardedProposer implements Proposer {
       case 'node.write':
         return this.#node(command);
       case 'node.remove':
+      case 'feature.enable':
         return this.#everywhere(command);
       default:
         return this.#to(0, command, request);
@@ -245,7 +246,7 @@ export class ShardedProposer implements Proposer {
         const there = this.#options.readers[shard]?.nodes().find(({ id }) => id === node.id);
         if (state === 'removed' && (!there || there.state === 'removed')) return;
         if (state === 'active' && there?.incarnation.equals(node.incarnation)) return;
-        await this.#to(shard, { type: 'node.write', node: { ...node, zone: '', features: [], state } });
+        await this.#to(shard, { type: 'node.write', node: { ...node, zone: '', state } });
       }),
     );
     return outcome;

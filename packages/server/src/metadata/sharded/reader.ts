@@ -23,6 +23,8 @@ import type {
 import { type Ask, mergePages, mergeRuns } from './listing.ts';
 import { placeOfKey } from './routing.ts';
 
+/** Of the prefix of an intent, with which all ids under it begin. */
+const INTENT_BYTES = 8;
 const inSystem: readonly number[] = [0];
 
 /** The least key above `key`. */
@@ -66,7 +68,8 @@ class ShardedReader implements MetadataReader {
     return shards[placeOfKey(bucket, key, shards.length)] as number;
   }
 
-  shardOfIntent(prefix: Buffer): number {
+  shardOfIntent(id: Buffer): number {
+    const prefix = id.subarray(0, INTENT_BYTES);
     const found = this.#shards.findIndex((shard) => shard.intent(prefix) !== undefined);
     return Math.max(0, found);
   }
@@ -142,8 +145,20 @@ class ShardedReader implements MetadataReader {
     return this.#system.accessKeys();
   }
 
+  group(id: number) {
+    return this.#system.group(id);
+  }
+
   groups() {
     return this.#system.groups();
+  }
+
+  invitations() {
+    return this.#system.invitations();
+  }
+
+  authority() {
+    return this.#system.authority();
   }
 
   nodes() {

@@ -1,0 +1,120 @@
+import type { Host } from '../../host/index.ts';
+import type { SharedKv } from '../../kv/index.ts';
+import { limits } from '../../limits.ts';
+import { type Etcd, openEtcdLog, type SharedLog } from '../../log/index.ts';
+import { type MetadataReader, openShardReplica, type ShardReplica, type Term } from '../../metadata/index.ts';
+import type { StructuredLog } from '../../telemetry/index.ts';
+import type { Transport } from '../../transport/index.ts';
+import { folders } from '../directories.ts';
+import { pendingBytesOf } from '../space.ts';
+import { keepBuckets } from './buckets.ts';
+import { createGate, type GateCalls } from './gate.ts';
+import { openReplicaKv } from './install.ts';
+import { patiently } from './patience.ts';
+import { ClusterShard } from './shard.ts';
+
+/*
+ * The object shards of a node: each has a log, a replica, and an owner among the nodes, as the system shard has. How many there are is a setting of the
+ * cluster, written when it begins.
+ */
+
+/** An object shard as this node has it open. */
+export interface ObjectShard {
+  readonly number: number;
+  /** Folder of its KV. */
+  readonly directory: string;
+  readonly kv: SharedKv;
+  readonly log: SharedLog;
+  readonly replica: ShardReplica;
+  readonly shard: ClusterShard;
+  readonly gate: GateCalls;
+}
+
+export interface ObjectShardsInput {
+  readonly count: number;
+  readonly etcd: Etcd;
+  readonly host: Host;
+  readonly log: StructuredLog;
+  /** Name of the cluster. */
+  readonly cluster: string;
+  readonly node: string;
+  readonly incarnation: Buffer;
+  /** Where other nodes reach this one. */
+  readonly address: string;
+  readonly transport: Transport;
+  readonly campaigns: boolean;
+  /** Directory that holds the metadata. */
+  readonly primary: string;
+  /** Of the system shard on this node. */
+  readonly system: MetadataReader;
+  /** Whether another node should own a shard. */
+  readonly yields: (shard: number) => boolean;
+}
+
+const setting = 'objectShards';
+
+/** How many object shards the cluster has; undefined: it was begun before there were any. */
+export function objectShardsOf(reader: Pick<MetadataReader, 'setting'>): number | undefined {
+  const value = reader.setting(setting);
+  return value === undefined ? undefined : Math.max(0, Math.min(limits.objectShards, Math.trunc(Number(value)) || 0));
+}
+
+/** Says how many object shards a new cluster has. Only its first node may, before there is any other. */
+export async function foundObjectShards(shard: ClusterShard, count: number): Promise<void> {
+  for (const feature of ['settings', 'objectShards'])
+    if (!shard.reader.features().includes(feature)) await shard.propose({ type: 'feature.enable', feature });
+  await shard.propose({ type: 'setting.write', name: setting, value: String(count) });
+}
+
+/** Opens them side by side, each with all that its log had. What was opened is closed again when one cannot be. */
+export async function openObjectShards(
+  input: ObjectShardsInput,
+  closers: (() => Promise<unknown>)[],
+): Promise<readonly ObjectShard[]> {
+  const numbers = Array.from({ length: input.count }, (_, at) => at + 1);
+  const opened = await Promise.allSettled(numbers.map((number) => openOne(input, number, closers)));
+  return opened.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+}
+
+async function openOne(
+  input: ObjectShardsInput,
+  number: number,
+  closers: (() => Promise<unknown>)[],
+): Promise<ObjectShard> {
+  const { etcd, host, log: told, cluster, node, address, transport, system } = input;
+  const directory = `${folders.kv(input.primary)}-${number}`;
+  const opening = { etcd, host, cluster, shard: String(number), node, address };
+  const log: SharedLog = await patiently(host, told, 'opening the log of a shard', () => openEtcdLog(opening));
+  closers.push(() => log.close());
+  const kv = await openReplicaKv({ directory, host, shared: log, transport, node, log: told, shard: number });
+  closers.push(() => kv.close());
+  const replica = openShardReplica({ log, kv, host, shard: number, pendingBytes: pendingBytesOf(directory) });
+  let duty: { stop(): Promise<void> } | undefined;
+  const shard = new ClusterShard({
+    number,
+    log,
+    replica,
+    host,
+    node,
+    incarnation: input.incarnation,
+    campaigns: input.campaigns,
+    peer: (id, at) => transport.peer(id, at),
+    yields: () => input.yields(number),
+    onLead(term: Term | undefined) {
+      void duty?.stop();
+      duty =
+        term &&
+        keepBuckets(number, term, system, host, (cause) =>
+          told.warn('a shard could not take over what changed in the system shard; it tries again', { cause }),
+        );
+    },
+    onEvent: (text, fields) => told.info(text, fields),
+  });
+  closers.push(() => shard.close());
+  const end = await patiently(host, told, 'asking for the end of the log of a shard', () => log.barrier());
+  await replica.reached(end);
+  return { number, directory, kv, log, replica, shard, gate: createGate(log, replica, host) };
+}
