@@ -12,6 +12,11 @@ const answer = {
   leader: id('2'),
   epoch: 3,
   position: 99,
+  shards: [
+    { shard: 0, holds: 'system', owner: id('2'), epoch: 3, position: 99 },
+    { shard: 1, holds: 'objects', owner: id('1'), epoch: 4, position: 7 },
+    { shard: 2, holds: 'objects', owner: null, epoch: null, position: 8 },
+  ],
   nodes: [
     {
       id: id('1'),
@@ -96,6 +101,7 @@ test('the status says what an operator must know, and nothing that a terminal wo
     assert.equal(code, 0);
     assert.match(stdout, /cluster {3}main {2}\(store the-store\)/);
     assert.match(stdout, /owned by node 22222222, position 99, epoch 3/);
+    assert.match(stdout, /shards {4}2 hold objects, no node owns 2: writes there wait/);
     assert.match(stdout, /nodes {5}3, 1 away: 33333333/);
     assert.match(stdout, /devices {3}2, 1 not good: bbbbbbbb away/);
     assert.match(stdout, /degraded {2}node 3 does not answer/);
@@ -119,7 +125,8 @@ test('nodes, devices and groups are tables, or a line each', async () => {
     /aaaaaaaa +11111111 +active +good +ssd +2\.0 KiB +1\.0 KiB|aaaaaaaa +11111111 +active +good +ssd/,
   );
   assert.match((await stub.run(['cluster', 'groups'])).stdout, /7 +2 +copies=2 +aaaaaaaa bbbbbbbb/);
-  for (const part of ['nodes', 'devices', 'groups'] as const)
+  assert.match((await stub.run(['cluster', 'shards'])).stdout, /1 +objects +11111111 +4 +7\n2 +objects +- +- +8/);
+  for (const part of ['nodes', 'devices', 'groups', 'shards'] as const)
     assert.deepEqual((await stub.run(['cluster', part, '--json'])).rows, answer[part]);
 });
 

@@ -18,7 +18,7 @@ const short = (value: unknown): string => text(value).slice(0, 8);
 /** One part of what the server tells of its cluster, as a table or, with `--json`, a line each. */
 async function show(
   context: Context,
-  part: 'nodes' | 'devices' | 'groups',
+  part: 'nodes' | 'devices' | 'groups' | 'shards',
   head: readonly string[],
   row: (line: Line) => readonly string[],
 ): Promise<void> {
@@ -60,6 +60,25 @@ const groupRow = (group: Line): readonly string[] => [
   Array.isArray(group['devices']) ? group['devices'].map(short).join(' ') : '-',
 ];
 
+const shardRow = (shard: Line): readonly string[] => [
+  text(shard['shard']),
+  text(shard['holds']),
+  short(shard['owner']),
+  text(shard['epoch']),
+  text(shard['position']),
+];
+
+/** Whether every object shard has an owner; none where all objects are in the system shard. */
+function shardLines(shards: readonly Line[]): readonly string[] {
+  const holding = shards.filter((shard) => shard['holds'] === 'objects');
+  const idle = holding.filter((shard) => shard['owner'] === null);
+  if (holding.length === 0) return [];
+  const lacks = idle.map((shard) => text(shard['shard'])).join(' ');
+  return [
+    `shards    ${holding.length} hold objects, ${lacks === '' ? 'each with an owner' : `no node owns ${lacks}: writes there wait`}`,
+  ];
+}
+
 async function status(context: Context): Promise<void> {
   const found = await context.client().admin.cluster({ signal: context.signal });
   // What was given up is listed by `cluster nodes` and `cluster devices`, and nobody waits for it.
@@ -74,6 +93,7 @@ async function status(context: Context): Promise<void> {
     `cluster   ${text(found['cluster'])}  (store ${text(found['store'])})`,
     `answers   node ${short(found['node'])}`,
     `shard     ${found['leader'] === null ? 'no node owns it: writes wait' : `owned by node ${short(found['leader'])}`}, position ${text(found['position'])}, epoch ${text(found['epoch'])}`,
+    ...shardLines(list(found['shards'])),
     `nodes     ${nodes.length}${away.length > 0 ? `, ${away.length} away: ${away.map((node) => short(node['id'])).join(' ')}` : ', all here'}`,
     `devices   ${devices.length}${sick.length > 0 ? `, ${sick.length} not good: ${sick.map((device) => `${short(device['identity'])} ${text(device['health'])}`).join(', ')}` : ', all good'}`,
     `groups    ${list(found['groups']).length}`,
@@ -124,6 +144,9 @@ export function addClusterCommands(program: Command, run: Run): void {
   );
   clientCommand(cluster, 'groups', 'list placement groups').action(
     run((context) => show(context, 'groups', ['group', 'epoch', 'scheme', 'devices'], groupRow)),
+  );
+  clientCommand(cluster, 'shards', 'list shards of the metadata').action(
+    run((context) => show(context, 'shards', ['shard', 'holds', 'owner', 'epoch', 'position'], shardRow)),
   );
   addMemberCommands(cluster, run);
   addMoveCommands(program, cluster, run);

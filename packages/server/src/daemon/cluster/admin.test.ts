@@ -94,6 +94,10 @@ beforeEach(() => {
     name: 'main',
     node: me,
     owner: () => ({ node: other, epoch: 4, address: '2:1' }),
+    objectShards: [
+      { number: 1, log: { owner: () => undefined }, replica: { applied: () => 5 } },
+      { number: 2, log: { owner: () => ({ node: third, epoch: 8, address: '3:1' }) }, replica: { applied: () => 6 } },
+    ],
     ageMs: () => silence,
     members: { invite: async (seconds: number | undefined) => ({ line: `dsom-join:${seconds}`, expiresAt: 'then' }) },
     forget: async (node: string) => void done.push(`forget ${node}`),
@@ -122,6 +126,11 @@ describe('what an operator asks', () => {
     const status = await ask('status');
     assert.deepEqual([status['cluster'], status['leader'], status['epoch'], status['position']], ['main', other, 4, 9]);
     assert.deepEqual(status['degraded'], ['something lacks']);
+    assert.deepEqual(status['shards'], [
+      { shard: 0, holds: 'system', owner: other, epoch: 4, position: 9 },
+      { shard: 1, holds: 'objects', owner: null, epoch: null, position: 5 },
+      { shard: 2, holds: 'objects', owner: third, epoch: 8, position: 6 },
+    ]);
     const [settings, invitations] = status['features'] as Record<string, unknown>[];
     assert.deepEqual(settings, { name: 'settings', on: true, known: true, heldBackBy: [] });
     assert.deepEqual(

@@ -133,6 +133,22 @@ export function clusterAdmin({
       };
     });
   };
+  /** Each shard, who decides its writes, and where this node is with it. */
+  const shards = () =>
+    [
+      { number: 0, owner: cluster.owner(), applied: reader.position() },
+      ...cluster.objectShards.map(({ number, log, replica }) => ({
+        number,
+        owner: log.owner(),
+        applied: replica.applied(),
+      })),
+    ].map(({ number, owner: owned, applied }) => ({
+      shard: number,
+      holds: number === 0 ? 'system' : 'objects',
+      owner: owned?.node ?? null,
+      epoch: owned?.epoch ?? null,
+      position: applied,
+    }));
   const deviceList = () => {
     const active = new Set(reader.nodes().flatMap((node) => (node.state === 'removed' ? [] : [node.id])));
     return reader.devices().map((device) => {
@@ -190,6 +206,7 @@ export function clusterAdmin({
       leader: cluster.owner()?.node ?? null,
       epoch: cluster.owner()?.epoch ?? null,
       position: reader.position(),
+      shards: shards(),
       staleMs: cluster.ageMs(),
       nodes: nodes(),
       devices: deviceList(),

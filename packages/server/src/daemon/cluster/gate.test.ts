@@ -4,7 +4,8 @@ import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { SharedLog } from '../../log/index.ts';
 import type { ShardReplica } from '../../metadata/index.ts';
-import { createGate, freshnessOf, newHeard } from './gate.ts';
+import { numberOf } from '../../metadata/index.ts';
+import { createGate, freshnessOf, joinGates, newHeard } from './gate.ts';
 import { bucketCommand, ClusterRig, type RigNode } from './rig.fixture.ts';
 
 let rig: ClusterRig;
@@ -122,5 +123,44 @@ describe('the freshness of a node', () => {
     assert.equal(shared.staleMs(), 0);
     rig.host.advance(1);
     assert.equal(shared.staleMs(), limits.staleMs + 1);
+  });
+});
+
+describe('the gates of several shards', () => {
+  const gates = (asked: string[], known: () => boolean) =>
+    joinGates(
+      [0, 1, 2, 3].map((shard) => ({
+        latest: async () => void asked.push(`latest ${shard}`),
+        reached: async (position) => void asked.push(`reached ${position} of ${shard}`),
+      })),
+      {
+        bucket: () => (known() ? ({ id: 7 } as never) : undefined),
+        shardOf: (_bucket, key) => key[0] as number,
+        shardsOf: () => [2, 3],
+      },
+    );
+
+  for (const [scope, expected] of [
+    [{ bucket: 'b', key: Buffer.from([2]) }, ['latest 0', 'latest 2']],
+    [{ bucket: 'b' }, ['latest 0', 'latest 2', 'latest 3']],
+    [{ bucket: 'b', wide: true }, ['latest 0', 'latest 1', 'latest 2', 'latest 3']],
+    [{}, ['latest 0', 'latest 1', 'latest 2', 'latest 3']],
+  ] as const)
+    it(`are those that have a part in ${JSON.stringify(scope)}`, async () => {
+      const asked: string[] = [];
+      await gates(asked, () => true).latest(scope);
+      assert.deepEqual(asked, expected);
+    });
+
+  it('are asked for a bucket that was not known before the system shard was asked', async () => {
+    const asked: string[] = [];
+    await gates(asked, () => asked.includes('latest 0')).latest({ bucket: 'b', key: Buffer.from([3]) });
+    assert.deepEqual(asked, ['latest 0', 'latest 3']);
+  });
+
+  it('are asked for positions of their own', async () => {
+    const asked: string[] = [];
+    await gates(asked, () => true).reached(numberOf(2, 5));
+    assert.deepEqual(asked, ['reached 5 of 2']);
   });
 });
