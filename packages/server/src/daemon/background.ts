@@ -91,7 +91,7 @@ async function tendBallast({ directories, metadata }: Owner, log: StructuredLog)
 
 export async function startJobs(input: JobsInput): Promise<Jobs> {
   const { owner, config, host, log } = input;
-  const { reader, access, stores, devices, conditions } = owner.thread;
+  const { reader, stores, devices, conditions } = owner.thread;
   const { network } = owner.thread;
   const { cluster } = owner;
   const healthy = (device: string) => network?.condition(device)?.healthy ?? conditions.health(device) !== 'stopped';

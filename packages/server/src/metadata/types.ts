@@ -1,4 +1,5 @@
 import type { Position } from '../log/index.ts';
+import type { BucketCommand } from './machine/bucket-commands.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -19,9 +20,7 @@ import type {
   PartRecord,
   Piece,
   Redundancy,
-  StoredBucket,
   UploadRecord,
-  Versioning,
   VersionRecord,
 } from './machine/records.ts';
 
@@ -72,41 +71,7 @@ export type VersionSelector = { readonly sequence: number; readonly nonce: Buffe
  * Every command is plain data: it crosses threads.
  */
 export type Command =
-  | {
-      readonly type: 'bucket.create';
-      readonly name: string;
-      readonly owner: string;
-      readonly region: string;
-      readonly wrappedKey: Buffer;
-      readonly versioning?: Versioning;
-      /** {@link BucketShards.shards}; absent: this shard. */
-      readonly shards?: readonly number[];
-    }
-  /** `generation`: the one at which every shard of the bucket was sealed; refused when the record has changed since. */
-  | { readonly type: 'bucket.delete'; readonly name: string; readonly generation?: number }
-  /** Begins the next generation of a bucket's record, so that what was sealed at this one can be opened again and the bucket is not deleted by it. */
-  | { readonly type: 'bucket.keep'; readonly id: BucketId; readonly generation: number }
-  /**
-   * For an object shard: the bucket's record as the system shard has it. Nothing happens where this generation, or a later one, is there already.
-   * @throws StoreError ConditionalRequestConflict where the bucket is sealed at this generation or a later one
-   */
-  | { readonly type: 'bucket.adopt'; readonly bucket: StoredBucket; readonly place: BucketShards }
-  /**
-   * For an object shard: takes nothing for the bucket any more, unless it holds something of it.
-   * @throws StoreError BucketNotEmpty; ConditionalRequestConflict where a later generation is there
-   */
-  | { readonly type: 'bucket.seal'; readonly id: BucketId; readonly generation: number }
-  | {
-      readonly type: 'bucket.update';
-      readonly name: string;
-      readonly versioning?: Versioning;
-      /** All tags, in place of those that are there. */
-      readonly tags?: readonly (readonly [string, string])[];
-      /** Over those that are there, or over `tags`. */
-      readonly tagChange?: TextChange;
-      readonly consistency?: BucketRecord['consistency'];
-      readonly redundancy?: Redundancy | null;
-    }
+  | BucketCommand
   | { readonly type: 'key.create'; readonly record: Omit<AccessKeyRecord, 'createdMs'> }
   | { readonly type: 'key.revoke'; readonly id: string }
   /** A new object whose bytes are `pieces` (one for a PUT), under a new manifest. */

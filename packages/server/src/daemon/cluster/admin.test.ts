@@ -72,6 +72,7 @@ beforeEach(() => {
   };
   owner = {
     metadata: { reader, propose },
+    log: { tail: 1 },
     directories: { store: 'store' },
     thread: {
       devices: new Map([[`d${me}`, {}]]),
@@ -95,8 +96,12 @@ beforeEach(() => {
     node: me,
     owner: () => ({ node: other, epoch: 4, address: '2:1' }),
     objectShards: [
-      { number: 1, log: { owner: () => undefined }, replica: { applied: () => 5 } },
-      { number: 2, log: { owner: () => ({ node: third, epoch: 8, address: '3:1' }) }, replica: { applied: () => 6 } },
+      { number: 1, log: { owner: () => undefined, tail: 2 }, replica: { applied: () => 5 } },
+      {
+        number: 2,
+        log: { owner: () => ({ node: third, epoch: 8, address: '3:1' }), tail: 3 },
+        replica: { applied: () => 6 },
+      },
     ],
     ageMs: () => silence,
     members: { invite: async (seconds: number | undefined) => ({ line: `dsom-join:${seconds}`, expiresAt: 'then' }) },
@@ -127,9 +132,9 @@ describe('what an operator asks', () => {
     assert.deepEqual([status['cluster'], status['leader'], status['epoch'], status['position']], ['main', other, 4, 9]);
     assert.deepEqual(status['degraded'], ['something lacks']);
     assert.deepEqual(status['shards'], [
-      { shard: 0, holds: 'system', owner: other, epoch: 4, position: 9 },
-      { shard: 1, holds: 'objects', owner: null, epoch: null, position: 5 },
-      { shard: 2, holds: 'objects', owner: third, epoch: 8, position: 6 },
+      { shard: 0, holds: 'system', owner: other, epoch: 4, position: 9, oldest: 1 },
+      { shard: 1, holds: 'objects', owner: null, epoch: null, position: 5, oldest: 2 },
+      { shard: 2, holds: 'objects', owner: third, epoch: 8, position: 6, oldest: 3 },
     ]);
     const [settings, invitations] = status['features'] as Record<string, unknown>[];
     assert.deepEqual(settings, { name: 'settings', on: true, known: true, heldBackBy: [] });

@@ -133,21 +133,23 @@ export function clusterAdmin({
       };
     });
   };
-  /** Each shard, who decides its writes, and where this node is with it. */
+  /** Each shard, who decides its writes, where this node is with it, and from where on its log is kept. */
   const shards = () =>
     [
-      { number: 0, owner: cluster.owner(), applied: reader.position() },
+      { number: 0, owner: cluster.owner(), applied: reader.position(), oldest: owner.log.tail },
       ...cluster.objectShards.map(({ number, log, replica }) => ({
         number,
         owner: log.owner(),
         applied: replica.applied(),
+        oldest: log.tail,
       })),
-    ].map(({ number, owner: owned, applied }) => ({
+    ].map(({ number, owner: owned, applied, oldest }) => ({
       shard: number,
       holds: number === 0 ? 'system' : 'objects',
       owner: owned?.node ?? null,
       epoch: owned?.epoch ?? null,
       position: applied,
+      oldest,
     }));
   const deviceList = () => {
     const active = new Set(reader.nodes().flatMap((node) => (node.state === 'removed' ? [] : [node.id])));

@@ -6,8 +6,8 @@ import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
   type DeviceRecord,
-  joinShards,
   features,
+  joinShards,
   type NodeRecord,
   openShardReplica,
   ReplicaError,
@@ -29,9 +29,9 @@ import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
-import { patiently } from './patience.ts';
 import { foundObjectShards, type ObjectShard, objectShardsOf, openObjectShards } from './objectshards.ts';
 import { preferredOwner } from './owners.ts';
+import { patiently } from './patience.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
 import { type NodeFile, writeNodeFile } from './state.ts';
