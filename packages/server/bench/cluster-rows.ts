@@ -1,5 +1,5 @@
 /* What is printed of a cluster. */
-import { clusterRates, failover, type LargeRates, repair } from './cluster.ts';
+import { clusterRates, failover, type LargeRates, repair, shardRates } from './cluster.ts';
 import { MiB, median } from './rig.ts';
 
 /** Where rows go. */
@@ -86,6 +86,28 @@ export async function clusterRows({ row, share }: Table, runs: number, port: num
   share('cluster, copies of a lost node back on the others', 'MB/s', bytes / seconds / 1e6, disk, 0.5);
   console.log(`      ${(bytes / 1e6).toFixed(0)} MB in ${seconds.toFixed(1)} s`);
   share('cluster, reads served meanwhile, to before', 'per s', meanwhile, undisturbed, 0.7);
+}
+
+/** Writes of a cluster whose objects are in the system shard alone, and of those with object shards. */
+export async function shardRows({ row }: Table, runs: number): Promise<void> {
+  const rates = await shardRates(runs, [0, 1, 4]);
+  const of = (count: number, value: (one: NonNullable<ReturnType<typeof rates.get>>[number]) => number) =>
+    median((rates.get(count) ?? []).map(value));
+  const one = of(0, ({ perSecond }) => perSecond);
+  for (const count of rates.keys()) {
+    const put = of(count, ({ perSecond }) => perSecond);
+    const cpu = (value: 'cpu' | 'etcdCpu') => ((of(count, (each) => each[value]) * 1e6) / 4000).toFixed(0);
+    row(
+      `cluster, PUT 1 KiB inline, 64 connections, ${count} object shards`,
+      `${put.toFixed(0)} per s`,
+      `${one.toFixed(0)} (system shard alone) = ${(put / one).toFixed(2)}`,
+      '≥ 1500 per s',
+      put >= 1500,
+    );
+    console.log(
+      `      p50 ${of(count, ({ p50 }) => p50)} ms, p99 ${of(count, ({ p99 }) => p99)} ms; CPU each: nodes ${cpu('cpu')} µs, etcd ${cpu('etcdCpu')} µs`,
+    );
+  }
 }
 
 /** Bytes beside what the scheme asks for: fragments on devices, fragments of other nodes and the object over the network. */

@@ -53,8 +53,8 @@ class Loaded {
     this.cluster = cluster;
   }
 
-  static async start(name: string, nodes: number): Promise<Loaded> {
-    const loaded = new Loaded(await Cluster.start(scratch(name), nodes));
+  static async start(name: string, nodes: number, flags: readonly string[] = []): Promise<Loaded> {
+    const loaded = new Loaded(await Cluster.start(scratch(name), nodes, () => flags));
     // Before the folders with their pids are removed.
     process.prependOnceListener('exit', loaded.#killMembers);
     await loaded.run({ operation: 'bucket', count: 1, connections: 1 });
@@ -180,6 +180,23 @@ export async function clusterRates(runs: number, port: number): Promise<Rates> {
   const rates = { inline, copies: await large('3', 3), coded: await large('2+1', 1.5) };
   await three.stop();
   return rates;
+}
+
+/** The same load on a cluster of each kind, in alternating rounds, by the number of object shards. */
+export async function shardRates(runs: number, counts: readonly number[]): Promise<ReadonlyMap<number, Measured[]>> {
+  const found = new Map<number, Measured[]>(counts.map((count) => [count, []]));
+  const clusters = new Map<number, Loaded>();
+  const put = { operation: 'put', size: 1024, connections: 64 } as const;
+  for (const count of counts) {
+    const three = await Loaded.start(`shards-${count}`, 3, ['--object-shards', String(count)]);
+    clusters.set(count, three);
+    for (const prefix of ['warm/', 'warm2/']) await three.run({ ...put, count: 4000, prefix });
+  }
+  for (let run = 0; run < runs; run++)
+    for (const [count, three] of clusters)
+      found.get(count)?.push(await three.measure({ ...put, count: 4000, prefix: `r${run}/` }));
+  for (const three of clusters.values()) await three.stop();
+  return found;
 }
 
 export interface Failover {

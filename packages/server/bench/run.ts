@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,version,erasure,etcd,links,cluster --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version,erasure,etcd,links,cluster,shards --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -8,7 +8,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { clusterRows } from './cluster-rows.ts';
+import { clusterRows, shardRows } from './cluster-rows.ts';
 import { erasureRows, etcdRows, linkRows } from './part-rows.ts';
 import {
   cpuSeconds,
@@ -328,6 +328,7 @@ const all: Readonly<Record<string, () => Promise<void>>> = {
   etcd: () => etcdRows({ row, share }, runs),
   links: () => linkRows({ row, share }, runs),
   cluster: () => clusterRows({ row, share }, runs, port),
+  shards: () => shardRows({ row, share }, runs),
 };
 for (const part of parts) {
   const run = all[part];

@@ -2,7 +2,13 @@ import { StoreError } from '../../errors.ts';
 import type { FragmentId, FragmentStore, IndexAudit, IndexProblem } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import type { GarbageRow, GroupRecord, MetadataReader, Piece } from '../../metadata/index.ts';
+import {
+  type GarbageRow,
+  type GroupRecord,
+  type MetadataReader,
+  type Piece,
+  shardOfNumber,
+} from '../../metadata/index.ts';
 import { indexOf, knownBytes, lengthOf, prefixBytes, stripeIdBytes, stripeOf, successor } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import { Pace } from '../jobs/pace.ts';
@@ -148,7 +154,7 @@ class CrossCheck {
     const suffix = slices === 1 ? '' : ` (${slice + 1} of ${slices})`;
     const marks = new IdMarks(expected + limits.jobPage);
     const mine = (stripe: Buffer): boolean => sliceOf(stripe, slices) === slice;
-    const began = reader.position();
+    const began = Array.from({ length: reader.shards }, (_, shard) => reader.position(shard));
     this.#meter.phase(`stripes${suffix}`, 0);
     await this.#eachRow(({ stripe }) => {
       if (mine(stripe) && !marks.isFull) marks.set(stripe, hasRow);
@@ -183,7 +189,7 @@ class CrossCheck {
       this.#totals.garbageStripes += 1;
       const mark = marks.get(stripe);
       // What was garbage before the walk began and was reached all the same is about to be removed under a live version.
-      if (mark & isReached && position <= began) {
+      if (mark & isReached && position <= (began[shardOfNumber(position)] ?? 0)) {
         this.#findings.add(
           'stripe-condemned',
           `stripe ${stripe.toString('hex')}`,
