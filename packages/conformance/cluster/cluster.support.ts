@@ -145,7 +145,7 @@ export class Cluster {
   endpoint(index = this.nodes.findIndex(({ server }) => server !== undefined)): string {
     const node = this.nodes[index];
     if (!node) throw new Error('no node runs');
-    return `http://${node.place.host}:${node.port}`;
+    return `http://${node.place.host ?? '127.0.0.1'}:${node.port}`;
   }
 
   endpoints(): string[] {
@@ -197,7 +197,7 @@ export class Cluster {
       nodes: { id: string; apiAddress: string }[];
     };
     const address = nodes.find(({ id }) => id === leader)?.apiAddress;
-    return this.nodes.findIndex((node) => `${node.place.host}:${node.port}` === address);
+    return this.nodes.findIndex((node) => `${node.place.host ?? '127.0.0.1'}:${node.port}` === address);
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
