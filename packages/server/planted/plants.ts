@@ -11,6 +11,7 @@ import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { daemonPlants } from './running.ts';
+import { shardPlants } from './shards.ts';
 import { simulatedPlants } from './simulated.ts';
 import { metadataPlants, objectPlants } from './state.ts';
 import { devicePlants, kvPlants, logPlants } from './storage.ts';
@@ -30,6 +31,7 @@ export const plants: readonly Plant[] = [
   ...metadataPlants,
   ...clusterPlants,
   ...nodePlants,
+  ...shardPlants,
   ...objectPlants,
   ...accessPlants,
   ...keyPlants,

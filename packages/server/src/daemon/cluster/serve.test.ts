@@ -15,7 +15,7 @@ import type { ClusterShard } from './shard.ts';
 const idle = { mended: 3, waiting: 0 } as unknown as NodeWork;
 const proposed = Buffer.from('answer');
 
-function serving({ oldest }: { oldest?: number } = {}) {
+function serving({ oldest, sharded = false }: { oldest?: number; sharded?: boolean } = {}) {
   const host = manualHost();
   const nodes: Pick<NodeRecord, 'id' | 'state'>[] = [
     { id: 'a', state: 'active' },
@@ -32,8 +32,14 @@ function serving({ oldest }: { oldest?: number } = {}) {
     serve: async () => ({ head: Buffer.alloc(0), body: [proposed] }),
     snapshot: () => [Buffer.from('one'), Buffer.from('two')],
   } as unknown as ClusterShard;
+  const objectShards = [1, 2].map((number) => ({
+    serve: async () => ({ head: Buffer.alloc(0), body: [Buffer.from(`of ${number}`)] }),
+    snapshot: () => [Buffer.from(`all of ${number}`)],
+    reader: { position: () => 30 + number },
+  })) as unknown as readonly ClusterShard[];
   const server = serveNode({
     shard,
+    ...(sharded && { objectShards }),
     thread,
     host,
     reached: async () => {},
@@ -65,6 +71,16 @@ describe('the calls of other nodes', () => {
     const pieces: string[] = [];
     for await (const piece of peer('a').stream(callNames.snapshot, pack(null))) pieces.push(piece.toString());
     assert.deepEqual(pieces, ['one', 'two']);
+  });
+
+  it('that name a shard are answered by it, and by none that is not here', async () => {
+    const { peer, ask } = serving({ sharded: true });
+    const head = (shard: number): Buffer => Buffer.from([...Buffer.alloc(16), 0, shard]);
+    assert.equal((await peer('a').call('shard.propose', head(2))).body.toString(), 'of 2');
+    await assert.rejects(peer('a').call('shard.propose', head(3)), { code: 'ServiceUnavailable' });
+    for await (const piece of peer('a').stream(callNames.snapshot, pack({ shard: 1 })))
+      assert.equal(piece.toString(), 'all of 1');
+    assert.deepEqual(((await ask('node.state')) as NodeState).shards, [31, 32]);
   });
 
   it('say how old the oldest read is; a replica that is behind counts as one', async () => {

@@ -1,0 +1,127 @@
+import type { Plant } from './plant.ts';
+
+const sharded = ['src/metadata/sharded/sharded.test.ts'];
+
+/* Bugs between shards: of listings, of buckets that are in several, and of what asks the wrong one. */
+
+export const shardPlants: readonly Plant[] = [
+  {
+    name: 'shards: a listing takes the last of the next keys',
+    file: 'src/metadata/sharded/listing.ts',
+    find: 'if (!least || Buffer.compare(text, least.text) < 0)',
+    replace: 'if (!least || Buffer.compare(text, least.text) > 0)',
+    tests: sharded,
+    pattern: 'of which 2 hold objects',
+  },
+  {
+    name: 'shards: a common prefix is given by each shard that has it',
+    file: 'src/metadata/sharded/listing.ts',
+    find: "while (item && folded && 'prefix' in item && item.prefix.equals(folded)) {",
+    replace: "while (item && folded && 'prefix' in item && item.prefix.length < 0) {",
+    tests: sharded,
+    pattern: 'of which 4 hold objects',
+  },
+  {
+    name: 'shards: a page goes on at the key that it ended with',
+    file: 'src/metadata/sharded/reader.ts',
+    find: 'several ? after.key : behind(after.key)',
+    replace: 'after.key',
+    tests: ['src/metadata/sharded/listing.test.ts'],
+  },
+  {
+    name: 'shards: a shard that holds objects of a bucket is sealed',
+    file: 'src/metadata/machine/decide-buckets.ts',
+    find: '  checkEmpty(view, id, bucket?.name);\n',
+    replace: '',
+    tests: sharded,
+    pattern: 'loses no write that was acknowledged',
+  },
+  {
+    name: 'shards: a bucket is deleted although it was opened again since it was sealed',
+    file: 'src/metadata/machine/decide-buckets.ts',
+    find: 'if (view.bucketShards(id)?.generation !== command.generation) throw changedSince();',
+    replace: '',
+    tests: sharded,
+    pattern: 'that a deletion which came to nothing left sealed',
+  },
+  {
+    name: 'shards: an old record of a bucket opens it again',
+    file: 'src/metadata/machine/decide-buckets.ts',
+    find: 'if (here && here.generation >= given.generation) {',
+    replace: 'if (here && here.generation > given.generation + 1) {',
+    tests: sharded,
+    pattern: 'is not opened again by an old record',
+  },
+  {
+    name: 'shards: a change of versioning is answered before the shards have it',
+    file: 'src/metadata/sharded/proposer.ts',
+    find: "    await this.#spread(id);\n    return { reply: { type: 'bucket'",
+    replace: "    void this.#spread(id);\n    return { reply: { type: 'bucket'",
+    tests: sharded,
+    pattern: 'know of versioning before it is answered',
+  },
+  {
+    name: 'shards: what a shard has once of a bucket, it keeps whatever changes',
+    file: 'src/daemon/cluster/buckets.ts',
+    find: 'if (here && here.generation >= place.generation) continue;',
+    replace: 'if (here) continue;',
+    tests: ['src/daemon/cluster/buckets.test.ts'],
+  },
+  {
+    name: 'shards: a strong read asks the system shard alone',
+    file: 'src/daemon/cluster/gate.ts',
+    find: 'return [0, ...(key ? [reader.shardOf(bucket.id, key)] : reader.shardsOf(bucket.id))];',
+    replace: 'return [0];',
+    tests: ['src/daemon/cluster/gate.test.ts'],
+  },
+  {
+    name: 'shards: the token of an answer forgets what the request had seen',
+    file: 'src/api/http/token.ts',
+    find: 'merged.set(shard, Math.max(merged.get(shard) ?? 0, localNumber(position)));',
+    replace: 'merged.set(shard, localNumber(position));',
+    tests: ['src/api/http/token.test.ts'],
+  },
+  {
+    name: 'shards: the reads of one shard hold back nothing of it',
+    file: 'src/objects/horizon.ts',
+    find: 'const shard = shardOfNumber(position);',
+    replace: 'const shard = 0;',
+    tests: ['src/objects/shards.test.ts'],
+  },
+  {
+    name: 'shards: stripes are written under an intent of the system shard',
+    file: 'src/objects/sink.ts',
+    find: 'storedBound(this.#expected), this.#shard)',
+    replace: 'storedBound(this.#expected))',
+    tests: ['src/objects/shards.test.ts'],
+  },
+  {
+    name: 'shards: a proposal of another node goes to the system shard, whichever it names',
+    file: 'src/daemon/cluster/shard.ts',
+    find: 'head.length >= requestBytes + 2 ? head.readUInt16BE(requestBytes) : 0;',
+    replace: '0 * head.length;',
+    tests: ['src/daemon/cluster/serve.test.ts'],
+  },
+  {
+    name: 'shards: a node that is far behind is left a shard',
+    file: 'src/daemon/cluster/owners.ts',
+    find: 'return applied !== undefined && applied + limits.yieldEntries >= here;',
+    replace: 'return applied !== undefined && here >= 0 * limits.yieldEntries;',
+    tests: ['src/daemon/cluster/owners.test.ts'],
+  },
+  {
+    name: 'shards: two shards number their versions alike',
+    file: 'src/metadata/machine/numbering.ts',
+    find: 'return shard * span + local;',
+    replace: 'return local;',
+    tests: sharded,
+    pattern: 'hold all that was put',
+  },
+  {
+    name: 'shards: fsck takes what is garbage in another shard for newer than its walk',
+    file: 'src/durability/check/check.ts',
+    find: 'position <= (began[shardOfNumber(position)] ?? 0)',
+    replace: 'position <= (began[0] ?? 0)',
+    tests: ['src/durability/check/shards.test.ts'],
+  },
+];
