@@ -42,6 +42,10 @@ test('an invitation outlives its maker, is taken by any node, once, and can be r
   assert.equal((await open(joined)).length, 1);
   await cluster.join(again);
   assert.equal(((await cluster.status(0))['nodes'] as unknown[]).length, 5);
+  await until('etcd has five members, each on a node', 120_000, async () => {
+    const members = ((await cluster.status(1))['etcd'] ?? []) as { node: string | null; votes: boolean }[];
+    return members.length === 5 && members.every(({ node, votes }) => node !== null && votes);
+  });
 });
 
 test('a new authority takes the place of the old one while all serves, and who was removed is refused for good', {
@@ -60,6 +64,7 @@ test('a new authority takes the place of the old one while all serves, and who w
     ),
   );
   await dsom(cluster.endpoint(0), 'node', 'remove', goneId);
+  assert.equal(((await cluster.status(0))['etcd'] as unknown[]).length, 4);
 
   assert.equal((await send(cluster.endpoint(0), 'PUT', '/rotated')).status, 200);
   const failures: string[] = [];

@@ -111,8 +111,8 @@ export const clusterPlants: readonly Plant[] = [
   {
     name: 'cluster: a node comes in that does not know a feature which is turned on',
     file: 'src/metadata/machine/decide-cluster.ts',
-    find: 'if (lacking !== undefined) {',
-    replace: "if (lacking !== undefined && node.id === '') {",
+    find: 'if (lacking.length > 0) {',
+    replace: "if (lacking.length > 0 && node.id === '') {",
     tests: ['src/metadata/nodes.test.ts'],
     pattern: 'lets a feature',
   },

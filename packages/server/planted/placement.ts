@@ -43,8 +43,8 @@ export const placementPlants: readonly Plant[] = [
   {
     name: 'placement: the member that stays changes its place',
     file: 'src/placement/rehome.ts',
-    find: 'const next = group.devices.map((each) =>',
-    replace: 'const next = [...group.devices].reverse().map((each) =>',
+    find: 'const next = group.devices.map((each) => (leaving',
+    replace: 'const next = [...group.devices].reverse().map((each) => (leaving',
     tests,
   },
   {

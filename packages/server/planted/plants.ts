@@ -4,6 +4,7 @@ import { codePlants } from './codes.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
+import { memberPlants } from './members.ts';
 import { movePlants } from './moves.ts';
 import { certificatePlants, transportPlants } from './network.ts';
 import { nodePlants } from './node.ts';
@@ -28,6 +29,7 @@ export const plants: readonly Plant[] = [
   ...codedPlants,
   ...placementPlants,
   ...movePlants,
+  ...memberPlants,
   ...metadataPlants,
   ...clusterPlants,
   ...nodePlants,

@@ -107,6 +107,9 @@ export const clusterLimits = {
   installMs: 10 * 60_000,
   installRetryMs: 1000,
   installToldMs: 2000,
+  /** How often certificates for an etcd of the operator's are read anew, and a node without a member looks whether it should run one. */
+  etcdFilesMs: 60_000,
+  etcdGrowMs: 10_000,
   /** Making room for a member of etcd, with the tries that it takes. */
   planMemberMs: 90_000,
   /** The same failure of a link is told once in this time, ms; and failures that are remembered for that. */

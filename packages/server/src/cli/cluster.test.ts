@@ -69,6 +69,10 @@ const answer = {
       freeBytes: null,
     },
   ],
+  etcd: [
+    { node: id('1'), clientUrls: [], votes: true },
+    { node: null, clientUrls: [], votes: false },
+  ],
   groups: [{ id: 7, epoch: 2, scheme: 'copies=2', devices: [id('a'), id('b')] }],
   features: [
     { name: 'settings', on: true, known: true, heldBackBy: [] },
@@ -107,10 +111,14 @@ test('the status says what an operator must know, and nothing that a terminal wo
     assert.match(stdout, /degraded {2}node 3 does not answer/);
     assert.match(stdout, /feature {3}invitations is off: held back by node 33333333 \(version 0\.1\.0\)/);
     assert.ok(!stdout.includes('settings'));
+    assert.match(stdout, /etcd {6}2 members, on nodes 11111111, 1 without a vote yet/);
     assert.ok(!stdout.includes('\u001b'));
   }
-  given = { ...answer, leader: null };
-  assert.match((await stub.run(['cluster', 'status'])).stdout, /no node owns it: writes wait/);
+  given = { ...answer, leader: null, etcd: null };
+  assert.match(
+    (await stub.run(['cluster', 'status'])).stdout,
+    /no node owns it: writes wait[^]*etcd {6}does not answer/,
+  );
 });
 
 test('nodes, devices and groups are tables, or a line each', async () => {

@@ -79,6 +79,14 @@ function shardLines(shards: readonly Line[]): readonly string[] {
   ];
 }
 
+function etcdText(members: unknown): string {
+  if (!Array.isArray(members)) return 'does not answer';
+  const all = list(members);
+  const own = all.flatMap((one) => (one['node'] === null ? [] : [short(one['node'])]));
+  const learning = all.filter((one) => one['votes'] === false).length;
+  return `${all.length} members${own.length > 0 ? `, on nodes ${own.join(' ')}` : ''}${learning > 0 ? `, ${learning} without a vote yet` : ''}`;
+}
+
 async function status(context: Context): Promise<void> {
   const found = await context.client().admin.cluster({ signal: context.signal });
   // What was given up is listed by `cluster nodes` and `cluster devices`, and nobody waits for it.
@@ -97,6 +105,7 @@ async function status(context: Context): Promise<void> {
     `nodes     ${nodes.length}${away.length > 0 ? `, ${away.length} away: ${away.map((node) => short(node['id'])).join(' ')}` : ', all here'}`,
     `devices   ${devices.length}${sick.length > 0 ? `, ${sick.length} not good: ${sick.map((device) => `${short(device['identity'])} ${text(device['health'])}`).join(', ')}` : ', all good'}`,
     `groups    ${list(found['groups']).length}`,
+    `etcd      ${etcdText(found['etcd'])}`,
     ...(isLine(found['repair']) && found['repair']['done'] !== true ? repairLines(found['repair']) : []),
     ...(isLine(found['rebalance']) && found['rebalance']['state'] !== 'stopped'
       ? rebalanceLines(found['rebalance'])

@@ -82,6 +82,11 @@ export const configSchema = z.strictObject({
     .pipe(z.array(z.url({ error: 'must be URLs like http://10.0.0.1:2379' })).max(limits.etcdEndpoints))
     .default([])
     .describe('client URLs of an etcd to use; when not given, the node runs a member of its own'),
+  etcdAuthority: text
+    .optional()
+    .describe('file (PEM) with the authorities that certificates of an etcd at https:// URLs are from'),
+  etcdCertificate: text.optional().describe('file (PEM) with the certificate that is shown to such an etcd'),
+  etcdKey: text.optional().describe('file (PEM) with the private key of that certificate'),
   etcdPorts: whole(1, 65534)
     .optional()
     .describe(

@@ -4,6 +4,7 @@ import type { SharedKv } from '../kv/index.ts';
 import type { Log, LogOwner } from '../log/index.ts';
 import type { Metadata } from '../metadata/index.ts';
 import type { Transport } from '../transport/index.ts';
+import type { EngineMember } from './cluster/engine.ts';
 import type { GateCalls, Heard } from './cluster/gate.ts';
 import type { ClusterMembers } from './cluster/members.ts';
 import type { ObjectShard } from './cluster/objectshards.ts';
@@ -53,6 +54,8 @@ export interface ClusterLink {
   ageMs(): number;
   /** Nothing waits any more for a node that was removed: neither the log, which is trimmed without it, nor etcd for its member. */
   forget(node: string): Promise<void>;
+  /** Members of the etcd that carries the log; undefined while it does not answer. */
+  engine(): Promise<readonly EngineMember[] | undefined>;
   /** Who becomes a member, and by whose word. */
   readonly members: ClusterMembers;
   /** Answers the calls of the other nodes from here on. */

@@ -104,6 +104,7 @@ beforeEach(() => {
       },
     ],
     ageMs: () => silence,
+    engine: async () => [{ node: me, clientUrls: ['https://1:3'], votes: true }],
     members: { invite: async (seconds: number | undefined) => ({ line: `dsom-join:${seconds}`, expiresAt: 'then' }) },
     forget: async (node: string) => void done.push(`forget ${node}`),
   } as unknown as ClusterLink;
@@ -136,6 +137,7 @@ describe('what an operator asks', () => {
       { shard: 1, holds: 'objects', owner: null, epoch: null, position: 5, oldest: 2 },
       { shard: 2, holds: 'objects', owner: third, epoch: 8, position: 6, oldest: 3 },
     ]);
+    assert.deepEqual(status['etcd'], [{ node: me, clientUrls: ['https://1:3'], votes: true }]);
     const [settings, invitations] = status['features'] as Record<string, unknown>[];
     assert.deepEqual(settings, { name: 'settings', on: true, known: true, heldBackBy: [] });
     assert.deepEqual(

@@ -216,6 +216,7 @@ export function clusterAdmin({
       repair: repairs(),
       rebalance: rebalancing(),
       features: featureStatus(reader),
+      etcd: (await cluster.engine()) ?? null,
       degraded: await degraded(),
     }),
     'cluster.repair': repairs,

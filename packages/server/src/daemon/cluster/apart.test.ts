@@ -63,7 +63,7 @@ test('nothing is handed over by a member that does not lead, or to nobody', asyn
 
 test('a node hands over while it owns the shard only, and learns of the members that there are', async () => {
   const { etcd, moves, known } = etcdOf([{ id: 1n }, { id: 2n }], 1n);
-  const apart = keepApart(etcd, host, '1', assert.fail);
+  const apart = keepApart(etcd, host, () => '1', assert.fail);
   try {
     apart.owns(true);
     await host.timers.sleep(20);

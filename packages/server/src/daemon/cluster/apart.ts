@@ -12,13 +12,13 @@ import { type Etcd, EtcdError } from '../../log/index.ts';
 
 /**
  * Looks now and then which members etcd has, so that a node knows those that came after it, and keeps the lead apart while this node owns the shard.
- * @param own client address of the member that this node runs, `host:port`; undefined when it runs none
+ * @param own client address of the member that this node runs by now, `host:port`; undefined while it runs none
  * @param onFailed why a look or the handing over failed; the next look tries again
  */
 export function keepApart(
   etcd: Etcd,
   host: Host,
-  own: string | undefined,
+  own: () => string | undefined,
   onFailed: (cause: EtcdError) => void,
 ): { readonly owns: (owned: boolean) => void; readonly stop: () => void } {
   let owned = false;
@@ -29,7 +29,8 @@ export function keepApart(
       const members = await etcd.members();
       if (stopped) return;
       etcd.use(members.flatMap(({ clientUrls }) => clientUrls));
-      if (owned && own !== undefined) await handOver(etcd, own);
+      const address = own();
+      if (owned && address !== undefined) await handOver(etcd, address);
     } catch (cause) {
       if (!(cause instanceof EtcdError)) throw cause;
       if (!stopped) onFailed(cause);

@@ -124,7 +124,19 @@ class Cluster {
     this.record = { ...record, sealed: encodeAuthority(made) };
   }
 
+  #checked = '';
+
   check(): void {
+    const now = JSON.stringify(
+      this.nodes.map(({ id, certificate, authorities: all, member }) => [
+        this.removed.has(id),
+        certificate,
+        all,
+        member,
+      ]),
+    );
+    if (now === this.#checked) return;
+    this.#checked = now;
     for (const shows of this.nodes.filter(({ id }) => !this.removed.has(id)))
       for (const trusts of this.nodes.filter(({ id }) => !this.removed.has(id))) {
         assert.ok(issuerOf(shows.certificate, trusts.authorities), `${trusts.id} trusts ${shows.id}`);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,8 +18,8 @@ import { realHost } from '../../host/index.ts';
 import { connectEtcd, type EtcdTls } from '../../log/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Credentials } from '../../transport/index.ts';
-import { ConfigError, configSchema } from '../config.ts';
-import { type Engine, type EngineOptions, openEngine } from './engine.ts';
+import { type Config, ConfigError, configSchema } from '../config.ts';
+import { type Engine, type EngineOptions, membersWanted, openEngine } from './engine.ts';
 
 const host = realHost();
 const root = mkdtempSync(path.join(tmpdir(), 'dsom-engine-'));
@@ -116,10 +116,82 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
     }
   });
 
-  it('is refused where it could not listen, or would be spoken to in the clear by mistake', async () => {
-    const named = await optionsOf('named', { clientAddress: 'localhost:1', peerAddress: 'localhost:2' });
-    await assert.rejects(openEngine(named), (error) => error instanceof ConfigError && /--etcd/.test(error.message));
-    const config = configSchema.parse({ etcd: 'https://127.0.0.1:1' });
-    await assert.rejects(openEngine(await optionsOf('secured', { config })), /without TLS only/);
+  it('grows to five members where there are five nodes that could run one, each in its turn', {
+    timeout: 240_000,
+  }, async () => {
+    const engines: Engine[] = [];
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    try {
+      const first = await openEngine(await optionsOf('a'));
+      engines.push(first);
+      for (const name of names.slice(1)) {
+        const plan = (peerUrl: string) => first.plan(name, peerUrl);
+        engines.push(await openEngine(await optionsOf(name, { known: await first.clients(), plan })));
+      }
+      const has = (): string => engines.map(({ hasMember }) => (hasMember ? 'm' : '-')).join('');
+      assert.equal(has(), 'mmm---');
+      assert.deepEqual([membersWanted(4), membersWanted(5), membersWanted(9)], [3, 5, 5]);
+      const grow = (wanted: number, able = names) => Promise.all(engines.map((engine) => engine.grow(able, wanted)));
+      assert.deepEqual(await grow(3), [true, true, true, false, false, false]);
+      assert.deepEqual(await grow(5), [true, true, true, true, true, false]);
+      assert.equal((await first.clients()).length, 5);
+      assert.deepEqual(await grow(5), [true, true, true, true, true, false]);
+      // One is gone for good: the next node takes its place, unless it does not answer.
+      await engines[2]?.close();
+      await first.forget('c');
+      assert.equal(await engines[5]?.grow(['a', 'b', 'd', 'e'], 5), false);
+      assert.equal(await engines[5]?.grow(['a', 'b', 'd', 'e', 'f'], 5), true);
+      assert.equal((await first.clients()).length, 5);
+    } finally {
+      for (const engine of engines.reverse()) await engine.close();
+    }
+  });
+
+  it('may have a name for its address', { timeout: 120_000 }, async () => {
+    const [client, peer] = [await freePort(), await freePort()];
+    const engine = await openEngine(
+      await optionsOf('named', { clientAddress: `localhost:${client}`, peerAddress: `localhost:${peer}` }),
+    );
+    try {
+      assert.deepEqual(await engine.clients(), [`https://localhost:${client}`]);
+      assert.equal(await engine.secure(), true);
+    } finally {
+      await engine.close();
+    }
+    const unknown = await optionsOf('unknown', { clientAddress: 'no-such-name.invalid:1', peerAddress: 'x:2' });
+    await assert.rejects(
+      openEngine(unknown),
+      (error) => error instanceof ConfigError && /no-such-name.invalid, which is not known here/.test(error.message),
+    );
+  });
+
+  it('of an operator’s is spoken to over TLS, with a certificate where it asks for one', {
+    timeout: 120_000,
+  }, async () => {
+    const theirs = await openEngine(await optionsOf('theirs'));
+    try {
+      const { certificate, privateKey } = credentialsOf('client').current();
+      const written = { authority: authority.certificate, certificate, key: privateKey };
+      const file = (name: string): string => path.join(root, `${name}.pem`);
+      for (const [name, text] of Object.entries(written)) writeFileSync(file(name), text);
+      const common = { etcd: theirs.endpoints, etcdAnyVersion: true };
+      const open = async (more: Partial<Config>) =>
+        openEngine(await optionsOf('ours', { config: { ...configSchema.parse(common), ...more } }));
+      const all = { etcdAuthority: file('authority'), etcdCertificate: file('certificate'), etcdKey: file('key') };
+      const ours = await open(all);
+      assert.equal(ours.hasMember, false);
+      assert.equal((await ours.etcd.members()).length, 1);
+      await ours.close();
+      const refuses = (more: Partial<Config>, why: RegExp) =>
+        assert.rejects(open(more), (error) => error instanceof ConfigError && why.test(error.message));
+      await refuses({}, /--etcd-authority FILE/);
+      await refuses({ ...all, etcdKey: undefined }, /belong together/);
+      await refuses({ ...all, etcdAuthority: file('none') }, /none.pem cannot be read/);
+      await refuses({ ...all, etcd: ['http://127.0.0.1:1'] }, /for https/);
+      await refuses({ ...all, etcd: ['http://127.0.0.1:1', 'https://127.0.0.1:1'] }, /give all of them as https/);
+      await assert.rejects(open({ etcdAuthority: file('authority') }), { code: 'ServiceUnavailable' });
+    } finally {
+      await theirs.close();
+    }
   });
 });

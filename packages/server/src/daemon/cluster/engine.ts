@@ -1,8 +1,11 @@
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import type { Authority } from '../../certificates/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
 import {
   addMember,
   connectEtcd,
@@ -27,8 +30,8 @@ import { type OpenMemberTls, openMemberTls } from './tls.ts';
  * as many nodes, and more nodes use them from afar.
  */
 
-/** Members that nodes run by themselves. */
-const membersWanted = 3;
+/** Members that nodes run by themselves: more only where the loss of two of them would be one of two among many. */
+export const membersWanted = (metadataNodes: number): number => (metadataNodes >= 5 ? 5 : 3);
 
 export interface EngineOptions {
   readonly config: Config;
@@ -51,6 +54,22 @@ export interface EngineOptions {
   readonly plan: ((peerUrl: string) => Promise<MemberPlan | undefined>) | null;
 }
 
+export interface EngineMember {
+  /** Node that runs it; null: somebody else does, or it has not started yet. */
+  readonly node: string | null;
+  readonly clientUrls: readonly string[];
+  /** It has a vote. */
+  readonly votes: boolean;
+}
+
+async function membersOf(etcd: Etcd): Promise<EngineMember[]> {
+  return (await etcd.members()).map(({ name, clientUrls, learner }) => ({
+    node: name.startsWith(memberPrefix) ? name.slice(memberPrefix.length) : null,
+    clientUrls,
+    votes: !learner,
+  }));
+}
+
 export interface Engine {
   readonly etcd: Etcd;
   /** Client addresses, this node's own first. */
@@ -58,10 +77,18 @@ export interface Engine {
   readonly hasMember: boolean;
   /** Says whether this node owns the shard: the lead of etcd is kept on another machine then (apart.ts). */
   owns(owned: boolean): void;
+  /** All members now. */
+  members(): Promise<readonly EngineMember[]>;
   /** Client addresses of all members now. */
   clients(): Promise<string[]>;
   /** Makes room for the member of another node; undefined when there are enough. */
   plan(node: string, peerUrl: string): Promise<MemberPlan | undefined>;
+  /**
+   * Starts a member here while fewer than `wanted` are there and it is this node's turn among those that could.
+   * @param candidates ids of the nodes that could run one and answer, the same order at each of them
+   * @returns whether this node has a member now
+   */
+  grow(candidates: readonly string[], wanted: number): Promise<boolean>;
   /** Takes out the member that a node ran which is gone for good. */
   forget(node: string): Promise<void>;
   /**
@@ -78,29 +105,85 @@ const unreachable = (cause: unknown): never => {
   throw new StoreError('ServiceUnavailable', { message: cause.message, retryAfter: 1, cause });
 };
 
-const memberName = (node: string): string => `dsom-${node}`;
+const memberPrefix = 'dsom-';
+const memberName = (node: string): string => `${memberPrefix}${node}`;
+
+/** What a name of this machine stands for. @throws ConfigError */
+async function addressOf(machine: string): Promise<string> {
+  try {
+    return (await lookup(machine)).address;
+  } catch (cause) {
+    throw new ConfigError(
+      `--cluster-address has the name ${machine}, which is not known here: ${(cause as Error).message}. Give an address, or a name that this machine and the other nodes know`,
+      { cause },
+    );
+  }
+}
+
+/** How an etcd of the operator's is spoken to: files that may be replaced while the node runs. @throws ConfigError */
+function foreignTls(config: Config, host: Host): (() => EtcdTls) | undefined {
+  const { etcd, etcdAuthority, etcdCertificate, etcdKey } = config;
+  const secured = etcd.filter((url) => url.startsWith('https:'));
+  const files = [etcdAuthority, etcdCertificate, etcdKey].filter((file) => file !== undefined);
+  if (secured.length === 0) {
+    if (files.length === 0) return undefined;
+    throw new ConfigError(
+      '--etcd-authority, --etcd-certificate and --etcd-key are for https:// URLs in --etcd: write them so',
+    );
+  }
+  if (secured.length < etcd.length)
+    throw new ConfigError('--etcd has http:// and https:// URLs: give all of them as https://');
+  if (etcdAuthority === undefined)
+    throw new ConfigError(
+      `--etcd ${secured[0]}: give the certificates of the authority that etcd's is from, as --etcd-authority FILE`,
+    );
+  if ((etcdCertificate === undefined) !== (etcdKey === undefined))
+    throw new ConfigError('--etcd-certificate and --etcd-key belong together: give both, or neither');
+  const read = (file: string): string => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (cause) {
+      throw new ConfigError(`${file} cannot be read: ${(cause as Error).message}. Give another file`, { cause });
+    }
+  };
+  const load = (): EtcdTls => ({
+    authority: read(etcdAuthority),
+    ...(etcdCertificate !== undefined && { certificate: read(etcdCertificate) }),
+    ...(etcdKey !== undefined && { privateKey: read(etcdKey) }),
+  });
+  let shown = load();
+  let readAt = host.clock.monotonic();
+  return () => {
+    if (host.clock.monotonic() - readAt < limits.etcdFilesMs) return shown;
+    readAt = host.clock.monotonic();
+    try {
+      shown = load();
+    } catch {
+      // They are just being replaced; the next look finds them.
+    }
+    return shown;
+  };
+}
 
 /** @throws StoreError ServiceUnavailable saying what to do when etcd is missing, too old, or out of reach */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { config, host, log, node, known } = options;
   const allowOldEtcd = config.etcdAnyVersion;
   if (config.etcd.length > 0) {
-    const secured = config.etcd.find((url) => url.startsWith('https:'));
-    if (secured !== undefined)
-      throw new ConfigError(
-        `--etcd ${secured}: an etcd that is not run by DSOM is spoken to without TLS only. Give its http:// address on a network of its own, or leave --etcd out`,
-      );
+    const tls = foreignTls(config, host);
     const etcd = await patiently(host, log, 'connecting to etcd', () =>
-      connectEtcd({ endpoints: config.etcd, host, allowOldEtcd }),
+      connectEtcd({ endpoints: config.etcd, host, allowOldEtcd, ...(tls && { tls }) }),
     );
     return {
       etcd,
       endpoints: config.etcd,
       hasMember: false,
       owns() {},
+      members: () => membersOf(etcd),
       clients: async () => [...config.etcd],
       plan: async () => undefined,
       forget: async () => {},
+      grow: async () => false,
       secure: async () => true,
       close: () => etcd.close(),
     };
@@ -117,10 +200,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const closers: (() => Promise<unknown>)[] = [];
   const start = async (initialCluster?: string): Promise<void> => {
     const { host: machine } = parseAddress(clientAddress);
-    if (isIP(machine) === 0)
-      throw new ConfigError(
-        `--cluster-address has the name ${machine}, and a member of etcd listens on addresses only: give the address, or name an etcd of yours with --etcd`,
-      );
+    const listenHost = isIP(machine) > 0 ? undefined : await addressOf(machine);
     const proof = await openMemberTls({
       folder: path.join(options.directory, 'tls'),
       machine,
@@ -137,6 +217,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       tls: proof.files,
       clientUrl,
       peerUrl,
+      ...(listenHost !== undefined && { listenHost }),
       ...(initialCluster !== undefined && { initialCluster }),
       report: (message) => log.warn(message, {}),
       allowOldEtcd,
@@ -185,21 +266,40 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await first.close();
   const etcd = await connect(endpoints);
   closers.push(() => etcd.close());
-  const apart = keepApart(etcd, host, hasMember ? clientAddress : undefined, (cause) =>
-    log.info('the members of etcd could not be looked at; that is tried again', { cause }),
+  const apart = keepApart(
+    etcd,
+    host,
+    () => (hasMember ? clientAddress : undefined),
+    (cause) => log.info('the members of etcd could not be looked at; that is tried again', { cause }),
   );
   closers.push(async () => apart.stop());
   return {
     etcd,
     endpoints,
-    hasMember,
     owns: apart.owns,
+    get hasMember() {
+      return hasMember;
+    },
+    members: () => membersOf(etcd),
     clients: async () => (await etcd.members()).flatMap((member) => member.clientUrls),
     async plan(name, url) {
       const present = await etcd.members();
       const mine = present.some((member) => member.peerUrls.includes(url));
-      if (!mine && present.length >= membersWanted) return undefined;
+      // Those beyond three come by themselves, once there are nodes enough.
+      if (!mine && present.length >= membersWanted(0)) return undefined;
       return { initialCluster: await addMember(etcd, host, memberName(name), url) };
+    },
+    async grow(candidates, wanted) {
+      if (hasMember) return true;
+      const present = await etcd.members();
+      const mine = present.some((member) => member.peerUrls.includes(peerUrl));
+      const names = new Set(present.map((member) => member.name));
+      const turn = candidates.filter((one) => !names.has(memberName(one))).indexOf(node);
+      if (!mine && (turn < 0 || turn >= wanted - present.length)) return false;
+      if (!own) await start(await addMember(etcd, host, memberName(node), peerUrl));
+      await promoteMember(etcd, host, peerUrl);
+      hasMember = true;
+      return true;
     },
     async forget(name) {
       const gone = (await etcd.members()).find((member) => member.name === memberName(name));
@@ -210,7 +310,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       if (await own.proof.renew()) isStale = true;
       if (!isStale) return true;
       const [members, statuses] = await Promise.all([etcd.members(), etcd.statuses()]);
-      if (statuses.length < Math.min(members.length, endpoints.length)) return false;
+      if (statuses.length < members.filter(({ clientUrls }) => clientUrls.length > 0).length) return false;
       await own.member.restart();
       isStale = false;
       return true;

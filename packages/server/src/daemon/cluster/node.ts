@@ -22,7 +22,7 @@ import type { ClusterLink, LogState, OpenShard, ShardParts } from '../shard.ts';
 import type { DeviceSite } from '../sites.ts';
 import { pendingBytesOf } from '../space.ts';
 import { version } from '../version.ts';
-import { openEngine } from './engine.ts';
+import { membersWanted, openEngine } from './engine.ts';
 import { keepFeatures } from './features.ts';
 import { createGate, joinGates, newHeard } from './gate.ts';
 import { condemn, openReplicaKv } from './install.ts';
@@ -311,6 +311,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           await forgetReplica({ etcd: engine.etcd, cluster: file.cluster, shard: String(number), node: id });
         await engine.forget(id);
       },
+      engine: () => engine.members().catch(() => undefined),
       members,
       async listen(calls) {
         const { network, conditions, devices } = calls.thread;
@@ -334,7 +335,29 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           admits: (id) => !removed.has(id),
         });
         const duty = network && members.follow(network);
+        const grow = async (): Promise<void> => {
+          if (engine.hasMember || !config.roles.includes('metadata') || config.etcd.length > 0) return;
+          const able = shard.reader
+            .nodes()
+            .filter((one) => one.state === 'active' && one.roles.includes('metadata'))
+            .map(({ id }) => id);
+          const answers = (id: string): boolean =>
+            id === node || network?.neighbours().find((one) => one.id === id)?.state !== undefined;
+          if (!(await engine.grow(able.filter(answers), membersWanted(able.length)))) return;
+          writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: true });
+          log.info('this node runs a member of etcd from now on', {});
+        };
+        let growing: Promise<void> | undefined;
+        const cancelGrow = host.timers.every(limits.etcdGrowMs, () => {
+          growing ??= grow()
+            .catch((cause: unknown) =>
+              log.warn('a member of etcd could not be started here; it is tried again', { cause }),
+            )
+            .finally(() => (growing = undefined));
+        });
         closers.push(async () => {
+          cancelGrow();
+          await Promise.race([growing, host.timers.sleep(limits.etcdStopMs)]);
           await duty?.stop();
           await listener.close();
           await server.close();

@@ -25,6 +25,8 @@ export interface MemberOptions {
   /** Where clients and the other members reach it, `http://host:port` or `https://…`; it listens there and nowhere else. */
   readonly clientUrl: string;
   readonly peerUrl: string;
+  /** The address that the name in both stands for: etcd listens on addresses only. Left out where they have an address. */
+  readonly listenHost?: string;
   /** All members, as {@link addMember} gives them, when it joins a cluster; alone in a new one when left out. Once it has data, neither matters. */
   readonly initialCluster?: string;
   readonly tls?: MemberTls;
@@ -84,8 +86,14 @@ async function endLeftover(pidFile: string, data: string, host: Host): Promise<v
 function argumentsOf(options: MemberOptions, data: string): string[] {
   const { name, clientUrl, peerUrl, initialCluster, tls } = options;
   const args = ['--name', name, '--data-dir', data, '--logger', 'zap', '--log-level', 'error'];
-  args.push('--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl);
-  args.push('--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl);
+  const listen = (url: string): string => {
+    if (options.listenHost === undefined) return url;
+    const { protocol, port } = new URL(url);
+    const { listenHost } = options;
+    return `${protocol}//${listenHost.includes(':') ? `[${listenHost}]` : listenHost}:${port}`;
+  };
+  args.push('--listen-client-urls', listen(clientUrl), '--advertise-client-urls', clientUrl);
+  args.push('--listen-peer-urls', listen(peerUrl), '--initial-advertise-peer-urls', peerUrl);
   args.push('--initial-cluster', initialCluster ?? `${name}=${peerUrl}`);
   args.push('--initial-cluster-state', initialCluster === undefined ? 'new' : 'existing');
   args.push('--max-request-bytes', String(limits.etcdRequestBytes));
