@@ -5,6 +5,7 @@ import type { Clock, Timers } from '../../host/index.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, type Freshness, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { encodeHeader } from '../http/header-text.ts';
@@ -92,10 +93,12 @@ class S3Handler {
   readonly #options: S3Options;
   readonly #service: S3Service;
   readonly #hostId: string;
+  readonly #cohort: Cohort;
 
   constructor(options: S3Options) {
     this.#options = options;
     this.#hostId = options.hostId ?? 'dsom';
+    this.#cohort = new Cohort(options.timers);
     this.#service = {
       objects: options.objects,
       clock: options.clock,
@@ -113,8 +116,8 @@ class S3Handler {
 
   /** Never rejects: every failure is answered, or breaks its own connection. */
   async serve(exchange: Exchange): Promise<void> {
-    // What has arrived of a request is parsed before the next turn: after it, a small body is there to be taken.
-    await Promise.resolve();
+    // After it, a small body is there to be taken.
+    await this.#cohort.gathered();
     let target: Target | undefined;
     try {
       const { request } = exchange;
@@ -172,6 +175,7 @@ class S3Handler {
     const ready = this.#fresh(call, bucket);
     if (ready) await ready;
     this.#screenOwner(call);
+    await step();
     await row.handle(call);
   }
 

@@ -1,3 +1,4 @@
+import { step } from '../../http/cohort.ts';
 import type { S3Call } from '../call.ts';
 import { overridesOf } from '../object-headers.ts';
 import { represent } from '../representation.ts';
@@ -17,8 +18,10 @@ export async function getObject(call: S3Call): Promise<void> {
   const answer = represent(call, read, replaced);
   if (!answer) return;
   const { status, headers, slice } = answer;
+  await step();
   const length = slice.end - slice.start;
   const body = length === 0 ? undefined : read.immediate(slice);
+  await step();
   if (body !== undefined || length === 0) return call.exchange.send(status, headers, body);
   await call.exchange.stream(status, headers, length, read.open(slice), (error) => call.service.broken(call, error));
 }

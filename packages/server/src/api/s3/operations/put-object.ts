@@ -1,5 +1,6 @@
 import { limits } from '../../../limits.ts';
 import { etagText } from '../../../objects/index.ts';
+import { step } from '../../http/cohort.ts';
 import { readConditions } from '../../http/conditions.ts';
 import { answerEmpty, type S3Call } from '../call.ts';
 import { pushChecksum } from '../checksums.ts';
@@ -15,6 +16,7 @@ export async function putObject(call: S3Call): Promise<void> {
   const guard = readConditions(call.headers);
   const pending = takeBody(call, limits.singlePutBytes);
   const { body, expected } = pending instanceof Promise ? await pending : pending;
+  await step();
   const { bucket, version, position } = await call.service.objects.put({
     ...described,
     bucket: call.bucket,
@@ -25,6 +27,7 @@ export async function putObject(call: S3Call): Promise<void> {
     guard,
     redundancy,
   });
+  await step();
   const headers = writtenHeaders(call, bucket, version, position);
   headers.push('ETag', etagText(version));
   pushChecksum(headers, version.checksum, 0);
