@@ -101,6 +101,13 @@ export const keyPlants: readonly Plant[] = [
 
 export const apiPlants: readonly Plant[] = [
   {
+    name: 'api: of the requests of one turn, each is handled for itself',
+    file: 'src/api/http/cohort.ts',
+    find: 'this.#gathering ??= new Promise',
+    replace: 'this.#gathering = new Promise',
+    tests: ['src/api/http/cohort.test.ts'],
+  },
+  {
     name: 'api: a connection that breaks ends the body well',
     file: 'src/api/http/body.ts',
     find: "if (!this.#ended) this.#fail(new StoreError('IncompleteBody'));",

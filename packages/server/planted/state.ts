@@ -4,6 +4,13 @@ import type { Plant } from './plant.ts';
 
 export const metadataPlants: readonly Plant[] = [
   {
+    name: 'metadata: what a reader keeps outlives a commit: a revoked key goes on to work',
+    file: 'src/metadata/kept.ts',
+    find: 'if (commits !== this.#commits) {',
+    replace: 'if (this.#commits === undefined) {',
+    tests: ['src/metadata/kept.test.ts'],
+  },
+  {
     name: 'metadata: the log is trimmed beyond the snapshot of the mirror',
     file: 'src/daemon/snapshots.ts',
     find: 'return Math.min(covered, this.#newest?.position ?? 0);',

@@ -4,6 +4,13 @@ import type { Plant } from './plant.ts';
 
 export const kvPlants: readonly Plant[] = [
   {
+    name: 'kv: the count of commits stands still',
+    file: 'src/kv/owner.ts',
+    find: 'Atomics.add(this.commits, 0, 1);',
+    replace: 'Atomics.add(this.commits, 0, 0);',
+    tests: ['src/kv/lmdb.test.ts'],
+  },
+  {
     name: 'kv: a checkpoint does not sync its data',
     file: 'src/kv/owner.ts',
     find: 'await fdatasync(this.#file);',

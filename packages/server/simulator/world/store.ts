@@ -36,6 +36,7 @@ export class SimulatedKv {
   open(life: Life): Kv {
     const kv = this.#kv;
     return {
+      commitCount: () => kv.commitCount(),
       get: (key) => kv.get(key),
       range: (range) => kv.range(range),
       snapshot: () => kv.snapshot(),

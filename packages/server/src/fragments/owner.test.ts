@@ -47,6 +47,7 @@ async function gated(capacity?: number) {
     },
   };
   const kv: Kv = {
+    commitCount: () => inner.commitCount(),
     get: (key) => inner.get(key),
     range: (range) => inner.range(range),
     snapshot: () => inner.snapshot(),

@@ -34,6 +34,7 @@ class Memory implements MemoryKv {
   /** Bytes committed in all, and how many of them the newest checkpoint covers. */
   #committed = 0;
   #covered = 0;
+  #commits = 0;
   #state: 'open' | 'closed' | 'crashed' = 'open';
   readonly #host: Host;
   readonly #snapshots = new Set<KvSnapshot>();
@@ -45,6 +46,10 @@ class Memory implements MemoryKv {
   }
 
   readonly #alive = (): void => invariant(this.#state === 'open', `this KV is open, not ${this.#state}`);
+
+  commitCount(): number {
+    return this.#commits;
+  }
 
   get(key: Uint8Array): Buffer | undefined {
     this.#alive();
@@ -102,6 +107,7 @@ class Memory implements MemoryKv {
       this.#committed += key.length + (value?.length ?? 0);
     }
     this.#rows = this.#rows.with(owned);
+    this.#commits++;
   }
 
   async checkpoint(): Promise<void> {

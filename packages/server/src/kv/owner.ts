@@ -63,6 +63,10 @@ class LmdbKv implements SharedKv {
     this.#held = this.#reads.hold();
   }
 
+  commitCount(): number {
+    return Atomics.load(this.commits, 0);
+  }
+
   get(key: Uint8Array): Buffer | undefined {
     this.#alive();
     return this.#reads.get(key);

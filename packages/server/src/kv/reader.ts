@@ -28,7 +28,9 @@ export function openKvReader(options: KvReaderOptions): KvView {
     invariant(!closed, 'a KV is not read after its close');
     return reads;
   };
+  const { commits } = options;
   return {
+    commitCount: () => commits && Atomics.load(commits, 0),
     get: (key) => alive().get(key),
     range: (range) => alive().range(range),
     snapshot: (ageMs) => alive().snapshot(ageMs),

@@ -136,6 +136,19 @@ export function describeKv(product: string, make: MakeKv): void {
         { numRuns: 20 },
       ));
 
+    it('tells of every commit, before anybody can read what the one after it changed', () =>
+      withKv((kv) => {
+        const seen = new Set<number | undefined>();
+        for (let i = 0; i < 20; i++) {
+          kv.commit([row('a', String(i))]);
+          const count = kv.commitCount();
+          assert.ok(count !== undefined && !seen.has(count), 'a number that was not there before');
+          seen.add(count);
+          kv.get(Buffer.from('a'));
+          assert.equal(kv.commitCount(), count, 'reads do not move it');
+        }
+      }));
+
     it('commits all changes or none', () =>
       withKv((kv) => {
         kv.commit([row('a', '1')]);

@@ -33,6 +33,11 @@ export interface KvSnapshot extends KvReader {
 /** Reads of the newest committed state, from any thread of the process. */
 export interface KvView extends KvReader {
   /**
+   * How many commits have been made, counted from any number: what was read while it stood still reads the same now. Ask before the read that is
+   * to be remembered. Undefined: this view is not told.
+   */
+  commitCount(): number | undefined;
+  /**
    * Throws a StoreError SlowDown when `limits.snapshots` of this view are held already.
    * @param ageMs how long it may be held; `limits.snapshotAgeMs` when left out
    */

@@ -2,6 +2,7 @@ import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { KvReader, KvView } from '../kv/index.ts';
 import { readPosition } from './applied.ts';
+import { Kept } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
 import { decodePieceRow, stripesOf } from './machine/pieces.ts';
@@ -44,18 +45,23 @@ const partOf = (index: number, row: PieceRow): PartRecord => {
 class Reader implements MetadataReader {
   readonly #kv: KvView;
   readonly #view: View;
+  readonly #kept: Kept;
   /** Records of decoded buckets, which the view keeps as long as their row is the same. */
   readonly #records = new WeakMap<StoredBucket, BucketRecord>();
 
   constructor(kv: KvView) {
     this.#kv = kv;
     this.#view = new View(kv);
+    this.#kept = new Kept(kv);
   }
 
   readonly shards = 1;
 
   position(): number {
-    return readPosition(this.#kv);
+    const kept = this.#kept.newest();
+    if (!kept) return readPosition(this.#kv);
+    kept.position ??= readPosition(this.#kv);
+    return kept.position;
   }
 
   shardOf(): number {
@@ -91,7 +97,12 @@ class Reader implements MetadataReader {
   }
 
   bucket(name: string): BucketRecord | undefined {
-    return this.#withCounts(this.#view.bucketNamed(name));
+    const kept = this.#kept.newest();
+    const known = kept?.buckets.get(name);
+    if (known) return known;
+    const found = this.#withCounts(this.#view.bucketNamed(name));
+    kept?.buckets.set(name, found);
+    return found;
   }
 
   bucketById(id: BucketId): BucketRecord | undefined {
@@ -104,7 +115,12 @@ class Reader implements MetadataReader {
   }
 
   accessKey(id: string) {
-    return this.#view.accessKey(id);
+    const kept = this.#kept.newest();
+    const known = kept?.accessKeys.get(id);
+    if (known) return known;
+    const found = this.#view.accessKey(id);
+    kept?.accessKeys.set(id, found);
+    return found;
   }
 
   accessKeys() {

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { manualHost } from '../host/index.ts';
+import { type KvView, memoryKv } from '../kv/index.ts';
+import { limits } from '../limits.ts';
+import { appliedKey, encodeApplied } from './applied.ts';
+import { keys } from './machine/keys.ts';
+import { encodeAccessKey } from './machine/rows.ts';
+import { openMetadataReader } from './reader.ts';
+
+function store() {
+  const kv = memoryKv(manualHost());
+  let reads = 0;
+  const view: KvView = {
+    commitCount: () => kv.commitCount(),
+    get(key) {
+      reads++;
+      return kv.get(key);
+    },
+    range: (range) => kv.range(range),
+    snapshot: () => kv.snapshot(),
+    close: () => kv.close(),
+  };
+  const accessKey = (id: string, role: 'readwrite' | 'readonly') =>
+    encodeAccessKey({ id, role, sealedSecret: Buffer.alloc(8), owner: 'o', buckets: [], createdMs: 1, name: '' });
+  return {
+    kv,
+    view,
+    reads: () => reads,
+    at: (position: number) =>
+      kv.commit([
+        [appliedKey, encodeApplied({ position, epoch: 1, hash: Buffer.alloc(16), digest: Buffer.alloc(16) })],
+      ]),
+    write: (id: string, role: 'readwrite' | 'readonly') => kv.commit([[keys.accessKey(id), accessKey(id, role)]]),
+    remove: (id: string) => kv.commit([[keys.accessKey(id), undefined]]),
+  };
+}
+
+describe('what a reader keeps', () => {
+  it('is read once until something is committed, and then anew: a key that was taken away is gone at once', () => {
+    const { view, reads, at, write, remove } = store();
+    at(7);
+    write('k', 'readwrite');
+    const reader = openMetadataReader(view);
+    for (let i = 0; i < 5; i++) {
+      assert.equal(reader.position(), 7);
+      assert.equal(reader.accessKey('k')?.role, 'readwrite');
+    }
+    assert.equal(reads(), 2);
+    write('k', 'readonly');
+    assert.equal(reader.accessKey('k')?.role, 'readonly');
+    at(8);
+    assert.equal(reader.position(), 8);
+    remove('k');
+    assert.equal(reader.accessKey('k'), undefined);
+    write('k', 'readonly');
+    assert.equal(reader.accessKey('k')?.role, 'readonly', 'that there was none is not kept');
+  });
+
+  it('is nothing where commits are not told', () => {
+    const { view, at, write } = store();
+    at(1);
+    const reader = openMetadataReader({ ...view, get: view.get, commitCount: () => undefined });
+    assert.equal(reader.position(), 1);
+    at(2);
+    assert.equal(reader.position(), 2);
+    write('k', 'readwrite');
+    assert.equal(reader.accessKey('k')?.role, 'readwrite');
+    write('k', 'readonly');
+    assert.equal(reader.accessKey('k')?.role, 'readonly');
+  });
+
+  it('is bounded', () => {
+    const { view, write, reads } = store();
+    const ids = Array.from({ length: limits.readerRowsKept + 1 }, (_, i) => `k${i}`);
+    for (const id of ids) write(id, 'readwrite');
+    const reader = openMetadataReader(view);
+    for (const id of ids) assert.equal(reader.accessKey(id)?.id, id);
+    const before = reads();
+    reader.accessKey(ids[0] as string);
+    assert.equal(reads(), before + 1, 'the first ones were let go of');
+  });
+});
