@@ -23,7 +23,7 @@ function expand(value: string, bytes: number): Buffer {
 }
 
 /** The value of a body that was read; undefined when it is none, or has a byte that does not belong to it. */
-export function valueOf(body: Buffer): string | undefined {
+export function writtenIn(body: Buffer): string | undefined {
   const end = body.subarray(0, headBytes).indexOf('\n');
   if (end < 0) return undefined;
   const value = body.toString('latin1', 0, end);

@@ -4,6 +4,8 @@ import path from 'node:path';
 
 const MiB = 1 << 20;
 
+const run = (command: string, ...args: string[]) => spawnSync(command, args);
+
 /** A small file system in memory, to be filled. Undefined where this process may not mount. */
 export class SmallDisk {
   readonly folder: string;
@@ -12,13 +14,13 @@ export class SmallDisk {
   private constructor(folder: string) {
     this.folder = folder;
     // Lazily, because a killed process may still hold files.
-    this.#unmount = () => void spawnSync('umount', ['-l', folder]);
+    this.#unmount = () => void run('umount', '-l', folder);
     process.once('exit', this.#unmount);
   }
 
   static mount(folder: string, mebibytes: number): SmallDisk | undefined {
     mkdirSync(folder, { recursive: true });
-    const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder]);
+    const { status } = run('mount', '-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder);
     return status === 0 ? new SmallDisk(folder) : undefined;
   }
 

@@ -57,7 +57,7 @@ export class Network {
   readonly #own: string;
   readonly #namespaces: string[] = [];
   readonly #switch: ChildProcess;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: PromiseWithResolvers<void>[] = [];
   /** What is in force, one list for each fault that is on. */
   readonly #faults = new Set<readonly Rule[]>();
 
@@ -65,7 +65,12 @@ export class Network {
     this.#subnet = subnet;
     this.#own = own;
     this.#switch = program;
-    createInterface({ input: program.stdout as NodeJS.ReadableStream }).on('line', () => this.#waiting.shift()?.());
+    createInterface({ input: program.stdout as NodeJS.ReadableStream }).on('line', () =>
+      this.#waiting.shift()?.resolve(),
+    );
+    program.once('exit', (code) => {
+      for (const { reject } of this.#waiting) reject(new Error(`the switch ended with ${code}`));
+    });
     process.once('exit', this.#remove);
   }
 
@@ -104,10 +109,9 @@ export class Network {
   }
 
   #answered(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(resolve);
-      this.#switch.once('exit', (code) => reject(new Error(`the switch ended with ${code}`)));
-    });
+    const answer = Promise.withResolvers<void>();
+    this.#waiting.push(answer);
+    return answer.promise;
   }
 
   /** Puts rules in force beside those of other faults; where several fit a frame, those of the oldest fault count. @returns takes them back */

@@ -2,7 +2,7 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { anomaly, initial, type Operation } from '../cluster/history.ts';
 import { type Answer, pathOf, type RequestOptions, send } from '../src/request.ts';
-import { bodyOf, valueOf } from './bodies.ts';
+import { bodyOf, writtenIn } from './bodies.ts';
 
 /** How long a request may be silent before its client gives up: longer than a server may take to say that nobody knows. */
 const clientPatienceMs = 20_000;
@@ -138,7 +138,7 @@ export class Registers {
       this.counts.refused += 1;
       return undefined;
     }
-    const value = valueOf(answer.body);
+    const value = writtenIn(answer.body);
     if (value === undefined) throw new Error(`${endpoint} gave damaged bytes of ${key}: ${describe(answer)}`);
     this.#note(key, { kind: 'read', value, beganAt, endedAt });
     this.counts.read += 1;

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, pathOf, type RequestOptions, send } from '../src/request.ts';
-import { bodyOf, valueOf } from './bodies.ts';
+import { bodyOf, writtenIn } from './bodies.ts';
 
 /*
  * What `causal` promises a session: it reads its own writes, never goes back in time, and sees with a write what its writer had seen. What `eventual`
@@ -143,7 +143,7 @@ export class Sessions {
 
   #stateOf(object: string, answer: Answer): State | undefined {
     if (answer.status === 404) return undefined;
-    const value = valueOf(answer.body);
+    const value = writtenIn(answer.body);
     if (value === undefined) throw new Error(`${object} has damaged bytes: ${answer.text().slice(0, 300)}`);
     const state = JSON.parse(value.slice(0, value.lastIndexOf('/'))) as State;
     if (state.number > (this.#begun.get(object) ?? 0))

@@ -5,6 +5,7 @@ import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import { memberPlants } from './members.ts';
+import { lossPlants } from './loss.ts';
 import { movePlants } from './moves.ts';
 import { certificatePlants, transportPlants } from './network.ts';
 import { nodePlants } from './node.ts';
@@ -34,6 +35,7 @@ export const plants: readonly Plant[] = [
   ...clusterPlants,
   ...nodePlants,
   ...shardPlants,
+  ...lossPlants,
   ...objectPlants,
   ...accessPlants,
   ...keyPlants,

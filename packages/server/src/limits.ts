@@ -278,6 +278,8 @@ export const limits = {
   intentStripes: 65_536,
   /** Copies rewritten at the same time by one thread; damage found meanwhile waits for the next read or scrub. */
   repairsAtOnce: 4,
+  /** Those of them that write what is missing: reads that meet damage have room beside them. */
+  mendFlights: 3,
   /**
    * Copies that were left out of a write and wait to be written; runs after which one that could not be is given to the next look through all
    * stripes; and the time until that.
@@ -334,6 +336,10 @@ invariant(limits.inlineBytes * limits.batchProposals <= limits.entryBytes, 'a ba
 invariant(
   limits.etcdRequestBytes >= limits.entryBytes + limits.etcdBatchBytes,
   'a request to etcd holds the largest entry',
+);
+invariant(
+  limits.mendFlights < limits.repairsAtOnce,
+  'reads that meet damage can have it repaired while missing copies are written',
 );
 invariant(limits.etcdAnswerBytes >= 2 * limits.etcdRequestBytes, 'an answer of etcd holds a batch of any size');
 invariant(limits.logSegmentBytes * 2 <= limits.logTailBytes, 'the kept tail is at least two segments');

@@ -23,7 +23,7 @@ export function keepApart(
 ): { readonly owns: (owned: boolean) => void; readonly stop: () => void } {
   let owned = false;
   let stopped = false;
-  let looking: Promise<void> | undefined;
+  let isLooking = false;
   const once = async (): Promise<void> => {
     try {
       const members = await etcd.members();
@@ -37,8 +37,10 @@ export function keepApart(
     }
   };
   const look = (): void => {
-    looking ??= once().finally(() => {
-      looking = undefined;
+    if (isLooking) return;
+    isLooking = true;
+    void once().finally(() => {
+      isLooking = false;
     });
   };
   const cancel = host.timers.every(limits.etcdMembersMs, look);

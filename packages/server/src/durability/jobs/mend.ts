@@ -7,6 +7,7 @@ import { GroupTable } from '../groups.ts';
 import type { RepairFragment } from '../repair.ts';
 import { createWhereabouts, type Whereabouts } from '../whereabouts.ts';
 import { endangerment } from './endangered.ts';
+import { Flights } from './flights.ts';
 import { type MissingCopy, missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
@@ -23,6 +24,9 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
  * The most endangered stripes come first (endangered.ts): what is missing is written class by class, by how many more fragments its stripe could lose,
  * with one walk through the table for each class. So nothing has to be kept or sorted, however much is missing. When a device goes while less urgent
  * stripes are being written, it begins anew.
+ *
+ * A few stripes are written side by side (flights.ts): each waits for a read, a sync and the log, in which the disk would have nothing to do. They begin
+ * in the order above.
  *
  * Rejected: a note in the log per copy (more entries just when a device is gone), leaving it to the scrub (days), and a heap of the most urgent
  * (with more to do than it holds, the table is walked once for each time that it is filled).
@@ -114,27 +118,37 @@ export function createMender(options: MendOptions): Mender {
     return all.sort((a, b) => a.rank - b.rank).map(({ name, one }) => [name, one]);
   };
 
+  const workOffOne = async (name: string, one: Waiting): Promise<void> => {
+    const group = groups.byId(one.group);
+    const device = group?.devices[one.copy];
+    const target = device === undefined ? undefined : access.get(device);
+    if (!group || !device || !target || options.healthy?.(device) === false) {
+      // It comes back with a start, and the stripes are looked through then.
+      queue.delete(name);
+    } else if (await isThere(target, fragmentId(one.stripe, one.copy))) queue.delete(name);
+    else if (await repair(one.stripe, group, one.copy, 'unreadable')) {
+      queue.delete(name);
+      mended += 1;
+    } else if (++one.tries >= limits.mendTries) {
+      queue.delete(name);
+      if (reader.stripeOwner(one.stripe)) unwritten += 1;
+      // A large upload may be published long after its first stripes were sealed. What nobody published is the collector's.
+      lookAgain();
+    }
+  };
+
   const workOff = async (pace: Pace): Promise<void> => {
     meter.phase('queue', queue.size);
-    for (const [name, one] of await inOrder(pace)) {
-      await pace.step();
-      meter.advance(1);
-      const group = groups.byId(one.group);
-      const device = group?.devices[one.copy];
-      const target = device === undefined ? undefined : access.get(device);
-      if (!group || !device || !target || options.healthy?.(device) === false) {
-        // It comes back with a start, and the stripes are looked through then.
-        queue.delete(name);
-      } else if (await isThere(target, fragmentId(one.stripe, one.copy))) queue.delete(name);
-      else if (await repair(one.stripe, group, one.copy, 'unreadable')) {
-        queue.delete(name);
-        mended += 1;
-      } else if (++one.tries >= limits.mendTries) {
-        queue.delete(name);
-        if (reader.stripeOwner(one.stripe)) unwritten += 1;
-        // A large upload may be published long after its first stripes were sealed. What nobody published is the collector's.
-        lookAgain();
+    const flights = new Flights(limits.mendFlights);
+    try {
+      for (const [name, one] of await inOrder(pace)) {
+        await pace.step();
+        meter.advance(1);
+        await flights.start(one.stripe.toString('latin1'), () => workOffOne(name, one));
       }
+      await flights.drain();
+    } finally {
+      await flights.landed();
     }
   };
 
@@ -160,6 +174,22 @@ export function createMender(options: MendOptions): Mender {
    * @returns the next class that something is left in, undefined when nothing is; `again` when a device has gone meanwhile
    */
   const writeClass = async (rank: number, isFirst: boolean, pace: Pace): Promise<number | 'again' | undefined> => {
+    const flights = new Flights(limits.mendFlights);
+    try {
+      const next = await beginClass(rank, isFirst, pace, flights);
+      await flights.drain();
+      return next;
+    } finally {
+      await flights.landed();
+    }
+  };
+
+  const beginClass = async (
+    rank: number,
+    isFirst: boolean,
+    pace: Pace,
+    flights: Flights,
+  ): Promise<number | 'again' | undefined> => {
     let next: number | undefined;
     const leave = (other: number): void => {
       next = Math.min(next ?? other, other);
@@ -174,6 +204,8 @@ export function createMender(options: MendOptions): Mender {
         }
         if (!isFirst && gone() > before) return 'again';
         // With one fragment written, the stripe may be safer than others are.
+        const name = one.stripe.toString('latin1');
+        await flights.ended(name);
         const [now] = await endangerment(search, [one]);
         const target = access.get(one.device);
         if (!target) continue;
@@ -182,7 +214,7 @@ export function createMender(options: MendOptions): Mender {
           mended += 1;
           meter.advance(1);
         } else if ((now as number) > rank) leave(now as number);
-        else await write(one, target, pace);
+        else await flights.start(name, () => write(one, target, pace));
       }
     }
     return next;
