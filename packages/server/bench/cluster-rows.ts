@@ -1,5 +1,5 @@
 /* What is printed of a cluster. */
-import { clusterRates, failover, type LargeRates, repair, shardRates } from './cluster.ts';
+import { clusterRates, failover, type LargeRates, repair, shardRates, wideRates } from './cluster.ts';
 import { MiB, median } from './rig.ts';
 
 /** Where rows go. */
@@ -8,7 +8,7 @@ export interface Table {
   share(work: string, unit: string, ours: number, limit: number, least: number): void;
 }
 
-/** Three nodes and their members of etcd on this machine: processor time and bytes say more than rates. */
+/** Three nodes, and eleven, with their members of etcd on this machine: processor time and bytes say more than rates. */
 export async function clusterRows({ row, share }: Table, runs: number, port: number): Promise<void> {
   const rates = await clusterRates(runs, port);
   const { inline } = rates;
@@ -60,6 +60,7 @@ export async function clusterRows({ row, share }: Table, runs: number, port: num
     ['a code of 2+1', rates.coded],
   ] as const)
     largeRows(row, scheme, found);
+  largeRows(row, 'a code of 8+3 on eleven nodes', await wideRates(runs));
   for (const [what, whole] of [
     ['process of the owner', false],
     ['node of the owner, with its etcd,', true],
@@ -111,7 +112,7 @@ export async function shardRows({ row }: Table, runs: number): Promise<void> {
 }
 
 /** Bytes beside what the scheme asks for: fragments on devices, fragments of other nodes and the object over the network. */
-function largeRows(row: Table['row'], scheme: string, found: readonly LargeRates[]): void {
+export function largeRows(row: Table['row'], scheme: string, found: readonly LargeRates[]): void {
   const of = (value: (one: LargeRates) => number) => median(found.map(value));
   for (const [name, moved] of [
     ['put', (one: LargeRates) => (one.put.written / (one.objects * 8 * MiB)) * (1 / one.stored)],
@@ -119,8 +120,9 @@ function largeRows(row: Table['row'], scheme: string, found: readonly LargeRates
   ] as const) {
     const work = `cluster, ${name.toUpperCase()} 8 MiB as ${scheme}, 8 connections`;
     if (moved) row(`${work}: bytes on devices`, of(moved).toFixed(2), '', '≤ 1.3 × the scheme', of(moved) <= 1.3);
-    // A GET sends the object to the client, and what was not at hand between nodes; a PUT what two other nodes hold.
-    const asked = name === 'put' ? (found[0] as LargeRates).stored * (2 / 3) : 1;
+    // A GET sends the object to the client, and what was not at hand between nodes; a PUT what the other nodes hold.
+    const { stored, nodes } = found[0] as LargeRates;
+    const asked = name === 'put' ? stored * (1 - 1 / nodes) : 1;
     const sent = of((one) => one[name].sent / (one.objects * 8 * MiB));
     row(
       `${work}: bytes sent by nodes for each of the object`,

@@ -120,6 +120,8 @@ export interface InlineRates {
 }
 
 export interface LargeRates {
+  /** Nodes that take part. */
+  readonly nodes: number;
   /** Fragments' bytes for each byte of an object. */
   readonly stored: number;
   readonly put: Measured;
@@ -138,7 +140,7 @@ export async function clusterRates(runs: number, port: number): Promise<Rates> {
   const three = await Loaded.start('cluster', 3);
   const alone = await startDsom(scratch('alone'), port);
   await load(alone, { operation: 'bucket', count: 1, connections: 1 });
-  const [puts, gets, objects] = [4000, 6000, 24] as const;
+  const [puts, gets] = [4000, 6000] as const;
   const small = { operation: 'put', size: 1024, count: puts, connections: 64 } as const;
   for (const prefix of ['warm/', 'warm2/']) {
     await three.run({ ...small, prefix });
@@ -161,23 +163,8 @@ export async function clusterRates(runs: number, port: number): Promise<Rates> {
     });
   }
   await alone.stop();
-  const large = async (redundancy: string, stored: number): Promise<LargeRates[]> => {
-    const headers = { 'x-dsom-redundancy': redundancy };
-    const work = { operation: 'put', size: object, connections: 8, headers } as const;
-    await three.run({ ...work, count: 8, prefix: `warm-${stored}/` });
-    const found: LargeRates[] = [];
-    for (let run = 0; run < runs; run++) {
-      const prefix = `${stored}-${run}/`;
-      found.push({
-        stored,
-        objects,
-        put: await three.measure({ ...work, count: objects, prefix }),
-        get: await three.measure({ operation: 'get', count: objects, connections: 8, prefix }),
-      });
-    }
-    return found;
-  };
-  const rates = { inline, copies: await large('3', 3), coded: await large('2+1', 1.5) };
+  const copies = await largeRates(three, runs, '3', 3);
+  const rates = { inline, copies, coded: await largeRates(three, runs, '2+1', 1.5) };
   await three.stop();
   return rates;
 }
@@ -196,6 +183,34 @@ export async function shardRates(runs: number, counts: readonly number[]): Promi
     for (const [count, three] of clusters)
       found.get(count)?.push(await three.measure({ ...put, count: 4000, prefix: `r${run}/` }));
   for (const three of clusters.values()) await three.stop();
+  return found;
+}
+
+/** @param stored fragments' bytes for each byte of an object */
+async function largeRates(loaded: Loaded, runs: number, redundancy: string, stored: number): Promise<LargeRates[]> {
+  const objects = 24;
+  const headers = { 'x-dsom-redundancy': redundancy };
+  const work = { operation: 'put', size: object, connections: 8, headers } as const;
+  await loaded.run({ ...work, count: 8, prefix: `warm-${stored}/` });
+  const found: LargeRates[] = [];
+  for (let run = 0; run < runs; run++) {
+    const prefix = `${stored}-${run}/`;
+    found.push({
+      nodes: loaded.cluster.nodes.length,
+      stored,
+      objects,
+      put: await loaded.measure({ ...work, count: objects, prefix }),
+      get: await loaded.measure({ operation: 'get', count: objects, connections: 8, prefix }),
+    });
+  }
+  return found;
+}
+
+/** Eleven nodes, each with a device, and objects of 8 MiB as a code of 8+3: a fragment of each stripe on every node. */
+export async function wideRates(runs: number): Promise<LargeRates[]> {
+  const eleven = await Loaded.start('wide', 11);
+  const found = await largeRates(eleven, runs, '8+3', 11 / 8);
+  await eleven.stop();
   return found;
 }
 
