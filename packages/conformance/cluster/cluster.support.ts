@@ -45,6 +45,8 @@ export interface Node {
   readonly flags: readonly string[];
 }
 
+const addressOf = ({ place, port }: Node): string => `${place.host ?? '127.0.0.1'}:${port}`;
+
 /** What `dsom … --json` prints, line by line. */
 export async function dsom(
   endpoint: string,
@@ -145,7 +147,7 @@ export class Cluster {
   endpoint(index = this.nodes.findIndex(({ server }) => server !== undefined)): string {
     const node = this.nodes[index];
     if (!node) throw new Error('no node runs');
-    return `http://${node.place.host ?? '127.0.0.1'}:${node.port}`;
+    return `http://${addressOf(node)}`;
   }
 
   endpoints(): string[] {
@@ -197,7 +199,7 @@ export class Cluster {
       nodes: { id: string; apiAddress: string }[];
     };
     const address = nodes.find(({ id }) => id === leader)?.apiAddress;
-    return this.nodes.findIndex((node) => `${node.place.host ?? '127.0.0.1'}:${node.port}` === address);
+    return this.nodes.findIndex((node) => addressOf(node) === address);
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
