@@ -4,8 +4,8 @@ import { codePlants } from './codes.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
-import { memberPlants } from './members.ts';
 import { lossPlants } from './loss.ts';
+import { memberPlants } from './members.ts';
 import { movePlants } from './moves.ts';
 import { certificatePlants, transportPlants } from './network.ts';
 import { nodePlants } from './node.ts';

@@ -117,7 +117,7 @@ test('the status says what an operator must know, and nothing that a terminal wo
   given = { ...answer, leader: null, etcd: null };
   assert.match(
     (await stub.run(['cluster', 'status'])).stdout,
-    /no node owns it: writes wait[^]*etcd {6}does not answer/,
+    /no node owns it: writes wait[\s\S]*etcd {6}does not answer/,
   );
 });
 

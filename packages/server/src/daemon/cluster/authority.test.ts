@@ -153,7 +153,7 @@ class Cluster {
   }
 
   async stop(): Promise<void> {
-    const ends = this.nodes.map(({ duty }) => duty?.stop());
+    const ends = this.nodes.map(async ({ duty }) => duty?.stop());
     await this.pass(5000);
     await Promise.all(ends);
   }

@@ -70,7 +70,7 @@ export function joinGates(gates: readonly GateCalls[], reader: Places): GateCall
         const wanted = new Set(shardsIn(reader, scope) ?? gates.keys());
         for (const shard of done) wanted.delete(shard);
         for (const shard of wanted) done.add(shard);
-        if (wanted.size > 0) await Promise.all(Array.from(wanted, (shard) => gates[shard]?.latest()));
+        if (wanted.size > 0) await Promise.all(Array.from(wanted, (shard) => (gates[shard] as GateCalls).latest()));
       }
     },
     async reached(position) {

@@ -1,11 +1,9 @@
 import path from 'node:path';
-import { diskClass, fileVolume } from '../../device/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
-  type DeviceRecord,
   features,
   joinShards,
   type NodeRecord,
@@ -16,15 +14,16 @@ import {
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, unpack } from '../../transport/index.ts';
 import type { LogEnd } from '../alone.ts';
-import { type Config, ConfigError, parseAddress } from '../config.ts';
+import { type Config, ConfigError } from '../config.ts';
 import { type DataDirectory, folders } from '../directories.ts';
 import type { ClusterLink, LogState, OpenShard, ShardParts } from '../shard.ts';
-import type { DeviceSite } from '../sites.ts';
 import { pendingBytesOf } from '../space.ts';
 import { version } from '../version.ts';
-import { membersWanted, openEngine } from './engine.ts';
+import { addressesOf } from './addresses.ts';
+import { openEngine } from './engine.ts';
 import { keepFeatures } from './features.ts';
 import { createGate, joinGates, newHeard } from './gate.ts';
+import { keepGrowing } from './growth.ts';
 import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
@@ -32,6 +31,7 @@ import { openMembers } from './members.ts';
 import { foundObjectShards, type ObjectShard, objectShardsOf, openObjectShards } from './objectshards.ts';
 import { preferredOwner } from './owners.ts';
 import { patiently } from './patience.ts';
+import { registerDevices } from './register.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
 import { type NodeFile, writeNodeFile } from './state.ts';
@@ -56,28 +56,6 @@ const incarnationBytes = 8;
 
 /** Number of the system shard. */
 const shardNumber = 0;
-
-/** An address to listen at, and none to connect to. */
-const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
-
-/** Where this node can be reached: HTTP, other nodes, and the two ports of its member of etcd. */
-export function addressesOf(config: Config, port: number) {
-  const http = parseAddress(config.address);
-  const between =
-    config.clusterAddress === undefined ? { host: http.host, port: port + 1 } : parseAddress(config.clusterAddress);
-  if (isWildcard(between.host))
-    throw new ConfigError(
-      'the other nodes cannot reach this one at the address of all interfaces: give one that they can as --cluster-address HOST:PORT',
-    );
-  const etcd = config.etcdPorts ?? between.port + 1;
-  const at = (host: string, number: number): string => `${host.includes(':') ? `[${host}]` : host}:${number}`;
-  return {
-    api: at(isWildcard(http.host) ? between.host : http.host, port),
-    between: at(between.host, between.port),
-    etcdClients: at(between.host, etcd),
-    etcdPeers: at(between.host, etcd + 1),
-  };
-}
 
 /** Opens the metadata of a node: its way to etcd, the log, the replica, and what it says of itself to the others. */
 export async function openNode(options: NodeOptions): Promise<OpenShard> {
@@ -335,35 +313,23 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           admits: (id) => !removed.has(id),
         });
         const duty = network && members.follow(network);
-        const grow = async (): Promise<void> => {
-          if (engine.hasMember || !config.roles.includes('metadata') || config.etcd.length > 0) return;
-          const able = shard.reader
-            .nodes()
-            .filter((one) => one.state === 'active' && one.roles.includes('metadata'))
-            .map(({ id }) => id);
-          const answers = (id: string): boolean =>
-            id === node || network?.neighbours().find((one) => one.id === id)?.state !== undefined;
-          if (!(await engine.grow(able.filter(answers), membersWanted(able.length)))) return;
-          writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: true });
-          log.info('this node runs a member of etcd from now on', {});
-        };
-        let growing: Promise<void> | undefined;
-        const cancelGrow = host.timers.every(limits.etcdGrowMs, () => {
-          growing ??= grow()
-            .catch((cause: unknown) =>
-              log.warn('a member of etcd could not be started here; it is tried again', { cause }),
-            )
-            .finally(() => (growing = undefined));
+        const growth = keepGrowing({
+          engine,
+          host,
+          log,
+          nodes: () => shard.reader.nodes(),
+          able: config.roles.includes('metadata') && config.etcd.length === 0,
+          answers: (id) => id === node || network?.neighbours().find((one) => one.id === id)?.state !== undefined,
+          grown: () => writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: true }),
         });
         closers.push(async () => {
-          cancelGrow();
-          await Promise.race([growing, host.timers.sleep(limits.etcdStopMs)]);
+          await growth.stop();
           await duty?.stop();
           await listener.close();
           await server.close();
         });
       },
-      registerDevices: (sites) => register(shard, record, sites),
+      registerDevices: (sites) => registerDevices(shard, record, sites),
     };
     return {
       kv,
@@ -382,26 +348,4 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     await close().catch(() => {});
     throw cause instanceof ReplicaError && cause.kind === 'unknown' ? new ConfigError(cause.message, { cause }) : cause;
   }
-}
-
-/** Tells the cluster of this node's devices, as far as it does not know them yet. @returns those it had and that are not here */
-async function register(shard: ClusterShard, node: NodeRecord, sites: readonly DeviceSite[]): Promise<string[]> {
-  const mine = shard.reader.devices().filter((device) => device.node === node.id);
-  if (node.roles.includes('storage'))
-    for (const { identity, folder } of sites) {
-      const before = mine.find((device) => device.identity === identity.device);
-      const { total } = await fileVolume(folder).capacity();
-      const record: DeviceRecord = {
-        identity: identity.device,
-        node: node.id,
-        class: await diskClass(folder),
-        capacityBytes: total,
-        weight: total,
-        state: before?.state ?? 'active',
-      };
-      if (JSON.stringify(before) !== JSON.stringify(record))
-        await shard.propose({ type: 'device.write', device: record });
-    }
-  const here = new Set(sites.map(({ identity }) => identity.device));
-  return mine.map(({ identity }) => identity).filter((identity) => !here.has(identity));
 }

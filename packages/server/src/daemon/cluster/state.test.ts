@@ -8,7 +8,7 @@ import { createAuthority, issuerOf } from '../../certificates/index.ts';
 import { manualHost, realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { ConfigError, configSchema } from '../config.ts';
-import { addressesOf } from './node.ts';
+import { addressesOf } from './addresses.ts';
 import { seldom } from './seldom.ts';
 import { type NodeFile, readAuthority, readNodeFile, writeAuthority, writeNodeFile } from './state.ts';
 import { openMemberTls } from './tls.ts';

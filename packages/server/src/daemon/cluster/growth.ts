@@ -1,0 +1,45 @@
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import type { NodeRecord } from '../../metadata/index.ts';
+import type { StructuredLog } from '../../telemetry/index.ts';
+import { type Engine, membersWanted } from './engine.ts';
+
+export interface GrowthOptions {
+  readonly engine: Engine;
+  readonly host: Host;
+  readonly log: StructuredLog;
+  readonly nodes: () => readonly NodeRecord[];
+  /** Whether this node may run a member at all. */
+  readonly able: boolean;
+  /** Whether a node is there now. */
+  readonly answers: (node: string) => boolean;
+  /** This node has begun to run a member. */
+  readonly grown: () => void;
+}
+
+/** Has this node run a member of etcd as soon as the cluster has room for one more. `stop` waits for what is under way, `limits.etcdStopMs` at most. */
+export function keepGrowing(options: GrowthOptions): { stop(): Promise<void> } {
+  const { engine, host, log } = options;
+  const grow = async (): Promise<void> => {
+    if (engine.hasMember || !options.able) return;
+    const able = options
+      .nodes()
+      .filter((one) => one.state === 'active' && one.roles.includes('metadata'))
+      .map(({ id }) => id);
+    if (!(await engine.grow(able.filter(options.answers), membersWanted(able.length)))) return;
+    options.grown();
+    log.info('this node runs a member of etcd from now on', {});
+  };
+  let growing: Promise<void> | undefined;
+  const cancel = host.timers.every(limits.etcdGrowMs, () => {
+    growing ??= grow()
+      .catch((cause: unknown) => log.warn('a member of etcd could not be started here; it is tried again', { cause }))
+      .finally(() => (growing = undefined));
+  });
+  return {
+    async stop() {
+      cancel();
+      await Promise.race([growing, host.timers.sleep(limits.etcdStopMs)]);
+    },
+  };
+}
