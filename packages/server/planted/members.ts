@@ -6,7 +6,7 @@ export const memberPlants: readonly Plant[] = [
   {
     name: 'metadata: what a node does not know yet is written all the same',
     file: 'src/metadata/machine/decide.ts',
-    find: 'if (!stamp.alone)',
+    find: 'if (!stamp.alone && !known)',
     replace: 'if (stamp.position < 0)',
     tests: ['src/metadata/features.test.ts'],
   },
