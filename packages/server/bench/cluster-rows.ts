@@ -56,11 +56,11 @@ export async function clusterRows({ row, share }: Table, runs: number, port: num
     )} µs`,
   );
   for (const [scheme, found] of [
-    ['three copies', rates.copies],
-    ['a code of 2+1', rates.coded],
+    ['three copies, 8 connections', rates.copies],
+    ['a code of 2+1, 8 connections', rates.coded],
   ] as const)
     largeRows(row, scheme, found);
-  largeRows(row, 'a code of 8+3 on eleven nodes', await wideRates(runs));
+  largeRows(row, 'a code of 8+3 on eleven nodes, 2 connections', await wideRates(runs));
   for (const [what, whole] of [
     ['process of the owner', false],
     ['node of the owner, with its etcd,', true],
@@ -112,13 +112,13 @@ export async function shardRows({ row }: Table, runs: number): Promise<void> {
 }
 
 /** Bytes beside what the scheme asks for: fragments on devices, fragments of other nodes and the object over the network. */
-export function largeRows(row: Table['row'], scheme: string, found: readonly LargeRates[]): void {
+function largeRows(row: Table['row'], scheme: string, found: readonly LargeRates[]): void {
   const of = (value: (one: LargeRates) => number) => median(found.map(value));
   for (const [name, moved] of [
     ['put', (one: LargeRates) => (one.put.written / (one.objects * 8 * MiB)) * (1 / one.stored)],
     ['get', undefined],
   ] as const) {
-    const work = `cluster, ${name.toUpperCase()} 8 MiB as ${scheme}, 8 connections`;
+    const work = `cluster, ${name.toUpperCase()} 8 MiB as ${scheme}`;
     if (moved) row(`${work}: bytes on devices`, of(moved).toFixed(2), '', '≤ 1.3 × the scheme', of(moved) <= 1.3);
     // A GET sends the object to the client, and what was not at hand between nodes; a PUT what the other nodes hold.
     const { stored, nodes } = found[0] as LargeRates;
