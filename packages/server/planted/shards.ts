@@ -124,4 +124,19 @@ export const shardPlants: readonly Plant[] = [
     replace: 'position <= (began[0] ?? 0)',
     tests: ['src/durability/check/shards.test.ts'],
   },
+  {
+    name: 'shards: a shard is taken for sealed where nobody answered whether it is',
+    file: 'src/metadata/sharded/proposer.ts',
+    find: 'if (failures.length === 0) return await this.#to(0, { ...command, generation });',
+    replace: 'return await this.#to(0, { ...command, generation });',
+    tests: ['src/daemon/cluster/several.test.ts'],
+  },
+  {
+    name: 'shards: a sealed bucket is opened without the word of the system shard',
+    file: 'src/metadata/sharded/proposer.ts',
+    find: "await this.#to(shard, { type: 'bucket.adopt', bucket: stored(bucket), place });\n        return;",
+    replace:
+      "await this.#to(shard, { type: 'bucket.adopt', bucket: stored(bucket), place: { ...place, generation: place.generation + 1 } });\n        return;",
+    tests: ['src/daemon/cluster/several.test.ts'],
+  },
 ];

@@ -73,7 +73,7 @@ export interface RigNode {
 }
 
 export class ClusterRig {
-  readonly host: ReturnType<typeof manualHost> = manualHost(3);
+  readonly host: ReturnType<typeof manualHost>;
   /** What becomes of the next appends, in order; then all are heard. */
   readonly appends: AppendFate[] = [];
   /** What becomes of the next calls. */
@@ -82,23 +82,26 @@ export class ClusterRig {
   readonly made: string[] = [];
   readonly nodes: readonly RigNode[];
   readonly #campaigns: boolean;
-  readonly #log = simulatedLog({
-    host: this.host,
-    replicas: 3,
-    leaseMs: 3000,
-    fate: () => this.appends.shift() ?? 'heard',
-  });
+  readonly #number: number;
+  readonly #log: ReturnType<typeof simulatedLog>;
 
-  /** @param campaigns whether the nodes want to own the shard */
-  constructor(count = 3, campaigns = true) {
+  /**
+   * @param campaigns whether the nodes want to own the shard
+   * @param number of the shard, and the host that it shares with rigs of others
+   */
+  constructor(count = 3, campaigns = true, number = 0, host = manualHost(3)) {
     this.#campaigns = campaigns;
+    this.#number = number;
+    this.host = host;
+    const fate = () => this.appends.shift() ?? 'heard';
+    this.#log = simulatedLog({ host, replicas: 3, leaseMs: 3000, fate });
     this.nodes = Array.from({ length: count }, (_, index) => this.#open(`n${index}`));
   }
 
   #open(name: string): RigNode {
     const { host } = this;
     const log = this.#log.open(name);
-    const replica = openShardReplica({ log, kv: memoryKv(host), host, shard: 0 });
+    const replica = openShardReplica({ log, kv: memoryKv(host), host, shard: this.#number });
     const events: string[] = [];
     const peer = (id: string): Peer =>
       fakePeer(
@@ -113,6 +116,7 @@ export class ClusterRig {
         () => this.calls.shift() ?? 'heard',
       );
     const shard = new ClusterShard({
+      number: this.#number,
       log,
       replica,
       host,

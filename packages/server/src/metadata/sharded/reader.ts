@@ -25,6 +25,8 @@ import { placeOfKey } from './routing.ts';
 
 /** Of the prefix of an intent, with which all ids under it begin. */
 const INTENT_BYTES = 8;
+/** Buckets whose shards are remembered. */
+const BUCKETS_KEPT = 256;
 const inSystem: readonly number[] = [0];
 
 /** The least key above `key`. */
@@ -39,6 +41,8 @@ class ShardedReader implements MetadataReader {
   readonly #shards: readonly MetadataReader[];
   readonly #system: MetadataReader;
   readonly #records = new WeakMap<BucketRecord, BucketRecord>();
+  /** Of buckets over several shards: a bucket keeps the shards that it was made with, and its id is never used again. */
+  readonly #places = new Map<BucketId, readonly number[]>();
 
   constructor(shards: readonly MetadataReader[]) {
     const [system] = shards;
@@ -60,7 +64,13 @@ class ShardedReader implements MetadataReader {
   }
 
   shardsOf(bucket: BucketId): readonly number[] {
-    return this.#system.bucketShards(bucket)?.shards ?? inSystem;
+    const known = this.#places.get(bucket);
+    if (known) return known;
+    const shards = this.#system.bucketShards(bucket)?.shards;
+    if (!shards) return inSystem;
+    if (this.#places.size >= BUCKETS_KEPT) this.#places.clear();
+    this.#places.set(bucket, shards);
+    return shards;
   }
 
   shardOf(bucket: BucketId, key: Buffer): number {
