@@ -5,7 +5,6 @@ import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
   features,
-  joinShards,
   type NodeRecord,
   openShardReplica,
   ReplicaError,
@@ -22,13 +21,13 @@ import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
 import { openEngine } from './engine.ts';
 import { keepFeatures } from './features.ts';
-import { createGate, joinGates, newHeard } from './gate.ts';
+import { createGate, newHeard } from './gate.ts';
 import { keepGrowing } from './growth.ts';
 import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
-import { foundObjectShards, type ObjectShard, objectShardsOf, openObjectShards } from './objectshards.ts';
+import { foundObjectShards, isNewCluster, type ObjectShard, openObjectShards } from './objectshards.ts';
 import { preferredOwner } from './owners.ts';
 import { patiently } from './patience.ts';
 import { registerDevices } from './register.ts';
@@ -193,7 +192,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     await replica.reached(end).catch((cause: unknown) => {
       throw replica.failureKind() === 'unknown' ? new ConfigError(`${replica.failure()}`, { cause }) : cause;
     });
-    const isFirst = shard.reader.nodes().length === 0;
+    const isFirst = isNewCluster(shard.reader, node);
     const before = shard.reader.nodes().find((one) => one.id === node);
     const record: NodeRecord = {
       id: node,
@@ -215,31 +214,21 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     if (isFirst) await foundObjectShards(shard, config.objectShards);
     /** Whether another node should own an object shard; known from the time on that this node listens. */
     let yields = (_number: number): boolean => false;
-    objectShards = await openObjectShards(
-      {
-        count: objectShardsOf(shard.reader) ?? 0,
-        etcd: engine.etcd,
-        host,
-        log,
-        cluster: file.cluster,
-        node,
-        incarnation,
-        address: addresses.between,
-        transport,
-        campaigns: config.roles.includes('metadata'),
-        primary,
-        system: shard.reader,
-        yields: (number) => yields(number),
-      },
+    const { metadata, gates, ...others } = await openObjectShards({
+      shard,
+      gate,
+      record,
+      etcd: engine.etcd,
+      host,
+      log,
+      cluster: file.cluster,
+      transport,
+      campaigns: config.roles.includes('metadata'),
+      primary,
+      yields: (number) => yields(number),
       closers,
-    );
-    const metadata = joinShards([shard, ...objectShards.map((one) => one.shard)]);
-    const gates = joinGates([gate, ...objectShards.map((one) => one.gate)], metadata.reader);
-    // Object shards hear of this life of the node as well.
-    if (objectShards.length > 0)
-      await patiently(host, log, 'saying to the shards that this node is here', () =>
-        metadata.propose({ type: 'node.write', node: record }),
-      );
+    });
+    objectShards = others.objectShards;
     // What earlier lives of this node left open, and the server that it was when it was alone.
     await patiently(host, log, 'ending what earlier lives of this node left', () =>
       metadata.propose({

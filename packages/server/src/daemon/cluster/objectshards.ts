@@ -2,13 +2,21 @@ import type { Host } from '../../host/index.ts';
 import type { SharedKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import { type Etcd, openEtcdLog, type SharedLog } from '../../log/index.ts';
-import { type MetadataReader, openShardReplica, type ShardReplica, type Term } from '../../metadata/index.ts';
+import {
+  joinShards,
+  type Metadata,
+  type MetadataReader,
+  type NodeRecord,
+  openShardReplica,
+  type ShardReplica,
+  type Term,
+} from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Transport } from '../../transport/index.ts';
 import { folders } from '../directories.ts';
 import { pendingBytesOf } from '../space.ts';
 import { keepBuckets } from './buckets.ts';
-import { createGate, type GateCalls } from './gate.ts';
+import { createGate, type GateCalls, joinGates } from './gate.ts';
 import { openReplicaKv } from './install.ts';
 import { patiently } from './patience.ts';
 import { ClusterShard } from './shard.ts';
@@ -31,24 +39,32 @@ export interface ObjectShard {
 }
 
 export interface ObjectShardsInput {
-  readonly count: number;
+  /** The system shard of this node, with all that its log had, and its gate. */
+  readonly shard: ClusterShard;
+  readonly gate: GateCalls;
+  /** What this node has said of itself. */
+  readonly record: NodeRecord;
   readonly etcd: Etcd;
   readonly host: Host;
   readonly log: StructuredLog;
   /** Name of the cluster. */
   readonly cluster: string;
-  readonly node: string;
-  readonly incarnation: Buffer;
-  /** Where other nodes reach this one. */
-  readonly address: string;
   readonly transport: Transport;
   readonly campaigns: boolean;
   /** Directory that holds the metadata. */
   readonly primary: string;
-  /** Of the system shard on this node. */
-  readonly system: MetadataReader;
   /** Whether another node should own a shard. */
   readonly yields: (shard: number) => boolean;
+  /** Where what closes them goes, as soon as each is open. */
+  readonly closers: (() => Promise<unknown>)[];
+}
+
+/** All shards of a node. */
+export interface OpenShards {
+  readonly objectShards: readonly ObjectShard[];
+  /** The system shard and the others as one. */
+  readonly metadata: Metadata;
+  readonly gates: GateCalls;
 }
 
 const setting = 'objectShards';
@@ -59,6 +75,14 @@ export function objectShardsOf(reader: Pick<MetadataReader, 'setting'>): number 
   return value === undefined ? undefined : Math.max(0, Math.min(limits.objectShards, Math.trunc(Number(value)) || 0));
 }
 
+/** Whether a cluster is just being begun by this node, maybe for the second time: it died before it had said all of it. */
+export function isNewCluster(reader: MetadataReader, node: string): boolean {
+  const nodes = reader.nodes();
+  if (nodes.length === 0) return true;
+  const alone = nodes.length === 1 && nodes[0]?.id === node;
+  return alone && objectShardsOf(reader) === undefined && reader.buckets('', 1).items.length === 0;
+}
+
 /** Says how many object shards a new cluster has. Only its first node may, before there is any other. */
 export async function foundObjectShards(shard: ClusterShard, count: number): Promise<void> {
   for (const feature of ['settings', 'objectShards'])
@@ -66,25 +90,27 @@ export async function foundObjectShards(shard: ClusterShard, count: number): Pro
   await shard.propose({ type: 'setting.write', name: setting, value: String(count) });
 }
 
-/** Opens them side by side, each with all that its log had. What was opened is closed again when one cannot be. */
-export async function openObjectShards(
-  input: ObjectShardsInput,
-  closers: (() => Promise<unknown>)[],
-): Promise<readonly ObjectShard[]> {
-  const numbers = Array.from({ length: input.count }, (_, at) => at + 1);
-  const opened = await Promise.allSettled(numbers.map((number) => openOne(input, number, closers)));
-  return opened.map((one) => {
+/** Opens them side by side, each with all that its log had, and says there that this node is here. */
+export async function openObjectShards(input: ObjectShardsInput): Promise<OpenShards> {
+  const { shard, gate, record, host, log } = input;
+  const numbers = Array.from({ length: objectShardsOf(shard.reader) ?? 0 }, (_, at) => at + 1);
+  const opened = await Promise.allSettled(numbers.map((number) => openOne(input, number)));
+  const objectShards = opened.map((one) => {
     if (one.status === 'rejected') throw one.reason;
     return one.value;
   });
+  const metadata = joinShards([shard, ...objectShards.map((one) => one.shard)]);
+  if (objectShards.length > 0)
+    await patiently(host, log, 'saying to the shards that this node is here', () =>
+      metadata.propose({ type: 'node.write', node: record }),
+    );
+  const gates = joinGates([gate, ...objectShards.map((one) => one.gate)], metadata.reader);
+  return { objectShards, metadata, gates };
 }
 
-async function openOne(
-  input: ObjectShardsInput,
-  number: number,
-  closers: (() => Promise<unknown>)[],
-): Promise<ObjectShard> {
-  const { etcd, host, log: told, cluster, node, address, transport, system } = input;
+async function openOne(input: ObjectShardsInput, number: number): Promise<ObjectShard> {
+  const { etcd, host, log: told, cluster, transport, closers } = input;
+  const { id: node, address, incarnation } = input.record;
   const directory = `${folders.kv(input.primary)}-${number}`;
   const opening = { etcd, host, cluster, shard: String(number), node, address };
   const log: SharedLog = await patiently(host, told, 'opening the log of a shard', () => openEtcdLog(opening));
@@ -99,7 +125,7 @@ async function openOne(
     replica,
     host,
     node,
-    incarnation: input.incarnation,
+    incarnation,
     campaigns: input.campaigns,
     peer: (id, at) => transport.peer(id, at),
     yields: () => input.yields(number),
@@ -107,7 +133,7 @@ async function openOne(
       void duty?.stop();
       duty =
         term &&
-        keepBuckets(number, term, system, host, (cause) =>
+        keepBuckets(number, term, input.shard.reader, host, (cause) =>
           told.warn('a shard could not take over what changed in the system shard; it tries again', { cause }),
         );
     },

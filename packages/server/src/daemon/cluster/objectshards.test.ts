@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { limits } from '../../limits.ts';
+import type { MetadataReader } from '../../metadata/index.ts';
+import { isNewCluster, objectShardsOf } from './objectshards.ts';
+
+const reader = (nodes: readonly string[], setting?: string, buckets = 0) =>
+  ({
+    nodes: () => nodes.map((id) => ({ id })),
+    setting: () => setting,
+    buckets: () => ({ items: Array.from({ length: buckets }), truncated: false }),
+  }) as unknown as MetadataReader;
+
+describe('the object shards of a cluster', () => {
+  it('are as many as it was begun with, and none where nobody said so', () => {
+    assert.equal(objectShardsOf(reader([])), undefined);
+    assert.equal(objectShardsOf(reader([], '4')), 4);
+    assert.equal(objectShardsOf(reader([], '0')), 0);
+    assert.equal(objectShardsOf(reader([], '9999')), limits.objectShards);
+    assert.equal(objectShardsOf(reader([], 'many')), 0);
+  });
+
+  it('are said by the first node, also when it died before it had said them, and never to a cluster that is in use', () => {
+    assert.equal(isNewCluster(reader([]), 'a'), true);
+    assert.equal(isNewCluster(reader(['a']), 'a'), true);
+    assert.equal(isNewCluster(reader(['a'], '4'), 'a'), false);
+    assert.equal(isNewCluster(reader(['a'], undefined, 1), 'a'), false);
+    assert.equal(isNewCluster(reader(['a', 'b']), 'a'), false);
+    assert.equal(isNewCluster(reader(['b']), 'a'), false);
+  });
+});
