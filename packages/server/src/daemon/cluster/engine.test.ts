@@ -175,8 +175,8 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
       const file = (name: string): string => path.join(root, `${name}.pem`);
       for (const [name, text] of Object.entries(written)) writeFileSync(file(name), text);
       const common = { etcd: theirs.endpoints, etcdAnyVersion: true };
-      const open = async (more: Partial<Config>) =>
-        openEngine(await optionsOf('ours', { config: { ...configSchema.parse(common), ...more } }));
+      const open = async (more: Partial<Config>, on = host) =>
+        openEngine(await optionsOf('ours', { host: on, config: { ...configSchema.parse(common), ...more } }));
       const all = { etcdAuthority: file('authority'), etcdCertificate: file('certificate'), etcdKey: file('key') };
       const ours = await open(all);
       assert.equal(ours.hasMember, false);
@@ -189,6 +189,10 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
       await refuses({ ...all, etcdAuthority: file('none') }, /none.pem cannot be read/);
       await refuses({ ...all, etcd: ['http://127.0.0.1:1'] }, /for https/);
       await refuses({ ...all, etcd: ['http://127.0.0.1:1', 'https://127.0.0.1:1'] }, /give all of them as https/);
+      // A start waits for minutes for an etcd that does not answer: this one's minutes are short.
+      const monotonic = (): number => host.clock.monotonic() * 60;
+      const hasty = { ...host, clock: { ...host.clock, monotonic } };
+      await assert.rejects(open({ etcdAuthority: file('authority') }, hasty), { code: 'ServiceUnavailable' });
     } finally {
       await theirs.close();
     }
