@@ -56,7 +56,7 @@ test('every object shard has an owner, and no node owns all of them', { skip, ti
   const took = await until('the shards are spread', 90_000, async () => {
     const found = await holding(0);
     const owners = new Set(found.map(({ owner }) => owner));
-    return found.length === 4 && !owners.has(null) && owners.size === 3;
+    return found.length === 4 && !owners.has(null) && owners.size > 1;
   });
   t.diagnostic(`spread after ${Math.round(took)} ms`);
 });
@@ -192,6 +192,6 @@ test('a node that owns shards is killed: their writes go on, and none that was a
     if (turn % 10 === 0) assert.equal((await send(at(turn), 'GET', pathOf('spread', key))).text(), key);
   await until('the shards are spread again', 90_000, async () => {
     const owners = (await holding()).map(({ owner }) => owner);
-    return new Set(owners).size === 3 && !owners.includes(null);
+    return new Set(owners).size > 1 && !owners.includes(null);
   });
 });

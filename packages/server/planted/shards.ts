@@ -105,8 +105,8 @@ export const shardPlants: readonly Plant[] = [
   {
     name: 'shards: a node that is far behind is left a shard',
     file: 'src/daemon/cluster/owners.ts',
-    find: 'return applied !== undefined && applied + limits.yieldEntries >= here;',
-    replace: 'return applied !== undefined && here >= 0 * limits.yieldEntries;',
+    find: 'return applied !== undefined && applied + limits.yieldEntries >= me.applied;',
+    replace: 'return applied !== undefined && applied >= 0 * limits.yieldEntries;',
     tests: ['src/daemon/cluster/owners.test.ts'],
   },
   {
@@ -138,5 +138,19 @@ export const shardPlants: readonly Plant[] = [
     replace:
       "await this.#to(shard, { type: 'bucket.adopt', bucket: stored(bucket), place: { ...place, generation: place.generation + 1 } });\n        return;",
     tests: ['src/daemon/cluster/several.test.ts'],
+  },
+  {
+    name: 'shards: the node whose member leads etcd owns object shards as well',
+    file: 'src/daemon/cluster/owners.ts',
+    find: 'const candidates = apart.length > 0 ? apart : able;',
+    replace: 'const candidates = apart.length < 0 ? apart : able;',
+    tests: ['src/daemon/cluster/owners.test.ts'],
+  },
+  {
+    name: 'shards: a barrier is answered by a read that was under way before',
+    file: 'src/log/etcd/tails.ts',
+    find: '        this.#next = undefined;\n        return this.#readAll([...keys]);\n      });',
+    replace: '        return this.#readAll([...keys]);\n      });',
+    tests: ['src/log/etcd/tails.test.ts'],
   },
 ];

@@ -60,7 +60,10 @@ export interface ClusterLink {
   readonly members: ClusterMembers;
   /** Answers the calls of the other nodes from here on. */
   listen(
-    calls: Omit<NodeServerOptions, 'shard' | 'objectShards' | 'host' | 'reached' | 'planMember' | 'authority'>,
+    calls: Omit<
+      NodeServerOptions,
+      'shard' | 'objectShards' | 'host' | 'reached' | 'planMember' | 'authority' | 'leadsEtcd'
+    >,
   ): Promise<void>;
   /** Tells the cluster of this node's devices. @returns those it had before and that are not here now */
   registerDevices(sites: readonly DeviceSite[]): Promise<string[]>;

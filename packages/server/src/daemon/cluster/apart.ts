@@ -3,11 +3,12 @@ import { limits } from '../../limits.ts';
 import { type Etcd, EtcdError } from '../../log/index.ts';
 
 /*
- * The owner of the shard and the leader of etcd stand on different machines, as far as there are others.
+ * The owners of the shards and the leader of etcd stand on different machines, as far as there are others.
  *
  * A new leader of etcd prolongs every lease by its whole life and an election time, since it cannot know when it was renewed last. When one machine
  * is both, its loss takes an election and then a prolonged lease: 5 to 6 s. Apart, the loss of the owner takes what is left of its lease, and the
- * loss of etcd's leader an election, in which the owner stays what it is. So the owner, whose member leads, hands etcd's lead to another one.
+ * loss of etcd's leader an election, in which the owner stays what it is. So the owner of the system shard, whose member leads, hands etcd's lead to another one,
+ * and a node whose member leads is left no object shard that another one can own (owners.ts).
  */
 
 /**
@@ -20,8 +21,9 @@ export function keepApart(
   host: Host,
   own: () => string | undefined,
   onFailed: (cause: EtcdError) => void,
-): { readonly owns: (owned: boolean) => void; readonly stop: () => void } {
+): { readonly owns: (owned: boolean) => void; readonly leads: () => boolean; readonly stop: () => void } {
   let owned = false;
+  let leads = false;
   let stopped = false;
   let isLooking = false;
   const once = async (): Promise<void> => {
@@ -30,7 +32,8 @@ export function keepApart(
       if (stopped) return;
       etcd.use(members.flatMap(({ clientUrls }) => clientUrls));
       const address = own();
-      if (owned && address !== undefined) await handOver(etcd, address);
+      leads = address !== undefined && isLeader((await etcd.statuses()).find(({ endpoint }) => endpoint === address));
+      if (owned && leads && address !== undefined) leads = !(await handOver(etcd, address));
     } catch (cause) {
       if (!(cause instanceof EtcdError)) throw cause;
       if (!stopped) onFailed(cause);
@@ -49,12 +52,17 @@ export function keepApart(
       owned = now;
       if (now) look();
     },
+    leads: () => leads,
     stop() {
       stopped = true;
       cancel();
     },
   };
 }
+
+type Status = Pick<Awaited<ReturnType<Etcd['statuses']>>[number], 'member' | 'leader'>;
+
+const isLeader = (mine: Status | undefined): boolean => mine !== undefined && mine.member === mine.leader;
 
 /** Hands etcd's lead to another member that votes and answers, when the one at `own` has it. @returns whether it was handed over */
 export async function handOver(etcd: Etcd, own: string): Promise<boolean> {

@@ -77,6 +77,8 @@ export interface Engine {
   readonly hasMember: boolean;
   /** Says whether this node owns the shard: the lead of etcd is kept on another machine then (apart.ts). */
   owns(owned: boolean): void;
+  /** Whether the member of this node led etcd when it was last looked at. */
+  leads(): boolean;
   /** All members now. */
   members(): Promise<readonly EngineMember[]>;
   /** Client addresses of all members now. */
@@ -179,6 +181,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       endpoints: config.etcd,
       hasMember: false,
       owns() {},
+      leads: () => false,
       members: () => membersOf(etcd),
       clients: async () => [...config.etcd],
       plan: async () => undefined,
@@ -277,6 +280,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     etcd,
     endpoints,
     owns: apart.owns,
+    leads: apart.leads,
     get hasMember() {
       return hasMember;
     },

@@ -31,6 +31,8 @@ export interface NodeState {
   readonly applied: number;
   /** The same of its object shards, by number from 1 on; absent: it has none. */
   readonly shards?: readonly number[];
+  /** Its member of etcd leads. */
+  readonly leadsEtcd?: boolean;
   /** How far it is with fragments that are missing or have moved; absent: it is just starting. */
   readonly work?: NodeWork;
   /** How far evening out is, from the node that leads. */

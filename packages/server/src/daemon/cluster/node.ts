@@ -285,8 +285,9 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         healthy = (device) =>
           (devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy === true;
         yields = (number) => {
-          const here = objectShards[number - 1]?.replica.applied() ?? 0;
-          return preferredOwner(number, node, shard.reader.nodes(), network?.neighbours() ?? [], here) !== node;
+          const applied = objectShards[number - 1]?.replica.applied() ?? 0;
+          const me = { id: node, applied, leadsEtcd: engine.leads() };
+          return preferredOwner(number, me, shard.reader.nodes(), network?.neighbours() ?? []) !== node;
         };
         const server = serveNode({
           ...calls,
@@ -296,6 +297,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           reached: (position) => gates.reached(position),
           planMember: (id, peerUrl) => engine.plan(id, peerUrl),
           authority: () => members.progress(),
+          leadsEtcd: () => engine.leads(),
         });
         const listener = await transport.listen(addresses.between, (call) => server.serve(call), {
           join: members.join,

@@ -49,6 +49,8 @@ export interface NodeServerOptions {
   readonly oldestRead: (shard: number) => Promise<Position | undefined>;
   /** Makes room for a node's member of etcd; undefined when there are enough. */
   readonly planMember: (node: string, peerUrl: string) => Promise<MemberPlan | undefined>;
+  /** Whether the member of etcd of this node leads; absent: it does not. */
+  readonly leadsEtcd?: () => boolean;
   /** How far this node is with a change of the authority. */
   readonly authority: () => AuthorityProgress | undefined;
 }
@@ -95,6 +97,7 @@ export function serveNode(options: NodeServerOptions): {
       work: options.work(),
       ...(shard.leads && { rebalance: options.rebalance() }),
       ...(authority && { authority }),
+      ...(options.leadsEtcd?.() && { leadsEtcd: true }),
     };
   };
   const calls: Readonly<Record<string, (call: IncomingCall) => Promise<Answer> | Answer>> = {

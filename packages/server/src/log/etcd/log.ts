@@ -12,6 +12,7 @@ import type { LogKeys } from './keys.ts';
 import { EtcdOwnedLog } from './owned.ts';
 import { acquire, type Candidate, type OwnerKey, readOwner } from './ownership.ts';
 import { placeBefore, Slots } from './slots.ts';
+import { tailReadsOf } from './tails.ts';
 import { type Etcd, EtcdError } from './types.ts';
 
 /*
@@ -21,7 +22,7 @@ import { type Etcd, EtcdError } from './types.ts';
  * comes now and then by itself, so a watch that is silent though open costs time and nothing else. Every batch must go on from the one
  * before (batch.ts, `advance`); one that does not stops this log for good: it is damaged, or somebody else wrote into it.
  *
- * What the owner commits here is taken in at once (`took`), without a look.
+ * What the owner commits here is taken in at once (`took`), without a look. Barriers of all logs of a node share their reads (tails.ts).
  */
 
 export interface LogBounds {
@@ -238,7 +239,7 @@ export class EtcdLog implements SharedLog {
     const sent = this.host.clock.monotonic();
     const least = this.head;
     try {
-      const pair = (await this.etcd.range({ key: this.keys.tail })).pairs[0];
+      const pair = await tailReadsOf(this.etcd).read(this.keys.tail);
       if (!pair) throw new CorruptionError(`the key ${this.keys.tail} in etcd is gone`);
       const { position, identity } = decodePlace(this.keys.tail, pair.value);
       if (position < least || !identity.equals(this.#place.identity)) {
