@@ -44,7 +44,7 @@ test('a node that was away for longer than the log is kept takes the state of an
   skip,
   timeout: 420_000,
 }, async (t) => {
-  cluster = await Cluster.start(scratchFolder('cluster-install'), 3);
+  cluster = await Cluster.start(scratchFolder('cluster-install'), 3, () => ['--object-shards', '4']);
   const store = cluster;
   assert.equal((await send(store.endpoint(0), 'PUT', '/bucket')).status, 200);
   for (let i = 0; i < 5; i++) await put(store.endpoint(i % 3), `before-${i}`, i % 2 === 0 ? 500 : 200_000);

@@ -17,7 +17,7 @@ interface Shard {
 
 let cluster: Cluster;
 before(async () => {
-  if (skip === false) cluster = await Cluster.start(scratchFolder('cluster-shards'), 3);
+  if (skip === false) cluster = await Cluster.start(scratchFolder('cluster-shards'), 3, () => ['--object-shards', '4']);
 });
 after(async () => {
   await cluster?.stop('SIGKILL');
