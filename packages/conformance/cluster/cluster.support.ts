@@ -67,7 +67,7 @@ export async function dsom(
 }
 
 /** Four free ports in a row: HTTP, other nodes, and the two of etcd. Below those that the system gives to outgoing connections. */
-async function portRow(): Promise<number> {
+export async function portRow(): Promise<number> {
   for (;;) {
     const first = 10_000 + Math.floor(Math.random() * 2000) * 10;
     const free = await Promise.all([0, 1, 2, 3].map((offset) => isFree(first + offset)));

@@ -8,12 +8,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { etcdMissing } from '../cluster/cluster.support.ts';
+import { etcdMissing, portRow } from '../cluster/cluster.support.ts';
 import { dsom, fsck } from '../faults/process.support.ts';
 import { pathOf, send } from '../src/request.ts';
 import { type Server, startServer } from '../src/server.ts';
 import { packFolder, unpackFolder } from './archive.ts';
-import { goldenFolder, killMember, type Layout, layouts, type Manifest } from './golden.ts';
+import { goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { type Inventory, inventoryOf } from './inventory.ts';
 
 const names = readdirSync(goldenFolder, { withFileTypes: true })
@@ -34,7 +34,7 @@ function open(t: TestContext, name: string): Opened {
   const { directories, flags } = layouts[manifest.layout];
   const data = directories.map((one) => path.join(folder, one));
   const start = async (): Promise<Server> => {
-    const server = await startServer(data, { flags });
+    const server = await startServer(data, { flags, ...(isCluster(manifest.layout) && { port: await portRow() }) });
     t.after(async () => {
       await server.stop('SIGKILL').catch(() => {});
       killMember(data[0] as string);
@@ -44,7 +44,8 @@ function open(t: TestContext, name: string): Opened {
   return { data, manifest, start };
 }
 
-const missing = (layout: Layout): string | false => (layout === 'cluster' ? etcdMissing : false);
+const isCluster = (layout: Layout): boolean => layout === 'cluster' || layout === 'members';
+const missing = (layout: Layout): string | false => (isCluster(layout) ? etcdMissing : false);
 const clean = (counts: Readonly<Record<string, number>>) => assert.deepEqual(counts, {}, 'fsck finds nothing');
 
 /** The open upload is completed, and everything that there is is added to, replaced and deleted. */
@@ -100,6 +101,11 @@ for (const name of names) {
     const { data, manifest, start } = open(t, name);
     let server = await start();
     assert.deepEqual(await inventoryOf(server.endpoint), manifest.inventory);
+    if (manifest.members) {
+      const { features, authority } = await membersOf(server.endpoint);
+      assert.equal(authority, manifest.members.authority);
+      for (const feature of manifest.members.features) assert.ok(features.includes(feature), feature);
+    }
     clean((await fsck(server.endpoint)).counts);
     await goOn(server.endpoint, manifest.inventory);
     const after = await inventoryOf(server.endpoint);
@@ -108,7 +114,7 @@ for (const name of names) {
     server = await start();
     assert.deepEqual(await inventoryOf(server.endpoint), after);
     assert.equal(await server.stop(), 0, server.output());
-    if (layout === 'cluster') return;
+    if (isCluster(layout)) return;
     const { output, code } = await dsom(['fsck', '--json', ...data.flatMap((one) => ['--data', one])]);
     assert.equal(code, 0, output);
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { dsom } from '../cluster/cluster.support.ts';
 import type { Inventory } from './inventory.ts';
 
 /** Where the directories of earlier versions are kept. */
@@ -17,6 +18,13 @@ export const layouts = {
     first: ['--cluster-name', 'golden'],
     coded: false,
   },
+  /** The same, with what came with features: settings, an open invitation, an authority that replaced the first one, object shards. */
+  members: {
+    directories: ['a'],
+    flags: ['--etcd-any-version'],
+    first: ['--cluster-name', 'golden'],
+    coded: false,
+  },
 } as const;
 
 export type Layout = keyof typeof layouts;
@@ -25,6 +33,17 @@ export interface Manifest {
   readonly layout: Layout;
   /** What the version that made it answered just before it was killed. */
   readonly inventory: Inventory;
+  /** Of a cluster with features: those that were on, and how often the authority was changed. */
+  readonly members?: { readonly features: readonly string[]; readonly authority: number };
+}
+
+/** What the nodes of a cluster agree on. */
+export async function membersOf(endpoint: string): Promise<NonNullable<Manifest['members']>> {
+  const features = (await dsom(endpoint, 'cluster', 'features')).flatMap(({ name, on }) =>
+    on === true ? [String(name)] : [],
+  );
+  const [authority] = await dsom(endpoint, 'cluster', 'authority');
+  return { features, authority: Number(authority?.['number']) };
 }
 
 /** A node that was killed leaves its member of etcd running. */

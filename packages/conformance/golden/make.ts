@@ -9,10 +9,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { dsom, portRow } from '../cluster/cluster.support.ts';
 import { pathOf, send } from '../src/request.ts';
 import { bin, startServer } from '../src/server.ts';
 import { packFolder } from './archive.ts';
-import { goldenFolder, killMember, type Layout, layouts, type Manifest } from './golden.ts';
+import { goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { inventoryOf } from './inventory.ts';
 
 const KiB = 1024;
@@ -104,16 +105,22 @@ async function make(name: string, layout: Layout, program: string): Promise<void
   const { directories, flags, first, coded } = layouts[layout];
   const data = directories.map((one) => path.join(folder, one));
   try {
-    let server = await startServer(data, { program, flags: [...flags, ...first] });
+    let server = await startServer(data, { program, flags: [...flags, ...first], port: await portRow() });
     await filler(server.endpoint, coded).first();
     await server.stop();
     server = await startServer(data, { program, flags, port: server.port });
     await filler(server.endpoint, coded).second();
+    if (layout === 'members') {
+      await dsom(server.endpoint, 'cluster', 'invite', '--expires', '604800');
+      await dsom(server.endpoint, 'rebalance', 'limit', '64MiB');
+      await dsom(server.endpoint, 'cluster', 'rotate-authority', '--wait');
+    }
     const inventory = await inventoryOf(server.endpoint);
+    const members = layout === 'members' ? await membersOf(server.endpoint) : undefined;
     await server.stop('SIGKILL');
     killMember(data[0] as string);
     mkdirSync(target, { recursive: true });
-    const manifest: Manifest = { layout, inventory };
+    const manifest: Manifest = { layout, ...(members && { members }), inventory };
     writeFileSync(path.join(target, 'manifest.json'), `${JSON.stringify(manifest, undefined, 1)}\n`);
     writeFileSync(path.join(target, 'data.zst'), packFolder(folder));
   } finally {
