@@ -38,7 +38,7 @@ test(`${nodes} nodes under kill -9 and SIGSTOP for ${seconds} s: every object is
   skip: etcdMissing,
   timeout: (seconds + 300) * 1000,
 }, async (t) => {
-  const cluster = await Cluster.start(scratchFolder('cluster-workload'), nodes);
+  const cluster = await Cluster.start(scratchFolder('cluster-workload'), nodes, () => ['--object-shards', '4']);
   t.after(() => cluster.stop('SIGKILL'));
   assert.equal((await send(cluster.endpoint(0), 'PUT', '/registers')).status, 200);
   const histories = new Map<string, Operation[]>();

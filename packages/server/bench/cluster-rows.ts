@@ -91,7 +91,7 @@ export async function clusterRows({ row, share }: Table, runs: number, port: num
 
 /** Writes of a cluster whose objects are in the system shard alone, and of those with object shards. */
 export async function shardRows({ row }: Table, runs: number): Promise<void> {
-  const rates = await shardRates(runs, [0, 4]);
+  const rates = await shardRates(runs, [0, 1, 4]);
   const of = (count: number, value: (one: NonNullable<ReturnType<typeof rates.get>>[number]) => number) =>
     median((rates.get(count) ?? []).map(value));
   const one = of(0, ({ perSecond }) => perSecond);

@@ -56,8 +56,8 @@ export const clusterLimits = {
   followBucketsMs: 1000,
   /** Entries that a node may be behind and still be left a shard. */
   yieldEntries: 1000,
-  /** Object shards of a new cluster. */
-  objectShardsAtFirst: 4,
+  /** Object shards of a new cluster (docs/decisions/0013-object-shards.md says why no more). */
+  objectShardsAtFirst: 1,
   /** An ownership lives so long without a sign of its owner. */
   etcdLeaseSeconds: 3,
   /** An owner that hears nothing from etcd gives up so much later than its lease ends: the leader that is elected meanwhile prolongs it. */
