@@ -3,13 +3,7 @@ import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
-import {
-  features,
-  type NodeRecord,
-  openShardReplica,
-  ReplicaError,
-  type Term,
-} from '../../metadata/index.ts';
+import { features, type NodeRecord, openShardReplica, ReplicaError, type Term } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, unpack } from '../../transport/index.ts';
 import type { LogEnd } from '../alone.ts';
