@@ -3,17 +3,14 @@
  * from then on nobody goes back.
  */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
 import { Cluster, etcdMissing, until } from './cluster.support.ts';
+import { Load } from './load.ts';
 import { scratchFolder } from './scratch.ts';
 import { firstVersion, historyMissing, versionBefore } from './versions.ts';
-
-const KiB = 1024;
-const sizes = [100, 3000, 20 * KiB, 300 * KiB];
 
 interface Feature {
   readonly name: string;
@@ -23,53 +20,6 @@ interface Feature {
 
 const featuresOf = async (cluster: Cluster, index: number): Promise<readonly Feature[]> =>
   ((await cluster.status(index))['features'] ?? []) as readonly Feature[];
-
-/** Writes and reads at every node that serves until it is stopped; a node that goes away is passed over, as any client does. */
-class Load {
-  readonly kept = new Map<string, Buffer>();
-  readonly failures: string[] = [];
-  /** Answers that were neither success nor "try again". */
-  readonly odd: string[] = [];
-  requests = 0;
-  readonly #endpoints: readonly string[];
-  readonly #running: Promise<unknown>;
-  #stopped = false;
-
-  constructor(endpoints: readonly string[], writers: number) {
-    this.#endpoints = endpoints;
-    this.#running = Promise.all(Array.from({ length: writers }, (_, writer) => this.#run(writer)));
-  }
-
-  async #ask(turn: number, method: string, key: string, body?: Buffer) {
-    const began = performance.now();
-    for (let i = turn; performance.now() - began < 30_000; i++) {
-      const endpoint = this.#endpoints[i % this.#endpoints.length] as string;
-      const answer = await send(endpoint, method, pathOf('load', key), body ? { body } : {}).catch(() => undefined);
-      this.requests++;
-      if (answer?.status === 200 && answer.complete) return answer;
-      if (answer && answer.status !== 503)
-        this.odd.push(`${method} ${key}: ${answer.status} ${answer.text().slice(0, 300)}`);
-      await sleep(50);
-    }
-    this.failures.push(`${method} ${key}: not within 30 s`);
-    return undefined;
-  }
-
-  async #run(writer: number): Promise<void> {
-    for (let i = 0; !this.#stopped; i++) {
-      const key = `w${writer}-${i}`;
-      const body = randomBytes(sizes[i % sizes.length] as number);
-      if (await this.#ask(i + writer, 'PUT', key, body)) this.kept.set(key, body);
-      const got = await this.#ask(i + writer + 1, 'GET', key);
-      if (got && !got.body.equals(body)) this.failures.push(`GET ${key}: other bytes`);
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#running;
-  }
-}
 
 async function readAll(cluster: Cluster, kept: ReadonlyMap<string, Buffer>): Promise<void> {
   for (const [i, endpoint] of cluster.endpoints().entries())
@@ -88,7 +38,8 @@ async function upgrade(t: TestContext, name: string, before: string, newest: str
   const cluster = await Cluster.start(scratchFolder(name), 3, undefined, () => ({ program: before }));
   t.after(() => cluster.stop('SIGKILL'));
   assert.equal((await send(cluster.endpoint(0), 'PUT', '/load')).status, 200);
-  const load = new Load(cluster.endpoints(), 4);
+  const load = new Load('load', cluster.endpoints(), 4);
+  t.after(() => load.stop());
   for (const index of [0, 1, 2]) {
     await sleep(1000);
     await cluster.end(index, 'SIGTERM');
@@ -103,7 +54,7 @@ async function upgrade(t: TestContext, name: string, before: string, newest: str
   await until('the features come on', 30_000, async () => (await featuresOf(cluster, 0)).every(({ on }) => on));
   await sleep(1000);
   await load.stop();
-  t.diagnostic(`${load.requests} requests, ${load.kept.size} objects`);
+  t.diagnostic(load.summary());
   assert.deepEqual([load.failures, load.odd], [[], []]);
   assert.ok(load.kept.size > 50, `${load.kept.size} objects`);
   for (const index of [0, 1, 2]) assert.ok((await featuresOf(cluster, index)).every(({ on }) => on));

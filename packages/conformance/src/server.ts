@@ -121,11 +121,11 @@ export async function startServer(
     output: () => output,
     async stop(signal = 'SIGTERM') {
       child.kill(signal);
-      const code = await Promise.race([ended, sleep(20_000, 'late' as const, { ref: false })]);
+      const code = await Promise.race([ended, sleep(60_000, 'late' as const, { ref: false })]);
       process.removeListener('exit', killLeftover);
       if (code !== 'late') return code;
       child.kill('SIGKILL');
-      throw new Error(`the server did not end within 20 s of ${signal}:\n${output}`);
+      throw new Error(`the server did not end within 60 s of ${signal}:\n${output}`);
     },
   };
 }
