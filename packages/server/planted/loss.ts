@@ -68,4 +68,26 @@ export const lossPlants: readonly Plant[] = [
     replace: 'if (!this.#failure) return;',
     tests: ['src/durability/jobs/flights.test.ts'],
   },
+  {
+    name: 'node: one refused connection says that the owner is dead',
+    file: 'src/daemon/cluster/obituary.ts',
+    find: 'if (error === this.#first.error || now - this.#first.at < limits.refusedForMs) return false;',
+    replace: '',
+    tests: ['src/daemon/cluster/obituary.test.ts'],
+  },
+  {
+    name: 'node: silence says that the owner is dead',
+    file: 'src/daemon/cluster/obituary.ts',
+    find: "?.code === 'ECONNREFUSED';",
+    replace: "?.code !== 'none';",
+    tests: ['src/daemon/cluster/obituary.test.ts'],
+  },
+  {
+    name: 'log in etcd: ends the ownership of whoever has it now',
+    file: 'src/log/etcd/log.ts',
+    find: 'if (owner?.epoch === epoch && owner.lease !== 0)',
+    replace: 'if (owner !== undefined && owner.lease !== 0)',
+    tests: ['src/log/etcd/shared.test.ts'],
+    pattern: 'known to be dead',
+  },
 ];

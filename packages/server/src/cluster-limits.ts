@@ -82,6 +82,9 @@ export const clusterLimits = {
   proposeRetryMaxMs: 500,
   /** How often a node looks whether what it asked of the owner is to be asked of another one. */
   ownerLookMs: 100,
+  /** Two refusals of the owner's address at least so far apart say that its process is gone; a node ends one ownership in so long at most, ms. */
+  refusedForMs: 50,
+  deposeEveryMs: 10_000,
   campaignRetryMs: 500,
   /** Calls about fragments of another node's device, ms; a write there includes its sync. Writes open at the same time, and how long one may rest. */
   fragmentCallMs: 15_000,

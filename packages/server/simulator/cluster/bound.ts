@@ -39,6 +39,7 @@ export function boundLog(log: SharedLog, life: Life): SharedLog {
       return owned && boundOwned(owned, life);
     },
     age: () => log.age(),
+    depose: (epoch) => hang(life, log.depose(epoch)),
     covered: (position) => hang(life, log.covered(position)),
     close: () => log.close(),
   };

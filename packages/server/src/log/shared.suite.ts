@@ -100,6 +100,22 @@ export function describeSharedLog(product: string, make: () => Promise<SharedRig
       await second.resign();
     });
 
+    shared('lets go of an owner that is known to be dead, and of no later one', async (rig) => {
+      const [a, b] = [await rig.open('a'), await rig.open('b')];
+      const first = await owned(a);
+      await first.append(payload(1));
+      rig.pause('a');
+      const next = owned(b);
+      await b.depose(first.epoch);
+      const second = await next;
+      await b.depose(first.epoch);
+      const entry = await second.append(payload(2));
+      assert.deepEqual([entry.position, entry.epoch, second.lost.aborted], [2, second.epoch, false]);
+      rig.resume('a');
+      await assert.rejects(first.append(payload(3)), isUnavailable);
+      assert.deepEqual(await entriesOf(b, 2), [entry]);
+    });
+
     shared('tells a node that asks everything that was acknowledged before', async (rig) => {
       const [a, b] = [await rig.open('a'), await rig.open('b')];
       const owner = await owned(a);

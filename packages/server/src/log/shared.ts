@@ -36,6 +36,12 @@ export interface SharedLog {
   owner(): LogOwner | undefined;
   /** Resolves when this node owns the log, or with undefined when `signal` aborts. */
   own(signal: AbortSignal): Promise<OwnedLog | undefined>;
+  /**
+   * Ends the ownership of that epoch, whoever has it: for who knows that its owner is dead, and need not wait for the lease. Nothing that was appended is
+   * touched; an owner that lives all the same finds out at its next append. Of an older epoch than the present one it does nothing.
+   * Rejects with ServiceUnavailable when the log engine is out of reach.
+   */
+  depose(epoch: number): Promise<void>;
   /** Milliseconds since this node last heard from the log engine: the age of what it serves as `eventual`. */
   age(): number;
   /** Says that this node holds a durable snapshot of the state at `position`: entries are trimmed only behind those of a quorum of replicas. */

@@ -16,6 +16,13 @@ const away = (): StoreError => new StoreError('ServiceUnavailable', { message: '
 /** What becomes of one call between two nodes. */
 export type CallFate = 'heard' | 'lost' | 'unheard' | 'silent';
 
+/** As a link fails whose other side's process is gone. */
+const refused = (): StoreError =>
+  new StoreError('ServiceUnavailable', {
+    message: 'The node cannot be reached.',
+    cause: Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
+  });
+
 /** @param fate asked once for each call */
 export function fakePeer(
   from: string,
@@ -28,7 +35,8 @@ export function fakePeer(
   const ask = async (method: string, head: Uint8Array, options: CallOptions = {}) => {
     const becomes = fate();
     const run = serve();
-    if (!run || becomes === 'lost') throw away();
+    if (!run) throw refused();
+    if (becomes === 'lost') throw away();
     const abort = new AbortController();
     const call: IncomingCall = {
       method,

@@ -86,6 +86,20 @@ describe('a proposal', () => {
     assert.deepEqual(names(other), ['waiting']);
   });
 
+  it('that finds the process of the owner gone does not wait for the lease', async () => {
+    const former = rig.owner as RigNode;
+    const [other] = rig.others as [RigNode];
+    rig.kill(former);
+    const began = rig.host.clock.monotonic();
+    await propose(other, 'soon');
+    const lasted = rig.host.clock.monotonic() - began;
+    assert.ok(lasted < 1000, `it waited for ${lasted} ms`);
+    assert.notEqual(rig.owner, former);
+    former.log.heal();
+    await rig.until(() => !former.shard.leads);
+    assert.deepEqual(names(other), ['soon']);
+  });
+
   it('of the owner itself survives the end of its term', async () => {
     const former = rig.owner as RigNode;
     rig.appends.push('unheard');

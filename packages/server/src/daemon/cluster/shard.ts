@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import type { Cancel, Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import type { OwnedLog, SharedLog } from '../../log/index.ts';
+import type { LogOwner, OwnedLog, SharedLog } from '../../log/index.ts';
 import {
   type Command,
   type Metadata,
@@ -14,8 +14,8 @@ import {
   type Term,
   wholeReply,
 } from '../../metadata/index.ts';
-
 import { type Answer, type IncomingCall, type Peer, pack, unpack } from '../../transport/index.ts';
+import { Obituary } from './obituary.ts';
 
 /*
  * The shard as one node of a cluster has it: a replica that follows the log, and the owner while this node has won it. Proposals of this node
@@ -81,10 +81,12 @@ export class ClusterShard implements Metadata {
   /** For how long an ownership is kept before it is given to another node; longer each time that nobody took it. */
   #patienceMs: number = limits.yieldMs;
   readonly #stopLooking: Cancel;
+  readonly #obituary: Obituary;
 
   constructor(options: ClusterShardOptions) {
     this.#options = options;
     this.reader = options.replica.reader;
+    this.#obituary = new Obituary(options.host.clock);
     this.#campaign = this.#run();
     this.#stopLooking = options.host.timers.every(limits.ownerLookMs, () => this.#leaveFormer());
   }
@@ -194,9 +196,13 @@ export class ClusterShard implements Metadata {
     const { log, node } = this.#options;
     const owner = log.owner();
     if (!owner || owner.node === node) throw notOwner();
-    const { body } = await this.#peerOf(owner).call(proposeCall, proposalHead(request, this.number), {
+    const call = this.#peerOf(owner).call(proposeCall, proposalHead(request, this.number), {
       body: [pack(command)],
       deadlineMs: Math.min(deadlineMs, limits.proposeTryMs),
+    });
+    const { body } = await call.catch((error: unknown) => {
+      if (this.#options.campaigns && this.#obituary.refused(owner.epoch, error)) void this.#depose(owner);
+      throw error;
     });
     const { reply, position } = unpack<{ reply: ShortReply; position: number }>(body);
     return { reply: wholeReply(command, reply), position };
@@ -210,6 +216,14 @@ export class ClusterShard implements Metadata {
     const peer = this.#options.peer(node, address);
     this.#owner = { address, peer };
     return peer;
+  }
+
+  /** Nobody listens any more where the owner did: it has no need of its lease. */
+  async #depose({ node, epoch }: LogOwner): Promise<void> {
+    const { log, onEvent } = this.#options;
+    onEvent('the owner of the shard refuses connections: its ownership is ended', { ...this.#named, node, epoch });
+    // Out of reach while etcd elects a leader, for example: then the next refusal tries again.
+    await log.depose(epoch).catch(() => this.#obituary.forget());
   }
 
   /** A machine that is lost answers nothing: what was asked there is asked of the next owner as soon as there is one, not when its time is over. */

@@ -313,6 +313,16 @@ export class EtcdLog implements SharedLog {
     });
   }
 
+  async depose(epoch: number): Promise<void> {
+    this.check();
+    try {
+      const owner = readOwner((await this.etcd.range({ key: this.keys.owner })).pairs[0]);
+      if (owner?.epoch === epoch && owner.lease !== 0) await this.etcd.revoke(owner.lease);
+    } catch (error) {
+      throw error instanceof EtcdError ? unavailable(error) : error;
+    }
+  }
+
   async covered(position: Position): Promise<void> {
     this.check();
     const put = { key: this.keys.covered(this.#me.node), value: Buffer.from(String(position)) };

@@ -162,6 +162,14 @@ export class SimulatedNode implements SharedLog {
     return this.#owner;
   }
 
+  async depose(epoch: number): Promise<void> {
+    if (this.#cut) throw away();
+    await this.pass();
+    const { owner } = this.engine;
+    if (owner?.epoch === epoch) this.engine.release(owner);
+    await this.pass();
+  }
+
   async own(signal: AbortSignal): Promise<OwnedLog | undefined> {
     while (!signal.aborted) {
       await this.pass();
