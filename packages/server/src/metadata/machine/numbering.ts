@@ -9,7 +9,7 @@ import { invariant } from '../../invariant.ts';
 const span = 2 ** 41;
 
 /** Shard numbers lie below it: they have 12 bits within a number, 16 within a GUK. */
-export const shardNumbers = 2 ** 12;
+const shardNumbers = 2 ** 12;
 
 /** The number `local` of a shard, told apart from those of others. */
 export function numberOf(shard: number, local: number): number {
