@@ -34,15 +34,15 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'api: a token does not bind a read at causal',
     file: 'src/api/http/consistency.ts',
-    find: "return at === 'causal' && wanted > freshness.position()",
-    replace: "return at === 'causal' && wanted < 0",
+    find: "return at === 'causal' && wanted.length > 0",
+    replace: "return at === 'causal' && wanted.length < 0",
     tests: ['src/api/http/consistency.test.ts'],
   },
   {
     name: 'api: a request at strong in a bucket with another level is not strong',
     file: 'src/api/http/consistency.ts',
-    find: "const at = level ?? (bucket === undefined ? 'strong' : shared.levelOf(bucket));",
-    replace: "const at = bucket === undefined ? (level ?? 'strong') : shared.levelOf(bucket);",
+    find: "const at = level ?? (scope.bucket === undefined ? 'strong' : shared.levelOf(scope.bucket));",
+    replace: "const at = scope.bucket === undefined ? (level ?? 'strong') : shared.levelOf(scope.bucket);",
     tests: ['src/api/http/consistency.test.ts'],
   },
   {
@@ -55,7 +55,7 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'node: the owner forgets the id of a proposal of another node',
     file: 'src/daemon/cluster/shard.ts',
-    find: 'await leading.propose(command, Buffer.from(head));',
+    find: 'await leading.propose(command, Buffer.from(head.subarray(0, requestBytes)));',
     replace: 'await leading.propose(command);',
     tests: ['src/daemon/cluster/shard.test.ts'],
   },
@@ -97,8 +97,8 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'node: a replica that is behind does not count as a read',
     file: 'src/daemon/cluster/serve.ts',
-    find: 'Math.min(thread.reader.position(), (await options.oldestRead()) ?? Number.MAX_SAFE_INTEGER)',
-    replace: '(await options.oldestRead()) ?? Number.MAX_SAFE_INTEGER',
+    find: 'pack(Math.min(thread.reader.position(number), oldest))',
+    replace: 'pack(oldest)',
     tests: ['src/daemon/cluster/serve.test.ts'],
   },
   {
@@ -111,8 +111,8 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'node: the log is not told of the state that a node starts with',
     file: 'src/daemon/cluster/install.ts',
-    find: 'await shared.covered(openMetadataReader(kv).position());',
-    replace: '',
+    find: 'shared.covered(openMetadataReader(kv).position()),',
+    replace: 'Promise.resolve(),',
     tests: ['src/daemon/cluster/install.test.ts'],
   },
   {
@@ -213,7 +213,7 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'durability: a fragment that nobody can publish any more stays on the node of its device',
     file: 'src/durability/remote/serve.ts',
-    find: 'if (isWanted(id)) return nothing;',
+    find: 'if (isWanted(id) && !isLost) return nothing;',
     replace: 'return nothing;',
     tests: ['src/durability/remote/remote.test.ts'],
   },

@@ -70,7 +70,7 @@ export const daemonPlants: readonly Plant[] = [
   },
   {
     name: 'metadata: a change of tags of a bucket takes the place of all of them',
-    file: 'src/metadata/machine/decide.ts',
+    file: 'src/metadata/machine/decide-buckets.ts',
     find: 'changed(command.tags ?? before.tags, command.tagChange)',
     replace: 'changed(command.tags ?? (command.tagChange ? [] : before.tags), command.tagChange)',
     tests: ['src/metadata/bucket-tags.test.ts'],
