@@ -63,11 +63,23 @@ function etcdOnly(stage: Stage, machines: readonly number[], index: number): Rul
 /** A fault of a process after which an operator starts it again. */
 async function withDiskFault(stage: Stage, index: number, which: DiskCalls, share: number, ms: number): Promise<void> {
   const preload = stage.preloads[index % stage.machines];
+  // What is kept of its output has a bound, behind which no place in it is known.
+  const printed = node(stage, index).server.output().length;
+  const before = printed < 60_000 ? printed : 0;
   preload?.failCalls(which, share);
   await sleep(ms);
   preload?.failCalls(which, 0);
-  await stage.cluster.nodes[index]?.server.stop('SIGKILL').catch(() => null);
+  const { server } = node(stage, index);
+  if (stage.calm && !/EIO|i\/o error|could not|damaged/i.test(server.output().slice(before)))
+    throw new Error(`${which} of node ${index} failed for ${ms} ms, and it said nothing of it: the fault was not felt`);
+  await server.stop('SIGKILL').catch(() => null);
   await stage.cluster.restart(index, 'live');
+}
+
+/** How far a node's clock is ahead of this process's, by its answer. */
+async function aheadMs(endpoint: string): Promise<number> {
+  const { headers } = await send(endpoint, 'GET', '/-/health/live', { anonymous: true });
+  return Date.parse(String(headers['date'])) - Date.now();
 }
 
 export async function ready(endpoint: string): Promise<boolean> {
@@ -167,9 +179,12 @@ export const nemeses: readonly Nemesis[] = [
     name: 'a clock that jumps, ahead and back',
     missing: clockMissing,
     async run(stage, ms) {
-      const preload = stage.preloads[some([...stage.members])];
+      const index = some([...stage.members]);
+      const preload = stage.preloads[index % stage.machines];
       preload?.shiftClock(480);
       await sleep(ms / 2);
+      if (stage.calm && (await aheadMs(stage.cluster.endpoint(index))) < 400_000)
+        throw new Error('the clock did not jump');
       preload?.shiftClock(-480);
       await sleep(ms / 2);
       preload?.shiftClock(0);
@@ -198,7 +213,9 @@ export const nemeses: readonly Nemesis[] = [
         async () => {
           const empty = stage.disk?.fill();
           await sleep(ms);
+          const isReady = await ready(stage.cluster.endpoint(stage.diskOf));
           empty?.();
+          if (stage.calm && isReady) throw new Error('a node whose disk is full says that it is ready');
         },
         stage.diskOf,
       ),
