@@ -1,7 +1,7 @@
 /*
  * Fails calls of a process to regular files with EIO, as often as a file says: put before the C library with LD_PRELOAD.
  * CALL_FAULTS names a file of four 32-bit numbers, in the order of the machine: of a million calls so many fail of syncs, writes, reads; the fourth
- * is not used. The file is mapped, so a change counts at once. Unlike libfiu it has no thread of its own, which would get into a child between fork and exec.
+ * counts those that failed. The file is mapped, so a change counts at once. Unlike libfiu it has no thread of its own, which would get into a child between fork and exec.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,9 +20,9 @@ static uint64_t dice = 88172645463325252ull;
 
 __attribute__((constructor)) static void begin(void) {
   const char *name = getenv("CALL_FAULTS");
-  int fd = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+  int fd = name ? open(name, O_RDWR | O_CLOEXEC) : -1;
   if (fd < 0) return;
-  void *found = mmap(NULL, 16, PROT_READ, MAP_SHARED, fd, 0);
+  void *found = mmap(NULL, 16, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (found != MAP_FAILED) shares = found;
   dice ^= (uint64_t)getpid() << 32;
   close(fd);
@@ -36,6 +36,7 @@ static int fails(int fd, int kind) {
   next = (next ^ (next >> 30)) * 0xbf58476d1ce4e5b9ull;
   next = (next ^ (next >> 27)) * 0x94d049bb133111ebull;
   if ((next >> 33) % 1000000 >= shares[kind]) return 0;
+  __atomic_add_fetch(&shares[3], 1, __ATOMIC_RELAXED);
   errno = EIO;
   return 1;
 }

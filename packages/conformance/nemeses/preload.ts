@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -75,8 +75,14 @@ export class Preload {
 
   /** From now on this share of the node's calls on files fails with EIO, and no others do. */
   failCalls(which: DiskCalls, share: number): void {
-    // In place: the file is mapped.
-    const shares = Uint32Array.from([...kinds.map((kind) => (kind === which ? share * 1e6 : 0)), 0]);
-    writeFileSync(this.#calls, shares, { flag: existsSync(this.#calls) ? 'r+' : 'w' });
+    // In place: the file is mapped, and behind the shares the library counts.
+    const shares = kinds.map((kind) => (kind === which ? share * 1e6 : 0));
+    const isThere = existsSync(this.#calls);
+    writeFileSync(this.#calls, Uint32Array.from(isThere ? shares : [...shares, 0]), { flag: isThere ? 'r+' : 'w' });
+  }
+
+  /** Calls that failed so far. */
+  failedCalls(): number {
+    return readFileSync(this.#calls).readUint32LE(kinds.length * 4);
   }
 }
