@@ -1,4 +1,5 @@
-import type { Json } from './description.ts';
+import { type Json, listField } from './description.ts';
+import type { Policy } from './put.ts';
 import { type CallOptions, readJson, type Transport } from './request.ts';
 
 /** One line of a check: its `type` says which fields follow. */
@@ -15,6 +16,16 @@ export interface Health {
 
 const scrubPath = '/-/admin/v1/scrub';
 const clusterPath = '/-/admin/v1/cluster';
+const policiesPath = '/-/admin/v1/policies';
+
+/** What a storage class of the operator stands for. */
+export interface NamedPolicy {
+  readonly name: string;
+  readonly redundancy: Policy;
+}
+
+const namedPolicies = (answer: Json): readonly NamedPolicy[] =>
+  listField(answer, 'policies') as unknown as readonly NamedPolicy[];
 
 /** What an operator can do to a node: `drain` moves its bytes away while it serves, `activate` takes that back, `remove` is for a node that is gone. */
 export type NodeChange =
@@ -88,6 +99,38 @@ export class Admin {
   /** What is below full redundancy now, and what the durability model says. */
   risk(options: CallOptions = {}): Promise<Json> {
     return this.#transport.send({ ...options, method: 'GET', path: `${clusterPath}/risk`, read: readJson<Json> });
+  }
+
+  /** Storage classes that the operator has defined. */
+  async policies(options: CallOptions = {}): Promise<readonly NamedPolicy[]> {
+    return namedPolicies(
+      await this.#transport.send({ ...options, method: 'GET', path: policiesPath, read: readJson<Json> }),
+    );
+  }
+
+  /** Defines a storage class, or changes it: what has the class is kept so from then on, in the background. */
+  async setPolicy(name: string, redundancy: Policy, options: CallOptions = {}): Promise<readonly NamedPolicy[]> {
+    return namedPolicies(
+      await this.#transport.send({
+        ...options,
+        method: 'PUT',
+        path: `${policiesPath}/${encodeURIComponent(name)}`,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ redundancy }),
+        read: readJson<Json>,
+      }),
+    );
+  }
+
+  async removePolicy(name: string, options: CallOptions = {}): Promise<readonly NamedPolicy[]> {
+    return namedPolicies(
+      await this.#transport.send({
+        ...options,
+        method: 'DELETE',
+        path: `${policiesPath}/${encodeURIComponent(name)}`,
+        read: readJson<Json>,
+      }),
+    );
   }
 
   rebalanceStatus(options: CallOptions = {}): Promise<Json> {

@@ -1,7 +1,7 @@
 import { type Json, listField, numberField, recordField, textField, timeField } from './description.ts';
 import { restPath } from './encode.ts';
 import { DsomError } from './error.ts';
-import type { Redundancy } from './put.ts';
+import type { Policy } from './put.ts';
 import { type CallOptions, readJson, readNothing, type Transport } from './request.ts';
 import type { Consistency } from './session.ts';
 
@@ -12,7 +12,7 @@ export interface BucketInfo {
   readonly createdAt: Date | undefined;
   readonly versioning: Versioning;
   readonly consistency: Consistency;
-  readonly redundancy: Redundancy | undefined;
+  readonly redundancy: Policy | undefined;
   readonly tags: Readonly<Record<string, string>>;
   /** Objects whose newest version is not a delete marker. */
   readonly objects: number;
@@ -26,7 +26,7 @@ export interface BucketInfo {
 export interface BucketSettings {
   readonly versioning?: Versioning | undefined;
   readonly consistency?: Consistency | undefined;
-  readonly redundancy?: Redundancy | null | undefined;
+  readonly redundancy?: Policy | null | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -45,7 +45,7 @@ function bucketOf(row: Json): BucketInfo {
     createdAt: timeField(row, 'createdAt'),
     versioning: (textField(row, 'versioning') ?? 'off') as Versioning,
     consistency: (textField(row, 'consistency') ?? 'strong') as Consistency,
-    redundancy: (row['redundancy'] as Redundancy | null | undefined) ?? undefined,
+    redundancy: (row['redundancy'] as Policy | null | undefined) ?? undefined,
     tags: recordField(row, 'tags') ?? {},
     objects: numberField(row, 'objects') ?? 0,
     versions: numberField(row, 'versions') ?? 0,

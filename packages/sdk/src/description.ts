@@ -31,6 +31,8 @@ export interface ObjectInfo extends ContentFields {
   readonly guk: string | undefined;
   readonly versionId: string | undefined;
   readonly storageClass: string | undefined;
+  /** What its bytes are kept with now, as `copies=2` or `8+3`, with `; missing=1` where something lacks; in answers to reads and writes of bytes. */
+  readonly kept: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   /** Only in answers of the REST side; {@link ObjectInfo.tagCount} is in those of the S3 side. */
   readonly tags: Readonly<Record<string, string>> | undefined;
@@ -86,6 +88,7 @@ export function infoFromHeaders(bucket: string, key: string, headers: Headers, s
     guk: headers.get('x-dsom-guk') ?? undefined,
     versionId: headers.get('x-amz-version-id') ?? headers.get('x-dsom-version-id') ?? undefined,
     storageClass: headers.get('x-amz-storage-class') ?? headers.get('x-dsom-storage-class') ?? undefined,
+    kept: headers.get('x-dsom-redundancy') ?? undefined,
     metadata,
     tags: undefined,
     tagCount: tagCount === null ? undefined : Number(tagCount),
@@ -141,6 +144,7 @@ export function infoFromJson(json: Json): ObjectInfo {
     guk: textField(json, 'guk'),
     versionId: textField(json, 'versionId'),
     storageClass: textField(json, 'storageClass'),
+    kept: undefined,
     metadata: recordField(json, 'metadata') ?? {},
     tags: recordField(json, 'tags'),
     tagCount: undefined,

@@ -3,6 +3,7 @@ export {
   type DeviceChange,
   type FsckLine,
   type Health,
+  type NamedPolicy,
   type NodeChange,
   type RebalanceChange,
 } from './admin.ts';
@@ -41,7 +42,7 @@ export type {
   VersionOptions,
 } from './objects.ts';
 export { type PresignOptions, presignSecondsMax } from './presign.ts';
-export type { ObjectDescription, Redundancy, WriteConditions, WriteResult } from './put.ts';
+export type { ObjectDescription, Policy, Redundancy, WriteConditions, WriteResult } from './put.ts';
 export type { CallOptions } from './request.ts';
 export type { Consistency } from './session.ts';
 export type { Uploadable } from './source.ts';

@@ -2,7 +2,13 @@
 import { type ContentFields, infoFromJson, type Json, listField, type ObjectInfo, textField } from './description.ts';
 import { conditionHeaders } from './download.ts';
 import { restObjectPath, restPath, s3Path } from './encode.ts';
-import { describingHeaders, type ObjectDescription, type WriteConditions, writeConditionHeaders } from './put.ts';
+import {
+  describingHeaders,
+  type ObjectDescription,
+  type Policy,
+  type WriteConditions,
+  writeConditionHeaders,
+} from './put.ts';
 import { type CallOptions, readJson, readNothing, type Transport } from './request.ts';
 import { elements, escapeXml, textOf } from './xml.ts';
 
@@ -96,6 +102,10 @@ export interface CopyOptions extends CallOptions, WriteConditions {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly headers?: ContentFields | undefined;
+  /** STANDARD when left out, whatever the source has. */
+  readonly storageClass?: string | undefined;
+  /** The bytes are shared at once, and kept so as soon as the server comes to it. */
+  readonly redundancy?: Policy | undefined;
 }
 
 /** Copies on the server: no bytes travel, and within a store none are written. */
@@ -116,6 +126,8 @@ export function copy(
       metadata: options.metadata,
       tags: options.tags,
       headers: options.headers,
+      storageClass: options.storageClass,
+      redundancy: options.redundancy,
     }),
     signal: options.signal,
     timeoutMs: options.timeoutMs,
@@ -158,6 +170,9 @@ export interface PatchRequest {
   /** HTTP fields. */
   readonly headers?: { readonly [Field in keyof ContentFields]: ContentFields[Field] | null } | null | undefined;
   readonly tags?: Readonly<Record<string, string | null>> | null | undefined;
+  /** Its bytes are kept so as soon as the server comes to it; with null as the storage class or the bucket says. */
+  readonly redundancy?: Policy | null | undefined;
+  readonly storageClass?: string | undefined;
 }
 
 /**

@@ -7,13 +7,16 @@ import { type CallOptions, readNothing, type Transport } from './request.ts';
 /** Redundancy of one object: how many copies of its bytes are kept on different devices, or into how many data fragments they are cut, with how many parity fragments of which any may be lost. */
 export type Redundancy = { readonly copies: number } | { readonly data: number; readonly parity: number };
 
+/** What bytes are kept with: always the same, or `hot` until they were neither read nor written for `afterIdle` (`7d`, `36h`, `90s`), and then `cold`. */
+export type Policy = Redundancy | { readonly hot: Redundancy; readonly cold: Redundancy; readonly afterIdle: string };
+
 /** What is said about an object when it is written. */
 export interface ObjectDescription extends ContentFields {
   /** User metadata: names in lower case, values of any text. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly storageClass?: string | undefined;
-  readonly redundancy?: Redundancy | undefined;
+  readonly redundancy?: Policy | undefined;
 }
 
 /** Conditions on the object that is about to be replaced. `ifAbsent` writes only where nothing is. */

@@ -11,6 +11,7 @@ import { certificatePlants, transportPlants } from './network.ts';
 import { nodePlants } from './node.ts';
 import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
+import { policyPlants } from './policies.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { daemonPlants } from './running.ts';
 import { shardPlants } from './shards.ts';
@@ -31,6 +32,7 @@ export const plants: readonly Plant[] = [
   ...placementPlants,
   ...movePlants,
   ...memberPlants,
+  ...policyPlants,
   ...metadataPlants,
   ...clusterPlants,
   ...nodePlants,

@@ -297,6 +297,24 @@ export const limits = {
   leftoverIdleMs: 3600 * 1000,
   movedBytesPerSecond: 200 * MiB,
   movedBytesPerSecondLeast: 64 * KiB,
+  /**
+   * Bytes that are kept in another way: stripes that one entry swaps, versions of a key that it changes together, rest until versions are looked at
+   * again, and how many times as long as the look took that is at least; tries of a look that met a full device are so much later.
+   */
+  recodeStripes: 64,
+  recodeTogether: 64,
+  recodeAgainMs: 10_000,
+  recodeRestTimes: 50,
+  /** Versions noted as read in one proposal, and waiting for that in one thread; how long they gather. */
+  touchBatch: 256,
+  touchesWaiting: 4096,
+  touchMs: 5000,
+  /** Named policies of an operator, and characters of a name. */
+  policies: 32,
+  policyNameChars: 32,
+  /** Idle time of a hybrid policy. */
+  idleLeastMs: 1000,
+  idleMostMs: 3650 * 24 * 3600 * 1000,
   /** Background jobs: rows read at once, work between two rests, the rest, and how far a rate may be exceeded after idle time. */
   jobPage: 512,
   jobSliceMs: 4,

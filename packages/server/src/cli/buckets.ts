@@ -4,7 +4,7 @@ import { formatRemote, parseBucket } from './address.ts';
 import { clientCommand, collect, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
-import { parseCount, parsePair, parseRedundancy } from './format.ts';
+import { parseCount, parsePair, parsePolicy } from './format.ts';
 
 interface MakeOptions extends CommonOptions {
   readonly ignoreExisting?: boolean;
@@ -18,7 +18,7 @@ async function makeBuckets(context: Context, addresses: readonly string[], optio
   const settings: BucketSettings = {
     ...(options.versioning && { versioning: 'enabled' as const }),
     ...(options.copies !== undefined && { redundancy: { copies: parseCount(options.copies) } }),
-    ...(options.redundancy !== undefined && { redundancy: parseRedundancy(options.redundancy) }),
+    ...(options.redundancy !== undefined && { redundancy: parsePolicy(options.redundancy) }),
     ...(options.tag && { tags: Object.fromEntries(options.tag.map(parsePair)) }),
   };
   for (const address of addresses.map(parseBucket)) {
@@ -94,7 +94,7 @@ export function addBucketCommands(program: Command, run: Run): void {
     .addOption(
       new Option(
         '--redundancy <r>',
-        'how objects are kept: N copies, or K+M for K data and M parity fragments on different devices',
+        'how objects are kept: N copies, K+M for K data and M parity fragments on different devices, or HOT/COLD/IDLE as 2/8+3/7d',
       ),
     )
     .option('--tag <name=value>', 'tag the bucket; may be repeated', collect)

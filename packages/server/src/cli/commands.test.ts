@@ -33,6 +33,26 @@ test('buckets are made, listed, described and removed', async () => {
   assert.deepEqual([...stub.store.buckets.keys()], ['b']);
 });
 
+test('what a bucket is kept with is shown and changed, in every form', async () => {
+  const shown = async (...args: string[]) => (await stub.run(['redundancy', ...args])).stdout.trim();
+  assert.equal(await shown('s3://b'), 's3://b: as many copies as the layout gives');
+  assert.equal(await shown('s3://b', '8+3'), 's3://b: 8+3: 8 data and 3 parity fragments');
+  assert.equal(
+    await shown('s3://b', 'copies=2/8+3/7d'),
+    's3://b: 2 copies; after 7d without use 8+3: 8 data and 3 parity fragments',
+  );
+  assert.equal(await shown('s3://b', '--reset'), 's3://b: as many copies as the layout gives');
+  for (const wrong of [
+    ['redundancy', 's3://b', 'many'],
+    ['redundancy', 's3://b', '2/8+3'],
+    ['redundancy', 's3://b', '2/8+3/soon'],
+    ['redundancy', 's3://b', '3', '--reset'],
+    ['redundancy', 's3://b', '--storage-class', 'COOL'],
+    ['policy', 'set', 'COOL', 'many'],
+  ])
+    assert.equal((await stub.run(wrong)).code, exitCode.usage, wrong.join(' '));
+});
+
 test('listing, counting, finding', async () => {
   for (const [key, size] of [
     ['a.txt', 10],

@@ -1,4 +1,4 @@
-import type { Redundancy } from '@dsom/sdk';
+import type { Policy, Redundancy } from '@dsom/sdk';
 import { UsageError } from './exit.ts';
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
@@ -76,14 +76,25 @@ export function printable(name: string): string {
   return name.replace(control, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
-/** `3` copies or `8+3`, data and parity fragments. */
-export function parseRedundancy(text: string): Redundancy {
+/** `3` copies, `8+3` data and parity fragments, or hot, cold and idle time as `2/8+3/7d`. */
+export function parsePolicy(text: string): Policy {
+  const [hot = '', cold, afterIdle, more] = text.split('/').map((part) => part.trim());
+  if (cold === undefined) return parseRedundancy(text);
+  if (afterIdle === undefined || more !== undefined || !/^[0-9]{1,6}(ms|s|m|h|d|w)$/.test(afterIdle))
+    throw new UsageError(`"${text}" is not a redundancy: write it like 3, 8+3, or 2/8+3/7d`);
+  return { hot: parseRedundancy(hot), cold: parseRedundancy(cold), afterIdle };
+}
+
+function parseRedundancy(given: string): Redundancy {
+  const text = given.trim().replace(/^copies\s*=\s*/, '');
   const code = /^(\d+)\+(\d+)$/.exec(text.trim());
   return code ? { data: Number(code[1]), parity: Number(code[2]) } : { copies: parseCount(text) };
 }
 
-export function formatRedundancy(redundancy: Redundancy | undefined): string {
+export function formatRedundancy(redundancy: Policy | undefined): string {
   if (!redundancy) return 'as many copies as the layout gives';
+  if ('hot' in redundancy)
+    return `${formatRedundancy(redundancy.hot)}; after ${redundancy.afterIdle} without use ${formatRedundancy(redundancy.cold)}`;
   if ('copies' in redundancy) return `${redundancy.copies} ${redundancy.copies === 1 ? 'copy' : 'copies'}`;
   return `${redundancy.data}+${redundancy.parity}: ${redundancy.data} data and ${redundancy.parity} parity fragments`;
 }

@@ -32,6 +32,22 @@ test('what nodes have still to do is a table, with rate and time left, and says 
   assert.match(repairLines({ done: true, nodes: [] })[0] as string, /where it should be/);
 });
 
+test('bytes that are being kept in another way are told, with what is left, and not when there never were any', () => {
+  const told = (recode: object) => repairLines({ done: true, nodes: [], recode })[0] as string;
+  assert.match(
+    told({
+      complete: false,
+      stripes: 12,
+      bytes: 96 * MiB,
+      failed: 1,
+      progress: { done: 100, total: 400, etaMs: 90_000 },
+    }),
+    /^redundancy is being changed: 12 stripes \(96\.0 MiB\) written anew, 100 of 400 versions looked at, 1 min 30 s left; 1 could not be/,
+  );
+  assert.match(told({ complete: true, stripes: 12, bytes: 96 * MiB }), /^redundancy as wanted: 12 stripes/);
+  assert.match(told({ complete: true, stripes: 0, bytes: 0 }), /where it should be/);
+});
+
 test('evening out says what it waits for', () => {
   const lines = rebalanceLines({
     state: 'running',

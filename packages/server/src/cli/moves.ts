@@ -55,8 +55,25 @@ export function repairLines(repair: Line): string[] {
   ]);
   return [
     ...(stuck > 0 ? [`${stuck} placement groups wait for devices to go to: too few nodes are in use and answer`] : []),
+    ...recodeLines(part(repair, 'recode')),
     repair['done'] === true ? 'every fragment is where it should be' : 'fragments are missing, or on their way',
     ...table,
+  ];
+}
+
+/** How far versions are kept as their bucket, storage class or own redundancy says. */
+function recodeLines(recode: Line): string[] {
+  const progress = part(recode, 'progress');
+  const failed = Number(recode['failed'] ?? 0);
+  const written = `${text(recode['stripes'])} stripes (${size(recode['bytes'])}) written anew`;
+  if (recode['complete'] === true)
+    return Number(recode['stripes'] ?? 0) > 0 ? [`redundancy as wanted: ${written}`] : [];
+  if (recode['complete'] === undefined) return [];
+  const eta = progress['etaMs'];
+  const looked = `${text(progress['done'])} of ${text(progress['total'])} versions looked at`;
+  const left = typeof eta === 'number' ? `, ${duration(eta / 1000)} left` : '';
+  return [
+    `redundancy is being changed: ${written}, ${looked}${left}${failed > 0 ? `; ${failed} could not be, and are tried again` : ''}`,
   ];
 }
 

@@ -75,6 +75,7 @@ async function describeObject(
     ...line('version', info.versionId),
     ...line('guk', info.guk),
     ...line('class', info.storageClass),
+    ...line('kept with', info.kept),
     ...line('checksum', info.checksum && `${info.checksum.algorithm} ${info.checksum.value}`),
     ...line('content-type', info.contentType),
     ...line('encoding', info.contentEncoding),

@@ -16,6 +16,7 @@ import { addKeyCommands } from './keys.ts';
 import { addListingCommands } from './listing.ts';
 import { addObjectCommands } from './object.ts';
 import { addProfileCommands } from './profile.ts';
+import { addRedundancyCommands } from './redundancy.ts';
 import { runServer, serverHelp } from './server.ts';
 import { addSyncCommand } from './sync.ts';
 import type { Terminal } from './terminal.ts';
@@ -80,6 +81,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addSyncCommand(program, run);
   addObjectCommands(program, run);
   addAnnotateCommands(program, run);
+  addRedundancyCommands(program, run);
   addKeyCommands(program, run);
   addClusterCommands(program, run);
   addDoctorCommand(program, run, services);

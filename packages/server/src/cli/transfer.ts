@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { type DsomClient, DsomError, partSizeFor } from '@dsom/sdk';
 import type { Context } from './context.ts';
 import { downloadFile, type RemoteSource } from './download.ts';
-import { CommandError, exitCode, UsageError } from './exit.ts';
+import { CommandError, exitCode } from './exit.ts';
 import { printable } from './format.ts';
 import { forEachParallel } from './pool.ts';
 import { Progress } from './progress.ts';
@@ -114,13 +114,12 @@ export async function copy(
   const { metadata, tags, storageClass, ...headers } = settings.description;
   let result: { readonly etag: string; readonly versionId: string | undefined };
   if (from === client) {
-    if (storageClass !== undefined)
-      throw new UsageError('--storage-class is for uploads: a copy within a store keeps its class');
     const { key: sourceKey, versionId } = source;
     result = await client.copy({ bucket: source.bucket, key: sourceKey, versionId }, bucket, key, {
       metadata,
       tags,
       ...(Object.keys(headers).length > 0 && { headers }),
+      ...(storageClass !== undefined && { storageClass }),
       ifAbsent: settings.noClobber,
       signal,
     });

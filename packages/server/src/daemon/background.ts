@@ -29,7 +29,9 @@ import type { Config } from './config.ts';
 import { folders } from './directories.ts';
 import { type Mending, type NodeWork, startMending } from './mending.ts';
 import type { Owner } from './owner.ts';
+import { policyAdmin } from './policies.ts';
 import type { Link } from './port.ts';
+import { type Recoding, startRecoding } from './recoding.ts';
 
 /** The work that goes on beside requests: collecting garbage, verifying bytes, and what an operator asks for. */
 export interface Jobs {
@@ -38,6 +40,7 @@ export interface Jobs {
   readonly mender: Mender;
   readonly repair: RepairFragment;
   readonly fragments: Pick<Mending, 'removing'>;
+  readonly recoding: Pick<Recoding, 'status'>;
   work(): NodeWork;
   /** What this server's devices hold of each group. */
   holdings(): Promise<readonly Holding[]>;
@@ -111,6 +114,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
 
   const fragments = startMending({ owner, host, log, healthy });
   const { mender, repair } = fragments;
+  const recoding = startRecoding(owner, host, log);
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
@@ -199,9 +203,17 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       missing: owner.missing,
       metadata: { ...owner.roles, mirror: owner.roles.mirror ?? null, ...mirrorStatus(owner) },
       mend: { ...mender.totals(), progress: mender.progress() },
+      recode: recoding.status(),
       garbage: { collected: collector.totals(), progress: collector.progress() },
       scrub: scrubStatus(),
     }),
+    ...policyAdmin(owner),
+    // In a cluster there is more to tell, below.
+    'cluster.repair': () => {
+      const { waiting, complete } = mender.totals();
+      const recode = recoding.status();
+      return { done: complete && waiting === 0 && recode.complete, groupsOnLeavingDevices: 0, nodes: [], recode };
+    },
     collect: (): Promise<CollectorReport> => collector.run(),
     'scrub.start': () => {
       runScrub(false);
@@ -222,6 +234,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         cluster,
         rebalance,
         stripes: () => mender.stripes(),
+        recode: () => recoding.status(),
         work,
         host,
         degraded: input.degraded,
@@ -233,6 +246,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     mender,
     repair,
     fragments,
+    recoding,
     work,
     holdings,
     rebalance() {
@@ -252,7 +266,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     async stop() {
       cancelSchedule();
       running?.stop.abort();
-      await Promise.all([freeing.stop(), fragments.stop(), rebalance?.stop(), running?.ended]);
+      await Promise.all([freeing.stop(), fragments.stop(), recoding.stop(), rebalance?.stop(), running?.ended]);
     },
   };
 }

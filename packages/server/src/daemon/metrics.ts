@@ -42,6 +42,7 @@ export function createServerMetrics(
         bytes: collected.bytes,
       },
       copies: jobs.mender.totals(),
+      recode: jobs.recoding.status(),
       scrub: {
         ageSeconds: last === undefined ? undefined : (now() - last) / 1000,
         running: jobs.scrubbing(),

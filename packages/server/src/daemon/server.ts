@@ -124,6 +124,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       work: () => jobs.work(),
       holdings: () => jobs.holdings(),
       rebalance: () => jobs.rebalance(),
+      recode: () => jobs.recoding.status(),
       removing: (device, id) => jobs.fragments.removing(device, id),
     });
     const common = {

@@ -8,9 +8,10 @@ import {
   type OpenStripeStore,
   openStripeStore,
   type RepairFragment,
+  redundancyText,
 } from '../durability/index.ts';
 import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fragments/index.ts';
-import type { Host } from '../host/index.ts';
+import type { Clock, Host } from '../host/index.ts';
 import { bucketKeys, type KeyService } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
 import { limits } from '../limits.ts';
@@ -21,8 +22,10 @@ import {
   type Redundancy,
   shardedReader,
 } from '../metadata/index.ts';
-import { BodyMemory, createObjectService, type ObjectService } from '../objects/index.ts';
+import { BodyMemory, createObjectService, type ObjectService, ReadHorizon } from '../objects/index.ts';
+import { layoutOf } from '../placement/index.ts';
 import type { Transport } from '../transport/index.ts';
+import { placementDevices } from './cluster/layout.ts';
 import { Network } from './cluster/network.ts';
 import { DeviceConditions, type StoppedDevices } from './conditions.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
@@ -62,6 +65,8 @@ export interface ThreadInput {
 export interface Thread {
   readonly reader: MetadataReader;
   readonly objects: ObjectService;
+  /** What this thread reads. */
+  readonly horizon: ReadHorizon;
   readonly stripes: OpenStripeStore;
   readonly stores: ReadonlyMap<string, FragmentStore>;
   /** Every device within reach. */
@@ -97,7 +102,11 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   const stripes = openStripeStore({
     groups: () => reader.groups(),
     group: (id) => reader.group(id),
-    ...(network && { defaultCopies: () => copiesOver(reader), strict: true }),
+    ...(network && {
+      defaultCopies: () => copiesOver(reader),
+      strict: true,
+      carries: layoutCarries(reader, host.clock),
+    }),
     access,
     proposer: input.proposer,
     host,
@@ -113,7 +122,8 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
     ...(input.repair && { repair: input.repair }),
   });
   const cache = createCache({ bytes: input.cacheBytes });
-  const objects = createObjectService({
+  const horizon = new ReadHorizon(host.clock);
+  const about = {
     reader,
     proposer: input.proposer,
     stripes,
@@ -127,10 +137,11 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       },
     }),
     host,
-  });
+  };
   return {
     reader,
-    objects,
+    objects: createObjectService(about, horizon),
+    horizon,
     stripes,
     stores,
     access,
@@ -145,6 +156,26 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       for (const store of stores.values()) await store.close();
       for (const device of devices.values()) if (!input.opened?.has(device.identity)) await device.close();
     },
+  };
+}
+
+/** Whether the nodes in use have places for a redundancy; as it was a second ago at most. */
+function layoutCarries(reader: MetadataReader, clock: Clock): (redundancy: Redundancy) => boolean {
+  let known = new Map<string, boolean>();
+  let readAt = Number.NEGATIVE_INFINITY;
+  return (redundancy) => {
+    const now = clock.monotonic();
+    if (now - readAt > limits.groupsAgeMs) {
+      known = new Map();
+      readAt = now;
+    }
+    const name = redundancyText(redundancy);
+    let carries = known.get(name);
+    if (carries === undefined) {
+      carries = !('refused' in layoutOf(placementDevices(reader), redundancy));
+      known.set(name, carries);
+    }
+    return carries;
   };
 }
 

@@ -6,7 +6,7 @@ export {
   localAccess,
   type Removed,
 } from './access.ts';
-export { stripeOf } from './address.ts';
+export { storedBytes, stripeOf } from './address.ts';
 export { type Check, type CheckReport, crossCheck } from './check/check.ts';
 export type { FindingKind } from './check/findings.ts';
 export type { DeviceCondition } from './create.ts';
@@ -15,14 +15,14 @@ export { type Holding, holdingsOf } from './jobs/holdings.ts';
 export { createLeftovers, type Leftovers, type LeftoverTotals } from './jobs/leftovers.ts';
 export { createMender, type Mender, writingPhase } from './jobs/mend.ts';
 export { Pace } from './jobs/pace.ts';
-export type { JobProgress } from './jobs/progress.ts';
+export { type JobProgress, ProgressMeter } from './jobs/progress.ts';
 export { repeat } from './jobs/repeat.ts';
 export { createScrub, type Scrub, type ScrubReport } from './jobs/scrub.ts';
 export { fileScrubMemory, processScrubMemory, type ScrubMemory } from './jobs/scrub-memory.ts';
 export { remoteFragments, sweepRemote } from './remote/client.ts';
 export { type FragmentServer, serveFragments } from './remote/serve.ts';
 export { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';
-export { redundancyText, writeQuorum } from './scheme.ts';
+export { redundancyText, spareCount, writeQuorum } from './scheme.ts';
 export { type OpenStripeStore, openStripeStore, type StripeStoreOptions } from './store.ts';
 export type { DamageReport, StripeStore, StripeWriter } from './types.ts';
 export { createWhereabouts } from './whereabouts.ts';

@@ -284,6 +284,10 @@ export class Replica {
         : 0;
       return at < 0 ? [] : this.garbage.slice(at, at + limit);
     },
+    placedPieces: () => [],
+    placed: () => undefined,
+    embeddings: () => [],
+    recodedAt: () => 0,
     intents: () => [...this.intents.values()],
     intent: (prefix) => this.intents.get(prefix.toString('hex')),
     references: (manifest) => this.referenceRows.get(manifest.toString('hex')) ?? 1,

@@ -13,6 +13,9 @@ export const fragmentCount = (redundancy: Redundancy): number =>
 /** Fragments that give the stripe back. */
 export const neededCount = (redundancy: Redundancy): number => ('copies' in redundancy ? 1 : redundancy.data);
 
+/** Fragments that may be lost. */
+export const spareCount = (redundancy: Redundancy): number => fragmentCount(redundancy) - neededCount(redundancy);
+
 /** Fragments that must be durable before a stripe is: all where one may be lost at most, all but one where more may. */
 export function writeQuorum(redundancy: Redundancy): number {
   const count = fragmentCount(redundancy);

@@ -1,14 +1,15 @@
 import type { Host } from '../host/index.ts';
 import type { GroupRecord, Proposer, Redundancy } from '../metadata/index.ts';
 import type { AccessMap } from './access.ts';
-import { fragmentId } from './address.ts';
+import { fragmentId, storedBytes } from './address.ts';
+import { unitBytes } from './coded/striping.ts';
 import { type DeviceCondition, groupsOf, stripeStarter } from './create.ts';
 import { GroupTable } from './groups.ts';
 import { Hedging } from './hedge.ts';
 import { IntentRanges } from './intents.ts';
 import { type BadFragment, type StripeReads, stripeReader } from './read.ts';
 import { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';
-import { checkRedundancy, redundancyOf } from './scheme.ts';
+import { checkRedundancy, fragmentCount, redundancyFor, redundancyOf } from './scheme.ts';
 import { searchStripe } from './search.ts';
 import type { DamageReport, StripeStore } from './types.ts';
 import { createWhereabouts } from './whereabouts.ts';
@@ -37,6 +38,8 @@ export interface StripeStoreOptions {
   readonly layOut?: (redundancy: Redundancy) => Promise<void>;
   /** A placement group as it is now. Absent: as it was when the list was read, up to `limits.groupsAgeMs` ago. */
   readonly group?: (id: number) => GroupRecord | undefined;
+  /** Whether failure domains allow it where devices would be enough. Absent: each device is one. */
+  readonly carries?: (redundancy: Redundancy) => boolean;
   /** Whether a device of this machine knows a fragment; undefined for devices of others. Absent: nobody knows. */
   readonly has?: (device: string, id: Buffer) => boolean | undefined;
   /** Rewrites a bad fragment. Absent: this thread does. Threads that share devices should hand it to one of them. */
@@ -74,6 +77,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   const intents = new IntentRanges(options.proposer, host);
   const repairer = createRepairer({ access, where, owned: options.owned });
   const repair = options.repair ?? repairer.repair;
+  const devices = (): number => Math.max(access.size, groups.devices);
   const counts = { failed: 0, degraded: 0, missing: 0, damaged: 0, unreadable: 0, repaired: 0, lost: 0 };
   /** Cures under way, by fragment. */
   const pending = new Map<string, Promise<void>>();
@@ -146,11 +150,16 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
         cure(stripe.id, group, { index, device, reason: 'damaged' }, 'distrusted');
       }),
     async prepare(redundancy) {
-      checkRedundancy(redundancy, Math.max(access.size, groups.devices));
+      checkRedundancy(redundancy, devices());
       await groupsOf({ groups, layOut: options.layOut }, redundancy);
       // What small stripes of a code are kept with.
       if ('data' in redundancy) await groupsOf({ groups, layOut: options.layOut }, { copies: redundancy.parity + 1 });
     },
+    usual: () => options.defaultCopies?.() ?? Math.min(2, devices()),
+    carries(redundancy) {
+      return fragmentCount(redundancy) <= devices() && options.carries?.(redundancy) !== false;
+    },
+    redundancyFor: (stripe, redundancy) => redundancyFor(redundancy, storedBytes(stripe), unitBytes),
     redundancyOf(id) {
       const group = groups.byId(id);
       return group && redundancyOf(group);

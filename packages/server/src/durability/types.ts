@@ -48,6 +48,12 @@ export interface StripeStore {
    * @throws StoreError UnsupportedRedundancy, saying what would be needed
    */
   prepare(redundancy: Redundancy): Promise<void>;
+  /** Copies that who asks for nothing gets. */
+  usual(): number;
+  /** Whether the layout has places for it, in failure domains of their own. Asked often: it only looks up. */
+  carries(redundancy: Redundancy): boolean;
+  /** What a stripe that is there would be written with when it is asked for: small stripes of a code are copies. */
+  redundancyFor(stripe: Pick<Stripe, 'length' | 'frames'>, redundancy: Redundancy): Redundancy;
   /** How many fragments of a stripe are not there now, as far as that is known without asking another machine: index look-ups, no data is read. */
   lacking(stripe: Pick<Stripe, 'id' | 'group'>): number;
   /** What a stripe of this group is kept with; undefined when the group is not known. */

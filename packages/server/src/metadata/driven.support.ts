@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { StoreError } from '../errors.ts';
 import type { Piece, Versioning, VersionRecord } from './machine/records.ts';
 import { ModelBucket, type ModelVersion, refusal } from './model.support.ts';
+import { recodeStep } from './recoding.support.ts';
 import { draftOf, inlinePiece, Rig, stripedPiece } from './rig.support.ts';
 import { hex, names, type Operation, selectorOf, texts } from './scenarios.support.ts';
 import type { Guard, VersionSelector } from './types.ts';
@@ -183,6 +184,15 @@ export class Run {
         const where = { bucket: found.id, key: found.key, version: selectorOf(found.version), guard: undefined };
         await rig.do({ type: 'object.annotate', ...where, change: { tags: { clear: true, set: tags } } }, 'version');
         found.version.tags = tags;
+        return;
+      }
+      case 'recode':
+        return recodeStep(this, op);
+      case 'touch': {
+        const found = this.pick(op);
+        if (!found) return;
+        const items = [{ bucket: found.id, key: found.key, sequence: found.version.sequence, idleMs: 1000 }];
+        await rig.do({ type: 'object.touch', items }, 'done');
         return;
       }
       case 'versioning': {

@@ -9,10 +9,10 @@ import { Cluster } from './cluster.support.ts';
 import { decodeEntry, encodeEntry } from './machine/entry.ts';
 import { features } from './machine/features.ts';
 import { keys } from './machine/keys.ts';
-import type { AuthorityRecord, NodeRecord } from './machine/records.ts';
+import type { AuthorityRecord, NodeRecord, Policy } from './machine/records.ts';
 import { encodeNumber } from './machine/rows.ts';
 import { openMetadata } from './open.ts';
-import { Rig, TestLog } from './rig.support.ts';
+import { draftOf, inlinePiece, Rig, TestLog } from './rig.support.ts';
 
 const says = (expected: string, what: RegExp) => (error: StoreError) =>
   error.code === expected && what.test(error.message);
@@ -96,6 +96,50 @@ describe('a feature', () => {
       openMetadata({ log: new TestLog(), kv, host, shard: 7 }),
       (error: Error & { kind?: string }) => error.kind === 'unknown' && /does not know teleport/.test(error.message),
     );
+  });
+});
+
+describe('a policy of a version’s own', () => {
+  it('is not said, and bytes that only it can explain are refused, until every node knows it', async () => {
+    const cluster = new Cluster();
+    const leader = await cluster.start();
+    for (const { name } of cluster.nodes) await leader.propose({ type: 'node.write', node: nodeOf(name, []) });
+    const made = await leader.propose({
+      type: 'bucket.create',
+      name: 'bucket',
+      owner: 'o',
+      region: 'r',
+      wrappedKey: Buffer.from('wk'),
+    });
+    assert.ok(made.reply.type === 'bucket');
+    const bucket = made.reply.bucket.id;
+    const put = (policy: Policy) => {
+      const piece = inlinePiece('bytes');
+      const draft = draftOf(piece.size, piece.md5, { policy });
+      const about = { bucket, key: Buffer.from('k'), owner: 'o', guard: undefined, draft, pieces: [piece] };
+      return leader.propose({ type: 'object.put', ...about });
+    };
+    const said = () => {
+      const version = leader.replica.reader.version(bucket, Buffer.from('k'), undefined);
+      return version?.kind === 'object' ? version.policy : undefined;
+    };
+    const hybrid = { hot: { copies: 2 }, cold: { data: 4, parity: 2 }, afterIdleMs: 1000 };
+    await put({ copies: 3 });
+    assert.equal(said(), undefined);
+    await assert.rejects(put(hybrid), says('NotImplemented', /policies.*cluster features/));
+    await assert.rejects(
+      leader.propose({ type: 'bucket.update', name: 'bucket', redundancy: hybrid }),
+      says('NotImplemented', /policies/),
+    );
+    for (const { name } of cluster.nodes) await leader.propose({ type: 'node.write', node: nodeOf(name, features) });
+    await leader.propose({ type: 'feature.enable', feature: 'policies' });
+    await put({ copies: 3 });
+    assert.deepEqual(said(), { copies: 3 });
+    await put(hybrid);
+    assert.deepEqual(said(), hybrid);
+    await leader.propose({ type: 'bucket.update', name: 'bucket', redundancy: hybrid });
+    assert.deepEqual(leader.replica.reader.bucket('bucket')?.redundancy, hybrid);
+    await cluster.stop();
   });
 });
 

@@ -1,6 +1,7 @@
 export { type ShortReply, shortReply, wholeReply } from './answers.ts';
 export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
+export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
 export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { type Feature, features, isKnownFeature } from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
@@ -19,6 +20,7 @@ export type {
   DeviceRecord,
   DeviceState,
   GroupRecord,
+  Hybrid,
   IntentRecord,
   InvitationRecord,
   ManifestReference,
@@ -31,12 +33,14 @@ export type {
   Opener,
   PartRecord,
   Piece,
+  Policy,
   Redundancy,
   StoredBucket,
   Stripe,
   UploadRecord,
   Versioning,
   VersionRecord,
+  VersionUse,
 } from './machine/records.ts';
 export {
   type MetadataOptions,

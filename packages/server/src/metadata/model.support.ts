@@ -18,7 +18,7 @@ export interface ModelVersion {
   readonly pieces: readonly string[];
   readonly pieceSizes: readonly number[];
   /** Known to the copy that wants to share it. */
-  readonly manifest: Buffer;
+  manifest: Buffer;
 }
 
 export interface ModelUpload {

@@ -47,6 +47,17 @@ describe('the state', () => {
     ),
   );
 
+  it('accounts for bytes that are kept in another way', { timeout: 60_000 }, () =>
+    checked(
+      scenario(
+        60,
+        ['recode', 'recode', 'appendTwice', 'annotate', 'deleteNewest', 'deleteVersion', 'copy', 'collect'],
+        6,
+      ),
+      150,
+    ),
+  );
+
   it('accounts for the parts of uploads', { timeout: 60_000 }, () =>
     checked(
       scenario(60, ['part', 'part', 'partTwice', 'complete', 'complete', 'abort', 'collect', 'deleteNewest'], 6),

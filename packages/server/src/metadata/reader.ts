@@ -24,11 +24,10 @@ import {
   decodeGarbage,
   decodeGroup,
   decodeIntent,
-  decodeNumber,
   decodeStripe,
 } from './machine/rows.ts';
 import { View } from './machine/view.ts';
-import type { GarbageRow, ListQuery, MetadataReader, Page, VersionSelector } from './types.ts';
+import type { GarbageRow, ListQuery, MetadataReader, Page, PlacedPiece, VersionSelector } from './types.ts';
 
 const alone: readonly number[] = [0];
 
@@ -152,7 +151,7 @@ class Reader implements MetadataReader {
   }
 
   setting(name: string) {
-    return this.#view.settings().get(name);
+    return this.#view.setting(name);
   }
 
   invitations() {
@@ -197,6 +196,41 @@ class Reader implements MetadataReader {
         throw new CorruptionError(`piece ${next} of manifest ${run.manifest.toString('hex')} is missing`);
     }
     return found;
+  }
+
+  placedPieces(manifest: ManifestReference, first: number, limit: number): readonly PlacedPiece[] {
+    const { id, pieces, embedded } = manifest;
+    if (embedded) {
+      const isShared = this.#view.isShared(id);
+      return first === 0 && limit > 0 ? [{ piece: embedded, place: undefined, isShared }] : [];
+    }
+    const found: PlacedPiece[] = [];
+    let isShared = false;
+    const shared = (one: Buffer): boolean => (isShared ||= this.#view.isShared(one));
+    // Whoever holds a manifest holds what it leans on too: from the version downwards.
+    const runs = this.#runs(id, 0, pieces).map((run) => ({ ...run, isShared: shared(run.manifest) }));
+    for (const run of runs.reverse()) {
+      if (found.length >= limit || run.end <= first) continue;
+      const from = Math.max(first, run.first);
+      for (const { index, row } of this.#view.pieces(run.manifest, from, run.end, limit - found.length))
+        if (row.kind === 'piece')
+          found.push({ piece: row.piece, place: { manifest: run.manifest, index }, isShared: run.isShared });
+    }
+    return found;
+  }
+
+  placed({ manifest, index }: { readonly manifest: Buffer; readonly index: number }): Piece | undefined {
+    const row = this.#view.piece(manifest, index);
+    return row?.kind === 'piece' ? row.piece : undefined;
+  }
+
+  embeddings(bucket: BucketId, key: Buffer, manifest: Buffer): readonly ObjectVersion[] {
+    const newest = this.#view.newest(bucket, key);
+    return newest ? this.#view.embedding(newest, manifest).map(({ version }) => version) : [];
+  }
+
+  recodedAt() {
+    return this.#view.counter('recodedAt');
   }
 
   /** Which manifests have the rows of pieces [first, end), the last pieces first: links lead from the end of an object to its start. */
@@ -319,10 +353,7 @@ class Reader implements MetadataReader {
   }
 
   references(manifest: Buffer): number {
-    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff) };
-    let holders = 0;
-    for (const { value } of this.#kv.range(range)) holders += decodeNumber(value);
-    return holders === 0 ? 1 : holders;
+    return this.#view.holders(manifest);
   }
 
   links(start: Buffer, limit: number) {

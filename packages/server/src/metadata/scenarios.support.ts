@@ -19,6 +19,8 @@ const kinds = [
   'append',
   'appendTwice',
   'annotate',
+  'recode',
+  'touch',
   'versioning',
   'create',
   'part',

@@ -1,4 +1,5 @@
 import type { Position } from '../log/index.ts';
+import type { PlacedPiece, RecodeCommand, TouchCommand } from './keeping.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
 import type {
   AccessKeyRecord,
@@ -19,10 +20,12 @@ import type {
   Opener,
   PartRecord,
   Piece,
-  Redundancy,
+  Policy,
   UploadRecord,
   VersionRecord,
 } from './machine/records.ts';
+
+export type * from './keeping.ts';
 
 /** Preconditions on the object as it is when the owner decides. An ETag is quoted as in HTTP, `*` stands for any. */
 export interface Guard {
@@ -48,6 +51,7 @@ export interface VersionDraft {
   readonly checksum: ObjectChecksum | undefined;
   readonly wrappedKey: Buffer;
   readonly partSizes: readonly number[];
+  readonly policy?: Policy;
 }
 
 /** A change of named texts: each is set, or with null goes; with `clear`, all that it does not name go. */
@@ -61,6 +65,9 @@ export interface DescriptionChange {
   readonly headers?: TextChange;
   readonly metadata?: TextChange;
   readonly tags?: TextChange;
+  readonly storageClass?: string;
+  /** null: what the storage class and the bucket say. */
+  readonly policy?: Policy | null;
 }
 
 /** A version by its id; `null` is the null version, undefined the newest. */
@@ -139,6 +146,8 @@ export type Command =
       /** Owner of the new version. Only without a version. */
       readonly renew?: string;
     }
+  | RecodeCommand
+  | TouchCommand
   | {
       readonly type: 'upload.create';
       readonly bucket: BucketId;
@@ -151,7 +160,7 @@ export type Command =
       readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
       readonly wrappedKey: Buffer;
-      readonly redundancy?: Redundancy;
+      readonly redundancy?: Policy;
     }
   | {
       readonly type: 'upload.part';
@@ -328,6 +337,17 @@ export interface MetadataReader {
    * row: inline objects that were copied share nothing.
    */
   references(manifest: Buffer): number;
+  /**
+   * As {@link pieces}, with the row that has each, and whether versions or links besides this one hold it. A piece that stands in the version's own
+   * row has no place.
+   */
+  placedPieces(manifest: ManifestReference, first: number, limit: number): readonly PlacedPiece[];
+  /** The piece of a row; undefined when there is none, or a link. */
+  placed(place: { readonly manifest: Buffer; readonly index: number }): Piece | undefined;
+  /** The versions of a key, about `limits.recodeTogether` at most, that have the piece of this very manifest in their own rows. */
+  embeddings(bucket: BucketId, key: Buffer, manifest: Buffer): readonly ObjectVersion[];
+  /** Position of the last `object.recode`: what was decoded of a manifest before it may be out of date. */
+  recodedAt(): Position;
   /**
    * Manifests that begin with the pieces of another, in order of id, from `start` (inclusive). A manifest that no version holds any more
    * (its rows wait for collection) has let go of its target already.

@@ -1,6 +1,7 @@
 import { limits } from '../limits.ts';
 import { checkTags, type DescriptionChange, type Guard, type ObjectVersion } from '../metadata/index.ts';
 import { parseVersionId } from './ids.ts';
+import { askForRecoding, checkStorageClass, preparePolicy } from './policy.ts';
 import { written } from './publish.ts';
 import { findVersion } from './read.ts';
 import { propose, type Rooms } from './rooms.ts';
@@ -10,9 +11,18 @@ import type { PatchRequest, ReadRequest, Tags, WriteResult } from './types.ts';
  * Changes what is said of an object, not its bytes. In a bucket that keeps versions the result is a new version that shares them; in one that
  * does not, or when a version is named, that version itself changes. The shard's owner works the change out, so none is lost to another.
  */
-export function patch(rooms: Rooms, request: PatchRequest): Promise<WriteResult> {
-  const { headers, metadata, tags, guard } = request;
-  const change = { ...(headers && { headers }), ...(metadata && { metadata }), ...(tags && { tags }) };
+export async function patch(rooms: Rooms, request: PatchRequest): Promise<WriteResult> {
+  const { headers, metadata, tags, guard, storageClass, policy } = request;
+  if (storageClass !== undefined) checkStorageClass(rooms, storageClass);
+  if (policy) await preparePolicy(rooms, policy);
+  const change = {
+    ...(headers && { headers }),
+    ...(metadata && { metadata }),
+    ...(tags && { tags }),
+    ...(storageClass !== undefined && { storageClass }),
+    ...(policy !== undefined && { policy }),
+  };
+  if (storageClass !== undefined || policy !== undefined) await askForRecoding(rooms);
   return annotate(rooms, request, change, guard, request.versionId === undefined ? request.owner : undefined);
 }
 

@@ -3,6 +3,7 @@ import { limits } from '../limits.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
 import { takeBody } from './intake.ts';
+import { keptWith, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
 import { draftOf } from './put.ts';
 import { bucketKey, findBucket, type Rooms } from './rooms.ts';
@@ -23,7 +24,7 @@ type AppendRequest = PutRequest & { readonly offset: number | undefined };
  */
 export async function append(rooms: Rooms, request: AppendRequest): Promise<WriteResult> {
   checkKey(request.key);
-  checkDescribing(request);
+  checkDescribing(rooms, request);
   for (let attempt = 1; ; attempt++) {
     try {
       return await appendOnce(rooms, request);
@@ -47,9 +48,14 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
   const { key, wrapped } = object
     ? { key: keys.unwrapObjectKey(object.wrappedKey), wrapped: object.wrappedKey }
     : keys.newObjectKey();
+  const { redundancy: policy } = request;
+  const own = policy ?? object?.policy;
+  const { storageClass } = object ?? request;
+  const kept = keptWith(rooms, bucket, { storageClass, ...(own && { policy: own }) });
   const piece = await takeBody(rooms, request.body, {
     key,
-    redundancy: request.redundancy ?? bucket.redundancy,
+    redundancy: writtenWith(kept.policy),
+    mayInline: kept.mayInline,
     pack: mayShrink(object?.headers ?? request.headers),
     expected: request.expected,
     keep: object?.checksum?.algorithm,
@@ -66,7 +72,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
       guard: request.guard,
       offset: request.offset,
       piece,
-      draft: draftOf(request, piece, wrapped),
+      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }) },
     },
     'version',
     piece,

@@ -1,6 +1,7 @@
 import { limits } from '../limits.ts';
 import { type BucketRecord, checkTags } from '../metadata/index.ts';
 import { checkBucketName } from './names.ts';
+import { preparePolicy } from './policy.ts';
 import { findBucket, propose, type Rooms } from './rooms.ts';
 import type { ObjectService } from './types.ts';
 
@@ -27,6 +28,6 @@ export async function updateBucket(
 ): Promise<BucketRecord> {
   findBucket(rooms, name);
   if (change.tags) checkTags(change.tags, limits.bucketTags);
-  if (change.redundancy) await rooms.stripes.prepare(change.redundancy);
+  if (change.redundancy) await preparePolicy(rooms, change.redundancy);
   return (await propose(rooms, { type: 'bucket.update', name, ...change }, 'bucket')).bucket;
 }

@@ -11,11 +11,12 @@ import {
 } from '../metadata/index.ts';
 import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
-import { checkKey, checkStorageClass } from './describing.ts';
+import { checkKey } from './describing.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId } from './ids.ts';
 import { takeBody } from './intake.ts';
 import type { Found } from './outlet.ts';
+import { askForRecoding, checkStorageClass, keptWith, policyText, preparePolicy, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
 import { draftFrom, draftOf } from './put.ts';
 import { findVersion, readingOf } from './read.ts';
@@ -51,7 +52,8 @@ const patience = 8;
  */
 export async function copy(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest): Promise<CopyResult> {
   checkKey(request.key);
-  checkStorageClass(request.storageClass);
+  checkStorageClass(rooms, request.storageClass);
+  if (request.redundancy) await preparePolicy(rooms, request.redundancy);
   if (request.headers) checkHeaders(request.headers);
   if (request.metadata) checkMetadata(request.metadata);
   if (request.tags) checkTags(request.tags, limits.tags);
@@ -80,6 +82,7 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
   const draft = {
     ...draftFrom(version, wrapped),
     storageClass: request.storageClass,
+    ...(request.redundancy && { policy: request.redundancy }),
     headers: request.headers ?? version.headers,
     metadata: request.metadata ?? version.metadata,
     tags: request.tags ?? version.tags,
@@ -92,6 +95,10 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
     version: parseVersionId(request.source.versionId),
     manifest: version.manifest.id,
   };
+  const wanted = keptWith(rooms, bucket, draft).policy;
+  const now = keptWith(rooms, from, version).policy;
+  // The bytes are shared at once, and kept in the wanted way as soon as the background comes to it.
+  if (wanted && (!now || 'hot' in wanted || policyText(wanted) !== policyText(now))) await askForRecoding(rooms);
   const command = { type: 'object.share', bucket: bucket.id, key, owner, guard, draft, source } as const;
   return { ...written(bucket, await propose(rooms, command, 'version')), source: version };
 }
@@ -119,13 +126,17 @@ async function rewrite(
     metadata: request.metadata ?? version.metadata,
     tags: request.tags ?? version.tags,
   };
+  const own = request.redundancy && { policy: request.redundancy };
+  const kept = keptWith(rooms, bucket, { storageClass: request.storageClass, ...own });
+  if (kept.policy && 'hot' in kept.policy) await askForRecoding(rooms);
   const { key, wrapped } = (await bucketKey(rooms, bucket)).newObjectKey();
   const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
   const stream = reading.open({ start: 0, end: version.size });
   const body = { stream, release: (chunk: Uint8Array) => stream.release?.(chunk), length: version.size };
   const piece = await takeBody(rooms, body, {
     key,
-    redundancy: bucket.redundancy,
+    redundancy: writtenWith(kept.policy),
+    mayInline: kept.mayInline,
     pack: mayShrink(describing.headers),
     expected: {},
     keep: request.checksumAlgorithm ?? version.checksum?.algorithm,
@@ -133,7 +144,7 @@ async function rewrite(
     shard: rooms.reader.shardOf(bucket.id, request.key),
   });
   const { owner, guard } = request;
-  const draft = draftOf(describing, piece, wrapped);
+  const draft = { ...draftOf(describing, piece, wrapped), ...own };
   const command = {
     type: 'object.put',
     bucket: bucket.id,
@@ -152,6 +163,7 @@ function checkChanges(request: CopyRequest, version: ObjectVersion): void {
     request.source.versionId !== undefined ||
     request.headers !== undefined ||
     request.metadata !== undefined ||
+    request.redundancy !== undefined ||
     request.storageClass !== version.storageClass ||
     keptChecksum(request.checksumAlgorithm, version) === undefined;
   if (changes) return;

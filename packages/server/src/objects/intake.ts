@@ -25,6 +25,8 @@ export interface Plan {
   /** The object key, 32 bytes. */
   readonly key: Buffer;
   readonly redundancy: Redundancy | undefined;
+  /** A small body may lie in metadata whatever `redundancy` says. Absent: only where metadata have as much. */
+  readonly mayInline?: boolean;
   /** False when packing is known to be useless. */
   readonly pack: boolean;
   readonly expected: Expected;
@@ -86,8 +88,8 @@ export function stripesOf(piece: Piece): Buffer[] {
 }
 
 /** Who asks for more than metadata have gets it on devices, whatever the size. */
-function inlineBytes({ metadataCopies = 1 }: Rooms, { redundancy }: Plan): number {
-  const enough = !redundancy || ('copies' in redundancy && redundancy.copies <= metadataCopies);
+function inlineBytes({ metadataCopies = 1 }: Rooms, { redundancy, mayInline }: Plan): number {
+  const enough = mayInline || !redundancy || ('copies' in redundancy && redundancy.copies <= metadataCopies);
   return enough ? limits.inlineBytes : 0;
 }
 

@@ -2,6 +2,7 @@ import { CorruptionError, StoreError } from '../errors.ts';
 import { FifoMap } from '../fifo.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
+import type { Position } from '../log/index.ts';
 import type { ManifestReference, MetadataReader, ObjectVersion, Piece, Stripe } from '../metadata/index.ts';
 import type { Slice } from './types.ts';
 
@@ -49,20 +50,26 @@ function pageOf(version: ObjectVersion, left: number): number {
   return Math.max(1, Math.min(1000, Math.floor(limits.readStripes / stripes), Math.ceil(left / usual) + 1));
 }
 
-/** The only pieces of their manifests, by reader and manifest. */
-const kept = new WeakMap<MetadataReader, FifoMap<string, readonly Piece[]>>();
+/** The only pieces of their manifests, by reader and manifest, as they were after the last time that anything was kept in another way. */
+const kept = new WeakMap<
+  MetadataReader,
+  { readonly recodedAt: Position; readonly pieces: FifoMap<string, readonly Piece[]> }
+>();
 
 /**
  * Rows of pieces. A large object that was put at once is one piece of hundreds of stripes, which each of its ranges needs: a few are kept as they were
- * decoded. What a version sees of its manifest never changes.
+ * decoded. What a version sees of its manifest never changes, but for the stripes that hold it.
  */
 function rowsOf(reader: MetadataReader, manifest: ManifestReference, first: number, limit: number): readonly Piece[] {
   if (manifest.pieces > 1) return reader.pieces(manifest, first, limit);
-  let pieces = kept.get(reader);
-  if (!pieces) {
-    pieces = new FifoMap(limits.keptPieces);
-    kept.set(reader, pieces);
+  // Before the rows are read: what is swapped in between is decoded once more.
+  const recodedAt = reader.recodedAt();
+  let known = kept.get(reader);
+  if (known?.recodedAt !== recodedAt) {
+    known = { recodedAt, pieces: new FifoMap(limits.keptPieces) };
+    kept.set(reader, known);
   }
+  const { pieces } = known;
   const name = manifest.id.toString('latin1');
   let found = pieces.get(name);
   if (!found) {

@@ -33,6 +33,7 @@ export function pipeline(options: { copies?: number; cache?: FrameCache; plain?:
     },
     pieces: (_manifest: unknown, first: number, limit: number) => rows.slice(first, first + limit),
     version: () => current,
+    recodedAt: () => 0,
   } as unknown as MetadataReader;
   const cache = options.cache ?? createCache({ bytes: 0 });
   const rooms = { reader, stripes, cache, host, plain: options.plain ?? false } as unknown as Rooms;

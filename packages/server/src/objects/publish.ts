@@ -15,7 +15,7 @@ function refused(error: unknown): boolean {
 
 /** Proposes a command that publishes a piece. When it is refused, the piece's stripes are removed. */
 export async function publish<Type extends Reply['type']>(
-  rooms: Rooms,
+  rooms: Pick<Rooms, 'proposer' | 'stripes'>,
   command: Command,
   type: Type,
   piece: Piece,

@@ -3,6 +3,7 @@ import type { ObjectVersion, Piece, VersionDraft } from '../metadata/index.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
 import { type Plan, takeBody, takeSmall } from './intake.ts';
+import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
 import { bucketKey, findBucket, type Rooms } from './rooms.ts';
 import type { Describing, PutRequest, WriteResult } from './types.ts';
@@ -32,13 +33,18 @@ export function draftFrom(version: ObjectVersion, wrappedKey: Buffer): VersionDr
 /** One pass over the body, one proposal. */
 export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResult> {
   checkKey(request.key);
-  checkDescribing(request);
+  checkDescribing(rooms, request);
   const bucket = findBucket(rooms, request.bucket);
   const opened = bucketKey(rooms, bucket);
   const { key, wrapped } = (opened instanceof Promise ? await opened : opened).newObjectKey();
+  const { redundancy: policy, storageClass } = request;
+  const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
+  if (policy && 'hot' in policy) await preparePolicy(rooms, policy);
+  if (kept.policy && 'hot' in kept.policy) await askForRecoding(rooms);
   const plan: Plan = {
     key,
-    redundancy: request.redundancy ?? bucket.redundancy,
+    redundancy: writtenWith(kept.policy),
+    mayInline: kept.mayInline,
     pack: mayShrink(request.headers),
     expected: request.expected,
     keep: undefined,
@@ -54,7 +60,7 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
       key: request.key,
       owner: request.owner,
       guard: request.guard,
-      draft: draftOf(request, piece, wrapped),
+      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }) },
       pieces: [piece],
     },
     'version',

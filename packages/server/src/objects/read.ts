@@ -10,7 +10,9 @@ import { parseVersionId, versionIdText } from './ids.ts';
 import { openInline } from './inline.ts';
 import { piecesOf, runsOf } from './layout.ts';
 import { type Found, Outlet } from './outlet.ts';
+import { keptWith } from './policy.ts';
 import { findBucket, type Rooms } from './rooms.ts';
+import type { Touches } from './touches.ts';
 import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
 
 /**
@@ -42,9 +44,10 @@ class Reading implements ReadResult {
   readonly #horizon: ReadHorizon;
   readonly #found: Found;
   readonly #bucketKey: BucketKey;
+  readonly #touches: Touches | undefined;
   #key: Buffer | undefined;
 
-  constructor(rooms: Rooms, horizon: ReadHorizon, found: Found, key: BucketKey) {
+  constructor(rooms: Rooms, horizon: ReadHorizon, found: Found, key: BucketKey, touches: Touches | undefined) {
     this.bucket = found.bucket;
     this.version = found.version;
     this.position = found.position;
@@ -52,10 +55,12 @@ class Reading implements ReadResult {
     this.#horizon = horizon;
     this.#found = found;
     this.#bucketKey = key;
+    this.#touches = touches;
   }
 
   open(slice: Slice): Outgoing {
     this.#check(slice);
+    this.#note();
     return new Outlet(this.#rooms, this.#horizon, this.#found, this.#objectKey(), slice);
   }
 
@@ -79,6 +84,15 @@ class Reading implements ReadResult {
     return pieces.map((piece, i) => ({ number: after + i + 1, size: piece.size, checksum: piece.checksum }));
   }
 
+  /** Where the policy goes by it, the version counts as read. */
+  #note(): void {
+    const { embedded } = this.version.manifest;
+    if (!this.#touches || (embedded && 'inline' in embedded.body)) return;
+    const { policy } = keptWith(this.#rooms, this.bucket, this.version);
+    if (policy && 'hot' in policy)
+      this.#touches.note(this.bucket.id, this.#found.key, this.version, policy.afterIdleMs);
+  }
+
   #check(slice: Slice): void {
     const { start, end } = slice;
     invariant(start >= 0 && start <= end && end <= this.version.size, 'a slice lies within its object');
@@ -97,28 +111,43 @@ class Reading implements ReadResult {
         if (run.to - run.from !== 1) return undefined;
         const at = run.offset + run.from * limits.frameBytes;
         if (at + limits.frameBytes < slice.end) return undefined;
-        return this.#rooms.cache.get(run.stripe.id, run.from)?.subarray(slice.start - at, slice.end - at);
+        const held = this.#rooms.cache.get(run.stripe.id, run.from)?.subarray(slice.start - at, slice.end - at);
+        if (held) this.#note();
+        return held;
       }
     }
     return undefined;
   }
 }
 
-/** A version ready to be read; without a promise when the bucket's key is open. */
-export function readingOf(rooms: Rooms, horizon: ReadHorizon, found: Found): ReadResult | Promise<ReadResult> {
+/**
+ * A version ready to be read; without a promise when the bucket's key is open.
+ * @param touches hears of it when bytes are read. Absent: nobody has to know
+ */
+export function readingOf(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  found: Found,
+  touches?: Touches,
+): ReadResult | Promise<ReadResult> {
   const embedded = found.version.manifest.embedded;
   if (!embedded || 'stripes' in embedded.body) horizon.note(found.position);
   const { bucket } = found;
   const key = rooms.bucketKeys.opened(bucket.name, bucket.wrappedKey);
-  if (key) return new Reading(rooms, horizon, found, key);
+  if (key) return new Reading(rooms, horizon, found, key, touches);
   return rooms.bucketKeys
     .open(bucket.name, bucket.wrappedKey)
-    .then((opened) => new Reading(rooms, horizon, found, opened));
+    .then((opened) => new Reading(rooms, horizon, found, opened, touches));
 }
 
 /** Looks up, checks the read conditions, and gives what can be read. */
-export function read(rooms: Rooms, horizon: ReadHorizon, request: ReadRequest): ReadResult | Promise<ReadResult> {
+export function read(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  request: ReadRequest,
+  touches: Touches,
+): ReadResult | Promise<ReadResult> {
   const found = findVersion(rooms, request);
   checkRead(request.guard, found.version);
-  return readingOf(rooms, horizon, found);
+  return readingOf(rooms, horizon, found, touches);
 }

@@ -51,7 +51,7 @@ type ReplyOf<Type extends Reply['type']> = Extract<Reply, { readonly type: Type 
 
 /** Proposes a command whose reply is of one type. */
 export async function propose<Type extends Reply['type']>(
-  rooms: Rooms,
+  rooms: Pick<Rooms, 'proposer'>,
   command: Command,
   type: Type,
 ): Promise<ReplyOf<Type> & { readonly position: Position }> {

@@ -12,7 +12,7 @@ import { type MemoryStripes, memoryStripes } from './stripes.fixture.ts';
 import type { Describing, Incoming, ObjectService, PutRequest } from './types.ts';
 
 /** A log in memory: every entry is durable at once. */
-function memoryLog(): Log {
+export function memoryLog(): Log {
   const entries: LogEntry[] = [];
   return {
     get head() {
@@ -40,7 +40,7 @@ function memoryLog(): Log {
 }
 
 /** A key service that hides nothing: what matters here is that a key opens only with its own context. */
-function plainKeys(): KeyService {
+export function plainKeys(): KeyService {
   return {
     async wrap(plain, context) {
       return Buffer.concat([digestOf('SHA256', context), plain]);

@@ -6,17 +6,22 @@ import { completeUpload } from './complete.ts';
 import { copy } from './copy.ts';
 import { ReadHorizon } from './horizon.ts';
 import { list, listUploads, listVersions } from './listing.ts';
+import { storageClassesOf } from './policy.ts';
 import { put } from './put.ts';
 import { read } from './read.ts';
 import { remove } from './remove.ts';
 import { findBucket, type Rooms } from './rooms.ts';
 import { storedOf, storedVersion } from './stored.ts';
+import { Touches } from './touches.ts';
 import type { ObjectService } from './types.ts';
 import { abortUpload, copyPart, createUpload, findUpload, listParts, putPart } from './uploads.ts';
 
-/** The object service of one thread, over the rooms that it stands on. It keeps no state but which reads are under way. */
-export function createObjectService(rooms: Rooms): ObjectService {
-  const horizon = new ReadHorizon(rooms.host.clock);
+/**
+ * The object service of one thread, over the rooms that it stands on. It keeps no state but which reads are under way.
+ * @param horizon where others of this thread note what they read
+ */
+export function createObjectService(rooms: Rooms, horizon = new ReadHorizon(rooms.host.clock)): ObjectService {
+  const touches = new Touches(rooms.proposer, rooms.host);
   return {
     plain: rooms.plain === true,
     createBucket: (request) => createBucket(rooms, request),
@@ -25,7 +30,7 @@ export function createObjectService(rooms: Rooms): ObjectService {
     buckets: (start, limit) => rooms.reader.buckets(start, limit),
     updateBucket: (name, change) => updateBucket(rooms, name, change),
     put: (request) => put(rooms, request),
-    read: (request) => read(rooms, horizon, request),
+    read: (request) => read(rooms, horizon, request, touches),
     copy: (request) => copy(rooms, horizon, request),
     append: (request) => append(rooms, request),
     patch: (request) => patch(rooms, request),
@@ -49,6 +54,7 @@ export function createObjectService(rooms: Rooms): ObjectService {
     abortUpload: (bucket, key, uploadId) => abortUpload(rooms, bucket, key, uploadId),
     listUploads: (query) => listUploads(rooms, query),
     listParts: (bucket, key, uploadId, after, limit) => listParts(rooms, bucket, key, uploadId, after, limit),
+    storageClasses: () => storageClassesOf(rooms),
     stored: (what) => ('piece' in what ? storedOf(rooms, [what.piece]) : storedVersion(rooms, what)),
     positions(bucket) {
       const { reader } = rooms;

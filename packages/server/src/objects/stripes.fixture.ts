@@ -155,6 +155,9 @@ export function memoryStripes(copies = 1): MemoryStripes {
       if (!('copies' in redundancy) || redundancy.copies < 1 || redundancy.copies > copies)
         throw new StoreError('UnsupportedRedundancy');
     },
+    usual: () => copies,
+    carries: (redundancy) => 'copies' in redundancy && redundancy.copies <= copies,
+    redundancyFor: (_, redundancy) => redundancy,
     redundancyOf: () => ({ copies }),
     settle(stripes) {
       for (const id of stripes) settled.add(id.toString('hex'));

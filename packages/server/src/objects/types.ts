@@ -12,6 +12,7 @@ import type {
   ObjectVersion,
   Page,
   PartRecord,
+  Policy,
   Redundancy,
   TextChange,
   UploadRecord,
@@ -57,7 +58,8 @@ export interface PutRequest extends Describing {
   readonly body: Incoming;
   readonly expected: Expected;
   readonly guard: Guard | undefined;
-  readonly redundancy: Redundancy | undefined;
+  /** undefined: what the storage class or the bucket says. */
+  readonly redundancy: Policy | undefined;
 }
 
 /** Which version to read. `partNumber` starts at 1. */
@@ -130,6 +132,8 @@ export interface CopyRequest extends Partial<Describing> {
   readonly owner: string;
   readonly guard: Guard | undefined;
   readonly storageClass: string;
+  /** What the copy is to be kept with. Absent: what its storage class or its bucket says. */
+  readonly redundancy?: Policy | undefined;
   /** undefined keeps the source's checksum (and its algorithm). */
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
@@ -171,7 +175,7 @@ export interface ObjectService {
       readonly tagChange?: TextChange;
       readonly consistency?: Consistency;
       /** null: back to as many copies as the layout gives. */
-      readonly redundancy?: Redundancy | null;
+      readonly redundancy?: Policy | null;
     },
   ): Promise<BucketRecord>;
 
@@ -206,7 +210,7 @@ export interface ObjectService {
       readonly owner: string;
       readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
-      readonly redundancy?: Redundancy | undefined;
+      readonly redundancy?: Policy | undefined;
     },
   ): Promise<UploadRecord>;
   upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;
@@ -251,6 +255,8 @@ export interface ObjectService {
     limit: number,
   ): { readonly upload: UploadRecord; readonly page: Page<PartRecord> };
 
+  /** Storage classes that can be asked for: those of S3 that stand for something here, and the operator's own. */
+  storageClasses(): readonly string[];
   /** How redundant the bytes of a version, or of a part, are now. */
   stored(what: ObjectVersion | PartRecord): Stored;
 

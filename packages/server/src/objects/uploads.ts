@@ -8,6 +8,7 @@ import { checkDescribing, checkKey } from './describing.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseUploadId } from './ids.ts';
 import { type Plan, takeBody } from './intake.ts';
+import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish } from './publish.ts';
 import { readingOf } from './read.ts';
 import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
@@ -41,10 +42,11 @@ function checksumTypeOf({
 /** Begins an upload of parts. All parts share the key that is made here. */
 export async function createUpload(rooms: Rooms, request: CreateRequest): Promise<UploadRecord> {
   checkKey(request.key);
-  checkDescribing(request);
+  checkDescribing(rooms, request);
   const checksumType = checksumTypeOf(request);
   const bucket = findBucket(rooms, request.bucket);
-  if (request.redundancy) await rooms.stripes.prepare(request.redundancy);
+  if (request.redundancy) await preparePolicy(rooms, request.redundancy);
+  if (request.redundancy && 'hot' in request.redundancy) await askForRecoding(rooms);
   const { wrapped } = (await bucketKey(rooms, bucket)).newObjectKey();
   const { key, owner, storageClass, headers, metadata, tags, checksumAlgorithm } = request;
   const command = {
@@ -103,9 +105,12 @@ async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expec
       message: `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${given.toLowerCase()}`,
     });
   }
+  const { redundancy: policy, storageClass } = upload;
+  const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
   const plan: Plan = {
     key: (await bucketKey(rooms, bucket)).unwrapObjectKey(upload.wrappedKey),
-    redundancy: upload.redundancy ?? bucket.redundancy,
+    redundancy: writtenWith(kept.policy),
+    mayInline: kept.mayInline,
     pack: mayShrink(upload.headers),
     expected,
     keep: upload.checksumAlgorithm,

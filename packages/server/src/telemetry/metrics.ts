@@ -105,6 +105,8 @@ export interface ServerState {
   readonly garbage: { readonly rows: number; readonly fragments: number; readonly bytes: number };
   /** Copies that stripes were published without: written since the start, and known to be missing on devices that are here. */
   readonly copies: { readonly mended: number; readonly waiting: number };
+  /** Stripes that took the place of others because of a policy, their bytes, and whether all versions are kept as they are to be. */
+  readonly recode: { readonly stripes: number; readonly bytes: number; readonly complete: boolean };
   readonly scrub: {
     /** Since the last full pass ended; undefined before the first one. */
     readonly ageSeconds: number | undefined;
@@ -140,6 +142,15 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     'dsom_mended_copies_total',
     'Copies written that stripes had been published without.',
   );
+  const recoded = registry.counter(
+    'dsom_recoded_stripes_total',
+    'Stripes written anew because of a redundancy, a storage class or idleness.',
+  );
+  const recodedBytes = registry.counter('dsom_recoded_bytes_total', 'Stored bytes of those stripes.');
+  const kept = registry.gauge(
+    'dsom_recode_complete',
+    '1 while all versions are kept as they are to be, as far as was looked.',
+  );
   const age = registry.gauge(
     'dsom_scrub_age_seconds',
     'Time since every fragment was last verified in one pass; +Inf before the first.',
@@ -165,6 +176,9 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     freedBytes.mirror(freedBytes.at(), now.garbage.bytes);
     lacking.set(lacking.at(), now.copies.waiting);
     mended.mirror(mended.at(), now.copies.mended);
+    recoded.mirror(recoded.at(), now.recode.stripes);
+    recodedBytes.mirror(recodedBytes.at(), now.recode.bytes);
+    kept.set(kept.at(), now.recode.complete ? 1 : 0);
     age.set(age.at(), now.scrub.ageSeconds ?? Number.POSITIVE_INFINITY);
     scrubbing.set(scrubbing.at(), now.scrub.running ? 1 : 0);
     scrubbed.set(scrubbed.at(), now.scrub.bytes);

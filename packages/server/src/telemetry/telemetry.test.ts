@@ -117,6 +117,7 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
     devices: [{ identity: 'd1', health, totalBytes: 10, freeBytes: 4 }],
     garbage: { rows: 7, fragments: 8, bytes: 9 },
     copies: { mended: 6, waiting: 5 },
+    recode: { stripes: 7, bytes: 8000, complete: true },
     scrub: { ageSeconds: 60, running: false, bytes: 5 },
     memory: { residentBytes: 2, privateBytes: 1 },
   }));
@@ -137,6 +138,9 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
     'dsom_scrub_age_seconds 60',
     'dsom_missing_copies 5',
     'dsom_mended_copies_total 6',
+    'dsom_recoded_stripes_total 7',
+    'dsom_recoded_bytes_total 8000',
+    'dsom_recode_complete 1',
     'dsom_degraded_stripe_writes_total 8',
   ]) {
     assert.ok(text().includes(`${line}\n`), `${line}\n${text()}`);

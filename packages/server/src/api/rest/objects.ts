@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { DescriptionChange, ObjectHeaders, ObjectVersion, Redundancy, TextChange } from '../../metadata/index.ts';
+import type { DescriptionChange, ObjectHeaders, ObjectVersion, Policy, TextChange } from '../../metadata/index.ts';
 import { type Describing, etagText, gukText, type ReadResult, type Slice, versionIdText } from '../../objects/index.ts';
 import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
 import { decodeWords, encodeHeader } from '../http/header-text.ts';
 import { parseRange } from '../http/ranges.ts';
-import { parseRedundancy, storedText } from '../http/redundancy.ts';
+import { parsePolicy, policyOf, storedText } from '../http/redundancy.ts';
 import type { RestCall } from './route.ts';
 import type { patchShape } from './shapes.ts';
 
@@ -44,11 +44,19 @@ export function textChange(merge: Merge, encode: (text: string) => string = (tex
 }
 
 /** A JSON merge patch (RFC 7396) as a change. */
-export function changeOf({ metadata, headers, tags }: z.output<typeof patchShape>): DescriptionChange {
+export function changeOf({
+  metadata,
+  headers,
+  tags,
+  redundancy,
+  storageClass,
+}: z.output<typeof patchShape>): DescriptionChange {
   return {
     ...(metadata !== undefined && { metadata: textChange(metadata && lowerNames(metadata)) }),
     ...(headers !== undefined && { headers: textChange(headers, encodeHeader) }),
     ...(tags !== undefined && { tags: textChange(tags) }),
+    ...(redundancy !== undefined && { policy: redundancy && policyOf(redundancy) }),
+    ...(storageClass !== undefined && { storageClass }),
   };
 }
 
@@ -76,9 +84,9 @@ export function describing(call: RestCall): Describing {
 }
 
 /** @throws StoreError InvalidArgument */
-export function redundancyOf(call: RestCall): Redundancy | undefined {
+export function redundancyOf(call: RestCall): Policy | undefined {
   const text = call.header('x-dsom-redundancy');
-  return text === undefined ? undefined : parseRedundancy(text);
+  return text === undefined ? undefined : parsePolicy(text);
 }
 
 /** How many copies of a version there are now. */

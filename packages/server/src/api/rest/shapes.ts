@@ -12,17 +12,23 @@ import type {
 } from '../../metadata/index.ts';
 import { etagText, gukText, uploadIdText, versionIdText } from '../../objects/index.ts';
 import { decodeHeader } from '../http/header-text.ts';
+import { durationForm, policyJson } from '../http/redundancy.ts';
 
 /* The JSON of the native API: schemas that make the OpenAPI document, and the functions that fill them. */
 
 const time = z.iso.datetime();
 const textMap = z.record(z.string(), z.string());
-const redundancy = z
-  .union([
-    z.strictObject({ copies: z.int().min(1).max(limits.copies) }),
-    z.strictObject({ data: z.int().min(2).max(limits.codeData), parity: z.int().min(1).max(limits.codeParity) }),
-  ])
-  .describe('copies of every byte, or a code: as many parity fragments may be lost');
+const always = z.union([
+  z.strictObject({ copies: z.int().min(1).max(limits.copies) }),
+  z.strictObject({ data: z.int().min(2).max(limits.codeData), parity: z.int().min(1).max(limits.codeParity) }),
+]);
+/** What bytes are kept with. */
+export const redundancy = z
+  .union([...always.options, z.strictObject({ hot: always, cold: always, afterIdle: z.string().regex(durationForm) })])
+  .describe(
+    'copies of every byte, or a code: as many parity fragments may be lost; or hot until it was idle for so long (7d, 36h, 90s), then cold',
+  );
+const storageClass = z.string().min(1).max(limits.policyNameChars);
 
 export const bucketShape = z.object({
   name: z.string(),
@@ -58,7 +64,7 @@ export const headersShape = z.strictObject({
 });
 
 /** Names of metadata travel as header names. */
-export const metadataName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name');
+const metadataName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name');
 
 /** RFC 7396, over what an object says of itself. */
 export const patchShape = z.strictObject({
@@ -75,6 +81,17 @@ export const patchShape = z.strictObject({
     .nullable()
     .optional(),
   tags: z.record(z.string(), z.string().nullable()).nullable().optional(),
+  redundancy: redundancy.nullable().optional().describe('null: what the storage class or the bucket says'),
+  storageClass: storageClass.optional(),
+});
+
+/** What a copy may say in place of its source. */
+export const copyShape = z.strictObject({
+  metadata: z.record(metadataName, z.string()).optional(),
+  tags: z.record(z.string(), z.string()).optional(),
+  headers: headersShape.optional(),
+  storageClass: storageClass.optional(),
+  redundancy: redundancy.optional(),
 });
 
 export const objectShape = headersShape.extend({
@@ -86,6 +103,7 @@ export const objectShape = headersShape.extend({
   etag: z.string(),
   modifiedAt: time,
   storageClass: z.string(),
+  redundancy: redundancy.nullable().describe('its own; null: what its storage class or its bucket says'),
   metadata: textMap,
   tags: textMap,
   checksum: z.object({ algorithm: z.string(), type: z.string(), value: z.string() }).nullable(),
@@ -127,7 +145,7 @@ export const bucketJson = (record: BucketRecord): z.input<typeof bucketShape> =>
   createdAt: iso(record.createdMs),
   versioning: record.versioning,
   consistency: record.consistency,
-  redundancy: record.redundancy ?? null,
+  redundancy: record.redundancy ? policyJson(record.redundancy) : null,
   tags: Object.fromEntries(record.tags),
   objects: record.counts.objects,
   versions: record.counts.versions,
@@ -143,6 +161,7 @@ export const objectJson = (bucket: string, key: Buffer, version: ObjectVersion):
   etag: etagText(version),
   modifiedAt: iso(version.modifiedMs),
   storageClass: version.storageClass,
+  redundancy: version.policy ? policyJson(version.policy) : null,
   ...Object.fromEntries(Object.entries(version.headers).map(([name, value]) => [name, decodeHeader(value as string)])),
   metadata: Object.fromEntries(version.metadata),
   tags: Object.fromEntries(version.tags),

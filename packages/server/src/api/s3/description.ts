@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { Redundancy } from '../../metadata/index.ts';
+import type { Policy } from '../../metadata/index.ts';
 import type { Describing, Tags } from '../../objects/index.ts';
 import { decodeWords } from '../http/header-text.ts';
-import { parseRedundancy } from '../http/redundancy.ts';
+import { parsePolicy } from '../http/redundancy.ts';
 import { header, type S3Call } from './call.ts';
 import { tagsOfHeader } from './tags.ts';
 
@@ -63,11 +63,11 @@ export function describedMetadata(headers: IncomingHttpHeaders): Tags {
 
 const none: Tags = [];
 
-/** Classes that are kept here; both are read at once. The others would promise a price, or a delay, that does not exist. */
+/** A class that stands for something here, or the operator has defined. The others would promise a price, or a delay, that does not exist. */
 export function storageClassOf(call: S3Call): string {
   const value = header(call, 'x-amz-storage-class');
   if (value === undefined || value === 'STANDARD') return 'STANDARD';
-  if (value === 'REDUCED_REDUNDANCY') return value;
+  if (call.service.objects.storageClasses().includes(value)) return value;
   throw new StoreError('InvalidStorageClass', { detail: { StorageClassRequested: value } });
 }
 
@@ -84,7 +84,7 @@ export function describe(call: S3Call): Describing {
 const redundancyHeader = 'x-dsom-redundancy';
 
 /** x-dsom-redundancy, in any of its forms. */
-export function redundancyOf(call: S3Call): Redundancy | undefined {
+export function redundancyOf(call: S3Call): Policy | undefined {
   const text = header(call, redundancyHeader);
-  return text === undefined ? undefined : parseRedundancy(text);
+  return text === undefined ? undefined : parsePolicy(text);
 }

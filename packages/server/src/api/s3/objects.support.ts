@@ -157,7 +157,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       const { headers, metadata, tags, storageClass, owner } = request;
       const version = makeVersion(bucket, bytes, { headers, metadata, tags, storageClass, owner, checksum });
       store(bucket, request.key, { record: version, bytes });
-      if (request.redundancy) kept.set(version, request.redundancy);
+      if (request.redundancy && !('hot' in request.redundancy)) kept.set(version, request.redundancy);
       return { bucket: bucket.record, version, position: sequence };
     },
     read(request) {
@@ -379,6 +379,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
         .sort((a, b) => a.number - b.number);
       return { upload: found.record, page: page(all, limit) };
     },
+    storageClasses: () => ['STANDARD', 'STANDARD_IA', 'REDUCED_REDUNDANCY'],
     stored: (what) => ({ redundancy: kept.get(what) ?? { copies: 2 }, missing: 0 }),
     // Where the tests of listings say that the replica is.
     positions: () => [7],

@@ -4,6 +4,7 @@ import { manualHost } from '../../host/index.ts';
 import type { Command, DeviceRecord, GroupRecord, NodeRecord } from '../../metadata/index.ts';
 import type { NodeWork } from '../mending.ts';
 import type { Owner } from '../owner.ts';
+import type { RecodeStatus } from '../recoding.ts';
 import type { ClusterLink } from '../shard.ts';
 import { type ClusterAdmin, clusterAdmin } from './admin.ts';
 import { clusterHealth } from './health.ts';
@@ -114,6 +115,7 @@ beforeEach(() => {
     stripes: () => new Map(),
     host: manualHost(),
     work: () => idle,
+    recode: () => ({ stripes: 1, complete: true }) as RecodeStatus,
     rebalance: {
       status: () => ({ state: 'running' }),
       change: async (change: unknown) => void done.push(JSON.stringify(change)),

@@ -6,6 +6,7 @@ import type { DeviceRecord } from '../../metadata/index.ts';
 import { mapEpoch, replaceDevice } from '../../placement/index.ts';
 import { type NodeWork, remainingOf } from '../mending.ts';
 import type { Owner } from '../owner.ts';
+import type { RecodeStatus } from '../recoding.ts';
 import type { ClusterLink } from '../shard.ts';
 import { featureStatus } from './features.ts';
 import { placementDevices } from './layout.ts';
@@ -36,6 +37,8 @@ export interface ClusterAdminInput {
   readonly rebalance: Rebalance;
   /** Stripes of each group; undefined while nobody has counted them. */
   readonly stripes: () => ReadonlyMap<number, number> | undefined;
+  /** How far this node is with versions that are to be kept in another way. */
+  readonly recode: () => RecodeStatus;
   /** How far this node is with fragments that are missing or have moved. */
   readonly work: () => NodeWork;
   readonly host: Host;
@@ -48,6 +51,7 @@ export function clusterAdmin({
   cluster,
   rebalance,
   stripes,
+  recode,
   work,
   host,
   degraded,
@@ -200,6 +204,11 @@ export function clusterAdmin({
     return { ...changed, by: successor.identity, groups: moved.length, groupsElsewhere: held - moved.length };
   };
 
+  const recoding = () => {
+    const leader = network?.neighbours().find(({ id }) => id === cluster.owner()?.node);
+    return leader?.state?.recode ?? recode();
+  };
+
   return {
     'cluster.status': async () => ({
       cluster: cluster.name,
@@ -217,9 +226,10 @@ export function clusterAdmin({
       rebalance: rebalancing(),
       features: featureStatus(reader),
       etcd: (await cluster.engine()) ?? null,
+      recode: recoding(),
       degraded: await degraded(),
     }),
-    'cluster.repair': repairs,
+    'cluster.repair': () => ({ ...repairs(), recode: recoding() }),
     'cluster.risk': () => clusterRisk({ owner, works: works(), away: isAway, nowMs: host.clock.now() }),
     'rebalance.status': rebalancing,
     'rebalance.change': (argument) => {

@@ -12,6 +12,7 @@ import type { Position } from '../../log/index.ts';
 import type { MetadataReader } from '../../metadata/index.ts';
 import { type Peer, pack, type Transport, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
+import type { RecodeStatus } from '../recoding.ts';
 import type { AuthorityProgress } from './authority.ts';
 import type { RebalanceStatus } from './rebalance.ts';
 
@@ -35,6 +36,8 @@ export interface NodeState {
   readonly leadsEtcd?: boolean;
   /** How far it is with fragments that are missing or have moved; absent: it is just starting. */
   readonly work?: NodeWork;
+  /** How far keeping versions in another way is, from the node that leads. */
+  readonly recode?: RecodeStatus;
   /** How far evening out is, from the node that leads. */
   readonly rebalance?: RebalanceStatus;
   /** What of the newest change of the authority it has done. */

@@ -5,6 +5,7 @@ import { limits } from '../../limits.ts';
 import type { NodeRecord } from '../../metadata/index.ts';
 import { pack, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
+import type { RecodeStatus } from '../recoding.ts';
 import type { Thread } from '../thread.ts';
 import type { NodeState } from './network.ts';
 import type { RebalanceStatus } from './rebalance.ts';
@@ -46,6 +47,7 @@ function serving({ oldest, sharded = false }: { oldest?: number; sharded?: boole
     oldestRead: async () => oldest,
     work: () => idle,
     rebalance: () => ({}) as RebalanceStatus,
+    recode: () => ({}) as RecodeStatus,
     holdings: async () => [],
     removing: () => false,
     authority: () => undefined,

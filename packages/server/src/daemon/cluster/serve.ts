@@ -5,6 +5,7 @@ import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
 import { type Answer, type IncomingCall, pack, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
+import type { RecodeStatus } from '../recoding.ts';
 import type { Thread } from '../thread.ts';
 import type { AuthorityProgress } from './authority.ts';
 import { type NodeState, stateCall } from './network.ts';
@@ -39,6 +40,8 @@ export interface NodeServerOptions {
   readonly work: () => NodeWork;
   /** How far evening out is, where this node leads. */
   readonly rebalance: () => RebalanceStatus;
+  /** How far keeping versions in another way is, where this node leads. */
+  readonly recode: () => RecodeStatus;
   readonly holdings: () => Promise<readonly Holding[]>;
   /** Whether a fragment is just being removed from a device of this node. */
   readonly removing: (device: string, id: Buffer) => boolean;
@@ -95,7 +98,7 @@ export function serveNode(options: NodeServerOptions): {
       applied: thread.reader.position(),
       ...(objectShards.length > 0 && { shards: objectShards.map(({ reader }) => reader.position()) }),
       work: options.work(),
-      ...(shard.leads && { rebalance: options.rebalance() }),
+      ...(shard.leads && { rebalance: options.rebalance(), recode: options.recode() }),
       ...(authority && { authority }),
       ...(options.leadsEtcd?.() && { leadsEtcd: true }),
     };

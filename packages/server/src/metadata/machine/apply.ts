@@ -159,6 +159,40 @@ const handlers: Handlers = {
     app.hold(base, pieces, pieces);
     app.rows.set(keys.piece(manifest, 0), encodePieceRow({ kind: 'link', manifest: base, pieces }));
   },
+  'piece.swap'(app, { manifest, index, bucket, key, row }) {
+    const at = keys.piece(manifest, index);
+    const before = app.rows.get(at);
+    fits(before, 'a piece that is kept in another way exists');
+    const [old, next] = [decodePieceRow(before), decodePieceRow(row)];
+    fits(old.kind === 'piece' && next.kind === 'piece', 'only pieces are kept in another way');
+    app.swap(old.piece, next.piece, manifest, { bucket, key }, old.modifiedMs);
+    app.rows.set(at, row);
+  },
+  'version.swap'(app, { bucket, key, row }) {
+    const next = new VersionRow(row);
+    const newest = app.view.newest(bucket, key);
+    const isNewest = newest?.sequence === next.sequence;
+    const before = (isNewest ? newest : newest && app.view.older(newest.guk, next.sequence))?.record();
+    const after = next.record();
+    fits(before?.kind === 'object' && after.kind === 'object', 'a version that is kept in another way exists');
+    const [old, fresh] = [before.manifest, after.manifest];
+    fits(old.embedded && fresh.embedded, 'it has its piece in its row');
+    if (fresh.id.equals(old.id)) {
+      app.swap(old.embedded, fresh.embedded, fresh.id, { bucket, key }, before.modifiedMs);
+      // Left by an append that has gone again; another append may lean on it.
+      const left = app.rows.get(keys.piece(fresh.id, 0));
+      const held = left && decodePieceRow(left);
+      if (held?.kind === 'piece')
+        app.rows.set(keys.piece(fresh.id, 0), encodePieceRow({ ...held, piece: fresh.embedded }));
+    } else {
+      fits(app.view.isShared(old.id), 'a version lets go of a manifest that others hold');
+      app.release(before);
+      app.publish(fresh.embedded, fresh.id, bucket, key);
+      raise(app, 'sequence', sequenceOf(fresh.id) + 1);
+      app.tally('recodedAt', app.position);
+    }
+    app.rows.set(isNewest ? keys.object(bucket, key) : keys.history(before.guk, next.sequence), row);
+  },
   'upload.create'(app, { upload }) {
     app.rows.set(keys.upload(upload.bucket, upload.key, upload.id), encodeUpload(upload));
     app.count(upload.bucket, { uploads: 1 });

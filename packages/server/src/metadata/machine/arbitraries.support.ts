@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { ObjectChecksum, ObjectVersion, Piece, VersionRecord } from './records.ts';
+import type { ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
 
 /* Values of every record, for property tests. */
 
@@ -94,4 +94,19 @@ export const object: fc.Arbitrary<ObjectVersion> = fc
     }),
   );
 
-export const version: fc.Arbitrary<VersionRecord> = fc.oneof(marker, object);
+const always = fc.oneof(
+  fc.record({ copies: fc.integer({ min: 1, max: 16 }) }),
+  fc.record({ data: fc.nat(32), parity: fc.nat(8) }),
+);
+const policy: fc.Arbitrary<Policy> = fc.oneof(
+  always,
+  fc.record({ hot: always, cold: always, afterIdleMs: fc.nat(2 ** 40) }),
+);
+const use = fc.record({ readMs: whole, heat: fc.nat(255) });
+
+/** Those that say how they are kept: format 2. */
+const keptObject: fc.Arbitrary<ObjectVersion> = fc
+  .tuple(object, fc.option(policy, { nil: undefined }), fc.option(use, { nil: undefined }))
+  .map(([made, its, when]) => ({ ...made, ...(its && { policy: its }), ...(when && { use: when }) }));
+
+export const version: fc.Arbitrary<VersionRecord> = fc.oneof(marker, object, keptObject);

@@ -1,5 +1,5 @@
 import type { TextChange } from '../types.ts';
-import type { BucketId, BucketRecord, BucketShards, Redundancy, StoredBucket, Versioning } from './records.ts';
+import type { BucketId, BucketRecord, BucketShards, Policy, StoredBucket, Versioning } from './records.ts';
 
 /** What may be asked about buckets, of the system shard and of those that hold their objects; decide-buckets.ts says how they go together. */
 export type BucketCommand =
@@ -36,5 +36,5 @@ export type BucketCommand =
       /** Over those that are there, or over `tags`. */
       readonly tagChange?: TextChange;
       readonly consistency?: BucketRecord['consistency'];
-      readonly redundancy?: Redundancy | null;
+      readonly redundancy?: Policy | null;
     };

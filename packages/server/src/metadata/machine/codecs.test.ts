@@ -15,7 +15,8 @@ import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion, VersionRow } from './versions.ts';
 
 const code = fc.record({ data: fc.integer({ min: 2, max: 32 }), parity: fc.integer({ min: 1, max: 8 }) });
-const redundancy = fc.oneof(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), code);
+const always = fc.oneof(fc.record({ copies: fc.integer({ min: 1, max: 16 }) }), code);
+const redundancy = fc.oneof(always, fc.record({ hot: always, cold: always, afterIdleMs: fc.nat(2 ** 40) }));
 
 const bucket: fc.Arbitrary<StoredBucket> = fc.record({
   id: fc.nat(),
@@ -291,7 +292,7 @@ describe('the byte forms', () => {
   });
 
   it('refuse an effect that is not known', () => {
-    for (const code of [0, 26, 255]) assert.throws(() => decodeEntry(Buffer.from([1, code])), /unknown effect/);
+    for (const code of [0, 199, 255]) assert.throws(() => decodeEntry(Buffer.from([1, code])), /unknown effect/);
   });
 
   it('of a version show their head without the rest', () => {

@@ -18,6 +18,12 @@ function objectOf(row: VersionRow | undefined, version: Annotate['version']): Ob
   throw new StoreError(version === undefined ? 'NoSuchKey' : 'MethodNotAllowed', { detail: { DeleteMarker: 'true' } });
 }
 
+/** A policy that is given up is left out. */
+function changedBy(before: ObjectVersion, change: Annotate['change']): ObjectVersion {
+  const { policy: _, ...others } = before;
+  return { ...others, ...described(before, change) };
+}
+
 /**
  * The change is worked out here, over the version as it is now: so two of the same moment are both kept, without trying again.
  */
@@ -26,7 +32,7 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   if (command.renew !== undefined) {
     const place = placeFor(view, stamp, { ...command, owner: command.renew });
     const before = objectOf(place.newest, undefined);
-    const version = versionOf(place.identity, { ...before, ...described(before, change) }, before.manifest);
+    const version = versionOf(place.identity, changedBy(before, change), before.manifest);
     const shares = isOutside(before.manifest);
     const effect = insertion(command, place, version, shares ? 'share' : 'new', shares ? before.manifest.pieces : 0);
     return { effects: [effect], reply: { type: 'version', version, replacedNull: place.replacedNull } };
@@ -36,7 +42,7 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   const row = view.find(bucket, key, command.version);
   checkGuard(command.guard, row, command.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
   const before = objectOf(row, command.version);
-  const version: ObjectVersion = { ...before, ...described(before, change) };
+  const version = changedBy(before, change);
   const older = row?.mayHaveOlder === true;
   const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, older) } as const;
   return { effects: [effect], reply: { type: 'version', version, replacedNull: false } };

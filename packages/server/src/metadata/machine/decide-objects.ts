@@ -12,6 +12,7 @@ import {
   type Place,
   placeVersion,
   type Stamp,
+  sayable,
   stateOf,
   versionOf,
 } from './deciding.ts';
@@ -63,7 +64,9 @@ export function decidePut(view: View, command: Of<'object.put'>, stamp: Stamp): 
   const effects: Effect[] = [];
   const at = { bucket: command.bucket, key: command.key };
   const manifest = newManifest(place.identity, command.pieces, at, effects);
-  const version = versionOf(place.identity, command.draft, manifest);
+  const { policy: asked, ...draft } = command.draft;
+  const policy = sayable(view, stamp, asked);
+  const version = versionOf(place.identity, { ...draft, ...(policy && { policy }) }, manifest);
   const publishes = manifest.embedded && isOutside(manifest);
   effects.push(insertion(command, place, version, publishes ? 'publish' : 'new'));
   return { effects, reply: { type: 'version', version, replacedNull: place.replacedNull } };

@@ -10,6 +10,7 @@ import {
   isEmbeddable,
   nextSequence,
   type Stamp,
+  sayable,
   versionOf,
 } from './deciding.ts';
 import type { Effect } from './effects.ts';
@@ -144,7 +145,9 @@ export function decideComplete(view: View, command: Completion, stamp: Stamp): D
   const manifest: ManifestReference = { id, pieces: pieces.length, embedded: only, sealed };
   const { storageClass, headers, metadata, tags, wrappedKey } = upload;
   const { etag, checksum } = command;
-  const about = { storageClass, headers, metadata, tags, wrappedKey, etag, checksum };
+  const kept = sayable(view, stamp, upload.redundancy);
+  const policy = kept && { policy: kept };
+  const about = { storageClass, headers, metadata, tags, wrappedKey, etag, checksum, ...policy };
   const draft: VersionDraft = { ...about, size, etagParts: pieces.length, partSizes };
   const version = versionOf(place.identity, draft, manifest);
   const effects: Effect[] = [

@@ -7,6 +7,7 @@ import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } 
 import { decideDelete } from './decide-deletes.ts';
 import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
+import { decideRecode, decideTouch } from './decide-recode.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import type { Decision, Stamp } from './deciding.ts';
@@ -55,6 +56,8 @@ const deciders: Deciders = {
   'object.append': decideAppend,
   'object.delete': decideDelete,
   'object.annotate': decideAnnotate,
+  'object.recode': decideRecode,
+  'object.touch': decideTouch,
   'upload.create': decideUploadCreate,
   'upload.part': decidePart,
   'upload.complete': decideComplete,

@@ -5,7 +5,15 @@ import type { Reply, VersionDraft } from '../types.ts';
 import type { Effect } from './effects.ts';
 import { numberOf } from './numbering.ts';
 import { encodePieceRow, stripesOf } from './pieces.ts';
-import type { BucketId, BucketRecord, ManifestReference, ObjectVersion, Piece, StoredBucket } from './records.ts';
+import type {
+  BucketId,
+  BucketRecord,
+  ManifestReference,
+  ObjectVersion,
+  Piece,
+  Policy,
+  StoredBucket,
+} from './records.ts';
 import { intentEvents, type KeyState, type Placing, writesNull } from './transitions.ts';
 import { manifestIdOf, type VersionRow } from './versions.ts';
 import type { View } from './view.ts';
@@ -118,7 +126,8 @@ export function placeVersion(
 }
 
 export function versionOf(identity: Identity, draft: VersionDraft, manifest: ManifestReference): ObjectVersion {
-  const { size, etag, etagParts, storageClass, headers, metadata, tags, checksum, wrappedKey, partSizes } = draft;
+  const { size, etag, etagParts, storageClass, headers, metadata, tags, checksum, wrappedKey, partSizes, policy } =
+    draft;
   return {
     kind: 'object',
     ...identity,
@@ -133,8 +142,16 @@ export function versionOf(identity: Identity, draft: VersionDraft, manifest: Man
     wrappedKey,
     manifest,
     partSizes,
+    ...(policy && { policy }),
   };
 }
+
+/**
+ * What of a policy a new version may say. Until every node knows rows that say it, the bytes are kept so and nothing says why, as in the versions before;
+ * what only such a row can say is refused later on.
+ */
+export const sayable = (view: View, stamp: Stamp, policy: Policy | undefined): Policy | undefined =>
+  policy && ('hot' in policy || stamp.alone || view.has('policies')) ? policy : undefined;
 
 /**
  * Stripes may become visible while their intent is open, once.

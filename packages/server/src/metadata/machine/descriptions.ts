@@ -64,13 +64,16 @@ export function changed(before: Pairs, change: TextChange | undefined): Pairs {
 export function described(
   before: ObjectVersion,
   change: DescriptionChange,
-): Pick<ObjectVersion, 'headers' | 'metadata' | 'tags'> {
+): Pick<ObjectVersion, 'headers' | 'metadata' | 'tags' | 'storageClass' | 'policy'> {
+  const storageClass = change.storageClass ?? before.storageClass;
+  const policy = change.policy === undefined ? before.policy : (change.policy ?? undefined);
+  const kept = { storageClass, ...(policy && { policy }) };
   const tags = changed(before.tags, change.tags);
   if (change.tags) checkTags(tags, limits.tags);
   const metadata = changed(before.metadata, change.metadata);
   if (change.metadata) checkMetadata(metadata);
-  if (!change.headers) return { tags, metadata, headers: before.headers };
+  if (!change.headers) return { tags, metadata, headers: before.headers, ...kept };
   const headers: ObjectHeaders = Object.fromEntries(changed(Object.entries(before.headers), change.headers));
   checkHeaders(headers);
-  return { tags, metadata, headers };
+  return { tags, metadata, headers, ...kept };
 }

@@ -72,6 +72,23 @@ export type Effect =
     }
   /** Begins manifest `manifest` with the first `pieces` pieces of `base`, which some version holds. */
   | { readonly type: 'piece.link'; readonly manifest: Buffer; readonly base: Buffer; readonly pieces: number }
+  /**
+   * The piece of a row in table `pieces` is kept with other stripes: `row` takes the place of what is there. Stripes that only the old row has become
+   * garbage, those that only the new one has become known here.
+   */
+  | {
+      readonly type: 'piece.swap';
+      readonly manifest: Buffer;
+      readonly index: number;
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly row: Buffer;
+    }
+  /**
+   * The same for a piece in a version's own row. With another manifest id than before the version lets go of the old manifest, which others hold, and
+   * nothing becomes garbage.
+   */
+  | { readonly type: 'version.swap'; readonly bucket: BucketId; readonly key: Buffer; readonly row: Buffer }
   | { readonly type: 'upload.create'; readonly upload: UploadRecord }
   | {
       readonly type: 'upload.part';

@@ -253,6 +253,23 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     write: (out, effect) => out.u32(effect.id),
     read: (from) => ({ id: from.u32() }),
   },
+  'piece.swap': {
+    code: 26,
+    write: (out, effect) =>
+      out.raw(effect.manifest).u32(effect.index).u32(effect.bucket).bytes(effect.key).bytes(effect.row),
+    read: (from) => ({
+      manifest: from.raw(16),
+      index: from.u32(),
+      bucket: from.u32(),
+      key: from.bytes(),
+      row: from.bytes(),
+    }),
+  },
+  'version.swap': {
+    code: 27,
+    write: (out, effect) => out.u32(effect.bucket).bytes(effect.key).bytes(effect.row),
+    read: (from) => ({ bucket: from.u32(), key: from.bytes(), row: from.bytes() }),
+  },
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

@@ -1,4 +1,5 @@
 import type { Effect, EffectType } from './effects.ts';
+import { saysHowKept } from './versions.ts';
 
 /*
  * What entries may hold that not every version of a cluster knows. The first version that had clusters knows none of these names, and all that it
@@ -7,7 +8,7 @@ import type { Effect, EffectType } from './effects.ts';
  */
 
 /** In the order in which they came: a new one goes to the end, and none is ever taken away or changed. */
-export const features = ['settings', 'invitations', 'authorities', 'objectShards'] as const;
+export const features = ['settings', 'invitations', 'authorities', 'objectShards', 'policies'] as const;
 
 export type Feature = (typeof features)[number];
 
@@ -19,6 +20,12 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'authority.write': () => 'authorities',
   'bucket.shards': () => 'objectShards',
   'bucket.forget': () => 'objectShards',
+  'piece.swap': () => 'policies',
+  'version.swap': () => 'policies',
+  'version.insert': ({ row }) => (saysHowKept(row) ? 'policies' : undefined),
+  'version.update': ({ row }) => (saysHowKept(row) ? 'policies' : undefined),
+  'bucket.write': ({ bucket }) => (bucket.redundancy && 'hot' in bucket.redundancy ? 'policies' : undefined),
+  'upload.create': ({ upload }) => (upload.redundancy && 'hot' in upload.redundancy ? 'policies' : undefined),
 };
 
 /** What must be turned on before the effect may be in an entry; undefined: every version knows it. */

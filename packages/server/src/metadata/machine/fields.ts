@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
-import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders, Redundancy } from './records.ts';
+import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders, Policy, Redundancy } from './records.ts';
 
 /* Byte forms of the values that several records share. Numbers of a code table are never reused. */
 
@@ -93,16 +93,32 @@ export function ended<Value>(from: ByteReader, value: Value): Value {
 }
 
 /** A redundancy where there is one: kind u8 (1 copies, 2 code), then its numbers as varints. */
-export function writeRedundancy(out: ByteWriter, redundancy: Redundancy): ByteWriter {
+function writeRedundancy(out: ByteWriter, redundancy: Redundancy): ByteWriter {
   if ('copies' in redundancy) return out.u8(1).varint(redundancy.copies);
   return out.u8(2).varint(redundancy.data).varint(redundancy.parity);
 }
 
-export function readRedundancy(from: ByteReader): Redundancy {
-  const kind = from.u8();
+function readRedundancy(from: ByteReader): Redundancy {
+  return redundancyOfKind(from.u8(), from);
+}
+
+function redundancyOfKind(kind: number, from: ByteReader): Redundancy {
   if (kind === 1) return { copies: from.varint() };
   if (kind === 2) return { data: from.varint(), parity: from.varint() };
   throw new CorruptionError(`unknown kind ${kind} of redundancy`);
+}
+
+/** A policy: a redundancy, or kind 3 and hot, cold, idle time in ms as a varint. */
+export function writePolicy(out: ByteWriter, policy: Policy): ByteWriter {
+  if (!('hot' in policy)) return writeRedundancy(out, policy);
+  writeRedundancy(out.u8(3), policy.hot);
+  return writeRedundancy(out, policy.cold).varint(policy.afterIdleMs);
+}
+
+export function readPolicy(from: ByteReader): Policy {
+  const kind = from.u8();
+  if (kind !== 3) return redundancyOfKind(kind, from);
+  return { hot: readRedundancy(from), cold: readRedundancy(from), afterIdleMs: from.varint() };
 }
 
 /** The format of a record that has had two: the second only where the first cannot say it. */

@@ -194,6 +194,12 @@ export const shardedEffects: readonly Effect[] = [
   { type: 'bucket.forget', id: 7 },
 ];
 
+/** Of bytes that are kept in another way. */
+export const swapEffects: readonly Effect[] = [
+  { type: 'piece.swap', ...at, manifest: run(16, 0), index: 3, row: run(4, 1) },
+  { type: 'version.swap', ...at, row: run(4, 1) },
+];
+
 export const identity = {
   guk: run(16, 200),
   sequence: 300,
@@ -206,3 +212,7 @@ export const copiesGroup = { id: 300, epoch: 2, devices: ['d', 'e'] };
 export const codedGroup = { id: 5, epoch: 1, devices: ['d', 'e', 'f'], code: { data: 2, parity: 1 } };
 export const codedBucket: StoredBucket = { ...bucket, redundancy: { data: 8, parity: 3 } };
 export const keptUpload: UploadRecord = { ...upload, redundancy: { copies: 3 } };
+
+const hybrid = { hot: { copies: 2 }, cold: { data: 8, parity: 3 }, afterIdleMs: 604_800_000 };
+export const hybridBucket: StoredBucket = { ...bucket, redundancy: hybrid };
+export const keptObject: ObjectVersion = { ...object, policy: hybrid, use: { readMs: 1_700_000_000_456, heat: 3 } };

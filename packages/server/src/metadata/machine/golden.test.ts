@@ -14,8 +14,10 @@ import {
   copiesGroup,
   device,
   effects,
+  hybridBucket,
   identity,
   inline,
+  keptObject,
   keptUpload,
   key,
   marker,
@@ -27,6 +29,7 @@ import {
   shardedBucket,
   shardedEffects,
   striped,
+  swapEffects,
   upload,
 } from './golden.support.ts';
 import { keys } from './keys.ts';
@@ -44,6 +47,9 @@ const writtenSecond: typeof written = {
   group: [() => rows.encodeGroup(codedGroup), rows.decodeGroup, codedGroup],
   bucket: [() => rows.encodeBucket(codedBucket), rows.decodeBucket, codedBucket],
   upload: [() => rows.encodeUpload(keptUpload), rows.decodeUpload, keptUpload],
+  object: [() => encodeVersion(keptObject, false), decodeVersion, keptObject],
+  hybridBucket: [() => rows.encodeBucket(hybridBucket), rows.decodeBucket, hybridBucket],
+  swapEntry: [() => encodeEntry(swapEffects), decodeEntry, swapEffects],
 };
 
 const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => unknown, value: unknown]> = {
@@ -216,6 +222,11 @@ const goldenSecond: Record<string, string> = {
   bucket: '02070000000670686f746f73056f776e65720068e5cf8b0100000465752d3102010161016205050607080901020803',
   upload:
     '020102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000003010308090a0103',
+  object:
+    '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b0176030301020208038088b2a002c869e5cf8b0100000303001c0102030405060708050568656c6c6f',
+  hybridBucket:
+    '02070000000670686f746f73056f776e65720068e5cf8b0100000465752d31020101610162050506070809010301020208038088b2a002',
+  swapEntry: '011a000102030405060708090a0b0c0d0e0f0300000007000000016b04010203041b07000000016b0401020304',
 };
 
 const goldenKeys: Record<string, string> = {

@@ -41,7 +41,7 @@ export const tables = {
 
 export type Table = keyof typeof tables;
 
-/** Counters: next sequence, next bucket id, buckets, intents, access keys, nodes, devices, next request, oldest request kept. */
+/** Counters: next sequence, next bucket id, buckets, intents, access keys, nodes, devices, next request, oldest request kept, position of the last swap of stripes. */
 export const counters = {
   sequence: 0x01,
   bucketId: 0x02,
@@ -52,6 +52,7 @@ export const counters = {
   devices: 0x07,
   requests: 0x08,
   oldestRequest: 0x09,
+  recodedAt: 0x0a,
 } as const;
 
 const GROUP = 8;

@@ -141,6 +141,23 @@ export class Application {
     this.discard(id, 0, 1);
   }
 
+  /** A piece is kept with other stripes: those that are no more in it are garbage from here on, those that are new in it become known. */
+  swap(
+    old: Piece,
+    next: Piece,
+    manifest: Buffer,
+    { bucket, key }: { readonly bucket: BucketId; readonly key: Buffer },
+    modifiedMs: number,
+  ): void {
+    const less = (from: Piece, others: Piece): Piece => {
+      const has = new Set(stripesOf(others).map(({ id }) => id.toString('latin1')));
+      return { ...from, body: { stripes: stripesOf(from).filter(({ id }) => !has.has(id.toString('latin1'))) } };
+    };
+    this.publish(less(next, old), manifest, bucket, key);
+    this.displace(encodePieceRow({ kind: 'piece', modifiedMs, start: 0, piece: less(old, next) }));
+    this.tally('recodedAt', this.position);
+  }
+
   /** Pieces of a garbage record below `end` are collected: they and their stripes are forgotten. */
   collected(position: number, ordinal: number, end: number): void {
     const record = this.view.garbage(position, ordinal);

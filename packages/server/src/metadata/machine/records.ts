@@ -17,6 +17,16 @@ export interface Code {
   readonly parity: number;
 }
 
+/** Written with `hot`; kept with `cold` once it was neither read nor written for so long. */
+export interface Hybrid {
+  readonly hot: Redundancy;
+  readonly cold: Redundancy;
+  readonly afterIdleMs: number;
+}
+
+/** What bytes are to be kept with: always the same, or by how much they are used. */
+export type Policy = Redundancy | Hybrid;
+
 export interface BucketRecord {
   readonly id: BucketId;
   readonly name: string;
@@ -29,7 +39,7 @@ export interface BucketRecord {
   readonly wrappedKey: Buffer;
   readonly consistency: 'strong' | 'causal' | 'eventual';
   /** undefined: as many copies as the layout gives, two at most. */
-  readonly redundancy: Redundancy | undefined;
+  readonly redundancy: Policy | undefined;
   /** Rows kept for `dsom du` and for "is it empty": live objects (newest version is not a marker), all versions and markers, uploads, bytes of all versions. */
   readonly counts: BucketCounts;
 }
@@ -151,6 +161,18 @@ export interface ObjectVersion extends VersionIdentity {
   readonly manifest: ManifestReference;
   /** Plaintext bytes of each part, for GET by part number; empty when not made of parts. Pieces appended later are no parts. */
   readonly partSizes: readonly number[];
+  /** What it is to be kept with; absent: what its storage class and its bucket say. */
+  readonly policy?: Policy;
+  /** Absent: not read since it was written, or nobody has to know. */
+  readonly use?: VersionUse;
+}
+
+/** How a version is used, where its policy asks for that: coarse, see `object.touch`. */
+export interface VersionUse {
+  /** When it was last read, about; wall clock of the owner, ms since 1970. */
+  readonly readMs: number;
+  /** Times that it was noted to be read with less than the idle time of its policy between two; 255 at most. */
+  readonly heat: number;
 }
 
 export type VersionRecord = ObjectVersion | DeleteMarker;
@@ -169,8 +191,8 @@ export interface UploadRecord {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
   readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
   readonly wrappedKey: Buffer;
-  /** What its parts are kept with; absent: what the bucket says when a part comes. */
-  readonly redundancy?: Redundancy;
+  /** What its parts and the object are kept with; absent: what the storage class or the bucket says when a part comes. */
+  readonly redundancy?: Policy;
 }
 
 export interface PartRecord {

@@ -10,10 +10,10 @@ import {
   formatOf,
   readHeaders,
   readPairs,
-  readRedundancy,
+  readPolicy,
   writeHeaders,
   writePairs,
-  writeRedundancy,
+  writePolicy,
 } from './fields.ts';
 import type {
   AccessKeyRecord,
@@ -53,7 +53,7 @@ function open(bytes: Uint8Array, what: string): ByteReader {
 /** Holds the id too: the same bytes travel in log entries. */
 export function encodeBucket(bucket: StoredBucket): Buffer {
   const { redundancy } = bucket;
-  const isCoded = redundancy !== undefined && 'data' in redundancy;
+  const isCoded = redundancy !== undefined && !('copies' in redundancy);
   const out = startOf(isCoded ? 2 : 1)
     .u32(bucket.id)
     .string(bucket.name)
@@ -62,7 +62,7 @@ export function encodeBucket(bucket: StoredBucket): Buffer {
   out.string(bucket.region).u8(versionings.indexOf(bucket.versioning));
   writePairs(out, bucket.tags);
   out.bytes(bucket.wrappedKey).u8(consistencies.indexOf(bucket.consistency));
-  if (isCoded) return writeRedundancy(out, redundancy).finish();
+  if (isCoded) return writePolicy(out, redundancy).finish();
   return out.varint(redundancy === undefined ? 0 : redundancy.copies).finish();
 }
 
@@ -80,7 +80,7 @@ export function decodeBucket(bytes: Uint8Array): StoredBucket {
     wrappedKey: from.bytes(),
     consistency: choice(consistencies, from.u8(), 'consistency'),
   };
-  if (version === 2) return ended(from, { ...bucket, redundancy: readRedundancy(from) });
+  if (version === 2) return ended(from, { ...bucket, redundancy: readPolicy(from) });
   const copies = from.varint();
   return ended(from, { ...bucket, redundancy: copies === 0 ? undefined : { copies } });
 }
@@ -122,7 +122,7 @@ export function encodeUpload(upload: UploadRecord): Buffer {
   writePairs(out, upload.tags);
   out.u8(algorithmCode(upload.checksumAlgorithm)).u8(checksumTypes.indexOf(upload.checksumType));
   out.bytes(upload.wrappedKey);
-  return (upload.redundancy ? writeRedundancy(out, upload.redundancy) : out).finish();
+  return (upload.redundancy ? writePolicy(out, upload.redundancy) : out).finish();
 }
 
 export function decodeUpload(bytes: Uint8Array): UploadRecord {
@@ -142,7 +142,7 @@ export function decodeUpload(bytes: Uint8Array): UploadRecord {
     checksumType: choice(checksumTypes, from.u8(), 'checksum type'),
     wrappedKey: from.bytes(),
   };
-  return ended(from, version === 2 ? { ...upload, redundancy: readRedundancy(from) } : upload);
+  return ended(from, version === 2 ? { ...upload, redundancy: readPolicy(from) } : upload);
 }
 
 /** Holds the id too: the same bytes travel in log entries. */

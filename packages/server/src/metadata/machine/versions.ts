@@ -1,7 +1,17 @@
 import { Arena, ByteReader, ByteWriter, digestBytes } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { checksumCode, checksumKind, ended, readHeaders, readPairs, writeHeaders, writePairs } from './fields.ts';
+import {
+  checksumCode,
+  checksumKind,
+  ended,
+  readHeaders,
+  readPairs,
+  readPolicy,
+  writeHeaders,
+  writePairs,
+  writePolicy,
+} from './fields.ts';
 import { readPiece, stripesOf, writePiece } from './pieces.ts';
 import type { ManifestReference, ObjectChecksum, ObjectVersion, VersionRecord } from './records.ts';
 
@@ -11,9 +21,16 @@ import type { ManifestReference, ObjectChecksum, ObjectVersion, VersionRecord } 
  *
  *   0 format · 1 flags · 2 checksum · 3 storage class · 4 etag parts u32 · 8 sequence u64 · 16 modified ms u64 · 24 size u64 ·
  *   32 etag 16 · 48 nonce 8 · 56 guk 16 · 72 owner, [storage class], then wrapped key, checksum, headers, metadata, tags, manifest, parts
+ *
+ * Format 2 has, behind the tags, what format 1 has no place for: a policy of the version's own, and how it is used. What format 1 can say stays
+ * format 1.
  */
 
 const FORMAT = 1;
+const FORMAT_KEPT = 2;
+
+const POLICY = 1;
+const USE = 2;
 const HEAD = 72;
 
 const MARKER = 1;
@@ -89,7 +106,12 @@ export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
   const flags =
     (object ? (isOutside(object.manifest) ? OUTSIDE : 0) : MARKER) | (record.isNull ? NULL : 0) | (older ? OLDER : 0);
   const classCode = object ? (classCodes.get(object.storageClass) ?? 0) : 0;
-  out.u8(FORMAT).u8(flags).u8(checksumCode(object?.checksum)).u8(classCode);
+  const isKept = object?.policy !== undefined || object?.use !== undefined;
+  out
+    .u8(isKept ? FORMAT_KEPT : FORMAT)
+    .u8(flags)
+    .u8(checksumCode(object?.checksum))
+    .u8(classCode);
   out
     .u32(object?.etagParts ?? 0)
     .u64(record.sequence)
@@ -107,6 +129,7 @@ export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
   writeHeaders(out, object.headers);
   writePairs(out, object.metadata);
   writePairs(out, object.tags);
+  if (isKept) writeKept(out, object);
   const { id, pieces, embedded, sealed } = object.manifest;
   const ownId = id.equals(manifestIdOf(object.sequence, object.nonce));
   out.u8((embedded ? EMBEDDED : sealed ? 0 : NOT_SEALED) | (ownId ? OWN_ID : 0));
@@ -119,13 +142,31 @@ export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
 
 const noEtag = Buffer.alloc(16);
 
+/** Whether the row of a version says what format 1 has no place for. */
+export const saysHowKept = (row: Uint8Array): boolean => row[0] === FORMAT_KEPT;
+
+function writeKept(out: ByteWriter, { policy, use }: Pick<ObjectVersion, 'policy' | 'use'>): void {
+  out.u8((policy ? POLICY : 0) | (use ? USE : 0));
+  if (policy) writePolicy(out, policy);
+  if (use) out.u64(use.readMs).u8(use.heat);
+}
+
+function readKept(from: ByteReader): Pick<ObjectVersion, 'policy' | 'use'> {
+  const flags = from.u8();
+  if (flags === 0 || flags > (POLICY | USE)) throw new CorruptionError('version is kept in an unknown way');
+  const policy = flags & POLICY ? readPolicy(from) : undefined;
+  const use = flags & USE ? { readMs: from.u64(), heat: from.u8() } : undefined;
+  return { ...(policy && { policy }), ...(use && { use }) };
+}
+
 /** A version's row, read where it is looked at. */
 export class VersionRow {
   readonly bytes: Buffer;
 
   /** @throws CorruptionError when this is no version row */
   constructor(bytes: Buffer) {
-    if (bytes.length <= HEAD || bytes[0] !== FORMAT || bytes[1]! & ~FLAGS) {
+    const isKnown = bytes[0] === FORMAT || bytes[0] === FORMAT_KEPT;
+    if (bytes.length <= HEAD || !isKnown || bytes[1]! & ~FLAGS) {
       throw new CorruptionError('version row is malformed or of an unknown format');
     }
     this.bytes = bytes;
@@ -224,6 +265,7 @@ export class VersionRow {
       tags: readPairs(from),
       checksum,
       wrappedKey,
+      ...(this.bytes[0] === FORMAT_KEPT && readKept(from)),
       ...readManifest(from, sequence, nonce, etag, checksum),
     };
     return ended(from, version);

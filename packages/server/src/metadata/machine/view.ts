@@ -1,4 +1,5 @@
 import type { KvReader } from '../../kv/index.ts';
+import { limits } from '../../limits.ts';
 import type { VersionSelector } from '../types.ts';
 import { decodeAuthorityRecord, decodeDevice, decodeInvitation, decodeNode } from './cluster.ts';
 import { counters, keys, parse, type Table, tableEnd, tableStart } from './keys.ts';
@@ -16,6 +17,7 @@ import type {
   IntentRecord,
   InvitationRecord,
   NodeRecord,
+  ObjectVersion,
   PieceRow,
   RequestRecord,
   StoredBucket,
@@ -218,6 +220,31 @@ export class View {
     }
   }
 
+  /** How many versions and links hold a manifest with bytes outside of its version's row. */
+  holders(manifest: Buffer): number {
+    let holders = 0;
+    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff) };
+    for (const { value } of this.rows.range(range)) holders += decodeNumber(value);
+    return Math.max(1, holders);
+  }
+
+  isShared(manifest: Buffer): boolean {
+    return this.holders(manifest) > 1;
+  }
+
+  /** Versions of a key that hold this very manifest in their own rows, newest first. */
+  embedding(newest: VersionRow, manifest: Buffer): { readonly row: VersionRow; readonly version: ObjectVersion }[] {
+    const found: { readonly row: VersionRow; readonly version: ObjectVersion }[] = [];
+    const consider = (row: VersionRow): void => {
+      const record = row.isOutside ? row.record() : undefined;
+      if (record?.kind === 'object' && record.manifest.embedded && record.manifest.id.equals(manifest))
+        found.push({ row, version: record });
+    };
+    consider(newest);
+    if (newest.mayHaveOlder) for (const row of this.history(newest.guk, limits.recodeTogether)) consider(row);
+    return found;
+  }
+
   stripe(id: Buffer): StripeRecord | undefined {
     return this.#decoded(keys.stripe(id), decodeStripe);
   }
@@ -284,6 +311,10 @@ export class View {
 
   features(): string[] {
     return this.all('features', (_value, key) => parse.feature(key));
+  }
+
+  setting(name: string): string | undefined {
+    return this.#decoded(keys.setting(name), decodeSetting);
   }
 
   settings(): ReadonlyMap<string, string> {

@@ -62,11 +62,14 @@ export class ShardedProposer implements Proposer {
       case 'object.put':
       case 'object.append':
       case 'object.annotate':
+      case 'object.recode':
       case 'upload.create':
       case 'upload.part':
       case 'upload.complete':
       case 'upload.abort':
         return this.#within(this.#reader.shardOf(command.bucket, command.key), command, request);
+      case 'object.touch':
+        return this.#touch(command);
       case 'intent.open':
       case 'intent.close':
         return this.#to(command.shard ?? 0, command, request);
@@ -220,6 +223,14 @@ export class ShardedProposer implements Proposer {
       }),
     );
     return { reply: { type: 'deleted', results }, position };
+  }
+
+  /** Each shard notes its own. */
+  async #touch(command: Of<'object.touch'>): Promise<Outcome> {
+    const shards = Map.groupBy(command.items, ({ bucket, key }) => this.#reader.shardOf(bucket, key));
+    let last: Outcome = { reply: { type: 'done' }, position: 0 };
+    for (const [shard, items] of shards) last = await this.#to(shard, { ...command, items });
+    return last;
   }
 
   async #collected(command: Of<'garbage.collected'>): Promise<Outcome> {

@@ -301,6 +301,23 @@ class ShardedReader implements MetadataReader {
     return this.#open(this.shardOfIntent(prefix)).intent(prefix);
   }
 
+  placedPieces(manifest: ManifestReference, first: number, limit: number) {
+    return this.#by(manifest.id).placedPieces(manifest, first, limit);
+  }
+
+  placed(place: { readonly manifest: Buffer; readonly index: number }) {
+    return this.#by(place.manifest).placed(place);
+  }
+
+  embeddings(bucket: BucketId, key: Buffer, manifest: Buffer) {
+    return this.#at(bucket, key).embeddings(bucket, key, manifest);
+  }
+
+  /** Grows with that of any shard. */
+  recodedAt(): number {
+    return this.#shards.reduce((sum, shard) => sum + shard.recodedAt(), 0);
+  }
+
   references(manifest: Buffer): number {
     return this.#by(manifest).references(manifest);
   }

@@ -1,10 +1,20 @@
 import { z } from 'zod';
 import { limits } from '../../../limits.ts';
+import type { Policy } from '../../../metadata/index.ts';
+import { type PolicyJson, policyJson, policyOf } from '../../http/redundancy.ts';
 import { type Route, route } from '../route.ts';
-import { keyJson, keyShape } from '../shapes.ts';
+import { keyJson, keyShape, redundancy } from '../shapes.ts';
 
 const none = z.strictObject({});
 const anything = z.record(z.string(), z.unknown());
+const policyShape = z.object({ name: z.string(), redundancy });
+
+/** What the owner answers about policies, as JSON. */
+async function policies(asked: Promise<unknown>) {
+  const known = (await asked) as readonly { readonly name: string; readonly policy: Policy }[];
+  return { policies: known.map(({ name, policy }) => ({ name, redundancy: policyJson(policy) as PolicyJson })) };
+}
+
 const secretText = z.string().min(8).max(128);
 
 export const adminRoutes: readonly Route[] = [
@@ -99,6 +109,43 @@ export const adminRoutes: readonly Route[] = [
     body: z.strictObject({ action: z.enum(['start', 'stop']) }),
     answer: { status: 200, body: anything },
     run: async (call) => call.json(200, await call.service.admin(`scrub.${call.body.action}`, undefined)),
+  }),
+  route({
+    method: 'GET',
+    path: 'admin/v1/policies',
+    id: 'listPolicies',
+    summary: 'The storage classes that the operator has defined, and what they stand for',
+    kind: 'admin',
+    query: none,
+    body: 'none',
+    answer: { status: 200, body: z.object({ policies: z.array(policyShape) }) },
+    run: async (call) => call.json(200, await policies(call.service.admin('policy.list', undefined))),
+  }),
+  route({
+    method: 'PUT',
+    path: 'admin/v1/policies/{name}',
+    id: 'putPolicy',
+    summary: 'Defines a storage class, or changes it: what has the class is kept so from then on, in the background',
+    kind: 'admin',
+    query: none,
+    body: z.strictObject({ redundancy }),
+    answer: { status: 200, body: z.object({ policies: z.array(policyShape) }) },
+    run: async (call) => {
+      const change = { name: call.path['name'], policy: policyOf(call.body.redundancy) };
+      call.json(200, await policies(call.service.admin('policy.change', change)));
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: 'admin/v1/policies/{name}',
+    id: 'deletePolicy',
+    summary: 'Takes a storage class of the operator away: what has it is kept as its bucket says',
+    kind: 'admin',
+    query: none,
+    body: 'none',
+    answer: { status: 200, body: z.object({ policies: z.array(policyShape) }) },
+    run: async (call) =>
+      call.json(200, await policies(call.service.admin('policy.change', { name: call.path['name'], policy: null }))),
   }),
   route({
     method: 'GET',

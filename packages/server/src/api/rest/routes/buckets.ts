@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { permits } from '../../../access/index.ts';
 import { limits } from '../../../limits.ts';
+import { policyOf } from '../../http/redundancy.ts';
 import { textChange } from '../objects.ts';
 import { type Route, route } from '../route.ts';
 import { bucketJson, bucketPatch, bucketSettings, bucketShape } from '../shapes.ts';
@@ -13,7 +14,7 @@ function change(settings: Settings) {
   return {
     ...(versioning !== undefined && { versioning }),
     ...(consistency !== undefined && { consistency }),
-    ...(redundancy !== undefined && { redundancy: redundancy ?? null }),
+    ...(redundancy !== undefined && { redundancy: redundancy && policyOf(redundancy) }),
     ...(tags !== undefined && { tags: Object.entries(tags) }),
     ...(tagChange !== undefined && { tagChange: textChange(tagChange) }),
   };

@@ -3,6 +3,7 @@ import { permits } from '../../../access/index.ts';
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type PutRequest, parseGuk, versionIdText } from '../../../objects/index.ts';
+import { policyOf } from '../../http/redundancy.ts';
 import { incoming } from '../body.ts';
 import { guardOf, keyBytes } from '../conditions.ts';
 import {
@@ -17,7 +18,7 @@ import {
   writtenHeaders,
 } from '../objects.ts';
 import { type RestCall, type Route, route } from '../route.ts';
-import { headersShape, metadataName, objectJson, objectShape, patchShape } from '../shapes.ts';
+import { copyShape, objectJson, objectShape, patchShape } from '../shapes.ts';
 
 const path = 'v1/buckets/{bucket}/objects/{key...}';
 const versionQuery = z.strictObject({ versionId: z.string().min(1).optional() });
@@ -122,7 +123,7 @@ export const objectRoutes: readonly Route[] = [
     path,
     id: 'patchObject',
     summary:
-      'Changes metadata, headers or tags without touching the bytes, as a JSON merge patch (RFC 7396): null removes a name, or all of them; atomic',
+      'Changes metadata, headers, tags, storage class or redundancy without touching the bytes, as a JSON merge patch (RFC 7396): null removes a name, or all of them; atomic',
     kind: 'write',
     query: versionQuery,
     body: patchShape,
@@ -164,16 +165,10 @@ export const objectRoutes: readonly Route[] = [
     summary: 'Makes an object that shares the bytes of another',
     kind: 'write',
     query: z.strictObject({}),
-    body: z.strictObject({
-      source: copySource,
-      key: z.string(),
-      metadata: z.record(metadataName, z.string()).optional(),
-      tags: z.record(z.string(), z.string()).optional(),
-      headers: headersShape.optional(),
-    }),
+    body: copyShape.extend({ source: copySource, key: z.string() }),
     answer: { status: 200, body: objectShape },
     async run(call) {
-      const { source, metadata, tags, headers } = call.body;
+      const { source, metadata, tags, headers, storageClass, redundancy } = call.body;
       if (!permits({ principal: call.principal, action: 'GetObject', kind: 'read', bucket: source.bucket }))
         throw new StoreError('AccessDenied', { resource: source.bucket });
       const key = keyBytes(call.body.key);
@@ -183,7 +178,8 @@ export const objectRoutes: readonly Route[] = [
         key,
         owner: call.owner,
         guard: guardOf(call),
-        storageClass: 'STANDARD',
+        storageClass: storageClass ?? 'STANDARD',
+        ...(redundancy && { redundancy: policyOf(redundancy) }),
         checksumAlgorithm: undefined,
         ...(metadata !== undefined && { metadata: Object.entries(lowerNames(metadata)) }),
         ...(tags !== undefined && { tags: Object.entries(tags) }),

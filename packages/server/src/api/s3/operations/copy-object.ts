@@ -5,7 +5,7 @@ import { isoDate } from '../../http/dates.ts';
 import { answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumElements, storedChecksumText } from '../checksums.ts';
 import { copying, copySourceOf } from '../copy-source.ts';
-import { describedHeaders, describedMetadata, storageClassOf } from '../description.ts';
+import { describedHeaders, describedMetadata, redundancyOf, storageClassOf } from '../description.ts';
 import { invalidArgument } from '../failure.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { screenWrite } from '../screen.ts';
@@ -23,6 +23,7 @@ function replaces(call: S3Call, name: string, what: string): boolean {
 /** Headers that change an object that is copied onto itself. */
 const changing = [
   'x-amz-storage-class',
+  'x-dsom-redundancy',
   'x-amz-website-redirect-location',
   'x-amz-server-side-encryption',
   'x-amz-checksum-algorithm',
@@ -37,10 +38,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       'A range can be copied into a part only.',
     );
   }
-  if (header(call, 'x-dsom-redundancy') !== undefined)
-    throw new StoreError('NotImplemented', {
-      message: 'A copy shares the bytes of its source, and so their redundancy. Put the object again to change it.',
-    });
+  const redundancy = redundancyOf(call);
   const source = copySourceOf(call);
   const newMetadata = replaces(call, 'x-amz-metadata-directive', 'metadata');
   const newTags = replaces(call, 'x-amz-tagging-directive', 'tagging');
@@ -60,6 +58,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       owner: call.owner,
       guard: readConditions(call.headers),
       storageClass: storageClassOf(call),
+      ...(redundancy && { redundancy }),
       checksumAlgorithm: algorithm === undefined ? undefined : algorithmOf(algorithm, 'x-amz-checksum-algorithm'),
       ...(newMetadata && { headers: describedHeaders(call.headers), metadata: describedMetadata(call.headers) }),
       ...(newTags && { tags: tagsOfHeader(header(call, 'x-amz-tagging')) }),

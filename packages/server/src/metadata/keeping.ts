@@ -1,0 +1,51 @@
+import type { BucketId, Piece } from './machine/records.ts';
+
+/* Contracts of whoever has bytes kept in another way than they are. */
+
+/** A stripe that takes the place of another. Both hold the same stored bytes. */
+export interface StripeSwap {
+  readonly from: Buffer;
+  readonly to: Buffer;
+  readonly group: number;
+}
+
+/**
+ * Some stripes of a piece are kept in another way: the new ones, durable and under an open intent, take the place of the old ones, which are garbage
+ * from the same entry on. The bytes are the same.
+ *
+ * The version must be there. `place` is the row of its manifest (or of one that it leans on) that has the piece; absent: the version has it.
+ */
+export interface RecodeCommand {
+  readonly type: 'object.recode';
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  /** Of the version. */
+  readonly sequence: number;
+  /** Id of its manifest. */
+  readonly manifest: Buffer;
+  readonly place: { readonly manifest: Buffer; readonly index: number } | undefined;
+  readonly swaps: readonly StripeSwap[];
+  /** Refused unless the version has been idle for so long when the owner decides. */
+  readonly idleMs?: number;
+  /** Where others share the piece, and cannot all be changed in the same entry, this version gets all of it for itself; else that is refused. */
+  readonly mayUnshare?: boolean;
+}
+
+/** Versions were read: notes it in each that is still there, by the owner's clock. */
+export interface TouchCommand {
+  readonly type: 'object.touch';
+  readonly items: readonly {
+    readonly bucket: BucketId;
+    readonly key: Buffer;
+    readonly sequence: number;
+    /** Of its policy. */
+    readonly idleMs: number;
+  }[];
+}
+
+/** A piece, and the row that has it; one that stands in the version's own row has no place. */
+export interface PlacedPiece {
+  readonly piece: Piece;
+  readonly place: { readonly manifest: Buffer; readonly index: number } | undefined;
+  readonly isShared: boolean;
+}
