@@ -188,3 +188,33 @@ test('what is known and not supported is refused by its name', async () => {
     'NotImplemented',
   );
 });
+
+test('storage classes: answered by HEAD and listings, changed by a copy onto itself, refused when nobody has defined them', async () => {
+  await store.send('PUT', '/classes');
+  const put = (key: string, storageClass: string) =>
+    store.send('PUT', `/classes/${key}`, {
+      body: randomBytes(100_000),
+      headers: { 'x-amz-storage-class': storageClass },
+    });
+  for (const storageClass of ['STANDARD', 'STANDARD_IA', 'REDUCED_REDUNDANCY'])
+    assert.equal((await put(storageClass, storageClass)).status, 200, storageClass);
+  for (const unknown of ['GLACIER', 'INTELLIGENT_TIERING', 'standard', 'COOL'])
+    assert.equal((await put('x', unknown)).element('Code'), 'InvalidStorageClass', unknown);
+  const classOf = async (key: string) =>
+    (await store.send('HEAD', `/classes/${key}`)).headers['x-amz-storage-class'] ?? 'STANDARD';
+  for (const key of ['STANDARD', 'STANDARD_IA', 'REDUCED_REDUNDANCY']) assert.equal(await classOf(key), key);
+  const listed = await store.send('GET', '/classes', { query: { 'list-type': '2' } });
+  assert.deepEqual(listed.elements('StorageClass'), ['REDUCED_REDUNDANCY', 'STANDARD', 'STANDARD_IA']);
+  const before = await store.send('GET', '/classes/STANDARD');
+  const copied = await store.send('PUT', '/classes/STANDARD', {
+    headers: { 'x-amz-copy-source': '/classes/STANDARD', 'x-amz-storage-class': 'STANDARD_IA' },
+  });
+  assert.equal(copied.status, 200, copied.text());
+  assert.equal(await classOf('STANDARD'), 'STANDARD_IA');
+  assert.ok((await store.send('GET', '/classes/STANDARD')).body.equals(before.body));
+  const own = await store.send('PUT', '/classes/own', {
+    body: 'x',
+    headers: { 'x-amz-storage-class': 'STANDARD_IA', 'x-dsom-redundancy': 'copies=1' },
+  });
+  assert.equal(own.headers['x-dsom-redundancy'], 'copies=1');
+});
