@@ -6,14 +6,15 @@ import { localNumber, type MetadataReader, numberOf, type Proposer } from '../me
 import { pack, unpack } from '../transport/index.ts';
 import type { Network } from './cluster/network.ts';
 import { callNames } from './cluster/serve.ts';
-import type { Owner } from './owner.ts';
+import type { ClusterShard } from './cluster/shard.ts';
 import type { Link } from './port.ts';
+import type { Thread } from './thread.ts';
 
 /* The collectors of a server: one for each shard, because garbage is listed by the positions of its shard and waits for the reads of that shard. */
 
 /** Least of the positions of a shard at which any thread of this server reads. */
 export async function oldestReadHere(
-  owner: Owner,
+  owner: { readonly thread: Pick<Thread, 'objects'> },
   links: readonly Link[],
   shard: number,
 ): Promise<Position | undefined> {
@@ -44,7 +45,13 @@ async function oldestReadAnywhere(
 }
 
 export interface CollectingInput {
-  readonly owner: Owner;
+  readonly owner: {
+    readonly metadata: Proposer;
+    readonly thread: Pick<Thread, 'reader' | 'access' | 'stores' | 'network' | 'objects'>;
+    readonly cluster?:
+      | { readonly shard: ClusterShard; readonly objectShards: readonly { readonly shard: ClusterShard }[] }
+      | undefined;
+  };
   readonly host: Host;
   /** The workers: each may have reads open. */
   readonly links: () => readonly Link[];

@@ -15,8 +15,9 @@ import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
 import type { MetadataReader } from '../metadata/index.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
+import type { GateCalls } from './cluster/gate.ts';
 import { readRebalance } from './cluster/settings.ts';
-import type { Owner } from './owner.ts';
+import type { Thread } from './thread.ts';
 
 /* What a server does so that every stripe has its fragments, and they are where they should be: missing ones are written, those that have moved are removed. */
 
@@ -45,9 +46,13 @@ export interface Mending {
 }
 
 export interface MendingInput {
-  readonly owner: Owner;
+  readonly owner: {
+    readonly thread: Pick<Thread, 'reader' | 'access' | 'stores' | 'devices' | 'network'>;
+    /** Absent where this server is alone. */
+    readonly cluster?: { readonly gate: Pick<GateCalls, 'latest'> } | undefined;
+  };
   readonly host: Host;
-  readonly log: StructuredLog;
+  readonly log: Pick<StructuredLog, 'info' | 'warn' | 'error'>;
   readonly healthy: (device: string) => boolean;
 }
 

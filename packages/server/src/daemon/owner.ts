@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { adoptDevice, type Device, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
-import { type DamageReport, stripeOf } from '../durability/index.ts';
+import { type DamageReport, removeStrays, stripeOf } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
@@ -200,6 +200,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       ...(options.onMissed && { onMissed: options.onMissed }),
     });
     closers.push(() => thread.close());
+    if (cluster) for (const store of thread.stores.values()) await removeStrays(metadata.reader, store);
     return {
       directories,
       roles,

@@ -118,7 +118,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       metrics,
       onLinkFailed,
     });
-    await owner.cluster?.listen({
+    const between = await owner.cluster?.listen({
       thread: owner.thread,
       oldestRead: (shard) => oldestReadHere(owner, links(), shard),
       work: () => jobs.work(),
@@ -171,6 +171,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
         ...links().map((link) => link.call('drain', limits.drainMs)),
       ]);
       await jobs.stop();
+      await between?.close();
       for (const worker of workers) await worker.end();
       await owner.close();
     };

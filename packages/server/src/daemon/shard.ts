@@ -58,13 +58,16 @@ export interface ClusterLink {
   engine(): Promise<readonly EngineMember[] | undefined>;
   /** Who becomes a member, and by whose word. */
   readonly members: ClusterMembers;
-  /** Answers the calls of the other nodes from here on. */
+  /**
+   * Answers the calls of the other nodes from here on, until it is closed: before the devices are, for what a closed store refuses looks like
+   * damage to who asks.
+   */
   listen(
     calls: Omit<
       NodeServerOptions,
       'shard' | 'objectShards' | 'host' | 'reached' | 'planMember' | 'authority' | 'leadsEtcd'
     >,
-  ): Promise<void>;
+  ): Promise<{ close(): Promise<void> }>;
   /** Tells the cluster of this node's devices. @returns those it had before and that are not here now */
   registerDevices(sites: readonly DeviceSite[]): Promise<string[]>;
 }

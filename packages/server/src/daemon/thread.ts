@@ -82,12 +82,11 @@ export interface Thread {
 
 /** Puts together what every thread has for itself: its readers, devices, fragment stores, cache and object service. */
 export async function openThread(input: ThreadInput): Promise<Thread> {
-  const { host } = input;
-  const reader = shardedReader(input.kvs.map((kv) => openMetadataReader(kv)));
+  const { host, opened } = input;
   const devices = new Map<string, Device>();
   const stores = new Map<string, FragmentStore>();
   for (const site of input.sites) {
-    const device = input.opened?.get(site.identity.device) ?? (await openSite(site, host));
+    const device = opened?.get(site.identity.device) ?? (await openSite(site, host));
     const index = openKvReader({ directory: indexFolder(site.folder), host });
     devices.set(device.identity, device);
     stores.set(
@@ -95,6 +94,26 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       openFragmentStore({ device, owner: input.fragmentOwner(device.identity), index, host }),
     );
   }
+  const thread = await assembleThread({ ...input, devices, stores });
+  return {
+    ...thread,
+    async close() {
+      await thread.close();
+      for (const device of devices.values()) if (!opened?.has(device.identity)) await device.close();
+    },
+  };
+}
+
+/** The same over devices and fragment stores that are open. Closing it closes the stores, and leaves the devices to the caller. */
+export async function assembleThread(
+  input: Omit<ThreadInput, 'sites' | 'opened' | 'fragmentOwner'> & {
+    /** In the order of the sites. */
+    readonly devices: ReadonlyMap<string, Device>;
+    readonly stores: ReadonlyMap<string, FragmentStore>;
+  },
+): Promise<Thread> {
+  const { host, devices, stores } = input;
+  const reader = shardedReader(input.kvs.map((kv) => openMetadataReader(kv)));
   const access = new Map<string, FragmentAccess>();
   for (const [identity, store] of stores) access.set(identity, localAccess(store));
   const conditions = await DeviceConditions.watch(devices, host, input.stopped);
@@ -106,6 +125,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       defaultCopies: () => copiesOver(reader),
       strict: true,
       carries: layoutCarries(reader, host.clock),
+      nodes: () => new Map(reader.devices().map(({ identity, node }) => [identity, node])),
     }),
     access,
     proposer: input.proposer,
@@ -154,7 +174,6 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
       conditions.close();
       await stripes.close();
       for (const store of stores.values()) await store.close();
-      for (const device of devices.values()) if (!input.opened?.has(device.identity)) await device.close();
     },
   };
 }

@@ -8,18 +8,24 @@ export class GroupTable {
   readonly #source: () => readonly GroupRecord[];
   readonly #clock: Clock;
   readonly #changed: (groups: readonly GroupRecord[]) => void;
+  readonly #nodes: (() => ReadonlyMap<string, string>) | undefined;
   #list: readonly GroupRecord[] = [];
   #byId = new Map<number, GroupRecord>();
   #byRedundancy = new Map<string, GroupRecord[]>();
   #devices = 0;
   #readAt = Number.NEGATIVE_INFINITY;
 
-  /** @param changed hears of every list that differs from the one before */
+  /**
+   * @param changed hears of every list that differs from the one before
+   * @param nodes the node of each device; left out: all are in one
+   */
   constructor(
     source: () => readonly GroupRecord[],
     clock: Clock,
     changed: (groups: readonly GroupRecord[]) => void = () => undefined,
+    nodes?: () => ReadonlyMap<string, string>,
   ) {
+    this.#nodes = nodes;
     this.#source = source;
     this.#changed = changed;
     this.#clock = clock;
@@ -33,6 +39,10 @@ export class GroupTable {
     return this.#byId.get(id);
   }
 
+  /**
+   * Those that new stripes may go to: of the groups with this redundancy the ones that are spread over the most nodes. Others are of a time when there
+   * were fewer nodes, and keep what they have until it is moved.
+   */
   of(redundancy: Redundancy): readonly GroupRecord[] {
     if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
     return this.#byRedundancy.get(redundancyText(redundancy)) ?? [];
@@ -42,6 +52,17 @@ export class GroupTable {
   get devices(): number {
     if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
     return this.#devices;
+  }
+
+  #leaveCrowded(nodes: ReadonlyMap<string, string>): void {
+    const spread = ({ devices }: GroupRecord): number => new Set(devices.map((device) => nodes.get(device))).size;
+    for (const [name, groups] of this.#byRedundancy) {
+      const widest = Math.max(...groups.map(spread));
+      this.#byRedundancy.set(
+        name,
+        groups.filter((group) => spread(group) === widest),
+      );
+    }
   }
 
   refresh(): void {
@@ -59,5 +80,6 @@ export class GroupTable {
       if (same) same.push(group);
       else this.#byRedundancy.set(name, [group]);
     }
+    if (this.#nodes) this.#leaveCrowded(this.#nodes());
   }
 }

@@ -18,6 +18,8 @@ import type { WriterEvents } from './writer.ts';
 export interface StripeStoreOptions {
   /** The placement groups; the same array until they change. */
   readonly groups: () => readonly GroupRecord[];
+  /** The node of each device that is in a group. Absent: all are in one. */
+  readonly nodes?: () => ReadonlyMap<string, string>;
   /** The devices within reach, this machine's and others; those that are known and not in it are away. */
   readonly access: AccessMap;
   readonly proposer: Proposer;
@@ -73,7 +75,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   const { access, host, onDamage } = options;
   const condition = options.condition ?? ((): DeviceCondition => alike);
   const where = createWhereabouts(access, (device) => condition(device).healthy);
-  const groups = new GroupTable(options.groups, host.clock, (list) => where.observe(list));
+  const groups = new GroupTable(options.groups, host.clock, (list) => where.observe(list), options.nodes);
   const intents = new IntentRanges(options.proposer, host);
   const repairer = createRepairer({ access, where, owned: options.owned });
   const repair = options.repair ?? repairer.repair;

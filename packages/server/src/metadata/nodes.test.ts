@@ -51,6 +51,38 @@ describe('what the system shard knows of nodes', () => {
     check();
   });
 
+  it('keeps what its node and an operator say of it at the same time', async () => {
+    const rig = await Rig.open();
+    const [first, second] = [nodeOf('n1'), nodeOf('n1', { incarnation: Buffer.alloc(8, 2), version: '0.3.0' })];
+    await rig.metadata.propose({ type: 'node.write', node: first, keeps: 'state' });
+    await rig.metadata.propose({ type: 'device.write', device: deviceOf('d1', 'n1'), keeps: 'state' });
+    // Both have read the first record; the node starts anew, and is drained.
+    await rig.metadata.propose({ type: 'node.write', node: second, keeps: 'state' });
+    const opener = { node: 'n1', incarnation: second.incarnation };
+    await rig.metadata.propose({ type: 'intent.open', prefix: prefix(7), opener });
+    await rig.metadata.propose({ type: 'node.write', node: { ...first, state: 'draining', zone: 'y' }, keeps: 'self' });
+    assert.deepEqual(rig.reader.nodes(), [{ ...second, state: 'draining', zone: 'y' }]);
+    assert.deepEqual(
+      rig.reader.intents().map(({ state }) => state),
+      ['open'],
+      'the intents of the living are left alone',
+    );
+    // The other way round: it is drained, and starts anew with what it read before.
+    const third = { ...second, incarnation: Buffer.alloc(8, 3) };
+    await rig.metadata.propose({ type: 'node.write', node: third, keeps: 'state' });
+    assert.deepEqual(rig.reader.nodes(), [{ ...third, state: 'draining' }]);
+    const grown = deviceOf('d1', 'n1', { capacityBytes: 2 ** 41 });
+    await rig.metadata.propose({ type: 'device.write', device: grown, keeps: 'state' });
+    await rig.metadata.propose({
+      type: 'device.write',
+      device: deviceOf('d1', 'n1', { state: 'draining' }),
+      keeps: 'self',
+    });
+    assert.deepEqual(rig.reader.devices(), [{ ...grown, state: 'draining' }]);
+    await rig.metadata.propose({ type: 'device.write', device: grown, keeps: 'state' });
+    assert.deepEqual(rig.reader.devices(), [{ ...grown, state: 'draining' }]);
+  });
+
   it('changes only as it can', async () => {
     const rig = await Rig.open();
     const write = (node: NodeRecord) => rig.metadata.propose({ type: 'node.write', node });

@@ -74,6 +74,13 @@ export interface DescriptionChange {
 export type VersionSelector = { readonly sequence: number; readonly nonce: Buffer } | 'null' | undefined;
 
 /**
+ * What stays as the owner knows it when the record of a node or device that is known is written again: `state` when the node tells of itself, for an
+ * operator may have changed that meanwhile; `self`, all but state and zone, when an operator says what shall become of it, for it may have started
+ * anew meanwhile. Left out: nothing.
+ */
+export type Keeps = 'state' | 'self';
+
+/**
  * What a room may ask of the shard's owner. The owner decides it against the newest state, stamps times and ids, and logs the effects.
  * Every command is plain data: it crosses threads.
  */
@@ -204,10 +211,10 @@ export type Command =
    * A node joins, starts (with a new incarnation, which closes the intents of the one before), changes, drains, or is removed (which closes
    * all its intents; its devices must be retired). Refused for a node that does not know a feature that is turned on.
    */
-  | { readonly type: 'node.write'; readonly node: NodeRecord }
+  | { readonly type: 'node.write'; readonly node: NodeRecord; readonly keeps?: Keeps }
   /** Forgets a removed node and its devices. */
   | { readonly type: 'node.remove'; readonly id: string }
-  | { readonly type: 'device.write'; readonly device: DeviceRecord }
+  | { readonly type: 'device.write'; readonly device: DeviceRecord; readonly keeps?: Keeps }
   /** Turns a feature on for good; refused as long as a node that is not removed does not know it. */
   | { readonly type: 'feature.enable'; readonly feature: string }
   /** Something that holds for the whole cluster; {@link MetadataReader.setting}. */

@@ -224,7 +224,7 @@ describe('what an operator asks', () => {
           { id: 2, epoch: 5, devices: ['spare', `d${me}`, 'elsewhere'] },
         ],
       },
-      { type: 'device.write', device: { ...devices[2], state: 'retired' } },
+      { type: 'device.write', device: { ...devices[2], state: 'retired' }, keeps: 'self' },
     ]);
   });
 

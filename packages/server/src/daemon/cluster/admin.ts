@@ -32,8 +32,14 @@ const nodeStates = { drain: 'draining', activate: 'active', remove: 'removed' } 
 const deviceStates = { drain: 'draining', activate: 'active', retire: 'retired' } as const;
 
 export interface ClusterAdminInput {
-  readonly owner: Owner;
-  readonly cluster: ClusterLink;
+  readonly owner: Pick<Owner, 'metadata' | 'thread'> & {
+    readonly log: Pick<Owner['log'], 'tail'>;
+    readonly directories: Pick<Owner['directories'], 'store'>;
+  };
+  readonly cluster: Pick<
+    ClusterLink,
+    'name' | 'node' | 'owner' | 'ageMs' | 'members' | 'forget' | 'objectShards' | 'engine'
+  >;
   readonly rebalance: Rebalance;
   /** Stripes of each group; undefined while nobody has counted them. */
   readonly stripes: () => ReadonlyMap<number, number> | undefined;
@@ -200,7 +206,7 @@ export function clusterAdmin({
     // The places first: once it is retired, whoever leads looks for homes for what it holds.
     await owner.metadata.propose({ type: 'group.define', groups: moved });
     const changed = { ...old, state: 'retired' as const };
-    await owner.metadata.propose({ type: 'device.write', device: changed });
+    await owner.metadata.propose({ type: 'device.write', device: changed, keeps: 'self' });
     return { ...changed, by: successor.identity, groups: moved.length, groupsElsewhere: held - moved.length };
   };
 
@@ -258,9 +264,13 @@ export function clusterAdmin({
       if (action === 'remove')
         for (const device of reader.devices())
           if (device.node === node.id && device.state !== 'retired')
-            await owner.metadata.propose({ type: 'device.write', device: { ...device, state: 'retired' } });
+            await owner.metadata.propose({
+              type: 'device.write',
+              device: { ...device, state: 'retired' },
+              keeps: 'self',
+            });
       const changed = action === 'label' ? { ...node, zone: zone ?? '' } : { ...node, state: nodeStates[action] };
-      await owner.metadata.propose({ type: 'node.write', node: changed });
+      await owner.metadata.propose({ type: 'node.write', node: changed, keeps: 'self' });
       if (action === 'remove') {
         await owner.metadata.propose({ type: 'intent.expire', dead: [{ node: node.id }] });
         await cluster.forget(node.id);
@@ -272,7 +282,7 @@ export function clusterAdmin({
       const device = find('device', id, reader.devices(), (one) => one.identity);
       if (action === 'replace') return replace(device, by ?? '');
       const changed = { ...device, state: deviceStates[action] };
-      await owner.metadata.propose({ type: 'device.write', device: changed });
+      await owner.metadata.propose({ type: 'device.write', device: changed, keeps: 'self' });
       return changed;
     },
   };

@@ -184,6 +184,8 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
 
     const end = await patiently(host, log, 'asking for the end of the log', () => shared.barrier());
     await replica.reached(end).catch((cause: unknown) => {
+      // Without this no start would ever get further.
+      if (replica.failureKind() === 'diverged') condemn(kvFolder);
       throw replica.failureKind() === 'unknown' ? new ConfigError(`${replica.failure()}`, { cause }) : cause;
     });
     const isFirst = isNewCluster(shard.reader, node);
@@ -200,7 +202,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       incarnation,
     };
     await patiently(host, log, 'saying that this node is here', () =>
-      shard.propose({ type: 'node.write', node: record }),
+      shard.propose({ type: 'node.write', node: record, keeps: 'state' }),
     ).catch((cause: unknown) => {
       const refused = cause instanceof StoreError && cause.code === 'InvalidRequest';
       throw refused ? new ConfigError(cause.message, { cause }) : cause;
@@ -307,12 +309,18 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           answers: (id) => id === node || network?.neighbours().find((one) => one.id === id)?.state !== undefined,
           grown: () => writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: true }),
         });
-        closers.push(async () => {
-          await growth.stop();
-          await duty?.stop();
-          await listener.close();
-          await server.close();
-        });
+        let closing: Promise<void> | undefined;
+        const stop = (): Promise<void> => {
+          closing ??= (async () => {
+            await growth.stop();
+            await duty?.stop();
+            await listener.close();
+            await server.close();
+          })();
+          return closing;
+        };
+        closers.push(stop);
+        return { close: stop };
       },
       registerDevices: (sites) => registerDevices(shard, record, sites),
     };

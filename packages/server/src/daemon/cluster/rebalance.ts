@@ -2,15 +2,15 @@ import type { Holding } from '../../durability/index.ts';
 import { repeat } from '../../durability/index.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import type { GroupRecord } from '../../metadata/index.ts';
+import type { GroupRecord, Metadata } from '../../metadata/index.ts';
 import { rebalanceGroups } from '../../placement/index.ts';
 import { pack, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
-import type { Owner } from '../owner.ts';
-import type { ClusterLink } from '../shard.ts';
+import type { Thread } from '../thread.ts';
 import { placementDevices } from './layout.ts';
 import { callNames } from './serve.ts';
 import { type RebalanceSetting, readRebalance, rebalanceName } from './settings.ts';
+import type { ClusterShard } from './shard.ts';
 
 /*
  * Evens out what devices hold, when an operator asks for it: after a node was added above all. The node that leads plans; each plan gives some groups
@@ -30,8 +30,8 @@ export interface RebalanceStatus extends RebalanceSetting {
 }
 
 export interface RebalanceInput {
-  readonly owner: Owner;
-  readonly cluster: ClusterLink;
+  readonly owner: { readonly metadata: Metadata; readonly thread: Pick<Thread, 'network'> };
+  readonly cluster: { readonly node: string; readonly shard: Pick<ClusterShard, 'leads'> };
   readonly host: Host;
   readonly work: () => NodeWork;
   /** What the devices of this node hold. */

@@ -23,7 +23,7 @@ export async function registerDevices(
         state: before?.state ?? 'active',
       };
       if (JSON.stringify(before) !== JSON.stringify(record))
-        await shard.propose({ type: 'device.write', device: record });
+        await shard.propose({ type: 'device.write', device: record, keeps: 'state' });
     }
   const here = new Set(sites.map(({ identity }) => identity.device));
   return mine.map(({ identity }) => identity).filter((identity) => !here.has(identity));

@@ -13,7 +13,7 @@ const assumed = { deviceLosses: 0.02, domainLosses: 0.005, unreadable: 0.001 } a
 const leastHours = 0.1;
 
 export interface RiskInput {
-  readonly owner: Owner;
+  readonly owner: Pick<Owner, 'metadata' | 'thread'>;
   readonly works: ReadonlyMap<string, NodeWork | undefined>;
   /** Devices that do not answer. */
   readonly away: (device: string) => boolean;

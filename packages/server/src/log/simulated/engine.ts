@@ -26,7 +26,7 @@ export interface SimulatedLogOptions {
   readonly host: Host;
   /** An owner that is not heard from for so long is no owner any more. */
   readonly leaseMs?: number;
-  /** Nodes that hold a replica: entries go when more than half of them have a snapshot behind it. */
+  /** Nodes that hold a replica, until more have told of theirs: entries go when more than half of them have a snapshot behind it. */
   readonly replicas?: number;
   /** Bytes of entries kept for followers alone, and of one entry. */
   readonly tailBytes?: number;
@@ -58,7 +58,7 @@ export class Engine {
   /** Told of every append and of every change of the owner. */
   readonly listeners = new Set<() => void>();
   readonly #tailBytes: number;
-  readonly #replicas: number;
+  #replicas: number;
   readonly #covered = new Map<string, Position>();
   readonly #entries: LogEntry[] = [];
   #tail: Position = 1;
@@ -145,6 +145,12 @@ export class Engine {
   /** A node holds a durable snapshot at `position`. */
   covered(node: string, position: Position): void {
     this.#covered.set(node, Math.max(position, this.#covered.get(node) ?? 0));
+    this.#replicas = Math.max(this.#replicas, this.#covered.size);
+  }
+
+  /** A node holds a replica no more. */
+  forget(node: string): void {
+    if (this.#covered.delete(node)) this.#replicas = Math.max(1, this.#replicas - 1);
   }
 
   /** The owner lets entries go that more than half of the replicas have covered. */

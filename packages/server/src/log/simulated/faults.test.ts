@@ -127,6 +127,15 @@ describe('a simulated log', () => {
     assert.equal(log.tail, 8);
     await a.covered(9);
     await assert.rejects(entries(owned, 7), RangeError);
+    await owned.trim(10);
+    assert.equal(log.tail, 9, 'two of three');
+    log.forget('b');
+    await a.covered(11);
+    await owned.trim(10);
+    assert.equal(log.tail, 9, 'two of two');
+    await c.covered(11);
+    await owned.trim(10);
+    assert.equal(log.tail, 11);
   });
 
   it('lets messages be late, on the time of its host', async () => {

@@ -21,6 +21,8 @@ export interface SimulatedLog {
   readonly tail: number;
   /** Name of the node that owns it. */
   readonly owner: string | undefined;
+  /** Nothing waits for the replica of a node that was removed. */
+  forget(node: string): void;
   /** Takes the log away from its owner, as an engine does that lost his lease. */
   depose(): void;
 }
@@ -38,6 +40,7 @@ export function simulatedLog(options: SimulatedLogOptions): SimulatedLog {
     get owner() {
       return engine.owner?.node;
     },
+    forget: (node) => engine.forget(node),
     depose() {
       if (engine.owner) engine.release(engine.owner);
     },

@@ -40,8 +40,15 @@ export function expireIntents(view: View, dead: (intent: IntentRecord) => boolea
   return effects;
 }
 
-export function decideNode(view: View, { node }: Of<'node.write'>): Decision {
-  const before = view.node(node.id);
+/** Both writers have read a record that the other may have changed since. */
+function keeping(before: NodeRecord | undefined, { node, keeps }: Of<'node.write'>): NodeRecord {
+  if (!before || !keeps) return node;
+  return keeps === 'state' ? { ...node, state: before.state } : { ...before, state: node.state, zone: node.zone };
+}
+
+export function decideNode(view: View, command: Of<'node.write'>): Decision {
+  const before = view.node(command.node.id);
+  const node = keeping(before, command);
   if (node.id === '' || node.incarnation.length !== 8) {
     throw new StoreError('InvalidArgument', { message: 'A node has an id, and an incarnation of eight bytes.' });
   }
@@ -87,9 +94,12 @@ export function decideForget(view: View, { id }: Of<'node.remove'>): Decision {
   );
 }
 
-export function decideDevice(view: View, { device }: Of<'device.write'>): Decision {
+export function decideDevice(view: View, { device: given, keeps }: Of<'device.write'>): Decision {
+  const before = view.device(given.identity);
+  const kept =
+    keeps === 'state' ? { ...given, state: before?.state ?? given.state } : { ...given, ...before, state: given.state };
+  const device = keeps ? kept : given;
   const { identity, node, state } = device;
-  const before = view.device(identity);
   checkTexts([identity, node, device.class]);
   const whole = Number.isSafeInteger(device.capacityBytes) && Number.isSafeInteger(device.weight);
   if (identity === '' || !whole || device.capacityBytes < 0 || device.weight < 0) {
