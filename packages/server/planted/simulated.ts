@@ -2,7 +2,7 @@ import type { Plant } from './plant.ts';
 
 /*
  * Bugs between rooms and between nodes, which show only where a whole store runs: the simulator finds them. The seed that does stands with
- * each; the comment says how many seeds of a cluster came before it, of 200 operations each, counted from seed 1.
+ * each; the comment says the how many-th seed of a cluster it is, of 200 operations each, counted from seed 1.
  */
 
 const simulated = (seed: number) => ({
@@ -11,52 +11,76 @@ const simulated = (seed: number) => ({
 });
 
 export const simulatedPlants: readonly Plant[] = [
-  // The 5th.
+  // The 1st.
   {
-    name: 'cluster: a strong read skips the barrier',
-    file: 'simulator/cluster/cluster.ts',
-    find: 'barrier: () => member.barrier(),',
-    replace: 'barrier: async () => {},',
-    ...simulated(13),
+    name: 'simulated: a strong read skips the barrier',
+    file: 'src/daemon/cluster/gate.ts',
+    find: 'latest: async () => applied(await log.barrier()),',
+    replace: 'latest: async () => {},',
+    ...simulated(2),
   },
   // The 1st.
   {
-    name: 'cluster: a proposal that is sent again has another id',
-    file: 'simulator/cluster/proposer.ts',
-    find: 'const outcome = await once(command, request);',
-    replace: 'const outcome = await once(command, life.host.entropy.bytes(request.length));',
+    name: 'simulated: a causal read does not wait for what its session saw',
+    file: 'src/daemon/cluster/gate.ts',
+    find: '(await log.barrier()),\n    async reached(position) {',
+    replace: '(await log.barrier()),\n    async reached(position) {\n      if (position >= 0) return;',
     ...simulated(2),
   },
-  // The 1st whose nodes have two devices.
+  // The 1st.
   {
-    name: 'cluster: two fragments of a stripe lie on one node',
-    file: 'simulator/cluster/member.ts',
-    find: 'healthy: true, node }',
-    replace: 'healthy: true }',
+    name: 'simulated: a proposal that is sent again has another id',
+    file: 'src/daemon/cluster/shard.ts',
+    find: 'await this.#once(command, request,',
+    replace: 'await this.#once(command, host.entropy.bytes(request.length),',
     ...simulated(2),
   },
   // The 7th.
   {
-    name: 'metadata: a change whose append was not heard of counts as refused',
+    name: 'simulated: a node answers a change before it shows it',
+    file: 'src/daemon/cluster/shard.ts',
+    find: 'await this.#applied(outcome.position,',
+    replace: 'if (began < 0) await this.#applied(outcome.position,',
+    ...simulated(24),
+  },
+  // The 8th.
+  {
+    name: 'simulated: two fragments of a stripe lie on one node',
+    file: 'src/daemon/cluster/layout.ts',
+    find: '      node: device.node,\n      zone:',
+    replace: '      zone:',
+    ...simulated(25),
+  },
+  // The 3rd.
+  {
+    name: 'simulated: a change whose append was not heard of counts as refused',
     file: 'src/metadata/owner.ts',
     find: "if (term) throw new TermOver('the append failed', true, error);",
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
-    ...simulated(24),
+    ...simulated(7),
   },
-  // Seed 62 is the first of all.
+  // The 17th.
   {
-    name: 'cluster: what recovery found of a dead writer of another node stays',
-    file: 'simulator/cluster/member.ts',
+    name: 'simulated: what recovery found of a dead writer of another node stays',
+    file: 'src/durability/jobs/strays.ts',
     find: 'if (strays.length > 0) await store.remove(strays);',
     replace: '',
-    ...simulated(62),
+    ...simulated(42),
   },
   // The 1st.
   {
-    name: 'metadata: a replica goes on following while it leads',
+    name: 'simulated: a replica goes on following while it leads',
     file: 'src/metadata/open.ts',
     find: '    await this.#following.stop();\n    const before',
     replace: '    const before',
     ...simulated(2),
+  },
+  // Of those whose members change, the 8th.
+  {
+    name: 'simulated: a node counts as empty while bytes are on it',
+    file: 'src/daemon/cluster/admin.ts',
+    find: '        counted !== undefined &&\n        stuck.length === 0 &&',
+    replace: '        counted !== null ||',
+    ...simulated(43),
   },
 ];

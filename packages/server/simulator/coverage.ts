@@ -45,6 +45,11 @@ export const sometimes = [
   'a node was cut off from the log alone',
   'a node lost its metadata',
   'a snapshot was installed',
+  'a node joined the cluster',
+  'a node was drained and removed',
+  'a drain was given up',
+  'a device was retired',
+  'the groups were evened out',
   'a disk gave an error on a read',
   'a disk gave an error on a read at a start',
   'a disk gave an error on a write',
@@ -71,8 +76,8 @@ export class Coverage {
     for (const [name, count] of other) this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
 
-  /** What never happened. */
-  missing(): Sometimes[] {
-    return sometimes.filter((name) => !this.counts.has(name));
+  /** What happened less often than that, and how often it did. */
+  below(times: number): (readonly [Sometimes, number])[] {
+    return sometimes.map((name) => [name, this.counts.get(name) ?? 0] as const).filter(([, count]) => count < times);
   }
 }

@@ -5,8 +5,7 @@ import { type DiskFault, lyingFaults } from './world/disk.ts';
 /*
  * What breaks in a seed, and when. Not everything may go wrong together; what must be survived stands in world/disk.ts. Here it means: one
  * domain of a seed (the sick one: a device of one machine, a node of a cluster) may lie, or stop for good, or lose its index; the others
- * only refuse for a while, lose their power and are cut off. And no device lies where a stripe has nothing to spare: nor in a cluster whose
- * buckets ask for no number of copies, for there a stripe has one copy as long as the other node is away, and that may lie on the sick one.
+ * only refuse for a while, lose their power and are cut off. And no device lies where a stripe has nothing to spare.
  */
 
 export interface FaultMix {
@@ -48,9 +47,7 @@ function kindsOf({ settings, spare }: FaultMix, dice: Dice): (readonly [Draw, nu
     [spell('slow', [...log, ...devices]), 2500],
     [(one) => ({ kind: 'index', disk: one.pick(sick) }), 4000],
   ];
-  const asked = settings.copies > 0 || settings.parity > 0;
-  if (spare > 0 && (asked || !many))
-    for (const fault of [...lyingFaults, 'start-error'] as const) kinds.push([spell(fault, sick), 2500]);
+  if (spare > 0) for (const fault of [...lyingFaults, 'start-error'] as const) kinds.push([spell(fault, sick), 2500]);
   if (many) kinds.push(...clusterKinds(nodes, sickNode));
   return kinds;
 }
@@ -85,6 +82,32 @@ function partition(dice: Dice, nodes: readonly string[]): readonly Fault[] {
   return pairs.filter(([node, to]) => shape(node, to)).map(([node, to]) => ({ kind: 'cut', node, to, ms }) as const);
 }
 
+/** How the members of a cluster change. A node leaves only after another has come: what its stripes need must be there. */
+function changesOf(dice: Dice, { settings, milliseconds }: FaultMix): TimedFault[] {
+  const changes: TimedFault[] = [];
+  let at = 200 + dice.below(milliseconds / 3);
+  const add = (fault: Fault): void => {
+    changes.push({ at, fault });
+    at += 200 + mean(dice, milliseconds / 4);
+  };
+  const nodes = Array.from({ length: settings.nodes }, (_, i) => `n${i + 1}`);
+  const joins = dice.weighted([
+    [0, 2],
+    [1, 5],
+    [2, 2],
+  ]);
+  for (let i = 1; i <= joins; i++) {
+    nodes.push(`n${settings.nodes + i}`);
+    add({ kind: 'join', node: `n${settings.nodes + i}` });
+    if (dice.chance(0.5)) add({ kind: 'rebalance' });
+    if (dice.chance(0.7)) add({ kind: 'drain', node: nodes.splice(dice.below(nodes.length), 1)[0] as string });
+  }
+  // Given up at once, whatever is on it: another device of the node takes its place.
+  if (settings.devices > 1 && dice.chance(0.5)) add({ kind: 'retire', disk: `${dice.pick(nodes)}.d1` });
+  if (joins === 0 && dice.chance(0.5)) add({ kind: 'drain', node: dice.pick(nodes) });
+  return changes;
+}
+
 /** The faults of a seed, in order of time. */
 export function faultsOf(dice: Dice, mix: FaultMix): TimedFault[] {
   const share = dice.pick([0.15, 0.4, 0.7]);
@@ -97,5 +120,6 @@ export function faultsOf(dice: Dice, mix: FaultMix): TimedFault[] {
         faults.push({ at, fault });
     }
   }
+  if (mix.settings.nodes > 1 && dice.chance(0.4)) faults.push(...changesOf(dice, mix));
   return faults.sort((a, b) => a.at - b.at);
 }

@@ -1,4 +1,5 @@
 import type { StoreError } from '../src/errors.ts';
+import { limits } from '../src/limits.ts';
 import { etagText, uploadIdText, versionIdText } from '../src/objects/index.ts';
 import { absent } from './history.ts';
 import { type Operation, type OperationKind, operationText } from './scenario.ts';
@@ -140,6 +141,8 @@ async function get(session: Session, operation: Operation): Promise<Outcome<unkn
     const request = { bucket, key: Buffer.from(key), versionId: old?.id, guard: undefined };
     const reading = await objects.read(request);
     const { version } = reading;
+    // Longer than what was looked up is kept for whoever has not begun to read.
+    if (operation.with['pace'] === 'late') await pause(2 * limits.unopenedReadMs + dice.float() * 4000);
     const from =
       operation.with['slice'] === undefined ? 0 : Math.floor((version.size * Number(operation.with['slice'])) / 1000);
     const slice = { start: from, end: version.size };

@@ -24,7 +24,7 @@ const domainsOf = ({ nodes, devices }: Pick<Settings, 'nodes' | 'devices'>): num
 const spareOf = (settings: Settings): number =>
   settings.parity > 0
     ? settings.parity
-    : (settings.copies > 0 ? settings.copies : Math.min(2, domainsOf(settings))) - 1;
+    : (settings.copies > 0 ? settings.copies : Math.min(settings.nodes > 1 ? 3 : 2, domainsOf(settings))) - 1;
 
 function settingsOf(dice: Dice, large: boolean): Settings {
   const nodes = large
@@ -87,7 +87,22 @@ function sizeOf(dice: Dice, large: boolean): number {
   ]);
 }
 
-function detailsOf(dice: Dice, kind: OperationKind, keys: readonly string[], settings: Settings, large: boolean) {
+function detailsOf(
+  dice: Dice,
+  kind: OperationKind,
+  {
+    keys,
+    settings,
+    large,
+    late,
+  }: {
+    readonly keys: readonly string[];
+    readonly settings: Settings;
+    readonly large: boolean;
+    /** Share of the slow reads that look up and begin much later. */
+    readonly late: number;
+  },
+) {
   const size = (): string => String(sizeOf(dice, large));
   const mode = (): string => dice.pick(['whole', 'stream', 'stream', 'slow']);
   switch (kind) {
@@ -103,10 +118,10 @@ function detailsOf(dice: Dice, kind: OperationKind, keys: readonly string[], set
       return { size: size(), mode: mode(), ...(dice.chance(0.4) && { offset: 'known' }) };
     case 'get':
       return {
-        ...(dice.chance(0.2) && { pace: 'slow' }),
+        ...(dice.chance(0.2) && { pace: dice.chance(late) ? 'late' : 'slow' }),
         ...(dice.chance(0.2) && { slice: String(dice.below(1000)) }),
         ...(dice.chance(0.25) && { version: 'old' }),
-        ...(dice.chance(0.3) && { level: 'causal' }),
+        ...(dice.chance(0.4) && { level: 'causal' }),
       };
     case 'copy':
       return { from: `${dice.pick(buckets)}/${dice.pick(keys)}` };
@@ -138,6 +153,7 @@ export function planScenario(seed: number, operations = 320): Scenario {
     ([kind, weight]) => [kind, kind === 'put' || kind === 'get' || dice.chance(0.75) ? weight : 0] as const,
   );
   const think = dice.pick([2, 10, 40]);
+  const late = dice.chance(0.35) ? 0.15 : 0;
   const list: Operation[] = [];
   for (let i = 0; i < (large ? operations / 4 : operations); i++) {
     const kind = dice.weighted(weights);
@@ -148,7 +164,7 @@ export function planScenario(seed: number, operations = 320): Scenario {
       write: i + 1,
       bucket: kind === 'delete-old' ? 'kept' : dice.pick(buckets),
       key: dice.pick(keys),
-      with: detailsOf(dice, kind, keys, settings, large),
+      with: detailsOf(dice, kind, { keys, settings, large, late }),
     });
   }
   // About as long as the clients need when nothing goes wrong, twice.

@@ -41,6 +41,10 @@ export type Fault =
   | { readonly kind: 'pause' | 'clock' | 'unlog'; readonly node: string; readonly ms: number }
   /** Nothing passes from one node to the other. */
   | { readonly kind: 'cut'; readonly node: string; readonly to: string; readonly ms: number }
+  /** A machine more. Drained: its bytes go elsewhere, then it is removed. */
+  | { readonly kind: 'join' | 'drain'; readonly node: string }
+  | { readonly kind: 'retire'; readonly disk: string }
+  | { readonly kind: 'rebalance' }
   /** The log engine takes the log away from its owner. */
   | { readonly kind: 'depose' }
   /** The index of the device is lost; its process is killed and starts again. */
@@ -52,6 +56,10 @@ export type Fault =
       readonly ms: number;
       readonly share: number;
     };
+
+/** The members of the cluster change. */
+export const isChange = ({ kind }: Fault): boolean =>
+  kind === 'join' || kind === 'drain' || kind === 'retire' || kind === 'rebalance';
 
 export interface TimedFault {
   readonly at: number;
@@ -105,9 +113,11 @@ function faultText(fault: Fault): string {
     case 'cut':
       return `cut ${fault.node} to ${fault.to} for ${fault.ms}`;
     case 'depose':
-      return 'depose';
+    case 'rebalance':
+      return fault.kind;
     case 'index':
-      return `index ${fault.disk}`;
+    case 'retire':
+      return `${fault.kind} ${fault.disk}`;
     case 'disk':
       return `disk ${fault.disk} ${fault.fault} for ${fault.ms} share ${fault.share}`;
     default:
@@ -140,14 +150,14 @@ const numberOf = (text: string | undefined, line: string): number => {
 
 function parseFault(words: readonly string[], line: string): Fault {
   const [kind, a, b, c, d, , e] = words;
-  const whole = ['power', 'kill', 'stop', 'forget', 'checkpoint'] as const;
+  const whole = ['power', 'kill', 'stop', 'forget', 'checkpoint', 'join', 'drain'] as const;
   const lasting = ['pause', 'clock', 'unlog'] as const;
   for (const one of whole) if (kind === one && a !== undefined) return { kind: one, node: a };
   for (const one of lasting) if (kind === one && a !== undefined) return { kind: one, node: a, ms: numberOf(b, line) };
-  if (kind === 'depose') return { kind };
+  if (kind === 'depose' || kind === 'rebalance') return { kind };
   if (kind === 'cut' && a !== undefined && c !== undefined)
     return { kind, node: a, to: c, ms: numberOf(words[5], line) };
-  if (kind === 'index' && a !== undefined) return { kind, disk: a };
+  if ((kind === 'index' || kind === 'retire') && a !== undefined) return { kind, disk: a };
   if (kind === 'disk' && a !== undefined && diskFaults.includes(b as DiskFault)) {
     return { kind, disk: a, fault: b as DiskFault, ms: numberOf(d, line), share: numberOf(e, line) };
   }

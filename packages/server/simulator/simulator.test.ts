@@ -90,10 +90,14 @@ describe('the parts of the simulator', () => {
   it('count what happened, and know what did not', () => {
     const coverage = new Coverage();
     coverage.hit('the power was lost');
+    coverage.add([['a sync failed', 4]]);
+    const rest = sometimes.filter((name) => name !== 'the power was lost' && name !== 'a sync failed');
     assert.deepEqual(
-      coverage.missing(),
-      sometimes.filter((name) => name !== 'the power was lost'),
+      coverage.below(1).map(([name]) => name),
+      rest,
     );
+    assert.ok(coverage.below(4).some(([name, count]) => name === 'the power was lost' && count === 1));
+    assert.ok(!coverage.below(4).some(([name]) => name === 'a sync failed'));
   });
 
   it('run events in order, and everything that follows from one before the next', async () => {

@@ -6,7 +6,7 @@ import { Coverage, type Sometimes } from './coverage.ts';
 import { History } from './history.ts';
 import type { Place } from './place.ts';
 import { buckets } from './plan.ts';
-import type { Operation, Scenario } from './scenario.ts';
+import { isChange, type Operation, type Scenario } from './scenario.ts';
 import { Dice } from './world/dice.ts';
 import type { DiskFault } from './world/disk.ts';
 import { OneMachine } from './world/one.ts';
@@ -42,6 +42,8 @@ class CheckFailed extends Error {
 /** Bounds of a run: simulated time for the clients, and for coming back when all is well. */
 const clientsMs = 10 * 60_000;
 const healMs = 3 * 60_000;
+/** For each change of the members that may still be under way. */
+const changeMs = 3 * 60_000;
 const setUpMs = 60_000;
 
 const diskCoverage: Readonly<Record<DiskFault, Sometimes>> = {
@@ -100,7 +102,9 @@ class World {
       settings: this.#scenario.settings,
       check: (check, message) => new CheckFailed(check, message),
     });
-    await this.#within(healMs, 'liveness', 'the store does not come back to order', healed);
+    const changes = this.#scenario.faults.filter(({ fault }) => isChange(fault)).length;
+    const boundMs = healMs + changes * changeMs;
+    await this.#within(boundMs, 'liveness', 'the store does not come back to order', healed);
     this.#checkHistory();
     for (const kind of this.place.diskFaults()) this.coverage.hit(diskCoverage[kind]);
   }

@@ -1,6 +1,9 @@
+import { placementDevices } from '../../src/daemon/cluster/layout.ts';
+import { readRebalance } from '../../src/daemon/cluster/settings.ts';
 import { memoryVolume } from '../../src/device/index.ts';
 import { openKeyring } from '../../src/keys/index.ts';
 import { type SimulatedLog, simulatedLog } from '../../src/log/index.ts';
+import { planLayout } from '../../src/placement/index.ts';
 import { disorder, recount, scrubText } from '../checks/order.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Place } from '../place.ts';
@@ -10,9 +13,10 @@ import type { Dice } from '../world/dice.ts';
 import type { DiskFault } from '../world/disk.ts';
 import { Life } from '../world/life.ts';
 import type { Scheduler } from '../world/scheduler.ts';
-import { ClusterMachine } from './machine.ts';
+import { ClusterMachine, type Surroundings } from './machine.ts';
 import type { Member } from './member.ts';
 import { Network } from './network.ts';
+import { Operator } from './operator.ts';
 
 /** Time between two looks of whoever keeps the servers running. */
 const lookMs = 150;
@@ -30,7 +34,13 @@ export class Cluster implements Place {
   readonly #keys = memoryVolume();
   readonly #engine: Life;
   #healed = false;
-  readonly #network: Network<Member>;
+  /** That there ever were, after the start. */
+  #leastNodes: number;
+  readonly #around: Surroundings;
+  readonly #operator: Operator;
+  /** Makes machines. */
+  readonly #nodes: Dice;
+  readonly #network: Network;
   readonly #machines = new Map<string, ClusterMachine>();
 
   constructor(scheduler: Scheduler, dice: Dice, settings: Settings, coverage: Coverage) {
@@ -41,49 +51,47 @@ export class Cluster implements Place {
     const late = dice.fork('log delay');
     const fates = dice.fork('log fate');
     const heard = fates.pick([1, 0.995, 0.95]);
+    // One node hears of everything late: what others see, it does not see yet.
+    const lags = fates.chance(0.4) ? `n${fates.between(1, settings.nodes)}` : undefined;
     this.#log = simulatedLog({
       host: this.#engine.host,
       leaseMs,
       replicas: settings.nodes,
       tailBytes,
-      delay: () => settings.networkMs * (late.chance(0.03) ? 20 * late.float() : 0.5 + late.float()),
+      delay: (node) =>
+        settings.networkMs * (late.chance(0.03) ? 20 * late.float() : 0.5 + late.float()) * (node === lags ? 15 : 1),
       fate: () => (this.#healed || fates.chance(heard) ? 'heard' : fates.pick(['lost', 'unheard'])),
     });
-    this.#network = new Network(
+    this.#network = new Network(scheduler, dice.fork('network'), settings.networkMs);
+    this.#around = { scheduler, settings, coverage, log: this.#log, network: this.#network, keys: this.#keys };
+    this.#nodes = dice;
+    this.#leastNodes = settings.nodes;
+    for (let n = 1; n <= settings.nodes; n++) this.#add(`n${n}`);
+    this.#operator = new Operator({
       scheduler,
-      dice.fork('network'),
-      settings.networkMs,
-      (node) => this.#machines.get(node)?.member,
-    );
-    const disks = new Map<string, Map<string, string>>();
-    const all = new Map<string, string>();
-    for (let n = 1; n <= settings.nodes; n++) {
-      const mine = new Map<string, string>();
-      for (let d = 1; d <= settings.devices; d++) {
-        const identity = `00000000-0000-4000-8000-${dice.bytes(6).toString('hex')}`;
-        mine.set(`n${n}.d${d}`, identity);
-        all.set(identity, `n${n}`);
-      }
-      disks.set(`n${n}`, mine);
-    }
-    const around = {
-      scheduler,
-      settings,
       coverage,
-      log: this.#log,
-      network: this.#network,
-      all,
-      keys: this.#keys,
-      snapshotFor: (node: string) => this.#snapshotFor(node),
-    };
-    for (const [name, mine] of disks) {
-      this.#machines.set(name, new ClusterMachine(name, mine, around, dice.fork(name)));
-    }
+      dice: dice.fork('operator'),
+      members: () => this.#members(),
+      takeAway: (node) => this.#takeAway(node),
+    });
   }
 
-  #snapshotFor(node: string): Iterable<Buffer> | undefined {
-    const others = this.#members().filter((member) => member.name !== node && member.replica.failure() === undefined);
-    return others.length === 0 ? undefined : this.#dice.pick(others).replica.snapshot();
+  #add(name: string): void {
+    const { devices } = this.#around.settings;
+    const identities = new Map<string, string>();
+    for (let d = 1; d <= devices; d++)
+      identities.set(`${name}.d${d}`, `00000000-0000-4000-8000-${this.#nodes.bytes(6).toString('hex')}`);
+    this.#machines.set(name, new ClusterMachine(name, identities, this.#around, this.#nodes.fork(name)));
+  }
+
+  #takeAway(name: string): void {
+    const machine = this.#machines.get(name);
+    machine?.retire();
+    this.#leastNodes = Math.min(
+      this.#leastNodes,
+      [...this.#machines.values()].filter(({ retired }) => !retired).length,
+    );
+    machine?.stop().catch(() => machine.kill());
   }
 
   #members(): Member[] {
@@ -111,12 +119,12 @@ export class Cluster implements Place {
     if (members.length === 0) return undefined;
     const member = this.#dice.pick(members);
     return {
-      objects: member.objects,
+      objects: member.thread.objects,
       life: member.life,
       serve: () => member.serve(),
-      barrier: () => member.barrier(),
-      reached: (position) => member.replica.reached(position),
-      position: () => member.replica.applied(),
+      barrier: () => member.gate.latest(),
+      reached: (position) => member.gate.reached(position),
+      position: () => member.thread.reader.position(),
     };
   }
 
@@ -126,9 +134,15 @@ export class Cluster implements Place {
       coverage.hit('the log was taken away from its owner');
       return this.#log.depose();
     }
-    const name = fault.kind === 'disk' || fault.kind === 'index' ? fault.disk.split('.')[0] : fault.node;
+    if (fault.kind === 'rebalance') return this.#operator.change(fault);
+    if (fault.kind === 'join') {
+      coverage.hit('a node joined the cluster');
+      return this.#add(fault.node);
+    }
+    const name = 'disk' in fault ? fault.disk.split('.')[0] : fault.node;
     const machine = this.#machines.get(name as string);
-    if (!machine) throw new Error(`there is no node ${name}`);
+    // It has not joined yet.
+    if (!machine) return;
     switch (fault.kind) {
       case 'power':
         coverage.hit('the power was lost');
@@ -155,6 +169,10 @@ export class Cluster implements Place {
       case 'clock':
         coverage.hit(fault.ms < 0 ? 'the wall clock went back' : 'the wall clock went ahead');
         return machine.jumpClock(fault.ms);
+      case 'drain':
+        return this.#operator.change({ kind: 'drain', node: fault.node });
+      case 'retire':
+        return this.#operator.change({ kind: 'retire', device: machine.identityOf(fault.disk) });
       case 'unlog':
         coverage.hit('a node was cut off from the log alone');
         return machine.unlog(fault.ms);
@@ -202,8 +220,9 @@ export class Cluster implements Place {
     for (;;) {
       const members = this.#members();
       const well = members.every((member) => member.failure() === undefined);
-      const led = members.some((member) => member.term() !== undefined);
-      if (well && led && members.length === this.#machines.size) return members;
+      const led = members.some((member) => member.shard.leads);
+      const all = [...this.#machines.values()].filter(({ retired }) => !retired).length;
+      if (well && led && members.length === all && members.every(isSettled) && this.#operator.idle) return members;
       await this.#scheduler.sleep(50, 'final');
     }
   }
@@ -216,25 +235,39 @@ export class Cluster implements Place {
       await member.mender.run();
       if (member.mender.totals().mended > 0) this.#coverage.hit('a missing copy was written by the mender');
     }
-    const leader = members.find((member) => member.term() !== undefined) ?? (members[0] as Member);
+    const leader = members.find((member) => member.shard.leads) ?? (members[0] as Member);
     const collected = await leader.collector.run();
     if (collected.fragments > 0) this.#coverage.hit('the collector removed fragments');
     if (collected.waiting) this.#coverage.hit('the collector waited for an open read');
     await this.#agree(members);
-    for (const { id, devices } of leader.replica.reader.groups()) {
-      const nodes = new Set(devices.map((device) => members.find(({ stores }) => stores.has(device))));
-      if (nodes.size < devices.length)
-        throw new Error(`placement group ${id} has two fragments of a stripe on one node`);
-    }
+    this.#checkSpread(members, leader);
     const stores = new Map(members.flatMap((member) => [...member.stores]));
     const left = await disorder(leader.replica.reader, stores, leader.life.host, members.length);
     return wrong && left ? `${wrong}; ${left}` : wrong || left;
   }
 
+  /** No two fragments of a stripe lie on one node, as far as there always were enough of them. @throws Error when they do */
+  #checkSpread(members: readonly Member[], { replica: { reader } }: Member): void {
+    const nodeOf = new Map(members.flatMap(({ name, stores }) => [...stores.keys()].map((device) => [device, name])));
+    const crowded = new Set<number>();
+    for (const { id, devices } of reader.groups())
+      if (new Set(devices.map((device) => nodeOf.get(device))).size < Math.min(devices.length, this.#leastNodes))
+        crowded.add(id);
+    for (let next = Buffer.alloc(16); ; ) {
+      const rows = reader.stripes(next, 1000);
+      const wrong = rows.find(({ group }) => crowded.has(group));
+      if (wrong) throw new Error(`stripe ${wrong.stripe.toString('hex')} has two fragments on one node`);
+      const last = rows.at(-1);
+      if (!last) return;
+      next = Buffer.from(last.stripe);
+      next.writeBigUInt64BE(next.readBigUInt64BE(8) + 1n, 8);
+    }
+  }
+
   /** All replicas come to one position, and have one digest there. @throws Error when they do not */
   async #agree(members: readonly Member[]): Promise<void> {
     for (let tries = 0; ; tries++) {
-      for (const member of members) await member.barrier();
+      for (const member of members) await member.gate.latest();
       const states = members.map(({ name, replica }) => ({
         name,
         position: replica.applied(),
@@ -255,9 +288,9 @@ export class Cluster implements Place {
 
   async replay(): Promise<void> {
     const before = await this.#all();
-    const leader = before.find((member) => member.term() !== undefined) as Member;
+    const leader = before.find((member) => member.shard.leads) as Member;
     await recount(leader.replica.snapshot(), leader.life.host);
-    await leader.proposer.propose({ type: 'digest' });
+    await leader.shard.propose({ type: 'digest' });
     const position = leader.replica.applied();
     for (const machine of this.#machines.values()) machine.kill();
     const members = await this.#all();
@@ -276,4 +309,13 @@ export class Cluster implements Place {
     if (same) throw new Error(`${same.life.name} did not end in order`);
     await this.#agree(members);
   }
+}
+
+/** It hears of every other node, nothing is evened out, and no placement group is to be defined. */
+function isSettled({ thread: { reader, network } }: Member): boolean {
+  const heard = network?.neighbours().every(({ state }) => state !== undefined) === true;
+  const still = readRebalance(reader).state !== 'running';
+  return (
+    heard && still && reader.nodes().length > 1 && planLayout(placementDevices(reader), reader.groups()).length === 0
+  );
 }

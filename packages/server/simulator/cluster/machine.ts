@@ -1,6 +1,5 @@
 import type { memoryVolume } from '../../src/device/index.ts';
 import type { SimulatedClient, SimulatedLog } from '../../src/log/index.ts';
-import { restoreSnapshot } from '../../src/metadata/index.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Settings } from '../scenario.ts';
 import type { Dice } from '../world/dice.ts';
@@ -9,7 +8,8 @@ import { Life } from '../world/life.ts';
 import type { Scheduler } from '../world/scheduler.ts';
 import { SimulatedKv } from '../world/store.ts';
 import { boundLog } from './bound.ts';
-import { type Member, openMember } from './member.ts';
+import { prepareState } from './install.ts';
+import { Diverged, type Member, openMember } from './member.ts';
 import type { Network } from './network.ts';
 
 /** What the machines of a cluster share. */
@@ -18,16 +18,10 @@ export interface Surroundings {
   readonly settings: Settings;
   readonly coverage: Coverage;
   readonly log: SimulatedLog;
-  readonly network: Network<Member>;
-  /** Every device and the node that has it. */
-  readonly all: ReadonlyMap<string, string>;
+  readonly network: Network;
   /** The keyring of the cluster, which every node was given when it joined. */
   readonly keys: ReturnType<typeof memoryVolume>;
-  /** Another node's state, to start from; undefined when none can be reached. */
-  readonly snapshotFor: (node: string) => Iterable<Buffer> | undefined;
 }
-
-const installMs = 30;
 
 /** A machine of the cluster: devices and metadata that outlive its processes. */
 export class ClusterMachine {
@@ -43,7 +37,8 @@ export class ClusterMachine {
   #life: Life | undefined;
   #client: SimulatedClient | undefined;
   #member: Member | undefined;
-  #failure: string | undefined;
+  /** It was removed from the cluster: nobody starts it any more. */
+  #gone = false;
   startFailure: unknown;
 
   /** @param identities of its devices, by disk */
@@ -65,23 +60,32 @@ export class ClusterMachine {
     return this.#member;
   }
 
+  identityOf(disk: string): string {
+    const identity = this.#identities.get(disk);
+    if (identity === undefined) throw new Error(`there is no disk ${disk}`);
+    return identity;
+  }
+
   get life(): Life | undefined {
     return this.#life;
   }
 
   /** Starts it when it is gone; starts it anew when it has stopped itself. */
   look(): void {
+    if (this.#gone) return;
     if (!this.#life) return this.start();
     const failure = this.#member?.failure();
     if (failure === undefined) return;
     this.#around.coverage.hit('a node was started anew because it had stopped itself');
     this.#around.scheduler.note(`${this.name} has stopped itself: ${failure}`);
-    this.#failure = this.#member?.replica.failureKind();
+    const diverged = this.#member?.replica.failureKind() === 'diverged';
     this.kill();
+    // Its state is not that of the others: the next start takes theirs.
+    if (diverged) this.#kv.lose();
   }
 
   start(): void {
-    const { scheduler, coverage, settings } = this.#around;
+    const { scheduler, coverage } = this.#around;
     const life = new Life(
       scheduler,
       `${this.name}.${++this.#lives}`,
@@ -104,22 +108,25 @@ export class ClusterMachine {
         scheduler.note(`${life.name} does not start: ${text}`);
         coverage.hit('a start failed and was tried again');
         this.startFailure = cause;
-        this.#failure = /^(behind|diverged):/.exec(text)?.[1];
         this.kill();
+        if (cause instanceof Diverged) this.#kv.lose();
       },
     );
-    if (settings.nodes < 1) throw new Error('a cluster has nodes');
   }
 
   async #open(life: Life): Promise<Member> {
-    const { settings, coverage, log, network, all, keys } = this.#around;
-    if (this.#failure === 'behind' || this.#failure === 'diverged') await this.#install(life);
+    const { settings, coverage, log, network, keys, scheduler } = this.#around;
     const client = log.open(this.name, `${this.name}:1`);
     this.#client = client;
+    const bound = boundLog(client, life);
+    const onError = (cause: unknown): void => scheduler.fail(cause);
+    const transport = network.transport(life, onError);
+    const taken = await prepareState(life, this.#kv, bound, transport, this.name);
+    if (taken) coverage.hit('a snapshot was installed');
     return openMember({
       name: this.name,
       life,
-      log: boundLog(client, life),
+      log: bound,
       keys,
       kv: this.#kv.open(life),
       devices: [...this.#indexes].map(([disk, index]) => ({
@@ -131,25 +138,13 @@ export class ClusterMachine {
           return index.open(life);
         },
       })),
-      all,
-      network,
+      transport,
       slabBytes: settings.slabBytes,
       cacheBytes: settings.cacheBytes,
       plain: settings.plain === 1,
       onEvent: (what) => coverage.hit(what),
+      forget: (node) => log.forget(node),
     });
-  }
-
-  /** Builds the state anew from another node's. */
-  async #install(life: Life): Promise<void> {
-    await life.wait(installMs, 'install');
-    const snapshot = this.#around.snapshotFor(this.name);
-    if (!snapshot) throw new Error(`${this.#failure}: no node gives a snapshot`);
-    const chunks = [...snapshot];
-    this.#kv.lose();
-    await restoreSnapshot(this.#kv.open(life), chunks);
-    this.#failure = undefined;
-    this.#around.coverage.hit('a snapshot was installed');
   }
 
   kill(): void {
@@ -180,7 +175,6 @@ export class ClusterMachine {
   forget(): void {
     this.kill();
     this.#kv.lose();
-    if (this.#around.log.tail > 1) this.#failure = 'behind';
   }
 
   async stop(): Promise<void> {
@@ -190,6 +184,15 @@ export class ClusterMachine {
     const inOrder = await member.close();
     if (!inOrder) this.#around.scheduler.note(`${member.life.name} is killed: requests did not end in time`);
     if (this.#life === member.life) this.kill();
+  }
+
+  /** It is not started any more. */
+  retire(): void {
+    this.#gone = true;
+  }
+
+  get retired(): boolean {
+    return this.#gone;
   }
 
   pause(milliseconds: number): void {

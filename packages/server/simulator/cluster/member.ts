@@ -1,44 +1,37 @@
-import { createCache } from '../../src/cache/index.ts';
-import { DeviceConditions } from '../../src/daemon/conditions.ts';
+import { type ClusterAdmin, clusterAdmin } from '../../src/daemon/cluster/admin.ts';
+import { keepFeatures } from '../../src/daemon/cluster/features.ts';
+import { createGate, type GateCalls } from '../../src/daemon/cluster/gate.ts';
+import { keepLayout, placementDevices } from '../../src/daemon/cluster/layout.ts';
+import { startRebalance } from '../../src/daemon/cluster/rebalance.ts';
+import { serveNode } from '../../src/daemon/cluster/serve.ts';
+import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
+import { startCollecting } from '../../src/daemon/collecting.ts';
+import { Layout } from '../../src/daemon/layout.ts';
+import { type NodeWork, startMending } from '../../src/daemon/mending.ts';
+import { assembleThread, type Thread } from '../../src/daemon/thread.ts';
 import type { Device, Volume } from '../../src/device/index.ts';
 import {
   type Collector,
-  createCollector,
-  createMender,
-  createRepairer,
   createScrub,
-  type FragmentAccess,
-  localAccess,
+  holdingsOf,
   type Mender,
-  openStripeStore,
+  Pace,
   processScrubMemory,
+  removeStrays,
   repeat,
   type Scrub,
-  stripeOf,
 } from '../../src/durability/index.ts';
 import { type FragmentStore, openFragmentStore } from '../../src/fragments/index.ts';
-import { bucketKeys, openKeyring } from '../../src/keys/index.ts';
+import { openKeyring } from '../../src/keys/index.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import { limits } from '../../src/limits.ts';
 import type { SharedLog } from '../../src/log/index.ts';
-import {
-  type MetadataReader,
-  openMetadataReader,
-  openShardReplica,
-  type Proposer,
-  type Redundancy,
-  type ShardReplica,
-  type Term,
-} from '../../src/metadata/index.ts';
-import { createObjectService, type ObjectService } from '../../src/objects/index.ts';
-import { codesOf, planGroups, planLayout } from '../../src/placement/index.ts';
+import { features, type NodeRecord, openShardReplica, type ShardReplica, type Term } from '../../src/metadata/index.ts';
+import type { Transport } from '../../src/transport/index.ts';
 import type { Sometimes } from '../coverage.ts';
-import { type DeviceSite, deviceOf, openFragments } from '../world/fragments.ts';
+import { type DeviceSite, type OpenFragments, openFragments } from '../world/fragments.ts';
 import type { Life } from '../world/life.ts';
 import { isExpected } from '../world/node.ts';
-import type { Network } from './network.ts';
-import { forwardingProposer } from './proposer.ts';
-import { remoteAccess, sweptStore } from './remote.ts';
 
 /** What a process of the cluster finds when it starts. */
 export interface MemberSite {
@@ -48,30 +41,29 @@ export interface MemberSite {
   readonly keys: Volume;
   readonly kv: Kv;
   readonly devices: readonly DeviceSite[];
-  /** Every device of the cluster, and the node that has it. */
-  readonly all: ReadonlyMap<string, string>;
-  readonly network: Network<Member>;
+  readonly transport: Transport;
   readonly slabBytes: number;
   readonly cacheBytes: number;
   readonly plain: boolean;
   readonly onEvent: (what: Sometimes) => void;
+  /** The log waits no more for a node that was removed. */
+  readonly forget: (node: string) => void;
 }
 
-/** One running node of the cluster. */
+/** One running node of the cluster, put together as daemon/ does it, of the same parts. */
 export interface Member {
   readonly name: string;
   readonly life: Life;
   readonly replica: ShardReplica;
-  readonly proposer: Proposer;
-  readonly objects: ObjectService;
+  readonly shard: ClusterShard;
+  readonly gate: GateCalls;
+  readonly thread: Thread;
   readonly stores: ReadonlyMap<string, FragmentStore>;
-  readonly access: ReadonlyMap<string, FragmentAccess>;
   readonly scrub: Scrub;
   readonly mender: Mender;
   readonly collector: Collector;
-  term(): Term | undefined;
-  /** Readers of this node see everything that had been decided when it was asked. @throws StoreError ServiceUnavailable */
-  barrier(): Promise<void>;
+  /** What an operator asks it. */
+  readonly admin: ClusterAdmin;
   /** Why it must be started anew; undefined while all is well. */
   failure(): string | undefined;
   serve(): () => void;
@@ -80,166 +72,190 @@ export interface Member {
 }
 
 const scrubPeriodMs = 20_000;
-const askMs = 700;
 
-/** @throws whatever keeps the node from starting */
+/** Told of nothing: what happens is seen from outside. */
+const quiet = { info() {}, warn() {}, error() {} };
+
+/** Invitations and authorities are not simulated. */
+const asksNobody = (): never => {
+  throw new Error('no operator of the simulator asks for this');
+};
+
+/** The state of the node is not that of the others. */
+export class Diverged extends Error {}
+
+/** @throws Diverged; and whatever keeps the node from starting */
 export async function openMember(site: MemberSite): Promise<Member> {
-  const { life, name, log, network, onEvent } = site;
+  const { life, name, log, transport, onEvent } = site;
   const { host } = life;
   const keyring = await openKeyring({ volume: site.keys, host, create: false });
   const replica = openShardReplica({ log, kv: site.kv, host, shard: 0 });
-  const { reader } = replica;
-  const stopLeading = new AbortController();
-  let term: Term | undefined;
-  const planned = [...site.all].map(([identity, node]) => ({ identity, weight: 1, healthy: true, node }));
-  const lead = async (): Promise<void> => {
-    while (!stopLeading.signal.aborted && replica.failure() === undefined) {
-      const owned = await log.own(stopLeading.signal).catch(() => undefined);
-      if (!owned) {
-        await life.wait(200, 'own');
-        continue;
-      }
-      try {
-        term = await replica.lead(owned);
-      } catch {
-        await life.wait(50, 'own');
-        continue;
-      }
-      onEvent('a node began to lead');
-      const groups = planLayout(planned, reader.groups());
-      if (groups.length > 0) await term.propose({ type: 'group.define', groups }).catch(() => {});
-      await term.ended;
-      term = undefined;
-    }
-  };
-  const leading = lead();
-
   const incarnation = host.entropy.bytes(8);
-  const proposer = forwardingProposer({ life, node: name, incarnation, log, replica, network, term: () => term });
-  const barrier = async (): Promise<void> => replica.reached(await log.barrier());
-  await arrive(life, replica, barrier);
-  const fragments = new Map<string, Awaited<ReturnType<typeof openFragments>>>();
-  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, reader));
-  // From here on the intents of the lives before are closed.
-  await proposer.propose({
-    type: 'node.write',
-    node: {
-      id: name,
-      address: `${name}:1`,
-      apiAddress: `${name}:2`,
-      zone: '',
-      roles: ['gateway', 'metadata', 'storage'],
-      state: 'active',
-      version: '1',
-      features: [],
-      incarnation,
-    },
-  });
-
-  const devices = new Map<string, Device>();
-  const stores = new Map<string, FragmentStore>();
-  const access = new Map<string, FragmentAccess>();
-  for (const one of site.devices) {
-    const device = deviceOf(site, one);
-    const { owner, index } = fragments.get(one.identity) as NonNullable<ReturnType<typeof fragments.get>>;
-    const store = openFragmentStore({ device, owner, index: { ...index, close: async () => {} }, host });
-    devices.set(one.identity, device);
-    stores.set(one.identity, store);
-  }
-  for (const store of stores.values()) await dropStrays(reader, store);
-  for (const [device, node] of site.all) {
-    const store = stores.get(device);
-    access.set(device, store ? localAccess(store) : remoteAccess(network, life, () => replica.applied(), node, device));
-  }
-  const conditions = await DeviceConditions.watch(devices, host);
-  const reachable = watchNodes(site);
-  const healthy = (device: string): boolean => {
-    const own = devices.get(device);
-    return own ? own.health() !== 'stopped' : reachable.has(site.all.get(device) as string);
+  let healthy = (_device: string): boolean => true;
+  let duties: readonly { stop(): Promise<void> }[] = [];
+  const onLead = (term: Term | undefined): void => {
+    if (term) onEvent('a node began to lead');
+    for (const duty of duties) void duty.stop();
+    const nothing = (): void => {};
+    duties = term
+      ? [keepLayout(term, host, (device) => healthy(device), nothing), keepFeatures(term, host, nothing, nothing)]
+      : [];
   };
-  const owned = (stripe: Buffer): boolean => reader.stripeOwner(stripe) !== undefined;
-  const repairer = createRepairer({ access, owned });
-  let mender: Mender | undefined;
-  const view = openMetadataReader(site.kv);
-  const stripes = openStripeStore({
-    groups: () => view.groups(),
-    access,
-    proposer,
+  const peer = (id: string, address: string) => transport.peer(id, address);
+  const shard = new ClusterShard({
+    log,
+    replica,
     host,
+    node: name,
+    incarnation,
+    campaigns: true,
+    peer,
+    onLead,
+    onEvent: () => {},
+  });
+  const { reader } = shard;
+  const gate = createGate(log, replica, host);
+  await replica.reached(await log.barrier()).catch((cause: unknown) => {
+    throw replica.failureKind() === 'diverged' ? new Diverged(String(cause)) : cause;
+  });
+  const record = await announce(shard, name, incarnation);
+
+  const fragments = new Map<string, OpenFragments>();
+  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, reader));
+  for (const { identity } of site.devices) await register(shard, record, identity);
+  const devices = new Map<string, Device>([...fragments].map(([identity, { device }]) => [identity, device]));
+  const stores = new Map<string, FragmentStore>();
+  for (const [identity, { owner, index, device }] of fragments)
+    stores.set(identity, openFragmentStore({ device, owner, index: { ...index, close: async () => {} }, host }));
+  const planner = new Layout(shard, async () => placementDevices(reader));
+  let mender: Mender | undefined;
+  const thread = await assembleThread({
+    host,
+    kvs: [site.kv],
+    devices,
+    stores,
+    stopped: new Int32Array(devices.size),
+    proposer: shard,
+    keyService: keyring,
+    plain: site.plain,
+    cacheBytes: site.cacheBytes,
     onDamage: ({ repaired }) => {
       onEvent('a reader met a bad copy');
       if (repaired) onEvent('a reader met a bad copy and it was repaired');
     },
-    owned,
-    condition: (device) => (devices.has(device) ? conditions.of(device) : { healthy: healthy(device), free: 1 }),
-    layOut: layingOut(reader, planned, proposer),
     onMissed: (stripe, group, index) => {
       onEvent('a stripe was written with a copy missing');
       mender?.missed(stripe, group, index);
     },
-    repair: repairer.repair,
+    layOut: (redundancy) => planner.layOut(redundancy),
+    cluster: { node: name, transport },
   });
-  const objects = createObjectService({
-    reader: view,
-    proposer,
-    stripes,
-    bucketKeys: bucketKeys(keyring, host.entropy),
-    cache: createCache({ bytes: site.cacheBytes }),
-    plain: site.plain,
-    host,
-  });
-  const shared = { reader, groups: () => reader.groups(), access, stores, host, repair: repairer.repair, healthy };
-  mender = createMender(shared);
+  for (const store of stores.values()) await removeStrays(reader, store);
+  const { network, conditions } = thread;
+  healthy = (device) => (devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy === true;
+
+  const jobsHealthy = (device: string): boolean =>
+    network?.condition(device)?.healthy ?? conditions.health(device) !== 'stopped';
+  const ownership = { gate, shard, objectShards: [] };
+  const owner = { thread, metadata: shard, log, cluster: ownership, directories: { store: 'simulated' } };
+  const collecting = startCollecting({ owner, host, links: () => [], healthy: jobsHealthy });
+  const { collector } = collecting;
+  const mending = startMending({ owner, host, log: quiet, healthy: jobsHealthy });
+  ({ mender } = mending);
   const scrub = await createScrub({
-    ...shared,
+    reader: thread.reader,
+    groups: () => thread.reader.groups(),
+    stores,
+    host,
+    repair: mending.repair,
+    healthy: jobsHealthy,
     onDamage: ({ repaired }) => {
       if (repaired) onEvent('a scrub repaired a copy');
     },
     memory: processScrubMemory(),
     periodMs: scrubPeriodMs,
   });
-  const collector = createCollector({
-    reader,
-    proposer,
-    access,
-    stores: sweptStores(site, replica, stores),
-    host,
-    healthy,
-    oldestRead: () => oldestRead(site),
-  });
   const onError = (error: unknown): void => {
     if (!isExpected(error)) throw error;
     onEvent('a job failed and tried again');
   };
-  const every = (everyMs: number, run: (signal: AbortSignal) => Promise<unknown>) =>
-    repeat({ host, everyMs, run, onError });
+  const holdings = () => holdingsOf(thread.reader, stores, new Pace(host, { signal: undefined }));
+  const work = (): NodeWork => mending.work();
+  const rebalance = startRebalance({ owner, cluster: { node: name, shard }, host, work, holdings, onError });
   const jobs = [
-    every(limits.collectMs, async (signal) => {
-      if (term) await collector.run(signal);
+    repeat({
+      host,
+      everyMs: limits.collectMs,
+      run: (signal) => collecting.run(signal),
+      onError,
     }),
-    every(limits.collectMs, (signal) => (mender as Mender).run(signal)),
-    every(2000, async (signal) => {
-      if (scrub.due()) await scrub.run({ signal, scheduled: true });
+    repeat({
+      host,
+      everyMs: 2000,
+      run: async (signal) => {
+        if (scrub.due()) await scrub.run({ signal, scheduled: true });
+      },
+      onError,
     }),
   ];
+  const server = serveNode({
+    shard,
+    thread,
+    work,
+    rebalance: () => rebalance.status(),
+    holdings,
+    removing: (device, id) => mending.removing(device, id),
+    host,
+    reached: (position) => gate.reached(position),
+    oldestRead: async () => thread.objects.oldestRead(0),
+    planMember: async () => undefined,
+    authority: () => undefined,
+  });
+  const removed = (id: string): boolean => reader.nodes().some((one) => one.id === id && one.state === 'removed');
+  const listener = await transport.listen(record.address, (call) => server.serve(call), {
+    admits: (id) => !removed(id),
+  });
+  const admin = clusterAdmin({
+    owner,
+    cluster: {
+      name: 'simulated',
+      node: name,
+      owner: () => log.owner(),
+      ageMs: () => log.age(),
+      members: {
+        invite: asksNobody,
+        invitations: asksNobody,
+        revoke: asksNobody,
+        authority: asksNobody,
+        rotate: asksNobody,
+      },
+      forget: async (id) => site.forget(id),
+      objectShards: [],
+      engine: async () => undefined,
+    },
+    rebalance,
+    stripes: () => mending.mender.stripes(),
+    work,
+    host,
+    degraded: async () => [],
+  });
   let serving = 0;
   return {
     name,
     life,
     replica,
-    proposer,
-    objects,
+    shard,
+    gate,
+    thread,
     stores,
-    access,
     scrub,
     mender,
     collector,
-    term: () => term,
-    barrier,
+    admin,
     failure() {
       const failure = replica.failureKind() === 'full' ? undefined : replica.failure();
-      const stopped = [...devices.values()].find((device) => device.health() === 'stopped');
-      return failure ?? (stopped && `device ${stopped.identity} is stopped`);
+      const stopped = [...devices.keys()].find((device) => conditions.health(device) === 'stopped');
+      return failure ?? (stopped && `device ${stopped} is stopped`);
     },
     serve() {
       serving++;
@@ -249,102 +265,43 @@ export async function openMember(site: MemberSite): Promise<Member> {
       const end = host.clock.monotonic() + limits.drainMs;
       while (serving > 0 && host.clock.monotonic() < end) await life.wait(20, 'drain');
       if (serving > 0) return false;
-      for (const job of jobs) await job.stop();
-      await repairer.idle();
-      conditions.close();
-      await stripes.close();
-      for (const store of stores.values()) await store.close();
+      await Promise.all([...jobs.map((job) => job.stop()), mending.stop(), rebalance.stop()]);
+      await listener.close();
+      await server.close();
+      await thread.close();
+      for (const { owner: one } of fragments.values()) await one.close();
       for (const device of devices.values()) await device.close();
-      for (const { owner } of fragments.values()) await owner.close();
-      stopLeading.abort();
-      await replica.close();
-      await leading;
+      await shard.close();
+      await log.close();
+      await transport.close();
       return true;
     },
   };
 }
 
-/** A node that starts waits until it knows what the others know. */
-async function arrive(life: Life, replica: ShardReplica, barrier: () => Promise<void>): Promise<void> {
-  for (;;) {
-    const failure = replica.failure();
-    if (failure !== undefined) throw new Error(`${replica.failureKind()}: ${failure}`);
-    const arrived = await Promise.race([
-      barrier().then(
-        () => true,
-        () => false,
-      ),
-      life.wait(500, 'arrive').then(() => false),
-    ]);
-    if (arrived) return;
-    await life.wait(50, 'arrive');
-  }
-}
-
-/**
- * What recovery found of seals that had not ended when the process did: their intent may have been swept and forgotten meanwhile, because
- * their writer was another node.
- */
-async function dropStrays(reader: MetadataReader, store: FragmentStore): Promise<void> {
-  const intents = new Set(reader.intents().map(({ prefix }) => prefix.toString('latin1')));
-  const all = store.ids(Buffer.alloc(16), 1_000_000);
-  const strays = all.filter((id) => !reader.stripeOwner(stripeOf(id)) && !intents.has(id.toString('latin1', 0, 8)));
-  if (strays.length > 0) await store.remove(strays);
-}
-
-/** Nodes that answered lately. */
-function watchNodes({ life, name, all, network }: MemberSite): ReadonlySet<string> {
-  const others = new Set([...all.values()].filter((node) => node !== name));
-  const reachable = new Set(others);
-  for (const node of others) {
-    const ask = (): void => {
-      network
-        .call(life, node, async () => {})
-        .then(
-          () => reachable.add(node),
-          () => reachable.delete(node),
-        );
-    };
-    life.host.timers.every(askMs, ask);
-  }
-  return reachable;
-}
-
-type Devices = Parameters<typeof planLayout>[0];
-
-function layingOut(reader: MetadataReader, devices: Devices, proposer: ReturnType<typeof forwardingProposer>) {
-  return async (redundancy: Redundancy): Promise<void> => {
-    if ('copies' in redundancy) return;
-    const existing = reader.groups();
-    if (codesOf(existing).some(({ data, parity }) => data === redundancy.data && parity === redundancy.parity)) return;
-    const groups = planGroups(devices, existing, redundancy);
-    if (groups.length > 0) await proposer.propose({ type: 'group.define', groups });
+/** Tells the others of this life of the node: from then on the intents of the lives before are closed. */
+async function announce(shard: ClusterShard, name: string, incarnation: Buffer): Promise<NodeRecord> {
+  const before = shard.reader.nodes().find((one) => one.id === name);
+  const node: NodeRecord = {
+    id: name,
+    address: `${name}:1`,
+    apiAddress: `${name}:2`,
+    zone: before?.zone ?? '',
+    roles: ['gateway', 'metadata', 'storage'],
+    state: before?.state ?? 'active',
+    version: '1',
+    features,
+    incarnation,
   };
+  await shard.propose({ type: 'node.write', node, keeps: 'state' });
+  await shard.propose({ type: 'intent.expire', dead: [{ node: name, except: incarnation }] });
+  return node;
 }
 
-/**
- * The least position at which any node may still read: of reads under way, and of what its replica shows to the next one. A node that does
- * not answer holds everything.
- */
-async function oldestRead({ life, name, all, network }: MemberSite): Promise<number> {
-  const at = async ({ objects, replica }: Member): Promise<number> =>
-    Math.min(objects.oldestRead() ?? Number.POSITIVE_INFINITY, replica.applied());
-  const nodes = [...new Set(all.values())];
-  const positions = await Promise.all(nodes.map((node) => network.call(life, node, at).catch(() => 0)));
-  if (!nodes.includes(name)) throw new Error('every node has devices');
-  return Math.min(...positions);
-}
-
-/** For closed intents the collector looks through every device; one of another node that cannot be asked is left for the next run. */
-function sweptStores(
-  site: MemberSite,
-  replica: ShardReplica,
-  own: ReadonlyMap<string, FragmentStore>,
-): ReadonlyMap<string, FragmentStore> {
-  return new Map(
-    [...site.all].map(([device, node]) => [
-      device,
-      own.get(device) ?? sweptStore(site.network, site.life, () => replica.applied(), node, device),
-    ]),
-  );
+async function register(shard: ClusterShard, node: NodeRecord, identity: string): Promise<void> {
+  const before = shard.reader.devices().find((device) => device.identity === identity);
+  if (before) return;
+  const capacity = { capacityBytes: 2 ** 30, weight: 2 ** 30 };
+  const device = { identity, node: node.id, class: 'memory', state: 'active', ...capacity } as const;
+  await shard.propose({ type: 'device.write', device, keeps: 'state' });
 }

@@ -27,6 +27,8 @@ export interface FragmentSite {
 export interface OpenFragments {
   readonly owner: OpenFragmentOwner;
   readonly index: Kv;
+  /** Of the thread that owns the index. */
+  readonly device: Device;
 }
 
 export function deviceOf(site: FragmentSite, one: DeviceSite): Device {
@@ -46,9 +48,10 @@ export async function openFragments(
   reader: MetadataReader,
 ): Promise<OpenFragments> {
   const owned = (id: Buffer): boolean => reader.stripeOwner(stripeOf(id)) !== undefined;
+  const device = deviceOf(site, one);
   const open = (kv: Kv): Promise<OpenFragmentOwner> =>
     openFragmentOwner({
-      device: deviceOf(site, one),
+      device,
       kv,
       host: site.life.host,
       windowBytes: Math.min(site.slabBytes, limits.windowBytes),
@@ -67,5 +70,5 @@ export async function openFragments(
   if (recovery.rebuilt) site.onEvent('an index was made anew from the slabs');
   if (recovery.recovered > 0) site.onEvent('fragments were found again from their headers');
   if (recovery.torn > 0) site.onEvent('a fragment whose seal had not ended was found');
-  return { owner, index };
+  return { owner, index, device };
 }

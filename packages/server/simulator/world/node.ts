@@ -1,8 +1,8 @@
-import { createCache } from '../../src/cache/index.ts';
-import { DeviceConditions } from '../../src/daemon/conditions.ts';
+import { newStoppedDevices, type StoppedDevices } from '../../src/daemon/conditions.ts';
+import { Layout } from '../../src/daemon/layout.ts';
+import { assembleThread, type Thread } from '../../src/daemon/thread.ts';
 import type { Device, Volume } from '../../src/device/index.ts';
 import {
-  type AccessMap,
   type Collector,
   createCollector,
   createMender,
@@ -10,29 +10,18 @@ import {
   createScrub,
   type DamageReport,
   fileScrubMemory,
-  localAccess,
   type Mender,
-  type OpenStripeStore,
-  openStripeStore,
   type RepairFragment,
   repeat,
   type Scrub,
 } from '../../src/durability/index.ts';
 import { StoreError } from '../../src/errors.ts';
 import { type FragmentStore, type OpenFragmentOwner, openFragmentStore } from '../../src/fragments/index.ts';
-import { bucketKeys, type KeyService, openKeyring } from '../../src/keys/index.ts';
+import { type KeyService, openKeyring } from '../../src/keys/index.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import { limits } from '../../src/limits.ts';
 import { type Log, openEmbeddedLog } from '../../src/log/index.ts';
-import {
-  type Metadata,
-  openMetadata,
-  openMetadataReader,
-  type Proposer,
-  type Redundancy,
-} from '../../src/metadata/index.ts';
-import { createObjectService, type ObjectService } from '../../src/objects/index.ts';
-import { codesOf, planGroups, planLayout } from '../../src/placement/index.ts';
+import { type Metadata, openMetadata, type Proposer } from '../../src/metadata/index.ts';
 import type { Sometimes } from '../coverage.ts';
 import { type DeviceSite, deviceOf, type OpenFragments, openFragments } from './fragments.ts';
 import type { Life } from './life.ts';
@@ -52,14 +41,6 @@ export interface Site {
 }
 
 type Repairer = ReturnType<typeof createRepairer>;
-
-/** One object service with the stripe store below it: a thread of the server. */
-interface Thread {
-  readonly objects: ObjectService;
-  readonly stripes: OpenStripeStore;
-  readonly devices: ReadonlyMap<string, Device>;
-  close(): Promise<void>;
-}
 
 /** A running server of one machine, put together as daemon/ does it. */
 export interface Node {
@@ -86,8 +67,6 @@ export interface Node {
 const segmentBytes = 256 * 1024;
 const logLimits = { segmentBytes, tailBytes: 2 * segmentBytes, entryBytes: 128 * 1024 };
 
-type Code = Extract<Redundancy, { readonly data: number }>;
-
 /** Pause between two looks whether a scrub is due, and time in which one must have ended: short, so that a run sees several. */
 const scrubLookMs = 2000;
 const scrubPeriodMs = 20_000;
@@ -102,14 +81,16 @@ export async function openNode(site: Site): Promise<Node> {
   if (metadata.statistics().replayed > 0) onEvent('entries were replayed at a start');
   const fragments = new Map<string, OpenFragments>();
   for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, metadata.reader));
-  await groupsFor(site, metadata)(undefined);
+  const weighed = site.devices.map(({ identity }) => ({ identity, weight: 1, healthy: true }));
+  const layout = new Layout(metadata, async () => weighed);
+  await layout.start();
 
   let serving = 0;
   let mender: Mender | undefined;
   const threads: Thread[] = [];
   let repairer: Repairer | undefined;
-  const layOut = groupsFor(site, metadata);
-  const parts = { site, metadata, fragments, keyService: keyring, layOut };
+  const stopped = newStoppedDevices(site.devices.length);
+  const parts = { site, metadata, fragments, keyService: keyring, layout, stopped };
   const repairByOwner: RepairFragment = async (stripe, group, copy, cause) => {
     await life.wait(0.1, 'port');
     return repairer ? repairer.repair(stripe, group, copy, cause) : false;
@@ -121,7 +102,7 @@ export async function openNode(site: Site): Promise<Node> {
   // The first thread is the owner's: it alone runs the jobs, and rewrites copies for the others.
   const first = await openThread(parts, onMissed, undefined);
   const { stores, access } = first;
-  const healthy = (device: string): boolean => first.devices.get(device)?.health() !== 'stopped';
+  const healthy = (device: string): boolean => first.conditions.health(device) !== 'stopped';
   const owned = (stripe: Buffer): boolean => metadata.reader.stripeOwner(stripe) !== undefined;
   const repairs = createRepairer({ access, owned });
   repairer = repairs;
@@ -185,8 +166,8 @@ export async function openNode(site: Site): Promise<Node> {
     failure() {
       const failure = metadata.failure();
       if (failure !== undefined && !failure.startsWith('the disk is full')) return failure;
-      const stopped = [...first.devices.values()].find((device) => device.health() === 'stopped');
-      return stopped && `device ${stopped.identity} is stopped`;
+      const broken = [...first.devices.keys()].find((device) => first.conditions.health(device) === 'stopped');
+      return broken && `device ${broken} is stopped`;
     },
     serve() {
       serving++;
@@ -200,6 +181,7 @@ export async function openNode(site: Site): Promise<Node> {
       await repairs.idle();
       for (const thread of threads) await thread.close();
       for (const { owner } of fragments.values()) await owner.close();
+      for (const { devices } of threads) for (const device of devices.values()) await device.close();
       await metadata.close();
       await log.close();
       return true;
@@ -207,50 +189,33 @@ export async function openNode(site: Site): Promise<Node> {
   };
 }
 
-/** Defines the placement groups that there are none of yet, one plan after the other (as daemon/layout.ts does). */
-function groupsFor(site: Site, metadata: Metadata): (redundancy: Redundancy | undefined) => Promise<void> {
-  const devices = site.devices.map(({ identity }) => ({ identity, weight: 1, healthy: true }));
-  let last: Promise<unknown> = Promise.resolve();
-  return (redundancy) => {
-    const next = last.then(async () => {
-      const existing = metadata.reader.groups();
-      const known = codesOf(existing).some((code) => redundancy && 'data' in redundancy && sameCode(code, redundancy));
-      const code = redundancy && 'data' in redundancy && !known ? redundancy : undefined;
-      const groups = code ? planGroups(devices, existing, code) : planLayout(devices, existing);
-      if (groups.length > 0) await metadata.propose({ type: 'group.define', groups });
-    });
-    last = next.catch(() => undefined);
-    return next;
-  };
-}
-
-const sameCode = (a: Code, b: Code): boolean => a.data === b.data && a.parity === b.parity;
-
 /** What a job may fail with while disks do: it says so and runs again. */
 export function isExpected(error: unknown): boolean {
   return error instanceof StoreError || (error instanceof Error && 'syscall' in error);
 }
 
+/** @param opened the devices of the owner's thread; @param stopped shared by the threads */
 async function openThread(
   parts: {
     readonly site: Site;
     readonly metadata: Metadata;
     readonly fragments: ReadonlyMap<string, OpenFragments>;
     readonly keyService: KeyService;
-    readonly layOut: (redundancy: Redundancy) => Promise<void>;
+    readonly layout: Layout;
+    readonly stopped: StoppedDevices;
   },
   onMissed: (stripe: Buffer, group: number, copy: number) => void,
   repair: RepairFragment | undefined,
-): Promise<Thread & { readonly stores: ReadonlyMap<string, FragmentStore>; readonly access: AccessMap }> {
+): Promise<Thread> {
   const { site, metadata, fragments } = parts;
   const { life, onEvent } = site;
   const { host } = life;
-  const reader = openMetadataReader(site.kv);
   const devices = new Map<string, Device>();
   const stores = new Map<string, FragmentStore>();
   for (const one of site.devices) {
-    const device = deviceOf(site, one);
-    const { owner, index } = fragments.get(one.identity) as OpenFragments;
+    const { owner, index, device: opened } = fragments.get(one.identity) as OpenFragments;
+    // The thread that rewrites for the others opens its own; that of the owner shares the device of the index.
+    const device = repair ? deviceOf(site, one) : opened;
     devices.set(one.identity, device);
     stores.set(one.identity, openFragmentStore({ device, owner, index: { ...index, close: async () => {} }, host }));
   }
@@ -263,43 +228,22 @@ async function openThread(
       return outcome;
     },
   };
-  const conditions = await DeviceConditions.watch(devices, host);
-  const access = new Map([...stores].map(([identity, store]) => [identity, localAccess(store)]));
-  const stripes = openStripeStore({
-    groups: () => reader.groups(),
-    access,
-    proposer,
+  return assembleThread({
     host,
+    kvs: [site.kv],
+    devices,
+    stores,
+    stopped: parts.stopped,
+    proposer,
+    keyService: parts.keyService,
+    cacheBytes: site.cacheBytes,
+    plain: site.plain,
     onDamage: ({ repaired }) => {
       onEvent('a reader met a bad copy');
       if (repaired) onEvent('a reader met a bad copy and it was repaired');
     },
-    owned: (stripe) => reader.stripeOwner(stripe) !== undefined,
-    condition: (identity) => conditions.of(identity),
     onMissed,
-    layOut: parts.layOut,
+    layOut: (redundancy) => parts.layout.layOut(redundancy),
     ...(repair && { repair }),
   });
-  const objects = createObjectService({
-    reader,
-    proposer,
-    stripes,
-    bucketKeys: bucketKeys(parts.keyService, host.entropy),
-    cache: createCache({ bytes: site.cacheBytes }),
-    plain: site.plain,
-    host,
-  });
-  return {
-    objects,
-    stripes,
-    devices,
-    stores,
-    access,
-    async close() {
-      conditions.close();
-      await stripes.close();
-      for (const store of stores.values()) await store.close();
-      for (const device of devices.values()) await device.close();
-    },
-  };
 }

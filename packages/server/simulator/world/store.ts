@@ -32,6 +32,16 @@ export class SimulatedKv {
     this.#kv = memoryKv(idleHost);
   }
 
+  /** An empty one on the same machine. */
+  beside(): SimulatedKv {
+    return new SimulatedKv(this.#label, this.#dice);
+  }
+
+  /** The other one takes its place, as by a rename. */
+  become(other: SimulatedKv): void {
+    this.#kv = other.#kv;
+  }
+
   /** A checkpoint takes its time, and covers what was committed when it began or a little later. */
   open(life: Life): Kv {
     const kv = this.#kv;

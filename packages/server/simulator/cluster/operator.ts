@@ -1,0 +1,116 @@
+import { StoreError } from '../../src/errors.ts';
+import type { Coverage } from '../coverage.ts';
+import type { Dice } from '../world/dice.ts';
+import type { Scheduler } from '../world/scheduler.ts';
+import type { Member } from './member.ts';
+
+/** What is done to the members of a cluster while it serves. */
+export type Change =
+  | { readonly kind: 'drain'; readonly node: string }
+  | { readonly kind: 'retire'; readonly device: string }
+  | { readonly kind: 'rebalance' };
+
+interface Cluster {
+  readonly scheduler: Scheduler;
+  readonly coverage: Coverage;
+  readonly dice: Dice;
+  readonly members: () => readonly Member[];
+  /** Ends a machine in order, for good. */
+  readonly takeAway: (node: string) => void;
+}
+
+/** Between two looks of whoever waits for something to end. */
+const lookMs = 500;
+/** So long a drain may take before it is given up. */
+const patienceMs = 90_000;
+
+interface RepairStatus {
+  readonly done: boolean;
+}
+
+/**
+ * Whoever runs the cluster: does one thing after the other, as `dsom cluster` does it, through any node that answers, and again until it is done. A
+ * node is removed only when the cluster says that nothing is on it any more.
+ */
+export class Operator {
+  readonly #cluster: Cluster;
+  #last: Promise<void> = Promise.resolve();
+  #pending = 0;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  get idle(): boolean {
+    return this.#pending === 0;
+  }
+
+  /** Does it when what was asked before is done. */
+  change(change: Change): void {
+    this.#pending++;
+    const done = (): void => void this.#pending--;
+    this.#last = this.#last.then(() => this.#make(change)).then(done);
+    this.#last.catch((cause) => this.#cluster.scheduler.fail(cause));
+  }
+
+  async #make(change: Change): Promise<void> {
+    const { coverage } = this.#cluster;
+    if (change.kind === 'rebalance') {
+      await this.#ask('rebalance.change', { action: 'start' });
+      coverage.hit('the groups were evened out');
+    } else if (change.kind === 'retire') {
+      await this.#ask('cluster.device', { id: change.device, action: 'retire' });
+      coverage.hit('a device was retired');
+    } else await this.#drain(change.node);
+  }
+
+  async #drain(node: string): Promise<void> {
+    const { scheduler, coverage } = this.#cluster;
+    if (!this.#cluster.members().some(({ thread }) => thread.reader.nodes().some(({ id }) => id === node))) return;
+    await this.#ask('cluster.node', { id: node, action: 'drain' }, node);
+    for (const end = scheduler.now + patienceMs; !(await this.#isDone(node)); ) {
+      if (scheduler.now > end) {
+        await this.#ask('cluster.node', { id: node, action: 'activate' }, node);
+        coverage.hit('a drain was given up');
+        return;
+      }
+      await scheduler.sleep(lookMs, 'operator');
+    }
+    this.#cluster.takeAway(node);
+    await this.#ask('cluster.node', { id: node, action: 'remove' }, node);
+    coverage.hit('a node was drained and removed');
+  }
+
+  /** Whether a node says twice, with time between, that all is where it should be: what it has not heard of yet it cannot count. */
+  async #isDone(except: string): Promise<boolean> {
+    for (let times = 0; times < 2; times++) {
+      const { done } = (await this.#ask('cluster.repair', undefined, except)) as RepairStatus;
+      if (!done) return false;
+      await this.#cluster.scheduler.sleep(2 * lookMs, 'operator');
+    }
+    return true;
+  }
+
+  /** Asks a node, and another one, until one does it. @param except is not asked */
+  async #ask(method: string, argument: unknown, except?: string): Promise<unknown> {
+    const { scheduler, members, dice } = this.#cluster;
+    for (;;) {
+      const those = members().filter(({ name }) => name !== except);
+      const member = those.length > 0 ? dice.pick(those) : undefined;
+      if (member) {
+        const gone = member.life.ended.then(() => undefined);
+        const answer = (async () => member.admin[method]?.(argument))().then(
+          (result) => ({ result }),
+          (cause: unknown) => {
+            if (!(cause instanceof StoreError)) throw cause;
+            scheduler.note(`operator: ${method}: ${cause.message}`);
+            return undefined;
+          },
+        );
+        const outcome = await Promise.race([answer, gone]);
+        if (outcome) return outcome.result;
+      }
+      await scheduler.sleep(lookMs, 'operator');
+    }
+  }
+}
