@@ -8,6 +8,7 @@ import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
 import { startCollecting } from '../../src/daemon/collecting.ts';
 import { Layout } from '../../src/daemon/layout.ts';
 import { type NodeWork, startMending } from '../../src/daemon/mending.ts';
+import { startRecoding } from '../../src/daemon/recoding.ts';
 import { assembleThread, type Thread } from '../../src/daemon/thread.ts';
 import type { Device, Volume } from '../../src/device/index.ts';
 import {
@@ -182,6 +183,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   const holdings = () => holdingsOf(thread.reader, stores, new Pace(host, { signal: undefined }));
   const work = (): NodeWork => mending.work();
   const rebalance = startRebalance({ owner, cluster: { node: name, shard }, host, work, holdings, onError });
+  const recoding = startRecoding(owner, host, quiet);
   const jobs = [
     repeat({
       host,
@@ -203,6 +205,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     thread,
     work,
     rebalance: () => rebalance.status(),
+    recode: () => recoding.status(),
     holdings,
     removing: (device, id) => mending.removing(device, id),
     host,
@@ -234,6 +237,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
       engine: async () => undefined,
     },
     rebalance,
+    recode: () => recoding.status(),
     stripes: () => mending.mender.stripes(),
     work,
     host,
@@ -265,7 +269,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
       const end = host.clock.monotonic() + limits.drainMs;
       while (serving > 0 && host.clock.monotonic() < end) await life.wait(20, 'drain');
       if (serving > 0) return false;
-      await Promise.all([...jobs.map((job) => job.stop()), mending.stop(), rebalance.stop()]);
+      await Promise.all([...jobs.map((job) => job.stop()), mending.stop(), rebalance.stop(), recoding.stop()]);
       await listener.close();
       await server.close();
       await thread.close();

@@ -22,7 +22,16 @@ export interface Recoding {
   stop(): Promise<void>;
 }
 
-export function startRecoding(owner: Owner, host: Host, log: StructuredLog): Recoding {
+/** What it needs of the owner's thread; `cluster` undefined: this server is alone. */
+export type RecodingOwner = Pick<Owner, 'thread' | 'metadata'> & {
+  readonly cluster: { readonly shard: { readonly leads: boolean } } | undefined;
+};
+
+export function startRecoding(
+  owner: RecodingOwner,
+  host: Host,
+  log: Pick<StructuredLog, 'info' | 'warn' | 'error'>,
+): Recoding {
   const { reader, stripes, horizon } = owner.thread;
   const { cluster } = owner;
   const bytesPerSecond = (): number => readRebalance(reader).bytesPerSecond;
