@@ -52,7 +52,7 @@ describe('the simulator', () => {
 
   it('makes a failing scenario small', async () => {
     // Two devices that lie at the same time are more than the store can take: an acknowledged version is lost.
-    const base = planScenario(11, 60);
+    const base = planScenario(12, 60);
     const lie = (disk: string) => ({ kind: 'disk', disk, fault: 'lost', ms: 100_000, share: 1 }) as const;
     const scenario = {
       ...base,
