@@ -53,6 +53,13 @@ export const fragmentPlants: readonly Plant[] = [
     tests: ['src/fragments/recovery.test.ts', 'src/fragments/crash.test.ts'],
   },
   {
+    name: 'fragments: recovery takes what nothing explains',
+    file: 'src/fragments/recovery.ts',
+    find: 'wanted: ({ id }) => !rebuild || rebuild.explained(id),',
+    replace: '',
+    tests: ['src/fragments/recovery.test.ts'],
+  },
+  {
     name: 'fragments: recovery takes headers of any window',
     file: 'src/fragments/header.ts',
     find: '|| block.compare(nonce, 0, 8, 8, 16) !== 0',

@@ -1,5 +1,5 @@
 import { type Device, openDevice, type Volume } from '../../src/device/index.ts';
-import { stripeOf } from '../../src/durability/index.ts';
+import { isExplained, stripeOf } from '../../src/durability/index.ts';
 import { IndexDamaged, type OpenFragmentOwner, openFragmentOwner } from '../../src/fragments/index.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import { limits } from '../../src/limits.ts';
@@ -55,7 +55,7 @@ export async function openFragments(
       kv,
       host: site.life.host,
       windowBytes: Math.min(site.slabBytes, limits.windowBytes),
-      rebuild: { owned },
+      rebuild: { owned, explained: (id) => isExplained(reader, id) },
     });
   let { index } = one;
   let owner: OpenFragmentOwner;

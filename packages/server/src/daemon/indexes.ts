@@ -33,6 +33,8 @@ export interface IndexOptions {
   readonly host: Host;
   /** Whether a published stripe needs this fragment. */
   readonly owned: (id: FragmentId) => boolean;
+  /** Whether a published stripe needs this fragment, or an intent covers it. */
+  readonly explained: (id: FragmentId) => boolean;
   /** Make it anew although it can be read. */
   readonly rebuild: boolean;
   readonly onIndex: (event: IndexEvent) => void;
@@ -56,7 +58,7 @@ function putIndexAside(site: DeviceSite, reason: string, onIndex: IndexOptions['
  * @throws ConfigError when the index is not this device's, or not of this version
  */
 export async function openIndex(site: DeviceSite, options: IndexOptions): Promise<OpenIndex> {
-  const { host, owned, onIndex } = options;
+  const { host, owned, explained, onIndex } = options;
   const { device: identity } = site.identity;
   const folder = indexFolder(site.folder);
   if (options.rebuild) putIndexAside(site, 'it shall be made anew', onIndex);
@@ -71,7 +73,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
     }
     try {
       const onProgress = (progress: RebuildProgress) => onIndex({ device: identity, state: 'searching', ...progress });
-      const owner = await openFragmentOwner({ device, kv, host, rebuild: { owned, onProgress } });
+      const owner = await openFragmentOwner({ device, kv, host, rebuild: { owned, explained, onProgress } });
       const { rebuilt } = owner.recovery;
       if (rebuilt) onIndex({ device: identity, state: 'rebuilt', ...rebuilt });
       return {

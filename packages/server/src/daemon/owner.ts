@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { adoptDevice, type Device, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
-import { type DamageReport, removeStrays, stripeOf } from '../durability/index.ts';
+import { type DamageReport, isExplained, removeStrays, stripeOf } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
@@ -165,6 +165,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       const index = await openIndex(site, {
         host,
         owned: (id) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined,
+        explained: (id) => isExplained(metadata.reader, id),
         rebuild: rebuild.has(path.dirname(site.folder)),
         onIndex,
       });

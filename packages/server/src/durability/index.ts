@@ -19,7 +19,7 @@ export { type JobProgress, ProgressMeter } from './jobs/progress.ts';
 export { repeat } from './jobs/repeat.ts';
 export { createScrub, type Scrub, type ScrubReport } from './jobs/scrub.ts';
 export { fileScrubMemory, processScrubMemory, type ScrubMemory } from './jobs/scrub-memory.ts';
-export { removeStrays } from './jobs/strays.ts';
+export { isExplained, removeStrays } from './jobs/strays.ts';
 export { remoteFragments, sweepRemote } from './remote/client.ts';
 export { type FragmentServer, serveFragments } from './remote/serve.ts';
 export { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';

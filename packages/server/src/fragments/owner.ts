@@ -52,8 +52,8 @@ import type {
  *    the window is no longer listed.
  *
  * Recovery, after any kind of stop: the index opens at its newest checkpoint. For each listed window the blocks that are not used are
- * searched for headers with its nonce; a fragment whose id is unknown, which has no tombstone and whose every byte fits its checksums
- * gets its row. After a checkpoint the list is emptied. All other blocks are free by 1. A removal that was not flushed may be undone:
+ * searched for headers with its nonce; a fragment whose id is unknown, which has no tombstone, which a stripe or an intent explains and whose every
+ * byte fits its checksums gets its row. After a checkpoint the list is emptied. All other blocks are free by 1. A removal that was not flushed may be undone:
  * who removed asks again. Everything can be done twice, so a crash during recovery is like one before it.
  *
  * To move a fragment (reclaim.ts) needs no more than this: its new window is not listed, so until a checkpoint covers the move a crash leaves

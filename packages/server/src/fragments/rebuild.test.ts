@@ -44,7 +44,8 @@ async function reopen(
     reserveBytes: 0,
   });
   const ids = new Set([...live].map((number) => idOf(number).toString('hex')));
-  const rebuild: RebuildOptions = { owned: (id) => ids.has(id.toString('hex')), ...(onProgress && { onProgress }) };
+  const owned = (id: Buffer): boolean => ids.has(id.toString('hex'));
+  const rebuild: RebuildOptions = { owned, explained: owned, ...(onProgress && { onProgress }) };
   const owner = await openFragmentOwner({ device, kv, host, windowBytes, rebuild });
   const store = openFragmentStore({ device, owner, index: kv, host });
   return { device, owner, store, kv, host };

@@ -26,6 +26,11 @@ import { readAll, walk } from './walk.ts';
 export interface RebuildOptions {
   /** Whether a published stripe needs this fragment. Final: nothing is published while the index is rebuilt. */
   readonly owned: (id: FragmentId) => boolean;
+  /**
+   * Whether a published stripe needs this fragment, or an intent still covers it: then its stripe may yet be published, or whoever sweeps the intent
+   * removes it. Asked of what lies in a listed window without a row; nobody would ever remove what nothing explains.
+   */
+  readonly explained: (id: FragmentId) => boolean;
   /** Called after each slab. */
   readonly onProgress?: (progress: RebuildProgress) => void;
 }

@@ -7,6 +7,7 @@ import { geometryOf } from './geometry.ts';
 import { encodeHeader } from './header.ts';
 import { openFragmentOwner } from './owner.ts';
 import {
+  checkSpace,
   contentOf,
   crashSystem,
   idOf,
@@ -153,6 +154,34 @@ describe('fragment recovery', () => {
     const after = await crashSystem(system, 1);
     assert.equal(after.stores[0]?.length(idOf(1)), undefined);
     assert.equal(after.stores[0]?.length(idOf(2)), 5000);
+  });
+
+  it('takes from an old list, where the writing of newer ones was lost, only what something explains', async () => {
+    const system = await newSystem();
+    const file = await system.volume.open('slab-000000', 'existing');
+    const [first] = system.stores as [FragmentStore];
+    for (const number of [1, 2, 3]) await put(first, idOf(number), 5000);
+    const old = Buffer.alloc(table);
+    await file.read(old, 0);
+    const next = await crashSystem(system, 1);
+    assert.equal(next.owner.recovery.recovered, 3);
+    const [store] = next.stores as [FragmentStore];
+    await store.remove([idOf(1), idOf(2)]);
+    await store.flush();
+    const lying = await next.volume.open('slab-000000', 'existing');
+    await lying.write([old], 0);
+    await lying.sync();
+    const published = (id: Uint8Array): boolean => idOf(3).equals(id);
+    const after = await crashSystem(next, 2, {
+      owned: published,
+      explained: (id) => published(id) || idOf(2).equals(id),
+    });
+    assert.ok(after.owner.recovery.windows > 0);
+    assert.deepEqual(
+      [1, 2, 3].map((number) => after.stores[0]?.length(idOf(number))),
+      [undefined, 5000, 5000],
+    );
+    checkSpace(after);
   });
 
   it('is not fooled by data that looks like a header', async () => {

@@ -88,7 +88,7 @@ export async function recover(parts: RecoveryParts, listed: ListedWindows): Prom
     await kv.checkpoint();
   }
   if (windows.length === 0) return report;
-  report = await recoverWindows(device, kv, space, windows);
+  report = await recoverWindows(device, kv, space, windows, rebuild);
   const raised = report.recovered > 0 ? markIndex(kv, table) : undefined;
   await kv.checkpoint();
   await table.save(raised);
@@ -126,12 +126,16 @@ function checkStamp({ identity }: Device, kv: Kv): boolean {
 
 /**
  * Adds the rows of fragments that were sealed in these windows and that the index has not. Not durable yet; doing it again does no harm.
+ *
+ * Only of those that something explains, where there is somebody to ask. Where the device lost the writing of a newer list, this one is of an
+ * earlier life: what was sealed then and removed since lies there still, and its tombstones went with the list that was lost.
  */
 async function recoverWindows(
   device: Device,
   kv: Kv,
   space: Space,
   windows: readonly Window[],
+  rebuild: RebuildOptions | undefined,
 ): Promise<RecoveryReport> {
   const report: WalkReport = { torn: 0, unreadableBytes: 0 };
   const unreadable: BlockRange[] = [];
@@ -146,6 +150,7 @@ async function recoverWindows(
       while (space.slabs.length <= blocksOf(space.geometry, run).slab) space.addSlab();
     }
     await walk(device, space, window, report, {
+      wanted: ({ id }) => !rebuild || rebuild.explained(id),
       found(record) {
         const key = fragmentKey(record.id);
         if (dead.has(record.extent.address) || kv.get(key)) return false;

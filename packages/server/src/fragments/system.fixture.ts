@@ -5,6 +5,7 @@ import { manualHost } from '../host/index.ts';
 import { type Kv, type KvReader, type MemoryKv, memoryKv } from '../kv/index.ts';
 import { auditIndex } from './audit.ts';
 import { openFragmentOwner } from './owner.ts';
+import type { RebuildOptions } from './rebuild.ts';
 import { openFragmentStore } from './store.ts';
 import type { FragmentId, FragmentStore, IndexProblem, OpenFragmentOwner } from './types.ts';
 
@@ -44,12 +45,18 @@ function slowCheckpoints(kv: MemoryKv): Kv {
 }
 
 /** Each thread opens the device for itself. */
-export async function openSystem(volume: MemoryVolume, kv: MemoryKv, identity: string): Promise<System> {
+export async function openSystem(
+  volume: MemoryVolume,
+  kv: MemoryKv,
+  identity: string,
+  rebuild?: RebuildOptions,
+): Promise<System> {
   const host = manualHost(++systems);
   const open = (): Device =>
     openDevice({ volume, identity: { device: identity, store: '', slabBytes, madeAt: 0 }, host, reserveBytes: 0 });
   const device = open();
-  const owner = await openFragmentOwner({ device, kv: slowCheckpoints(kv), host, windowBytes });
+  const options = { device, kv: slowCheckpoints(kv), host, windowBytes, ...(rebuild && { rebuild }) };
+  const owner = await openFragmentOwner(options);
   const stores = Array.from({ length: storeCount }, () =>
     openFragmentStore({ device: open(), owner, index: kv, host }),
   );
@@ -63,10 +70,10 @@ export async function newSystem(capacity?: number): Promise<System> {
 }
 
 /** Loses the power, and opens what is left. */
-export async function crashSystem(system: System, seed: number): Promise<System> {
+export async function crashSystem(system: System, seed: number, rebuild?: RebuildOptions): Promise<System> {
   const volume = system.volume.crash(seed);
   const kv = system.kv.crash();
-  return openSystem(volume, kv, system.device.identity);
+  return openSystem(volume, kv, system.device.identity, rebuild);
 }
 
 /** The content of a fragment follows from its id, so that nobody has to remember it. */

@@ -22,7 +22,7 @@ it('what no stripe owns and no intent explains goes, and nothing else', async ()
       stripe.equals(stripeOf(owned))
         ? { manifest: Buffer.alloc(1), bucket: 1, key: Buffer.alloc(1), group: 1 }
         : undefined,
-    intents: () => [intent(2, 'open'), intent(3, 'closed')],
+    intent: (prefix: Buffer) => [intent(2, 'open'), intent(3, 'closed')].find((one) => one.prefix.equals(prefix)),
   };
   assert.equal(await removeStrays(reader, store), 1);
   assert.deepEqual(

@@ -1,7 +1,12 @@
-import type { FragmentStore } from '../../fragments/index.ts';
+import type { FragmentId, FragmentStore } from '../../fragments/index.ts';
 import { limits } from '../../limits.ts';
 import type { MetadataReader } from '../../metadata/index.ts';
 import { prefixBytes, stripeOf, successor } from '../address.ts';
+
+/** Whether a stripe owns a fragment, or an intent covers it: in the second case whoever sweeps the intent removes what was not published. */
+export function isExplained(reader: Pick<MetadataReader, 'stripeOwner' | 'intent'>, id: FragmentId): boolean {
+  return reader.stripeOwner(stripeOf(id)) !== undefined || reader.intent(id.subarray(0, prefixBytes)) !== undefined;
+}
 
 /**
  * Removes from a device of this machine what no stripe owns and no intent explains. Recovery finds fragments whose seal had not ended when the process
@@ -10,16 +15,14 @@ import { prefixBytes, stripeOf, successor } from '../address.ts';
  * @returns fragments removed
  */
 export async function removeStrays(
-  reader: Pick<MetadataReader, 'stripeOwner' | 'intents'>,
+  reader: Pick<MetadataReader, 'stripeOwner' | 'intent'>,
   store: FragmentStore,
 ): Promise<number> {
-  const nameOf = (prefix: Buffer): string => prefix.toString('latin1', 0, prefixBytes);
-  const explained = new Set(reader.intents().map(({ prefix }) => nameOf(prefix)));
   let removed = 0;
   let next: Buffer | undefined = Buffer.alloc(0);
   while (next) {
     const page = store.ids(next, limits.jobPage);
-    const strays = page.filter((id) => !explained.has(nameOf(id)) && !reader.stripeOwner(stripeOf(id)));
+    const strays = page.filter((id) => !isExplained(reader, id));
     if (strays.length > 0) await store.remove(strays);
     removed += strays.length;
     const last = page.at(-1);
