@@ -147,6 +147,27 @@ export const durabilityPlants: readonly Plant[] = [
     tests: ['src/durability/jobs/mend.test.ts'],
   },
   {
+    name: 'durability: a stripe that nobody published holds up who waits until nothing is missing',
+    file: 'src/durability/jobs/mend.ts',
+    find: 'else if (unpublished.add(name, one)) return;',
+    replace: 'else unpublished.add(name, one);',
+    tests: ['src/durability/jobs/mend.test.ts'],
+  },
+  {
+    name: 'durability: a copy of a stripe that is published late is forgotten',
+    file: 'src/durability/jobs/mend.ts',
+    find: 'for (const { stripe, group, copy } of unpublished.published()) mender.missed(stripe, group, copy);',
+    replace: '',
+    tests: ['src/durability/jobs/mend.test.ts'],
+  },
+  {
+    name: 'durability: a stripe that is published late is forgotten when too many are not published',
+    file: 'src/durability/jobs/unpublished.ts',
+    find: 'return now - since >= limits.mendAgainMs;',
+    replace: 'return true;',
+    tests: ['src/durability/jobs/mend.test.ts'],
+  },
+  {
     name: 'durability: a stripe counts as sealed before its copies do',
     file: 'src/durability/writer.ts',
     find: "this.#state = 'sealing';\n    await this.#onAll(step);",

@@ -282,11 +282,12 @@ export const limits = {
   mendFlights: 3,
   /**
    * Copies that were left out of a write and wait to be written; runs after which one that could not be is given to the next look through all
-   * stripes; and the time until that.
+   * stripes; the time until that; and copies of stripes that nobody has published, each looked up by every run.
    */
   mendQueue: 10_000,
   mendTries: 30,
   mendAgainMs: 10 * 60 * 1000,
+  mendUnpublished: 1000,
   /**
    * Fragments that a device still has after their place was given to another: the rest before they are looked for, in which every thread looks at
    * the groups again; until the next look when some had to be left, once for what was just being written, and when there was none; bytes compared in a second, and least that may be asked for.

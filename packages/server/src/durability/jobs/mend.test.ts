@@ -101,22 +101,70 @@ test('a copy that failed while it was written is written as soon as its version 
   assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
 });
 
-test('what nobody publishes leaves the queue, and what is published late is found by a look', async () => {
+test('what nobody publishes leaves the queue and is not missing, and what is published late is written then', async () => {
   const setting = setUp();
   await setting.run();
   setting.away.add(deviceName(1));
   const [never, late] = [await setting.write(), await setting.write()];
   setting.away.clear();
   for (let i = 0; i < limits.mendTries; i++) await setting.run();
-  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 0, complete: false });
-  late.publish();
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 0, complete: true });
+  setting.host.advance(2 * limits.mendAgainMs);
   await setting.run();
-  assert.equal(setting.second(late.id), undefined, 'not at once');
-  setting.host.advance(limits.mendAgainMs);
+  assert.equal(setting.second(late.id), undefined);
+  late.publish();
   await setting.run();
   assert.deepEqual(setting.second(late.id), late.bytes);
   assert.equal(setting.second(never.id), undefined);
   assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+});
+
+test('a version that was deleted before its copies were all there does not hold up who waits until nothing is missing', async () => {
+  const setting = setUp();
+  await setting.run();
+  setting.away.add(deviceName(1));
+  const stripe = await setting.write();
+  const version = stripe.publish();
+  setting.on(1).failing.set('create', new Error('EIO'));
+  setting.away.clear();
+  await setting.run();
+  assert.equal(setting.mender().totals().waiting, 1);
+  setting.replica.delete(version);
+  const rows = setting.replica.reader.garbage(10).map(({ position, ordinal, piece }) => ({ position, ordinal, piece }));
+  await setting.replica.proposer.propose({ type: 'garbage.collected', rows });
+  for (let i = 0; i < limits.mendTries; i++) await setting.run();
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 0, complete: true });
+});
+
+/** Gives the mender so many copies of stripes that nobody publishes, and lets it give them up. */
+async function abandon({ mender, run }: ReturnType<typeof setUp>, from: number, count: number): Promise<void> {
+  for (let i = from; i < from + count; i++) {
+    const id = Buffer.alloc(16);
+    id.writeUInt32BE(i + 1, 8);
+    mender().missed(id, 3, 1);
+  }
+  for (let i = 0; i < limits.mendTries; i++) await run();
+}
+
+test('what may still be published and is forgotten because there is more is found by a look', async () => {
+  const setting = setUp();
+  await setting.run();
+  setting.away.add(deviceName(1));
+  const stripe = await setting.write();
+  setting.away.clear();
+  await abandon(setting, 0, limits.mendUnpublished - 1);
+  assert.equal(setting.mender().totals().complete, true);
+  await abandon(setting, limits.mendUnpublished, 1);
+  assert.equal(setting.mender().totals().complete, false);
+  stripe.publish();
+  await setting.run();
+  assert.equal(setting.second(stripe.id), undefined, 'not at once');
+  setting.host.advance(limits.mendAgainMs);
+  await setting.run();
+  assert.deepEqual(setting.second(stripe.id), stripe.bytes);
+  assert.equal(setting.mender().totals().complete, true);
+  await abandon(setting, limits.mendUnpublished + 1, 1);
+  assert.equal(setting.mender().totals().complete, true, 'what it is forgotten for was here for long enough');
 });
 
 test('a queue that runs over loses nothing', async () => {

@@ -11,6 +11,7 @@ import { Flights } from './flights.ts';
 import { type MissingCopy, missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
 import { type JobProgress, ProgressMeter } from './progress.ts';
+import { Unpublished } from './unpublished.ts';
 
 /*
  * Writes the copies that stripes were published without, because a device was not there or failed while they were written.
@@ -18,6 +19,8 @@ import { type JobProgress, ProgressMeter } from './progress.ts';
  * Two sources. Writers tell of every copy that they leave out: those wait in a bounded queue and are written as soon as the version is
  * published and the device takes bytes. And the table of stripes is looked through once after the start, for a device that was away comes
  * back with a start: each copy that its device does not know is written, and one that cannot be waits in the queue. The same is done when the queue ran over or gave a copy up.
+ * A copy of a stripe that nobody owns is not missing: the stripe is published later, or never. It is put aside, and comes back when it has an owner
+ * (unpublished.ts), so a write that failed, or a version that was deleted at once, holds nobody up who waits until nothing is missing.
  * Looking is cheap (a row and an index look-up per copy, no byte of data), so nothing has to be remembered over a restart, and what was
  * lost in another way, an index made anew for example, is found too.
  *
@@ -89,6 +92,7 @@ export function createMender(options: MendOptions): Mender {
   const search = { at: where.at, healthy: options.healthy };
   const meter = new ProgressMeter(host.clock);
   const queue = new Map<string, Waiting>();
+  const unpublished = new Unpublished<Waiting>((stripe) => reader.stripeOwner(stripe) !== undefined, host.clock);
   let mended = 0;
   let stripes: ReadonlyMap<number, number> | undefined;
   /** The table of stripes is to be looked through, not before this time. */
@@ -133,6 +137,7 @@ export function createMender(options: MendOptions): Mender {
       queue.delete(name);
       if (reader.stripeOwner(one.stripe)) unwritten += 1;
       // A large upload may be published long after its first stripes were sealed. What nobody published is the collector's.
+      else if (unpublished.add(name, one)) return;
       lookAgain();
     }
   };
@@ -270,6 +275,7 @@ export function createMender(options: MendOptions): Mender {
       lookAt = Math.min(lookAt ?? Number.POSITIVE_INFINITY, host.clock.monotonic());
     },
     async run(signal) {
+      for (const { stripe, group, copy } of unpublished.published()) mender.missed(stripe, group, copy);
       const due = lookAt !== undefined && host.clock.monotonic() >= lookAt;
       if (queue.size === 0 && !due) return;
       const pace = new Pace(host, { signal });
