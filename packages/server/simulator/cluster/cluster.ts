@@ -34,7 +34,7 @@ export class Cluster implements Place {
   readonly #keys = memoryVolume();
   readonly #engine: Life;
   #healed = false;
-  /** That there ever were, after the start. */
+  /** That held bytes at any time after the start: one that is drained holds none, also when it is taken into use again. */
   #leastNodes: number;
   readonly #around: Surroundings;
   readonly #operator: Operator;
@@ -72,6 +72,7 @@ export class Cluster implements Place {
       coverage,
       dice: dice.fork('operator'),
       members: () => this.#members(),
+      draining: (node) => this.#draining(node),
       takeAway: (node) => this.#takeAway(node),
     });
   }
@@ -84,13 +85,23 @@ export class Cluster implements Place {
     this.#machines.set(name, new ClusterMachine(name, identities, this.#around, this.#nodes.fork(name)));
   }
 
+  /**
+   * From now on groups are completed without it, and stay as they are then: a drain that is given up moves nothing back. The others are those that the
+   * node that has seen most knows of; one that was started and is not known yet takes nobody's place.
+   */
+  #draining(name: string): void {
+    const [first] = this.#members().sort((a, b) => b.replica.applied() - a.replica.applied());
+    if (!first) return;
+    const { reader } = first.thread;
+    const holding = new Set(reader.devices().flatMap(({ node, state }) => (state === 'active' ? [node] : [])));
+    const others = reader.nodes().filter(({ id, state }) => id !== name && state === 'active' && holding.has(id));
+    const stay = others.filter(({ id }) => !this.#machines.get(id)?.retired).length;
+    this.#leastNodes = Math.min(this.#leastNodes, stay);
+  }
+
   #takeAway(name: string): void {
     const machine = this.#machines.get(name);
     machine?.retire();
-    this.#leastNodes = Math.min(
-      this.#leastNodes,
-      [...this.#machines.values()].filter(({ retired }) => !retired).length,
-    );
     machine?.stop().catch(() => machine.kill());
   }
 
@@ -246,7 +257,7 @@ export class Cluster implements Place {
     return wrong && left ? `${wrong}; ${left}` : wrong || left;
   }
 
-  /** No two fragments of a stripe lie on one node, as far as there always were enough of them. @throws Error when they do */
+  /** No two fragments of a stripe lie on one node, as far as there always were enough of them that were not drained. @throws Error when they do */
   #checkSpread(members: readonly Member[], { replica: { reader } }: Member): void {
     const nodeOf = new Map(members.flatMap(({ name, stores }) => [...stores.keys()].map((device) => [device, name])));
     const crowded = new Set<number>();

@@ -15,6 +15,8 @@ interface Cluster {
   readonly coverage: Coverage;
   readonly dice: Dice;
   readonly members: () => readonly Member[];
+  /** A node is about to be drained. */
+  readonly draining: (node: string) => void;
   /** Ends a machine in order, for good. */
   readonly takeAway: (node: string) => void;
 }
@@ -67,6 +69,7 @@ export class Operator {
   async #drain(node: string): Promise<void> {
     const { scheduler, coverage } = this.#cluster;
     if (!this.#cluster.members().some(({ thread }) => thread.reader.nodes().some(({ id }) => id === node))) return;
+    this.#cluster.draining(node);
     await this.#ask('cluster.node', { id: node, action: 'drain' }, node);
     for (const end = scheduler.now + patienceMs; !(await this.#isDone(node)); ) {
       if (scheduler.now > end) {
