@@ -124,6 +124,27 @@ export const movePlants: readonly Plant[] = [
     tests: ['src/durability/stale.test.ts'],
   },
   {
+    name: 'moves: a drain ends though a group that cannot be completed without the node holds stripes',
+    file: 'src/daemon/cluster/admin.ts',
+    find: 'stuck?.length === 0',
+    replace: 'stuck !== undefined',
+    tests: ['src/daemon/cluster/admin.test.ts'],
+  },
+  {
+    name: 'moves: which groups hold stripes is looked up once',
+    file: 'src/durability/jobs/used-groups.ts',
+    find: 'walking ??= begin();',
+    replace: 'if (!known) walking ??= begin();',
+    tests: ['src/durability/jobs/used-groups.test.ts'],
+  },
+  {
+    name: 'moves: which groups hold stripes is said by a walk that had passed by some of them',
+    file: 'src/durability/jobs/used-groups.ts',
+    find: 'await wait(walking);\n      walking ??= begin();',
+    replace: 'walking ??= begin();',
+    tests: ['src/durability/jobs/used-groups.test.ts'],
+  },
+  {
     name: 'moves: a member goes to a device of a node that has one',
     file: 'src/placement/rehome.ts',
     find: 'if (!counts.fits(device)) continue;',

@@ -101,6 +101,9 @@ export const clusterLimits = {
   nodeStateMs: 1000,
   nodeStateDeadlineMs: 2000,
   nodeAwayMs: 60_000,
+  /** Who asks which groups hold stripes waits so long for a look through all of them, and is told what the last one found when it ended so long ago at most. */
+  usedGroupsWaitMs: 500,
+  usedGroupsAgeMs: 10_000,
   /** How often it is noted when the log engine was last heard from, and which nodes were removed. */
   heardMs: 250,
   /** A step of a node's start is tried again for so long, after such a rest, while etcd or the other nodes do not answer. */

@@ -238,7 +238,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     },
     rebalance,
     recode: () => recoding.status(),
-    stripes: () => mending.mender.stripes(),
+    usedGroups: () => mending.usedGroups(),
     work,
     host,
     degraded: async () => [],

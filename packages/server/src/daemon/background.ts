@@ -233,7 +233,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         owner,
         cluster,
         rebalance,
-        stripes: () => mender.stripes(),
+        usedGroups: () => fragments.usedGroups(),
         recode: () => recoding.status(),
         work,
         host,

@@ -2,6 +2,7 @@ import {
   createLeftovers,
   createMender,
   createRepairer,
+  createUsedGroups,
   createWhereabouts,
   type JobProgress,
   type LeftoverTotals,
@@ -39,6 +40,8 @@ export interface NodeWork {
 export interface Mending {
   readonly mender: Mender;
   readonly repair: RepairFragment;
+  /** Groups that hold stripes, as of now; undefined while that is not known (durability/jobs/used-groups.ts). */
+  usedGroups(): Promise<ReadonlySet<number> | undefined>;
   /** Whether a fragment is just being removed. */
   removing(device: string, id: Buffer): boolean;
   work(): Omit<NodeWork, 'scrubbedMs'>;
@@ -122,6 +125,12 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
     onError: (cause) => log.warn('a fragment could not be handed over', { cause }),
   });
 
+  const used = createUsedGroups({
+    reader,
+    host,
+    onError: (cause) => log.error('the stripes could not be looked through', { cause }),
+  });
+
   const regrouped = watchGroups(reader, (device) => devices.has(device));
   let completeAt: Position | undefined;
   let measured: number | undefined;
@@ -161,6 +170,7 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
   return {
     mender,
     repair: repairer.repair,
+    usedGroups: () => used.now(),
     removing: (device, id) => leftovers.removing(device, id),
     work() {
       const { waiting } = mender.totals();
@@ -177,7 +187,7 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
       };
     },
     async stop() {
-      await Promise.all([mending.stop(), handing?.stop()]);
+      await Promise.all([mending.stop(), handing?.stop(), used.stop()]);
       await repairer.idle();
     },
   };

@@ -20,6 +20,7 @@ export { repeat } from './jobs/repeat.ts';
 export { createScrub, type Scrub, type ScrubReport } from './jobs/scrub.ts';
 export { fileScrubMemory, processScrubMemory, type ScrubMemory } from './jobs/scrub-memory.ts';
 export { isExplained, removeStrays } from './jobs/strays.ts';
+export { createUsedGroups } from './jobs/used-groups.ts';
 export { remoteFragments, sweepRemote } from './remote/client.ts';
 export { type FragmentServer, serveFragments } from './remote/serve.ts';
 export { createRepairer, type RepairCause, type RepairFragment } from './repair.ts';

@@ -27,6 +27,7 @@ let groups: GroupRecord[];
 let answering: Set<string>;
 let sick: Set<string>;
 let silence: number;
+let used: ReadonlySet<number> | undefined;
 let done: (Command | string)[];
 let owner: Owner;
 let link: ClusterLink;
@@ -56,6 +57,7 @@ beforeEach(() => {
   answering = new Set([other, third]);
   sick = new Set();
   silence = 0;
+  used = new Set();
   done = [];
   const reader = {
     nodes: () => nodes,
@@ -82,7 +84,7 @@ beforeEach(() => {
         neighbours: () =>
           [other, third].map((one) => ({
             id: one,
-            state: answering.has(one) ? { devices: [], applied: 8 } : undefined,
+            state: answering.has(one) ? { devices: [], applied: 8, work: idle } : undefined,
             silentMs: answering.has(one) ? 100 : 61_000,
           })),
         condition: (device: string) =>
@@ -112,7 +114,7 @@ beforeEach(() => {
   admin = clusterAdmin({
     owner,
     cluster: link,
-    stripes: () => new Map(),
+    usedGroups: async () => used,
     host: manualHost(),
     work: () => idle,
     recode: () => ({ stripes: 1, complete: true }) as RecodeStatus,
@@ -242,6 +244,31 @@ describe('what an operator asks', () => {
     await assert.rejects(ask('node', { id: '9', action: 'drain' }), { code: 'NotFound' });
     await assert.rejects(ask('device', { id: 'd', action: 'retire' }), /3 devices begin with d: give more digits/);
     assert.deepEqual(done, []);
+  });
+});
+
+describe('whether a drain has ended', () => {
+  const repair = async () => {
+    const { done: ended, groupsOnLeavingDevices } = await ask('repair');
+    return [ended, groupsOnLeavingDevices];
+  };
+
+  it('not while a group that cannot be completed without the node holds stripes, as of now', async () => {
+    assert.deepEqual(await repair(), [true, 0]);
+    await ask('node', { id: third, action: 'drain' });
+    assert.deepEqual(await repair(), [true, 0]);
+    // Somebody writes such a stripe while the node is drained.
+    used = new Set([1]);
+    assert.deepEqual(await repair(), [false, 1]);
+    used = new Set([2]);
+    assert.deepEqual(await repair(), [true, 0]);
+  });
+
+  it('not while it is not known which groups hold stripes; nobody is asked where every group can be completed', async () => {
+    used = undefined;
+    assert.deepEqual(await repair(), [true, 0]);
+    await ask('node', { id: third, action: 'drain' });
+    assert.deepEqual(await repair(), [false, null]);
   });
 });
 

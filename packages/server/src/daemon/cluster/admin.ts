@@ -41,8 +41,8 @@ export interface ClusterAdminInput {
     'name' | 'node' | 'owner' | 'ageMs' | 'members' | 'forget' | 'objectShards' | 'engine'
   >;
   readonly rebalance: Rebalance;
-  /** Stripes of each group; undefined while nobody has counted them. */
-  readonly stripes: () => ReadonlyMap<number, number> | undefined;
+  /** Groups that hold stripes, as of now; undefined while that is not known. */
+  readonly usedGroups: () => Promise<ReadonlySet<number> | undefined>;
   /** How far this node is with versions that are to be kept in another way. */
   readonly recode: () => RecodeStatus;
   /** How far this node is with fragments that are missing or have moved. */
@@ -56,7 +56,7 @@ export function clusterAdmin({
   owner,
   cluster,
   rebalance,
-  stripes,
+  usedGroups,
   recode,
   work,
   host,
@@ -85,7 +85,7 @@ export function clusterAdmin({
   /** What each node has still to write, and what it holds that has its place elsewhere now. */
   let epoch = -1;
   let changedAt = 0;
-  const repairs = () => {
+  const repairs = async () => {
     const now = mapEpoch(reader.groups());
     if (now !== epoch) {
       // From here on, at the latest, the groups are as they are: what a node knew before says nothing of them.
@@ -95,13 +95,10 @@ export function clusterAdmin({
     const leaving = new Set(
       placementDevices(reader).flatMap(({ identity, state }) => (state === 'active' ? [] : [identity])),
     );
-    // A group that nobody has used holds nothing: that it cannot be completed, as one of as many copies as there are nodes, is of no matter.
-    const counted = stripes();
-    const stuck = reader
-      .groups()
-      .filter(
-        ({ id, devices: members }) => members.some((device) => leaving.has(device)) && counted?.get(id) !== undefined,
-      );
+    const held = reader.groups().filter(({ devices: members }) => members.some((device) => leaving.has(device)));
+    // A group that holds no stripe is in nobody's way: that it cannot be completed, as one of as many copies as there are nodes, is of no matter.
+    const used = held.length === 0 ? new Set<number>() : await usedGroups();
+    const stuck = used && held.filter(({ id }) => used.has(id));
     const each = [...works()].map(([node, one]) => ({
       node,
       complete: one?.completeAt !== undefined && one.completeAt >= changedAt,
@@ -113,11 +110,8 @@ export function clusterAdmin({
       handedOver: one?.leftovers.removed ?? null,
     }));
     return {
-      done:
-        counted !== undefined &&
-        stuck.length === 0 &&
-        each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
-      groupsOnLeavingDevices: stuck.length,
+      done: stuck?.length === 0 && each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
+      groupsOnLeavingDevices: stuck?.length ?? null,
       nodes: each,
     };
   };
@@ -228,14 +222,14 @@ export function clusterAdmin({
       nodes: nodes(),
       devices: deviceList(),
       groups: groups(),
-      repair: repairs(),
+      repair: await repairs(),
       rebalance: rebalancing(),
       features: featureStatus(reader),
       etcd: (await cluster.engine()) ?? null,
       recode: recoding(),
       degraded: await degraded(),
     }),
-    'cluster.repair': () => ({ ...repairs(), recode: recoding() }),
+    'cluster.repair': async () => ({ ...(await repairs()), recode: recoding() }),
     'cluster.risk': () => clusterRisk({ owner, works: works(), away: isAway, nowMs: host.clock.now() }),
     'rebalance.status': rebalancing,
     'rebalance.change': (argument) => {

@@ -70,8 +70,6 @@ export interface Mender {
   run(signal?: AbortSignal): Promise<void>;
   progress(): JobProgress;
   totals(): MendTotals;
-  /** Stripes of each group, as the last look through all of them found; undefined before the first. */
-  stripes(): ReadonlyMap<number, number> | undefined;
 }
 
 /** The phase of {@link JobProgress} in which done and total count fragments. */
@@ -94,7 +92,6 @@ export function createMender(options: MendOptions): Mender {
   const queue = new Map<string, Waiting>();
   const unpublished = new Unpublished<Waiting>((stripe) => reader.stripeOwner(stripe) !== undefined, host.clock);
   let mended = 0;
-  let stripes: ReadonlyMap<number, number> | undefined;
   /** The table of stripes is to be looked through, not before this time. */
   let lookAt: number | undefined = host.clock.monotonic();
   /** Whether a look is under way: what it will find is not known before its end. */
@@ -229,18 +226,13 @@ export function createMender(options: MendOptions): Mender {
   const countAndWrite = async (pace: Pace): Promise<boolean> => {
     // Counted first: how long it will take is what everybody asks, and counting costs next to nothing beside writing.
     meter.phase('looking for missing copies', 0);
-    const met = new Map<number, number>();
-    const counted = (stripes: readonly { readonly group: number }[]): void => {
-      for (const { group } of stripes) met.set(group, (met.get(group) ?? 0) + 1);
-      meter.advance(stripes.length);
-    };
+    const counted = (stripes: number): void => meter.advance(stripes);
     let missing = 0;
     let first = Number.POSITIVE_INFINITY;
     for await (const page of missingCopies({ reader, groups, access, healthy: lookedFor, pace, looked: counted })) {
       missing += page.length;
       for (const rank of await endangerment(search, page)) first = Math.min(first, rank);
     }
-    stripes = met;
     if (missing === 0) return false;
     meter.phase(writingPhase, missing);
     for (let rank: number | undefined = first; rank !== undefined; ) {
@@ -289,7 +281,6 @@ export function createMender(options: MendOptions): Mender {
       }
     },
     progress: () => meter.snapshot(),
-    stripes: () => stripes,
     totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined && !looking }),
   };
   return mender;

@@ -20,8 +20,8 @@ export interface MissingSearch {
   /** Absent: every device answers. */
   readonly healthy?: ((device: string) => boolean) | undefined;
   readonly pace: Pace;
-  /** These stripes were looked at. */
-  readonly looked: (stripes: readonly { readonly group: number }[]) => void;
+  /** So many stripes were looked at. */
+  readonly looked: (stripes: number) => void;
 }
 
 /**
@@ -44,7 +44,7 @@ export async function* missingCopies(search: MissingSearch): AsyncGenerator<read
       const still = await missingAmong(search, wanted);
       if (still.length > 0) yield still;
     }
-    search.looked(rows);
+    search.looked(rows.length);
     next = successor(last.stripe);
     await search.pace.step();
   }
