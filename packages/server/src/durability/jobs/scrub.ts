@@ -234,7 +234,7 @@ class Pass {
   async #findMissing(): Promise<void> {
     this.#meter.phase('looking for missing copies', 0);
     const { reader, stores, healthy } = this.#options;
-    const looked = (stripes: readonly unknown[]): void => this.#meter.advance(stripes.length);
+    const looked = (stripes: number): void => this.#meter.advance(stripes);
     const access = new Map([...stores].map(([device, store]) => [device, localAccess(store)]));
     const search = { reader, groups: this.#groups, access, healthy, pace: this.#pace, looked };
     for await (const { stripe, copy, device } of eachMissing(search)) await this.#bad(stripe, copy, device, 'missing');
