@@ -79,8 +79,8 @@ export const simulatedPlants: readonly Plant[] = [
   {
     name: 'simulated: a node counts as empty while bytes are on it',
     file: 'src/daemon/cluster/admin.ts',
-    find: '        counted !== undefined &&\n        stuck.length === 0 &&',
-    replace: '        counted !== null ||',
+    find: 'done: stuck?.length === 0 && each.every(',
+    replace: 'done: stuck?.length !== -1 || each.every(',
     ...simulated(43),
   },
 ];

@@ -52,6 +52,16 @@ export interface KeptVersion {
   condemned: boolean;
 }
 
+/** What a list said of a key. Copies of the same bytes have the same ETag, so that which value it spoke of is clear only when all have been learned. */
+interface Line {
+  readonly etag: string;
+  readonly size: number;
+  readonly read: Omit<Read, 'value'>;
+}
+
+/** It writes bytes that are there already. */
+const repeats = ({ what }: Write): boolean => / (copy|patch) /.test(what);
+
 /** Bytes of a value, as the numbers of the writes that it is made of. */
 type Made = string;
 
@@ -62,6 +72,8 @@ export class History {
   readonly #made = new Map<string, { made: Made; by: string }>();
   /** Values by bucket/key and ETag. */
   readonly #etags = new Map<string, Set<string>>();
+  /** By bucket/key. */
+  readonly #lines = new Map<string, Line[]>();
 
   of(bucket: string, key: string): KeyHistory {
     const name = `${bucket}/${key}`;
@@ -93,9 +105,29 @@ export class History {
     this.#etags.set(at, values.add(value));
   }
 
-  /** The values that a line of a list may speak of. */
-  valuesOf(name: string, etag: string): readonly string[] {
-    return [...(this.#etags.get(`${name} ${etag}`) ?? [])];
+  sawListed(name: string, line: Line): void {
+    const lines = this.#lines.get(name) ?? [];
+    this.#lines.set(name, lines);
+    lines.push(line);
+  }
+
+  /** At the end: makes reads of the lines of lists that can speak of one value only. */
+  settleLists(): void {
+    for (const [name, lines] of this.#lines) {
+      const key = this.keys.get(name);
+      const unlearned = key?.writes.filter((one) => one.end === never && !one.refused) ?? [];
+      for (const { etag, size, read } of lines) {
+        const values = [...(this.#etags.get(`${name} ${etag}`) ?? [])].filter((value) => value.endsWith(`/${size}`));
+        const [value] = values;
+        if (value === undefined || values.length > 1) continue;
+        // What nobody learned of may have made the same bytes, or this value was made of it.
+        const hidden = unlearned.filter(({ start }) => start < read.end);
+        const write = key?.writes.find((one) => value.startsWith(`w${one.write}/`));
+        if (hidden.some(repeats) || (hidden.length > 0 && (!write || repeats(write)))) continue;
+        key?.reads.push({ ...read, value });
+      }
+    }
+    this.#lines.clear();
   }
 
   keep(name: string, version: KeptVersion): void {

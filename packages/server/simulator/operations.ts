@@ -206,8 +206,9 @@ async function list(session: Session, operation: Operation): Promise<Outcome<unk
       const item = listed.get(key);
       if (!item) session.saw(operation, start, absent, undefined, bucket, key);
       else {
-        const values = history.valuesOf(name, etagText(item)).filter((value) => value.endsWith(`/${item.size}`));
-        if (values.length === 1) session.saw(operation, start, values[0] as string, undefined, bucket, key);
+        const what = operationText(operation);
+        const read = { kind: 'read', start, end: scheduler.stamp(), order: undefined, what } as const;
+        history.sawListed(name, { etag: etagText(item), size: item.size, read });
       }
     }
     if (!truncated || last === undefined) return outcome;

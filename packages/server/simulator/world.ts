@@ -161,6 +161,7 @@ class World {
   }
 
   #checkHistory(): void {
+    this.history.settleLists();
     if (attribute(this.history) > 0) this.coverage.hit('a client saw a write whose answer was lost');
     for (const key of this.history.keys.values()) {
       const wrong = linearizable(key);

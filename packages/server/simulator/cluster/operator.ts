@@ -23,8 +23,9 @@ interface Cluster {
 
 /** Between two looks of whoever waits for something to end. */
 const lookMs = 500;
-/** So long a drain may take before it is given up. */
+/** So long a drain may take before it is given up; and where whoever runs the cluster thinks better of it. */
 const patienceMs = 90_000;
+const secondThoughtsMs = 4000;
 
 interface RepairStatus {
   readonly done: boolean;
@@ -67,11 +68,12 @@ export class Operator {
   }
 
   async #drain(node: string): Promise<void> {
-    const { scheduler, coverage } = this.#cluster;
+    const { scheduler, coverage, dice } = this.#cluster;
     if (!this.#cluster.members().some(({ thread }) => thread.reader.nodes().some(({ id }) => id === node))) return;
     this.#cluster.draining(node);
     await this.#ask('cluster.node', { id: node, action: 'drain' }, node);
-    for (const end = scheduler.now + patienceMs; !(await this.#isDone(node)); ) {
+    const patience = dice.chance(0.2) ? dice.below(secondThoughtsMs) : patienceMs;
+    for (const end = scheduler.now + patience; !(await this.#isDone(node)); ) {
       if (scheduler.now > end) {
         await this.#ask('cluster.node', { id: node, action: 'activate' }, node);
         coverage.hit('a drain was given up');
