@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rebalanceLines, repairLines } from './moves.ts';
+import { rebalanceLines, repairLines, repairProgress } from './moves.ts';
 
 const MiB = 1024 * 1024;
 
@@ -30,6 +30,16 @@ test('what nodes have still to do is a table, with rate and time left, and says 
   assert.match(lines[4] as string, /^bbbbbbbb .*does not answer$/);
   assert.match(lines[5] as string, /^cccccccc +0 .*all written$/);
   assert.match(repairLines({ done: true, nodes: [] })[0] as string, /where it should be/);
+});
+
+test('the line of progress adds up what the nodes say, and takes the time of the slowest', () => {
+  const node = (fragments: number, seconds: number) => ({
+    toWrite: { fragments, bytesPerSecond: MiB, seconds },
+    toHandOver: { fragments: 2 },
+  });
+  const line = repairProgress({ done: false, nodes: [node(3, 50), node(4, 90), { toWrite: null }] });
+  assert.equal(line, '7 fragments to write, 2.00 MiB/s, 1 min 30 s left; 4 to hand over; not answering: 1 of 3');
+  assert.equal(repairProgress({ nodes: [node(0, 0)] }), '0 fragments to write, 1.00 MiB/s; 2 to hand over');
 });
 
 test('bytes that are being kept in another way are told, with what is left, and not when there never were any', () => {

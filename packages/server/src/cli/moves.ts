@@ -34,10 +34,17 @@ function duration(value: unknown): string {
   return parts.join(' ');
 }
 
+/** What cannot go on by itself. */
+function stuckLine(repair: Line): string | undefined {
+  const stuck = Number(repair['groupsOnLeavingDevices'] ?? 0);
+  if (stuck === 0) return undefined;
+  return `${stuck} placement ${stuck === 1 ? 'group waits' : 'groups wait'} for devices to go to: too few nodes are in use and answer; start or add one, or take the one that leaves into use again`;
+}
+
 /** What each node has still to do, as `cluster status` shows it too. */
 export function repairLines(repair: Line): string[] {
   const nodes = list(repair['nodes']);
-  const stuck = Number(repair['groupsOnLeavingDevices'] ?? 0);
+  const stuck = stuckLine(repair);
   const table = formatTable([
     ['NODE', 'TO WRITE', 'BYTES', 'RATE', 'LEFT', 'TO HAND OVER', 'KNOWN'],
     ...nodes.map((node) => {
@@ -54,7 +61,7 @@ export function repairLines(repair: Line): string[] {
     }),
   ]);
   return [
-    ...(stuck > 0 ? [`${stuck} placement groups wait for devices to go to: too few nodes are in use and answer`] : []),
+    ...(stuck === undefined ? [] : [stuck]),
     ...recodeLines(part(repair, 'recode')),
     repair['done'] === true ? 'every fragment is where it should be' : 'fragments are missing, or on their way',
     ...table,
@@ -77,22 +84,37 @@ function recodeLines(recode: Line): string[] {
   ];
 }
 
-/** One line of progress on a terminal, until all is done or the user has seen enough. */
+/** All nodes together, in one line. */
+export function repairProgress(repair: Line): string {
+  const nodes = list(repair['nodes']);
+  const sum = (of: (node: Line) => unknown): number => nodes.reduce((all, node) => all + Number(of(node) ?? 0), 0);
+  const left = sum((node) => part(node, 'toWrite')['fragments']);
+  const rate = sum((node) => part(node, 'toWrite')['bytesPerSecond']);
+  const over = sum((node) => part(node, 'toHandOver')['fragments']);
+  const longest = Math.max(0, ...nodes.map((node) => Number(part(node, 'toWrite')['seconds'] ?? 0)));
+  const time = left > 0 && longest > 0 ? `, ${duration(longest)} left` : '';
+  const silent = nodes.filter((node) => !isLine(node['toWrite'])).length;
+  const unknown = silent > 0 ? `; not answering: ${silent} of ${nodes.length}` : '';
+  return `${left} fragments to write, ${formatSize(rate)}/s${time}; ${over} to hand over${unknown}`;
+}
+
+/** Tells how far it is, until all is done or the user has seen enough. */
 async function watch(context: Context): Promise<void> {
+  let told: string | undefined;
   for (;;) {
     const found = await context.client().admin.repair({ signal: context.signal });
     if (found['done'] === true) break;
-    const nodes = list(found['nodes']);
-    const sum = (of: (node: Line) => unknown): number => nodes.reduce((all, node) => all + Number(of(node) ?? 0), 0);
-    const left = sum((node) => part(node, 'toWrite')['fragments']);
-    const rate = sum((node) => part(node, 'toWrite')['bytesPerSecond']);
-    const over = sum((node) => part(node, 'toHandOver')['fragments']);
-    context.beforeNote();
-    context.terminal.stderr.write(`${left} fragments to write, ${formatSize(rate)}/s; ${over} to hand over`);
-    context.beforeNote = () => {
-      context.terminal.stderr.write('\r\u001b[2K');
-      context.beforeNote = () => {};
-    };
+    const stuck = stuckLine(found);
+    if (stuck !== undefined && stuck !== told) context.note(stuck);
+    told = stuck;
+    if (context.interactive) {
+      context.beforeNote();
+      context.terminal.stderr.write(repairProgress(found));
+      context.beforeNote = () => {
+        context.terminal.stderr.write('\r\u001b[2K');
+        context.beforeNote = () => {};
+      };
+    }
     await context.host.timers.sleep(1000, context.signal);
   }
   context.beforeNote();

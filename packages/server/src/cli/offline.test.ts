@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
+import { StoreError } from '../errors.ts';
 import type { Services } from './command.ts';
 import { exitCode } from './exit.ts';
 import { runCli } from './index.ts';
@@ -131,4 +132,13 @@ test('doctor --data shows what was looked at, and fails where something keeps a 
     yield { test: 'directories', outcome: 'ok' as const, detail: 'fine' };
   }
   assert.equal((await run(['doctor', '--data', 'a'], { examine: well })).code, 0);
+});
+
+test('a server that is refused its start says why, and shows a stack only where the program is at fault', async () => {
+  const refused = new StoreError('ServiceUnavailable', { message: 'etcd is too old: install a newer one.' });
+  const fails = (cause: Error) => run(['server', '--data', 'd'], { serve: () => Promise.reject(cause) });
+  const told = await fails(refused);
+  assert.equal(told.code, 1);
+  assert.equal(told.stderr, 'dsom: the server could not start: etcd is too old: install a newer one.\n');
+  assert.match((await fails(new TypeError('x is not a function'))).stderr, /x is not a function\n +at /);
 });

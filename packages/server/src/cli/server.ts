@@ -2,6 +2,7 @@
  * `dsom server`. Its flags are those of the configuration, whatever they are: `--scrub-days 7` is the setting `scrubDays`. So this file knows no setting,
  * and needs neither the command-line library nor the SDK, which would only make the start slower.
  */
+import { StoreError } from '../errors.ts';
 import type { Services } from './command.ts';
 import { exitCode } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
@@ -76,7 +77,9 @@ export async function runServer(argv: readonly string[], services: Services, ter
       return exitCode.usage;
     }
     const advice = systemAdvice['code' in error ? String(error.code) : ''];
-    const what = advice === undefined ? (error.stack ?? error.message) : `${error.message}\n      ${advice}`;
+    // A refusal says what to do next; only where the program itself is at fault does its stack tell more.
+    const said = error instanceof StoreError ? error.message : (error.stack ?? error.message);
+    const what = advice === undefined ? said : `${error.message}\n      ${advice}`;
     terminal.stderr.write(`dsom: the server could not start: ${what}\n`);
     return exitCode.failed;
   }
