@@ -83,8 +83,22 @@ export const fragmentPlants: readonly Plant[] = [
   {
     name: 'fragments: an index made anew has fragments that were removed',
     file: 'src/fragments/rebuild.ts',
-    find: 'owned(id) && !rows.has(id)',
+    find: 'explained(id) && !rows.has(id)',
     replace: '!rows.has(id) && id !== undefined',
+    tests: ['src/fragments/rebuild.test.ts'],
+  },
+  {
+    name: 'fragments: an index made anew lacks what is published only later',
+    file: 'src/fragments/rebuild.ts',
+    find: 'explained(id) && !rows.has(id)',
+    replace: 'owned(id) && !rows.has(id)',
+    tests: ['src/fragments/rebuild.test.ts'],
+  },
+  {
+    name: 'fragments: an index made anew has damaged fragments that nobody published',
+    file: 'src/fragments/rebuild.ts',
+    find: '!record || !owned(record.id) || rows',
+    replace: '!record || rows',
     tests: ['src/fragments/rebuild.test.ts'],
   },
   {

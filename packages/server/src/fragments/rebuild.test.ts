@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ByteWriter, crc32c } from '../codec/index.ts';
 import { type MemoryVolume, memoryDevice, openDevice } from '../device/index.ts';
-import { CorruptionError } from '../errors.ts';
+import { CorruptionError, StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { type Kv, type MemoryKv, memoryKv } from '../kv/index.ts';
 import { geometryOf } from './geometry.ts';
@@ -28,13 +28,14 @@ import type { FragmentStore } from './types.ts';
 const { tableBytes } = geometryOf(slabBytes);
 let hosts = 1000;
 
-/** Opens what a volume holds with that index; `live` says which fragments are published. */
+/** Opens what a volume holds with that index; `live` says which fragments are published, `underway` which may yet be. */
 async function reopen(
   volume: MemoryVolume,
   identity: string,
   live: Iterable<number>,
   kv: Kv = memoryKv(manualHost(1)),
   onProgress?: (progress: RebuildProgress) => void,
+  underway: Iterable<number> = [],
 ) {
   const host = manualHost(hosts++);
   const device = openDevice({
@@ -43,9 +44,13 @@ async function reopen(
     host,
     reserveBytes: 0,
   });
-  const ids = new Set([...live].map((number) => idOf(number).toString('hex')));
-  const owned = (id: Buffer): boolean => ids.has(id.toString('hex'));
-  const rebuild: RebuildOptions = { owned, explained: owned, ...(onProgress && { onProgress }) };
+  const within = (numbers: Iterable<number>) => {
+    const ids = new Set([...numbers].map((number) => idOf(number).toString('hex')));
+    return (id: Buffer): boolean => ids.has(id.toString('hex'));
+  };
+  const owned = within(live);
+  const explained = within([...live, ...underway]);
+  const rebuild: RebuildOptions = { owned, explained, ...(onProgress && { onProgress }) };
   const owner = await openFragmentOwner({ device, kv, host, windowBytes, rebuild });
   const store = openFragmentStore({ device, owner, index: kv, host });
   return { device, owner, store, kv, host };
@@ -212,6 +217,26 @@ describe('a lost index is made anew from the slabs', () => {
     await assert.rejects(after.store.read(idOf(1), 0, 50_000), CorruptionError);
     await readsBack(after.store, [2]);
     assert.deepEqual(auditOf(after.kv).problems, []);
+  });
+
+  // Seed 1067: another node had written it here, and published it while the index was made anew.
+  it('takes a fragment that may yet be published, if it is whole', async () => {
+    const system = await newSystem();
+    const store = storeOf(system);
+    await put(store, idOf(0), 50_000);
+    await fill(store, [1, 2]);
+    await spoil(system.volume, 2 * tableBytes + 30_000, Buffer.from('rot'));
+    const { store: rebuilt, owner } = await reopen(
+      system.volume,
+      system.device.identity,
+      [2],
+      undefined,
+      undefined,
+      [0, 1],
+    );
+    assert.deepEqual([owner.recovery.rebuilt?.fragments, owner.recovery.rebuilt?.damaged], [2, 0]);
+    await readsBack(rebuilt, [1, 2]);
+    await assert.rejects(rebuilt.read(idOf(0), 0, 50_000), StoreError);
   });
 
   it('a damaged leftover of a fragment neither stands in for the whole one nor takes the place of others', async () => {

@@ -13,9 +13,10 @@ import { readAll, walk } from './walk.ts';
  * Makes an index anew from the slabs, when it was lost or cannot be believed: every fragment carries a header that describes it.
  *
  * Slabs also hold headers of fragments that were removed, for freed space keeps its bytes until it is used again. A header alone therefore proves
- * nothing: whoever knows which fragments are published (`owned`) is asked about each. Of a fragment that was written twice on this device (a repair)
+ * nothing: whoever knows which fragments are published, or may yet be (`explained`), is asked about each. Of a fragment that was written twice on this device (a repair)
  * both headers may be there; they have the same bytes, and the first one whose every byte fits its checksums is taken. Only where none does, one that
- * is damaged is taken, if no other fragment needs its space: its other blocks can still be read, and a repair has something to replace.
+ * is damaged is taken, if a published stripe needs it (`owned`) and no other fragment its space: its other blocks can still be read, and a repair has
+ * something to replace.
  *
  * What begins with a block that cannot be read is held (held.ts). Everything else is free space afterwards: fragments of PUTs that never ended, and removed ones. Rows that the index still has are kept, so a
  * search that was cut short goes on where it was.
@@ -24,11 +25,11 @@ import { readAll, walk } from './walk.ts';
  */
 
 export interface RebuildOptions {
-  /** Whether a published stripe needs this fragment. Final: nothing is published while the index is rebuilt. */
+  /** Whether a published stripe needs this fragment. */
   readonly owned: (id: FragmentId) => boolean;
   /**
    * Whether a published stripe needs this fragment, or an intent still covers it: then its stripe may yet be published, or whoever sweeps the intent
-   * removes it. Asked of what lies in a listed window without a row; nobody would ever remove what nothing explains.
+   * removes it. Nobody would ever remove what nothing explains; and what another node wrote here may be published while this device is being opened.
    */
   readonly explained: (id: FragmentId) => boolean;
   /** Called after each slab. */
@@ -83,13 +84,13 @@ class Rows {
   }
 }
 
-/** Adds the rows of all owned fragments that the slabs hold and the index has not. Not durable yet. */
+/** Adds the rows of all explained fragments that the slabs hold and the index has not. Not durable yet. */
 export async function rebuildIndex(
   device: Device,
   kv: Kv,
   space: Space,
   held: readonly Extent[],
-  { owned, onProgress }: RebuildOptions,
+  rebuild: RebuildOptions,
 ): Promise<RebuildReport> {
   const { geometry } = space;
   letGo(kv, space, held);
@@ -99,8 +100,8 @@ export async function rebuildIndex(
     const start = firstBlock(geometry, slab) * blockBytes;
     return { address: slab * geometry.slabBytes + start, length: geometry.slabBytes - start };
   });
-  return search(device, kv, space, runs, owned, (fragments, done) =>
-    onProgress?.({ slabs: done, slabsInAll: slabs.length, fragments }),
+  return search(device, kv, space, runs, rebuild, (fragments, done) =>
+    rebuild.onProgress?.({ slabs: done, slabsInAll: slabs.length, fragments }),
   );
 }
 
@@ -110,10 +111,10 @@ export async function searchHeld(
   kv: Kv,
   space: Space,
   held: readonly Extent[],
-  { owned }: RebuildOptions,
+  rebuild: RebuildOptions,
 ): Promise<RebuildReport> {
   letGo(kv, space, held);
-  return search(device, kv, space, held, owned, () => {});
+  return search(device, kv, space, held, rebuild, () => {});
 }
 
 async function search(
@@ -121,18 +122,18 @@ async function search(
   kv: Kv,
   space: Space,
   runs: readonly Extent[],
-  owned: RebuildOptions['owned'],
+  { owned, explained }: RebuildOptions,
   progressed: (fragments: number, done: number) => void,
 ): Promise<RebuildReport> {
   const { geometry } = space;
   const rows = new Rows(kv, space);
   const met = { torn: 0, unreadableBytes: 0, readBytes: 0 };
-  /** Addresses of owned fragments with damaged bytes: a number each. */
+  /** Addresses of wanted fragments with damaged bytes: a number each. */
   const damaged: number[] = [];
   const unreadable: BlockRange[] = [];
   for (const [index, run] of runs.entries()) {
     await walk(device, space, { nonce: undefined, runs: [run] }, met, {
-      wanted: ({ id }) => owned(id) && !rows.has(id),
+      wanted: ({ id }) => explained(id) && !rows.has(id),
       async found(record) {
         await rows.add(record);
         return true;
@@ -146,7 +147,7 @@ async function search(
   const whole = rows.count;
   for (const address of damaged) {
     const record = await headerAt(device, space, address);
-    if (!record || rows.has(record.id)) continue;
+    if (!record || !owned(record.id) || rows.has(record.id)) continue;
     const range = blocksOf(geometry, record.extent);
     if (space.nextUsed(range) < range.to) continue;
     await rows.add(record);
