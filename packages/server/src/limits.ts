@@ -1,5 +1,6 @@
 import { clusterLimits } from './cluster-limits.ts';
 import { invariant } from './invariant.ts';
+import { policyLimits } from './policy-limits.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -9,6 +10,7 @@ const TiB = 1024 * GiB;
 /** Every bound of the program, in one place. Bytes unless the name says otherwise. */
 export const limits = {
   ...clusterLimits,
+  ...policyLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
   bucketNameMin: 3,

@@ -1,0 +1,12 @@
+export { type ResourceLevel, type S3Action, s3Actions } from './actions.ts';
+export { canonicalPolicy } from './canonical.ts';
+export type { Outcome, Reason } from './combine.ts';
+export { type AccessRequest, CompiledPolicy } from './compile.ts';
+export { contextOf, type RequestContext } from './context.ts';
+export { decide, type PolicySet } from './decide.ts';
+export type { Policy, PolicyKind } from './document.ts';
+export { type Explanation, explain, explanationText } from './explain.ts';
+export { PolicyError } from './failure.ts';
+export { conditionKey, conditionKeys } from './keys.ts';
+export { parsePolicy } from './parse.ts';
+export type { Requester } from './principals.ts';

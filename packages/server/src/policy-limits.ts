@@ -1,0 +1,20 @@
+const KiB = 1024;
+
+/** Bounds of access policies: who may do what. Part of `limits`. Bytes unless the name says otherwise. */
+export const policyLimits = {
+  /** Text of the policy of a bucket (S3: 20 KB). */
+  bucketPolicyBytes: 20 * KiB,
+  /** Of an identity, a boundary or a session (IAM: 6144 managed, 10,240 inline in a role). */
+  identityPolicyBytes: 10 * KiB,
+  /** Of who may take a role (IAM: 4096 at most). */
+  trustPolicyBytes: 4 * KiB,
+  policyStatements: 256,
+  /** Values in one list of a policy. */
+  policyValues: 1024,
+  /** Levels of nesting; the language needs five. */
+  policyDepth: 8,
+  /** Characters of a Sid. */
+  policySidChars: 128,
+  /** Actions whose statements one compiled policy remembers. */
+  policyActionsKept: 128,
+} as const;
