@@ -1,5 +1,6 @@
 /* What is printed of parts that are measured by themselves. */
 import type { Table } from './cluster-rows.ts';
+import { decisionRate } from './decisions.ts';
 import { measureErasure } from './erasure.ts';
 import { metadataAppends } from './etcd.ts';
 import { type LinkRates, linkRates, type Rate } from './links.ts';
@@ -15,6 +16,18 @@ export async function erasureRows({ row }: Table): Promise<void> {
       `≥ ${least}`,
       rate / copy >= least,
     );
+}
+
+/** Who may: five policies of five statements, asked for every request. */
+export function policyRows({ row }: Table, runs: number): void {
+  const { perSecond, allowed } = decisionRate(runs);
+  row(
+    'decisions by 5 policies of 5 statements, one core',
+    `${(perSecond / 1000).toFixed(0)} k per s of processor time, ${(allowed * 100).toFixed(0)} % allowed`,
+    '',
+    '≥ 500 k',
+    perSecond >= 500_000,
+  );
 }
 
 /** Appends of metadata through etcd, on one member and on three. */

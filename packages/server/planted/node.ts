@@ -147,7 +147,6 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'node: an own etcd answers whoever reaches it',
     file: 'src/log/etcd/member.ts',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of the source
     find: 'args.push(`--${side}trusted-ca-file`, tls.authority, `--${side}client-cert-auth`);',
     replace: '',
     tests: ['src/daemon/cluster/engine.test.ts'],

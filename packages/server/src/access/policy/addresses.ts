@@ -3,29 +3,26 @@
  * reports it) is the IPv4 address: otherwise whoever chooses the form of the connection would choose which ranges he is in.
  */
 
-export interface Address {
-  readonly family: 4 | 6;
-  readonly bits: bigint;
-}
+/** 32 bits as a number, 128 bits as a bigint. */
+export type Address = { readonly family: 4; readonly bits: number } | { readonly family: 6; readonly bits: bigint };
 
 export interface AddressRange {
   readonly family: 4 | 6;
-  readonly first: bigint;
-  readonly last: bigint;
+  readonly first: number | bigint;
+  readonly last: number | bigint;
 }
 
 const octet = /^(?:0|[1-9]\d{0,2})$/;
 const hextet = /^[0-9a-fA-F]{1,4}$/;
-const mapped = 0xffffn << 32n;
 
 /** Decimal octets without leading zeros, which some read as octal. */
-function parseV4(text: string): bigint | undefined {
+function parseV4(text: string): number | undefined {
   const parts = text.split('.');
   if (parts.length !== 4) return undefined;
-  let bits = 0n;
+  let bits = 0;
   for (const part of parts) {
     if (!octet.test(part) || Number(part) > 255) return undefined;
-    bits = (bits << 8n) | BigInt(part);
+    bits = bits * 256 + Number(part);
   }
   return bits;
 }
@@ -38,7 +35,7 @@ function hextets(text: string): bigint[] | undefined {
     if (part.includes('.')) {
       const v4 = index === given.length - 1 ? parseV4(part) : undefined;
       if (v4 === undefined) return undefined;
-      parts.push(v4 >> 16n, v4 & 0xffffn);
+      parts.push(BigInt(v4 >>> 16), BigInt(v4 & 0xffff));
     } else if (hextet.test(part)) parts.push(BigInt(`0x${part}`));
     else return undefined;
   }
@@ -65,7 +62,7 @@ export function parseAddress(text: string): Address | undefined {
   }
   const bits = parseV6(text);
   if (bits === undefined) return undefined;
-  return bits >> 32n === 0xffffn ? { family: 4, bits: bits - mapped } : { family: 6, bits };
+  return bits >> 32n === 0xffffn ? { family: 4, bits: Number(bits & 0xffffffffn) } : { family: 6, bits };
 }
 
 /** An address, or a range in CIDR form (RFC 4632). @returns undefined when it is neither */
@@ -84,9 +81,14 @@ export function parseRange(text: string): AddressRange | undefined {
     // A range of IPv6 that holds all of IPv4 inside IPv6, and more: no network has it.
     if (prefix < 0) return undefined;
   }
+  if (address.family === 4) {
+    const size = 2 ** (32 - prefix);
+    const begin = Math.floor(address.bits / size) * size;
+    return { family: 4, first: begin, last: begin + size - 1 };
+  }
   const rest = (1n << BigInt(width - prefix)) - 1n;
   const first = address.bits & ~rest;
-  return { family: address.family, first, last: first | rest };
+  return { family: 6, first, last: first | rest };
 }
 
 export const inRange = (range: AddressRange, { family, bits }: Address): boolean =>

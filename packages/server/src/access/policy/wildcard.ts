@@ -33,7 +33,7 @@ function tokensOf(pieces: readonly Piece[], context: RequestContext | undefined)
 }
 
 /** What a variable stands for: a key with several values has none that could be meant. */
-export function variableValue(
+function variableValue(
   { key, fallback }: Extract<Piece, { kind: 'variable' }>,
   context: RequestContext | undefined,
 ): string | undefined {
@@ -85,14 +85,31 @@ function walk(tokens: readonly number[], text: string, from: number): boolean {
   return token === tokens.length;
 }
 
+/** With variables. One requester asks many times in a row: the tokens of his values are kept until another's come. */
+function compileOpen(pieces: readonly Piece[]): TextTest {
+  const variables = pieces.filter((piece) => piece.kind === 'variable');
+  const [only] = variables;
+  const single = variables.length === 1 ? only : undefined;
+  let last: string | undefined;
+  let tokens: number[] = [];
+  return (text, from, context) => {
+    if (single === undefined) {
+      const fresh = tokensOf(pieces, context);
+      return fresh !== undefined && walk(fresh, text, from);
+    }
+    const value = variableValue(single, context);
+    if (value === undefined) return false;
+    if (value !== last) {
+      tokens = tokensOf(pieces, context) as number[];
+      last = value;
+    }
+    return walk(tokens, text, from);
+  };
+}
+
 /** The test for pieces whose variables, if any, are looked up for every request. A variable without a value matches nothing. */
 export function compilePattern(pieces: readonly Piece[]): TextTest {
-  if (pieces.some((piece) => piece.kind === 'variable')) {
-    return (text, from, context) => {
-      const tokens = tokensOf(pieces, context);
-      return tokens !== undefined && walk(tokens, text, from);
-    };
-  }
+  if (pieces.some((piece) => piece.kind === 'variable')) return compileOpen(pieces);
   const [first, second] = pieces;
   if (pieces.length === 1 && first?.kind === 'any') return () => true;
   if (pieces.length === 1 && first?.kind === 'literal') {
