@@ -1,6 +1,7 @@
 import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
+import { decisionPlants } from './decisions.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
@@ -40,6 +41,7 @@ export const plants: readonly Plant[] = [
   ...lossPlants,
   ...objectPlants,
   ...accessPlants,
+  ...decisionPlants,
   ...keyPlants,
   ...apiPlants,
   ...daemonPlants,

@@ -91,8 +91,11 @@ describe('names', () => {
     const request = ask({ resource: 'arn:aws:s3:::b/a:x' });
     for (const pattern of ['arn:*:s3:::b/a:x', 'arn:aws:s3:*:*:b/a:*', 'arn:aws:s3:::b/*'])
       assert.equal(allowed(of(pattern), request), true, pattern);
-    for (const pattern of ['arn:aws:s3:*:b/a:x', 'arn:aws:s3:*:*b/a:x', 'arn:aws:iam:*:*:*'])
+    for (const pattern of ['arn:aws:s3:*:b/a:x', 'arn:aws:s3:*:*b/a:x', 'arn:aws:s3:*:1*:b/*', 'arn:aws:iam:*:*:*'])
       assert.equal(allowed(of(pattern), request), false, pattern);
+    const users = when({ ArnLike: { 'aws:PrincipalArn': 'arn:aws:iam::*:user/ann' } });
+    assert.equal(allowed(users, having({ 'aws:PrincipalArn': `arn:aws:iam::${account}:user/ann` })), true);
+    assert.equal(allowed(users, having({ 'aws:PrincipalArn': `arn:aws:iam::${account}:role/x:user/ann` })), false);
     assert.throws(() => of('arn:aws:s3:*'), /six fields/);
   });
 });

@@ -1,0 +1,143 @@
+import type { Plant } from './plant.ts';
+
+/* Bugs of the policy language: what would let somebody in, or keep a Deny from being one. */
+
+const policy = 'src/access/policy';
+
+export const decisionPlants: readonly Plant[] = [
+  {
+    name: 'decisions: an Allow that comes first hides a Deny',
+    file: `${policy}/compile.ts`,
+    find: 'const sorted = [...found.filter((one) => one.denies), ...found.filter((one) => !one.denies)];',
+    replace: 'const sorted = found;',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: a Deny of a session counts as no Allow only',
+    file: `${policy}/decide.ts`,
+    find: " || session === 'deny'",
+    replace: '',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: a boundary gives what it should limit',
+    file: `${policy}/decide.ts`,
+    find: "identity: identity === 'allow',",
+    replace: "identity: identity === 'allow' || boundary === 'allow',",
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: the policy of the bucket is enough for another account',
+    file: `${policy}/combine.ts`,
+    find: "if (!found.identity) return outcomes['no-identity-allow'];",
+    replace: '',
+    tests: [`${policy}/traps.test.ts`, `${policy}/matrix.test.ts`],
+  },
+  {
+    name: 'decisions: a federated session without a policy has all of its user',
+    file: `${policy}/combine.ts`,
+    find: ' || (session === undefined && federated)',
+    replace: '',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: NotPrincipal spares whoever is named in part',
+    file: `${policy}/principals.ts`,
+    find: 'return this.#names(who) && this.#arns.has(who.role) && this.#arns.has(who.arn);',
+    replace: 'return this.#names(who) || this.#arns.has(who.role) || this.#arns.has(who.arn);',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: the value of a variable has wildcards',
+    file: `${policy}/wildcard.ts`,
+    find: 'for (let i = 0; i < text.length; i++) tokens.push(text.charCodeAt(i));',
+    replace: "for (const char of text) tokens.push(char === '*' ? any : char.charCodeAt(0));",
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: a variable without a value is empty',
+    file: `${policy}/wildcard.ts`,
+    find: 'if (found === undefined) return fallback;',
+    replace: "if (found === undefined) return fallback ?? '';",
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: the pattern of one requester is used for the next',
+    file: `${policy}/wildcard.ts`,
+    find: 'if (value !== last) {',
+    replace: 'if (last === undefined) {',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: a wildcard reaches over the fields of an ARN',
+    file: `${policy}/arn.ts`,
+    find: 'return test(arn.slice(from, end), 0, context);',
+    replace: 'return test(arn.slice(from, Math.max(end, from)), 0, context) || i === 4;',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: an absent key satisfies every condition',
+    file: `${policy}/condition.ts`,
+    find: 'if (given === undefined) return whenAbsent;',
+    replace: 'if (given === undefined) return true;',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: ForAnyValue negates the whole and not each value',
+    file: `${policy}/condition.ts`,
+    find: "case 'ForAnyValue':\n        return given.some((one) => test(one, context) !== negated);",
+    replace: "case 'ForAnyValue':\n        return given.some((one) => test(one, context)) !== negated;",
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: IPv4 inside IPv6 is in no range of IPv4',
+    file: `${policy}/addresses.ts`,
+    find: 'return bits >> 32n === 0xffffn ?',
+    replace: 'return bits < 0n ?',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: keys are compared with case',
+    file: `${policy}/condition.ts`,
+    find: 'const key = condition.key.toLowerCase();',
+    replace: 'const { key } = condition;',
+    tests: [`${policy}/traps.test.ts`],
+  },
+  {
+    name: 'decisions: of two members with one name the last counts',
+    file: `${policy}/json.ts`,
+    find: 'if (members.has(name)) throw',
+    replace: 'if (members.size < 0) throw',
+    tests: [`${policy}/parse.test.ts`],
+  },
+  {
+    name: 'decisions: a condition on an unknown key is taken',
+    file: `${policy}/parse-conditions.ts`,
+    find: 'if (!conditionKey(key)) {',
+    replace: "if (key === '') {",
+    tests: [`${policy}/parse.test.ts`],
+  },
+  {
+    name: 'decisions: NotPrincipal may allow',
+    file: `${policy}/parse.ts`,
+    find: "if (effect === 'Allow') {",
+    replace: "if (effect === 'Allow' && kind === 'identity') {",
+    tests: [`${policy}/parse.test.ts`],
+  },
+  {
+    name: 'decisions: explain forgets the session',
+    file: `${policy}/explain.ts`,
+    find: "session: session && allows('session'),",
+    replace: 'session: undefined,',
+    tests: [`${policy}/agreement.test.ts`],
+    env: { DSOM_POLICY_RUNS: '1000' },
+  },
+  {
+    name: 'decisions: a time in another zone is read as UTC',
+    file: `${policy}/values.ts`,
+    find: "zone[0] === '-' ? -1 : 1) * (hours * 60 + minutes) * 60_000",
+    replace: "zone[0] === '-' ? -1 : 1) * (hours * 60 + minutes)",
+    tests: [`${policy}/agreement.test.ts`],
+    env: { DSOM_POLICY_RUNS: '4000' },
+  },
+];
