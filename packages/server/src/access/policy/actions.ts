@@ -100,7 +100,6 @@ const object = [
   'PutObjectTagging',
   'PutObjectVersionAcl',
   'PutObjectVersionTagging',
-  'RenameObject',
   'ReplicateDelete',
   'ReplicateObject',
   'ReplicateTags',
