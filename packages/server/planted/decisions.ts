@@ -140,4 +140,26 @@ export const decisionPlants: readonly Plant[] = [
     tests: [`${policy}/agreement.test.ts`],
     env: { DSOM_POLICY_RUNS: '4000' },
   },
+  {
+    name: 'decisions: a version is read by the action for the newest',
+    file: 'src/api/s3/permissions.ts',
+    find: 'const action = named.versioned ? one.versionAction : one.action;',
+    replace: 'const { action } = one;',
+    tests: ['src/api/s3/permissions.test.ts'],
+  },
+  {
+    name: 'decisions: the source of a copy is not asked about',
+    file: 'src/api/s3/permissions.ts',
+    find: 'UploadPartCopy: on([put, source],',
+    replace: 'UploadPartCopy: on([put],',
+    tests: ['src/api/s3/permissions.test.ts'],
+  },
+  {
+    name: 'decisions: policy explain takes the policy of a bucket for one of an identity',
+    file: 'src/cli/access-policy.ts',
+    find: "kind: kind ?? (ofResource ? 'resource' : 'identity')",
+    replace: "kind: kind ?? (ofResource ? 'identity' : 'identity')",
+    tests: ['src/cli/access-policy.test.ts'],
+    pattern: 'statement by statement',
+  },
 ];

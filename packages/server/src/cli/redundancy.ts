@@ -1,6 +1,7 @@
 /* `redundancy` and `policy`: what buckets and objects are kept with, and what storage classes stand for. */
 import type { NamedPolicy } from '@dsom/sdk';
 import type { Command } from 'commander';
+import { addExplainCommand } from './access-policy.ts';
 import { formatRemote, parseRemote } from './address.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
@@ -66,7 +67,9 @@ export function addRedundancyCommands(program: Command, run: Run): void {
     .option('--reset', 'an object: what its class or its bucket says; a bucket: what the layout gives')
     .option('--version-id <id>', 'an older version')
     .action(run(redundancy));
-  const policy = program.command('policy').description('storage classes of your own, and what they stand for');
+  const policy = program
+    .command('policy')
+    .description('storage classes of your own, and what they stand for; why access policies allow or deny');
   clientCommand(policy, 'list', 'all of them', { isDefault: true }).action(
     run(async (context) => {
       const policies = await context.client().admin.policies({ signal: context.signal });
@@ -89,4 +92,5 @@ export function addRedundancyCommands(program: Command, run: Run): void {
       await context.result({ policies }, policyLines(policies));
     }),
   );
+  addExplainCommand(policy, run);
 }
