@@ -17,4 +17,6 @@ export const policyLimits = {
   policySidChars: 128,
   /** Actions whose statements one compiled policy remembers. */
   policyActionsKept: 128,
+  /** Roles and buckets of access keys that are kept as compiled policies. */
+  scopesCompiled: 1024,
 } as const;
