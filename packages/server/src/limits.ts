@@ -27,6 +27,8 @@ export const limits = {
   metadataBytes: 2 * KiB,
   /** Content-Type, Cache-Control and the other headers kept with an object, together. */
   systemMetadataBytes: 4 * KiB,
+  /** Document of one configuration of a bucket, of whatever kind (metadata/machine/configurations.ts has a bound for each). */
+  configurationBytes: 512 * KiB,
   tags: 10,
   bucketTags: 50,
   tagKeyChars: 128,
