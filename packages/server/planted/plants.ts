@@ -1,6 +1,7 @@
 import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
+import { configurationPlants } from './configurations.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
@@ -42,6 +43,7 @@ export const plants: readonly Plant[] = [
   ...accessPlants,
   ...keyPlants,
   ...apiPlants,
+  ...configurationPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

@@ -1,4 +1,5 @@
 import { clusterLimits } from './cluster-limits.ts';
+import { configurationLimits } from './configuration-limits.ts';
 import { invariant } from './invariant.ts';
 
 const KiB = 1024;
@@ -9,6 +10,7 @@ const TiB = 1024 * GiB;
 /** Every bound of the program, in one place. Bytes unless the name says otherwise. */
 export const limits = {
   ...clusterLimits,
+  ...configurationLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
   bucketNameMin: 3,
@@ -27,8 +29,6 @@ export const limits = {
   metadataBytes: 2 * KiB,
   /** Content-Type, Cache-Control and the other headers kept with an object, together. */
   systemMetadataBytes: 4 * KiB,
-  /** Document of one configuration of a bucket, of whatever kind (metadata/machine/configurations.ts has a bound for each). */
-  configurationBytes: 512 * KiB,
   tags: 10,
   bucketTags: 50,
   tagKeyChars: 128,
