@@ -44,7 +44,7 @@ export const configurationPlants: readonly Plant[] = [
     find: 'text.length >= star + behind && ',
     replace: '',
     tests: [cors],
-    pattern: 'at most one wildcard',
+    pattern: 'never over both',
   },
   {
     name: 'api: one header that fits is enough for a preflight',

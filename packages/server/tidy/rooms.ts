@@ -21,6 +21,7 @@ export const openModules: readonly string[] = [
   'invariant.ts',
   'fifo.ts',
   'cluster-limits.ts',
+  'configuration-limits.ts',
 ];
 
 export const rowOf = (room: string): number => rows.findIndex((row) => row.includes(room));

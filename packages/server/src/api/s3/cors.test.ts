@@ -194,6 +194,16 @@ describe('a rule', () => {
     );
   });
 
+  it('has a wildcard between what stands before and behind it, never over both', () => {
+    for (const [pattern, text, fits] of [
+      ['aba*aba', 'aba', false],
+      ['aba*aba', 'ababa', false],
+      ['aba*aba', 'abaaba', true],
+      ['*', '', true],
+    ] as const)
+      assert.equal(fitsPattern(pattern, text), fits, `${pattern} ${text}`);
+  });
+
   it('that comes first counts, and origins and methods are compared as they stand', () => {
     const base = { id: undefined, headers: [], exposed: [], origins: ['*'], methods: ['GET'] };
     const rules: CorsRule[] = [
