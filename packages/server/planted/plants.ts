@@ -2,6 +2,7 @@ import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
 import { decisionPlants } from './decisions.ts';
+import { configurationPlants } from './configurations.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
@@ -44,6 +45,7 @@ export const plants: readonly Plant[] = [
   ...decisionPlants,
   ...keyPlants,
   ...apiPlants,
+  ...configurationPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

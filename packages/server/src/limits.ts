@@ -1,4 +1,5 @@
 import { clusterLimits } from './cluster-limits.ts';
+import { configurationLimits } from './configuration-limits.ts';
 import { invariant } from './invariant.ts';
 import { policyLimits } from './policy-limits.ts';
 
@@ -11,6 +12,7 @@ const TiB = 1024 * GiB;
 export const limits = {
   ...clusterLimits,
   ...policyLimits,
+  ...configurationLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
   bucketNameMin: 3,

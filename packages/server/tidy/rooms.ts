@@ -22,6 +22,7 @@ export const openModules: readonly string[] = [
   'fifo.ts',
   'cluster-limits.ts',
   'policy-limits.ts',
+  'configuration-limits.ts',
 ];
 
 export const rowOf = (room: string): number => rows.findIndex((row) => row.includes(room));

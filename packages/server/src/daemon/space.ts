@@ -33,6 +33,8 @@ function additionOf(command: Command): 'none' | 'rows' | 'bytes' {
     case 'upload.create':
     case 'upload.complete':
       return 'rows';
+    case 'bucket.configure':
+      return command.document === null ? 'none' : 'bytes';
     case 'bucket.create':
     case 'bucket.update':
     case 'key.create':

@@ -219,6 +219,7 @@ export class Replica {
     shardOf: () => 0,
     shardsOf: () => [0],
     bucketShards: () => undefined,
+    configuration: () => undefined,
     shardOfIntent: () => 0,
     bucket: () => this.#bucket(),
     bucketById: () => this.#bucket(),

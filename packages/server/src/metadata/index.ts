@@ -1,6 +1,7 @@
 export { type ShortReply, shortReply, wholeReply } from './answers.ts';
 export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
+export { type ConfigurationKind, configurationBytes, configurationKinds } from './machine/configurations.ts';
 export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
 export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { type Feature, features, isKnownFeature } from './machine/features.ts';

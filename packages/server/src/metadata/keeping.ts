@@ -49,3 +49,12 @@ export interface PlacedPiece {
   readonly place: { readonly manifest: Buffer; readonly index: number } | undefined;
   readonly isShared: boolean;
 }
+
+/** What a stripe belongs to. `bucket` and `key` are those of the object it was first published under. */
+export interface StripeOwner {
+  readonly manifest: Buffer;
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  /** Placement group of its fragments. */
+  readonly group: number;
+}

@@ -28,6 +28,8 @@ export class Kept {
   position: number | undefined;
   readonly buckets = new Rows<BucketRecord>();
   readonly accessKeys = new Rows<AccessKeyRecord>();
+  /** By bucket and kind, of buckets that are there: null where a bucket has none, which is what most requests find. */
+  readonly configurations = new Rows<Buffer | null>();
 
   constructor(kv: KvView) {
     this.#kv = kv;
@@ -41,6 +43,7 @@ export class Kept {
       this.position = undefined;
       this.buckets.clear();
       this.accessKeys.clear();
+      this.configurations.clear();
     }
     return commits === undefined ? undefined : this;
   }

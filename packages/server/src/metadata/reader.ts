@@ -4,6 +4,7 @@ import type { KvReader, KvView } from '../kv/index.ts';
 import { readPosition } from './applied.ts';
 import { Kept } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
+import type { ConfigurationKind } from './machine/configurations.ts';
 import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
 import { decodePieceRow, stripesOf } from './machine/pieces.ts';
 import type {
@@ -106,6 +107,16 @@ class Reader implements MetadataReader {
 
   bucketById(id: BucketId): BucketRecord | undefined {
     return this.#withCounts(this.#view.bucket(id));
+  }
+
+  configuration(id: BucketId, kind: ConfigurationKind): Buffer | undefined {
+    const kept = this.#kept.newest();
+    const name = `${id} ${kind}`;
+    const known = kept?.configurations.get(name);
+    if (known !== undefined) return known ?? undefined;
+    const found = this.#view.configuration(id, kind);
+    kept?.configurations.set(name, found ?? null);
+    return found;
   }
 
   buckets(start: string, limit: number): Page<BucketRecord> {

@@ -1,6 +1,7 @@
 import type { Position } from '../log/index.ts';
-import type { PlacedPiece, RecodeCommand, TouchCommand } from './keeping.ts';
+import type { PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
+import type { ConfigurationKind } from './machine/configurations.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -292,6 +293,8 @@ export interface MetadataReader {
   shardOfIntent(id: Buffer): number;
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
+  /** The document of a bucket's configuration, by the id of the bucket; undefined when it has none of this kind. The same buffer as long as nothing changed it, most of the time. */
+  configuration(bucket: BucketId, kind: ConfigurationKind): Buffer | undefined;
   /** In order of name. */
   buckets(start: string, limit: number): Page<BucketRecord>;
   accessKey(id: string): AccessKeyRecord | undefined;
@@ -363,15 +366,6 @@ export interface MetadataReader {
     start: Buffer,
     limit: number,
   ): readonly { readonly manifest: Buffer; readonly target: Buffer; readonly pieces: number }[];
-}
-
-/** What a stripe belongs to. `bucket` and `key` are those of the object it was first published under. */
-export interface StripeOwner {
-  readonly manifest: Buffer;
-  readonly bucket: BucketId;
-  readonly key: Buffer;
-  /** Placement group of its fragments. */
-  readonly group: number;
 }
 
 /** A piece that no version can reach any more: to collect once no read older than `position` is open. */

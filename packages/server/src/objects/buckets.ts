@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts';
-import { type BucketRecord, checkTags } from '../metadata/index.ts';
+import { type BucketRecord, type ConfigurationKind, checkTags } from '../metadata/index.ts';
 import { checkBucketName } from './names.ts';
 import { preparePolicy } from './policy.ts';
 import { findBucket, propose, type Rooms } from './rooms.ts';
@@ -30,4 +30,15 @@ export async function updateBucket(
   if (change.tags) checkTags(change.tags, limits.bucketTags);
   if (change.redundancy) await preparePolicy(rooms, change.redundancy);
   return (await propose(rooms, { type: 'bucket.update', name, ...change }, 'bucket')).bucket;
+}
+
+/** @param document null takes it away */
+export async function configureBucket(
+  rooms: Rooms,
+  name: string,
+  kind: ConfigurationKind,
+  document: Buffer | null,
+): Promise<void> {
+  findBucket(rooms, name);
+  await propose(rooms, { type: 'bucket.configure', name, kind, document }, 'done');
 }

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 import { patch, setTags } from './annotate.ts';
 import { append } from './append.ts';
-import { createBucket, deleteBucket, updateBucket } from './buckets.ts';
+import { configureBucket, createBucket, deleteBucket, updateBucket } from './buckets.ts';
 import { completeUpload } from './complete.ts';
 import { copy } from './copy.ts';
 import { ReadHorizon } from './horizon.ts';
@@ -29,6 +29,8 @@ export function createObjectService(rooms: Rooms, horizon = new ReadHorizon(room
     bucket: (name) => findBucket(rooms, name),
     buckets: (start, limit) => rooms.reader.buckets(start, limit),
     updateBucket: (name, change) => updateBucket(rooms, name, change),
+    configuration: (name, kind) => rooms.reader.configuration(findBucket(rooms, name).id, kind),
+    configure: (name, kind, document) => configureBucket(rooms, name, kind, document),
     put: (request) => put(rooms, request),
     read: (request) => read(rooms, horizon, request, touches),
     copy: (request) => copy(rooms, horizon, request),

@@ -2,6 +2,7 @@ import type { Position } from '../log/index.ts';
 import type {
   BucketRecord,
   ChecksumAlgorithm,
+  ConfigurationKind,
   DeleteResult,
   DescriptionChange,
   Guard,
@@ -178,6 +179,17 @@ export interface ObjectService {
       readonly redundancy?: Policy | null;
     },
   ): Promise<BucketRecord>;
+
+  /**
+   * The document of a bucket's configuration, as it was given to {@link configure}; undefined when there is none. What it says is the protocol's.
+   * @throws StoreError NoSuchBucket
+   */
+  configuration(name: string, kind: ConfigurationKind): Buffer | undefined;
+  /**
+   * The configuration of this kind becomes the document, or with null goes. Doing it again changes nothing.
+   * @throws StoreError NoSuchBucket; InvalidRequest beyond the bytes of its kind; NotImplemented in a cluster of which not every node knows configurations
+   */
+  configure(name: string, kind: ConfigurationKind, document: Buffer | null): Promise<void>;
 
   put(request: PutRequest): Promise<WriteResult>;
   /** Applies read conditions: throws NotModified or PreconditionFailed, NoSuchKey, NoSuchVersion, MethodNotAllowed for a marker named by id (detail `DeleteMarker`). */

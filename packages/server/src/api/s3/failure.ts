@@ -25,7 +25,9 @@ function usualDetail(error: StoreError, failed: FailedRequest): Record<string, s
     case 'NoSuchTagSet':
     case 'ServerSideEncryptionConfigurationNotFoundError':
     case 'NoSuchCORSConfiguration':
+    case 'NoSuchPublicAccessBlockConfiguration':
     case 'NoSuchWebsiteConfiguration':
+    case 'OwnershipControlsNotFoundError':
     case 'InvalidBucketName':
     case 'BucketAlreadyExists':
     case 'BucketAlreadyOwnedByYou':

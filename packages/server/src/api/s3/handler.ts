@@ -10,10 +10,13 @@ import { type Consistency, type Freshness, fresh } from '../http/consistency.ts'
 import { Exchange } from '../http/exchange.ts';
 import { encodeHeader } from '../http/header-text.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
+import { applyCors } from './cors.ts';
 import { type Detected, detect } from './detect.ts';
 import { answerError, invalidArgument, notImplemented } from './failure.ts';
 import type { S3Operation } from './names.ts';
+import { optionsObject } from './operations/options-object.ts';
 import { operations } from './operations.ts';
+import { answerPayer } from './payer.ts';
 import { isBucketName, screenConsistency, screenKey, screenRepeated } from './screen.ts';
 
 /** Where failures are written that a client must not see in detail. */
@@ -139,6 +142,10 @@ class S3Handler {
     const headers = query.has('X-Amz-Signature') ? withParameters(request.headers, query) : request.headers;
     const detected = detect(method, target, headers);
     if (typeof detected === 'string') exchange.operation = detected;
+    if (detected === 'OptionsObject') return this.#preflight(exchange, target);
+    // Before anything can be refused: pages read refusals too.
+    if (request.headers.origin !== undefined && target.bucket !== undefined)
+      applyCors(exchange, this.#service.objects, target.bucket);
     const { rawPath, rawQuery } = target;
     const pending = this.#options.authenticator.authenticate(
       { method, rawPath, rawQuery, query, headers: request.headers },
@@ -173,8 +180,13 @@ class S3Handler {
     };
     if (bucket !== undefined) this.#screen(call);
     const ready = this.#fresh(call, bucket);
-    if (ready) await ready;
+    if (ready) {
+      await ready;
+      if (request.headers.origin !== undefined && bucket !== undefined)
+        applyCors(exchange, this.#service.objects, bucket);
+    }
     this.#screenOwner(call);
+    answerPayer(call);
     await step();
     await row.handle(call);
   }
@@ -189,8 +201,17 @@ class S3Handler {
     }
   }
 
+  /** Nobody signs it, so it is answered before anybody is asked who he is; as fresh as everything else is. */
+  async #preflight(exchange: Exchange, target: Target): Promise<void> {
+    const { bucket = '', key } = target;
+    // Its level is the bucket's: pages cannot say anything in such a question.
+    await this.#fresh({ headers: {}, key }, bucket);
+    const { objects } = this.#service;
+    optionsObject({ exchange, hostId: this.#hostId, objects, bucket, isObject: key.length > 0 });
+  }
+
   /** Undefined when this server is as fresh as the request asks for. */
-  #fresh(call: S3Call, bucket: string | undefined): Promise<void> | undefined {
+  #fresh(call: Pick<S3Call, 'headers' | 'key'>, bucket: string | undefined): Promise<void> | undefined {
     const { position, shared, shards = 1 } = this.#options;
     if (!position) return undefined;
     const level = header(call, 'x-dsom-consistency') as Consistency | undefined;

@@ -102,6 +102,9 @@ function whole(call: S3Call, raw: Buffer, length: number, digests: AnnouncedDige
   return { body: { whole: body, stream: empty, length }, expected: expectedOf(digests, () => trailers) };
 }
 
+const tooLong = (maximum: number): StoreError =>
+  new StoreError('MaxMessageLengthExceeded', { detail: { MaxMessageLengthBytes: String(maximum) } });
+
 const empty: AsyncIterable<Uint8Array> = {
   [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ value: undefined, done: true }) }),
 };
@@ -110,16 +113,19 @@ const empty: AsyncIterable<Uint8Array> = {
  * Reads the XML document in a body.
  * @param root name of its root element
  * @param digest `required` refuses a body that nothing vouches for
+ * @param maximum bytes that a document of this kind may have; left out: `limits.documentBytes`
  * @returns undefined when the body is empty
  */
 export async function takeDocument(
   call: S3Call,
   root: string,
   digest: 'required' | 'optional' = 'optional',
+  maximum?: number,
 ): Promise<XmlElement | undefined> {
   const length = plainLength(call);
-  const tooLarge = () => malformed('The document is too large.');
-  if (length !== undefined && length > limits.documentBytes) throw tooLarge();
+  const most = maximum ?? limits.documentBytes;
+  const tooLarge = () => (maximum === undefined ? malformed('The document is too large.') : tooLong(maximum));
+  if (length !== undefined && length > most) throw tooLarge();
   const digests = announcedDigests(call);
   const announced = bytesOf(call, 'content-length') ?? Number.POSITIVE_INFINITY;
   const raw =
@@ -132,6 +138,7 @@ export async function takeDocument(
     });
   }
   if (body.length === 0) return undefined;
+  if (body.length > most) throw tooLarge();
   const parsed = parseXml(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
   if (parsed.name !== root) throw malformed(`The root element is not ${root}.`);
   return parsed;
@@ -142,8 +149,9 @@ export async function requireDocument(
   call: S3Call,
   root: string,
   digest: 'required' | 'optional' = 'optional',
+  maximum?: number,
 ): Promise<XmlElement> {
-  const document = await takeDocument(call, root, digest);
+  const document = await takeDocument(call, root, digest, maximum);
   if (document === undefined) throw new StoreError('MissingRequestBodyError');
   return document;
 }

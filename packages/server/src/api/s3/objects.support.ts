@@ -129,7 +129,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     async createBucket({ name, owner, region }) {
       if (buckets.has(name)) throw new StoreError('BucketAlreadyOwnedByYou');
       const record = plainBucket(buckets.size + 1, name, owner, region, now());
-      buckets.set(name, { record, keys: new Map(), uploads: new Map() });
+      buckets.set(name, { record, keys: new Map(), uploads: new Map(), configurations: new Map() });
       return record;
     },
     async deleteBucket(name) {
@@ -149,6 +149,11 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       const bucket = find(name);
       bucket.record = { ...bucket.record, ...change } as BucketRecord;
       return bucket.record;
+    },
+    configuration: (name, kind) => find(name).configurations.get(kind),
+    async configure(name, kind, document) {
+      if (document === null) find(name).configurations.delete(kind);
+      else find(name).configurations.set(kind, document);
     },
     async put(request) {
       const bucket = find(request.bucket);

@@ -14,18 +14,28 @@ import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
 import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteBucketCors } from './operations/delete-bucket-cors.ts';
+import { deleteBucketEncryption } from './operations/delete-bucket-encryption.ts';
+import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjectTagging } from './operations/delete-object-tagging.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
+import { deletePublicAccessBlock } from './operations/delete-public-access-block.ts';
+import { getBucketAccelerateConfiguration } from './operations/get-bucket-accelerate-configuration.ts';
 import { getBucketAcl } from './operations/get-bucket-acl.ts';
+import { getBucketCors } from './operations/get-bucket-cors.ts';
+import { getBucketEncryption } from './operations/get-bucket-encryption.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
+import { getBucketOwnershipControls } from './operations/get-bucket-ownership-controls.ts';
+import { getBucketRequestPayment } from './operations/get-bucket-request-payment.ts';
 import { getBucketTagging } from './operations/get-bucket-tagging.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
 import { getObject } from './operations/get-object.ts';
 import { getObjectAcl } from './operations/get-object-acl.ts';
 import { getObjectAttributes } from './operations/get-object-attributes.ts';
 import { getObjectTagging } from './operations/get-object-tagging.ts';
+import { getPublicAccessBlock } from './operations/get-public-access-block.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
@@ -34,10 +44,16 @@ import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listObjectsV2 } from './operations/list-objects-v2.ts';
 import { listParts } from './operations/list-parts.ts';
+import { putBucketAccelerateConfiguration } from './operations/put-bucket-accelerate-configuration.ts';
+import { putBucketCors } from './operations/put-bucket-cors.ts';
+import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
+import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
+import { putBucketRequestPayment } from './operations/put-bucket-request-payment.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
 import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
 import { putObject } from './operations/put-object.ts';
 import { putObjectTagging } from './operations/put-object-tagging.ts';
+import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 import { answerUnset } from './unset.ts';
@@ -97,6 +113,24 @@ const supported = {
   PutObjectTagging: row('write', 'PutObjectTagging', putObjectTagging, 'PutObjectVersionTagging'),
   UploadPart: row('write', 'PutObject', uploadPart),
   UploadPartCopy: row('write', 'PutObject', uploadPartCopy),
+  DeleteBucketCors: row('write', 'PutBucketCORS', deleteBucketCors),
+  GetBucketCors: row('read', 'GetBucketCORS', getBucketCors),
+  PutBucketCors: row('write', 'PutBucketCORS', putBucketCors),
+  DeleteBucketEncryption: row('write', 'PutEncryptionConfiguration', deleteBucketEncryption),
+  GetBucketEncryption: row('read', 'GetEncryptionConfiguration', getBucketEncryption),
+  PutBucketEncryption: row('write', 'PutEncryptionConfiguration', putBucketEncryption),
+  DeleteBucketOwnershipControls: row('write', 'PutBucketOwnershipControls', deleteBucketOwnershipControls),
+  GetBucketOwnershipControls: row('read', 'GetBucketOwnershipControls', getBucketOwnershipControls),
+  PutBucketOwnershipControls: row('write', 'PutBucketOwnershipControls', putBucketOwnershipControls),
+  DeletePublicAccessBlock: row('write', 'PutBucketPublicAccessBlock', deletePublicAccessBlock),
+  GetPublicAccessBlock: row('read', 'GetBucketPublicAccessBlock', getPublicAccessBlock),
+  PutPublicAccessBlock: row('write', 'PutBucketPublicAccessBlock', putPublicAccessBlock),
+  GetBucketAccelerateConfiguration: row('read', 'GetAccelerateConfiguration', getBucketAccelerateConfiguration),
+  PutBucketAccelerateConfiguration: row('write', 'PutAccelerateConfiguration', putBucketAccelerateConfiguration),
+  GetBucketRequestPayment: row('read', 'GetBucketRequestPayment', getBucketRequestPayment),
+  PutBucketRequestPayment: row('write', 'PutBucketRequestPayment', putBucketRequestPayment),
+  // Answered before anybody is asked who he is: handler.ts.
+  OptionsObject: row('read', 'GetObject', () => undefined),
 } satisfies Record<SupportedOperation, OperationRow>;
 
 const unset = (operation: UnsetOperation): OperationRow =>

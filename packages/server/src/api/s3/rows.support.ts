@@ -2,6 +2,7 @@ import { digestOf } from '../../codec/index.ts';
 import { StoreError } from '../../errors.ts';
 import type {
   BucketRecord,
+  ConfigurationKind,
   Guard,
   ObjectVersion,
   PartRecord,
@@ -21,6 +22,7 @@ export interface FakeBucket {
   record: BucketRecord;
   /** By key in hexadecimal, so that sorting them sorts bytes; versions newest first. */
   readonly keys: Map<string, Stored[]>;
+  readonly configurations: Map<ConfigurationKind, Buffer>;
   readonly uploads: Map<string, { record: UploadRecord; parts: Map<number, { record: PartRecord; bytes: Buffer }> }>;
 }
 export const versions = (bucket: FakeBucket, key: Buffer): Stored[] => bucket.keys.get(key.toString('hex')) ?? [];

@@ -13,28 +13,15 @@ type Answer = { readonly document: string } | { readonly error: ErrorCode; reado
 const noLock: Answer = { error: 'InvalidRequest', message: 'The bucket has no object lock configuration.' };
 
 const answers: Readonly<Record<UnsetOperation, Answer>> = {
-  GetBucketAccelerateConfiguration: { document: s3Document('AccelerateConfiguration', '') },
-  GetBucketCors: { error: 'NoSuchCORSConfiguration' },
-  GetBucketEncryption: {
-    document: s3Document(
-      'ServerSideEncryptionConfiguration',
-      '<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>',
-    ),
-  },
   GetBucketLogging: { document: s3Document('BucketLoggingStatus', '') },
   GetBucketNotificationConfiguration: { document: s3Document('NotificationConfiguration', '') },
-  GetBucketOwnershipControls: {
-    document: s3Document('OwnershipControls', '<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>'),
-  },
   GetBucketPolicy: { error: 'NoSuchBucketPolicy' },
   GetBucketPolicyStatus: { error: 'NoSuchBucketPolicy' },
   GetBucketReplication: { error: 'ReplicationConfigurationNotFoundError' },
-  GetBucketRequestPayment: { document: s3Document('RequestPaymentConfiguration', '<Payer>BucketOwner</Payer>') },
   GetBucketWebsite: { error: 'NoSuchWebsiteConfiguration' },
   GetObjectLegalHold: noLock,
   GetObjectLockConfiguration: { error: 'ObjectLockConfigurationNotFoundError' },
   GetObjectRetention: noLock,
-  GetPublicAccessBlock: { error: 'NoSuchPublicAccessBlockConfiguration' },
 };
 
 /** Answers for a bucket, or an object, that is there; one that is not is reported first. */
@@ -48,8 +35,6 @@ export async function answerUnset(call: S3Call, operation: UnsetOperation): Prom
       guard: undefined,
     });
   else objects.bucket(call.bucket);
-  if (operation === 'GetBucketEncryption' && objects.plain)
-    throw new StoreError('ServerSideEncryptionConfigurationNotFoundError');
   const answer = answers[operation];
   if ('document' in answer) return answerXml(call, answer.document);
   throw new StoreError(answer.error, answer.message === undefined ? {} : { message: answer.message });

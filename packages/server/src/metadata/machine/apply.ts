@@ -1,5 +1,6 @@
 import { CorruptionError } from '../../errors.ts';
 import { encodeAuthorityRecord, encodeDevice, encodeInvitation, encodeNode } from './cluster.ts';
+import { configurationKinds, encodeConfiguration } from './configurations.ts';
 import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
 import { type counters, keys } from './keys.ts';
 import { type Application, fits } from './manifests.ts';
@@ -124,7 +125,17 @@ const handlers: Handlers = {
     remove(app, keys.bucketId(id), 'the id of a bucket');
     app.rows.set(keys.bucketCounts(id), undefined);
     app.rows.set(keys.bucketShards(id), undefined);
+    // A handful at most. Where configurations are not known yet there are none.
+    const configured = [...app.rows.range({ start: keys.configurationsOf(id), end: keys.configurationsEnd(id) })];
+    for (const { key } of configured) app.rows.set(key, undefined);
     count(app, 'buckets', -1);
+  },
+  'configuration.write'(app, { bucket, kind, document }) {
+    fits(app.view.bucket(bucket), 'the bucket of a configuration exists');
+    app.rows.set(keys.configuration(bucket, configurationKinds[kind].number), encodeConfiguration(document));
+  },
+  'configuration.remove'(app, { bucket, kind }) {
+    remove(app, keys.configuration(bucket, configurationKinds[kind].number), 'a configuration');
   },
   'bucket.shards'(app, { place }) {
     app.rows.set(keys.bucketShards(place.id), encodeBucketShards(place));

@@ -1,4 +1,5 @@
 import type { TextChange } from '../types.ts';
+import type { ConfigurationKind } from './configurations.ts';
 import type { BucketId, BucketRecord, BucketShards, Policy, StoredBucket, Versioning } from './records.ts';
 
 /** What may be asked about buckets, of the system shard and of those that hold their objects; decide-buckets.ts says how they go together. */
@@ -37,4 +38,11 @@ export type BucketCommand =
       readonly tagChange?: TextChange;
       readonly consistency?: BucketRecord['consistency'];
       readonly redundancy?: Policy | null;
+    }
+  /** The configuration of this kind becomes the document, or with null goes; what is as wanted already is left alone. Refused beyond the bytes of its kind. */
+  | {
+      readonly type: 'bucket.configure';
+      readonly name: string;
+      readonly kind: ConfigurationKind;
+      readonly document: Buffer | null;
     };

@@ -7,6 +7,12 @@ import { decodeOutcome, encodeOutcome } from '../outcomes.ts';
 import type { Reply } from '../types.ts';
 import { blob, bytes, headers, object, pairs, piece, text, version, whole } from './arbitraries.support.ts';
 import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
+import {
+  type ConfigurationKind,
+  configurationKinds,
+  decodeConfiguration,
+  encodeConfiguration,
+} from './configurations.ts';
 import type { Effect } from './effects.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
@@ -126,11 +132,14 @@ const pieceRow: fc.Arbitrary<PieceRow> = fc.oneof(
 );
 
 const place = { bucket: fc.nat(), key: blob(30) };
+const kind = fc.constantFrom(...(Object.keys(configurationKinds) as ConfigurationKind[]));
 const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('bucket.write'), bucket }),
   fc.record({ type: fc.constant('bucket.shards'), place: bucketShards }),
   fc.record({ type: fc.constant('bucket.forget'), id: fc.nat() }),
   fc.record({ type: fc.constant('bucket.remove'), id: fc.nat(), name: text }),
+  fc.record({ type: fc.constant('configuration.write'), bucket: fc.nat(), kind, document: blob(90) }),
+  fc.record({ type: fc.constant('configuration.remove'), bucket: fc.nat(), kind }),
   fc.record({ type: fc.constant('key.write'), key: accessKey }),
   fc.record({ type: fc.constant('key.remove'), id: text }),
   fc.record({
@@ -231,6 +240,7 @@ const codecs: Record<string, [fc.Arbitrary<unknown>, (value: never) => Buffer, (
   device: [device, encodeDevice, decodeDevice],
   request: [request, rows.encodeRequest, rows.decodeRequest],
   outcome: [reply, (made: Reply) => encodeOutcome({ type: 'digest' }, made), decodeOutcome],
+  configuration: [blob(90), encodeConfiguration, decodeConfiguration],
   entry: [fc.array(effect, { maxLength: 4 }), (effects: Effect[]) => encodeEntry(effects), decodeEntry],
 };
 

@@ -4,6 +4,7 @@ import type { Command } from '../types.ts';
 import { decideAnnotate } from './decide-annotate.ts';
 import { adoptBucket, createBucket, deleteBucket, keepBucket, sealBucket, updateBucket } from './decide-buckets.ts';
 import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } from './decide-cluster.ts';
+import { configureBucket } from './decide-configurations.ts';
 import { decideDelete } from './decide-deletes.ts';
 import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
@@ -46,6 +47,7 @@ const deciders: Deciders = {
   'bucket.create': createBucket,
   'bucket.delete': deleteBucket,
   'bucket.update': updateBucket,
+  'bucket.configure': configureBucket,
   'bucket.keep': keepBucket,
   'bucket.adopt': adoptBucket,
   'bucket.seal': sealBucket,

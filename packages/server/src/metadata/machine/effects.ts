@@ -1,3 +1,4 @@
+import type { ConfigurationKind } from './configurations.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -54,6 +55,13 @@ export type Effect =
   | { readonly type: 'bucket.shards'; readonly place: BucketShards }
   /** Drops what is kept of a bucket that is gone. */
   | { readonly type: 'bucket.forget'; readonly id: BucketId }
+  | {
+      readonly type: 'configuration.write';
+      readonly bucket: BucketId;
+      readonly kind: ConfigurationKind;
+      readonly document: Buffer;
+    }
+  | { readonly type: 'configuration.remove'; readonly bucket: BucketId; readonly kind: ConfigurationKind }
   | { readonly type: 'key.write'; readonly key: AccessKeyRecord }
   | { readonly type: 'key.remove'; readonly id: string }
   | VersionInsert

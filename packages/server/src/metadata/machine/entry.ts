@@ -10,6 +10,7 @@ import {
   encodeInvitation,
   encodeNode,
 } from './cluster.ts';
+import { configurationKindOf, configurationKinds } from './configurations.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { choice, count } from './fields.ts';
 import {
@@ -269,6 +270,16 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     code: 27,
     write: (out, effect) => out.u32(effect.bucket).bytes(effect.key).bytes(effect.row),
     read: (from) => ({ bucket: from.u32(), key: from.bytes(), row: from.bytes() }),
+  },
+  'configuration.write': {
+    code: 48,
+    write: (out, effect) => out.u32(effect.bucket).u8(configurationKinds[effect.kind].number).bytes(effect.document),
+    read: (from) => ({ bucket: from.u32(), kind: configurationKindOf(from.u8()), document: from.bytes() }),
+  },
+  'configuration.remove': {
+    code: 49,
+    write: (out, effect) => out.u32(effect.bucket).u8(configurationKinds[effect.kind].number),
+    read: (from) => ({ bucket: from.u32(), kind: configurationKindOf(from.u8()) }),
   },
   digest: {
     code: 18,

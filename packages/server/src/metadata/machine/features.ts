@@ -8,7 +8,14 @@ import { saysHowKept } from './versions.ts';
  */
 
 /** In the order in which they came: a new one goes to the end, and none is ever taken away or changed. */
-export const features = ['settings', 'invitations', 'authorities', 'objectShards', 'policies'] as const;
+export const features = [
+  'settings',
+  'invitations',
+  'authorities',
+  'objectShards',
+  'policies',
+  'configurations',
+] as const;
 
 export type Feature = (typeof features)[number];
 
@@ -20,6 +27,8 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'authority.write': () => 'authorities',
   'bucket.shards': () => 'objectShards',
   'bucket.forget': () => 'objectShards',
+  'configuration.write': () => 'configurations',
+  'configuration.remove': () => 'configurations',
   'piece.swap': () => 'policies',
   'version.swap': () => 'policies',
   'version.insert': ({ row }) => (saysHowKept(row) ? 'policies' : undefined),

@@ -194,6 +194,12 @@ export const shardedEffects: readonly Effect[] = [
   { type: 'bucket.forget', id: 7 },
 ];
 
+/** Configurations of buckets. */
+export const configurationEffects: readonly Effect[] = [
+  { type: 'configuration.write', bucket: 7, kind: 'cors', document: Buffer.from('<x/>') },
+  { type: 'configuration.remove', bucket: 300, kind: 'intelligentTiering' },
+];
+
 /** Of bytes that are kept in another way. */
 export const swapEffects: readonly Effect[] = [
   { type: 'piece.swap', ...at, manifest: run(16, 0), index: 3, row: run(4, 1) },

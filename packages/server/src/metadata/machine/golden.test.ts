@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { decodeApplied, encodeApplied } from '../applied.ts';
 import { decodeOutcome, encodeOutcome } from '../outcomes.ts';
 import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
+import { decodeConfiguration, encodeConfiguration } from './configurations.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
 import {
   assembled,
@@ -11,6 +12,7 @@ import {
   clusterEffects,
   codedBucket,
   codedGroup,
+  configurationEffects,
   copiesGroup,
   device,
   effects,
@@ -103,6 +105,8 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
   clusterEntry: [() => encodeEntry(clusterEffects), decodeEntry, clusterEffects],
   memberEntry: [() => encodeEntry(memberEffects), decodeEntry, memberEffects],
   shardedEntry: [() => encodeEntry(shardedEffects), decodeEntry, shardedEffects],
+  configurationEntry: [() => encodeEntry(configurationEffects), decodeEntry, configurationEffects],
+  configuration: [() => encodeConfiguration(run(3, 1)), decodeConfiguration, run(3, 1)],
   shardedBucket: [() => rows.encodeBucketShards(shardedBucket), rows.decodeBucketShards, shardedBucket],
   sealedBucket: [() => rows.encodeBucketShards(sealedBucket), rows.decodeBucketShards, sealedBucket],
   outcomeDone: [() => encodeOutcome({ type: 'digest' }, { type: 'done' }), decodeOutcome, { type: 'done' }],
@@ -173,6 +177,7 @@ const rowKeys: Record<string, Buffer> = {
   invitation: keys.invitation(run(16, 0)),
   authority: keys.authority(),
   bucketShards: keys.bucketShards(300),
+  configuration: keys.configuration(300, 7),
   settingRow: rows.encodeSetting('v'),
 };
 
@@ -207,6 +212,8 @@ const golden: Record<string, string> = {
     '010e1d020001020304050607000400000000000000026e311e1f202122232425133501026e310d31302e302e302e313a373030300d31302e302e302e313a39303030017a050205302e322e300101661e1f20212223242514026e31151401026431026e3103737364808080808020ac020216026431170166190173017618000102030405060708090a0b0c0d0e0fac02020102',
   memberEntry:
     '01284401000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2fe8030000000000000000000000010000026e3129000102030405060708090a0b0c0d0e0f2a1001030103010203040203040501020304',
+  configurationEntry: '01300700000001043c782f3e312c01000012',
+  configuration: '0103010203',
   shardedEntry: '01200e012c01000082010004010203ac022107000000',
   shardedBucket: '012c01000082010004010203ac02',
   sealedBucket: '010700000002ac0200',
@@ -256,6 +263,7 @@ const goldenKeys: Record<string, string> = {
   invitation: '20000102030405060708090a0b0c0d0e0f',
   authority: '2100',
   bucketShards: '180000012c',
+  configuration: '300000012c07',
   settingRow: '010176',
 };
 

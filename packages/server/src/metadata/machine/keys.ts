@@ -37,6 +37,7 @@ export const tables = {
   invitations: 0x20,
   authorities: 0x21,
   bucketShards: 0x18,
+  configurations: 0x30,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -126,6 +127,15 @@ export const keys = {
   bucketId: (id: BucketId) => numbered(tables.bucketIds, id),
   bucketCounts: (id: BucketId) => numbered(tables.bucketCounts, id),
   bucketShards: (id: BucketId) => numbered(tables.bucketShards, id),
+  configuration(id: BucketId, kind: number): Buffer {
+    const out = sized(tables.configurations, 6);
+    out.writeUInt32BE(id, 1);
+    out[5] = kind;
+    return out;
+  },
+  /** First possible row of a bucket's configurations, and the first key behind the last one. */
+  configurationsOf: (id: BucketId) => numbered(tables.configurations, id),
+  configurationsEnd: (id: BucketId) => Buffer.concat([numbered(tables.configurations, id), Buffer.from([0xff])]),
 
   upload(bucket: BucketId, key: Uint8Array, upload: Uint8Array): Buffer {
     const start = keys.uploadStart(bucket, key);

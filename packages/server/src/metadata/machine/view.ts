@@ -2,6 +2,7 @@ import type { KvReader } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import type { VersionSelector } from '../types.ts';
 import { decodeAuthorityRecord, decodeDevice, decodeInvitation, decodeNode } from './cluster.ts';
+import { type ConfigurationKind, configurationKinds, decodeConfiguration } from './configurations.ts';
 import { counters, keys, parse, type Table, tableEnd, tableStart } from './keys.ts';
 import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
@@ -122,6 +123,11 @@ export class View {
 
   bucketShards(id: BucketId): BucketShards | undefined {
     return this.#decoded(keys.bucketShards(id), decodeBucketShards);
+  }
+
+  /** The document that a bucket has of this kind. */
+  configuration(id: BucketId, kind: ConfigurationKind): Buffer | undefined {
+    return this.#decoded(keys.configuration(id, configurationKinds[kind].number), decodeConfiguration);
   }
 
   counts(id: BucketId): BucketCounts {

@@ -1,5 +1,6 @@
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
+import type { ConfigurationKind } from '../machine/configurations.ts';
 import { successorOfPrefix } from '../machine/keys.ts';
 import { localNumber, numberOf, shardOfGuk, shardOfId, shardOfNumber } from '../machine/numbering.ts';
 import type {
@@ -110,6 +111,10 @@ class ShardedReader implements MetadataReader {
 
   bucketById(id: BucketId) {
     return this.#withCounts(this.#system.bucketById(id));
+  }
+
+  configuration(bucket: BucketId, kind: ConfigurationKind) {
+    return this.#system.configuration(bucket, kind);
   }
 
   buckets(start: string, limit: number): Page<BucketRecord> {

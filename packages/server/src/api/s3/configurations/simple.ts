@@ -1,0 +1,143 @@
+import { StoreError } from '../../../errors.ts';
+import { notImplemented } from '../failure.ts';
+import { allowOnly, childOf, malformed, textOf, type XmlElement } from '../xml/parser.ts';
+import { element } from '../xml/writer.ts';
+import type { ConfigurationForm } from './form.ts';
+
+/* Configurations that say one thing or a few. */
+
+/** The text of an element that must be there, and be one of those. */
+function oneOf<Value extends string>(parent: XmlElement, name: string, values: readonly Value[]): Value {
+  const text = textOf(parent, name)?.trim();
+  const found = values.find((value) => value === text);
+  if (found === undefined) throw malformed(`The element ${name} is one of ${values.join(', ')}.`);
+  return found;
+}
+
+/** `true` or `false`, as XML Schema writes them; undefined when it is not there. */
+function flagOf(parent: XmlElement, name: string): boolean | undefined {
+  const text = textOf(parent, name)?.trim().toLowerCase();
+  if (text === undefined) return undefined;
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw malformed(`The element ${name} is true or false.`);
+}
+
+function onlyRule(document: XmlElement): XmlElement {
+  allowOnly(document, ['Rule']);
+  const rule = childOf(document, 'Rule');
+  if (!rule) throw malformed(`The element ${document.name} has one Rule.`);
+  return rule;
+}
+
+export interface DefaultEncryption {
+  readonly bucketKey: boolean;
+  /** Ways of encryption that writes may not ask for; undefined: not said. */
+  readonly blocked: readonly string[] | undefined;
+}
+
+const kmsAlgorithms = ['aws:kms', 'aws:kms:dsse', 'aws:fsx'];
+
+/** What new objects are encrypted with: AES256, as everything is. Other algorithms are refused by name. */
+export const encryptionForm: ConfigurationForm<DefaultEncryption> = {
+  kind: 'encryption',
+  root: 'ServerSideEncryptionConfiguration',
+  digest: 'required',
+  unset: {
+    inner:
+      '<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>',
+  },
+  parse(document) {
+    const rule = onlyRule(document);
+    allowOnly(rule, ['ApplyServerSideEncryptionByDefault', 'BucketKeyEnabled', 'BlockedEncryptionTypes']);
+    const byDefault = childOf(rule, 'ApplyServerSideEncryptionByDefault');
+    if (!byDefault) throw malformed('The Rule has ApplyServerSideEncryptionByDefault.');
+    allowOnly(byDefault, ['SSEAlgorithm', 'KMSMasterKeyID']);
+    const algorithm = oneOf(byDefault, 'SSEAlgorithm', ['AES256', ...kmsAlgorithms]);
+    if (algorithm !== 'AES256') throw notImplemented(`Encryption with ${algorithm}`, { Element: 'SSEAlgorithm' });
+    if (childOf(byDefault, 'KMSMasterKeyID'))
+      throw new StoreError('InvalidArgument', {
+        message: 'a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse',
+        detail: { ArgumentName: 'ApplyServerSideEncryptionByDefault' },
+      });
+    return { bucketKey: flagOf(rule, 'BucketKeyEnabled') ?? false, blocked: blockedOf(rule) };
+  },
+  write: ({ bucketKey, blocked }) => {
+    const types = blocked?.map((type) => element('EncryptionType', type)).join('');
+    const list = types === undefined ? '' : `<BlockedEncryptionTypes>${types}</BlockedEncryptionTypes>`;
+    return `<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>${element('BucketKeyEnabled', bucketKey)}${list}</Rule>`;
+  },
+};
+
+/** Keys of the customer are refused whether they are blocked or not. */
+function blockedOf(rule: XmlElement): readonly string[] | undefined {
+  const blocked = childOf(rule, 'BlockedEncryptionTypes');
+  if (!blocked) return undefined;
+  allowOnly(blocked, ['EncryptionType']);
+  oneOf(blocked, 'EncryptionType', ['NONE', 'SSE-C']);
+  return [textOf(blocked, 'EncryptionType')?.trim() as string];
+}
+
+export type Payer = 'BucketOwner' | 'Requester';
+
+export const requestPaymentForm: ConfigurationForm<Payer> = {
+  kind: 'requestPayment',
+  root: 'RequestPaymentConfiguration',
+  digest: 'required',
+  unset: { inner: '<Payer>BucketOwner</Payer>' },
+  parse(document) {
+    allowOnly(document, ['Payer']);
+    return oneOf(document, 'Payer', ['BucketOwner', 'Requester']);
+  },
+  write: (payer) => element('Payer', payer),
+};
+
+export const accelerateForm: ConfigurationForm<'Enabled' | 'Suspended'> = {
+  kind: 'accelerate',
+  root: 'AccelerateConfiguration',
+  digest: 'optional',
+  unset: { inner: '' },
+  parse(document) {
+    allowOnly(document, ['Status']);
+    return oneOf(document, 'Status', ['Enabled', 'Suspended']);
+  },
+  write: (status) => element('Status', status),
+};
+
+/** Who owns objects: the owner of the bucket, always. The others come with access control lists, which are off. */
+export const ownershipForm: ConfigurationForm<'BucketOwnerEnforced'> = {
+  kind: 'ownershipControls',
+  root: 'OwnershipControls',
+  digest: 'required',
+  unset: { inner: '<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>' },
+  parse(document) {
+    const rule = onlyRule(document);
+    allowOnly(rule, ['ObjectOwnership']);
+    const ownership = oneOf(rule, 'ObjectOwnership', ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter']);
+    if (ownership !== 'BucketOwnerEnforced')
+      throw new StoreError('AccessControlListNotSupported', {
+        message: `${ownership} needs access control lists, which are off here: only BucketOwnerEnforced can be set.`,
+        detail: { ObjectOwnership: ownership },
+      });
+    return ownership;
+  },
+  write: (ownership) => `<Rule>${element('ObjectOwnership', ownership)}</Rule>`,
+};
+
+const blocks = ['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'] as const;
+
+export type PublicAccessBlock = Readonly<Record<(typeof blocks)[number], boolean>>;
+
+/** What is left out is false. Nothing is public here, so each of them holds. */
+export const publicAccessBlockForm: ConfigurationForm<PublicAccessBlock> = {
+  kind: 'publicAccessBlock',
+  root: 'PublicAccessBlockConfiguration',
+  digest: 'required',
+  unset: { error: 'NoSuchPublicAccessBlockConfiguration' },
+  parse(document) {
+    allowOnly(document, blocks);
+    const flags = blocks.map((name) => [name, flagOf(document, name) ?? false] as const);
+    return Object.fromEntries(flags) as Record<(typeof blocks)[number], boolean>;
+  },
+  write: (value) => blocks.map((name) => element(name, value[name])).join(''),
+};

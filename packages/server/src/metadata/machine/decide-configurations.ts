@@ -1,0 +1,34 @@
+import { StoreError } from '../../errors.ts';
+import type { Command } from '../types.ts';
+import { configurationBytes, isConfigurationKind } from './configurations.ts';
+import type { Decision } from './deciding.ts';
+import type { View } from './view.ts';
+
+/*
+ * Configurations of buckets: one document for each kind, opaque here. They are the system shard's alone, like the records of buckets, and every
+ * node has it; so whoever handles a request looks them up beside himself. They go with their bucket (`bucket.remove` in apply.ts).
+ */
+
+/** @throws StoreError NoSuchBucket; InvalidRequest at a document that is too large; NotImplemented at a kind that this version does not know */
+export function configureBucket(view: View, command: Extract<Command, { type: 'bucket.configure' }>): Decision {
+  const { name, kind, document } = command;
+  if (!isConfigurationKind(kind))
+    throw new StoreError('NotImplemented', {
+      message: `The node that leads does not know the configuration ${String(kind)}: start the version of this node on it.`,
+    });
+  const bucket = view.bucketNamed(name);
+  if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
+  const there = view.configuration(bucket.id, kind);
+  if (document === null) {
+    if (!there) return { effects: [], reply: { type: 'done' } };
+    return { effects: [{ type: 'configuration.remove', bucket: bucket.id, kind }], reply: { type: 'done' } };
+  }
+  const most = configurationBytes(kind);
+  if (document.length > most)
+    throw new StoreError('InvalidRequest', {
+      message: `The configuration has ${document.length} bytes as it is kept, and may have ${most}: say the same with fewer rules.`,
+      detail: { MaxSizeAllowed: String(most) },
+    });
+  if (there?.equals(document)) return { effects: [], reply: { type: 'done' } };
+  return { effects: [{ type: 'configuration.write', bucket: bucket.id, kind, document }], reply: { type: 'done' } };
+}
