@@ -8,7 +8,7 @@ import { saysHowKept } from './versions.ts';
  */
 
 /** In the order in which they came: a new one goes to the end, and none is ever taken away or changed. */
-export const features = ['settings', 'invitations', 'authorities', 'objectShards', 'policies'] as const;
+export const features = ['settings', 'invitations', 'authorities', 'objectShards', 'policies', 'reshard'] as const;
 
 export type Feature = (typeof features)[number];
 
@@ -18,7 +18,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'invitation.write': () => 'invitations',
   'invitation.remove': () => 'invitations',
   'authority.write': () => 'authorities',
-  'bucket.shards': () => 'objectShards',
+  'bucket.shards': ({ place }) => (place.madeWith === undefined ? 'objectShards' : 'reshard'),
   'bucket.forget': () => 'objectShards',
   'piece.swap': () => 'policies',
   'version.swap': () => 'policies',
