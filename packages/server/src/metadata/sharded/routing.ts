@@ -4,6 +4,9 @@ import type { MetadataReader } from '../types.ts';
 
 /* Which shards a bucket gets. Where a key is among them: machine/places.ts. */
 
+/** Name of the setting that says how many object shards a cluster is to have. */
+export const objectShardsName = 'objectShards';
+
 /** Name of the setting that says how many object shards are in use; absent: all that there are. */
 export const shardsInUseName = 'objectShardsInUse';
 
