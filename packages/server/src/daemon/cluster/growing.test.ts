@@ -17,14 +17,21 @@ const objectShards = 4;
 const keys = 8;
 
 /** As often as they come. */
-const kinds = ['put', 'put', 'put', 'put', 'delete', 'delete', 'delete', 'read', 'read', 'read', 'list'].concat([
+const kinds = [
+  'put',
+  'put',
+  'put',
+  'put',
+  'delete',
+  'delete',
+  'delete',
+  'read',
+  'read',
+  'read',
+  'list',
   'grow',
   'grow',
-  'cut',
-  'unheard',
-  'lostCall',
-  'heal',
-]);
+].concat(['cut', 'behind', 'behind', 'outage', 'unheard', 'lostCall', 'heal', 'heal']);
 
 const step = fc.record({
   kind: fc.constantFrom(...kinds),
@@ -82,6 +89,14 @@ describe('a bucket that gets more shards on several nodes', () => {
         const textOf = (version: ReturnType<(typeof several.stores)[0]['reader']['version']>): string | undefined =>
           version?.kind === 'object' ? version.etag.toString('hex') : undefined;
         const running: Promise<unknown>[] = [];
+        // Keys from before, which are all in one shard.
+        for (const [at, client] of clients.entries()) {
+          const piece = inlinePiece(`first ${at}`);
+          const about = { bucket: id, key: keyOf(at), owner: 'o', guard: undefined, pieces: [piece] };
+          const draft = draftOf(piece.size, piece.md5);
+          await several.run(first!.propose({ type: 'object.put', ...about, draft }));
+          client.known = piece.md5.toString('hex');
+        }
         const list = (node: number): Map<string, string> => {
           const none = Buffer.alloc(0);
           const query = { bucket: id, prefix: none, delimiter: none, start: none, limit: 3 };
@@ -153,6 +168,9 @@ describe('a bucket that gets more shards on several nodes', () => {
                 if (!isRefusal(error)) throw error;
               }),
             );
+          // A node that hears nothing of a shard, and one that nobody can write.
+          else if (kind === 'behind') several.rigs[shard]!.nodes[node]!.log.cut();
+          else if (kind === 'outage') for (const one of several.rigs[shard]!.nodes) one.log.cut();
           else if (kind === 'cut') several.rigs[shard]!.owner?.log.cut();
           else if (kind === 'unheard') several.rigs[shard]!.appends.push('unheard');
           else if (kind === 'lostCall') several.rigs[shard]!.calls.push(key % 2 ? 'unheard' : 'lost');
@@ -191,7 +209,7 @@ describe('a bucket that gets more shards on several nodes', () => {
         }
         await several.stop();
       }),
-      { numRuns: 40, interruptAfterTimeLimit: 90_000 },
+      { numRuns: 300, interruptAfterTimeLimit: 40_000 },
     ),
   );
 });
