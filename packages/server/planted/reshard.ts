@@ -65,8 +65,8 @@ export const reshardPlants: readonly Plant[] = [
   {
     name: 'reshard: causal trusts a token where keys may have changed their shard',
     file: 'src/api/http/consistency.ts',
-    find: 'shared.moves(scope, named?.keys() ?? []) ? shared.latest(scope) : undefined',
-    replace: 'shared.moves(scope, named?.keys() ?? []) ? undefined : undefined',
+    find: 'shared.moves(scope, named.keys()) ? shared.latest(scope) : undefined',
+    replace: 'shared.moves(scope, named.keys()) ? undefined : undefined',
     tests: ['src/api/http/consistency.test.ts'],
   },
   {

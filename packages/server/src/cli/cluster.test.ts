@@ -174,7 +174,7 @@ test('a bucket is given more shards, and told what is in each', async () => {
     stdout,
     /^photos has 2 shards, and was made with 1: keys from before stay where they are, new ones spread\n/,
   );
-  assert.match(stdout, /\n1 +9 +10 +1 +2\.0 KiB\n2 +0 +0 +0 +0 B/);
+  assert.match(stdout, /\n1 +9 +10 +1 +2\.00 KiB\n2 +0 +0 +0 +0 B/);
   await stub.run(['bucket', 'reshard', 'photos', '--to', '4']);
   assert.deepEqual((await stub.run(['bucket', 'shards', 'photos', '--json'])).rows, [found]);
   assert.deepEqual(requests, ['POST /photos/shards {}', 'POST /photos/shards {"shards":4}', 'GET /photos/shards ']);

@@ -24,7 +24,7 @@ const token = (position: number): string => tokenText(new Map([[0, position]]));
 
 describe('the wait before an answer', () => {
   for (const [given, expected] of [
-    [undefined, ['latest']],
+    [undefined, []],
     [10, ['latest']],
     [11, ['reached 11', 'latest']],
   ] as const)

@@ -81,10 +81,9 @@ export function fresh(
     return wanted.length > 0 ? latest.then(reached) : latest;
   }
   // A token binds at every level but the one that asks for whatever is here.
-  if (at !== 'causal') return undefined;
+  if (at !== 'causal' || !named) return undefined;
   // A session that has seen a key in one shard may know nothing of the entry that took it out of another (decision 0015). That keys move, it knows.
-  const moved = (): Promise<void> | undefined =>
-    shared.moves(scope, named?.keys() ?? []) ? shared.latest(scope) : undefined;
+  const moved = (): Promise<void> | undefined => (shared.moves(scope, named.keys()) ? shared.latest(scope) : undefined);
   return wanted.length > 0 ? reached().then(moved) : moved();
 }
 
