@@ -44,7 +44,7 @@ function open(t: TestContext, name: string): Opened {
   return { data, manifest, start };
 }
 
-const isCluster = (layout: Layout): boolean => layout === 'cluster' || layout === 'members';
+const isCluster = (layout: Layout): boolean => layout === 'cluster' || layout === 'members' || layout === 'grown';
 const missing = (layout: Layout): string | false => (isCluster(layout) ? etcdMissing : false);
 const clean = (counts: Readonly<Record<string, number>>) => assert.deepEqual(counts, {}, 'fsck finds nothing');
 

@@ -25,6 +25,13 @@ export const layouts = {
     first: ['--cluster-name', 'golden'],
     coded: false,
   },
+  /** The same, of a bucket that got a second shard, in a cluster that did. */
+  grown: {
+    directories: ['a'],
+    flags: ['--etcd-any-version'],
+    first: ['--cluster-name', 'golden'],
+    coded: false,
+  },
 } as const;
 
 export type Layout = keyof typeof layouts;

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { dsom, portRow } from '../cluster/cluster.support.ts';
+import { dsom, portRow, until } from '../cluster/cluster.support.ts';
 import { pathOf, send } from '../src/request.ts';
 import { bin, startServer } from '../src/server.ts';
 import { packFolder } from './archive.ts';
@@ -98,6 +98,13 @@ function filler(endpoint: string, coded: boolean) {
   };
 }
 
+/** Its feature is turned on a moment after the first start. */
+const growCluster = (endpoint: string) =>
+  until('the cluster may get more shards', 30_000, async () => {
+    await dsom(endpoint, 'cluster', 'shards', 'grow', '2');
+    return true;
+  });
+
 async function make(name: string, layout: Layout, program: string): Promise<void> {
   const target = path.join(goldenFolder, name);
   if (existsSync(target)) throw new Error(`${target} exists, and is never made again`);
@@ -107,8 +114,14 @@ async function make(name: string, layout: Layout, program: string): Promise<void
   try {
     let server = await startServer(data, { program, flags: [...flags, ...first], port: await portRow() });
     await filler(server.endpoint, coded).first();
+    if (layout === 'grown') await growCluster(server.endpoint);
     await server.stop();
     server = await startServer(data, { program, flags, port: server.port });
+    if (layout === 'grown')
+      await until('the shards are in use', 30_000, async () => {
+        await dsom(server.endpoint, 'bucket', 'reshard', 'plain', '--to', '2');
+        return true;
+      });
     await filler(server.endpoint, coded).second();
     if (layout === 'members') {
       await dsom(server.endpoint, 'cluster', 'invite', '--expires', '604800');
@@ -116,7 +129,7 @@ async function make(name: string, layout: Layout, program: string): Promise<void
       await dsom(server.endpoint, 'cluster', 'rotate-authority', '--wait');
     }
     const inventory = await inventoryOf(server.endpoint);
-    const members = layout === 'members' ? await membersOf(server.endpoint) : undefined;
+    const members = layout === 'members' || layout === 'grown' ? await membersOf(server.endpoint) : undefined;
     await server.stop('SIGKILL');
     killMember(data[0] as string);
     mkdirSync(target, { recursive: true });

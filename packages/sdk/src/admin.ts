@@ -16,6 +16,7 @@ export interface Health {
 
 const scrubPath = '/-/admin/v1/scrub';
 const clusterPath = '/-/admin/v1/cluster';
+const bucketsPath = '/-/admin/v1/buckets';
 const policiesPath = '/-/admin/v1/policies';
 
 /** What a storage class of the operator stands for. */
@@ -167,6 +168,27 @@ export class Admin {
   /** Begins to put a new authority in the place of the present one. */
   rotateAuthority(options: CallOptions = {}): Promise<Json> {
     return this.#post(`${clusterPath}/authority`, { action: 'rotate' }, options);
+  }
+
+  /** How many object shards the cluster has and uses, and which nodes do not have all of them open. */
+  objectShards(options: CallOptions = {}): Promise<Json> {
+    return this.#transport.send({ ...options, method: 'GET', path: `${clusterPath}/shards`, read: readJson<Json> });
+  }
+
+  /** Asks for `count` object shards. Nodes open them when they start, and they are used when all nodes have them. */
+  growObjectShards(count: number, options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${clusterPath}/shards`, { count }, options);
+  }
+
+  /** The shards of a bucket, and what is in each of them. */
+  bucketShards(bucket: string, options: CallOptions = {}): Promise<Json> {
+    const path = `${bucketsPath}/${encodeURIComponent(bucket)}/shards`;
+    return this.#transport.send({ ...options, method: 'GET', path, read: readJson<Json> });
+  }
+
+  /** Gives a bucket as many shards as `shards` says, a power of two; undefined: twice as many as it has. */
+  reshardBucket(bucket: string, shards: number | undefined, options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${bucketsPath}/${encodeURIComponent(bucket)}/shards`, { shards }, options);
   }
 
   /** @param id of a node, whole or its unambiguous beginning */

@@ -34,8 +34,8 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'api: a token does not bind a read at causal',
     file: 'src/api/http/consistency.ts',
-    find: "return at === 'causal' && wanted.length > 0",
-    replace: "return at === 'causal' && wanted.length < 0",
+    find: 'return wanted.length > 0 ? reached().then(moved)',
+    replace: 'return wanted.length < 0 ? reached().then(moved)',
     tests: ['src/api/http/consistency.test.ts'],
   },
   {

@@ -15,6 +15,7 @@ import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
 import { policyPlants } from './policies.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
+import { reshardPlants } from './reshard.ts';
 import { daemonPlants } from './running.ts';
 import { shardPlants } from './shards.ts';
 import { simulatedPlants } from './simulated.ts';
@@ -39,6 +40,7 @@ export const plants: readonly Plant[] = [
   ...clusterPlants,
   ...nodePlants,
   ...shardPlants,
+  ...reshardPlants,
   ...lossPlants,
   ...objectPlants,
   ...accessPlants,

@@ -16,8 +16,8 @@ export const shardPlants: readonly Plant[] = [
   {
     name: 'shards: a common prefix is given by each shard that has it',
     file: 'src/metadata/sharded/listing.ts',
-    find: "while (item && folded && 'prefix' in item && item.prefix.equals(folded)) {",
-    replace: "while (item && folded && 'prefix' in item && item.prefix.length < 0) {",
+    find: "'prefix' in item ? folded?.equals(item.prefix) : ",
+    replace: "'prefix' in item ? item.prefix.length < 0 : ",
     tests: sharded,
     pattern: 'of which 4 hold objects',
   },
@@ -70,7 +70,7 @@ export const shardPlants: readonly Plant[] = [
   {
     name: 'shards: a strong read asks the system shard alone',
     file: 'src/daemon/cluster/gate.ts',
-    find: 'return [0, ...(key ? [reader.shardOf(bucket.id, key)] : reader.shardsOf(bucket.id))];',
+    find: 'return [0, ...(key ? reader.placesOf(bucket.id, key) : reader.shardsOf(bucket.id))];',
     replace: 'return [0];',
     tests: ['src/daemon/cluster/gate.test.ts'],
   },

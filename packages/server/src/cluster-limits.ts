@@ -56,6 +56,11 @@ export const clusterLimits = {
   followBucketsMs: 1000,
   /** Entries that a node may be behind and still be left a shard. */
   yieldEntries: 1000,
+  /** The owner of the system shard looks this often whether object shards came into use, and every so many times which buckets need more. */
+  useShardsMs: 1000,
+  growBucketsTurns: 60,
+  /** Versions in each of its shards beyond which a bucket gets twice as many shards, if there are so many. */
+  keysPerShard: 5_000_000,
   /** Object shards of a new cluster (docs/decisions/0013-object-shards.md says why no more). */
   objectShardsAtFirst: 1,
   /** An ownership lives so long without a sign of its owner. */

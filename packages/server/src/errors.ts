@@ -79,6 +79,7 @@ export const errorTable = {
   NoSuchVersion: row(404, 5, 'The version does not exist.'),
   NoSuchWebsiteConfiguration: row(404, 5, 'The bucket has no website configuration.'),
   NotFound: row(404, 5, 'The resource does not exist.'),
+  NotInThisShard: row(503, 14, 'The key is in another part of the metadata by now. Try again.', true),
   NotImplemented: row(501, 12, 'The operation is not implemented.'),
   NotModified: row(304, 9, 'Not modified.'),
   ObjectLockConfigurationNotFoundError: row(404, 5, 'The bucket has no object lock configuration.'),

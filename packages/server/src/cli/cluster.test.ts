@@ -138,6 +138,50 @@ test('nodes, devices and groups are tables, or a line each', async () => {
     assert.deepEqual((await stub.run(['cluster', part, '--json'])).rows, answer[part]);
 });
 
+test('object shards are asked for, and waited for until all nodes have them', async () => {
+  given = { objectShards: 4, inUse: 1, notOpenOn: [id('2'), id('3')] };
+  const begun = (await stub.run(['cluster', 'shards', 'grow', '4'])).stdout;
+  assert.match(begun, /^1 of 4 object shards are in use\nnot open on node 22222222, 33333333: restart it/);
+  assert.deepEqual((await stub.run(['cluster', 'shards', 'use', '--json'])).rows, [given]);
+  given = { objectShards: 4, inUse: 4, notOpenOn: [] };
+  const waited = await stub.run(['cluster', 'shards', 'grow', '4', '--wait']);
+  assert.equal(waited.stdout, '4 of 4 object shards are in use\n');
+  assert.deepEqual(asked, ['POST /shards {"count":4}', 'GET /shards ', 'POST /shards {"count":4}', 'GET /shards ']);
+  for (const bad of ['0', '1.5', 'x']) {
+    const refused = await stub.run(['cluster', 'shards', 'grow', bad]);
+    assert.deepEqual([refused.code, /whole number, 1 or more/.test(refused.stderr)], [exitCode.usage, true]);
+  }
+});
+
+test('a bucket is given more shards, and told what is in each', async () => {
+  const found = {
+    bucket: 'photos',
+    madeWith: 1,
+    objectShardsInUse: 4,
+    shards: [
+      { shard: 1, objects: 9, versions: 10, uploads: 1, bytes: 2048 },
+      { shard: 2, objects: 0, versions: 0, uploads: 0, bytes: 0 },
+    ],
+  };
+  const requests: string[] = [];
+  stub.store.intercept = ({ method, path, body }) => {
+    if (!path.startsWith('/-/admin/v1/buckets')) return undefined;
+    requests.push(`${method} ${path.slice('/-/admin/v1/buckets'.length)} ${new TextDecoder().decode(body)}`);
+    return Response.json(found);
+  };
+  const { stdout } = await stub.run(['bucket', 'reshard', 'photos']);
+  assert.match(
+    stdout,
+    /^photos has 2 shards, and was made with 1: keys from before stay where they are, new ones spread\n/,
+  );
+  assert.match(stdout, /\n1 +9 +10 +1 +2\.00 KiB\n2 +0 +0 +0 +0 B/);
+  await stub.run(['bucket', 'reshard', 'photos', '--to', '4']);
+  assert.deepEqual((await stub.run(['bucket', 'shards', 'photos', '--json'])).rows, [found]);
+  assert.deepEqual(requests, ['POST /photos/shards {}', 'POST /photos/shards {"shards":4}', 'GET /photos/shards ']);
+  const refused = await stub.run(['bucket', 'reshard', 'photos', '--to', 'many']);
+  assert.deepEqual([refused.code, /--to is a whole number/.test(refused.stderr)], [exitCode.usage, true]);
+});
+
 test('features are listed with the nodes that hold them back', async () => {
   const lines = (await stub.run(['cluster', 'features'])).stdout.trim().split('\n');
   assert.match(lines[1] as string, /^settings +on +-$/);

@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { formatSize, formatTable, printable } from './format.ts';
 import { addMemberCommands, featureLines } from './members.ts';
 import { addMoveCommands, rebalanceLines, repairLines } from './moves.ts';
+import { addShardCommands } from './shards.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -154,7 +155,9 @@ export function addClusterCommands(program: Command, run: Run): void {
   clientCommand(cluster, 'groups', 'list placement groups').action(
     run((context) => show(context, 'groups', ['group', 'epoch', 'scheme', 'devices'], groupRow)),
   );
-  clientCommand(cluster, 'shards', 'list shards of the metadata').action(
+  const shards = cluster.command('shards').description('shards of the metadata');
+  addShardCommands(program, shards, run);
+  clientCommand(shards, 'list', 'list them', { isDefault: true }).action(
     run((context) => show(context, 'shards', ['shard', 'holds', 'owner', 'epoch', 'position'], shardRow)),
   );
   addMemberCommands(cluster, run);

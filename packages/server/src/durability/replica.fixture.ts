@@ -218,6 +218,8 @@ export class Replica {
     shards: 1,
     shardOf: () => 0,
     shardsOf: () => [0],
+    placesOf: () => [0],
+    holds: () => false,
     bucketShards: () => undefined,
     configuration: () => undefined,
     shardOfIntent: () => 0,

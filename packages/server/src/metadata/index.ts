@@ -55,6 +55,7 @@ export {
 export type { Metadata, MetadataStatistics } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
 export { shardedReader } from './sharded/reader.ts';
+export { doubled, objectShardsName, shardsInUse, shardsInUseName } from './sharded/routing.ts';
 export { joinShards } from './sharded/shards.ts';
 export { type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
 export { findSnapshot, type StoredSnapshot, storeSnapshot } from './stored.ts';

@@ -72,6 +72,14 @@ class Reader implements MetadataReader {
     return alone;
   }
 
+  placesOf(): readonly number[] {
+    return alone;
+  }
+
+  holds(bucket: BucketId, key: Buffer): boolean {
+    return this.#view.holds(bucket, key);
+  }
+
   bucketShards(id: BucketId) {
     return this.#view.bucketShards(id);
   }

@@ -7,7 +7,6 @@ import type {
   AuthorityRecord,
   BucketId,
   BucketRecord,
-  BucketShards,
   ChecksumAlgorithm,
   DeviceRecord,
   GroupRecord,
@@ -25,6 +24,8 @@ import type {
   UploadRecord,
   VersionRecord,
 } from './machine/records.ts';
+
+import type { ShardPlaces } from './placing.ts';
 
 export type * from './keeping.ts';
 
@@ -278,19 +279,7 @@ export interface ListedObject {
 }
 
 /** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
-export interface MetadataReader {
-  /** Newest applied position; of several shards, that of the one named (default: the system shard), as a number of that shard. */
-  position(shard?: number): Position;
-  /** How many shards there are; the first is the system shard. */
-  readonly shards: number;
-  /** The shard that decides what happens to a key. @throws StoreError ServiceUnavailable where this node does not have it open */
-  shardOf(bucket: BucketId, key: Buffer): number;
-  /** The shards that hold objects of a bucket. */
-  shardsOf(bucket: BucketId): readonly number[];
-  /** Where the system shard says that a bucket's objects are; undefined: in the system shard. */
-  bucketShards(bucket: BucketId): BucketShards | undefined;
-  /** The shard that has the intent of this stripe, fragment or prefix; 0 when none has. */
-  shardOfIntent(id: Buffer): number;
+export interface MetadataReader extends ShardPlaces {
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
   /** The document of a bucket's configuration, by the id of the bucket; undefined when it has none of this kind. The same buffer as long as nothing changed it, most of the time. */

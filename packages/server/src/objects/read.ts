@@ -3,7 +3,13 @@ import { invariant } from '../invariant.ts';
 import type { BucketKey } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
-import type { BucketRecord, ObjectChecksum, ObjectVersion } from '../metadata/index.ts';
+import {
+  type BucketRecord,
+  type ObjectChecksum,
+  type ObjectVersion,
+  shardOfNumber,
+  type VersionRecord,
+} from '../metadata/index.ts';
 import { checkRead } from './conditions.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId, versionIdText } from './ids.ts';
@@ -21,10 +27,20 @@ import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
  */
 export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard'>): Found {
   const bucket = findBucket(rooms, request.bucket);
-  // Before the version: whatever becomes garbage after it is kept for this read.
-  const position = rooms.reader.position(rooms.reader.shardOf(bucket.id, request.key));
   const selector = parseVersionId(request.versionId);
-  const version = rooms.reader.version(bucket.id, request.key, selector);
+  const { reader } = rooms;
+  let shard = reader.shardOf(bucket.id, request.key);
+  let position: Position;
+  let version: VersionRecord | undefined;
+  for (;;) {
+    // Before the version: whatever becomes garbage after it is kept for this read.
+    position = reader.position(shard);
+    version = reader.version(bucket.id, request.key, selector);
+    const its = version === undefined || reader.shards === 1 ? shard : shardOfNumber(version.sequence);
+    if (its === shard) break;
+    // The key was deleted, and made again in another shard, between the two.
+    shard = its;
+  }
   if (version?.kind === 'object') return { bucket, key: request.key, version, position };
   if (version) {
     throw new StoreError(selector === undefined ? 'NoSuchKey' : 'MethodNotAllowed', {

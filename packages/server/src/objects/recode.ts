@@ -12,6 +12,7 @@ import {
   type Redundancy,
   type Stripe,
   type StripeSwap,
+  shardOfNumber,
 } from '../metadata/index.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { keptWith, namedPolicies, recodeSetting } from './policy.ts';
@@ -200,7 +201,7 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
     const fresh: Stripe[] = [];
     let bytes = 0;
     // From here on nothing that is there now is removed under its reader.
-    const shard = reader.shardOf(bucket.id, key);
+    const shard = shardOfNumber(version.sequence);
     const lease = horizon.enter(reader.position(shard));
     try {
       if (!isThere(bucket, key, version, place, old)) throw new StoreError('ConditionalRequestConflict');

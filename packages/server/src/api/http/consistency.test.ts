@@ -5,7 +5,7 @@ import type { HeaderList } from './exchange.ts';
 import { tokenText } from './token.ts';
 
 /** A replica at a position, and what was asked of it. */
-function replica(level: Consistency = 'strong', position = 10) {
+function replica(level: Consistency = 'strong', position = 10, moves = false) {
   const asked: string[] = [];
   const freshness: Freshness = {
     position: () => position,
@@ -14,6 +14,7 @@ function replica(level: Consistency = 'strong', position = 10) {
       reached: async (wanted) => void asked.push(`reached ${wanted}`),
       levelOf: (bucket) => (bucket === 'set' ? level : 'strong'),
       staleMs: () => 0,
+      moves: () => moves,
     },
   };
   return { asked, freshness };
@@ -22,6 +23,17 @@ function replica(level: Consistency = 'strong', position = 10) {
 const token = (position: number): string => tokenText(new Map([[0, position]]));
 
 describe('the wait before an answer', () => {
+  for (const [given, expected] of [
+    [undefined, []],
+    [10, ['latest']],
+    [11, ['reached 11', 'latest']],
+  ] as const)
+    it(`at causal is for the newest state where keys went to other shards, with a token for ${given}`, async () => {
+      const { asked, freshness } = replica('strong', 10, true);
+      await fresh(freshness, 'causal', given === undefined ? undefined : token(given), { bucket: 'grown' });
+      assert.deepEqual(asked, expected);
+    });
+
   for (const [level, given, bucket, expected] of [
     [undefined, undefined, undefined, ['latest']],
     [undefined, undefined, 'other', ['latest']],

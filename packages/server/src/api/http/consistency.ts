@@ -32,6 +32,8 @@ export interface Freshness {
         latest(scope: Scope): Promise<void>;
         /** Resolves when `position` can be read here. @throws StoreError InvalidToken when the log has not got that far, ServiceUnavailable */
         reached(position: Position): Promise<void>;
+        /** Whether keys may be in other shards than they were, so that a token, which names `shards`, does not name all that a session depends on. */
+        moves(scope: Scope, shards: Iterable<number>): boolean;
         /** The level that a bucket's requests have by default. */
         levelOf(bucket: string): Consistency;
         /** Milliseconds for which this replica may be behind without knowing; 0 while it hears from the log. */
@@ -79,7 +81,10 @@ export function fresh(
     return wanted.length > 0 ? latest.then(reached) : latest;
   }
   // A token binds at every level but the one that asks for whatever is here.
-  return at === 'causal' && wanted.length > 0 ? reached() : undefined;
+  if (at !== 'causal' || !named) return undefined;
+  // A session that has seen a key in one shard may know nothing of the entry that took it out of another (decision 0015). That keys move, it knows.
+  const moved = (): Promise<void> | undefined => (shared.moves(scope, named.keys()) ? shared.latest(scope) : undefined);
+  return wanted.length > 0 ? reached().then(moved) : moved();
 }
 
 function beyond(shard: number, position: Position): StoreError {

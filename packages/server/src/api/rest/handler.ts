@@ -20,6 +20,7 @@ import { adminRoutes } from './routes/admin.ts';
 import { bucketRoutes } from './routes/buckets.ts';
 import { listingRoutes } from './routes/listing.ts';
 import { objectRoutes } from './routes/objects.ts';
+import { shardingRoutes } from './routes/sharding.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 
 /** What the native API needs. */
@@ -48,6 +49,7 @@ export const routes: readonly Route[] = [
   ...objectRoutes,
   ...uploadRoutes,
   ...adminRoutes,
+  ...shardingRoutes,
 ];
 
 const accepted: readonly CredentialKind[] = ['header', 'query', 'bearer'];

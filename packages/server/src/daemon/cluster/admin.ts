@@ -12,6 +12,7 @@ import { featureStatus } from './features.ts';
 import { placementDevices } from './layout.ts';
 import type { Rebalance } from './rebalance.ts';
 import { clusterRisk } from './risk.ts';
+import { shardAdmin } from './shard-admin.ts';
 
 /** What an operator asks a node of its cluster. */
 export type ClusterAdmin = Readonly<Record<string, (argument: unknown) => unknown>>;
@@ -209,7 +210,14 @@ export function clusterAdmin({
     return leader?.state?.recode ?? recode();
   };
 
+  const sharding = shardAdmin({
+    metadata: owner.metadata,
+    node: cluster.node,
+    objectShards: cluster.objectShards.map(({ replica }) => replica.reader),
+  });
+
   return {
+    ...sharding,
     'cluster.status': async () => ({
       cluster: cluster.name,
       store: owner.directories.store,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { SharedLog } from '../../log/index.ts';
-import type { ShardReplica } from '../../metadata/index.ts';
+import type { BucketRecord, ShardReplica } from '../../metadata/index.ts';
 import { numberOf } from '../../metadata/index.ts';
 import { createGate, freshnessOf, joinGates, newHeard } from './gate.ts';
 import { bucketCommand, ClusterRig, type RigNode } from './rig.fixture.ts';
@@ -115,6 +115,31 @@ describe('the freshness of a node', () => {
     assert.equal(shared.levelOf('unknown'), 'strong');
   });
 
+  it('asks for more at causal where a bucket got more shards, also when only a shard of the session knows', () => {
+    const of = (made: number | undefined, here: number) =>
+      freshnessOf(
+        behind.gate,
+        {
+          bucket: () => ({ id: 7 }) as BucketRecord,
+          bucketShards: (id, shard = 0) => ({
+            id,
+            generation: shard === 0 ? 3 : here,
+            shards: [1, 2],
+            sealedAt: 0,
+            ...(made !== undefined && { madeWith: made }),
+          }),
+          setting: () => undefined,
+        },
+        newHeard(),
+        rig.host.clock,
+      );
+    assert.equal(of(undefined, 3).moves({ bucket: 'b' }, [1]), false);
+    assert.equal(of(1, 3).moves({ bucket: 'b' }, []), true);
+    assert.equal(of(undefined, 4).moves({ bucket: 'b' }, [1]), true);
+    assert.equal(of(undefined, 4).moves({ bucket: 'b' }, []), false);
+    assert.equal(of(1, 3).moves({ wide: true }, []), false);
+  });
+
   it('is marked as stale once the log was silent for longer than the limit', () => {
     const { heard, shared } = freshness();
     heard[0] = rig.host.clock.now();
@@ -135,7 +160,7 @@ describe('the gates of several shards', () => {
       })),
       {
         bucket: () => (known() ? ({ id: 7 } as never) : undefined),
-        shardOf: (_bucket, key) => key[0] as number,
+        placesOf: (_bucket, key) => [key[0] as number],
         shardsOf: () => [2, 3],
       },
     );

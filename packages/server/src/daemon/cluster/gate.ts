@@ -3,7 +3,13 @@ import { StoreError } from '../../errors.ts';
 import type { Clock, Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { Position, SharedLog } from '../../log/index.ts';
-import { localNumber, type MetadataReader, type ShardReplica, shardOfNumber } from '../../metadata/index.ts';
+import {
+  localNumber,
+  type MetadataReader,
+  type ShardReplica,
+  shardOfNumber,
+  shardsInUseName,
+} from '../../metadata/index.ts';
 
 /*
  * How fresh this node is. The owner's thread follows the log, and all threads read the KV that it commits to: what it has applied, they see.
@@ -48,14 +54,14 @@ export function createGate(log: SharedLog, replica: ShardReplica, { timers }: Pi
   };
 }
 
-type Places = Pick<MetadataReader, 'bucket' | 'shardOf' | 'shardsOf'>;
+type Places = Pick<MetadataReader, 'bucket' | 'placesOf' | 'shardsOf'>;
 
 /** Shards that have a part in what a request is about, as far as this node knows; undefined: all. Buckets are the system shard's. */
 function shardsIn(reader: Places, { bucket: name, key, wide = false }: Scope): readonly number[] | undefined {
   if (wide || name === undefined) return undefined;
   const bucket = reader.bucket(name);
   if (!bucket) return [0];
-  return [0, ...(key ? [reader.shardOf(bucket.id, key)] : reader.shardsOf(bucket.id))];
+  return [0, ...(key ? reader.placesOf(bucket.id, key) : reader.shardsOf(bucket.id))];
 }
 
 /** The gates of several shards, by number, as one. */
@@ -82,13 +88,24 @@ export function joinGates(gates: readonly GateCalls[], reader: Places): GateCall
 /** The gate as a protocol asks it, in any thread. */
 export function freshnessOf(
   calls: GateCalls,
-  reader: Pick<MetadataReader, 'bucket'>,
+  reader: Pick<MetadataReader, 'bucket' | 'bucketShards' | 'setting'>,
   heard: Heard,
   clock: Clock,
 ): NonNullable<Freshness['shared']> {
   return {
     latest: (scope) => calls.latest(scope),
     reached: (position) => calls.reached(position),
+    moves({ bucket: name, wide = false }, shards) {
+      // No bucket has got more shards where the cluster never did.
+      if (wide) return reader.setting(shardsInUseName) !== undefined;
+      const id = name === undefined ? undefined : reader.bucket(name)?.id;
+      const place = id === undefined ? undefined : reader.bucketShards(id);
+      if (id === undefined || !place) return false;
+      if (place.madeWith !== undefined) return true;
+      // What this node has not heard yet of the system shard, a shard that the session has seen may have taken over.
+      for (const shard of shards) if ((reader.bucketShards(id, shard)?.generation ?? 0) > place.generation) return true;
+      return false;
+    },
     levelOf: (bucket) => reader.bucket(bucket)?.consistency ?? 'strong',
     staleMs() {
       const age = Math.max(0, Math.round(clock.now() - (heard[0] as number)));

@@ -27,6 +27,7 @@ import { patiently } from './patience.ts';
 import { registerDevices } from './register.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
+import { keepSharding } from './sharding.ts';
 import { type NodeFile, writeNodeFile } from './state.ts';
 
 export interface NodeOptions {
@@ -136,6 +137,14 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
               (feature) => log.info('every node knows this feature: it is turned on for good', { feature }),
               failed('a feature could not be turned on'),
             ),
+            keepSharding({
+              system: term,
+              objectShards: () => objectShards.map((one) => one.replica.reader),
+              host,
+              keysPerShard: limits.keysPerShard,
+              onEvent: (text, fields) => log.info(text, fields),
+              onError: failed('shards could not be taken into use or given to buckets'),
+            }),
           ]
         : [];
     };

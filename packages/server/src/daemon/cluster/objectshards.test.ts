@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { limits } from '../../limits.ts';
 import type { MetadataReader } from '../../metadata/index.ts';
-import { isNewCluster, objectShardsOf } from './objectshards.ts';
+import { isNewCluster } from './objectshards.ts';
+import { objectShardsOf } from './sharding.ts';
 
 const reader = (nodes: readonly string[], setting?: string, buckets = 0) =>
   ({

@@ -1,12 +1,12 @@
 import type { Host } from '../../host/index.ts';
 import type { SharedKv } from '../../kv/index.ts';
-import { limits } from '../../limits.ts';
 import { type Etcd, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
   joinShards,
   type Metadata,
   type MetadataReader,
   type NodeRecord,
+  objectShardsName,
   openShardReplica,
   type ShardReplica,
   type Term,
@@ -20,10 +20,11 @@ import { createGate, type GateCalls, joinGates } from './gate.ts';
 import { openReplicaKv } from './install.ts';
 import { patiently } from './patience.ts';
 import { ClusterShard } from './shard.ts';
+import { objectShardsOf } from './sharding.ts';
 
 /*
  * The object shards of a node: each has a log, a replica, and an owner among the nodes, as the system shard has. How many there are is a setting of the
- * cluster, written when it begins.
+ * cluster (sharding.ts), written when it begins.
  */
 
 /** An object shard as this node has it open. */
@@ -67,14 +68,6 @@ export interface OpenShards {
   readonly gates: GateCalls;
 }
 
-const setting = 'objectShards';
-
-/** How many object shards the cluster has; undefined: it was begun before there were any. */
-export function objectShardsOf(reader: Pick<MetadataReader, 'setting'>): number | undefined {
-  const value = reader.setting(setting);
-  return value === undefined ? undefined : Math.max(0, Math.min(limits.objectShards, Math.trunc(Number(value)) || 0));
-}
-
 /** Whether a cluster is just being begun by this node, maybe for the second time: it died before it had said all of it. */
 export function isNewCluster(reader: MetadataReader, node: string): boolean {
   const nodes = reader.nodes();
@@ -87,7 +80,7 @@ export function isNewCluster(reader: MetadataReader, node: string): boolean {
 export async function foundObjectShards(shard: ClusterShard, count: number): Promise<void> {
   for (const feature of ['settings', 'objectShards'])
     if (!shard.reader.features().includes(feature)) await shard.propose({ type: 'feature.enable', feature });
-  await shard.propose({ type: 'setting.write', name: setting, value: String(count) });
+  await shard.propose({ type: 'setting.write', name: objectShardsName, value: String(count) });
 }
 
 /** Opens them side by side, each with all that its log had, and says there that this node is here. */

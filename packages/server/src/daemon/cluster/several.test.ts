@@ -2,60 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../../errors.ts';
-import { manualHost } from '../../host/index.ts';
-import { joinShards, type Metadata } from '../../metadata/index.ts';
 import { draftOf, inlinePiece } from '../../metadata/rig.support.ts';
 import { followSystem } from './buckets.ts';
-import { type GateCalls, joinGates } from './gate.ts';
-import { bucketCommand, ClusterRig } from './rig.fixture.ts';
+import { bucketCommand } from './rig.fixture.ts';
+import { nodes, Several } from './several.fixture.ts';
 
 /*
  * Three nodes with a system shard and two object shards, each over a log of its own. Answers of logs and of other nodes get lost, owners of shards are
  * cut off, while buckets are made, changed and deleted and objects are put through any node. What was acknowledged must be there, on every node.
  */
 
-const nodes = 3;
 const objectShards = 2;
-
-class Several {
-  readonly host = manualHost(5);
-  readonly rigs = Array.from(
-    { length: objectShards + 1 },
-    (_, number) => new ClusterRig(nodes, true, number, this.host),
-  );
-  readonly stores: readonly Metadata[];
-  readonly gates: readonly GateCalls[];
-
-  constructor() {
-    const of = (node: number) => this.rigs.map((rig) => rig.nodes[node]!);
-    this.stores = Array.from({ length: nodes }, (_, node) => joinShards(of(node).map(({ shard }) => shard)));
-    this.gates = this.stores.map(({ reader }, node) =>
-      joinGates(
-        of(node).map(({ gate }) => gate),
-        reader,
-      ),
-    );
-  }
-
-  async start(): Promise<void> {
-    for (const rig of this.rigs) await rig.start();
-    await this.run(this.stores[0]!.propose({ type: 'feature.enable', feature: 'settings' }));
-    await this.run(this.stores[0]!.propose({ type: 'feature.enable', feature: 'objectShards' }));
-  }
-
-  run<Result>(promise: Promise<Result>): Promise<Result> {
-    return this.rigs[0]!.run(promise, 120_000);
-  }
-
-  heal(): void {
-    for (const rig of this.rigs) for (const { log } of rig.nodes) log.heal();
-  }
-
-  async stop(): Promise<void> {
-    this.heal();
-    for (const rig of this.rigs) await rig.stop();
-  }
-}
 
 const put = (bucket: number, key: string) => {
   const piece = inlinePiece(key);
@@ -88,7 +45,7 @@ describe('several shards on several nodes', () => {
   it('lose nothing that was acknowledged, whatever owner goes and whatever answer is lost', { timeout: 170_000 }, () =>
     fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 12, maxLength: 30 }), async (steps) => {
-        const several = new Several();
+        const several = new Several(objectShards);
         await several.start();
         const made = await several.run(several.stores[0]!.propose(bucketCommand('bucket')));
         const id = made.reply.type === 'bucket' ? made.reply.bucket.id : 0;

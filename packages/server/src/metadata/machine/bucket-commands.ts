@@ -28,6 +28,16 @@ export type BucketCommand =
    * @throws StoreError BucketNotEmpty; ConditionalRequestConflict where a later generation is there
    */
   | { readonly type: 'bucket.seal'; readonly id: BucketId; readonly generation: number }
+  /**
+   * Gives the bucket the shards `shards`: those that it has and as many others. `generation`: the one at which they were read.
+   * @throws StoreError NoSuchBucket; InvalidRequest where its objects are in the system shard; ConditionalRequestConflict where the record has changed since
+   */
+  | {
+      readonly type: 'bucket.reshard';
+      readonly name: string;
+      readonly shards: readonly number[];
+      readonly generation: number;
+    }
   | {
       readonly type: 'bucket.update';
       readonly name: string;

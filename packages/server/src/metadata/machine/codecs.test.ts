@@ -117,12 +117,20 @@ const group = fc.oneof(
 );
 const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole });
 const garbage = fc.record({ manifest: bytes(16), first: fc.nat(), end: fc.nat() });
-const bucketShards = fc.record({
+const asMade = fc.record({
   id: fc.nat(),
   generation: whole,
   shards: fc.array(whole, { maxLength: 16 }),
   sealedAt: whole,
 });
+const grown = fc.record({
+  id: fc.nat(),
+  generation: whole,
+  shards: fc.constantFrom([1, 2], [4, 3, 2, 1], [300, 2, 3, 4, 5, 6, 7, 8]),
+  madeWith: fc.constant(1),
+  sealedAt: whole,
+});
+const bucketShards = fc.oneof(asMade, grown);
 const stripe = fc.record({ manifest: bytes(16), group: whole, bucket: fc.nat(), key: blob(50) });
 const applied = fc.record({ position: whole, epoch: whole, hash: bytes(16), digest: bytes(16) });
 

@@ -103,6 +103,37 @@ export function updateBucket(view: View, command: Of<'bucket.update'>): Decision
   return { effects, reply: { type: 'bucket', bucket: withCounts(view, bucket) } };
 }
 
+export function reshardBucket(view: View, command: Of<'bucket.reshard'>): Decision {
+  const bucket = named(view, command.name);
+  const here = view.bucketShards(bucket.id);
+  if (!here || here.shards.length === 0) throw inSystemShard(command.name);
+  if (here.generation !== command.generation) throw changedSince();
+  const { shards } = command;
+  invariant(shards.length === 2 * here.shards.length, 'a bucket gets twice as many shards');
+  invariant(
+    here.shards.every((shard, at) => shard === shards[at]),
+    'the shards that a bucket has stay where they are',
+  );
+  invariant(new Set(shards).size === shards.length && !shards.includes(0), 'the shards of a bucket are different ones');
+  if (shards.length > limits.bucketShards) throw atMostShards(command.name);
+  const madeWith = here.madeWith ?? here.shards.length;
+  const effect = place({ ...here, generation: here.generation + 1, shards, madeWith });
+  return { effects: [effect], reply: { type: 'bucket', bucket: withCounts(view, bucket) } };
+}
+
+/** Why a bucket is given no more shards, with what to do. */
+const atMostShards = (name: string): StoreError =>
+  new StoreError('InvalidRequest', {
+    resource: name,
+    message: `The bucket ${name} has ${limits.bucketShards} shards, which is the most: put further keys into another bucket.`,
+  });
+
+const inSystemShard = (name: string): StoreError =>
+  new StoreError('InvalidRequest', {
+    resource: name,
+    message: `The objects of the bucket ${name} are in the system shard, where they stay: they are spread when they are copied into a new bucket of a cluster with object shards (\`dsom cluster status\` tells how many there are).`,
+  });
+
 export function keepBucket(view: View, { id, generation }: Of<'bucket.keep'>): Decision {
   const shards = view.bucketShards(id);
   if (!view.bucket(id) || !shards) throw new StoreError('NoSuchBucket');
@@ -129,7 +160,8 @@ export function sealBucket(view: View, { id, generation }: Of<'bucket.seal'>, { 
   checkEmpty(view, id, bucket?.name);
   const effects: Effect[] = bucket ? [{ type: 'bucket.remove', id, name: bucket.name }] : [];
   effects.push(...dropOldest(view));
-  effects.push(place({ id, generation, shards: here?.shards ?? [], sealedAt: position }));
+  const { shards = [], madeWith } = here ?? {};
+  effects.push(place({ id, generation, shards, ...(madeWith !== undefined && { madeWith }), sealedAt: position }));
   return done(...effects);
 }
 

@@ -7,6 +7,7 @@ import type { Effect, VersionRemove } from './effects.ts';
 import { checkGuard } from './guards.ts';
 import { Application } from './manifests.ts';
 import { Overlay } from './overlay.ts';
+import { checkHere } from './places.ts';
 import type { DeleteMarker, StoredBucket } from './records.ts';
 import { deletePlacings, deleteVersion } from './transitions.ts';
 import { encodeVersion, type VersionRow } from './versions.ts';
@@ -31,6 +32,7 @@ function removal(bucket: number, key: Buffer, row: VersionRow): Outcome {
 function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, item: Item): Outcome {
   const { key, version } = item;
   checkKey(key);
+  checkHere(view, bucket.id, key, stamp.shard);
   const newest = view.newest(bucket.id, key);
   if (version !== undefined) {
     const row = newest && view.select(newest, version);

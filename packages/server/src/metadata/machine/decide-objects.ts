@@ -19,6 +19,7 @@ import {
 import type { Effect, VersionInsert } from './effects.ts';
 import { checkGuard } from './guards.ts';
 import { encodePieceRow, stripesOf } from './pieces.ts';
+import { checkHere } from './places.ts';
 import type { ManifestReference, ObjectChecksum, ObjectVersion, Piece } from './records.ts';
 import { putPlacings } from './transitions.ts';
 import { encodeVersion, isOutside, manifestIdOf, type VersionRow } from './versions.ts';
@@ -72,16 +73,26 @@ export function decidePut(view: View, command: Of<'object.put'>, stamp: Stamp): 
   return { effects, reply: { type: 'version', version, replacedNull: place.replacedNull } };
 }
 
+/** To who copies without copying bytes. */
+export const sourceChanged = (cause?: unknown): StoreError =>
+  new StoreError('ConditionalRequestConflict', {
+    message: 'The source changed while it was copied. Try again.',
+    cause,
+  });
+
 export function decideShare(view: View, command: Of<'object.share'>, stamp: Stamp): Decision {
   const place = placeFor(view, stamp, command);
   const { source } = command;
+  try {
+    checkHere(view, source.bucket, source.key, stamp.shard);
+  } catch (cause) {
+    throw sourceChanged(cause);
+  }
   const found = view.find(source.bucket, source.key, source.version)?.record();
   if (found?.kind !== 'object') throw new StoreError(source.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
   // An append goes on in the same manifest: then the source is longer than the draft says.
   if (!found.manifest.id.equals(source.manifest) || found.size !== command.draft.size) {
-    throw new StoreError('ConditionalRequestConflict', {
-      message: 'The source changed while it was copied. Try again.',
-    });
+    throw sourceChanged();
   }
   // Where its pieces begin is a property of the manifest: it goes with the bytes.
   const draft = { ...command.draft, partSizes: found.partSizes };

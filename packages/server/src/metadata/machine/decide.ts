@@ -2,7 +2,15 @@ import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
 import { decideAnnotate } from './decide-annotate.ts';
-import { adoptBucket, createBucket, deleteBucket, keepBucket, sealBucket, updateBucket } from './decide-buckets.ts';
+import {
+  adoptBucket,
+  createBucket,
+  deleteBucket,
+  keepBucket,
+  reshardBucket,
+  sealBucket,
+  updateBucket,
+} from './decide-buckets.ts';
 import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } from './decide-cluster.ts';
 import { configureBucket } from './decide-configurations.ts';
 import { decideDelete } from './decide-deletes.ts';
@@ -14,6 +22,7 @@ import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './d
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { type Feature, featureOf } from './features.ts';
+import { checkHere } from './places.ts';
 import type { View } from './view.ts';
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
@@ -48,6 +57,7 @@ const deciders: Deciders = {
   'bucket.delete': deleteBucket,
   'bucket.update': updateBucket,
   'bucket.configure': configureBucket,
+  'bucket.reshard': reshardBucket,
   'bucket.keep': keepBucket,
   'bucket.adopt': adoptBucket,
   'bucket.seal': sealBucket,
@@ -91,8 +101,8 @@ function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
   for (const effect of effects) {
     const feature = featureOf(effect);
     if (feature === undefined || view.has(feature)) continue;
-    // There are no object shards where this is not turned on.
-    const known = stamp.shard > 0 && feature === 'objectShards';
+    // What an object shard takes over of a bucket is so already in the system shard, where this was turned on.
+    const known = stamp.shard > 0 && (feature === 'objectShards' || feature === 'reshard');
     if (!stamp.alone && !known)
       throw new StoreError('NotImplemented', {
         message: `This needs the feature ${feature}, which not every node of the cluster knows yet: start this version on those that \`dsom cluster features\` names.`,
@@ -103,6 +113,16 @@ function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
   const enabled = Array.from(lacking, (feature): Effect => ({ type: 'feature.enable', feature }));
   return { ...decision, effects: [...enabled, ...effects] };
 }
+
+/** Commands about one key that a shard answers only where the key is, or would be made. Those about an upload name it, and it is where it was begun. */
+const keyed: ReadonlySet<Command['type']> = new Set([
+  'object.put',
+  'object.share',
+  'object.append',
+  'object.annotate',
+  'object.recode',
+  'upload.create',
+] satisfies Command['type'][]);
 
 /**
  * Answers a command against a state: what shall be logged, and what the proposer gets once it is. Changes nothing.
@@ -115,5 +135,7 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
     throw new StoreError('NotImplemented', {
       message: `The node that leads does not know the change ${String(command.type)}: start the version of this node on it.`,
     });
+  if (keyed.has(command.type) && 'key' in command && 'bucket' in command)
+    checkHere(view, command.bucket, command.key as Buffer, stamp.shard);
   return permitted(view, decider(view, command, stamp), stamp);
 }

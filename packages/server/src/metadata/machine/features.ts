@@ -15,6 +15,7 @@ export const features = [
   'objectShards',
   'policies',
   'configurations',
+  'reshard',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -25,7 +26,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'invitation.write': () => 'invitations',
   'invitation.remove': () => 'invitations',
   'authority.write': () => 'authorities',
-  'bucket.shards': () => 'objectShards',
+  'bucket.shards': ({ place }) => (place.madeWith === undefined ? 'objectShards' : 'reshard'),
   'bucket.forget': () => 'objectShards',
   'configuration.write': () => 'configurations',
   'configuration.remove': () => 'configurations',

@@ -189,6 +189,8 @@ export const memberEffects: readonly Effect[] = [
 /** Those of buckets over several shards, which came later still. */
 export const shardedBucket = { id: 300, generation: 130, shards: [1, 2, 3, 300], sealedAt: 0 };
 export const sealedBucket = { id: 7, generation: 2, shards: [], sealedAt: 300 };
+/** One that was made with two of them. */
+export const grownBucket = { id: 9, generation: 3, shards: [2, 3, 4, 1], madeWith: 2, sealedAt: 0 };
 export const shardedEffects: readonly Effect[] = [
   { type: 'bucket.shards', place: shardedBucket },
   { type: 'bucket.forget', id: 7 },

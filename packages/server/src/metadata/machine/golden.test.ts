@@ -16,6 +16,7 @@ import {
   copiesGroup,
   device,
   effects,
+  grownBucket,
   hybridBucket,
   identity,
   inline,
@@ -51,6 +52,7 @@ const writtenSecond: typeof written = {
   upload: [() => rows.encodeUpload(keptUpload), rows.decodeUpload, keptUpload],
   object: [() => encodeVersion(keptObject, false), decodeVersion, keptObject],
   hybridBucket: [() => rows.encodeBucket(hybridBucket), rows.decodeBucket, hybridBucket],
+  grownBucket: [() => rows.encodeBucketShards(grownBucket), rows.decodeBucketShards, grownBucket],
   swapEntry: [() => encodeEntry(swapEffects), decodeEntry, swapEffects],
 };
 
@@ -233,6 +235,7 @@ const goldenSecond: Record<string, string> = {
     '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b0176030301020208038088b2a002c869e5cf8b0100000303001c0102030405060708050568656c6c6f',
   hybridBucket:
     '02070000000670686f746f73056f776e65720068e5cf8b0100000465752d31020101610162050506070809010301020208038088b2a002',
+  grownBucket: '02090000000300040203040102',
   swapEntry: '011a000102030405060708090a0b0c0d0e0f0300000007000000016b04010203041b07000000016b0401020304',
 };
 

@@ -64,6 +64,8 @@ export interface BucketShards {
   readonly generation: number;
   /** Numbers of the shards, none of them 0; as many as a power of two. A key's place among them is a hash of bucket and key. */
   readonly shards: readonly number[];
+  /** With how many of these, the first ones, the bucket was made, where that was fewer; keys may be where they were then (places.ts). Absent: with all. */
+  readonly madeWith?: number;
   /** Object shards only: the entry since which the bucket takes nothing here, because it is being deleted or was; 0: it is open. */
   readonly sealedAt: number;
 }

@@ -94,18 +94,27 @@ export function decodeCounts(bytes: Uint8Array): BucketCounts {
 }
 
 /** Holds the id too: the same bytes travel in log entries. */
-export function encodeBucketShards({ id, generation, shards, sealedAt }: BucketShards): Buffer {
-  const out = start(32).u32(id).varint(generation).varint(sealedAt).varint(shards.length);
+export function encodeBucketShards({ id, generation, shards, madeWith, sealedAt }: BucketShards): Buffer {
+  const out = startOf(madeWith === undefined ? 1 : 2);
+  out.u32(id).varint(generation).varint(sealedAt).varint(shards.length);
   for (const shard of shards) out.varint(shard);
+  if (madeWith !== undefined) out.varint(madeWith);
   return out.finish();
 }
 
 export function decodeBucketShards(bytes: Uint8Array): BucketShards {
-  const from = open(bytes, 'shards of a bucket');
+  const from = new ByteReader(bytes);
+  const hasGrown = bytes[0] === 2;
+  format(from, hasGrown ? 2 : 1, 'shards of a bucket');
   const about = { id: from.u32(), generation: from.varint(), sealedAt: from.varint() };
   const shards: number[] = [];
   for (let left = count(from); left > 0; left--) shards.push(from.varint());
-  return ended(from, { ...about, shards });
+  if (!hasGrown) return ended(from, { ...about, shards });
+  const madeWith = from.varint();
+  const fits = madeWith > 0 && madeWith < shards.length;
+  if (!fits || !Number.isInteger(Math.log2(madeWith)) || !Number.isInteger(Math.log2(shards.length)))
+    throw new CorruptionError('a bucket with more shards than it was made with has a wrong number of them');
+  return ended(from, { ...about, shards, madeWith });
 }
 
 /** Holds id, bucket and key too: the same bytes travel in log entries. */

@@ -3,7 +3,7 @@ import { limits } from '../../limits.ts';
 import type { VersionSelector } from '../types.ts';
 import { decodeAuthorityRecord, decodeDevice, decodeInvitation, decodeNode } from './cluster.ts';
 import { type ConfigurationKind, configurationKinds, decodeConfiguration } from './configurations.ts';
-import { counters, keys, parse, type Table, tableEnd, tableStart } from './keys.ts';
+import { counters, keys, parse, successorOfPrefix, type Table, tableEnd, tableStart } from './keys.ts';
 import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
 import type {
@@ -72,6 +72,7 @@ export class View {
   readonly #names = new Map<BucketId, Cell>();
   readonly #named = new Map<string, Cell>();
   readonly #counts = new Map<BucketId, Cell>();
+  readonly #shards = new Map<BucketId, Cell>();
   readonly #counters: (Cell | undefined)[] = [];
   #object: { readonly bucket: BucketId; readonly key: Buffer; readonly cell: Cell } | undefined;
 
@@ -122,7 +123,17 @@ export class View {
   }
 
   bucketShards(id: BucketId): BucketShards | undefined {
-    return this.#decoded(keys.bucketShards(id), decodeBucketShards);
+    if (!this.#overlay) return this.#decoded(keys.bucketShards(id), decodeBucketShards);
+    return kept(this.#shards, id, this.#overlay, keys.bucketShards).decoded(decodeBucketShards);
+  }
+
+  /** Whether a key has anything here: a version, a marker, an open upload. */
+  holds(bucket: BucketId, key: Buffer): boolean {
+    if (this.newest(bucket, key)) return true;
+    const start = keys.uploadStart(bucket, key);
+    const end = successorOfPrefix(start) ?? tableEnd('uploads');
+    for (const _ of this.rows.range({ start, end, limit: 1 })) return true;
+    return false;
   }
 
   /** The document that a bucket has of this kind. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inlinePiece, startUpload } from '../rig.support.ts';
+import { type Ask, mergePages } from './listing.ts';
 import { ShardedRig } from './rig.support.ts';
 
 /*
@@ -72,5 +73,29 @@ describe('a page that one shard fills', () => {
       assert.deepEqual(found, expected.slice(0, limit));
       assert.equal(page.truncated, expected.length > limit);
     }
+  });
+});
+
+describe('a key that two shards are seen to have', () => {
+  const pageOf =
+    (items: readonly { key: Buffer; of: string }[]): Ask<{ key: Buffer; of: string }> =>
+    (after, limit) => {
+      const from = after && 'key' in after ? after.key : none;
+      const left = items.filter(
+        ({ key, of }) => Buffer.compare(key, from) > 0 || (after && 'of' in after && of > after.of && key.equals(from)),
+      );
+      return { items: left.slice(0, limit), truncated: left.length > limit };
+    };
+  const item = (key: string, of: string) => ({ key: Buffer.from(key), of });
+
+  it('is given once, as the first of them has it, with all that this one has of it', () => {
+    const later = pageOf([item('a', 'later'), item('c', 'later 1'), item('c', 'later 2'), item('d', 'later')]);
+    const earlier = pageOf([item('b', 'earlier'), item('c', 'earlier'), item('d', 'earlier'), item('e', 'earlier')]);
+    const page = mergePages([later, earlier], 10, ({ key }) => key);
+    const found = page.items.map((one) => ('key' in one ? `${one.key.toString()} ${one.of}` : ''));
+    assert.deepEqual(found, ['a later', 'b earlier', 'c later 1', 'c later 2', 'd later', 'e earlier']);
+    assert.equal(page.truncated, false);
+    assert.equal(mergePages([later, earlier], 6, ({ key }) => key).truncated, false);
+    assert.equal(mergePages([later, earlier], 5, ({ key }) => key).truncated, true);
   });
 });

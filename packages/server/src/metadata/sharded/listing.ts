@@ -1,8 +1,8 @@
 import type { Page } from '../types.ts';
 
 /*
- * One listing out of those of several shards. Each shard gives its keys in order, and a key is in one shard only; a common prefix may be in
- * many and is given once. A shard is asked for a share of the page at a time, so that a page costs by what it gives, however many shards there are.
+ * One listing out of those of several shards. Each shard gives its keys in order, and a key is in one shard only, the first here where two are seen
+ * to have it; a common prefix may be in many and is given once. A shard is asked for a share of the page at a time, so that a page costs by what it gives, however many shards there are.
  */
 
 type Prefix = { readonly prefix: Buffer };
@@ -54,12 +54,15 @@ export function mergePages<Item extends object>(
   const sources = shards.map((ask) => new Source(ask, share));
   const items: (Item | Prefix)[] = [];
   let folded: Buffer | undefined;
+  let given: { readonly source: Source<Item>; readonly key: Buffer } | undefined;
+  const isGiven = (source: Source<Item>, item: Item): boolean =>
+    given !== undefined && given.source !== source && given.key.equals(keyOf(item));
   for (;;) {
     let least: { readonly source: Source<Item>; readonly item: Item | Prefix; readonly text: Buffer } | undefined;
     for (const source of sources) {
       let item = source.head();
-      // What another shard has given already.
-      while (item && folded && 'prefix' in item && item.prefix.equals(folded)) {
+      // What another shard has given already: a common prefix, or a key that went from one shard to another between two looks.
+      while (item && ('prefix' in item ? folded?.equals(item.prefix) : isGiven(source, item))) {
         source.step();
         item = source.head();
       }
@@ -71,6 +74,7 @@ export function mergePages<Item extends object>(
     if (items.length >= limit) return { items, truncated: true };
     items.push(least.item);
     if ('prefix' in least.item) folded = least.item.prefix;
+    else given = { source: least.source, key: least.text };
     least.source.step();
   }
 }

@@ -1,9 +1,9 @@
 import { StoreError } from '../../errors.ts';
-import { invariant } from '../../invariant.ts';
-import { localNumber, numberOf, shardOfNumber } from '../machine/numbering.ts';
+import { sourceChanged } from '../machine/decide-objects.ts';
+import { localNumber, numberOf, shardOfId, shardOfNumber } from '../machine/numbering.ts';
 import type { BucketId, StoredBucket } from '../machine/records.ts';
 import type { Command, DeleteResult, MetadataReader, Proposer, Reply } from '../types.ts';
-import { shardsForBucket } from './routing.ts';
+import { shardsForBucket, shardsInUse } from './routing.ts';
 
 /*
  * Sends each command to the shard that decides it. What only concerns one key goes to the shard of the key. Buckets are the system shard's, and
@@ -53,21 +53,19 @@ export class ShardedProposer implements Proposer {
         return this.#delete(command);
       case 'object.delete':
         return this.#remove(command, request);
-      case 'object.share': {
-        const { source } = command;
-        const shard = this.#reader.shardOf(command.bucket, command.key);
-        invariant(this.#reader.shardOf(source.bucket, source.key) === shard, 'bytes are shared within one shard');
-        return this.#within(shard, command, request);
-      }
+      case 'object.share':
       case 'object.put':
       case 'object.append':
       case 'object.annotate':
       case 'object.recode':
       case 'upload.create':
+        return this.#ofKey(command, command.key, request);
       case 'upload.part':
       case 'upload.complete':
       case 'upload.abort':
-        return this.#within(this.#reader.shardOf(command.bucket, command.key), command, request);
+        return this.#within(this.#shardOfUpload(command), command, request);
+      case 'bucket.reshard':
+        return this.#reshard(command, request);
       case 'object.touch':
         return this.#touch(command);
       case 'intent.open':
@@ -110,6 +108,34 @@ export class ShardedProposer implements Proposer {
     const outcome = await this.#to(0, command);
     await Promise.all(this.#objectShards.map((shard) => this.#to(shard, command)));
     return outcome;
+  }
+
+  /** A key with an open upload stays in the shard that began it. What no shard of the bucket gave names no upload. */
+  #shardOfUpload({ bucket, key, upload }: Of<'upload.part' | 'upload.complete' | 'upload.abort'>): number {
+    const shard = shardOfId(upload);
+    return this.#reader.shardsOf(bucket).includes(shard) ? shard : this.#reader.shardOf(bucket, key);
+  }
+
+  /**
+   * A command about one key. A shard that says that it does not have the key, and makes it no more, never will: the next one is asked. Only this
+   * answer leads on: after any other, as when it is not known what came of the command, another shard must not be asked.
+   */
+  async #ofKey(command: Command & { readonly bucket: BucketId }, key: Buffer, request?: Buffer): Promise<Outcome> {
+    const gone = new Set<number>();
+    for (let attempt = 1; attempt <= patience; attempt++) {
+      const shard = this.#reader.shardOf(command.bucket, key, gone);
+      if (command.type === 'object.share' && this.#reader.shardOf(command.source.bucket, command.source.key) !== shard)
+        throw sourceChanged();
+      try {
+        return await this.#within(shard, command, attempt === 1 ? request : undefined);
+      } catch (error) {
+        if (!isRefusal(error, 'NotInThisShard')) throw error;
+      }
+      gone.add(shard);
+      // It has more shards than this node knew. This changes nothing, and what the system shard has answered can be read here.
+      await this.#to(0, { type: 'bucket.keep', id: command.bucket, generation: 0 });
+    }
+    throw busy();
   }
 
   /** A command about objects of one shard, which is told of their bucket when it does not know it. */
@@ -161,7 +187,9 @@ export class ShardedProposer implements Proposer {
 
   async #create(command: Of<'bucket.create'>, request: Buffer | undefined): Promise<Outcome> {
     const spreads = this.#options.spreads?.() ?? true;
-    const shards = command.shards ?? (spreads ? shardsForBucket(command.name, this.#options.proposers.length - 1) : []);
+    const shards =
+      command.shards ??
+      (spreads ? shardsForBucket(command.name, shardsInUse(this.#reader, this.#options.proposers.length - 1)) : []);
     const outcome = await this.#to(0, { ...command, shards }, request);
     // Who comes before this is done does it himself.
     if (outcome.reply.type === 'bucket') await this.#spread(outcome.reply.bucket.id).catch(() => {});
@@ -175,6 +203,13 @@ export class ShardedProposer implements Proposer {
     const { id } = reply.bucket;
     await this.#spread(id);
     return { reply: { type: 'bucket', bucket: this.#reader.bucketById(id) ?? reply.bucket }, position };
+  }
+
+  /** All shards know of it once it is answered; until then keys are made where they were, in those that do not. */
+  async #reshard(command: Of<'bucket.reshard'>, request: Buffer | undefined): Promise<Outcome> {
+    const outcome = await this.#to(0, command, request);
+    if (outcome.reply.type === 'bucket') await this.#spread(outcome.reply.bucket.id);
+    return outcome;
   }
 
   async #delete(command: Of<'bucket.delete'>): Promise<Outcome> {
@@ -210,19 +245,34 @@ export class ShardedProposer implements Proposer {
   async #remove(command: Of<'object.delete'>, request: Buffer | undefined): Promise<Outcome> {
     const { bucket, items } = command;
     const shards = Map.groupBy(items.keys(), (at) => this.#reader.shardOf(bucket, items[at]!.key));
-    if (shards.size === 1) return this.#within(shards.keys().next().value as number, command, request);
+    const [item] = items;
+    if (item && items.length === 1) return this.#ofKey(command, item.key, request);
     const results: DeleteResult[] = [];
     let position = 0;
     await Promise.all(
       Array.from(shards, async ([shard, places]) => {
         const mine = places.map((at) => items[at]!);
-        const outcome = await this.#within(shard, { ...command, items: mine });
-        const reply = outcome.reply as Extract<Reply, { type: 'deleted' }>;
-        for (const [index, at] of places.entries()) results[at] = reply.results[index]!;
-        position = Math.max(position, outcome.position);
+        const whole = shards.size === 1 ? request : undefined;
+        const outcomes = await this.#within(shard, { ...command, items: mine }, whole).then(
+          (outcome) => [outcome],
+          (error: unknown) => {
+            if (!isRefusal(error, 'NotInThisShard')) throw error;
+            return this.#oneByOne(command, mine);
+          },
+        );
+        const found = outcomes.flatMap(({ reply }) => (reply as Extract<Reply, { type: 'deleted' }>).results);
+        for (const [index, at] of places.entries()) results[at] = found[index]!;
+        position = Math.max(position, ...outcomes.map((outcome) => outcome.position));
       }),
     );
     return { reply: { type: 'deleted', results }, position };
+  }
+
+  /** Some of them are not in the shard that was asked any more, which has deleted none of them. In order, because a key may be named twice. */
+  async #oneByOne(command: Of<'object.delete'>, items: Of<'object.delete'>['items']): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (const item of items) outcomes.push(await this.#ofKey({ ...command, items: [item] }, item.key));
+    return outcomes;
   }
 
   /** Each shard notes its own. */

@@ -3,10 +3,12 @@ import { invariant } from '../../invariant.ts';
 import type { ConfigurationKind } from '../machine/configurations.ts';
 import { successorOfPrefix } from '../machine/keys.ts';
 import { localNumber, numberOf, shardOfGuk, shardOfId, shardOfNumber } from '../machine/numbering.ts';
+import { leaves, placeOfKey, shardsOfKey } from '../machine/places.ts';
 import type {
   BucketCounts,
   BucketId,
   BucketRecord,
+  BucketShards,
   ManifestReference,
   ObjectVersion,
   Piece,
@@ -22,7 +24,6 @@ import type {
   VersionSelector,
 } from '../types.ts';
 import { type Ask, mergePages, mergeRuns } from './listing.ts';
-import { placeOfKey } from './routing.ts';
 
 /** Of the prefix of an intent, with which all ids under it begin. */
 const INTENT_BYTES = 8;
@@ -42,8 +43,8 @@ class ShardedReader implements MetadataReader {
   readonly #shards: readonly MetadataReader[];
   readonly #system: MetadataReader;
   readonly #records = new WeakMap<BucketRecord, BucketRecord>();
-  /** Of buckets over several shards: a bucket keeps the shards that it was made with, and its id is never used again. */
-  readonly #places = new Map<BucketId, readonly number[]>();
+  /** Of buckets over several shards, as they were at a position of the system shard. */
+  readonly #places = new Map<BucketId, { readonly at: number; readonly place: BucketShards }>();
 
   constructor(shards: readonly MetadataReader[]) {
     const [system] = shards;
@@ -60,23 +61,58 @@ class ShardedReader implements MetadataReader {
     return numberOf(shard, this.#open(shard).position());
   }
 
-  bucketShards(bucket: BucketId) {
-    return this.#system.bucketShards(bucket);
+  bucketShards(bucket: BucketId, shard = 0) {
+    return this.#shards[shard]?.bucketShards(bucket);
+  }
+
+  #placeOf(bucket: BucketId): BucketShards | undefined {
+    const at = this.#system.position();
+    const known = this.#places.get(bucket);
+    if (known?.at === at) return known.place;
+    const place = this.#system.bucketShards(bucket);
+    if (!place) return undefined;
+    if (this.#places.size >= BUCKETS_KEPT) this.#places.clear();
+    // Who keeps the list finds it again: most changes of the system shard are of something else.
+    const same = known?.place.generation === place.generation;
+    this.#places.set(bucket, { at, place: same ? known.place : place });
+    return same ? known.place : place;
   }
 
   shardsOf(bucket: BucketId): readonly number[] {
-    const known = this.#places.get(bucket);
-    if (known) return known;
-    const shards = this.#system.bucketShards(bucket)?.shards;
-    if (!shards) return inSystem;
-    if (this.#places.size >= BUCKETS_KEPT) this.#places.clear();
-    this.#places.set(bucket, shards);
-    return shards;
+    return this.#placeOf(bucket)?.shards ?? inSystem;
   }
 
-  shardOf(bucket: BucketId, key: Buffer): number {
-    const shards = this.shardsOf(bucket);
-    return shards[placeOfKey(bucket, key, shards.length)] as number;
+  shardOf(bucket: BucketId, key: Buffer, gone?: ReadonlySet<number>): number {
+    const place = this.#placeOf(bucket);
+    if (!place) return 0;
+    if (place.madeWith === undefined) return place.shards[placeOfKey(bucket, key, place.shards.length)] as number;
+    const [made, ...before] = shardsOfKey(place, bucket, key) as [number, ...number[]];
+    // Looked at first: of a shard that makes the key no more, what is not there now is never there again.
+    const mayMake = before.filter((shard) => {
+      if (gone?.has(shard)) return false;
+      const row = this.#open(shard).bucketShards(bucket);
+      return !row || !leaves(row, shard, key);
+    });
+    for (const shard of [made, ...before]) if (!gone?.has(shard) && this.#open(shard).holds(bucket, key)) return shard;
+    return mayMake.at(-1) ?? made;
+  }
+
+  placesOf(bucket: BucketId, key: Buffer): readonly number[] {
+    const place = this.#placeOf(bucket);
+    return place ? shardsOfKey(place, bucket, key) : inSystem;
+  }
+
+  holds(bucket: BucketId, key: Buffer): boolean {
+    return this.placesOf(bucket, key).some((shard) => this.#open(shard).holds(bucket, key));
+  }
+
+  /** What the first of its shards has that has something: a key is in one of them. */
+  #find<Found>(bucket: BucketId, key: Buffer, look: (shard: MetadataReader) => Found | undefined): Found | undefined {
+    for (const shard of this.placesOf(bucket, key)) {
+      const found = look(this.#open(shard));
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   shardOfIntent(id: Buffer): number {
@@ -92,10 +128,6 @@ class ShardedReader implements MetadataReader {
       message: `This node does not have shard ${shard} open: start it again, or ask another node.`,
       retryAfter: 5,
     });
-  }
-
-  #at(bucket: BucketId, key: Buffer): MetadataReader {
-    return this.#open(this.shardOf(bucket, key));
   }
 
   /** @param id begins with the sequence that a shard gave it */
@@ -193,7 +225,7 @@ class ShardedReader implements MetadataReader {
   }
 
   version(bucket: BucketId, key: Buffer, version: VersionSelector) {
-    return this.#at(bucket, key).version(bucket, key, version);
+    return this.#find(bucket, key, (shard) => shard.version(bucket, key, version));
   }
 
   byGuk(guk: Buffer) {
@@ -239,7 +271,10 @@ class ShardedReader implements MetadataReader {
       last: Item | undefined,
     ) => Page<Item | { readonly prefix: Buffer }>,
   ): Page<Item | { readonly prefix: Buffer }> {
-    const shards = this.shardsOf(query.bucket).map((shard) => this.#open(shard));
+    // The latest first: of a key that two of them have, because they are not read at one moment, what the later one has is newer.
+    const shards = this.shardsOf(query.bucket)
+      .map((shard) => this.#open(shard))
+      .reverse();
     const [only] = shards;
     if (only && shards.length === 1) return ask(only, query.start, query.limit, undefined);
     const nothing = { items: [], truncated: false };
@@ -260,7 +295,7 @@ class ShardedReader implements MetadataReader {
   }
 
   upload(bucket: BucketId, key: Buffer, upload: Buffer) {
-    return this.#at(bucket, key).upload(bucket, key, upload);
+    return this.#find(bucket, key, (shard) => shard.upload(bucket, key, upload));
   }
 
   /** An upload id that no shard gave names no upload. */
@@ -315,7 +350,7 @@ class ShardedReader implements MetadataReader {
   }
 
   embeddings(bucket: BucketId, key: Buffer, manifest: Buffer) {
-    return this.#at(bucket, key).embeddings(bucket, key, manifest);
+    return this.#by(manifest).embeddings(bucket, key, manifest);
   }
 
   /** Grows with that of any shard. */

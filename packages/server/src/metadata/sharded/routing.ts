@@ -1,17 +1,31 @@
 import { xxh3 } from '@node-rs/xxhash';
 import { limits } from '../../limits.ts';
-import type { BucketId } from '../machine/records.ts';
+import type { MetadataReader } from '../types.ts';
 
-/* Which of its shards a key is in. Never to be changed: what was written by one version of this is looked for by all later ones. */
+/* Which shards a bucket gets. Where a key is among them: machine/places.ts. */
 
-const scratch = Buffer.allocUnsafe(4 + limits.keyBytes);
+/** Name of the setting that says how many object shards a cluster is to have. */
+export const objectShardsName = 'objectShards';
 
-/** Place of a key among the `count` shards of its bucket, `count` being a power of two: the low bits of XXH3-64 of bucket id (u32 big-endian) ‖ key. */
-export function placeOfKey(bucket: BucketId, key: Uint8Array, count: number): number {
-  if (count === 1 || key.length > limits.keyBytes) return 0;
-  scratch.writeUInt32BE(bucket, 0);
-  scratch.set(key, 4);
-  return Number(xxh3.xxh64(scratch.subarray(0, 4 + key.length)) & BigInt(count - 1));
+/** Name of the setting that says how many object shards are in use; absent: all that there are. */
+export const shardsInUseName = 'objectShardsInUse';
+
+/**
+ * Object shards that buckets may be given: of those that this node has open, the ones that every node has.
+ * @param open how many this node has open
+ */
+export function shardsInUse(reader: Pick<MetadataReader, 'setting'>, open: number): number {
+  const said = reader.setting(shardsInUseName);
+  return said === undefined ? open : Math.min(open, Math.max(0, Math.trunc(Number(said)) || 0));
+}
+
+/** The shards of a bucket and as many others, out of those in use; undefined: there are not so many. */
+export function doubled(shards: readonly number[], inUse: number): readonly number[] | undefined {
+  const last = shards.at(-1) ?? 0;
+  const others = Array.from({ length: inUse }, (_, at) => 1 + ((last + at) % inUse)).filter(
+    (shard) => !shards.includes(shard),
+  );
+  return others.length < shards.length ? undefined : [...shards, ...others.slice(0, shards.length)];
 }
 
 /** Shards for a new bucket out of those that there are besides the system shard: as many as a power of two, beginning where its name says. */

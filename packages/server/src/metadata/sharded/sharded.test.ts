@@ -6,10 +6,11 @@ import { Comparison } from '../compare.support.ts';
 import { type Run, startRun } from '../driven.support.ts';
 import { audit } from '../ledger.support.ts';
 import { localNumber, numberOf, shardOfNumber } from '../machine/numbering.ts';
+import { placeOfKey } from '../machine/places.ts';
 import { inlinePiece } from '../rig.support.ts';
 import { type Operation, scenario } from '../scenarios.support.ts';
 import { ShardedRig } from './rig.support.ts';
-import { placeOfKey, shardsForBucket } from './routing.ts';
+import { shardsForBucket } from './routing.ts';
 
 function check(run: Run, rig: ShardedRig, op: Operation): void {
   const comparison = new Comparison(rig.reader);
