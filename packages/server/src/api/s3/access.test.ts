@@ -59,7 +59,6 @@ describe('access', () => {
       ['PUT', '/bucket/x'],
       ['DELETE', '/bucket/x'],
       ['POST', '/bucket'],
-      ['OPTIONS', '/bucket/x'],
       ['PATCH', '/bucket/x'],
       ['POST', '/'],
     ] as const) {

@@ -32,7 +32,7 @@ export const documentOf = <Value>(form: ConfigurationForm<Value>, value: Value):
   Buffer.from(s3Document(form.root, form.write(value)), 'utf8');
 
 /** Takes the document of a request, kept when everything in it is understood. */
-export async function takeConfiguration<Value>(call: S3Call, form: ConfigurationForm<Value>): Promise<Value> {
+async function takeConfiguration<Value>(call: S3Call, form: ConfigurationForm<Value>): Promise<Value> {
   const most = configurationBytes(form.kind);
   return form.parse(await requireDocument(call, form.root, form.digest, most));
 }
