@@ -28,7 +28,7 @@ const program = (folder: string): string => path.join(folder, 'packages/server/b
 export function versionBefore(folder: string): string {
   const changes: readonly Change[] = [
     { file: 'package.json', find: '"version": "0.1.0"', replace: '"version": "0.0.9"' },
-    { file: 'src/metadata/machine/features.ts', find: "'authorities', ", replace: '' },
+    { file: 'src/metadata/machine/features.ts', find: "  'authorities',\n", replace: '' },
     { file: 'src/metadata/machine/features.ts', find: "  'authority.write': () => 'authorities',\n", replace: '' },
     { file: 'src/metadata/machine/entry.ts', find: 'code: 42,', replace: 'code: 242,' },
     { file: 'src/metadata/machine/decide.ts', find: "  'authority.write': decideAuthority,\n", replace: '' },

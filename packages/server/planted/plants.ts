@@ -1,8 +1,8 @@
 import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
-import { decisionPlants } from './decisions.ts';
 import { configurationPlants } from './configurations.ts';
+import { decisionPlants } from './decisions.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
