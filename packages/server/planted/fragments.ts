@@ -83,14 +83,14 @@ export const fragmentPlants: readonly Plant[] = [
   {
     name: 'fragments: an index made anew has fragments that were removed',
     file: 'src/fragments/rebuild.ts',
-    find: 'explained(id) && !rows.has(id)',
+    find: 'mayBeOwned(id) && !rows.has(id)',
     replace: '!rows.has(id) && id !== undefined',
     tests: ['src/fragments/rebuild.test.ts'],
   },
   {
     name: 'fragments: an index made anew lacks what is published only later',
     file: 'src/fragments/rebuild.ts',
-    find: 'explained(id) && !rows.has(id)',
+    find: 'mayBeOwned(id) && !rows.has(id)',
     replace: 'owned(id) && !rows.has(id)',
     tests: ['src/fragments/rebuild.test.ts'],
   },

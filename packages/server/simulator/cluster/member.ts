@@ -122,7 +122,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   const record = await announce(shard, name, incarnation);
 
   const fragments = new Map<string, OpenFragments>();
-  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, reader));
+  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, reader, false));
   for (const { identity } of site.devices) await register(shard, record, identity);
   const devices = new Map<string, Device>([...fragments].map(([identity, { device }]) => [identity, device]));
   const stores = new Map<string, FragmentStore>();

@@ -46,8 +46,11 @@ export async function openFragments(
   site: FragmentSite,
   one: DeviceSite,
   reader: MetadataReader,
+  /** Nobody but this machine writes to the device. */
+  alone: boolean,
 ): Promise<OpenFragments> {
   const owned = (id: Buffer): boolean => reader.stripeOwner(stripeOf(id)) !== undefined;
+  const explained = (id: Buffer): boolean => isExplained(reader, id);
   const device = deviceOf(site, one);
   const open = (kv: Kv): Promise<OpenFragmentOwner> =>
     openFragmentOwner({
@@ -55,7 +58,7 @@ export async function openFragments(
       kv,
       host: site.life.host,
       windowBytes: Math.min(site.slabBytes, limits.windowBytes),
-      rebuild: { owned, explained: (id) => isExplained(reader, id) },
+      rebuild: { owned, mayBeOwned: alone ? owned : explained, explained },
     });
   let { index } = one;
   let owner: OpenFragmentOwner;

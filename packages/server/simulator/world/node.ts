@@ -80,7 +80,7 @@ export async function openNode(site: Site): Promise<Node> {
   const metadata = await openMetadata({ log, kv: site.kv, host, shard: 0 });
   if (metadata.statistics().replayed > 0) onEvent('entries were replayed at a start');
   const fragments = new Map<string, OpenFragments>();
-  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, metadata.reader));
+  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, metadata.reader, true));
   const weighed = site.devices.map(({ identity }) => ({ identity, weight: 1, healthy: true }));
   const layout = new Layout(metadata, async () => weighed);
   await layout.start();

@@ -2,10 +2,10 @@ import { mkdirSync } from 'node:fs';
 import type { Device } from '../device/index.ts';
 import { CorruptionError } from '../errors.ts';
 import {
-  type FragmentId,
   IndexDamaged,
   type OpenFragmentOwner,
   openFragmentOwner,
+  type RebuildOptions,
   type RebuildProgress,
   type RebuildReport,
 } from '../fragments/index.ts';
@@ -31,10 +31,7 @@ export type IndexEvent = { readonly device: string } & (
 
 export interface IndexOptions {
   readonly host: Host;
-  /** Whether a published stripe needs this fragment. */
-  readonly owned: (id: FragmentId) => boolean;
-  /** Whether a published stripe needs this fragment, or an intent covers it. */
-  readonly explained: (id: FragmentId) => boolean;
+  readonly known: Omit<RebuildOptions, 'onProgress'>;
   /** Make it anew although it can be read. */
   readonly rebuild: boolean;
   readonly onIndex: (event: IndexEvent) => void;
@@ -58,7 +55,7 @@ function putIndexAside(site: DeviceSite, reason: string, onIndex: IndexOptions['
  * @throws ConfigError when the index is not this device's, or not of this version
  */
 export async function openIndex(site: DeviceSite, options: IndexOptions): Promise<OpenIndex> {
-  const { host, owned, explained, onIndex } = options;
+  const { host, known, onIndex } = options;
   const { device: identity } = site.identity;
   const folder = indexFolder(site.folder);
   if (options.rebuild) putIndexAside(site, 'it shall be made anew', onIndex);
@@ -73,7 +70,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
     }
     try {
       const onProgress = (progress: RebuildProgress) => onIndex({ device: identity, state: 'searching', ...progress });
-      const owner = await openFragmentOwner({ device, kv, host, rebuild: { owned, explained, onProgress } });
+      const owner = await openFragmentOwner({ device, kv, host, rebuild: { ...known, onProgress } });
       const { rebuilt } = owner.recovery;
       if (rebuilt) onIndex({ device: identity, state: 'rebuilt', ...rebuilt });
       return {

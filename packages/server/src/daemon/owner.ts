@@ -2,7 +2,7 @@ import path from 'node:path';
 import { adoptDevice, type Device, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
 import { type DamageReport, isExplained, removeStrays, stripeOf } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
-import type { FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
+import type { FragmentId, FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type Keyring, openKeyring } from '../keys/index.ts';
 import type { SharedKv } from '../kv/index.ts';
@@ -162,10 +162,11 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     const fragments = new Map<string, OpenFragmentOwner>();
     const opened = new Map<string, Device>();
     for (const site of sites) {
+      const owned = (id: FragmentId) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined;
+      const explained = (id: FragmentId) => isExplained(metadata.reader, id);
       const index = await openIndex(site, {
         host,
-        owned: (id) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined,
-        explained: (id) => isExplained(metadata.reader, id),
+        known: { owned, mayBeOwned: cluster ? explained : owned, explained },
         rebuild: rebuild.has(path.dirname(site.folder)),
         onIndex,
       });

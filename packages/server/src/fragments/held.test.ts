@@ -60,7 +60,13 @@ it('what begins where nothing can be read is neither found nor overwritten, and 
       },
     });
     const owned = (id: Buffer) => upTo(40).some((number) => idOf(number).equals(id));
-    const owner = await openFragmentOwner({ device, kv, host, windowBytes, rebuild: { owned, explained: owned } });
+    const owner = await openFragmentOwner({
+      device,
+      kv,
+      host,
+      windowBytes,
+      rebuild: { owned, mayBeOwned: owned, explained: owned },
+    });
     return { owner, store: openFragmentStore({ device, owner, index: kv, host }) };
   };
   const kv = memoryKv(manualHost(1));

@@ -49,8 +49,8 @@ async function reopen(
     return (id: Buffer): boolean => ids.has(id.toString('hex'));
   };
   const owned = within(live);
-  const explained = within([...live, ...underway]);
-  const rebuild: RebuildOptions = { owned, explained, ...(onProgress && { onProgress }) };
+  const mayBeOwned = within([...live, ...underway]);
+  const rebuild: RebuildOptions = { owned, mayBeOwned, explained: mayBeOwned, ...(onProgress && { onProgress }) };
   const owner = await openFragmentOwner({ device, kv, host, windowBytes, rebuild });
   const store = openFragmentStore({ device, owner, index: kv, host });
   return { device, owner, store, kv, host };

@@ -13,7 +13,7 @@ import { readAll, walk } from './walk.ts';
  * Makes an index anew from the slabs, when it was lost or cannot be believed: every fragment carries a header that describes it.
  *
  * Slabs also hold headers of fragments that were removed, for freed space keeps its bytes until it is used again. A header alone therefore proves
- * nothing: whoever knows which fragments are published, or may yet be (`explained`), is asked about each. Of a fragment that was written twice on this device (a repair)
+ * nothing: whoever knows which fragments are published, or may yet be (`mayBeOwned`), is asked about each. Of a fragment that was written twice on this device (a repair)
  * both headers may be there; they have the same bytes, and the first one whose every byte fits its checksums is taken. Only where none does, one that
  * is damaged is taken, if a published stripe needs it (`owned`) and no other fragment its space: its other blocks can still be read, and a repair has
  * something to replace.
@@ -28,8 +28,13 @@ export interface RebuildOptions {
   /** Whether a published stripe needs this fragment. */
   readonly owned: (id: FragmentId) => boolean;
   /**
+   * The same, or it may be published while the index is made anew: what another node wrote here, under an intent that is open still. Where nobody else writes, the same
+   * as `owned`: of a fragment that was removed under such an intent the header is there too, and whoever sweeps the intent has to remove it once more.
+   */
+  readonly mayBeOwned: (id: FragmentId) => boolean;
+  /**
    * Whether a published stripe needs this fragment, or an intent still covers it: then its stripe may yet be published, or whoever sweeps the intent
-   * removes it. Nobody would ever remove what nothing explains; and what another node wrote here may be published while this device is being opened.
+   * removes it. Asked of what lies in a listed window without a row; nobody would ever remove what nothing explains.
    */
   readonly explained: (id: FragmentId) => boolean;
   /** Called after each slab. */
@@ -84,7 +89,7 @@ class Rows {
   }
 }
 
-/** Adds the rows of all explained fragments that the slabs hold and the index has not. Not durable yet. */
+/** Adds the rows of all fragments that the slabs hold and the index has not, if they may be owned. Not durable yet. */
 export async function rebuildIndex(
   device: Device,
   kv: Kv,
@@ -122,7 +127,7 @@ async function search(
   kv: Kv,
   space: Space,
   runs: readonly Extent[],
-  { owned, explained }: RebuildOptions,
+  { owned, mayBeOwned }: RebuildOptions,
   progressed: (fragments: number, done: number) => void,
 ): Promise<RebuildReport> {
   const { geometry } = space;
@@ -133,7 +138,7 @@ async function search(
   const unreadable: BlockRange[] = [];
   for (const [index, run] of runs.entries()) {
     await walk(device, space, { nonce: undefined, runs: [run] }, met, {
-      wanted: ({ id }) => explained(id) && !rows.has(id),
+      wanted: ({ id }) => mayBeOwned(id) && !rows.has(id),
       async found(record) {
         await rows.add(record);
         return true;

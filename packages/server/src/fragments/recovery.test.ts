@@ -174,6 +174,7 @@ describe('fragment recovery', () => {
     const published = (id: Uint8Array): boolean => idOf(3).equals(id);
     const after = await crashSystem(next, 2, {
       owned: published,
+      mayBeOwned: published,
       explained: (id) => published(id) || idOf(2).equals(id),
     });
     assert.ok(after.owner.recovery.windows > 0);
