@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { after, test } from 'node:test';
 import { exitCode } from './exit.ts';
 import { runCli } from './index.ts';
+import { keepingTerminal } from './terminal.fixture.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'dsom-explain-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,20 +34,7 @@ const bucket = file(
 );
 
 async function explain(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const said = { stdout: '', stderr: '' };
-  const into = (name: keyof typeof said) =>
-    new Writable({
-      write(chunk: Buffer, _, done) {
-        said[name] += chunk.toString();
-        done();
-      },
-    });
-  const terminal = {
-    environment: { HOME: '/nowhere' },
-    stdin: Readable.from([]),
-    stdout: into('stdout'),
-    stderr: into('stderr'),
-  };
+  const { said, terminal } = keepingTerminal();
   const services = { serve: async () => 0, isUsageError: () => false };
   return { code: await runCli(['policy', 'explain', ...args], services, terminal), ...said };
 }

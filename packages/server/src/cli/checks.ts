@@ -1,14 +1,11 @@
 /* `fsck` and `scrub`: what the server can say about its own bytes. */
 import type { Command } from 'commander';
+import { isLine, type Line, part } from './answer.ts';
 import { clientCommand, collect, type Run, type Services } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { CommandError, exitCode, UsageError } from './exit.ts';
 import { formatSize, formatTime, printable } from './format.ts';
 
-type Line = Readonly<Record<string, unknown>>;
-
-const isLine = (value: unknown): value is Line => typeof value === 'object' && value !== null && !Array.isArray(value);
-const part = (line: Line, name: string): Line => (isLine(line[name]) ? line[name] : {});
 const number = (line: Line, name: string): number | undefined =>
   typeof line[name] === 'number' ? line[name] : undefined;
 const text = (line: Line, name: string): string => (typeof line[name] === 'string' ? printable(line[name]) : '');
@@ -27,12 +24,7 @@ function showProgress(context: Context, progress: Line): void {
   if (!context.interactive) return;
   const total = number(progress, 'total') ?? 0;
   const share = total > 0 ? ` ${Math.min(100, Math.floor(((number(progress, 'done') ?? 0) / total) * 100))} %` : '';
-  context.beforeNote();
-  context.terminal.stderr.write(`${text(progress, 'phase')}${share}, ${formatSize(number(progress, 'bytes') ?? 0)}`);
-  context.beforeNote = () => {
-    context.terminal.stderr.write('\r\u001b[2K');
-    context.beforeNote = () => {};
-  };
+  context.lastLine(`${text(progress, 'phase')}${share}, ${formatSize(number(progress, 'bytes') ?? 0)}`);
 }
 
 /** One finding, and what to do about it. */

@@ -1,20 +1,13 @@
 /* `cluster`, `node` and `device`: the cluster as an operator sees and changes it. */
 import type { DeviceChange, NodeChange } from '@dsom/sdk';
 import type { Command } from 'commander';
+import { isLine, type Line, list, short, size, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { Context } from './context.ts';
-import { formatSize, formatTable, printable } from './format.ts';
+import { formatTable, printable } from './format.ts';
 import { addMemberCommands, featureLines } from './members.ts';
 import { addMoveCommands, rebalanceLines, repairLines } from './moves.ts';
 import { addShardCommands } from './shards.ts';
-
-type Line = Readonly<Record<string, unknown>>;
-
-const isLine = (value: unknown): value is Line => typeof value === 'object' && value !== null && !Array.isArray(value);
-const list = (value: unknown): readonly Line[] => (Array.isArray(value) ? value.filter(isLine) : []);
-const text = (value: unknown): string => (value === undefined || value === null ? '-' : printable(String(value)));
-const size = (value: unknown): string => (typeof value === 'number' ? formatSize(value) : '-');
-const short = (value: unknown): string => text(value).slice(0, 8);
 
 /** One part of what the server tells of its cluster, as a table or, with `--json`, a line each. */
 async function show(

@@ -86,6 +86,16 @@ export class Context {
     await new Promise<void>((resolve) => stdout.once('drain', () => resolve()));
   }
 
+  /** Text on the terminal's last line, in the place of the one before, until something else is written. */
+  lastLine(line: string): void {
+    this.beforeNote();
+    this.terminal.stderr.write(line);
+    this.beforeNote = () => {
+      this.terminal.stderr.write('\r\u001b[2K');
+      this.beforeNote = () => {};
+    };
+  }
+
   /** A remark to the person who looks on; dropped with --json and --quiet. */
   note(text: string): void {
     if (this.options.json || this.options.quiet) return;

@@ -1,20 +1,15 @@
 /* `cluster features`, `invite`, `invitations`, `authority`: what the nodes of a cluster agree on, and who becomes one of them. */
 import type { Command } from 'commander';
+import { type Line, list, short, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
-import { formatTable, printable } from './format.ts';
-
-type Line = Readonly<Record<string, unknown>>;
-
-const isLine = (value: unknown): value is Line => typeof value === 'object' && value !== null && !Array.isArray(value);
-const list = (value: unknown): readonly Line[] => (Array.isArray(value) ? value.filter(isLine) : []);
-const text = (value: unknown): string => (value === undefined || value === null ? '-' : printable(String(value)));
+import { formatTable } from './format.ts';
 
 /** Who holds a feature back: `1a2b3c4d (version 0.1.0)`. */
 const heldBack = (feature: Line): string =>
   list(feature['heldBackBy'])
-    .map((one) => `${text(one['node']).slice(0, 8)} (version ${text(one['version'])})`)
+    .map((one) => `${short(one['node'])} (version ${text(one['version'])})`)
     .join(', ');
 
 /** A line of `cluster status` for each feature that is not on. */

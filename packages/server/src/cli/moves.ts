@@ -1,17 +1,10 @@
 /* `repair`, `rebalance` and `cluster risk`: fragments that are missing or on their way, and what may be lost. */
 import type { RebalanceChange } from '@dsom/sdk';
 import type { Command } from 'commander';
+import { isLine, type Line, list, part, short, size, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
-import { formatSize, formatTable, parseSize, printable } from './format.ts';
-
-type Line = Readonly<Record<string, unknown>>;
-
-const isLine = (value: unknown): value is Line => typeof value === 'object' && value !== null && !Array.isArray(value);
-const part = (line: Line, name: string): Line => (isLine(line[name]) ? line[name] : {});
-const list = (value: unknown): readonly Line[] => (Array.isArray(value) ? value.filter(isLine) : []);
-const text = (value: unknown): string => (value === undefined || value === null ? '-' : printable(String(value)));
-const size = (value: unknown): string => (typeof value === 'number' ? formatSize(value) : '-');
+import { formatSize, formatTable, parseSize } from './format.ts';
 
 /** `3 h 12 min`, the two largest units. */
 function duration(value: unknown): string {
@@ -50,7 +43,7 @@ export function repairLines(repair: Line): string[] {
     ...nodes.map((node) => {
       const write = part(node, 'toWrite');
       return [
-        text(node['node']).slice(0, 8),
+        short(node['node']),
         text(write['fragments']),
         size(write['bytes']),
         `${size(write['bytesPerSecond'])}/s`,
@@ -107,14 +100,7 @@ async function watch(context: Context): Promise<void> {
     const stuck = stuckLine(found);
     if (stuck !== undefined && stuck !== told) context.note(stuck);
     told = stuck;
-    if (context.interactive) {
-      context.beforeNote();
-      context.terminal.stderr.write(repairProgress(found));
-      context.beforeNote = () => {
-        context.terminal.stderr.write('\r\u001b[2K');
-        context.beforeNote = () => {};
-      };
-    }
+    if (context.interactive) context.lastLine(repairProgress(found));
     await context.host.timers.sleep(1000, context.signal);
   }
   context.beforeNote();
@@ -133,7 +119,7 @@ async function risk(context: Context): Promise<void> {
   const hours = Number(found['repairHours']) * 3600;
   context.succeed();
   await context.result(found, [
-    `missing   ${text(found['fragmentsMissing'])} fragments${unknown.length > 0 ? `; not known on ${unknown.map((id) => text(id).slice(0, 8)).join(' ')}` : ''}`,
+    `missing   ${text(found['fragmentsMissing'])} fragments${unknown.length > 0 ? `; not known on ${unknown.map((id) => short(id)).join(' ')}` : ''}`,
     `moving    ${text(found['fragmentsMoving'])} fragments`,
     `short     ${text(found['groupsShort'])} placement groups have a device that is away`,
     `repair    ${duration(hours)} for the largest device, ${found['repairMeasured'] === true ? `as measured (${size(found['repairBytesPerSecond'])}/s)` : 'not measured yet: at the limit'}`,

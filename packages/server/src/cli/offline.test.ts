@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { StoreError } from '../errors.ts';
 import type { Services } from './command.ts';
 import { exitCode } from './exit.ts';
 import { runCli } from './index.ts';
+import { keepingTerminal } from './terminal.fixture.ts';
 
 /* What the commands make of directories of a server that does not run. */
 
@@ -17,22 +17,9 @@ interface Ran {
 }
 
 async function run(parameters: readonly string[], services: Partial<Services>): Promise<Ran> {
-  const collected = { stdout: '', stderr: '' };
-  const into = (name: keyof typeof collected) =>
-    new Writable({
-      write(chunk: Buffer, _, done) {
-        collected[name] += chunk.toString();
-        done();
-      },
-    });
-  const terminal = {
-    environment: { HOME: '/nowhere' },
-    stdin: Readable.from([]),
-    stdout: into('stdout'),
-    stderr: into('stderr'),
-  };
+  const { said, terminal } = keepingTerminal();
   const all = { serve: async () => 0, isUsageError: (cause: unknown) => cause instanceof Refused, ...services };
-  return { code: await runCli(parameters, all, terminal), ...collected };
+  return { code: await runCli(parameters, all, terminal), ...said };
 }
 
 const summary = { type: 'summary', counts: {}, totals: { objects: 2 }, unchecked: [] };

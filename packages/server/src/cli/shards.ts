@@ -1,16 +1,10 @@
 /* `cluster shards` and `bucket`: the shards of the metadata, and those that a bucket is spread over. */
 import type { Command } from 'commander';
+import { type Line, list, short, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
-import { formatSize, formatTable, printable } from './format.ts';
-
-type Line = Readonly<Record<string, unknown>>;
-
-const isLine = (value: unknown): value is Line => typeof value === 'object' && value !== null && !Array.isArray(value);
-const list = (value: unknown): readonly Line[] => (Array.isArray(value) ? value.filter(isLine) : []);
-const text = (value: unknown): string => (value === undefined || value === null ? '-' : printable(String(value)));
-const short = (value: unknown): string => text(value).slice(0, 8);
+import { formatSize, formatTable } from './format.ts';
 
 /** @throws UsageError */
 function parseWhole(given: string, what: string): number {
@@ -39,12 +33,7 @@ async function waitForUse(context: Context): Promise<Line> {
       context.beforeNote();
       return found;
     }
-    context.beforeNote();
-    context.terminal.stderr.write(clusterLines(found).join('; '));
-    context.beforeNote = () => {
-      context.terminal.stderr.write('\r\u001b[2K');
-      context.beforeNote = () => {};
-    };
+    context.lastLine(clusterLines(found).join('; '));
     await context.host.timers.sleep(1000, context.signal);
   }
 }

@@ -6,10 +6,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { MemoryStore } from '@dsom/sdk/testing';
 import { runCli } from './index.ts';
+import { keepingTerminal } from './terminal.fixture.ts';
 
 const bin = fileURLToPath(new URL('../../bin/dsom.mjs', import.meta.url));
 
@@ -77,24 +77,11 @@ export async function runHere(
   environment: Record<string, string>,
   options: RunOptions = {},
 ): Promise<Ran> {
-  const collected = { stdout: '', stderr: '' };
-  const collector = (name: keyof typeof collected) =>
-    new Writable({
-      write(chunk: Buffer, _, done) {
-        collected[name] += chunk.toString();
-        done();
-      },
-    });
-  const terminal = {
-    environment: { ...environment, ...options.environment },
-    stdin: Readable.from([Buffer.from(options.input ?? '')], { objectMode: false }),
-    stdout: collector('stdout'),
-    stderr: collector('stderr'),
-  };
+  const { said, terminal } = keepingTerminal({ ...environment, ...options.environment }, options.input ?? '');
   const settings = async () => [['scrubDays', 'days of a pass']] as const;
   const services = { serve: async () => 0, isUsageError: () => false, settings };
   const code = await runCli(parameters, services, terminal);
-  return { code, ...collected, rows: rowsOf(collected.stdout) };
+  return { code, ...said, rows: rowsOf(said.stdout) };
 }
 
 /** Starts the store with an empty bucket `b`. */

@@ -175,10 +175,7 @@ describe('a bucket that gets more shards on several nodes', () => {
           else if (kind === 'unheard') several.rigs[shard]!.appends.push('unheard');
           else if (kind === 'lostCall') several.rigs[shard]!.calls.push(key % 2 ? 'unheard' : 'lost');
           else several.heal();
-          for (let at = 0; at < turns; at++) {
-            several.host.advance(200);
-            await several.rigs[0]!.settle();
-          }
+          await several.pass(turns);
         }
         several.heal();
         await several.run(Promise.all(running));

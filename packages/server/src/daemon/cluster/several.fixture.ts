@@ -35,6 +35,14 @@ export class Several {
     return this.rigs[0]!.run(promise, 120_000);
   }
 
+  /** Time passes: `turns` times 200 ms. */
+  async pass(turns: number): Promise<void> {
+    for (let at = 0; at < turns; at++) {
+      this.host.advance(200);
+      await this.rigs[0]!.settle();
+    }
+  }
+
   heal(): void {
     for (const rig of this.rigs) for (const { log } of rig.nodes) log.heal();
   }

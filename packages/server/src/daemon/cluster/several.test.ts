@@ -82,10 +82,7 @@ describe('several shards on several nodes', () => {
           else if (kind === 'unheard') rig.appends.push('unheard');
           else if (kind === 'lostCall') rig.calls.push(key % 2 ? 'unheard' : 'lost');
           else several.heal();
-          for (let at = 0; at < turns; at++) {
-            several.host.advance(200);
-            await several.rigs[0]!.settle();
-          }
+          await several.pass(turns);
         }
         several.heal();
         await several.run(Promise.all(running));

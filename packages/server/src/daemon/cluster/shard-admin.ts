@@ -1,6 +1,13 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { doubled, type Metadata, objectShardsName, shardsInUse, shardsInUseName } from '../../metadata/index.ts';
+import {
+  type BucketRecord,
+  doubled,
+  type Metadata,
+  objectShardsName,
+  shardsInUse,
+  shardsInUseName,
+} from '../../metadata/index.ts';
 import type { ClusterAdmin } from './admin.ts';
 import { lacking, objectShardsOf } from './sharding.ts';
 
@@ -20,6 +27,11 @@ const refuse = (message: string): never => {
 /** What an operator asks about the shards of the cluster and of its buckets. */
 export function shardAdmin({ metadata, node, objectShards }: ShardAdminInput): ClusterAdmin {
   const { reader } = metadata;
+  const named = (name: string): BucketRecord => {
+    const bucket = reader.bucket(name);
+    if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
+    return bucket;
+  };
   const inUse = (): number => shardsInUse(reader, objectShards.length);
   const status = () => {
     const wanted = objectShardsOf(reader) ?? 0;
@@ -33,8 +45,7 @@ export function shardAdmin({ metadata, node, objectShards }: ShardAdminInput): C
     return { objectShards: wanted, inUse: inUse(), notOpenOn: [...waits].sort() };
   };
   const bucketStatus = (name: string) => {
-    const bucket = reader.bucket(name);
-    if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
+    const bucket = named(name);
     const place = reader.bucketShards(bucket.id);
     const shards = place?.shards ?? [0];
     return {
@@ -50,8 +61,7 @@ export function shardAdmin({ metadata, node, objectShards }: ShardAdminInput): C
   };
   /** Twice as many. */
   const double = async (name: string): Promise<void> => {
-    const bucket = reader.bucket(name);
-    if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
+    const bucket = named(name);
     const place = reader.bucketShards(bucket.id);
     if (!place)
       return refuse(

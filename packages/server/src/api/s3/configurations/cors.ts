@@ -18,8 +18,10 @@ export interface CorsRule {
   readonly exposed: readonly string[];
 }
 
-const methods: ReadonlySet<string> = new Set(['GET', 'PUT', 'POST', 'DELETE', 'HEAD']);
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What a rule may allow, and a preflight ask for. */
+export const corsMethods: ReadonlySet<string> = new Set(['GET', 'PUT', 'POST', 'DELETE', 'HEAD']);
+/** Name of a header (RFC 9110, token). */
+export const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** What goes into a header of an answer must not end it. */
 const visible = /^[\x21-\x7e]+$/;
 
@@ -51,17 +53,17 @@ function ruleOf(rule: XmlElement): CorsRule {
     throw invalid(`The ID of a rule has ${limits.corsIdChars} characters at most.`);
   const allowed = textsOf(rule, 'AllowedMethod');
   for (const method of allowed)
-    if (!methods.has(method))
+    if (!corsMethods.has(method))
       throw invalid(`Found unsupported HTTP method in CORS config. Unsupported method is ${method}`);
   const origins = textsOf(rule, 'AllowedOrigin').map((origin) => screenPattern('AllowedOrigin', origin, visible));
   if (allowed.length === 0 || origins.length === 0)
     throw malformed('A CORSRule has at least one AllowedMethod and one AllowedOrigin.');
-  const headers = textsOf(rule, 'AllowedHeader').map((name) => screenPattern('AllowedHeader', name, token));
+  const headers = textsOf(rule, 'AllowedHeader').map((name) => screenPattern('AllowedHeader', name, headerName));
   const exposed = textsOf(rule, 'ExposeHeader');
   for (const name of exposed) {
     if (name.includes('*'))
       throw invalid(`ExposeHeader "${name}" contains wildcard. We currently do not support wildcard for ExposeHeader.`);
-    screenPattern('ExposeHeader', name, token);
+    screenPattern('ExposeHeader', name, headerName);
   }
   const age = textOf(rule, 'MaxAgeSeconds')?.trim();
   if (age !== undefined && !/^[0-9]{1,9}$/.test(age)) throw malformed('MaxAgeSeconds is a whole number of seconds.');

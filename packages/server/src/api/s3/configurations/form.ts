@@ -31,15 +31,9 @@ export interface ConfigurationForm<Value> {
 export const documentOf = <Value>(form: ConfigurationForm<Value>, value: Value): Buffer =>
   Buffer.from(s3Document(form.root, form.write(value)), 'utf8');
 
-/** Takes the document of a request, kept when everything in it is understood. */
-async function takeConfiguration<Value>(call: S3Call, form: ConfigurationForm<Value>): Promise<Value> {
-  const most = configurationBytes(form.kind);
-  return form.parse(await requireDocument(call, form.root, form.digest, most));
-}
-
-/** Puts the configuration in the place of the one that is there. */
+/** Puts the configuration of a request, when everything in it is understood, in the place of the one that is there. */
 export async function putConfiguration<Value>(call: S3Call, form: ConfigurationForm<Value>): Promise<void> {
-  const value = await takeConfiguration(call, form);
+  const value = form.parse(await requireDocument(call, form.root, form.digest, configurationBytes(form.kind)));
   await call.service.objects.configure(call.bucket, form.kind, documentOf(form, value));
   answerEmpty(call, 200);
 }

@@ -78,6 +78,15 @@ function blockedOf(rule: XmlElement): readonly string[] | undefined {
   return [textOf(blocked, 'EncryptionType')?.trim() as string];
 }
 
+/** How one element that is one of a few words is read and written. */
+const choice = <Value extends string>(name: string, values: readonly Value[]) => ({
+  parse(document: XmlElement): Value {
+    allowOnly(document, [name]);
+    return oneOf(document, name, values);
+  },
+  write: (value: Value) => element(name, value),
+});
+
 export type Payer = 'BucketOwner' | 'Requester';
 
 export const requestPaymentForm: ConfigurationForm<Payer> = {
@@ -85,11 +94,7 @@ export const requestPaymentForm: ConfigurationForm<Payer> = {
   root: 'RequestPaymentConfiguration',
   digest: 'required',
   unset: { inner: '<Payer>BucketOwner</Payer>' },
-  parse(document) {
-    allowOnly(document, ['Payer']);
-    return oneOf(document, 'Payer', ['BucketOwner', 'Requester']);
-  },
-  write: (payer) => element('Payer', payer),
+  ...choice('Payer', ['BucketOwner', 'Requester']),
 };
 
 export const accelerateForm: ConfigurationForm<'Enabled' | 'Suspended'> = {
@@ -97,11 +102,7 @@ export const accelerateForm: ConfigurationForm<'Enabled' | 'Suspended'> = {
   root: 'AccelerateConfiguration',
   digest: 'optional',
   unset: { inner: '' },
-  parse(document) {
-    allowOnly(document, ['Status']);
-    return oneOf(document, 'Status', ['Enabled', 'Suspended']);
-  },
-  write: (status) => element('Status', status),
+  ...choice('Status', ['Enabled', 'Suspended']),
 };
 
 /** Who owns objects: the owner of the bucket, always. The others come with access control lists, which are off. */

@@ -1,11 +1,8 @@
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { openHeaders } from '../call.ts';
-import { corsGrant } from '../configurations/cors.ts';
+import { corsGrant, corsMethods, headerName } from '../configurations/cors.ts';
 import { corsHeaders, type Preflight, rulesOf } from '../cors.ts';
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const verbs: ReadonlySet<string> = new Set(['GET', 'PUT', 'POST', 'DELETE', 'HEAD']);
 
 const badRequest = (message: string): StoreError => new StoreError('BadRequest', { message });
 
@@ -15,7 +12,7 @@ function namesOf(list: string): string[] {
     .split(',')
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== '');
-  if (names.length > limits.corsHeaders || !names.every((name) => token.test(name)))
+  if (names.length > limits.corsHeaders || !names.every((name) => headerName.test(name)))
     throw badRequest(`Invalid Access-Control-Request-Headers: ${list.slice(0, 256)}`);
   return names;
 }
@@ -29,7 +26,7 @@ export function optionsObject({ exchange, hostId, objects, bucket, isObject }: P
   const { origin } = headers;
   const method = headers['access-control-request-method'];
   if (origin === undefined) throw badRequest('Insufficient information. Origin request header needed.');
-  if (method === undefined || !verbs.has(method))
+  if (method === undefined || !corsMethods.has(method))
     throw badRequest(`Invalid Access-Control-Request-Method: ${method ?? 'null'}`);
   const asked = namesOf(headers['access-control-request-headers'] ?? '');
   const rules = rulesOf(objects, bucket);
