@@ -139,7 +139,8 @@ test('a bucket goes from copies to a code under load, and the node that does it 
     assert.equal(got.status, 200, `${key}: ${got.text().slice(0, 200)}`);
     assert.ok(got.body.equals(body), `${key} has other bytes`);
     const wanted = key === 'own' || key === 'reduced' ? 'copies=2' : body.length <= 64 * KiB ? 'copies=3' : '2+2';
-    assert.equal(await keptWith(key), wanted, key);
+    // A node that is slow to answer counts as away, and then its fragments do not count for that moment.
+    await until(`${key} is kept as ${wanted}`, minutes, async () => (await keptWith(key)) === wanted);
   }
   for (const index of serving) await clean(index);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rebalanceLines, repairLines, repairProgress } from './moves.ts';
+import { startStub } from './stub.fixture.ts';
 
 const MiB = 1024 * 1024;
 
@@ -73,4 +74,20 @@ test('evening out says what it waits for', () => {
   assert.match(lines[2] as string, /3 members of groups, 2\.00 MiB/);
   assert.match(lines[3] as string, /- members/);
   assert.equal(rebalanceLines({ state: 'stopped', waitsFor: null })[0], 'rebalance stopped');
+});
+
+test('a wait ends when all has been done for longer than nodes know of each other', async (t) => {
+  const stub = await startStub();
+  t.after(() => stub.close());
+  const asked: boolean[] = [];
+  stub.store.intercept = ({ path }) => {
+    if (!path.endsWith('/cluster/repair')) return undefined;
+    // What the first answer did not know yet, the second does.
+    asked.push(asked.length !== 1);
+    return Response.json({ done: asked.at(-1), nodes: [{ node: 'a' }], groupsOnLeavingDevices: 0 });
+  };
+  const { code, rows } = await stub.run(['repair', 'status', '--wait', '--json']);
+  assert.deepEqual([code, rows[0]?.['done']], [0, true]);
+  const since = asked.slice(asked.lastIndexOf(false) + 1);
+  assert.ok(since.length >= 6, `${since.length} answers after the one that said no`);
 });

@@ -91,12 +91,21 @@ export function repairProgress(repair: Line): string {
   return `${left} fragments to write, ${formatSize(rate)}/s${time}; ${over} to hand over${unknown}`;
 }
 
+/** What a node of a cluster says of the others is less old than this: all of it must have been done for so long. */
+const settledMs = 4000;
+
 /** Tells how far it is, until all is done or the user has seen enough. */
 async function watch(context: Context): Promise<void> {
+  const { clock } = context.host;
   let told: string | undefined;
+  let doneAt: number | undefined;
   for (;;) {
     const found = await context.client().admin.repair({ signal: context.signal });
-    if (found['done'] === true) break;
+    if (found['done'] === true) {
+      const now = clock.monotonic();
+      doneAt ??= now;
+      if (list(found['nodes']).length === 0 || now - doneAt >= settledMs) break;
+    } else doneAt = undefined;
     const stuck = stuckLine(found);
     if (stuck !== undefined && stuck !== told) context.note(stuck);
     told = stuck;

@@ -174,7 +174,8 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
     removing: (device, id) => leftovers.removing(device, id),
     work() {
       const { waiting } = mender.totals();
-      const at = completeAt;
+      // Something may have come since the last run: then it is not complete, whatever that run said.
+      const at = isComplete() ? completeAt : undefined;
       const writing = mender.progress();
       if (writing.phase === writingPhase && writing.done > 0) measured = (writing.rate * writing.bytes) / writing.done;
       return {
