@@ -9,7 +9,7 @@ import { Cluster } from './cluster.support.ts';
 import { decodeEntry, encodeEntry } from './machine/entry.ts';
 import { features } from './machine/features.ts';
 import { keys } from './machine/keys.ts';
-import type { AuthorityRecord, NodeRecord, Policy } from './machine/records.ts';
+import type { AuthorityRecord, GivenExtensions, NodeRecord, Policy } from './machine/records.ts';
 import { encodeNumber } from './machine/rows.ts';
 import { openMetadata } from './open.ts';
 import { draftOf, inlinePiece, Rig, TestLog } from './rig.support.ts';
@@ -139,6 +139,35 @@ describe('a policy of a version’s own', () => {
     assert.deepEqual(said(), hybrid);
     await leader.propose({ type: 'bucket.update', name: 'bucket', redundancy: hybrid });
     assert.deepEqual(leader.replica.reader.bucket('bucket')?.redundancy, hybrid);
+    await cluster.stop();
+  });
+});
+
+describe('an extension of a version', () => {
+  it('waits for its own feature, whatever others the version has', async () => {
+    const cluster = new Cluster();
+    const leader = await cluster.start();
+    const known = ['policies'];
+    for (const { name } of cluster.nodes) await leader.propose({ type: 'node.write', node: nodeOf(name, known) });
+    const about = { name: 'bucket', owner: 'o', region: 'r', wrappedKey: Buffer.from('wk') };
+    const made = await leader.propose({ type: 'bucket.create', ...about });
+    assert.ok(made.reply.type === 'bucket');
+    const at = { bucket: made.reply.bucket.id, key: Buffer.from('k'), owner: 'o' };
+    const policy = { hot: { copies: 2 }, cold: { data: 4, parity: 2 }, afterIdleMs: 1000 };
+    const put = (given: GivenExtensions) => {
+      const piece = inlinePiece('bytes');
+      const draft = draftOf(piece.size, piece.md5, given);
+      return leader.propose({ type: 'object.put', ...at, guard: undefined, draft, pieces: [piece] });
+    };
+    await put({ policy });
+    await assert.rejects(put({ policy, legalHold: false }), says('NotImplemented', /objectLock.*cluster features/));
+    const { headers, metadata, tags, storageClass, wrappedKey } = draftOf(1, Buffer.alloc(16), {});
+    const described = { headers, metadata, tags, storageClass, wrappedKey };
+    const checksum = { checksumAlgorithm: undefined, checksumType: undefined };
+    await assert.rejects(
+      leader.propose({ type: 'upload.create', ...at, ...described, ...checksum, legalHold: true }),
+      says('NotImplemented', /objectLock/),
+    );
     await cluster.stop();
   });
 });

@@ -9,6 +9,7 @@ import type {
   BucketRecord,
   ChecksumAlgorithm,
   DeviceRecord,
+  GivenExtensions,
   GroupRecord,
   IntentRecord,
   InvitationRecord,
@@ -42,7 +43,7 @@ export interface Guard {
 }
 
 /** What a put, copy or completed upload gives its new version, before the owner adds ids and times. */
-export interface VersionDraft {
+export interface VersionDraft extends GivenExtensions {
   readonly size: number;
   readonly etag: Buffer;
   readonly etagParts: number;
@@ -53,7 +54,6 @@ export interface VersionDraft {
   readonly checksum: ObjectChecksum | undefined;
   readonly wrappedKey: Buffer;
   readonly partSizes: readonly number[];
-  readonly policy?: Policy;
 }
 
 /** A change of named texts: each is set, or with null goes; with `clear`, all that it does not name go. */
@@ -157,7 +157,7 @@ export type Command =
     }
   | RecodeCommand
   | TouchCommand
-  | {
+  | (Omit<GivenExtensions, 'policy'> & {
       readonly type: 'upload.create';
       readonly bucket: BucketId;
       readonly key: Buffer;
@@ -170,7 +170,7 @@ export type Command =
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
       readonly wrappedKey: Buffer;
       readonly redundancy?: Policy;
-    }
+    })
   | {
       readonly type: 'upload.part';
       readonly bucket: BucketId;

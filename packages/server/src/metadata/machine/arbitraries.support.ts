@@ -104,9 +104,21 @@ const policy: fc.Arbitrary<Policy> = fc.oneof(
 );
 const use = fc.record({ readMs: whole, heat: fc.nat(255) });
 
-/** Those that say how they are kept: format 2. */
-const keptObject: fc.Arbitrary<ObjectVersion> = fc
-  .tuple(object, fc.option(policy, { nil: undefined }), fc.option(use, { nil: undefined }))
-  .map(([made, its, when]) => ({ ...made, ...(its && { policy: its }), ...(when && { use: when }) }));
+/** What uploads may say besides. */
+export const extensionsOfUploads = fc.record(
+  {
+    retention: fc.record({ mode: fc.constantFrom('GOVERNANCE' as const, 'COMPLIANCE' as const), untilMs: whole }),
+    legalHold: fc.boolean(),
+  },
+  { requiredKeys: [] },
+);
+const extensions = fc
+  .tuple(extensionsOfUploads, fc.record({ policy, use }, { requiredKeys: [] }))
+  .map(([some, others]) => ({ ...some, ...others }));
 
-export const version: fc.Arbitrary<VersionRecord> = fc.oneof(marker, object, keptObject);
+/** Those that say more: format 2. */
+const extendedObject: fc.Arbitrary<ObjectVersion> = fc
+  .tuple(object, extensions)
+  .map(([made, more]) => ({ ...made, ...more }));
+
+export const version: fc.Arbitrary<VersionRecord> = fc.oneof(marker, object, extendedObject);

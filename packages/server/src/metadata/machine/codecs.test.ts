@@ -5,7 +5,18 @@ import { CorruptionError } from '../../errors.ts';
 import { decodeApplied, encodeApplied } from '../applied.ts';
 import { decodeOutcome, encodeOutcome } from '../outcomes.ts';
 import type { Reply } from '../types.ts';
-import { blob, bytes, headers, object, pairs, piece, text, version, whole } from './arbitraries.support.ts';
+import {
+  blob,
+  bytes,
+  extensionsOfUploads,
+  headers,
+  object,
+  pairs,
+  piece,
+  text,
+  version,
+  whole,
+} from './arbitraries.support.ts';
 import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
 import {
   type ConfigurationKind,
@@ -55,6 +66,10 @@ const plainUpload = fc.record({
 const upload: fc.Arbitrary<UploadRecord> = fc.oneof(
   plainUpload,
   fc.tuple(plainUpload, redundancy).map(([one, kept]) => ({ ...one, redundancy: kept })),
+  fc.tuple(plainUpload, extensionsOfUploads).map(([one, more]) => ({ ...one, ...more })),
+  fc
+    .tuple(plainUpload, redundancy, extensionsOfUploads)
+    .map(([one, kept, more]) => ({ ...one, ...more, redundancy: kept })),
 );
 
 const accessKey: fc.Arbitrary<AccessKeyRecord> = fc.record({

@@ -14,6 +14,7 @@ import {
   versionOf,
 } from './deciding.ts';
 import type { Effect } from './effects.ts';
+import { inherited } from './extensions.ts';
 import { encodePieceRow } from './pieces.ts';
 import type { ManifestReference, ObjectVersion, PartRecord, Piece, UploadRecord } from './records.ts';
 import { type UploadEvent, uploadEvents } from './transitions.ts';
@@ -42,6 +43,7 @@ export function decideUploadCreate(view: View, command: Of<'upload.create'>, sta
     checksumType,
     wrappedKey,
     ...(command.redundancy && { redundancy: command.redundancy }),
+    ...inherited(command),
   };
   return { effects: [{ type: 'upload.create', upload }], reply: { type: 'upload', upload } };
 }
@@ -144,10 +146,11 @@ export function decideComplete(view: View, command: Completion, stamp: Stamp): D
   const sealed = pieces.every((piece) => piece.sealed);
   const manifest: ManifestReference = { id, pieces: pieces.length, embedded: only, sealed };
   const { storageClass, headers, metadata, tags, wrappedKey } = upload;
+  const given = inherited(upload);
   const { etag, checksum } = command;
   const kept = sayable(view, stamp, upload.redundancy);
   const policy = kept && { policy: kept };
-  const about = { storageClass, headers, metadata, tags, wrappedKey, etag, checksum, ...policy };
+  const about = { storageClass, headers, metadata, tags, wrappedKey, etag, checksum, ...policy, ...given };
   const draft: VersionDraft = { ...about, size, etagParts: pieces.length, partSizes };
   const version = versionOf(place.identity, draft, manifest);
   const effects: Effect[] = [

@@ -21,7 +21,7 @@ import { decideCollected, decideExpire, decideGroups, decideIntent } from './dec
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
-import { type Feature, featureOf } from './features.ts';
+import { type Feature, featuresOf } from './features.ts';
 import { checkHere } from './places.ts';
 import type { View } from './view.ts';
 
@@ -98,9 +98,10 @@ const deciders: Deciders = {
 function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
   const { effects } = decision;
   const lacking = new Set<Feature>();
-  for (const effect of effects) {
-    const feature = featureOf(effect);
-    if (feature === undefined || view.has(feature)) continue;
+  const needed = new Set<Feature>();
+  for (const effect of effects) for (const feature of featuresOf(effect)) needed.add(feature);
+  for (const feature of needed) {
+    if (view.has(feature)) continue;
     // What an object shard takes over of a bucket is so already in the system shard, where this was turned on.
     const known = stamp.shard > 0 && (feature === 'objectShards' || feature === 'reshard');
     if (!stamp.alone && !known)

@@ -3,6 +3,7 @@ import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Reply, VersionDraft } from '../types.ts';
 import type { Effect } from './effects.ts';
+import { inherited } from './extensions.ts';
 import { numberOf } from './numbering.ts';
 import { encodePieceRow, stripesOf } from './pieces.ts';
 import type {
@@ -126,8 +127,7 @@ export function placeVersion(
 }
 
 export function versionOf(identity: Identity, draft: VersionDraft, manifest: ManifestReference): ObjectVersion {
-  const { size, etag, etagParts, storageClass, headers, metadata, tags, checksum, wrappedKey, partSizes, policy } =
-    draft;
+  const { size, etag, etagParts, storageClass, headers, metadata, tags, checksum, wrappedKey, partSizes } = draft;
   return {
     kind: 'object',
     ...identity,
@@ -142,7 +142,7 @@ export function versionOf(identity: Identity, draft: VersionDraft, manifest: Man
     wrappedKey,
     manifest,
     partSizes,
-    ...(policy && { policy }),
+    ...inherited(draft),
   };
 }
 

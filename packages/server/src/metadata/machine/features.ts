@@ -1,5 +1,7 @@
 import type { Effect, EffectType } from './effects.ts';
-import { saysHowKept } from './versions.ts';
+import { featuresOfExtensions } from './extensions.ts';
+import { extensionsOfUpload } from './rows.ts';
+import { VersionRow } from './versions.ts';
 
 /*
  * What entries may hold that not every version of a cluster knows. The first version that had clusters knows none of these names, and all that it
@@ -16,12 +18,21 @@ export const features = [
   'policies',
   'configurations',
   'reshard',
+  'objectLock',
 ] as const;
 
 export type Feature = (typeof features)[number];
 
+type Needed = Feature | ReadonlySet<Feature> | undefined;
+
+/** What the row of a version says may need several. */
+function needsOfRow({ row }: { readonly row: Buffer }): Needed {
+  const { extensions } = new VersionRow(row);
+  return extensions === 0 ? undefined : featuresOfExtensions(extensions);
+}
+
 /** Which effects, or which of their values, need one. */
-const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: Type }>) => Feature | undefined } = {
+const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: Type }>) => Needed } = {
   'setting.write': () => 'settings',
   'invitation.write': () => 'invitations',
   'invitation.remove': () => 'invitations',
@@ -31,16 +42,24 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'configuration.write': () => 'configurations',
   'configuration.remove': () => 'configurations',
   'piece.swap': () => 'policies',
-  'version.swap': () => 'policies',
-  'version.insert': ({ row }) => (saysHowKept(row) ? 'policies' : undefined),
-  'version.update': ({ row }) => (saysHowKept(row) ? 'policies' : undefined),
+  'version.swap': (effect) => new Set([...featuresOfExtensions(new VersionRow(effect.row).extensions), 'policies']),
+  'version.insert': needsOfRow,
+  'version.update': needsOfRow,
   'bucket.write': ({ bucket }) => (bucket.redundancy && 'hot' in bucket.redundancy ? 'policies' : undefined),
-  'upload.create': ({ upload }) => (upload.redundancy && 'hot' in upload.redundancy ? 'policies' : undefined),
+  'upload.create': ({ upload }) => {
+    const features = featuresOfExtensions(extensionsOfUpload(upload));
+    return upload.redundancy && 'hot' in upload.redundancy ? new Set<Feature>([...features, 'policies']) : features;
+  },
 };
 
-/** What must be turned on before the effect may be in an entry; undefined: every version knows it. */
-export function featureOf(effect: Effect): Feature | undefined {
-  return (needs[effect.type] as ((effect: Effect) => Feature | undefined) | undefined)?.(effect);
+const nothing: ReadonlySet<Feature> = new Set();
+const alone = new Map(features.map((feature) => [feature, new Set([feature])] as const));
+
+/** What must be turned on before the effect may be in an entry; none where every version knows it. */
+export function featuresOf(effect: Effect): ReadonlySet<Feature> {
+  const needed = (needs[effect.type] as ((effect: Effect) => Needed) | undefined)?.(effect);
+  if (needed === undefined) return nothing;
+  return typeof needed === 'string' ? alone.get(needed)! : needed;
 }
 
 /** Whether this program knows a feature that is turned on. */

@@ -224,3 +224,7 @@ export const keptUpload: UploadRecord = { ...upload, redundancy: { copies: 3 } }
 const hybrid = { hot: { copies: 2 }, cold: { data: 8, parity: 3 }, afterIdleMs: 604_800_000 };
 export const hybridBucket: StoredBucket = { ...bucket, redundancy: hybrid };
 export const keptObject: ObjectVersion = { ...object, policy: hybrid, use: { readMs: 1_700_000_000_456, heat: 3 } };
+
+const lock = { retention: { mode: 'COMPLIANCE', untilMs: 1_900_000_000_789 }, legalHold: true } as const;
+export const lockedObject: ObjectVersion = { ...keptObject, ...lock };
+export const lockedUpload: UploadRecord = { ...keptUpload, ...lock };

@@ -147,7 +147,30 @@ export interface DeleteMarker extends VersionIdentity {
   readonly kind: 'marker';
 }
 
-export interface ObjectVersion extends VersionIdentity {
+/** What a version may say besides, each with a bit and a feature of its own (extensions.ts). */
+export interface Extensions {
+  /** What it is to be kept with; absent: what its storage class and its bucket say. */
+  readonly policy?: Policy;
+  /** Absent: not read since it was written, or nobody has to know. */
+  readonly use?: VersionUse;
+  /** Absent: it was never retained. One that has run out stays until another takes its place. */
+  readonly retention?: Retention;
+  /** Absent: nobody ever said whether it is held. */
+  readonly legalHold?: boolean;
+}
+
+/** Until when a version cannot be taken away. */
+export interface Retention {
+  /** Governance gives way to who may bypass it; compliance to nobody. */
+  readonly mode: 'GOVERNANCE' | 'COMPLIANCE';
+  /** ms since 1970; from then on it binds no more. */
+  readonly untilMs: number;
+}
+
+/** Those that a version is made with. */
+export type GivenExtensions = Omit<Extensions, 'use'>;
+
+export interface ObjectVersion extends VersionIdentity, Extensions {
   readonly kind: 'object';
   readonly size: number;
   /** 16 bytes: MD5, or MD5 of the parts' MD5s when `etagParts` > 0. */
@@ -163,10 +186,6 @@ export interface ObjectVersion extends VersionIdentity {
   readonly manifest: ManifestReference;
   /** Plaintext bytes of each part, for GET by part number; empty when not made of parts. Pieces appended later are no parts. */
   readonly partSizes: readonly number[];
-  /** What it is to be kept with; absent: what its storage class and its bucket say. */
-  readonly policy?: Policy;
-  /** Absent: not read since it was written, or nobody has to know. */
-  readonly use?: VersionUse;
 }
 
 /** How a version is used, where its policy asks for that: coarse, see `object.touch`. */
@@ -179,7 +198,8 @@ export interface VersionUse {
 
 export type VersionRecord = ObjectVersion | DeleteMarker;
 
-export interface UploadRecord {
+/** With what the object will say besides; its policy is {@link UploadRecord.redundancy}. */
+export interface UploadRecord extends Omit<GivenExtensions, 'policy'> {
   /** 16 bytes: sequence and nonce; the manifest of the future object takes this id. */
   readonly id: Buffer;
   readonly bucket: BucketId;

@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
+import { extensionsOf, readExtensions, writeExtensions } from './extensions.ts';
 import {
   algorithmCode,
   algorithmOf,
@@ -19,6 +20,7 @@ import type {
   AccessKeyRecord,
   BucketCounts,
   BucketShards,
+  Extensions,
   GarbageRecord,
   GroupRecord,
   IntentRecord,
@@ -31,7 +33,7 @@ import type {
 
 /*
  * Byte forms of the smaller rows. Each begins with its format: 1, or 2 where a record says what format 1 had no place for (a code, a redundancy
- * of an upload). What format 1 can say stays format 1, so that versions of the program that know only that read it, and write the same bytes.
+ * of an upload; what else an upload says is format 3). What format 1 can say stays format 1, so that versions of the program that know only that read it, and write the same bytes.
  * Fields that the row key holds are not repeated, unless noted.
  */
 
@@ -42,7 +44,7 @@ const states = ['open', 'closed'] as const;
 const checksumTypes = [undefined, 'FULL_OBJECT', 'COMPOSITE'] as const;
 
 const start = (capacity?: number): ByteWriter => new ByteWriter(capacity).u8(1);
-const startOf = (version: 1 | 2): ByteWriter => new ByteWriter().u8(version);
+const startOf = (version: 1 | 2 | 3): ByteWriter => new ByteWriter().u8(version);
 
 function open(bytes: Uint8Array, what: string): ByteReader {
   const from = new ByteReader(bytes);
@@ -119,7 +121,8 @@ export function decodeBucketShards(bytes: Uint8Array): BucketShards {
 
 /** Holds id, bucket and key too: the same bytes travel in log entries. */
 export function encodeUpload(upload: UploadRecord): Buffer {
-  const out = startOf(upload.redundancy ? 2 : 1)
+  const isExtended = extensionsOfUpload(upload) !== 0;
+  const out = startOf(isExtended ? 3 : upload.redundancy ? 2 : 1)
     .raw(upload.id)
     .u32(upload.bucket)
     .bytes(upload.key)
@@ -131,12 +134,23 @@ export function encodeUpload(upload: UploadRecord): Buffer {
   writePairs(out, upload.tags);
   out.u8(algorithmCode(upload.checksumAlgorithm)).u8(checksumTypes.indexOf(upload.checksumType));
   out.bytes(upload.wrappedKey);
-  return (upload.redundancy ? writePolicy(out, upload.redundancy) : out).finish();
+  if (isExtended) writeExtensions(out, extendedOf(upload));
+  else if (upload.redundancy) writePolicy(out, upload.redundancy);
+  return out.finish();
 }
+
+/** What an upload keeps for the version that it becomes, with its redundancy as the policy. */
+const extendedOf = ({ redundancy, ...upload }: UploadRecord): Extensions => ({
+  ...upload,
+  ...(redundancy && { policy: redundancy }),
+});
+
+/** Extensions besides its redundancy, for which format 2 has a place, as the bits of extensions.ts. */
+export const extensionsOfUpload = (upload: UploadRecord): number => extensionsOf(upload);
 
 export function decodeUpload(bytes: Uint8Array): UploadRecord {
   const from = new ByteReader(bytes);
-  const version = formatOf(from, 2, 'upload');
+  const version = formatOf(from, 3, 'upload');
   const upload = {
     id: from.raw(16),
     bucket: from.u32(),
@@ -151,7 +165,10 @@ export function decodeUpload(bytes: Uint8Array): UploadRecord {
     checksumType: choice(checksumTypes, from.u8(), 'checksum type'),
     wrappedKey: from.bytes(),
   };
-  return ended(from, version === 2 ? { ...upload, redundancy: readPolicy(from) } : upload);
+  if (version === 1) return ended(from, upload);
+  if (version === 2) return ended(from, { ...upload, redundancy: readPolicy(from) });
+  const { policy, ...others } = readExtensions(from);
+  return ended(from, { ...upload, ...others, ...(policy && { redundancy: policy }) });
 }
 
 /** Holds the id too: the same bytes travel in log entries. */

@@ -1,17 +1,8 @@
 import { Arena, ByteReader, ByteWriter, digestBytes } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import {
-  checksumCode,
-  checksumKind,
-  ended,
-  readHeaders,
-  readPairs,
-  readPolicy,
-  writeHeaders,
-  writePairs,
-  writePolicy,
-} from './fields.ts';
+import { extensionsOf, readExtensions, writeExtensions } from './extensions.ts';
+import { checksumCode, checksumKind, ended, readHeaders, readPairs, writeHeaders, writePairs } from './fields.ts';
 import { readPiece, stripesOf, writePiece } from './pieces.ts';
 import type { ManifestReference, ObjectChecksum, ObjectVersion, VersionRecord } from './records.ts';
 
@@ -22,15 +13,11 @@ import type { ManifestReference, ObjectChecksum, ObjectVersion, VersionRecord } 
  *   0 format · 1 flags · 2 checksum · 3 storage class · 4 etag parts u32 · 8 sequence u64 · 16 modified ms u64 · 24 size u64 ·
  *   32 etag 16 · 48 nonce 8 · 56 guk 16 · 72 owner, [storage class], then wrapped key, checksum, headers, metadata, tags, manifest, parts
  *
- * Format 2 has, behind the tags, what format 1 has no place for: a policy of the version's own, and how it is used. What format 1 can say stays
- * format 1.
+ * Format 2 has, behind the tags, what format 1 has no place for (extensions.ts). What format 1 can say stays format 1.
  */
 
 const FORMAT = 1;
-const FORMAT_KEPT = 2;
-
-const POLICY = 1;
-const USE = 2;
+const FORMAT_EXTENDED = 2;
 const HEAD = 72;
 
 const MARKER = 1;
@@ -106,9 +93,9 @@ export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
   const flags =
     (object ? (isOutside(object.manifest) ? OUTSIDE : 0) : MARKER) | (record.isNull ? NULL : 0) | (older ? OLDER : 0);
   const classCode = object ? (classCodes.get(object.storageClass) ?? 0) : 0;
-  const isKept = object?.policy !== undefined || object?.use !== undefined;
+  const isExtended = object !== undefined && extensionsOf(object) !== 0;
   out
-    .u8(isKept ? FORMAT_KEPT : FORMAT)
+    .u8(isExtended ? FORMAT_EXTENDED : FORMAT)
     .u8(flags)
     .u8(checksumCode(object?.checksum))
     .u8(classCode);
@@ -129,7 +116,7 @@ export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
   writeHeaders(out, object.headers);
   writePairs(out, object.metadata);
   writePairs(out, object.tags);
-  if (isKept) writeKept(out, object);
+  if (isExtended) writeExtensions(out, object);
   const { id, pieces, embedded, sealed } = object.manifest;
   const ownId = id.equals(manifestIdOf(object.sequence, object.nonce));
   out.u8((embedded ? EMBEDDED : sealed ? 0 : NOT_SEALED) | (ownId ? OWN_ID : 0));
@@ -142,30 +129,13 @@ export function encodeVersion(record: VersionRecord, older: boolean): Buffer {
 
 const noEtag = Buffer.alloc(16);
 
-/** Whether the row of a version says what format 1 has no place for. */
-export const saysHowKept = (row: Uint8Array): boolean => row[0] === FORMAT_KEPT;
-
-function writeKept(out: ByteWriter, { policy, use }: Pick<ObjectVersion, 'policy' | 'use'>): void {
-  out.u8((policy ? POLICY : 0) | (use ? USE : 0));
-  if (policy) writePolicy(out, policy);
-  if (use) out.u64(use.readMs).u8(use.heat);
-}
-
-function readKept(from: ByteReader): Pick<ObjectVersion, 'policy' | 'use'> {
-  const flags = from.u8();
-  if (flags === 0 || flags > (POLICY | USE)) throw new CorruptionError('version is kept in an unknown way');
-  const policy = flags & POLICY ? readPolicy(from) : undefined;
-  const use = flags & USE ? { readMs: from.u64(), heat: from.u8() } : undefined;
-  return { ...(policy && { policy }), ...(use && { use }) };
-}
-
 /** A version's row, read where it is looked at. */
 export class VersionRow {
   readonly bytes: Buffer;
 
   /** @throws CorruptionError when this is no version row */
   constructor(bytes: Buffer) {
-    const isKnown = bytes[0] === FORMAT || bytes[0] === FORMAT_KEPT;
+    const isKnown = bytes[0] === FORMAT || bytes[0] === FORMAT_EXTENDED;
     if (bytes.length <= HEAD || !isKnown || bytes[1]! & ~FLAGS) {
       throw new CorruptionError('version row is malformed or of an unknown format');
     }
@@ -210,6 +180,20 @@ export class VersionRow {
   }
   get owner(): string {
     return this.#tail().string();
+  }
+  /** The extensions that it has, as the bits of extensions.ts; 0 for a marker and in format 1. */
+  get extensions(): number {
+    if (this.bytes[0] !== FORMAT_EXTENDED || this.isMarker) return 0;
+    const from = this.#tail();
+    from.string();
+    if (this.bytes[3] === 0) from.string();
+    from.bytes();
+    const kind = this.checksum;
+    if (kind) from.raw(digestBytes[kind.algorithm]);
+    readHeaders(from);
+    readPairs(from);
+    readPairs(from);
+    return from.u8();
   }
   get storageClass(): string {
     const code = this.bytes[3]!;
@@ -265,7 +249,7 @@ export class VersionRow {
       tags: readPairs(from),
       checksum,
       wrappedKey,
-      ...(this.bytes[0] === FORMAT_KEPT && readKept(from)),
+      ...(this.bytes[0] === FORMAT_EXTENDED && readExtensions(from)),
       ...readManifest(from, sequence, nonce, etag, checksum),
     };
     return ended(from, version);
