@@ -21,6 +21,7 @@ import { shardPlants } from './shards.ts';
 import { simulatedPlants } from './simulated.ts';
 import { metadataPlants, objectPlants } from './state.ts';
 import { devicePlants, kvPlants, logPlants } from './storage.ts';
+import { webPlants } from './web.ts';
 
 /** Every planted bug. A text that is not exactly once in its file fails the run: change it together with the code. */
 export const plants: readonly Plant[] = [
@@ -52,4 +53,5 @@ export const plants: readonly Plant[] = [
   ...transportPlants,
   ...certificatePlants,
   ...simulatedPlants,
+  ...webPlants,
 ];

@@ -10,4 +10,8 @@ export const configurationLimits = {
   corsRules: 100,
   corsIdChars: 255,
   corsHeaders: 256,
+  /** Configurations of one kind of which a bucket has many (metrics, analytics, intelligent tiering), those of one page of a list, and characters of an id. */
+  listedConfigurations: 1000,
+  listedConfigurationsPage: 100,
+  configurationIdChars: 64,
 } as const;

@@ -72,6 +72,7 @@ export const errorTable = {
     'The server side encryption configuration was not found.',
   ),
   NoSuchCORSConfiguration: row(404, 5, 'The bucket has no CORS configuration.'),
+  NoSuchConfiguration: row(404, 5, 'The specified configuration does not exist.'),
   NoSuchKey: row(404, 5, 'The key does not exist.'),
   NoSuchPublicAccessBlockConfiguration: row(404, 5, 'The bucket has no public access block configuration.'),
   NoSuchTagSet: row(404, 5, 'The tag set does not exist.'),
@@ -105,6 +106,16 @@ export const errorTable = {
     507,
     8,
     'The storage is full. Delete objects or add a data directory; reads and deletes still work.',
+  ),
+  TooManyConfigurations: row(
+    400,
+    8,
+    'You are attempting to create a new configuration but have already reached the 1,000-configuration limit.',
+  ),
+  TooManyParts: row(
+    400,
+    8,
+    'The object consists of too many appended pieces. Rewrite it by reading it and putting it again.',
   ),
   TooManyBuckets: row(400, 8, 'The number of buckets has reached its limit.'),
   UnsupportedRedundancy: row(

@@ -32,13 +32,18 @@ export async function updateBucket(
   return (await propose(rooms, { type: 'bucket.update', name, ...change }, 'bucket')).bucket;
 }
 
-/** @param document null takes it away */
+/**
+ * @param document null takes it away
+ * @param expected left out: whatever is there
+ */
 export async function configureBucket(
   rooms: Rooms,
   name: string,
   kind: ConfigurationKind,
   document: Buffer | null,
+  expected?: Buffer | null,
 ): Promise<void> {
   findBucket(rooms, name);
-  await propose(rooms, { type: 'bucket.configure', name, kind, document }, 'done');
+  const command = { type: 'bucket.configure', name, kind, document } as const;
+  await propose(rooms, expected === undefined ? command : { ...command, expected }, 'done');
 }

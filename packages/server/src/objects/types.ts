@@ -187,9 +187,10 @@ export interface ObjectService {
   configuration(name: string, kind: ConfigurationKind): Buffer | undefined;
   /**
    * The configuration of this kind becomes the document, or with null goes. Doing it again changes nothing.
-   * @throws StoreError NoSuchBucket; InvalidRequest beyond the bytes of its kind; NotImplemented in a cluster of which not every node knows configurations
+   * @param expected what {@link configuration} gave when the change was worked out, null for none; left out: whatever is there is replaced
+   * @throws StoreError NoSuchBucket; ConditionalRequestConflict when it is not as expected; InvalidRequest beyond the bytes of its kind; NotImplemented in a cluster of which not every node knows configurations
    */
-  configure(name: string, kind: ConfigurationKind, document: Buffer | null): Promise<void>;
+  configure(name: string, kind: ConfigurationKind, document: Buffer | null, expected?: Buffer | null): Promise<void>;
 
   put(request: PutRequest): Promise<WriteResult>;
   /** Applies read conditions: throws NotModified or PreconditionFailed, NoSuchKey, NoSuchVersion, MethodNotAllowed for a marker named by id (detail `DeleteMarker`). */

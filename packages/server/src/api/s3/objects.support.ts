@@ -151,9 +151,12 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       return bucket.record;
     },
     configuration: (name, kind) => find(name).configurations.get(kind),
-    async configure(name, kind, document) {
-      if (document === null) find(name).configurations.delete(kind);
-      else find(name).configurations.set(kind, document);
+    async configure(name, kind, document, expected) {
+      const { configurations } = find(name);
+      if (expected !== undefined && (configurations.get(kind) ?? null) !== expected)
+        throw new StoreError('ConditionalRequestConflict');
+      if (document === null) configurations.delete(kind);
+      else configurations.set(kind, document);
     },
     async put(request) {
       const bucket = find(request.bucket);

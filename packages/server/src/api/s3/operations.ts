@@ -14,19 +14,26 @@ import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
 import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteBucketAnalyticsConfiguration } from './operations/delete-bucket-analytics-configuration.ts';
 import { deleteBucketCors } from './operations/delete-bucket-cors.ts';
 import { deleteBucketEncryption } from './operations/delete-bucket-encryption.ts';
+import { deleteBucketIntelligentTieringConfiguration } from './operations/delete-bucket-intelligent-tiering-configuration.ts';
+import { deleteBucketMetricsConfiguration } from './operations/delete-bucket-metrics-configuration.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjectTagging } from './operations/delete-object-tagging.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { deletePublicAccessBlock } from './operations/delete-public-access-block.ts';
+import { getBucketAbac } from './operations/get-bucket-abac.ts';
 import { getBucketAccelerateConfiguration } from './operations/get-bucket-accelerate-configuration.ts';
 import { getBucketAcl } from './operations/get-bucket-acl.ts';
+import { getBucketAnalyticsConfiguration } from './operations/get-bucket-analytics-configuration.ts';
 import { getBucketCors } from './operations/get-bucket-cors.ts';
 import { getBucketEncryption } from './operations/get-bucket-encryption.ts';
+import { getBucketIntelligentTieringConfiguration } from './operations/get-bucket-intelligent-tiering-configuration.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
+import { getBucketMetricsConfiguration } from './operations/get-bucket-metrics-configuration.ts';
 import { getBucketOwnershipControls } from './operations/get-bucket-ownership-controls.ts';
 import { getBucketRequestPayment } from './operations/get-bucket-request-payment.ts';
 import { getBucketTagging } from './operations/get-bucket-tagging.ts';
@@ -38,15 +45,23 @@ import { getObjectTagging } from './operations/get-object-tagging.ts';
 import { getPublicAccessBlock } from './operations/get-public-access-block.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
+import { listBucketAnalyticsConfigurations } from './operations/list-bucket-analytics-configurations.ts';
+import { listBucketIntelligentTieringConfigurations } from './operations/list-bucket-intelligent-tiering-configurations.ts';
+import { listBucketMetricsConfigurations } from './operations/list-bucket-metrics-configurations.ts';
 import { listBuckets } from './operations/list-buckets.ts';
+import { listDirectoryBuckets } from './operations/list-directory-buckets.ts';
 import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
 import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listObjectsV2 } from './operations/list-objects-v2.ts';
 import { listParts } from './operations/list-parts.ts';
+import { putBucketAbac } from './operations/put-bucket-abac.ts';
 import { putBucketAccelerateConfiguration } from './operations/put-bucket-accelerate-configuration.ts';
+import { putBucketAnalyticsConfiguration } from './operations/put-bucket-analytics-configuration.ts';
 import { putBucketCors } from './operations/put-bucket-cors.ts';
 import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
+import { putBucketIntelligentTieringConfiguration } from './operations/put-bucket-intelligent-tiering-configuration.ts';
+import { putBucketMetricsConfiguration } from './operations/put-bucket-metrics-configuration.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketRequestPayment } from './operations/put-bucket-request-payment.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
@@ -129,6 +144,37 @@ const supported = {
   PutBucketAccelerateConfiguration: row('write', 'PutAccelerateConfiguration', putBucketAccelerateConfiguration),
   GetBucketRequestPayment: row('read', 'GetBucketRequestPayment', getBucketRequestPayment),
   PutBucketRequestPayment: row('write', 'PutBucketRequestPayment', putBucketRequestPayment),
+  DeleteBucketMetricsConfiguration: row('write', 'PutMetricsConfiguration', deleteBucketMetricsConfiguration),
+  GetBucketMetricsConfiguration: row('read', 'GetMetricsConfiguration', getBucketMetricsConfiguration),
+  ListBucketMetricsConfigurations: row('read', 'GetMetricsConfiguration', listBucketMetricsConfigurations),
+  PutBucketMetricsConfiguration: row('write', 'PutMetricsConfiguration', putBucketMetricsConfiguration),
+  DeleteBucketAnalyticsConfiguration: row('write', 'PutAnalyticsConfiguration', deleteBucketAnalyticsConfiguration),
+  GetBucketAnalyticsConfiguration: row('read', 'GetAnalyticsConfiguration', getBucketAnalyticsConfiguration),
+  ListBucketAnalyticsConfigurations: row('read', 'GetAnalyticsConfiguration', listBucketAnalyticsConfigurations),
+  PutBucketAnalyticsConfiguration: row('write', 'PutAnalyticsConfiguration', putBucketAnalyticsConfiguration),
+  DeleteBucketIntelligentTieringConfiguration: row(
+    'write',
+    'PutIntelligentTieringConfiguration',
+    deleteBucketIntelligentTieringConfiguration,
+  ),
+  GetBucketIntelligentTieringConfiguration: row(
+    'read',
+    'GetIntelligentTieringConfiguration',
+    getBucketIntelligentTieringConfiguration,
+  ),
+  ListBucketIntelligentTieringConfigurations: row(
+    'read',
+    'GetIntelligentTieringConfiguration',
+    listBucketIntelligentTieringConfigurations,
+  ),
+  PutBucketIntelligentTieringConfiguration: row(
+    'write',
+    'PutIntelligentTieringConfiguration',
+    putBucketIntelligentTieringConfiguration,
+  ),
+  GetBucketAbac: row('read', 'GetBucketAbac', getBucketAbac),
+  PutBucketAbac: row('write', 'PutBucketAbac', putBucketAbac),
+  ListDirectoryBuckets: row('read', 'ListAllMyBuckets', listDirectoryBuckets),
   // Answered before anybody is asked who he is: handler.ts.
   OptionsObject: row('read', 'GetObject', () => undefined),
 } satisfies Record<SupportedOperation, OperationRow>;

@@ -91,7 +91,10 @@ function screenWriteHeader(name: string, value: string): void {
         throw new StoreError('AccessControlListNotSupported', { detail: { Header: name } });
       throw invalidArgument(name, value, 'The object ownership is not known.');
     case 'x-amz-write-offset-bytes':
-      throw notImplemented('Appending by PutObject', { Header: name });
+      throw new StoreError('InvalidRequest', {
+        message: 'Bytes are appended by PutObject only: leave the header out, or use PutObject.',
+        detail: { Header: name },
+      });
     default:
       if (name.startsWith('x-amz-grant-'))
         throw new StoreError('AccessControlListNotSupported', { detail: { Header: name } });
@@ -107,9 +110,13 @@ function screenWriteHeader(name: string, value: string): void {
   }
 }
 
-/** Screens the headers of an operation that creates a bucket, an object, an upload or a part. */
-export function screenWrite(headers: IncomingHttpHeaders): void {
-  for (const name in headers) if (name.startsWith('x-amz-')) screenWriteHeader(name, headers[name] as string);
+/**
+ * Screens the headers of an operation that creates a bucket, an object, an upload or a part.
+ * @param own a header that the operation reads itself, and no other does
+ */
+export function screenWrite(headers: IncomingHttpHeaders, own?: string): void {
+  for (const name in headers)
+    if (name.startsWith('x-amz-') && name !== own) screenWriteHeader(name, headers[name] as string);
 }
 
 /** Screens the headers of a read of an object: only keys of the customer would change its answer. */

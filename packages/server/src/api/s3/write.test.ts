@@ -26,7 +26,6 @@ describe('what is refused by name', () => {
     [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidRequest'],
     [{ 'x-amz-object-lock-legal-hold': 'ON' }, 400, 'InvalidRequest'],
     [{ 'x-amz-storage-class': 'GLACIER' }, 400, 'InvalidStorageClass'],
-    [{ 'x-amz-write-offset-bytes': '0' }, 501, 'NotImplemented'],
     [{ 'x-amz-website-redirect-location': 'ftp://x' }, 400, 'InvalidRedirectLocation'],
     [{ 'x-dsom-redundancy': '{"hot":{"copies":2},"cold":{"data":8,"parity":3},"afterIdle":"7d"}' }, 200, ''],
     [{ 'x-dsom-redundancy': 'copies=2/8+3/7d' }, 200, ''],

@@ -49,10 +49,15 @@ export type BucketCommand =
       readonly consistency?: BucketRecord['consistency'];
       readonly redundancy?: Policy | null;
     }
-  /** The configuration of this kind becomes the document, or with null goes; what is as wanted already is left alone. Refused beyond the bytes of its kind. */
+  /**
+   * The configuration of this kind becomes the document, or with null goes; what is as wanted already is left alone. Refused beyond the bytes of its kind.
+   * `expected`: the document that it was worked out from, null where there was none.
+   * @throws StoreError ConditionalRequestConflict when another is there than expected
+   */
   | {
       readonly type: 'bucket.configure';
       readonly name: string;
       readonly kind: ConfigurationKind;
       readonly document: Buffer | null;
+      readonly expected?: Buffer | null;
     };

@@ -9,7 +9,7 @@ import type { View } from './view.ts';
  * node has it; so whoever handles a request looks them up beside himself. They go with their bucket (`bucket.remove` in apply.ts).
  */
 
-/** @throws StoreError NoSuchBucket; InvalidRequest at a document that is too large; NotImplemented at a kind that this version does not know */
+/** @throws StoreError NoSuchBucket; ConditionalRequestConflict where another document is there than expected; InvalidRequest at one that is too large; NotImplemented at a kind that this version does not know */
 export function configureBucket(view: View, command: Extract<Command, { type: 'bucket.configure' }>): Decision {
   const { name, kind, document } = command;
   if (!isConfigurationKind(kind))
@@ -19,6 +19,11 @@ export function configureBucket(view: View, command: Extract<Command, { type: 'b
   const bucket = view.bucketNamed(name);
   if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
   const there = view.configuration(bucket.id, kind);
+  const { expected } = command;
+  if (expected !== undefined && (expected === null ? there !== undefined : !there?.equals(expected)))
+    throw new StoreError('ConditionalRequestConflict', {
+      message: 'The configuration was changed at the same time. Read it, and try again.',
+    });
   if (document === null) {
     if (!there) return { effects: [], reply: { type: 'done' } };
     return { effects: [{ type: 'configuration.remove', bucket: bucket.id, kind }], reply: { type: 'done' } };

@@ -123,10 +123,7 @@ function linkDepth(view: View, manifest: ManifestReference): number {
   }
 }
 
-const tooManyPieces = () =>
-  new StoreError('InvalidRequest', {
-    message: 'The object consists of too many appended pieces. Rewrite it by reading it and putting it again.',
-  });
+const tooManyPieces = () => new StoreError('TooManyParts');
 
 export function decideAppend(view: View, command: Of<'object.append'>, stamp: Stamp): Decision {
   const place = placeFor(view, stamp, command);

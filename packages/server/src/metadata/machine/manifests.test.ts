@@ -151,7 +151,7 @@ describe('manifests', () => {
     }
     await assert.rejects(
       log.append(3),
-      (error: StoreError) => error.code === 'InvalidRequest' && /Rewrite/.test(error.message),
+      (error: StoreError) => error.code === 'TooManyParts' && /Rewrite/.test(error.message),
     );
     audit(log.rig.kv);
   });
@@ -175,7 +175,7 @@ describe('manifests', () => {
       version = (await rig.do({ type: 'object.append', ...at, piece }, 'version')).version;
     };
     await append();
-    await assert.rejects(append, (error: StoreError) => error.code === 'InvalidRequest');
+    await assert.rejects(append, (error: StoreError) => error.code === 'TooManyParts');
     assert.equal(version.size, limits.appendPieces);
     assert.deepEqual(rig.reader.locate(version, 7777), { index: 7777, start: 7777 });
     assert.equal(rig.reader.pieces(version.manifest, 9990, 100).length, 10);

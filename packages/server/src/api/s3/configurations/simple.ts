@@ -7,7 +7,7 @@ import type { ConfigurationForm } from './form.ts';
 /* Configurations that say one thing or a few. */
 
 /** The text of an element that must be there, and be one of those. */
-function oneOf<Value extends string>(parent: XmlElement, name: string, values: readonly Value[]): Value {
+export function oneOf<Value extends string>(parent: XmlElement, name: string, values: readonly Value[]): Value {
   const text = textOf(parent, name)?.trim();
   const found = values.find((value) => value === text);
   if (found === undefined) throw malformed(`The element ${name} is one of ${values.join(', ')}.`);

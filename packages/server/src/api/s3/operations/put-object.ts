@@ -2,22 +2,36 @@ import { limits } from '../../../limits.ts';
 import { etagText } from '../../../objects/index.ts';
 import { step } from '../../http/cohort.ts';
 import { readConditions } from '../../http/conditions.ts';
-import { answerEmpty, type S3Call } from '../call.ts';
+import { answerEmpty, header, type S3Call } from '../call.ts';
 import { pushChecksum } from '../checksums.ts';
 import { describe, redundancyOf } from '../description.ts';
+import { invalidArgument } from '../failure.ts';
 import { takeBody } from '../incoming.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { screenWrite } from '../screen.ts';
 
+const offsetHeader = 'x-amz-write-offset-bytes';
+
+/** Where the bytes shall begin in the object that is there; undefined where they are an object of their own. */
+function offsetOf(call: S3Call): number | undefined {
+  const text = header(call, offsetHeader);
+  if (text === undefined) return undefined;
+  const offset = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(offset))
+    throw invalidArgument(offsetHeader, text, 'The offset is a whole number of bytes: the size that the object has.');
+  return offset;
+}
+
 export async function putObject(call: S3Call): Promise<void> {
-  screenWrite(call.headers);
+  screenWrite(call.headers, offsetHeader);
+  const offset = offsetOf(call);
   const described = describe(call);
   const redundancy = redundancyOf(call);
   const guard = readConditions(call.headers);
   const pending = takeBody(call, limits.singlePutBytes);
   const { body, expected } = pending instanceof Promise ? await pending : pending;
   await step();
-  const { bucket, version, position } = await call.service.objects.put({
+  const request = {
     ...described,
     bucket: call.bucket,
     key: call.key,
@@ -26,10 +40,15 @@ export async function putObject(call: S3Call): Promise<void> {
     expected,
     guard,
     redundancy,
-  });
+  };
+  const { objects } = call.service;
+  const { bucket, version, position } = await (offset === undefined
+    ? objects.put(request)
+    : objects.append({ ...request, offset }));
   await step();
   const headers = writtenHeaders(call, bucket, version, position);
   headers.push('ETag', etagText(version));
   pushChecksum(headers, version.checksum, 0);
+  if (offset !== undefined) headers.push('x-amz-object-size', String(version.size));
   answerEmpty(call, 200, headers);
 }
