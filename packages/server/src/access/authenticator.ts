@@ -101,7 +101,7 @@ class SignatureAuthenticator implements Authenticator {
     }
     switch (kind) {
       case 'anonymous':
-        return { principal: { kind: 'anonymous' }, payload: unsignedPayloadForm(request) };
+        return { principal: { kind: 'anonymous' }, payload: unsignedPayloadForm(request), signature: undefined };
       case 'header':
         return this.#verify(request, claimOfHeader(request, authorization as string, this.#options.region));
       case 'query':
@@ -138,7 +138,7 @@ class SignatureAuthenticator implements Authenticator {
     const given = hash('sha256', token.slice(dot + 1), 'buffer');
     const decide = (held: Buffer): Authenticated => {
       if (!timingSafeEqual(held, given)) throw refused();
-      return { principal: { kind: 'key', key: record }, payload };
+      return { principal: { kind: 'key', key: record }, payload, signature: undefined };
     };
     const held = this.#keys.bearerHash(record);
     return held instanceof Promise ? held.then(decide) : decide(held);
@@ -161,7 +161,11 @@ function compare(
     const stringToSign = `${algorithm}\n${claim.timestamp}\n${claim.scope.text}\n${digest}`;
     const expected = key.hex(stringToSign);
     if (sameSignature(expected, claim.signature)) {
-      return { principal: { kind: 'key', key: record }, payload: payloadFormOf(payloadHash, claim, key) };
+      return {
+        principal: { kind: 'key', key: record },
+        payload: payloadFormOf(payloadHash, claim, key),
+        signature: { where: claim.source, madeMs: claim.timeMs },
+      };
     }
     throw new StoreError('SignatureDoesNotMatch', {
       detail: {

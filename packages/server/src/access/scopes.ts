@@ -7,7 +7,8 @@ import { CompiledPolicy, type Policy, type PolicySet } from './policy/index.ts';
 
 const actions: Readonly<Record<AccessKeyRecord['role'], readonly string[]>> = {
   root: ['*'],
-  readwrite: ['s3:*'],
+  // Consistency and redundancy of a bucket, which S3 has no actions for.
+  readwrite: ['s3:*', 'dsom:PutBucketSettings'],
   readonly: ['s3:Get*', 's3:List*'],
 };
 

@@ -35,12 +35,20 @@ export interface ChunkSigning {
   readonly seedSignature: string;
 }
 
-/** Who asks. Anonymous is a principal too, and is denied everything for now. */
+/** Who asks. Anonymous is a principal too. */
 export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'key'; readonly key: AccessKeyRecord };
+
+/** Where the signature of a request stands, and when it was made. */
+export interface SignedBy {
+  readonly where: 'header' | 'query' | 'post';
+  readonly madeMs: number;
+}
 
 export interface Authenticated {
   readonly principal: Principal;
   readonly payload: PayloadForm;
+  /** undefined: nothing was signed. */
+  readonly signature: SignedBy | undefined;
 }
 
 export interface Authenticator {
@@ -51,12 +59,4 @@ export interface Authenticator {
    * @throws StoreError with the S3 code of the failure (or rejects with it)
    */
   authenticate(request: SignedRequest, accepted: readonly CredentialKind[]): Authenticated | Promise<Authenticated>;
-}
-
-/** What is done, to what. `action` is an S3 action name without prefix (GetObject, ListBucket…) or an admin action. */
-export interface AccessQuestion {
-  readonly principal: Principal;
-  readonly action: string;
-  readonly kind: 'read' | 'write' | 'admin';
-  readonly bucket: string | undefined;
 }

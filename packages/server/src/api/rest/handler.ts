@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticator, type CredentialKind, parseTarget, permits } from '../../access/index.ts';
+import { type Authenticator, type CredentialKind, identityOf, parseTarget } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
-import { InvariantError } from '../../invariant.ts';
+import { InvariantError, invariant } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import { localNumber, shardOfNumber } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
@@ -14,6 +14,7 @@ import { keyBytes } from './conditions.ts';
 import type { KeyAdmin } from './keyadmin.ts';
 import { createMatcher } from './match.ts';
 import { openApiDocument } from './openapi.ts';
+import { factsOf, mayCall, restAuthorization } from './permission.ts';
 import { answerProblem } from './problem.ts';
 import type { RestCall, RestService, Route } from './route.ts';
 import { adminRoutes } from './routes/admin.ts';
@@ -80,26 +81,40 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     const found = match(method, target.rawPath.slice(own.length));
     exchange.operation = found.route.id;
 
-    const { principal, payload } = await options.authenticator.authenticate(
+    const { principal, payload, signature } = await options.authenticator.authenticate(
       { method, ...target, headers: request.headers },
       accepted,
     );
     if (principal.kind !== 'key') throw new StoreError('AccessDenied');
-    const { kind } = found.route;
-    if (kind !== 'open' && !permits({ principal, action: found.route.id, kind, bucket: found.path['bucket'] }))
-      throw new StoreError('AccessDenied');
+    const { bucket, key } = found.path;
+    const authorization = restAuthorization({
+      identity: identityOf(principal),
+      signature,
+      route: found.route,
+      exchange,
+      query: target.query,
+      host: options.host,
+      region: options.region,
+      objects: options.objects,
+    });
+    const facts = factsOf(found.path, target.query, request.headers);
+    if (!mayCall(found.route, authorization, facts)) throw new StoreError('AccessDenied');
     const consistency = header('x-dsom-consistency');
     if (consistency !== undefined && !isConsistency(consistency))
       throw new StoreError('InvalidArgument', { message: 'x-dsom-consistency is strong, causal or eventual.' });
     const { position, shared, shards = 1 } = options;
     const carried = header('x-dsom-token');
-    const { bucket, key } = found.path;
     // A copy reads another key, maybe of another bucket.
     const scope =
       found.route.id === 'copyObject'
         ? { bucket, wide: true }
         : { bucket, key: key === undefined ? undefined : keyBytes(key) };
-    await fresh({ position, shared, shards }, consistency, carried, scope);
+    const waiting = fresh({ position, shared, shards }, consistency, carried, scope);
+    if (waiting) {
+      await waiting;
+      // What was known before may have been older than what the request must see.
+      if (!mayCall(found.route, authorization, facts)) throw new StoreError('AccessDenied');
+    }
 
     const parameters = Object.fromEntries(
       target.query.pairs.filter(([name]) => !name.startsWith('X-Amz-') && name !== 'x-id'),
@@ -128,7 +143,8 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       query: checked(query, parameters, 'query'),
       body: opaque ? undefined : await jsonBody(exchange, payload, body),
       payload,
-      principal,
+      authorization,
+      facts,
       owner: principal.key.owner,
       header,
       headers,
@@ -140,6 +156,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       empty: (status, list = headers()) => exchange.send(status, list),
     };
     await found.route.run(call as RestCall<never, never>);
+    invariant(authorization.asked || found.route.access === 'open', 'a route asks what its body names');
   };
 
   return (request, response) => {

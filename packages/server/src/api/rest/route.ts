@@ -1,9 +1,12 @@
 import type { z } from 'zod';
-import type { AccessQuestion, PayloadForm, Principal } from '../../access/index.ts';
+import type { PayloadForm } from '../../access/index.ts';
 import type { Host } from '../../host/index.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import type { Exchange, HeaderList } from '../http/exchange.ts';
+import type { Authorization } from '../s3/authorization.ts';
+import type { S3Operation } from '../s3/names.ts';
+import type { RequestFacts } from '../s3/permissions.ts';
 import type { KeyAdmin } from './keyadmin.ts';
 
 /** What all routes share. */
@@ -29,7 +32,10 @@ export interface RestCall<Query = unknown, Body = unknown> {
   readonly query: Query;
   readonly body: Body;
   readonly payload: PayloadForm;
-  readonly principal: Principal;
+  /** What it may do: asked before the route runs, and by the route about all that only its body names. */
+  readonly authorization: Authorization;
+  /** What it is about, as far as path, query and headers say. */
+  readonly facts: RequestFacts;
   /** Who owns what this call creates. */
   readonly owner: string;
   /** A header of the request. */
@@ -44,6 +50,18 @@ export interface RestCall<Query = unknown, Body = unknown> {
 /** What a body or an answer is, where it is not JSON. */
 export type Opaque = 'bytes' | 'none' | 'lines';
 
+/**
+ * Who may call a route. `open`: whoever has a key; what he then sees, the route asks. `admin`: who may administer the server. Else who may do the same
+ * over S3: all of these operations to what the path names, or, when `later`, to what only the body names, which the route then asks.
+ */
+export type RouteAccess =
+  | 'open'
+  | 'admin'
+  | { readonly operations: readonly [S3Operation, ...S3Operation[]]; readonly later: boolean };
+
+export const asFor = (...operations: [S3Operation, ...S3Operation[]]): RouteAccess => ({ operations, later: false });
+export const asForNamed = (operation: S3Operation): RouteAccess => ({ operations: [operation], later: true });
+
 /** One route; the table of them makes both the dispatch and the OpenAPI document. */
 export interface Route {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
@@ -52,7 +70,7 @@ export interface Route {
   /** Name of the operation, in telemetry and in the document. */
   readonly id: string;
   readonly summary: string;
-  readonly kind: AccessQuestion['kind'] | 'open';
+  readonly access: RouteAccess;
   readonly query: z.ZodType;
   readonly body: z.ZodType | Opaque;
   /** A media type of the body beside application/json, for the document. */

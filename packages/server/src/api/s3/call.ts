@@ -5,6 +5,7 @@ import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { pushLevel } from '../http/consistency.ts';
 import type { Exchange, HeaderList } from '../http/exchange.ts';
+import type { Authorization } from './authorization.ts';
 import type { S3Operation } from './names.ts';
 
 /** What all calls of one handler share. */
@@ -37,6 +38,8 @@ export interface S3Call {
   /** Path as received, for error answers. */
   readonly rawPath: string;
   readonly principal: Principal;
+  /** What it may do: asked before the operation begins, and by the operation about all that only a document or a look-up names. */
+  readonly authorization: Authorization;
   /** Who owns what this call creates. */
   readonly owner: string;
   readonly payload: PayloadForm;

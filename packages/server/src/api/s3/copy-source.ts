@@ -1,4 +1,3 @@
-import { permits } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { CopySource } from '../../objects/index.ts';
 import { type ConditionHeaders, readConditions } from '../http/conditions.ts';
@@ -44,14 +43,11 @@ export function parseCopySource(value: string): Omit<CopySource, 'guard'> {
 }
 
 /**
- * The source of a copy, once its reader may read it: a copy is a read of one object and a write of another, and both are asked for.
- * @throws StoreError AccessDenied, InvalidArgument, KeyTooLongError, NotImplemented
+ * The source of a copy, which its reader may read: that was asked before the operation began, with the same words (`facts.ts`).
+ * @throws StoreError AccessDenied for another owner than the one expected; InvalidArgument, KeyTooLongError, NotImplemented
  */
 export function copySourceOf(call: S3Call): CopySource {
   const source = parseCopySource(header(call, name) ?? '');
-  const action = source.versionId === undefined ? 'GetObject' : 'GetObjectVersion';
-  if (!permits({ principal: call.principal, action, kind: 'read', bucket: source.bucket }))
-    throw new StoreError('AccessDenied');
   const expectedOwner = header(call, 'x-amz-source-expected-bucket-owner');
   if (expectedOwner !== undefined && call.service.objects.bucket(source.bucket).owner !== expectedOwner)
     throw new StoreError('AccessDenied');

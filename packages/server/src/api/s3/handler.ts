@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticator, type CredentialKind, parseTarget, permits, type Target } from '../../access/index.ts';
+import { type Authenticator, type CredentialKind, identityOf, parseTarget, type Target } from '../../access/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import type { Clock, Timers } from '../../host/index.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
@@ -9,14 +9,17 @@ import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, type Freshness, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { encodeHeader } from '../http/header-text.ts';
+import { Authorization } from './authorization.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
 import { applyCors } from './cors.ts';
 import { type Detected, detect } from './detect.ts';
+import { factsOf } from './facts.ts';
 import { answerError, invalidArgument, notImplemented } from './failure.ts';
 import type { S3Operation } from './names.ts';
 import { optionsObject } from './operations/options-object.ts';
 import { operations } from './operations.ts';
 import { answerPayer } from './payer.ts';
+import { permissionsOf } from './permissions.ts';
 import { isBucketName, screenConsistency, screenKey, screenRepeated } from './screen.ts';
 
 /** Where failures are written that a client must not see in detail. */
@@ -87,6 +90,18 @@ function operationOf(detected: Detected, method: string): S3Operation {
   throw new StoreError('MethodNotAllowed', { detail: { Method: method, ResourceType: detected.resource } });
 }
 
+/** Whether a request may go on to its operation. What only its document names, the operation asks about itself. */
+function mayBegin(call: S3Call): boolean {
+  const { authorization, operation, bucket } = call;
+  const { needs } = permissionsOf(operation);
+  // Refused by name, to whoever has a name himself.
+  if (needs.length === 0) return call.principal.kind !== 'anonymous';
+  const copies = needs.some((need) => need.target === 'source');
+  if (!copies && authorization.freeIn(operation, bucket)) return true;
+  if (needs.every((need) => need.target === 'each')) return authorization.mayAtAll(operation, bucket);
+  return authorization.allows(operation, factsOf(call));
+}
+
 /** Bytes that are bad are said to be; everything else that is no StoreError is a bug, and only the log says which. */
 function unexpected(error: unknown): StoreError {
   return new StoreError(error instanceof CorruptionError ? 'Damaged' : 'InternalError', { cause: error });
@@ -151,20 +166,24 @@ class S3Handler {
       { method, rawPath, rawQuery, query, headers: request.headers },
       accepted,
     );
-    const { principal, payload } = pending instanceof Promise ? await pending : pending;
+    const { principal, payload, signature } = pending instanceof Promise ? await pending : pending;
     if (principal.kind === 'anonymous' && typeof detected !== 'string') throw new StoreError('AccessDenied');
     const operation = operationOf(detected, method);
     const row = operations.get(operation);
     invariant(row, 'every operation that is detected has a row');
     const { bucket } = target;
-    const action = query.has('versionId') ? row.versionAction : row.action;
-    // A listing of buckets is asked about bucket by bucket.
-    const allowed =
-      operation === 'ListBuckets'
-        ? principal.kind !== 'anonymous'
-        : permits({ principal, action, kind: row.kind, bucket });
-    if (!allowed || principal.kind === 'anonymous') throw new StoreError('AccessDenied');
-    if (!row.handle) throw notImplemented(operation, { Operation: operation });
+    const { objects, clock, region } = this.#service;
+    const authorization = new Authorization({
+      identity: identityOf(principal),
+      signature,
+      operation,
+      exchange,
+      nowMs: clock.now(),
+      region,
+      header: (name) => header({ headers }, name),
+      parameter: (name) => query.get(name),
+      objects,
+    });
     const call: S3Call = {
       exchange,
       operation,
@@ -175,13 +194,18 @@ class S3Handler {
       key: target.key,
       rawPath,
       principal,
-      owner: principal.key.owner,
+      authorization,
+      owner: authorization.identity.owner ?? '',
       payload,
     };
+    if (!mayBegin(call)) throw new StoreError('AccessDenied');
+    if (!row.handle) throw notImplemented(operation, { Operation: operation });
     if (bucket !== undefined) this.#screen(call);
     const ready = this.#fresh(call, bucket);
     if (ready) {
       await ready;
+      // What was known before may have been older than what the request must see.
+      if (!mayBegin(call)) throw new StoreError('AccessDenied');
       if (request.headers.origin !== undefined && bucket !== undefined)
         applyCors(exchange, this.#service.objects, bucket);
     }

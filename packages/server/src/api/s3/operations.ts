@@ -1,11 +1,9 @@
-import type { AccessQuestion } from '../../access/index.ts';
 import type { S3Call } from './call.ts';
 import {
   refusedOperations,
   type S3Operation,
   type SupportedOperation,
   supportedOperations,
-  type UnsetOperation,
   unsetOperations,
 } from './names.ts';
 import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
@@ -73,124 +71,85 @@ import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 import { answerUnset } from './unset.ts';
 
-type Kind = Exclude<AccessQuestion['kind'], 'admin'>;
-
-/** How an operation is authorised, and what does it. */
-export interface OperationRow {
-  readonly kind: Kind;
-  /** The action that access is asked about (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html). */
-  readonly action: string;
-  /** The action when the request names a version. */
-  readonly versionAction: string;
-  /** undefined: refused by name. */
-  readonly handle: ((call: S3Call) => void | Promise<void>) | undefined;
-}
-
 type Handle = (call: S3Call) => void | Promise<void>;
 
-const row = (kind: Kind, action: string, handle: Handle, versionAction = action): OperationRow => ({
-  kind,
-  action,
-  handle,
-  versionAction,
-});
+/** What does an operation. What it needs to be allowed is in permissions.ts. */
+export interface OperationRow {
+  /** undefined: refused by name. */
+  readonly handle: Handle | undefined;
+}
 
 const supported = {
-  AbortMultipartUpload: row('write', 'AbortMultipartUpload', abortMultipartUpload),
-  CompleteMultipartUpload: row('write', 'PutObject', completeMultipartUpload),
-  CopyObject: row('write', 'PutObject', copyObject),
-  CreateBucket: row('write', 'CreateBucket', createBucket),
-  CreateMultipartUpload: row('write', 'PutObject', createMultipartUpload),
-  DeleteBucket: row('write', 'DeleteBucket', deleteBucket),
-  DeleteBucketTagging: row('write', 'PutBucketTagging', deleteBucketTagging),
-  DeleteObject: row('write', 'DeleteObject', deleteObject, 'DeleteObjectVersion'),
-  DeleteObjectTagging: row('write', 'DeleteObjectTagging', deleteObjectTagging, 'DeleteObjectVersionTagging'),
-  DeleteObjects: row('write', 'DeleteObject', deleteObjects),
-  GetBucketAcl: row('read', 'GetBucketAcl', getBucketAcl),
-  GetBucketLocation: row('read', 'GetBucketLocation', getBucketLocation),
-  GetBucketTagging: row('read', 'GetBucketTagging', getBucketTagging),
-  GetBucketVersioning: row('read', 'GetBucketVersioning', getBucketVersioning),
-  GetObject: row('read', 'GetObject', getObject, 'GetObjectVersion'),
-  GetObjectAcl: row('read', 'GetObjectAcl', getObjectAcl, 'GetObjectVersionAcl'),
-  GetObjectAttributes: row('read', 'GetObjectAttributes', getObjectAttributes, 'GetObjectVersionAttributes'),
-  GetObjectTagging: row('read', 'GetObjectTagging', getObjectTagging, 'GetObjectVersionTagging'),
-  HeadBucket: row('read', 'ListBucket', headBucket),
-  HeadObject: row('read', 'GetObject', headObject, 'GetObjectVersion'),
-  ListBuckets: row('read', 'ListAllMyBuckets', listBuckets),
-  ListMultipartUploads: row('read', 'ListBucketMultipartUploads', listMultipartUploads),
-  ListObjectVersions: row('read', 'ListBucketVersions', listObjectVersions),
-  ListObjects: row('read', 'ListBucket', listObjects),
-  ListObjectsV2: row('read', 'ListBucket', listObjectsV2),
-  ListParts: row('read', 'ListMultipartUploadParts', listParts),
-  PutBucketTagging: row('write', 'PutBucketTagging', putBucketTagging),
-  PutBucketVersioning: row('write', 'PutBucketVersioning', putBucketVersioning),
-  PutObject: row('write', 'PutObject', putObject),
-  PutObjectTagging: row('write', 'PutObjectTagging', putObjectTagging, 'PutObjectVersionTagging'),
-  UploadPart: row('write', 'PutObject', uploadPart),
-  UploadPartCopy: row('write', 'PutObject', uploadPartCopy),
-  DeleteBucketCors: row('write', 'PutBucketCORS', deleteBucketCors),
-  GetBucketCors: row('read', 'GetBucketCORS', getBucketCors),
-  PutBucketCors: row('write', 'PutBucketCORS', putBucketCors),
-  DeleteBucketEncryption: row('write', 'PutEncryptionConfiguration', deleteBucketEncryption),
-  GetBucketEncryption: row('read', 'GetEncryptionConfiguration', getBucketEncryption),
-  PutBucketEncryption: row('write', 'PutEncryptionConfiguration', putBucketEncryption),
-  DeleteBucketOwnershipControls: row('write', 'PutBucketOwnershipControls', deleteBucketOwnershipControls),
-  GetBucketOwnershipControls: row('read', 'GetBucketOwnershipControls', getBucketOwnershipControls),
-  PutBucketOwnershipControls: row('write', 'PutBucketOwnershipControls', putBucketOwnershipControls),
-  DeletePublicAccessBlock: row('write', 'PutBucketPublicAccessBlock', deletePublicAccessBlock),
-  GetPublicAccessBlock: row('read', 'GetBucketPublicAccessBlock', getPublicAccessBlock),
-  PutPublicAccessBlock: row('write', 'PutBucketPublicAccessBlock', putPublicAccessBlock),
-  GetBucketAccelerateConfiguration: row('read', 'GetAccelerateConfiguration', getBucketAccelerateConfiguration),
-  PutBucketAccelerateConfiguration: row('write', 'PutAccelerateConfiguration', putBucketAccelerateConfiguration),
-  GetBucketRequestPayment: row('read', 'GetBucketRequestPayment', getBucketRequestPayment),
-  PutBucketRequestPayment: row('write', 'PutBucketRequestPayment', putBucketRequestPayment),
-  DeleteBucketMetricsConfiguration: row('write', 'PutMetricsConfiguration', deleteBucketMetricsConfiguration),
-  GetBucketMetricsConfiguration: row('read', 'GetMetricsConfiguration', getBucketMetricsConfiguration),
-  ListBucketMetricsConfigurations: row('read', 'GetMetricsConfiguration', listBucketMetricsConfigurations),
-  PutBucketMetricsConfiguration: row('write', 'PutMetricsConfiguration', putBucketMetricsConfiguration),
-  DeleteBucketAnalyticsConfiguration: row('write', 'PutAnalyticsConfiguration', deleteBucketAnalyticsConfiguration),
-  GetBucketAnalyticsConfiguration: row('read', 'GetAnalyticsConfiguration', getBucketAnalyticsConfiguration),
-  ListBucketAnalyticsConfigurations: row('read', 'GetAnalyticsConfiguration', listBucketAnalyticsConfigurations),
-  PutBucketAnalyticsConfiguration: row('write', 'PutAnalyticsConfiguration', putBucketAnalyticsConfiguration),
-  DeleteBucketIntelligentTieringConfiguration: row(
-    'write',
-    'PutIntelligentTieringConfiguration',
-    deleteBucketIntelligentTieringConfiguration,
-  ),
-  GetBucketIntelligentTieringConfiguration: row(
-    'read',
-    'GetIntelligentTieringConfiguration',
-    getBucketIntelligentTieringConfiguration,
-  ),
-  ListBucketIntelligentTieringConfigurations: row(
-    'read',
-    'GetIntelligentTieringConfiguration',
-    listBucketIntelligentTieringConfigurations,
-  ),
-  PutBucketIntelligentTieringConfiguration: row(
-    'write',
-    'PutIntelligentTieringConfiguration',
-    putBucketIntelligentTieringConfiguration,
-  ),
-  GetBucketAbac: row('read', 'GetBucketAbac', getBucketAbac),
-  PutBucketAbac: row('write', 'PutBucketAbac', putBucketAbac),
-  ListDirectoryBuckets: row('read', 'ListAllMyBuckets', listDirectoryBuckets),
+  AbortMultipartUpload: abortMultipartUpload,
+  CompleteMultipartUpload: completeMultipartUpload,
+  CopyObject: copyObject,
+  CreateBucket: createBucket,
+  CreateMultipartUpload: createMultipartUpload,
+  DeleteBucket: deleteBucket,
+  DeleteBucketTagging: deleteBucketTagging,
+  DeleteObject: deleteObject,
+  DeleteObjectTagging: deleteObjectTagging,
+  DeleteObjects: deleteObjects,
+  GetBucketAcl: getBucketAcl,
+  GetBucketLocation: getBucketLocation,
+  GetBucketTagging: getBucketTagging,
+  GetBucketVersioning: getBucketVersioning,
+  GetObject: getObject,
+  GetObjectAcl: getObjectAcl,
+  GetObjectAttributes: getObjectAttributes,
+  GetObjectTagging: getObjectTagging,
+  HeadBucket: headBucket,
+  HeadObject: headObject,
+  ListBuckets: listBuckets,
+  ListMultipartUploads: listMultipartUploads,
+  ListObjectVersions: listObjectVersions,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjectsV2,
+  ListParts: listParts,
+  PutBucketTagging: putBucketTagging,
+  PutBucketVersioning: putBucketVersioning,
+  PutObject: putObject,
+  PutObjectTagging: putObjectTagging,
+  UploadPart: uploadPart,
+  UploadPartCopy: uploadPartCopy,
+  DeleteBucketCors: deleteBucketCors,
+  GetBucketCors: getBucketCors,
+  PutBucketCors: putBucketCors,
+  DeleteBucketEncryption: deleteBucketEncryption,
+  GetBucketEncryption: getBucketEncryption,
+  PutBucketEncryption: putBucketEncryption,
+  DeleteBucketOwnershipControls: deleteBucketOwnershipControls,
+  GetBucketOwnershipControls: getBucketOwnershipControls,
+  PutBucketOwnershipControls: putBucketOwnershipControls,
+  DeletePublicAccessBlock: deletePublicAccessBlock,
+  GetPublicAccessBlock: getPublicAccessBlock,
+  PutPublicAccessBlock: putPublicAccessBlock,
+  GetBucketAccelerateConfiguration: getBucketAccelerateConfiguration,
+  PutBucketAccelerateConfiguration: putBucketAccelerateConfiguration,
+  GetBucketRequestPayment: getBucketRequestPayment,
+  PutBucketRequestPayment: putBucketRequestPayment,
+  DeleteBucketMetricsConfiguration: deleteBucketMetricsConfiguration,
+  GetBucketMetricsConfiguration: getBucketMetricsConfiguration,
+  ListBucketMetricsConfigurations: listBucketMetricsConfigurations,
+  PutBucketMetricsConfiguration: putBucketMetricsConfiguration,
+  DeleteBucketAnalyticsConfiguration: deleteBucketAnalyticsConfiguration,
+  GetBucketAnalyticsConfiguration: getBucketAnalyticsConfiguration,
+  ListBucketAnalyticsConfigurations: listBucketAnalyticsConfigurations,
+  PutBucketAnalyticsConfiguration: putBucketAnalyticsConfiguration,
+  DeleteBucketIntelligentTieringConfiguration: deleteBucketIntelligentTieringConfiguration,
+  GetBucketIntelligentTieringConfiguration: getBucketIntelligentTieringConfiguration,
+  ListBucketIntelligentTieringConfigurations: listBucketIntelligentTieringConfigurations,
+  PutBucketIntelligentTieringConfiguration: putBucketIntelligentTieringConfiguration,
+  GetBucketAbac: getBucketAbac,
+  PutBucketAbac: putBucketAbac,
+  ListDirectoryBuckets: listDirectoryBuckets,
   // Answered before anybody is asked who he is: handler.ts.
-  OptionsObject: row('read', 'GetObject', () => undefined),
-} satisfies Record<SupportedOperation, OperationRow>;
-
-const unset = (operation: UnsetOperation): OperationRow =>
-  row('read', operation, (call) => answerUnset(call, operation));
-const refused = (operation: S3Operation): OperationRow => ({
-  kind: /^(?:Get|List|Select|Options|CreateSession)/.test(operation) ? 'read' : 'write',
-  action: operation,
-  versionAction: operation,
-  handle: undefined,
-});
+  OptionsObject: () => undefined,
+} satisfies Record<SupportedOperation, Handle>;
 
 /** Every operation there is, each with exactly one row. */
 export const operations: ReadonlyMap<S3Operation, OperationRow> = new Map<S3Operation, OperationRow>([
-  ...supportedOperations.map((name) => [name, supported[name]] as const),
-  ...unsetOperations.map((name) => [name, unset(name)] as const),
-  ...refusedOperations.map((name) => [name, refused(name)] as const),
+  ...supportedOperations.map((name) => [name, { handle: supported[name] }] as const),
+  ...unsetOperations.map((name) => [name, { handle: (call: S3Call) => answerUnset(call, name) }] as const),
+  ...refusedOperations.map((name) => [name, { handle: undefined }] as const),
 ]);

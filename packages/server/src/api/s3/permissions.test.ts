@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { conditionKey, s3Actions } from '../../access/index.ts';
 import { refusedOperations, type S3Operation, supportedOperations, unsetOperations } from './names.ts';
-import { operations } from './operations.ts';
 import { causesOf, type NeedCause, permissionsOf, questionsOf, type RequestFacts } from './permissions.ts';
 
 const all: readonly S3Operation[] = [...supportedOperations, ...unsetOperations, ...refusedOperations];
@@ -12,7 +11,7 @@ const preflight = 'OptionsObject';
 
 const asked = (operation: S3Operation, facts: Partial<RequestFacts> & { readonly why?: readonly NeedCause[] } = {}) =>
   questionsOf(operation, {
-    target: { bucket: 'b', key: 'k', versioned: false },
+    target: { bucket: 'b', key: 'k', versionId: undefined },
     source: undefined,
     each: [],
     causes: new Set(facts.why),
@@ -41,18 +40,8 @@ describe('what operations need', () => {
     }
   });
 
-  it('begins with the action by which requests are authorised today', () => {
-    for (const operation of supportedOperations.filter((one) => one !== preflight)) {
-      const [first] = permissionsOf(operation).needs;
-      const row = operations.get(operation);
-      assert.equal(first?.action, row?.action, operation);
-      // The versions of a batch are named in its document, not in the query.
-      if (operation !== 'DeleteObjects') assert.equal(first?.versionAction, row?.versionAction, operation);
-    }
-  });
-
   it('depends on the version', () => {
-    const target = { bucket: 'b', key: 'k', versioned: true };
+    const target = { bucket: 'b', key: 'k', versionId: 'v' };
     assert.deepEqual(asked('GetObject'), ['GetObject b/k']);
     assert.deepEqual(asked('GetObject', { target }), ['GetObjectVersion b/k']);
     assert.deepEqual(asked('HeadObject', { target }), ['GetObjectVersion b/k']);
@@ -81,10 +70,10 @@ describe('what operations need', () => {
   });
 
   it('GHSA-mx42, GHSA-wfxj: is asked of the source of a copy too, with its version', () => {
-    const source = { bucket: 'from', key: 'old', versioned: false };
+    const source = { bucket: 'from', key: 'old', versionId: undefined };
     for (const operation of ['CopyObject', 'UploadPartCopy'] as const) {
       assert.deepEqual(asked(operation, { source }), ['PutObject b/k', 'GetObject from/old']);
-      const versioned = { ...source, versioned: true };
+      const versioned = { ...source, versionId: 'v' };
       assert.deepEqual(asked(operation, { source: versioned }), ['PutObject b/k', 'GetObjectVersion from/old']);
     }
     assert.deepEqual(asked('CopyObject', { source, why: ['copied-tags'] }), [
@@ -101,8 +90,8 @@ describe('what operations need', () => {
 
   it('is asked of every object of a batch', () => {
     const each = [
-      { bucket: 'b', key: 'x', versioned: false },
-      { bucket: 'b', key: 'y', versioned: true },
+      { bucket: 'b', key: 'x', versionId: undefined },
+      { bucket: 'b', key: 'y', versionId: 'v' },
     ];
     assert.deepEqual(asked('DeleteObjects', { each }), ['DeleteObject b/x', 'DeleteObjectVersion b/y']);
   });

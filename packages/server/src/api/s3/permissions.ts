@@ -1,5 +1,6 @@
 import type { S3Action } from '../../access/index.ts';
 import { invariant } from '../../invariant.ts';
+import type { Tags } from '../../objects/index.ts';
 import type { S3Operation } from './names.ts';
 
 /*
@@ -254,7 +255,8 @@ export const permissionsOf = (operation: S3Operation): Permissions => table[oper
 export interface NamedObject {
   readonly bucket: string;
   readonly key: string;
-  readonly versioned: boolean;
+  /** undefined: the request names none. */
+  readonly versionId: string | undefined;
 }
 
 /** What the questions of a request depend on. */
@@ -265,7 +267,17 @@ export interface RequestFacts {
   /** Objects that the document names. */
   readonly each: readonly NamedObject[];
   readonly causes: ReadonlySet<NeedCause>;
+  /** What a document says that S3 otherwise says in headers, by their names; tags by themselves. Absent: the headers say it. */
+  readonly said?: { readonly headers: ReadonlyMap<string, string>; readonly tags: Tags };
 }
+
+/** What a request is about when it names one thing only. */
+export const about = (bucket: string, key = '', versionId?: string): RequestFacts => ({
+  target: { bucket, key, versionId },
+  source: undefined,
+  each: [],
+  causes: new Set(),
+});
 
 /** One thing that must be allowed. */
 export interface Question {
@@ -273,6 +285,8 @@ export interface Question {
   readonly action: string;
   /** ARN. */
   readonly resource: string;
+  /** The object, or bucket, that is meant; undefined: nothing that has a name. */
+  readonly named: NamedObject | undefined;
 }
 
 function targetsOf({ target }: Need, facts: RequestFacts): readonly NamedObject[] {
@@ -299,8 +313,12 @@ export function questionsOf(operation: S3Operation, facts: RequestFacts): Questi
   for (const one of table[operation].needs) {
     if (one.cause !== undefined && !facts.causes.has(one.cause)) continue;
     for (const named of targetsOf(one, facts)) {
-      const action = named.versioned ? one.versionAction : one.action;
-      questions.push({ action: `s3:${action}`, resource: resourceOf(one, named) });
+      const action = named.versionId === undefined ? one.action : one.versionAction;
+      questions.push({
+        action: `s3:${action}`,
+        resource: resourceOf(one, named),
+        named: one.target === 'account' ? undefined : named,
+      });
     }
   }
   return questions;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { conditionKeys, type RequestContext } from '../../access/index.ts';
+import { conditionKeys, type RequestContext, type Standing } from '../../access/index.ts';
 import { refusedOperations, supportedOperations, unsetOperations } from './names.ts';
 import { permissionsOf } from './permissions.ts';
-import { type RequestKnowledge, requestContext, type Standing } from './request-context.ts';
+import { type RequestKnowledge, requestContext } from './request-context.ts';
 
 const account = '111122223333';
 const ann: Standing = {

@@ -1,4 +1,4 @@
-import { conditionKey, type RequestContext, type Requester } from '../../access/index.ts';
+import { conditionKey, type RequestContext, type Requester, type SignedBy, type Standing } from '../../access/index.ts';
 import type { S3Operation } from './names.ts';
 import { permissionsOf } from './permissions.ts';
 
@@ -8,24 +8,6 @@ import { permissionsOf } from './permissions.ts';
  *   address is that of the connection, never of X-Forwarded-For;
  * - a key of S3 is there only for operations that have it: `?prefix=home/` on a GET of an object is no s3:prefix.
  */
-
-/** What is known of who asks, besides his name. */
-export interface Standing {
-  readonly requester: Requester;
-  /** aws:userid */
-  readonly userId: string | undefined;
-  /** Of the user or role, and of the session, which win. */
-  readonly tags: ReadonlyMap<string, string>;
-  /** Of temporary credentials; undefined: they are for good. */
-  readonly session:
-    | {
-        readonly issuedMs: number;
-        readonly secondFactorMs: number | undefined;
-        readonly provider: string | undefined;
-        readonly sourceIdentity: string | undefined;
-      }
-    | undefined;
-}
 
 /** The connection by which the request came. */
 export interface Connection {
@@ -47,7 +29,7 @@ export interface RequestKnowledge {
   readonly header: (name: string) => string | undefined;
   readonly parameter: (name: string) => string | undefined;
   /** Where the signature stands, and when it was made; undefined: there is none. */
-  readonly signature: { readonly where: 'header' | 'query' | 'post'; readonly madeMs: number } | undefined;
+  readonly signature: SignedBy | undefined;
   /** Account that owns the resource. */
   readonly resourceAccount: string | undefined;
   /** Version of the object that is asked about: of the source, when that is asked about. */
@@ -154,9 +136,19 @@ const ofOperation: Readonly<Record<string, Source>> = {
   },
 };
 
+const lowerKeys = new Map<S3Operation, ReadonlySet<string>>();
+
+function keysOf(operation: S3Operation): ReadonlySet<string> {
+  const held = lowerKeys.get(operation);
+  if (held) return held;
+  const made = new Set(permissionsOf(operation).keys.map((key) => key.toLowerCase()));
+  lowerKeys.set(operation, made);
+  return made;
+}
+
 /** The context of a request, each value made when a policy asks for it. `key` in lower case. */
 export function requestContext(known: RequestKnowledge): RequestContext {
-  const keys = new Set(permissionsOf(known.operation).keys.map((key) => key.toLowerCase()));
+  const keys = keysOf(known.operation);
   return {
     values: (key) => {
       if (Object.hasOwn(general, key)) return general[key]?.(known);

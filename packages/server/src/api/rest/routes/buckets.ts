@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { permits } from '../../../access/index.ts';
+import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { policyOf } from '../../http/redundancy.ts';
 import { textChange } from '../objects.ts';
-import { type Route, route } from '../route.ts';
+import { asFor, type RestCall, type Route, route } from '../route.ts';
 import { bucketJson, bucketPatch, bucketSettings, bucketShape } from '../shapes.ts';
 
 type Settings = z.output<typeof bucketPatch>;
@@ -22,13 +22,26 @@ function change(settings: Settings) {
 
 const none = z.strictObject({});
 
+/** Each setting is asked about as S3 asks about it, and those that S3 does not have as the server's own. @throws StoreError AccessDenied */
+function requireSettings(call: RestCall, { versioning, consistency, redundancy, tags, tagChange }: Settings): void {
+  const { authorization, facts } = call;
+  const allTags = tags !== undefined || tagChange !== undefined;
+  if (versioning !== undefined) authorization.require('PutBucketVersioning', facts);
+  if (allTags) {
+    const set = Object.entries({ ...tags, ...tagChange }).filter((pair): pair is [string, string] => pair[1] !== null);
+    authorization.require('PutBucketTagging', { ...facts, said: { headers: new Map(), tags: set } });
+  }
+  const own = consistency !== undefined || redundancy !== undefined || !(allTags || versioning !== undefined);
+  if (own && !authorization.allowsOwn('PutBucketSettings', facts.target.bucket)) throw new StoreError('AccessDenied');
+}
+
 export const bucketRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: 'v1/buckets',
     id: 'listBuckets',
     summary: 'Buckets in order of name',
-    kind: 'open',
+    access: asFor('ListBuckets'),
     query: z.strictObject({
       start: z.string().default(''),
       limit: z.coerce.number().int().min(1).max(limits.listPage).default(limits.listPage),
@@ -37,9 +50,7 @@ export const bucketRoutes: readonly Route[] = [
     answer: { status: 200, body: z.object({ buckets: z.array(bucketShape), next: z.string().optional() }) },
     run(call) {
       const page = call.service.objects.buckets(call.query.start, call.query.limit);
-      const seen = page.items.filter((one) =>
-        permits({ principal: call.principal, action: 'ListBucket', kind: 'read', bucket: one.name }),
-      );
+      const seen = page.items.filter((one) => call.authorization.sees(one));
       const last = page.items.at(-1)?.name;
       call.json(200, {
         buckets: seen.map(bucketJson),
@@ -52,13 +63,14 @@ export const bucketRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}',
     id: 'createBucket',
     summary: 'Makes a bucket',
-    kind: 'write',
+    access: asFor('CreateBucket'),
     query: none,
     body: bucketSettings,
     answer: { status: 201, body: bucketShape },
     async run(call) {
       const { objects, region } = call.service;
       const name = call.path['bucket'] as string;
+      if (Object.keys(call.body).length > 0) requireSettings(call, call.body);
       const made = await objects.createBucket({
         name,
         owner: call.owner,
@@ -74,7 +86,7 @@ export const bucketRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}',
     id: 'getBucket',
     summary: 'Settings and counts of a bucket',
-    kind: 'read',
+    access: asFor('HeadBucket', 'GetBucketTagging', 'GetBucketVersioning'),
     query: none,
     body: 'none',
     answer: { status: 200, body: bucketShape },
@@ -86,22 +98,22 @@ export const bucketRoutes: readonly Route[] = [
     id: 'updateBucket',
     summary:
       'Changes the settings given; tagChange sets single tags, or with null removes them, and loses no change of the same moment',
-    kind: 'write',
+    access: 'open',
     query: none,
     body: bucketPatch,
     answer: { status: 200, body: bucketShape },
-    run: async (call) =>
-      call.json(
-        200,
-        bucketJson(await call.service.objects.updateBucket(call.path['bucket'] as string, change(call.body))),
-      ),
+    async run(call) {
+      requireSettings(call, call.body);
+      const changed = await call.service.objects.updateBucket(call.path['bucket'] as string, change(call.body));
+      call.json(200, bucketJson(changed));
+    },
   }),
   route({
     method: 'DELETE',
     path: 'v1/buckets/{bucket}',
     id: 'deleteBucket',
     summary: 'Deletes an empty bucket',
-    kind: 'write',
+    access: asFor('DeleteBucket'),
     query: none,
     body: 'none',
     answer: { status: 204, body: 'none' },

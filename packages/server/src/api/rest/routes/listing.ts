@@ -3,7 +3,7 @@ import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { ListedObject, ListedVersion, Page } from '../../../metadata/index.ts';
 import { versionIdText } from '../../../objects/index.ts';
-import { type RestCall, type Route, route } from '../route.ts';
+import { asFor, type RestCall, type Route, route } from '../route.ts';
 import { listedObjectJson, listedObjectShape, listedVersionJson, listedVersionShape } from '../shapes.ts';
 
 const page = {
@@ -60,7 +60,7 @@ export const listingRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}/objects',
     id: 'listObjects',
     summary: 'Objects in order of key; with a delimiter, keys that share a prefix up to it are one entry',
-    kind: 'read',
+    access: asFor('ListObjectsV2'),
     query: z.strictObject(page),
     body: 'none',
     answer: {
@@ -94,7 +94,7 @@ export const listingRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}/versions',
     id: 'listVersions',
     summary: 'All versions and delete markers, keys in order, newest first',
-    kind: 'read',
+    access: asFor('ListObjectVersions'),
     query: z.strictObject(page),
     body: 'none',
     answer: {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { permits } from '../../../access/index.ts';
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type PutRequest, parseGuk, versionIdText } from '../../../objects/index.ts';
 import { policyOf } from '../../http/redundancy.ts';
+import { about } from '../../s3/permissions.ts';
 import { incoming } from '../body.ts';
 import { guardOf, keyBytes } from '../conditions.ts';
 import {
@@ -17,7 +17,8 @@ import {
   wireHeaders,
   writtenHeaders,
 } from '../objects.ts';
-import { type RestCall, type Route, route } from '../route.ts';
+import { factsWith } from '../permission.ts';
+import { asFor, asForNamed, type RestCall, type Route, route } from '../route.ts';
 import { copyShape, objectJson, objectShape, patchShape } from '../shapes.ts';
 
 const path = 'v1/buckets/{bucket}/objects/{key...}';
@@ -59,6 +60,31 @@ async function writeOf(call: RestCall): Promise<PutRequest> {
 
 const copySource = z.strictObject({ bucket: z.string(), key: z.string(), versionId: z.string().optional() });
 
+/** A copy reads one object and writes another, and takes the tags of the first along unless it is given others. @throws StoreError AccessDenied */
+async function requireCopy(
+  call: RestCall,
+  body: {
+    readonly source: z.output<typeof copySource>;
+    readonly key: string;
+    readonly tags?: Readonly<Record<string, string>> | undefined;
+    readonly metadata?: unknown;
+  },
+): Promise<void> {
+  const { bucket, key, versionId } = body.source;
+  const source = { bucket, key, versionId };
+  const headers = new Map([
+    ['x-amz-copy-source', `${bucket}/${key}`],
+    ['x-amz-metadata-directive', body.metadata === undefined ? 'COPY' : 'REPLACE'],
+  ]);
+  const tags = Object.entries(body.tags ?? {});
+  const facts = { ...factsWith(call.facts, body.key, body.tags && tags), source, said: { headers, tags } };
+  call.authorization.require('CopyObject', facts);
+  const withTags = { ...facts, causes: new Set([...facts.causes, 'copied-tags' as const]) };
+  if (body.tags !== undefined || call.authorization.allows('CopyObject', withTags)) return;
+  const found = await call.service.objects.read({ bucket, key: keyBytes(key), versionId, guard: undefined });
+  if (found.version.tags.length > 0) throw new StoreError('AccessDenied', { resource: bucket });
+}
+
 export const objectRoutes: readonly Route[] = [
   route({
     method: 'PUT',
@@ -66,7 +92,7 @@ export const objectRoutes: readonly Route[] = [
     id: 'putObject',
     summary:
       'Stores an object, or a new version of it. Metadata in x-dsom-metadata-NAME headers, tags as URL query in x-dsom-tags',
-    kind: 'write',
+    access: asFor('PutObject'),
     query: z.strictObject({}),
     body: 'bytes',
     answer: { status: 200, body: objectShape },
@@ -81,7 +107,7 @@ export const objectRoutes: readonly Route[] = [
     path,
     id: 'getObject',
     summary: 'The bytes of an object; Range as in HTTP',
-    kind: 'read',
+    access: asFor('GetObject'),
     query: versionQuery,
     body: 'none',
     answer: { status: 200, body: 'bytes' },
@@ -92,7 +118,7 @@ export const objectRoutes: readonly Route[] = [
     path,
     id: 'headObject',
     summary: 'The headers of an object',
-    kind: 'read',
+    access: asFor('HeadObject'),
     query: versionQuery,
     body: 'none',
     answer: { status: 200, body: 'none' },
@@ -103,7 +129,7 @@ export const objectRoutes: readonly Route[] = [
     path,
     id: 'deleteObject',
     summary: 'Deletes an object or one version; with versioning, a delete without a version writes a delete marker',
-    kind: 'write',
+    access: asFor('DeleteObject'),
     query: versionQuery,
     body: 'none',
     answer: { status: 204, body: 'none' },
@@ -124,13 +150,17 @@ export const objectRoutes: readonly Route[] = [
     id: 'patchObject',
     summary:
       'Changes metadata, headers, tags, storage class or redundancy without touching the bytes, as a JSON merge patch (RFC 7396): null removes a name, or all of them; atomic',
-    kind: 'write',
+    access: asFor('GetObject', 'PutObject'),
     query: versionQuery,
     body: patchShape,
     bodyType: 'application/merge-patch+json',
     answer: { status: 200, body: objectShape },
     async run(call) {
       const key = keyOf(call);
+      if (call.body.tags !== undefined) {
+        const set = Object.entries(call.body.tags ?? {}).filter((pair): pair is [string, string] => pair[1] !== null);
+        call.authorization.require('PutObjectTagging', factsWith(call.facts, key.toString('utf8'), set));
+      }
       const { version, position } = await call.service.objects.patch({
         bucket: bucketOf(call),
         key,
@@ -148,7 +178,7 @@ export const objectRoutes: readonly Route[] = [
     id: 'appendObject',
     summary:
       'Appends bytes (?append); with offset, only when the object has exactly that size; atomic, without copying what is there',
-    kind: 'write',
+    access: asFor('PutObject'),
     query: z.strictObject({ append: z.literal(''), offset: z.coerce.number().int().min(0).optional() }),
     body: 'bytes',
     answer: { status: 200, body: objectShape },
@@ -163,15 +193,14 @@ export const objectRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}/copy',
     id: 'copyObject',
     summary: 'Makes an object that shares the bytes of another',
-    kind: 'write',
+    access: asForNamed('CopyObject'),
     query: z.strictObject({}),
     body: copyShape.extend({ source: copySource, key: z.string() }),
     answer: { status: 200, body: objectShape },
     async run(call) {
       const { source, metadata, tags, headers, storageClass, redundancy } = call.body;
-      if (!permits({ principal: call.principal, action: 'GetObject', kind: 'read', bucket: source.bucket }))
-        throw new StoreError('AccessDenied', { resource: source.bucket });
       const key = keyBytes(call.body.key);
+      await requireCopy(call, call.body);
       const { version, position } = await call.service.objects.copy({
         source: { bucket: source.bucket, key: keyBytes(source.key), versionId: source.versionId, guard: undefined },
         bucket: bucketOf(call),
@@ -195,7 +224,7 @@ export const objectRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}/delete',
     id: 'deleteObjects',
     summary: `Deletes up to ${limits.deleteMany} objects or versions`,
-    kind: 'write',
+    access: asForNamed('DeleteObjects'),
     query: z.strictObject({}),
     body: z.strictObject({
       items: z
@@ -215,14 +244,17 @@ export const objectRoutes: readonly Route[] = [
       }),
     },
     async run(call) {
-      const { items } = call.body;
-      const results = await call.service.objects.delete(
-        bucketOf(call),
-        call.owner,
-        items.map((item) => ({ key: keyBytes(item.key), versionId: item.versionId, guard: undefined })),
-      );
+      const { target } = call.facts;
+      const may = ({ key, versionId }: (typeof call.body.items)[number]) =>
+        call.authorization.allows('DeleteObjects', { ...call.facts, each: [{ ...target, key, versionId }] });
+      const asked = call.body.items.map((item) => ({ item, allowed: may(item) }));
+      const items = asked.filter(({ allowed }) => allowed).map(({ item }) => item);
+      const named = items.map((item) => ({ key: keyBytes(item.key), versionId: item.versionId, guard: undefined }));
+      const results = named.length === 0 ? [] : await call.service.objects.delete(bucketOf(call), call.owner, named);
       const deleted: object[] = [];
-      const errors: object[] = [];
+      const errors: object[] = asked
+        .filter(({ allowed }) => !allowed)
+        .map(({ item }) => ({ ...item, code: 'AccessDenied', message: 'Access Denied' }));
       for (const [index, result] of results.entries()) {
         const item = items[index] as (typeof items)[number];
         if (result.error) errors.push({ ...item, ...result.error });
@@ -241,14 +273,14 @@ export const objectRoutes: readonly Route[] = [
     path: 'v1/guks/{guk}',
     id: 'getByGuk',
     summary: 'The object of a globally unique key',
-    kind: 'open',
+    access: 'open',
     query: z.strictObject({}),
     body: 'none',
     answer: { status: 200, body: objectShape },
     async run(call) {
       const place = call.service.objects.byGuk(parseGuk(call.path['guk'] as string));
       // Whether it exists is itself an answer, so a key that may not read the bucket learns nothing.
-      if (!permits({ principal: call.principal, action: 'GetObject', kind: 'read', bucket: place.bucket }))
+      if (!call.authorization.allows('GetObject', about(place.bucket, place.key.toString('utf8'))))
         throw new StoreError('NoSuchKey');
       const found = await call.service.objects.read({
         bucket: place.bucket,

@@ -5,7 +5,8 @@ import { uploadIdText } from '../../../objects/index.ts';
 import { incoming } from '../body.ts';
 import { guardOf, keyBytes } from '../conditions.ts';
 import { redundancyOf, wireHeaders, writtenHeaders } from '../objects.ts';
-import { type RestCall, type Route, route } from '../route.ts';
+import { factsWith } from '../permission.ts';
+import { asFor, asForNamed, type RestCall, type Route, route } from '../route.ts';
 import { headersShape, objectJson, objectShape, partJson, partShape, uploadJson, uploadShape } from '../shapes.ts';
 
 const keyQuery = z.strictObject({ key: z.string() });
@@ -19,7 +20,7 @@ export const uploadRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}/uploads',
     id: 'createUpload',
     summary: 'Begins a multipart upload',
-    kind: 'write',
+    access: asForNamed('CreateMultipartUpload'),
     query: z.strictObject({}),
     body: z.strictObject({
       key: z.string(),
@@ -30,6 +31,9 @@ export const uploadRoutes: readonly Route[] = [
     answer: { status: 201, body: uploadShape },
     async run(call) {
       const { key, headers, metadata, tags } = call.body;
+      const set = Object.entries(tags);
+      const facts = factsWith(call.facts, key, set.length > 0 ? set : undefined);
+      call.authorization.require('CreateMultipartUpload', facts);
       const made = await call.service.objects.createUpload({
         bucket: bucketOf(call),
         key: keyBytes(key),
@@ -50,7 +54,7 @@ export const uploadRoutes: readonly Route[] = [
     path: 'v1/buckets/{bucket}/uploads',
     id: 'listUploads',
     summary: 'Uploads under way, in order of key',
-    kind: 'read',
+    access: asFor('ListMultipartUploads'),
     query: z.strictObject({
       prefix: z.string().default(''),
       after: z.string().default(''),
@@ -81,7 +85,7 @@ export const uploadRoutes: readonly Route[] = [
     path: `${upload}/parts/{number}`,
     id: 'putPart',
     summary: 'Stores a part; the same number again replaces it',
-    kind: 'write',
+    access: asFor('UploadPart'),
     query: keyQuery,
     body: 'bytes',
     answer: { status: 200, body: partShape },
@@ -106,7 +110,7 @@ export const uploadRoutes: readonly Route[] = [
     path: `${upload}/parts`,
     id: 'listParts',
     summary: 'Parts of an upload, in order of number',
-    kind: 'read',
+    access: asFor('ListParts'),
     query: z.strictObject({
       key: z.string(),
       after: z.coerce.number().int().min(0).default(0),
@@ -131,7 +135,7 @@ export const uploadRoutes: readonly Route[] = [
     path: `${upload}/complete`,
     id: 'completeUpload',
     summary: 'Makes the object out of the parts named, in that order',
-    kind: 'write',
+    access: asFor('CompleteMultipartUpload'),
     query: keyQuery,
     body: z.strictObject({
       parts: z
@@ -159,7 +163,7 @@ export const uploadRoutes: readonly Route[] = [
     path: upload,
     id: 'abortUpload',
     summary: 'Gives up an upload and its parts',
-    kind: 'write',
+    access: asFor('AbortMultipartUpload'),
     query: keyQuery,
     body: 'none',
     answer: { status: 204, body: 'none' },

@@ -1,11 +1,12 @@
 import { StoreError } from '../../../errors.ts';
-import { etagText, versionIdText } from '../../../objects/index.ts';
+import { type CopySource, etagText, versionIdText } from '../../../objects/index.ts';
 import { readConditions } from '../../http/conditions.ts';
 import { isoDate } from '../../http/dates.ts';
 import { answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumElements, storedChecksumText } from '../checksums.ts';
 import { copying, copySourceOf } from '../copy-source.ts';
 import { describedHeaders, describedMetadata, redundancyOf, storageClassOf } from '../description.ts';
+import { factsOf } from '../facts.ts';
 import { invalidArgument } from '../failure.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { screenWrite } from '../screen.ts';
@@ -29,6 +30,14 @@ const changing = [
   'x-amz-checksum-algorithm',
 ];
 
+/** The tags of the source go along, which is a read and a write of tags. @throws StoreError AccessDenied */
+async function requireCopiedTags(call: S3Call, source: CopySource): Promise<void> {
+  const facts = factsOf(call);
+  if (call.authorization.allows('CopyObject', { ...facts, causes: new Set([...facts.causes, 'copied-tags']) })) return;
+  const { version } = await copying(Promise.resolve(call.service.objects.read(source)));
+  if (version.tags.length > 0) throw new StoreError('AccessDenied');
+}
+
 export async function copyObject(call: S3Call): Promise<void> {
   screenWrite(call.headers);
   if (header(call, 'x-amz-copy-source-range') !== undefined) {
@@ -49,6 +58,7 @@ export async function copyObject(call: S3Call): Promise<void> {
         "This copy is illegal: it copies an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     });
   }
+  if (!newTags) await requireCopiedTags(call, source);
   const algorithm = header(call, 'x-amz-checksum-algorithm');
   const written = await copying(
     call.service.objects.copy({

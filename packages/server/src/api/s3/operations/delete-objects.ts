@@ -3,6 +3,7 @@ import type { DeleteResult, Guard } from '../../../metadata/index.ts';
 import { versionIdText } from '../../../objects/index.ts';
 import { parseDate } from '../../http/dates.ts';
 import { answerXml, type S3Call } from '../call.ts';
+import { factsOf } from '../facts.ts';
 import { requireDocument } from '../incoming.ts';
 import { allowOnly, malformed, textOf, type XmlElement } from '../xml/parser.ts';
 import { element, escapeXml, s3Document } from '../xml/writer.ts';
@@ -17,6 +18,8 @@ interface Wanted {
 }
 
 const versionIdForm = /^(?:null|[0-9a-f]{32})$/;
+
+const denied = { code: 'AccessDenied', message: 'Access Denied' };
 
 function faultOf(bytes: Buffer, versionId: string | undefined): Wanted['fault'] {
   if (bytes.length > limits.keyBytes) return { code: 'KeyTooLongError', message: 'Your key is too long' };
@@ -70,11 +73,21 @@ export async function deleteObjects(call: S3Call): Promise<void> {
   const document = await requireDocument(call, 'Delete', 'required');
   allowOnly(document, ['Object', 'Quiet']);
   const quiet = textOf(document, 'Quiet')?.trim().toLowerCase() === 'true';
-  const items = document.children.filter((child) => child.name === 'Object').map(wanted);
-  if (items.length === 0 || items.length > limits.deleteMany)
+  const named = document.children.filter((child) => child.name === 'Object').map(wanted);
+  if (named.length === 0 || named.length > limits.deleteMany)
     throw malformed(`A Delete document names 1 to ${limits.deleteMany} objects.`);
-  const tried = items.filter((item) => item.fault === undefined);
   const { objects } = call.service;
+  const { causes, target } = factsOf(call);
+  /** Each object is asked about for itself: one that may not be deleted keeps no other from it. */
+  const may = ({ key, versionId }: Wanted) =>
+    call.authorization.allows('DeleteObjects', {
+      target,
+      source: undefined,
+      each: [{ ...target, key, versionId }],
+      causes,
+    });
+  const items = named.map((item) => (item.fault || may(item) ? item : { ...item, fault: denied }));
+  const tried = items.filter((item) => item.fault === undefined);
   // The bucket is looked for even when no key can be tried.
   objects.bucket(call.bucket);
   const results =

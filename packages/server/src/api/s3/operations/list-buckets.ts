@@ -1,4 +1,3 @@
-import { permits } from '../../../access/index.ts';
 import { limits } from '../../../limits.ts';
 import type { BucketRecord } from '../../../metadata/index.ts';
 import { isoDate } from '../../http/dates.ts';
@@ -41,7 +40,7 @@ function* visible(call: S3Call, start: string, prefix: string): Generator<Bucket
         if (bucket.name > prefix) return;
         continue;
       }
-      if (permits({ principal: call.principal, action: 'ListBucket', kind: 'read', bucket: bucket.name })) yield bucket;
+      if (call.authorization.sees(bucket)) yield bucket;
     }
     const last = page.items.at(-1);
     if (!page.truncated || !last) return;

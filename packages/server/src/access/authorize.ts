@@ -1,0 +1,51 @@
+import { invariant } from '../invariant.ts';
+import type { Identity } from './identity.ts';
+import { type CompiledPolicy, decide, type RequestContext } from './policy/index.ts';
+
+/** What the resource says about who may. */
+export interface ResourceRules {
+  /** Account that owns it; undefined: nobody's yet, as a bucket that is not there. */
+  readonly account: string | undefined;
+  readonly policy: CompiledPolicy | undefined;
+}
+
+/** What nobody owns and nothing is said about: no bucket, or one that is not there. */
+export const unowned: ResourceRules = { account: undefined, policy: undefined };
+
+/** One thing that somebody wants to do. */
+export interface Attempt {
+  /** `s3:GetObject`, `dsom:GetStatus` */
+  readonly action: string;
+  /** ARN. */
+  readonly resource: string;
+  readonly rules: ResourceRules;
+  readonly context: RequestContext;
+}
+
+/** Whether nobody but the identity itself has a say in what it does there, and it has said yes to everything. */
+export const isFree = (identity: Identity, { account, policy }: ResourceRules): boolean =>
+  identity.unlimited && policy === undefined && (account === undefined || account === identity.account);
+
+/**
+ * The one door: whatever somebody wants to do, over whatever protocol, is asked here, each thing for itself, the source of a copy as well as its
+ * destination. Default is deny.
+ */
+export function authorize(identity: Identity, { action, resource, rules, context }: Attempt): boolean {
+  invariant(action !== '' && resource !== '', 'a question names its action and its resource');
+  const { requester } = identity.standing;
+  const { account, policy } = rules;
+  return decide(
+    { ...identity.policies, resource: policy },
+    { requester, action, resource, resourceAccount: account, context },
+  ).allowed;
+}
+
+/**
+ * Whether some statement could allow one of the actions on something: false refuses a request before its body is read, which names what it is about.
+ * True allows nothing.
+ */
+export function mayAtAll(identity: Identity, actions: readonly string[], { policy }: ResourceRules): boolean {
+  if (identity.unlimited || identity.standing.requester.kind === 'root') return true;
+  const lists = [...identity.policies.identity, ...(policy ? [policy] : [])];
+  return lists.some((one) => actions.some((action) => one.about(action).some((statement) => !statement.denies)));
+}
