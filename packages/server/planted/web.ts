@@ -4,6 +4,8 @@ import type { Plant } from './plant.ts';
 
 const reports = 'src/api/s3/reports.test.ts';
 const append = 'src/api/s3/append.test.ts';
+const rename = 'src/api/s3/rename.test.ts';
+const model = 'src/metadata/model.test.ts';
 
 export const webPlants: readonly Plant[] = [
   {
@@ -51,5 +53,66 @@ export const webPlants: readonly Plant[] = [
     find: 'if (offset !== undefined) headers',
     replace: 'if (offset !== null) headers',
     tests: [append],
+  },
+  {
+    name: 'web: a rename leaves the object under its old name as well',
+    file: 'src/metadata/machine/decide-rename.ts',
+    find: '[added, ...gone.effects]',
+    replace: '[added, ...gone.effects.slice(1)]',
+    tests: [model],
+    pattern: 'plain model',
+  },
+  {
+    name: 'web: a renamed object is as old as its new name',
+    file: 'src/metadata/machine/decide-rename.ts',
+    find: "bucket.versioning === 'off' ? before.modifiedMs",
+    replace: "bucket.versioning !== 'off' ? before.modifiedMs",
+    tests: [rename],
+  },
+  {
+    name: 'web: a rename counts the pieces of the object once, and frees them with the old name',
+    file: 'src/metadata/machine/decide-rename.ts',
+    find: "shares ? 'share' : 'new'",
+    replace: "'new'",
+    tests: [model],
+    pattern: 'plain model',
+  },
+  {
+    name: 'web: the marker of a rename has the sequence of its new version',
+    file: 'src/metadata/machine/decide-rename.ts',
+    find: 'deleteItem(seen,',
+    replace: 'deleteItem(view,',
+    tests: [model],
+    pattern: 'plain model',
+  },
+  {
+    name: 'web: conditions on the source of a rename are passed over',
+    file: 'src/metadata/machine/decide-rename.ts',
+    find: 'checkGuard(source.guard, found);',
+    replace: 'void checkGuard;',
+    tests: [rename],
+  },
+  {
+    name: 'web: a rename does not know its token again',
+    file: 'src/objects/rename.ts',
+    find: 'if (token === undefined) return undefined;',
+    replace: 'if (token !== undefined) return undefined;',
+    tests: [rename],
+    pattern: 'with a token',
+  },
+  {
+    name: 'web: a rename between two shards is asked of one of them',
+    file: 'src/metadata/sharded/proposer.ts',
+    find: "command.type === 'object.rename' && ",
+    replace: "command.type === 'object.recode' && ",
+    tests: ['src/metadata/sharded/rename.test.ts'],
+  },
+  {
+    name: 'web: a rename asks about its new name only',
+    file: 'src/api/s3/facts.ts',
+    find: "if (call.operation === 'RenameObject')",
+    replace: "if (call.bucket === '')",
+    tests: [rename],
+    pattern: 'asks about the name',
   },
 ];

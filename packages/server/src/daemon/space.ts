@@ -39,6 +39,7 @@ function additionOf(command: Command): 'none' | 'rows' | 'bytes' {
     case 'bucket.update':
     case 'key.create':
     case 'object.share':
+    case 'object.rename':
     case 'object.annotate':
       return 'bytes';
     default:

@@ -3,6 +3,7 @@ import type { StoreError } from '../errors.ts';
 import type { Piece, Versioning, VersionRecord } from './machine/records.ts';
 import { ModelBucket, type ModelVersion, refusal } from './model.support.ts';
 import { recodeStep } from './recoding.support.ts';
+import { renameStep } from './renaming.support.ts';
 import { draftOf, inlinePiece, Rig, stripedPiece } from './rig.support.ts';
 import { hex, names, type Operation, selectorOf, texts } from './scenarios.support.ts';
 import type { Guard, VersionSelector } from './types.ts';
@@ -186,6 +187,8 @@ export class Run {
         found.version.tags = tags;
         return;
       }
+      case 'rename':
+        return renameStep(this, op);
       case 'recode':
         return recodeStep(this, op);
       case 'touch': {

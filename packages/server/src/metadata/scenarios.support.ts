@@ -16,6 +16,7 @@ const kinds = [
   'deleteVersion',
   'deleteNewest',
   'copy',
+  'rename',
   'append',
   'appendTwice',
   'annotate',

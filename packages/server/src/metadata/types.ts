@@ -130,6 +130,15 @@ export type Command =
       readonly piece: Piece;
       readonly draft: VersionDraft;
     }
+  /** The newest version of `source` becomes that of `key`, with all that is said of it, and goes where it was. Both keys are in one shard. */
+  | {
+      readonly type: 'object.rename';
+      readonly bucket: BucketId;
+      readonly key: Buffer;
+      readonly owner: string;
+      readonly guard: Guard | undefined;
+      readonly source: { readonly key: Buffer; readonly guard: Guard | undefined };
+    }
   | {
       readonly type: 'object.delete';
       readonly bucket: BucketId;

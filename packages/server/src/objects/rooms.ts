@@ -49,13 +49,17 @@ export function bucketKey(rooms: Rooms, bucket: BucketRecord): BucketKey | Promi
 
 type ReplyOf<Type extends Reply['type']> = Extract<Reply, { readonly type: Type }>;
 
-/** Proposes a command whose reply is of one type. */
+/**
+ * Proposes a command whose reply is of one type.
+ * @param request who asks again with the same one changes nothing more
+ */
 export async function propose<Type extends Reply['type']>(
   rooms: Pick<Rooms, 'proposer'>,
   command: Command,
   type: Type,
+  request?: Buffer,
 ): Promise<ReplyOf<Type> & { readonly position: Position }> {
-  const { reply, position } = await rooms.proposer.propose(command);
+  const { reply, position } = await rooms.proposer.propose(command, request);
   invariant(reply.type === type, `a ${command.type} is answered with a ${type}`);
   return { ...(reply as ReplyOf<Type>), position };
 }

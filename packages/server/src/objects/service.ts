@@ -10,6 +10,7 @@ import { storageClassesOf } from './policy.ts';
 import { put } from './put.ts';
 import { read } from './read.ts';
 import { remove } from './remove.ts';
+import { rename } from './rename.ts';
 import { findBucket, type Rooms } from './rooms.ts';
 import { storedOf, storedVersion } from './stored.ts';
 import { Touches } from './touches.ts';
@@ -35,6 +36,7 @@ export function createObjectService(rooms: Rooms, horizon = new ReadHorizon(room
     read: (request) => read(rooms, horizon, request, touches),
     copy: (request) => copy(rooms, horizon, request),
     append: (request) => append(rooms, request),
+    rename: (request) => rename(rooms, request),
     patch: (request) => patch(rooms, request),
     setTags: (request, tags) => setTags(rooms, request, tags),
     delete: (bucket, owner, items) => remove(rooms, bucket, owner, items),

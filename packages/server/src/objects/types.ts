@@ -139,6 +139,19 @@ export interface CopyRequest extends Partial<Describing> {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
 
+/** Both names are in one bucket. */
+export interface RenameRequest {
+  readonly bucket: string;
+  /** The new name. */
+  readonly key: Buffer;
+  readonly owner: string;
+  /** Of what has the new name already. */
+  readonly guard: Guard | undefined;
+  readonly source: { readonly key: Buffer; readonly guard: Guard | undefined };
+  /** Who asks again with the same one changes nothing more. */
+  readonly token: string | undefined;
+}
+
 export interface ObjectListQuery {
   readonly bucket: string;
   readonly prefix: Buffer;
@@ -197,6 +210,8 @@ export interface ObjectService {
   read(request: ReadRequest): ReadResult | Promise<ReadResult>;
   copy(request: CopyRequest): Promise<WriteResult & { readonly source: ObjectVersion }>;
   append(request: PutRequest & { readonly offset: number | undefined }): Promise<WriteResult>;
+  /** Another name for an object, in one change. @throws StoreError NotImplemented where the names are in different shards */
+  rename(request: RenameRequest): Promise<WriteResult>;
   /** A new version with other metadata and the same bytes; in a bucket without versioning the object itself changes. */
   patch(request: PatchRequest): Promise<WriteResult>;
   setTags(request: ReadRequest, tags: Tags): Promise<ObjectVersion>;

@@ -2,10 +2,13 @@ import { StoreError } from '../../errors.ts';
 import { header, type S3Call } from './call.ts';
 import { parseCopySource } from './copy-source.ts';
 import { causesOf, type NamedObject, permissionsOf, type RequestFacts } from './permissions.ts';
+import { renameSourceOf } from './rename-source.ts';
 
-/** The object that a copy reads; undefined where the header names none, which the operation refuses. */
+/** The object that a copy reads, or a rename takes away; undefined where the header names none, which the operation refuses. */
 function sourceOf(call: S3Call): NamedObject | undefined {
   try {
+    if (call.operation === 'RenameObject')
+      return { bucket: call.bucket, key: renameSourceOf(call).toString('utf8'), versionId: undefined };
     const { bucket, key, versionId } = parseCopySource(header(call, 'x-amz-copy-source') ?? '');
     return { bucket, key: key.toString('utf8'), versionId };
   } catch (error) {

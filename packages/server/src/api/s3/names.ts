@@ -69,6 +69,7 @@ export const supportedOperations = [
   'PutObject',
   'PutObjectTagging',
   'PutPublicAccessBlock',
+  'RenameObject',
   'UploadPart',
   'UploadPartCopy',
 ] as const;
@@ -117,7 +118,6 @@ export const refusedOperations = [
   'PutObjectLegalHold',
   'PutObjectLockConfiguration',
   'PutObjectRetention',
-  'RenameObject',
   'RestoreObject',
   'SelectObjectContent',
   'UpdateBucketMetadataInventoryTableConfiguration',

@@ -197,6 +197,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       return { bucket: bucket.record, version, position: sequence, source: source.record };
     },
     append: notHere,
+    rename: notHere,
     patch: notHere,
     async setTags(request, tags) {
       const bucket = find(request.bucket);

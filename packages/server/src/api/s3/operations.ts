@@ -67,6 +67,7 @@ import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
 import { putObject } from './operations/put-object.ts';
 import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
+import { renameObject } from './operations/rename-object.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 import { answerUnset } from './unset.ts';
@@ -143,6 +144,7 @@ const supported = {
   GetBucketAbac: getBucketAbac,
   PutBucketAbac: putBucketAbac,
   ListDirectoryBuckets: listDirectoryBuckets,
+  RenameObject: renameObject,
   // Answered before anybody is asked who he is: handler.ts.
   OptionsObject: () => undefined,
 } satisfies Record<SupportedOperation, Handle>;

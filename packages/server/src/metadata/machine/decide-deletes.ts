@@ -29,7 +29,8 @@ function removal(bucket: number, key: Buffer, row: VersionRow): Outcome {
   return { effects: [effect], result: { version: row.record(), marker: isMarker, error: undefined } };
 }
 
-function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, item: Item): Outcome {
+/** @throws StoreError at a condition that does not hold */
+export function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, item: Item): Outcome {
   const { key, version } = item;
   checkKey(key);
   checkHere(view, bucket.id, key, stamp.shard);

@@ -17,6 +17,7 @@ import { decideDelete } from './decide-deletes.ts';
 import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideRecode, decideTouch } from './decide-recode.ts';
+import { decideRename } from './decide-rename.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import type { Decision, Stamp } from './deciding.ts';
@@ -66,6 +67,7 @@ const deciders: Deciders = {
   'object.put': decidePut,
   'object.share': decideShare,
   'object.append': decideAppend,
+  'object.rename': decideRename,
   'object.delete': decideDelete,
   'object.annotate': decideAnnotate,
   'object.recode': decideRecode,
@@ -120,6 +122,7 @@ const keyed: ReadonlySet<Command['type']> = new Set([
   'object.put',
   'object.share',
   'object.append',
+  'object.rename',
   'object.annotate',
   'object.recode',
   'upload.create',

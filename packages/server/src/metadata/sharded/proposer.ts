@@ -34,6 +34,12 @@ const patience = 8;
 const busy = (): StoreError =>
   new StoreError('ConditionalRequestConflict', { message: 'The bucket is being changed by others. Try again.' });
 
+const apart = (): StoreError =>
+  new StoreError('NotImplemented', {
+    message:
+      'The two names are in different shards of the metadata, and no change spans two: copy the object, then delete the old name.',
+  });
+
 export class ShardedProposer implements Proposer {
   readonly #options: ShardedOptions;
   readonly #reader: MetadataReader;
@@ -56,6 +62,7 @@ export class ShardedProposer implements Proposer {
       case 'object.share':
       case 'object.put':
       case 'object.append':
+      case 'object.rename':
       case 'object.annotate':
       case 'object.recode':
       case 'upload.create':
@@ -126,6 +133,8 @@ export class ShardedProposer implements Proposer {
       const shard = this.#reader.shardOf(command.bucket, key, gone);
       if (command.type === 'object.share' && this.#reader.shardOf(command.source.bucket, command.source.key) !== shard)
         throw sourceChanged();
+      if (command.type === 'object.rename' && this.#reader.shardOf(command.bucket, command.source.key) !== shard)
+        throw apart();
       try {
         return await this.#within(shard, command, attempt === 1 ? request : undefined);
       } catch (error) {
