@@ -3,6 +3,7 @@ import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
 import { configurationPlants } from './configurations.ts';
 import { decisionPlants } from './decisions.ts';
+import { enforcementPlants } from './enforcement.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
@@ -46,6 +47,7 @@ export const plants: readonly Plant[] = [
   ...objectPlants,
   ...accessPlants,
   ...decisionPlants,
+  ...enforcementPlants,
   ...keyPlants,
   ...apiPlants,
   ...configurationPlants,

@@ -18,7 +18,7 @@ export const errorTable = {
     12,
     'Access control lists are off here: the owner of the bucket owns every object in it.',
   ),
-  AccessDenied: row(403, 7, 'Access denied.'),
+  AccessDenied: row(403, 7, 'Access Denied'),
   AccessForbidden: row(403, 7, 'Access forbidden.'),
   AuthorizationHeaderMalformed: row(400, 3, 'The authorization header is malformed.'),
   AuthorizationQueryParametersError: row(400, 3, 'The query string authorization parameters are not valid.'),
@@ -53,6 +53,7 @@ export const errorTable = {
   InvalidURI: row(400, 3, 'The request URI cannot be parsed.'),
   InvalidWriteOffset: row(400, 9, 'The offset is not the size that the object has: read its size and try again.'),
   KeyTooLongError: row(400, 3, 'The key is longer than 1,024 bytes.'),
+  MalformedPolicy: row(400, 3, 'The policy is not valid.'),
   MalformedTrailerError: row(
     400,
     3,

@@ -19,4 +19,6 @@ export const policyLimits = {
   policyActionsKept: 128,
   /** Roles and buckets of access keys that are kept as compiled policies. */
   scopesCompiled: 1024,
+  /** Policies of buckets that a thread keeps compiled. */
+  bucketPolicies: 256,
 } as const;

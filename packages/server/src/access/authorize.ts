@@ -1,12 +1,14 @@
 import { invariant } from '../invariant.ts';
 import type { Identity } from './identity.ts';
-import { type CompiledPolicy, decide, type RequestContext } from './policy/index.ts';
+import { type CompiledPolicy, decide, type Outcome, type RequestContext } from './policy/index.ts';
 
 /** What the resource says about who may. */
 export interface ResourceRules {
   /** Account that owns it; undefined: nobody's yet, as a bucket that is not there. */
   readonly account: string | undefined;
   readonly policy: CompiledPolicy | undefined;
+  /** Its policy is public, and such policies are restricted: it counts for nobody outside the account. */
+  readonly restricted?: boolean | undefined;
 }
 
 /** What nobody owns and nothing is said about: no bucket, or one that is not there. */
@@ -30,14 +32,14 @@ export const isFree = (identity: Identity, { account, policy }: ResourceRules): 
  * The one door: whatever somebody wants to do, over whatever protocol, is asked here, each thing for itself, the source of a copy as well as its
  * destination. Default is deny.
  */
-export function authorize(identity: Identity, { action, resource, rules, context }: Attempt): boolean {
+export function authorize(identity: Identity, { action, resource, rules, context }: Attempt): Outcome {
   invariant(action !== '' && resource !== '', 'a question names its action and its resource');
   const { requester } = identity.standing;
-  const { account, policy } = rules;
-  return decide(
-    { ...identity.policies, resource: policy },
-    { requester, action, resource, resourceAccount: account, context },
-  ).allowed;
+  const { account, policy, restricted } = rules;
+  if (restricted && requester.kind !== 'service' && identity.account !== account)
+    return { allowed: false, reason: 'no-resource-allow' };
+  const policies = { ...identity.policies, resource: policy };
+  return decide(policies, { requester, action, resource, resourceAccount: account, context });
 }
 
 /**

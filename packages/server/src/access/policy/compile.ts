@@ -61,16 +61,28 @@ function compileStatement(policy: Policy, statement: Statement): CompiledStateme
   };
 }
 
+const variable = /\$\{\s*([a-z0-9-]+:[^{}$,'"*?]+?)\s*[,}]/gi;
+
+/** Keys of conditions, and of variables in them and in resources. */
+function keysOf({ conditions, resources }: Statement): string[] {
+  const texts = [...(resources?.list ?? []), ...conditions.flatMap(({ values }) => values)];
+  const inside = texts.flatMap((text) => Array.from(text.matchAll(variable), (found) => found[1] as string));
+  return [...conditions.map(({ key }) => key), ...inside].map((key) => key.toLowerCase());
+}
+
 /** A policy, compiled once and asked for every request. */
 export class CompiledPolicy {
   readonly policy: Policy;
   readonly statements: readonly CompiledStatement[];
+  /** Condition keys, in lower case, whose values it may ask for: what costs a look-up need not be looked up for others. */
+  readonly keys: ReadonlySet<string>;
   /** For an action that was asked about before, the statements that are about it: denials first. */
   readonly #byAction = new FifoMap<string, readonly CompiledStatement[]>(limits.policyActionsKept);
 
   constructor(policy: Policy) {
     this.policy = policy;
     this.statements = policy.statements.map((one) => compileStatement(policy, one));
+    this.keys = new Set(policy.statements.flatMap(keysOf));
   }
 
   about(action: string): readonly CompiledStatement[] {

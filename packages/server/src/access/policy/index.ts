@@ -1,6 +1,6 @@
 export { type ResourceLevel, type S3Action, s3Actions } from './actions.ts';
 export { canonicalPolicy } from './canonical.ts';
-export type { Outcome, Reason } from './combine.ts';
+export { type Outcome, type Reason, reasons } from './combine.ts';
 export { type AccessRequest, CompiledPolicy } from './compile.ts';
 export { contextOf, type RequestContext } from './context.ts';
 export { decide, type PolicySet } from './decide.ts';
@@ -10,3 +10,4 @@ export { PolicyError } from './failure.ts';
 export { conditionKey, conditionKeys } from './keys.ts';
 export { parsePolicy } from './parse.ts';
 export type { Requester } from './principals.ts';
+export { isPublic } from './public.ts';

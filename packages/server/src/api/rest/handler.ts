@@ -9,6 +9,7 @@ import type { ObjectService } from '../../objects/index.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
+import { concealed } from '../s3/permission.ts';
 import { checked, jsonBody } from './body.ts';
 import { keyBytes } from './conditions.ts';
 import type { KeyAdmin } from './keyadmin.ts';
@@ -90,7 +91,6 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     const authorization = restAuthorization({
       identity: identityOf(principal),
       signature,
-      route: found.route,
       exchange,
       query: target.query,
       host: options.host,
@@ -98,7 +98,8 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       objects: options.objects,
     });
     const facts = factsOf(found.path, target.query, request.headers);
-    if (!mayCall(found.route, authorization, facts)) throw new StoreError('AccessDenied');
+    const admitted = await mayCall(found.route, authorization, facts);
+    if (!admitted && !options.shared) throw authorization.denial();
     const consistency = header('x-dsom-consistency');
     if (consistency !== undefined && !isConsistency(consistency))
       throw new StoreError('InvalidArgument', { message: 'x-dsom-consistency is strong, causal or eventual.' });
@@ -113,8 +114,8 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     if (waiting) {
       await waiting;
       // What was known before may have been older than what the request must see.
-      if (!mayCall(found.route, authorization, facts)) throw new StoreError('AccessDenied');
-    }
+      if (!(await mayCall(found.route, authorization, facts))) throw authorization.denial();
+    } else if (!admitted) throw authorization.denial();
 
     const parameters = Object.fromEntries(
       target.query.pairs.filter(([name]) => !name.startsWith('X-Amz-') && name !== 'x-id'),
@@ -155,7 +156,11 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       },
       empty: (status, list = headers()) => exchange.send(status, list),
     };
-    await found.route.run(call as RestCall<never, never>);
+    try {
+      await found.route.run(call as RestCall<never, never>);
+    } catch (error) {
+      throw bucket === undefined ? error : concealed(authorization, [bucket], error);
+    }
     invariant(authorization.asked || found.route.access === 'open', 'a route asks what its body names');
   };
 

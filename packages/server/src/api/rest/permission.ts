@@ -27,7 +27,6 @@ const headerOf = (headers: IncomingHttpHeaders, name: string): string | undefine
 export interface RestRequest {
   readonly identity: Identity;
   readonly signature: SignedBy | undefined;
-  readonly route: Route;
   readonly exchange: Exchange;
   readonly query: Target['query'];
   readonly host: Host;
@@ -35,12 +34,10 @@ export interface RestRequest {
   readonly objects: ObjectService;
 }
 
-export function restAuthorization({ route, query, host, ...request }: RestRequest): Authorization {
-  const { access } = route;
+export function restAuthorization({ query, host, ...request }: RestRequest): Authorization {
   return new Authorization({
     ...request,
     nowMs: host.clock.now(),
-    operation: typeof access === 'string' ? 'ListBuckets' : access.operations[0],
     header: (name) => headerOf(request.exchange.request.headers, name),
     parameter: (name) => query.get(name === 'max-keys' ? 'limit' : name),
   });
@@ -64,12 +61,16 @@ export function factsWith(facts: RequestFacts, key: string, tags: Tags | undefin
     ...facts,
     target: { ...facts.target, key },
     causes,
-    ...(tags && { said: { headers: new Map(), tags } }),
+    ...(tags && { said: { tags } }),
   };
 }
 
 /** Whether a call may go on to its route. */
-export function mayCall({ access, id }: Route, authorization: Authorization, facts: RequestFacts): boolean {
+export async function mayCall(
+  { access, id }: Route,
+  authorization: Authorization,
+  facts: RequestFacts,
+): Promise<boolean> {
   switch (access) {
     case 'open':
       return true;
@@ -77,6 +78,7 @@ export function mayCall({ access, id }: Route, authorization: Authorization, fac
       return authorization.allowsOwn(`${id[0]?.toUpperCase()}${id.slice(1)}`, undefined);
     default:
       if (access.later) return access.operations.every((one) => authorization.mayAtAll(one, facts.target.bucket));
-      return access.operations.every((one) => authorization.allows(one, facts));
+      for (const one of access.operations) if (!(await authorization.allows(one, facts))) return false;
+      return true;
   }
 }

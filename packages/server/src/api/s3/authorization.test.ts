@@ -26,7 +26,6 @@ const of = (change: Partial<AccessKeyRecord>, objects = fakeObjects().service) =
       },
     }),
     signature: undefined,
-    operation: 'GetObject',
     exchange,
     nowMs: 0,
     region: 'us-east-1',

@@ -1,7 +1,24 @@
-import { accountOf, type ResourceRules, unowned } from '../../access/index.ts';
+import {
+  accountOf,
+  CompiledPolicy,
+  isPublic,
+  type Policy,
+  parsePolicy,
+  type ResourceRules,
+  unowned,
+} from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
+import { FifoMap } from '../../fifo.ts';
+import { limits } from '../../limits.ts';
 import type { BucketRecord } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import { ParsedConfigurations } from './configurations/form.ts';
+import { type PublicAccessBlock, publicAccessBlockForm } from './configurations/simple.ts';
+
+/*
+ * What a bucket says about who may use it and what is in it. Whatever of that cannot be read denies: a policy of which nothing is known may hold
+ * a Deny for anybody.
+ */
 
 /** The bucket of a name; undefined when there is none. */
 export function bucketNamed(objects: ObjectService, name: string): BucketRecord | undefined {
@@ -13,8 +30,91 @@ export function bucketNamed(objects: ObjectService, name: string): BucketRecord 
   }
 }
 
-/** What a bucket says about who may use it and what is in it. */
+/** Whether a header that names the owner of a bucket names this one: by the account, or by the name under which it is kept. */
+export const isOwner = ({ owner }: BucketRecord, named: string): boolean =>
+  named === owner || named === accountOf(owner);
+
+export interface BucketPolicy {
+  readonly compiled: CompiledPolicy;
+  readonly public: boolean;
+}
+
+/** In place of what cannot be read. The root of the account may still read, replace and remove it, as any policy. */
+const unreadable: Policy = {
+  kind: 'resource',
+  version: '2012-10-17',
+  id: undefined,
+  statements: [
+    {
+      sid: undefined,
+      effect: 'Deny',
+      principals: { not: false, list: [{ type: 'AWS', value: '*' }] },
+      actions: { not: false, list: ['*'] },
+      resources: { not: false, list: ['*'] },
+      conditions: [],
+    },
+  ],
+};
+const denial: BucketPolicy = { compiled: new CompiledPolicy(unreadable), public: true };
+
+function read(bytes: Buffer): BucketPolicy {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // The bucket's name is not looked at again: a policy that was taken stays what it was.
+    const policy = parsePolicy(text, { kind: 'resource' });
+    return { compiled: new CompiledPolicy(policy), public: isPublic(policy) };
+  } catch {
+    return denial;
+  }
+}
+
+/** By bucket, with the bytes that each was made of: comparing those is cheaper than compiling. */
+const compiled = new FifoMap<string, { readonly bytes: Buffer; readonly policy: BucketPolicy }>(limits.bucketPolicies);
+
+/** The policy of a bucket that is there. */
+export function policyOfBucket(objects: ObjectService, bucket: string): BucketPolicy | undefined {
+  const bytes = objects.configuration(bucket, 'policy');
+  if (!bytes) return undefined;
+  const known = compiled.get(bucket);
+  if (known && (known.bytes === bytes || known.bytes.equals(bytes))) return known.policy;
+  const policy = read(bytes);
+  compiled.set(bucket, { bytes, policy });
+  return policy;
+}
+
+const everything: PublicAccessBlock = {
+  BlockPublicAcls: true,
+  IgnorePublicAcls: true,
+  BlockPublicPolicy: true,
+  RestrictPublicBuckets: true,
+};
+const nothing: PublicAccessBlock = {
+  BlockPublicAcls: false,
+  IgnorePublicAcls: false,
+  BlockPublicPolicy: false,
+  RestrictPublicBuckets: false,
+};
+const blocks = new ParsedConfigurations(publicAccessBlockForm);
+
+/** What keeps a bucket that is there from being public. */
+export function publicAccessOf(objects: ObjectService, bucket: string): PublicAccessBlock {
+  const bytes = objects.configuration(bucket, publicAccessBlockForm.kind);
+  if (!bytes) return nothing;
+  try {
+    return blocks.of(bucket, bytes);
+  } catch {
+    return everything;
+  }
+}
+
+/** What a bucket says to `authorize`. */
 export function rulesOfBucket(objects: ObjectService, name: string): ResourceRules {
   const bucket = bucketNamed(objects, name);
-  return bucket ? { account: accountOf(bucket.owner), policy: undefined } : unowned;
+  if (!bucket) return unowned;
+  const policy = policyOfBucket(objects, name);
+  return {
+    account: accountOf(bucket.owner),
+    policy: policy?.compiled,
+    restricted: policy?.public && publicAccessOf(objects, name).RestrictPublicBuckets,
+  };
 }

@@ -127,7 +127,6 @@ describe('settings that cannot be made', () => {
   const rows: readonly [string, number, string][] = [
     ['logging', 200, 'BucketLoggingStatus'],
     ['notification', 200, 'NotificationConfiguration'],
-    ['policy', 404, 'NoSuchBucketPolicy'],
     ['policyStatus', 404, 'NoSuchBucketPolicy'],
     ['replication', 404, 'ReplicationConfigurationNotFoundError'],
     ['website', 404, 'NoSuchWebsiteConfiguration'],

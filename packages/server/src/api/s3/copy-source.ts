@@ -2,6 +2,7 @@ import { StoreError } from '../../errors.ts';
 import type { CopySource } from '../../objects/index.ts';
 import { type ConditionHeaders, readConditions } from '../http/conditions.ts';
 import { decodeHeader } from '../http/header-text.ts';
+import { isOwner } from './bucket-rules.ts';
 import { header, type S3Call } from './call.ts';
 import { invalidArgument, notImplemented } from './failure.ts';
 import { isBucketName, screenKey } from './screen.ts';
@@ -49,7 +50,7 @@ export function parseCopySource(value: string): Omit<CopySource, 'guard'> {
 export function copySourceOf(call: S3Call): CopySource {
   const source = parseCopySource(header(call, name) ?? '');
   const expectedOwner = header(call, 'x-amz-source-expected-bucket-owner');
-  if (expectedOwner !== undefined && call.service.objects.bucket(source.bucket).owner !== expectedOwner)
+  if (expectedOwner !== undefined && !isOwner(call.service.objects.bucket(source.bucket), expectedOwner))
     throw new StoreError('AccessDenied');
   return { ...source, guard: readConditions(call.headers, sourceConditions) };
 }

@@ -10,16 +10,16 @@ import { type Consistency, type Freshness, fresh } from '../http/consistency.ts'
 import { Exchange } from '../http/exchange.ts';
 import { encodeHeader } from '../http/header-text.ts';
 import { Authorization } from './authorization.ts';
+import { bucketNamed, isOwner } from './bucket-rules.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
 import { applyCors } from './cors.ts';
 import { type Detected, detect } from './detect.ts';
-import { factsOf } from './facts.ts';
 import { answerError, invalidArgument, notImplemented } from './failure.ts';
 import type { S3Operation } from './names.ts';
 import { optionsObject } from './operations/options-object.ts';
 import { operations } from './operations.ts';
 import { answerPayer } from './payer.ts';
-import { permissionsOf } from './permissions.ts';
+import { bucketsOf, concealed, mayBegin } from './permission.ts';
 import { isBucketName, screenConsistency, screenKey, screenRepeated } from './screen.ts';
 
 /** Where failures are written that a client must not see in detail. */
@@ -88,18 +88,6 @@ function operationOf(detected: Detected, method: string): S3Operation {
     );
   }
   throw new StoreError('MethodNotAllowed', { detail: { Method: method, ResourceType: detected.resource } });
-}
-
-/** Whether a request may go on to its operation. What only its document names, the operation asks about itself. */
-function mayBegin(call: S3Call): boolean {
-  const { authorization, operation, bucket } = call;
-  const { needs } = permissionsOf(operation);
-  // Refused by name, to whoever has a name himself.
-  if (needs.length === 0) return call.principal.kind !== 'anonymous';
-  const copies = needs.some((need) => need.target === 'source');
-  if (!copies && authorization.freeIn(operation, bucket)) return true;
-  if (needs.every((need) => need.target === 'each')) return authorization.mayAtAll(operation, bucket);
-  return authorization.allows(operation, factsOf(call));
 }
 
 /** Bytes that are bad are said to be; everything else that is no StoreError is a bug, and only the log says which. */
@@ -176,7 +164,6 @@ class S3Handler {
     const authorization = new Authorization({
       identity: identityOf(principal),
       signature,
-      operation,
       exchange,
       nowMs: clock.now(),
       region,
@@ -195,24 +182,48 @@ class S3Handler {
       rawPath,
       principal,
       authorization,
-      owner: authorization.identity.owner ?? '',
+      // What nobody in particular makes is the bucket's owner's.
+      owner: authorization.identity.owner ?? bucketNamed(objects, bucket ?? '')?.owner ?? '',
       payload,
     };
-    if (!mayBegin(call)) throw new StoreError('AccessDenied');
+    const admitted = this.#admit(call, bucket);
+    if (admitted instanceof Promise) await admitted;
     if (!row.handle) throw notImplemented(operation, { Operation: operation });
     if (bucket !== undefined) this.#screen(call);
     const ready = this.#fresh(call, bucket);
     if (ready) {
       await ready;
       // What was known before may have been older than what the request must see.
-      if (!mayBegin(call)) throw new StoreError('AccessDenied');
+      if (!(await mayBegin(call))) throw authorization.denial();
       if (request.headers.origin !== undefined && bucket !== undefined)
         applyCors(exchange, this.#service.objects, bucket);
     }
     this.#screenOwner(call);
     answerPayer(call);
     await step();
-    await row.handle(call);
+    try {
+      await row.handle(call);
+    } catch (error) {
+      throw concealed(call.authorization, bucketsOf(call), error);
+    }
+  }
+
+  /** Lets a request in that may begin. @throws StoreError AccessDenied */
+  #admit(call: S3Call, bucket: string | undefined): void | Promise<void> {
+    const begun = mayBegin(call);
+    if (begun === true) return undefined;
+    return this.#admitLater(call, bucket, begun);
+  }
+
+  async #admitLater(call: S3Call, bucket: string | undefined, begun: false | Promise<boolean>): Promise<void> {
+    if (await begun) return;
+    if (this.#options.shared) {
+      // What allows it may be newer than what was known here.
+      screenConsistency(call.headers);
+      await this.#fresh(call, bucket);
+      if (await mayBegin(call)) return;
+    }
+    throw call.authorization.denial();
   }
 
   #screen(call: S3Call): void {
@@ -251,7 +262,7 @@ class S3Handler {
       owner !== undefined &&
       call.bucket !== '' &&
       call.operation !== 'CreateBucket' &&
-      call.service.objects.bucket(call.bucket).owner !== owner
+      !isOwner(call.service.objects.bucket(call.bucket), owner)
     ) {
       throw new StoreError('AccessDenied');
     }

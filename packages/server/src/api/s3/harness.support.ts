@@ -39,8 +39,8 @@ export interface Send {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer | string;
-  /** `scoped` may do everything, in the bucket `scoped` only. */
-  readonly as?: 'anonymous' | 'presigned' | 'scoped' | AccessKeyRecord['role'];
+  /** `scoped` may do everything, in the bucket `scoped` only; `foreign` is the root of another account. */
+  readonly as?: 'anonymous' | 'presigned' | 'scoped' | 'foreign' | AccessKeyRecord['role'];
   /** Raw path instead of the encoded one. */
   readonly rawPath?: string;
   /** Sends headers only, and the body when the server says 100. */
@@ -109,11 +109,12 @@ export async function startHarness(
   const telemetry: Telemetry[] = [];
   const logged: Harness['logged'] = [];
   const keys = new Map(
-    (['root', 'readwrite', 'readonly', 'scoped'] as const).map((name): [string, AccessKeyRecord] => {
-      const role = name === 'scoped' ? 'readwrite' : name;
+    (['root', 'readwrite', 'readonly', 'scoped', 'foreign'] as const).map((name): [string, AccessKeyRecord] => {
+      const role = name === 'scoped' ? 'readwrite' : name === 'foreign' ? 'root' : name;
+      const owner = name === 'foreign' ? '123456789012' : 'owner';
       const buckets = name === 'scoped' ? ['scoped'] : [];
       const id = `key-${name}`;
-      return [id, { id, sealedSecret: Buffer.alloc(0), owner: 'owner', name, createdMs: 0, role, buckets }];
+      return [id, { id, sealedSecret: Buffer.alloc(0), owner, name, createdMs: 0, role, buckets }];
     }),
   );
   let requests = 0;

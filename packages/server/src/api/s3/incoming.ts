@@ -122,6 +122,19 @@ export async function takeDocument(
   digest: 'required' | 'optional' = 'optional',
   maximum?: number,
 ): Promise<XmlElement | undefined> {
+  const body = await takeBytes(call, digest, maximum);
+  if (body === undefined) return undefined;
+  const parsed = parseXml(body);
+  if (parsed.name !== root) throw malformed(`The root element is not ${root}.`);
+  return parsed;
+}
+
+/** The bytes of a document in a body, checked by the digests that came with it; undefined when it is empty. See {@link takeDocument}. */
+export async function takeBytes(
+  call: S3Call,
+  digest: 'required' | 'optional',
+  maximum?: number,
+): Promise<Buffer | undefined> {
   const length = plainLength(call);
   const most = maximum ?? limits.documentBytes;
   const tooLarge = () => (maximum === undefined ? malformed('The document is too large.') : tooLong(maximum));
@@ -139,9 +152,7 @@ export async function takeDocument(
   }
   if (body.length === 0) return undefined;
   if (body.length > most) throw tooLarge();
-  const parsed = parseXml(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
-  if (parsed.name !== root) throw malformed(`The root element is not ${root}.`);
-  return parsed;
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
 /** {@link takeDocument} where there must be one. */

@@ -18,6 +18,7 @@ import { deleteBucketEncryption } from './operations/delete-bucket-encryption.ts
 import { deleteBucketIntelligentTieringConfiguration } from './operations/delete-bucket-intelligent-tiering-configuration.ts';
 import { deleteBucketMetricsConfiguration } from './operations/delete-bucket-metrics-configuration.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
+import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
 import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjectTagging } from './operations/delete-object-tagging.ts';
@@ -33,6 +34,8 @@ import { getBucketIntelligentTieringConfiguration } from './operations/get-bucke
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { getBucketMetricsConfiguration } from './operations/get-bucket-metrics-configuration.ts';
 import { getBucketOwnershipControls } from './operations/get-bucket-ownership-controls.ts';
+import { getBucketPolicy } from './operations/get-bucket-policy.ts';
+import { getBucketPolicyStatus } from './operations/get-bucket-policy-status.ts';
 import { getBucketRequestPayment } from './operations/get-bucket-request-payment.ts';
 import { getBucketTagging } from './operations/get-bucket-tagging.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
@@ -61,6 +64,7 @@ import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
 import { putBucketIntelligentTieringConfiguration } from './operations/put-bucket-intelligent-tiering-configuration.ts';
 import { putBucketMetricsConfiguration } from './operations/put-bucket-metrics-configuration.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
+import { putBucketPolicy } from './operations/put-bucket-policy.ts';
 import { putBucketRequestPayment } from './operations/put-bucket-request-payment.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
 import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
@@ -145,6 +149,10 @@ const supported = {
   PutBucketAbac: putBucketAbac,
   ListDirectoryBuckets: listDirectoryBuckets,
   RenameObject: renameObject,
+  DeleteBucketPolicy: deleteBucketPolicy,
+  GetBucketPolicy: getBucketPolicy,
+  GetBucketPolicyStatus: getBucketPolicyStatus,
+  PutBucketPolicy: putBucketPolicy,
   // Answered before anybody is asked who he is: handler.ts.
   OptionsObject: () => undefined,
 } satisfies Record<SupportedOperation, Handle>;

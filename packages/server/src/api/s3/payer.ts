@@ -1,3 +1,4 @@
+import { StoreError } from '../../errors.ts';
 import { header, type S3Call } from './call.ts';
 import { documentOf } from './configurations/form.ts';
 import { requestPaymentForm } from './configurations/simple.ts';
@@ -11,14 +12,16 @@ import { invalidArgument } from './failure.ts';
 const name = 'x-amz-request-payer';
 const requester = documentOf(requestPaymentForm, 'Requester');
 
-/** @throws StoreError InvalidArgument where the header says anything but `requester` */
+/** @throws StoreError AccessDenied for anonymous requests of a bucket of which the requester pays, InvalidArgument where the header says anything but `requester` */
 export function answerPayer(call: S3Call): void {
+  const { objects } = call.service;
+  const asked = () => objects.configuration(call.bucket, requestPaymentForm.kind)?.equals(requester);
+  // Whoever pays has a name.
+  if (call.principal.kind === 'anonymous' && asked()) throw new StoreError('AccessDenied');
   const value = header(call, name);
   if (value === undefined) return;
   if (value.toLowerCase() !== 'requester') throw invalidArgument(name, value, `${name} is requester, or is left out.`);
   if (call.bucket === '' || call.operation === 'CreateBucket') return;
-  const { objects } = call.service;
   if (objects.bucket(call.bucket).owner === call.owner) return;
-  if (objects.configuration(call.bucket, requestPaymentForm.kind)?.equals(requester))
-    call.exchange.response.setHeader('x-amz-request-charged', 'requester');
+  if (asked()) call.exchange.response.setHeader('x-amz-request-charged', 'requester');
 }

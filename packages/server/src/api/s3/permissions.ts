@@ -109,6 +109,7 @@ const table = {
     ],
     ...written,
     's3:VersionId',
+    's3:ExistingObjectTag/',
     's3:x-amz-copy-source',
     's3:x-amz-metadata-directive',
   ),
@@ -233,18 +234,17 @@ const table = {
   PutObjectRetention: on([need('object', 'PutObjectRetention'), bypass('object')], 's3:VersionId', ...retention),
   PutObjectTagging: object('PutObjectTagging', 'PutObjectVersionTagging', ...tags),
   PutPublicAccessBlock: bucket('PutBucketPublicAccessBlock'),
-  RenameObject: on([
-    put,
-    need('source', 'GetObject', 'GetObjectVersion'),
-    need('source', 'DeleteObject', 'DeleteObjectVersion'),
-  ]),
+  RenameObject: on(
+    [put, need('source', 'GetObject', 'GetObjectVersion'), need('source', 'DeleteObject', 'DeleteObjectVersion')],
+    ...tagged,
+  ),
   RestoreObject: object('RestoreObject', 'RestoreObject', ...tagged),
   SelectObjectContent: object('GetObject', 'GetObjectVersion', ...tagged),
   UpdateBucketMetadataInventoryTableConfiguration: bucket('UpdateBucketMetadataInventoryTableConfiguration'),
   UpdateBucketMetadataJournalTableConfiguration: bucket('UpdateBucketMetadataJournalTableConfiguration'),
   UpdateObjectEncryption: object('UpdateObjectEncryption'),
   UploadPart: on([put], 's3:ObjectCreationOperation', 's3:x-amz-server-side-encryption-customer-algorithm'),
-  UploadPartCopy: on([put, source], 's3:VersionId', 's3:x-amz-copy-source', 's3:ObjectCreationOperation'),
+  UploadPartCopy: on([put, source], 's3:VersionId', ...tagged, 's3:x-amz-copy-source', 's3:ObjectCreationOperation'),
   WriteGetObjectResponse: nobody,
 } satisfies Record<S3Operation, Permissions>;
 
@@ -268,7 +268,11 @@ export interface RequestFacts {
   readonly each: readonly NamedObject[];
   readonly causes: ReadonlySet<NeedCause>;
   /** What a document says that S3 otherwise says in headers, by their names; tags by themselves. Absent: the headers say it. */
-  readonly said?: { readonly headers: ReadonlyMap<string, string>; readonly tags: Tags };
+  readonly said?: {
+    readonly headers?: ReadonlyMap<string, string>;
+    readonly tags?: Tags;
+    readonly location?: string | undefined;
+  };
 }
 
 /** What a request is about when it names one thing only. */
@@ -287,6 +291,8 @@ export interface Question {
   readonly resource: string;
   /** The object, or bucket, that is meant; undefined: nothing that has a name. */
   readonly named: NamedObject | undefined;
+  /** Whether it is the object's own tags that conditions mean: what a copy writes is not what it reads. */
+  readonly tagged: boolean;
 }
 
 function targetsOf({ target }: Need, facts: RequestFacts): readonly NamedObject[] {
@@ -318,6 +324,7 @@ export function questionsOf(operation: S3Operation, facts: RequestFacts): Questi
         action: `s3:${action}`,
         resource: resourceOf(one, named),
         named: one.target === 'account' ? undefined : named,
+        tagged: one.target === 'source' || (facts.source === undefined && named.key !== ''),
       });
     }
   }

@@ -39,8 +39,8 @@ it('the role and the buckets of a key allow each operation as the words say', ()
           const target = { bucket, key: 'a/b', versionId: undefined };
           const questions = questionsOf(operation, { target, source: target, each: [target], causes: new Set() });
           assert.ok(questions.length > 0, operation);
-          const allowed = questions.every(({ action, resource }) =>
-            authorize(identity, { action, resource, rules: unowned, context }),
+          const allowed = questions.every(
+            ({ action, resource }) => authorize(identity, { action, resource, rules: unowned, context }).allowed,
           );
           const what = `${role} ${buckets.join()} ${operation} ${bucket}`;
           assert.equal(allowed, expected(key, operation, bucket), what);
@@ -58,7 +58,7 @@ it('the server itself is for the root of the first account only', () => {
         const identity = identityOf({ kind: 'key', key: { ...keyOf(role, buckets), owner } });
         const attempt = { action: 'dsom:GetStatus', resource: 'arn:aws:dsom:::server', rules, context };
         assert.equal(
-          authorize(identity, attempt),
+          authorize(identity, attempt).allowed,
           role === 'root' && buckets.length === 0 && owner === 'root',
           `${role} ${buckets.join()} ${owner}`,
         );

@@ -15,8 +15,6 @@ const noLock: Answer = { error: 'InvalidRequest', message: 'The bucket has no ob
 const answers: Readonly<Record<UnsetOperation, Answer>> = {
   GetBucketLogging: { document: s3Document('BucketLoggingStatus', '') },
   GetBucketNotificationConfiguration: { document: s3Document('NotificationConfiguration', '') },
-  GetBucketPolicy: { error: 'NoSuchBucketPolicy' },
-  GetBucketPolicyStatus: { error: 'NoSuchBucketPolicy' },
   GetBucketReplication: { error: 'ReplicationConfigurationNotFoundError' },
   GetBucketWebsite: { error: 'NoSuchWebsiteConfiguration' },
   GetObjectLegalHold: noLock,

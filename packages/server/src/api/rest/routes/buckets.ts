@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { policyOf } from '../../http/redundancy.ts';
 import { textChange } from '../objects.ts';
@@ -23,16 +22,19 @@ function change(settings: Settings) {
 const none = z.strictObject({});
 
 /** Each setting is asked about as S3 asks about it, and those that S3 does not have as the server's own. @throws StoreError AccessDenied */
-function requireSettings(call: RestCall, { versioning, consistency, redundancy, tags, tagChange }: Settings): void {
+async function requireSettings(
+  call: RestCall,
+  { versioning, consistency, redundancy, tags, tagChange }: Settings,
+): Promise<void> {
   const { authorization, facts } = call;
   const allTags = tags !== undefined || tagChange !== undefined;
-  if (versioning !== undefined) authorization.require('PutBucketVersioning', facts);
+  if (versioning !== undefined) await authorization.require('PutBucketVersioning', facts);
   if (allTags) {
     const set = Object.entries({ ...tags, ...tagChange }).filter((pair): pair is [string, string] => pair[1] !== null);
-    authorization.require('PutBucketTagging', { ...facts, said: { headers: new Map(), tags: set } });
+    await authorization.require('PutBucketTagging', { ...facts, said: { tags: set } });
   }
   const own = consistency !== undefined || redundancy !== undefined || !(allTags || versioning !== undefined);
-  if (own && !authorization.allowsOwn('PutBucketSettings', facts.target.bucket)) throw new StoreError('AccessDenied');
+  if (own && !authorization.allowsOwn('PutBucketSettings', facts.target.bucket)) throw authorization.denial();
 }
 
 export const bucketRoutes: readonly Route[] = [
@@ -70,7 +72,7 @@ export const bucketRoutes: readonly Route[] = [
     async run(call) {
       const { objects, region } = call.service;
       const name = call.path['bucket'] as string;
-      if (Object.keys(call.body).length > 0) requireSettings(call, call.body);
+      if (Object.keys(call.body).length > 0) await requireSettings(call, call.body);
       const made = await objects.createBucket({
         name,
         owner: call.owner,
@@ -103,7 +105,7 @@ export const bucketRoutes: readonly Route[] = [
     body: bucketPatch,
     answer: { status: 200, body: bucketShape },
     async run(call) {
-      requireSettings(call, call.body);
+      await requireSettings(call, call.body);
       const changed = await call.service.objects.updateBucket(call.path['bucket'] as string, change(call.body));
       call.json(200, bucketJson(changed));
     },

@@ -78,11 +78,11 @@ async function requireCopy(
   ]);
   const tags = Object.entries(body.tags ?? {});
   const facts = { ...factsWith(call.facts, body.key, body.tags && tags), source, said: { headers, tags } };
-  call.authorization.require('CopyObject', facts);
+  await call.authorization.require('CopyObject', facts);
   const withTags = { ...facts, causes: new Set([...facts.causes, 'copied-tags' as const]) };
-  if (body.tags !== undefined || call.authorization.allows('CopyObject', withTags)) return;
+  if (body.tags !== undefined || (await call.authorization.allows('CopyObject', withTags))) return;
   const found = await call.service.objects.read({ bucket, key: keyBytes(key), versionId, guard: undefined });
-  if (found.version.tags.length > 0) throw new StoreError('AccessDenied', { resource: bucket });
+  if (found.version.tags.length > 0) throw call.authorization.denial();
 }
 
 export const objectRoutes: readonly Route[] = [
@@ -159,7 +159,7 @@ export const objectRoutes: readonly Route[] = [
       const key = keyOf(call);
       if (call.body.tags !== undefined) {
         const set = Object.entries(call.body.tags ?? {}).filter((pair): pair is [string, string] => pair[1] !== null);
-        call.authorization.require('PutObjectTagging', factsWith(call.facts, key.toString('utf8'), set));
+        await call.authorization.require('PutObjectTagging', factsWith(call.facts, key.toString('utf8'), set));
       }
       const { version, position } = await call.service.objects.patch({
         bucket: bucketOf(call),
@@ -247,7 +247,8 @@ export const objectRoutes: readonly Route[] = [
       const { target } = call.facts;
       const may = ({ key, versionId }: (typeof call.body.items)[number]) =>
         call.authorization.allows('DeleteObjects', { ...call.facts, each: [{ ...target, key, versionId }] });
-      const asked = call.body.items.map((item) => ({ item, allowed: may(item) }));
+      const asked: { readonly item: (typeof call.body.items)[number]; readonly allowed: boolean }[] = [];
+      for (const item of call.body.items) asked.push({ item, allowed: await may(item) });
       const items = asked.filter(({ allowed }) => allowed).map(({ item }) => item);
       const named = items.map((item) => ({ key: keyBytes(item.key), versionId: item.versionId, guard: undefined }));
       const results = named.length === 0 ? [] : await call.service.objects.delete(bucketOf(call), call.owner, named);
@@ -280,7 +281,7 @@ export const objectRoutes: readonly Route[] = [
     async run(call) {
       const place = call.service.objects.byGuk(parseGuk(call.path['guk'] as string));
       // Whether it exists is itself an answer, so a key that may not read the bucket learns nothing.
-      if (!call.authorization.allows('GetObject', about(place.bucket, place.key.toString('utf8'))))
+      if (!(await call.authorization.allows('GetObject', about(place.bucket, place.key.toString('utf8')))))
         throw new StoreError('NoSuchKey');
       const found = await call.service.objects.read({
         bucket: place.bucket,

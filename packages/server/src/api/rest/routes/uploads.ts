@@ -33,7 +33,7 @@ export const uploadRoutes: readonly Route[] = [
       const { key, headers, metadata, tags } = call.body;
       const set = Object.entries(tags);
       const facts = factsWith(call.facts, key, set.length > 0 ? set : undefined);
-      call.authorization.require('CreateMultipartUpload', facts);
+      await call.authorization.require('CreateMultipartUpload', facts);
       const made = await call.service.objects.createUpload({
         bucket: bucketOf(call),
         key: keyBytes(key),

@@ -33,9 +33,10 @@ const changing = [
 /** The tags of the source go along, which is a read and a write of tags. @throws StoreError AccessDenied */
 async function requireCopiedTags(call: S3Call, source: CopySource): Promise<void> {
   const facts = factsOf(call);
-  if (call.authorization.allows('CopyObject', { ...facts, causes: new Set([...facts.causes, 'copied-tags']) })) return;
+  const more = { ...facts, causes: new Set([...facts.causes, 'copied-tags' as const]) };
+  if (await call.authorization.allows('CopyObject', more)) return;
   const { version } = await copying(Promise.resolve(call.service.objects.read(source)));
-  if (version.tags.length > 0) throw new StoreError('AccessDenied');
+  if (version.tags.length > 0) throw call.authorization.denial();
 }
 
 export async function copyObject(call: S3Call): Promise<void> {

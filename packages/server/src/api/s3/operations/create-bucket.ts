@@ -2,15 +2,15 @@ import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { Tags } from '../../../objects/index.ts';
 import { answerEmpty, answerHeaders, type S3Call } from '../call.ts';
+import { factsOf } from '../facts.ts';
 import { takeDocument } from '../incoming.ts';
 import { screenWrite } from '../screen.ts';
 import { tagsOfSet } from '../tags.ts';
 import { allowOnly, childOf, textOf, type XmlElement } from '../xml/parser.ts';
 
 /** The one region of this store, or none said. */
-function screenLocation(call: S3Call, document: XmlElement): void {
-  const location = textOf(document, 'LocationConstraint')?.trim();
-  if (location === undefined || location === '' || location === call.service.region) return;
+function screenLocation(call: S3Call, location: string | undefined): void {
+  if (location === undefined || location === call.service.region) return;
   throw new StoreError('InvalidLocationConstraint', { detail: { LocationConstraint: location } });
 }
 
@@ -23,11 +23,16 @@ export async function createBucket(call: S3Call): Promise<void> {
   screenWrite(call.headers);
   const document = await takeDocument(call, 'CreateBucketConfiguration');
   let tags: Tags = [];
+  let location: string | undefined;
   if (document) {
     allowOnly(document, ['LocationConstraint', 'Tags']);
-    screenLocation(call, document);
+    location = textOf(document, 'LocationConstraint')?.trim() || undefined;
+    screenLocation(call, location);
     tags = tagsOf(document);
   }
+  const facts = factsOf(call);
+  await call.authorization.require('CreateBucket', { ...facts, said: { location } });
+  if (tags.length > 0) await call.authorization.require('PutBucketTagging', { ...facts, said: { tags } });
   const { objects, region } = call.service;
   await objects.createBucket({ name: call.bucket, owner: call.owner, region });
   if (tags.length > 0) await objects.updateBucket(call.bucket, { tags });

@@ -86,7 +86,8 @@ export async function deleteObjects(call: S3Call): Promise<void> {
       each: [{ ...target, key, versionId }],
       causes,
     });
-  const items = named.map((item) => (item.fault || may(item) ? item : { ...item, fault: denied }));
+  const items: Wanted[] = [];
+  for (const item of named) items.push(item.fault || (await may(item)) ? item : { ...item, fault: denied });
   const tried = items.filter((item) => item.fault === undefined);
   // The bucket is looked for even when no key can be tried.
   objects.bucket(call.bucket);
