@@ -17,6 +17,7 @@ export interface Health {
 const scrubPath = '/-/admin/v1/scrub';
 const clusterPath = '/-/admin/v1/cluster';
 const bucketsPath = '/-/admin/v1/buckets';
+const lifecyclePath = '/-/admin/v1/lifecycle';
 const policiesPath = '/-/admin/v1/policies';
 
 /** What a storage class of the operator stands for. */
@@ -205,12 +206,30 @@ export class Admin {
     return this.#transport.send({ ...options, method: 'GET', path: scrubPath, read: readJson<Json> });
   }
 
+  /** What the lifecycle of the node that answers has done, and how far it is. */
+  lifecycle(options: CallOptions = {}): Promise<Json> {
+    return this.#transport.send({ ...options, method: 'GET', path: lifecyclePath, read: readJson<Json> });
+  }
+
+  /** Does now what the lifecycle of a bucket asks for, or with `dryRun` tells it: one line for each action, and a summary at the end. */
+  runLifecycle(
+    run: { readonly bucket: string; readonly dryRun?: boolean },
+    options: CallOptions = {},
+  ): AsyncGenerator<FsckLine> {
+    return this.#lines(lifecyclePath, JSON.stringify(run), options);
+  }
+
   /** Cross-checks metadata against fragments; gives progress and findings while it runs. */
-  async *fsck(options: CallOptions = {}): AsyncGenerator<FsckLine> {
+  fsck(options: CallOptions = {}): AsyncGenerator<FsckLine> {
+    return this.#lines('/-/admin/v1/fsck', undefined, options);
+  }
+
+  async *#lines(path: string, sent: string | undefined, options: CallOptions): AsyncGenerator<FsckLine> {
     const { body, exchange } = await this.#transport.send({
       ...options,
       method: 'POST',
-      path: '/-/admin/v1/fsck',
+      path,
+      ...(sent !== undefined && { headers: { 'content-type': 'application/json' }, body: sent }),
       repeatable: false,
       read: (response, keep) => ({ body: response.body, exchange: keep() }),
     });

@@ -14,4 +14,28 @@ export const configurationLimits = {
   listedConfigurations: 1000,
   listedConfigurationsPage: 100,
   configurationIdChars: 64,
+  /** Rules of a lifecycle, characters of the ID of one, most days and newer versions that one says (as in S3), and the last moment at which anything is due: the end of the year 9999. */
+  lifecycleRules: 1000,
+  lifecycleIdChars: 255,
+  lifecycleDays: 2 ** 31 - 1,
+  lifecycleNewer: 100,
+  lifecycleLastMs: 253_402_214_400_000,
+  /**
+   * A pass of the lifecycle: how often it is asked whether one is due, and how often where many buckets have rules; work between two rests and the rest, rows looked at before the time is, deletes in
+   * one proposal, transitions and aborts proposed at once, how often its place is saved, and actions that a report lists one by one.
+   */
+  lifecycleCheckMs: 1000,
+  lifecycleLookMs: 60_000,
+  lifecycleSliceMs: 4,
+  lifecycleRestMs: 6,
+  lifecycleRows: 512,
+  lifecycleDeletes: 256,
+  lifecycleAtOnce: 64,
+  lifecycleSaveMs: 5000,
+  lifecycleReported: 1000,
+  /** File with the place of a pass. */
+  lifecycleFileBytes: 512 * KiB,
+  /** Buckets whose last pass is remembered, and rows of versions between two that the owner looks at before it puts one off. */
+  lifecycleBuckets: 100_000,
+  lifecycleLook: 1000,
 } as const;

@@ -13,6 +13,7 @@ import { addCopyCommands } from './copy.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { exitCode, exitCodeHelp, verdictOf } from './exit.ts';
 import { addKeyCommands } from './keys.ts';
+import { addLifecycleCommands } from './lifecycle.ts';
 import { addListingCommands } from './listing.ts';
 import { addObjectCommands } from './object.ts';
 import { addProfileCommands } from './profile.ts';
@@ -82,6 +83,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addObjectCommands(program, run);
   addAnnotateCommands(program, run);
   addRedundancyCommands(program, run);
+  addLifecycleCommands(program, run);
   addKeyCommands(program, run);
   addClusterCommands(program, run);
   addDoctorCommand(program, run, services);

@@ -26,7 +26,9 @@ import { clusterAdmin } from './cluster/admin.ts';
 import { type RebalanceStatus, startRebalance } from './cluster/rebalance.ts';
 import { startCollecting } from './collecting.ts';
 import type { Config } from './config.ts';
+import { dayMsOf } from './day.ts';
 import { folders } from './directories.ts';
+import { type LifecycleWork, lifecycleAdmin, startLifecycle } from './lifecycle.ts';
 import { type Mending, type NodeWork, startMending } from './mending.ts';
 import type { Owner } from './owner.ts';
 import { policyAdmin } from './policies.ts';
@@ -41,6 +43,7 @@ export interface Jobs {
   readonly repair: RepairFragment;
   readonly fragments: Pick<Mending, 'removing'>;
   readonly recoding: Pick<Recoding, 'status'>;
+  readonly lifecycle: Pick<LifecycleWork, 'status'>;
   work(): NodeWork;
   /** What this server's devices hold of each group. */
   holdings(): Promise<readonly Holding[]>;
@@ -115,6 +118,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const fragments = startMending({ owner, host, log, healthy });
   const { mender, repair } = fragments;
   const recoding = startRecoding(owner, host, log);
+  const lifecycle = startLifecycle(owner, host, log, dayMsOf(config));
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
@@ -208,6 +212,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       scrub: scrubStatus(),
     }),
     ...policyAdmin(owner),
+    ...lifecycleAdmin(lifecycle),
     // In a cluster there is more to tell, below.
     'cluster.repair': () => {
       const { waiting, complete } = mender.totals();
@@ -247,6 +252,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     repair,
     fragments,
     recoding,
+    lifecycle,
     work,
     holdings,
     rebalance() {
@@ -266,7 +272,14 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     async stop() {
       cancelSchedule();
       running?.stop.abort();
-      await Promise.all([freeing.stop(), fragments.stop(), recoding.stop(), rebalance?.stop(), running?.ended]);
+      await Promise.all([
+        freeing.stop(),
+        fragments.stop(),
+        recoding.stop(),
+        lifecycle.stop(),
+        rebalance?.stop(),
+        running?.ended,
+      ]);
     },
   };
 }

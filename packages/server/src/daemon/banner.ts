@@ -84,6 +84,10 @@ function clusterText({ nodes }: { readonly nodes: number }, copies: number): str
 export const notEncryptedText =
   'encryption is off: new objects are stored as plain bytes, and who can read the disks can read them. What was stored before stays as it is.';
 
+/** Warning of a server whose days are short. */
+export const shortDaysText = (seconds: number): string =>
+  `a day of lifecycles lasts ${seconds} seconds (DSOM_LIFECYCLE_DAY_SECONDS): objects expire as much earlier. This is for tests.`;
+
 /** The text printed once the server is ready. */
 export function bannerText(banner: Banner): string {
   const { endpoint, newRoot } = banner;

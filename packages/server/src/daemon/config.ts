@@ -65,6 +65,9 @@ export const configSchema = z.strictObject({
     .default(14)
     .describe('days for one pass of the scrub over all bytes'),
   scrubBytesPerSecond: bytes.default(32 * 1024 * 1024).describe('most bytes that the scrub reads per second'),
+  lifecycleDaySeconds: whole(1, 86_400)
+    .optional()
+    .describe('length of a day of lifecycles in seconds, shortened for tests; 24 hours when not given'),
   allowOrigin: list
     .pipe(z.array(origin).max(limits.allowedOrigins))
     .default([])
@@ -137,7 +140,6 @@ const clientVariables = new Set([
   'DSOM_PROFILE',
   'DSOM_CONFIG',
   'DSOM_CONFIG_HOME',
-  'DSOM_LIFECYCLE_DAY_SECONDS',
 ]);
 
 function editDistance(a: string, b: string): number {

@@ -17,6 +17,7 @@ import { createLog, createRegistry, expositionType, type RegistrySnapshot, threa
 import { emptyQueue } from './accepting.ts';
 import { freshnessOf, type GateCalls, type Heard } from './cluster/gate.ts';
 import type { Config } from './config.ts';
+import { dayMsOf } from './day.ts';
 import { createKeyAdmin } from './keyadmin.ts';
 import type { OwnerMethods } from './protocol.ts';
 import { askReadiness } from './readiness.ts';
@@ -106,6 +107,7 @@ export function createListener(options: ListenerOptions): Listener {
     log,
     position,
     shards: reader.shards,
+    lifecycleDayMs: dayMsOf(config),
     ...(shared && { shared }),
     telemetry: finished,
   });

@@ -9,6 +9,7 @@ import {
   serverMetrics,
 } from '../telemetry/index.ts';
 import type { Jobs } from './background.ts';
+import type { LifecycleStatus } from './lifecycle.ts';
 import type { Owner } from './owner.ts';
 
 /** Private (anonymous) memory of this process in bytes, where the system tells. */
@@ -19,6 +20,12 @@ function privateBytes(): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+function lifecycleState({ totals, last }: LifecycleStatus, nowMs: number): ServerState['lifecycle'] {
+  const { versions, bytes, changed, refused, failed, uploads: _, ...done } = totals;
+  const ageSeconds = last?.endedMs === undefined ? undefined : (nowMs - last.endedMs) / 1000;
+  return { versions, bytes, done, left: { changed, refused, failed }, ageSeconds };
 }
 
 /** Gathers the figures of every thread into one Prometheus text. */
@@ -43,6 +50,7 @@ export function createServerMetrics(
       },
       copies: jobs.mender.totals(),
       recode: jobs.recoding.status(),
+      lifecycle: lifecycleState(jobs.lifecycle.status(), now()),
       scrub: {
         ageSeconds: last === undefined ? undefined : (now() - last) / 1000,
         running: jobs.scrubbing(),

@@ -4,7 +4,7 @@ import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
 import { type Jobs, startJobs } from './background.ts';
-import { bannerText, metadataTexts, notEncryptedText } from './banner.ts';
+import { bannerText, metadataTexts, notEncryptedText, shortDaysText } from './banner.ts';
 import { findMembership } from './cluster/membership.ts';
 import { seldom } from './cluster/seldom.ts';
 import { oldestReadHere } from './collecting.ts';
@@ -208,6 +208,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
         rootFromEnvironment: root.given !== undefined,
         warnings: [
           ...(config.encryption === 'off' ? [notEncryptedText] : []),
+          ...(config.lifecycleDaySeconds === undefined ? [] : [shortDaysText(config.lifecycleDaySeconds)]),
           ...metadataTexts(owner),
           ...owner.missing.map(
             (device) =>

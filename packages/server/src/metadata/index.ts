@@ -54,6 +54,7 @@ export {
 } from './open.ts';
 export type { Metadata, MetadataStatistics } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
+export { type ScanCursor, type ScannedPlace, type VersionRow, type VersionScan, versionScan } from './scan.ts';
 export { shardedReader } from './sharded/reader.ts';
 export { doubled, objectShardsName, shardsInUse, shardsInUseName } from './sharded/routing.ts';
 export { joinShards } from './sharded/shards.ts';

@@ -58,3 +58,20 @@ export interface StripeOwner {
   /** Placement group of its fragments. */
   readonly group: number;
 }
+
+/**
+ * What a version must still be when a command about it is decided: what a lifecycle saw of it. What is not so any more refuses the command, or its item,
+ * with PreconditionFailed. The versions of a cluster that know feature `lifecycle` look at it; only they may be asked.
+ */
+export interface Expectation {
+  readonly sequence: number;
+  /** `current`: the newest of its key. `alone`: and the only one. `noncurrent`: not the newest. */
+  readonly place: 'current' | 'alone' | 'noncurrent';
+  /** On the clock of the owner, ms since 1970: not before. */
+  readonly dueMs: number;
+  /** Noncurrent ones: the next newer version was made then, or earlier; and at least so many objects are among those below the newest that are newer. */
+  readonly sinceMs: number;
+  readonly newer: number;
+  /** Absent: nobody asked for tags. */
+  readonly tags?: readonly (readonly [string, string])[];
+}

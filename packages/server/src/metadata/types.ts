@@ -1,5 +1,5 @@
 import type { Position } from '../log/index.ts';
-import type { PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
+import type { Expectation, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import type {
@@ -147,6 +147,7 @@ export type Command =
         readonly key: Buffer;
         readonly version: VersionSelector;
         readonly guard: Guard | undefined;
+        readonly expected?: Expectation;
       }[];
     }
   /**
@@ -163,6 +164,7 @@ export type Command =
       readonly change: DescriptionChange;
       /** Owner of the new version. Only without a version. */
       readonly renew?: string;
+      readonly expected?: Expectation;
     }
   | RecodeCommand
   | TouchCommand

@@ -108,7 +108,7 @@ export async function preparePolicy({ stripes }: Pick<Rooms, 'stripes'>, policy:
 }
 
 /** Has what is there looked at from now on: a version is to be kept in another way than it is, or will be. */
-export async function askForRecoding(rooms: Rooms): Promise<void> {
+export async function askForRecoding(rooms: Pick<Rooms, 'reader' | 'proposer'>): Promise<void> {
   if (rooms.reader.setting(recodeSetting) !== undefined) return;
   try {
     await propose(rooms, { type: 'setting.write', name: recodeSetting, value: 'wanted' }, 'done');

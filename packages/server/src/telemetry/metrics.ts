@@ -107,6 +107,14 @@ export interface ServerState {
   readonly copies: { readonly mended: number; readonly waiting: number };
   /** Stripes that took the place of others because of a policy, their bytes, and whether all versions are kept as they are to be. */
   readonly recode: { readonly stripes: number; readonly bytes: number; readonly complete: boolean };
+  /** What the lifecycle did since the start, by what it was, and what it left, by why. `ageSeconds`: since its last whole pass; undefined before the first one. */
+  readonly lifecycle: {
+    readonly versions: number;
+    readonly bytes: number;
+    readonly done: Readonly<Record<'expired' | 'removed' | 'markers' | 'transitioned' | 'aborted', number>>;
+    readonly left: Readonly<Record<'changed' | 'refused' | 'failed', number>>;
+    readonly ageSeconds: number | undefined;
+  };
   readonly scrub: {
     /** Since the last full pass ended; undefined before the first one. */
     readonly ageSeconds: number | undefined;
@@ -117,6 +125,31 @@ export interface ServerState {
 }
 
 const deviceStates = ['good', 'full', 'stopped', 'missing'] as const;
+
+function lifecycleMetrics(registry: Registry): (state: ServerState['lifecycle']) => void {
+  const looked = registry.counter('dsom_lifecycle_versions_total', 'Versions that passes of the lifecycle looked at.');
+  const acted = registry.counter('dsom_lifecycle_actions_total', 'What the lifecycle did, by what it was.', ['action']);
+  const left = registry.counter(
+    'dsom_lifecycle_left_total',
+    'What the lifecycle left for its next pass: changed meanwhile, refused because it is locked, or failed.',
+    ['reason'],
+  );
+  const bytes = registry.counter(
+    'dsom_lifecycle_bytes_total',
+    'Bytes of versions that the lifecycle expired or removed.',
+  );
+  const age = registry.gauge(
+    'dsom_lifecycle_age_seconds',
+    'Time since the last whole pass of the lifecycle on this node; +Inf before the first.',
+  );
+  return (state) => {
+    looked.mirror(looked.at(), state.versions);
+    bytes.mirror(bytes.at(), state.bytes);
+    for (const [name, count] of Object.entries(state.done)) acted.mirror(acted.at(name), count);
+    for (const [name, count] of Object.entries(state.left)) left.mirror(left.at(name), count);
+    age.set(age.at(), state.ageSeconds ?? Number.POSITIVE_INFINITY);
+  };
+}
 
 /** What only the owner's thread can tell. */
 export function serverMetrics(registry: Registry, state: () => ServerState): void {
@@ -151,6 +184,7 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     'dsom_recode_complete',
     '1 while all versions are kept as they are to be, as far as was looked.',
   );
+  const expiring = lifecycleMetrics(registry);
   const age = registry.gauge(
     'dsom_scrub_age_seconds',
     'Time since every fragment was last verified in one pass; +Inf before the first.',
@@ -179,6 +213,7 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     recoded.mirror(recoded.at(), now.recode.stripes);
     recodedBytes.mirror(recodedBytes.at(), now.recode.bytes);
     kept.set(kept.at(), now.recode.complete ? 1 : 0);
+    expiring(now.lifecycle);
     age.set(age.at(), now.scrub.ageSeconds ?? Number.POSITIVE_INFINITY);
     scrubbing.set(scrubbing.at(), now.scrub.running ? 1 : 0);
     scrubbed.set(scrubbed.at(), now.scrub.bytes);

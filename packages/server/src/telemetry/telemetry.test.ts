@@ -116,6 +116,13 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
     log: { position: 42, bytes: 1000, mirrored: true },
     devices: [{ identity: 'd1', health, totalBytes: 10, freeBytes: 4 }],
     garbage: { rows: 7, fragments: 8, bytes: 9 },
+    lifecycle: {
+      versions: 7,
+      bytes: 8,
+      done: { expired: 1, removed: 2, markers: 3, transitioned: 4, aborted: 5 },
+      left: { changed: 0, refused: 6, failed: 0 },
+      ageSeconds: undefined,
+    },
     copies: { mended: 6, waiting: 5 },
     recode: { stripes: 7, bytes: 8000, complete: true },
     scrub: { ageSeconds: 60, running: false, bytes: 5 },

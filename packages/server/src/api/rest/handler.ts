@@ -20,6 +20,7 @@ import { answerProblem } from './problem.ts';
 import type { RestCall, RestService, Route } from './route.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { bucketRoutes } from './routes/buckets.ts';
+import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { listingRoutes } from './routes/listing.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { shardingRoutes } from './routes/sharding.ts';
@@ -52,6 +53,7 @@ export const routes: readonly Route[] = [
   ...uploadRoutes,
   ...adminRoutes,
   ...shardingRoutes,
+  ...lifecycleRoutes,
 ];
 
 const accepted: readonly CredentialKind[] = ['header', 'query', 'bearer'];

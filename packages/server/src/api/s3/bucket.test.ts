@@ -155,9 +155,8 @@ describe('settings that cannot be made', () => {
 
   it('every refused operation says its name', async () => {
     const rows: readonly [string, string, Record<string, string>, string][] = [
-      ['GET', '/other', { lifecycle: '' }, 'GetBucketLifecycleConfiguration'],
+      ['GET', '/other', { abac: '' }, 'GetBucketAbac'],
       ['POST', '/other/k', { select: '', 'select-type': '2' }, 'SelectObjectContent'],
-      ['POST', '/other/k', { restore: '' }, 'RestoreObject'],
       ['PUT', '/other/k', { acl: '' }, 'PutObjectAcl'],
       ['GET', '/other/k', { torrent: '' }, 'GetObjectTorrent'],
     ];

@@ -17,6 +17,8 @@ export interface S3Service {
   readonly position: (() => Position) | undefined;
   /** For how long this replica may be behind without knowing, ms; absent where there is only one. */
   readonly staleMs?: (() => number) | undefined;
+  /** Length of a day of lifecycles, ms: 24 hours, or less in tests. */
+  readonly lifecycleDayMs: number;
   /** Value of x-amz-id-2 and HostId. */
   readonly hostId: string;
   /** A stream broke after its headers were out; the client saw the connection end. */

@@ -295,7 +295,7 @@ describe('an actual answer', () => {
       await from('GET', '/bucket/k', 'https://app.example', {
         headers: { 'if-none-match': written.headers.etag as string },
       }),
-      await from('GET', '/bucket', 'https://app.example', { query: { lifecycle: '' } }),
+      await from('GET', '/bucket', 'https://app.example', { query: { abac: '' } }),
     ];
     assert.deepEqual(
       answers.map(({ status }) => status),

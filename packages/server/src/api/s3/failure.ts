@@ -25,6 +25,7 @@ function usualDetail(error: StoreError, failed: FailedRequest): Record<string, s
     case 'NoSuchTagSet':
     case 'ServerSideEncryptionConfigurationNotFoundError':
     case 'NoSuchCORSConfiguration':
+    case 'NoSuchLifecycleConfiguration':
     case 'NoSuchPublicAccessBlockConfiguration':
     case 'NoSuchWebsiteConfiguration':
     case 'OwnershipControlsNotFoundError':

@@ -3,6 +3,7 @@ import { type Authenticator, type CredentialKind, identityOf, parseTarget, type 
 import { CorruptionError, StoreError } from '../../errors.ts';
 import type { Clock, Timers } from '../../host/index.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
+import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { Cohort, step } from '../http/cohort.ts';
@@ -46,6 +47,8 @@ export interface S3Options {
   readonly shared?: Freshness['shared'];
   /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
   readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
+  /** Length of a day of lifecycles, ms. Absent: 24 hours. */
+  readonly lifecycleDayMs?: number | undefined;
   /** Value of x-amz-id-2 and HostId: which server answered. */
   readonly hostId?: string;
   /** What to do about a broken assumption after its request was answered. Default: an uncaught exception, which stops the process. */
@@ -111,6 +114,7 @@ class S3Handler {
       region: options.region,
       position: options.position,
       staleMs: options.shared?.staleMs,
+      lifecycleDayMs: options.lifecycleDayMs ?? limits.dayMs,
       hostId: this.#hostId,
       broken: (call, error) => {
         const { operation, exchange, bucket } = call;

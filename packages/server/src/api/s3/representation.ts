@@ -8,6 +8,7 @@ import { parseRange } from '../http/ranges.ts';
 import { header, type S3Call } from './call.ts';
 import { checksumHeaders, pushChecksum, storedChecksumText } from './checksums.ts';
 import { invalidArgument } from './failure.ts';
+import { pushReadExpiration } from './lifecycle.ts';
 import { type Overrides, readHeaders } from './object-headers.ts';
 
 /** What GET sends and HEAD describes: which bytes, under which headers. */
@@ -58,6 +59,7 @@ export function represent(call: S3Call, read: ReadResult, replaced: Overrides | 
   const { version } = read;
   const etag = etagText(version).slice(1, -1);
   const headers = readHeaders(call, read.bucket, version, read.position, replaced);
+  pushReadExpiration(headers, call, version);
   const conditions = readConditions(call.headers);
   if (conditions) {
     const verdict = judge(conditions, etag, version.modifiedMs);

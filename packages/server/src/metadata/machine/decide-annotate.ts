@@ -3,6 +3,7 @@ import type { Command } from '../types.ts';
 import { insertion, placeFor } from './decide-objects.ts';
 import { bucketOf, checkKey, type Decision, type Stamp, versionOf } from './deciding.ts';
 import { described } from './descriptions.ts';
+import { checkExpectation } from './expectations.ts';
 import { checkGuard } from './guards.ts';
 import type { ObjectVersion } from './records.ts';
 import { encodeVersion, isOutside, type VersionRow } from './versions.ts';
@@ -39,8 +40,10 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   }
   bucketOf(view, bucket);
   checkKey(key);
-  const row = view.find(bucket, key, command.version);
+  const newest = view.newest(bucket, key);
+  const row = newest && view.select(newest, command.version);
   checkGuard(command.guard, row, command.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
+  checkExpectation(view, command.expected, newest, row, stamp.now);
   const before = objectOf(row, command.version);
   const version = changedBy(before, change);
   const older = row?.mayHaveOlder === true;

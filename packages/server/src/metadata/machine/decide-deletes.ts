@@ -4,6 +4,7 @@ import type { Command, DeleteResult } from '../types.ts';
 import { apply } from './apply.ts';
 import { bucketOf, checkKey, type Decision, placeVersion, type Stamp, stateOf } from './deciding.ts';
 import type { Effect, VersionRemove } from './effects.ts';
+import { checkExpectation } from './expectations.ts';
 import { checkGuard } from './guards.ts';
 import { Application } from './manifests.ts';
 import { Overlay } from './overlay.ts';
@@ -38,9 +39,11 @@ export function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner
   if (version !== undefined) {
     const row = newest && view.select(newest, version);
     checkGuard(item.guard, row, 'NoSuchVersion');
+    checkExpectation(view, item.expected, newest, row, stamp.now);
     return deleteVersion[row ? 'there' : 'missing'] === 'remove' ? removal(bucket.id, key, row!) : nothing;
   }
   checkGuard(item.guard, newest);
+  checkExpectation(view, item.expected, newest, newest, stamp.now);
   const placing = deletePlacings[bucket.versioning][stateOf(newest)];
   if (placing === 'nothing') return nothing;
   if (placing === 'remove') {

@@ -19,6 +19,7 @@ export const features = [
   'configurations',
   'reshard',
   'objectLock',
+  'lifecycle',
 ] as const;
 
 export type Feature = (typeof features)[number];

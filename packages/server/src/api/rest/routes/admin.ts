@@ -4,6 +4,7 @@ import type { Policy } from '../../../metadata/index.ts';
 import { type PolicyJson, policyJson, policyOf } from '../../http/redundancy.ts';
 import { type Route, route } from '../route.ts';
 import { keyJson, keyShape, redundancy } from '../shapes.ts';
+import { sendNews } from './news.ts';
 
 const none = z.strictObject({});
 const anything = z.record(z.string(), z.unknown());
@@ -310,19 +311,7 @@ export const adminRoutes: readonly Route[] = [
     body: 'none',
     answer: { status: 200, body: 'lines' },
     async run(call) {
-      const { admin, host } = call.service;
-      const headers = [...call.headers(), 'Content-Type', 'application/x-ndjson'];
-      const { response } = call.exchange;
-      const id = await admin('fsck.start', undefined);
-      response.writeHead(200, headers);
-      // One line now and then, so that the client sees progress and the server sees a client that went away.
-      for (let done = false; !done && !response.destroyed; ) {
-        await host.timers.sleep(200);
-        const news = (await admin('fsck.news', id)) as { readonly lines: readonly unknown[]; readonly done: boolean };
-        for (const line of news.lines) response.write(`${JSON.stringify(line)}\n`);
-        done = news.done;
-      }
-      call.exchange.finish(200);
+      await sendNews(call, 'fsck.news', await call.service.admin('fsck.start', undefined));
     },
   }),
 ];

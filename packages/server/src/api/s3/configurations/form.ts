@@ -54,10 +54,10 @@ export async function deleteConfiguration<Value>(call: S3Call, form: Configurati
 
 /** Configurations by bucket as values, each with the bytes that it was read from: comparing those is cheaper than parsing. */
 export class ParsedConfigurations<Value> {
-  readonly #form: ConfigurationForm<Value>;
+  readonly #form: Pick<ConfigurationForm<Value>, 'parse'>;
   readonly #known = new FifoMap<string, { readonly bytes: Buffer; readonly value: Value }>(limits.parsedConfigurations);
 
-  constructor(form: ConfigurationForm<Value>) {
+  constructor(form: Pick<ConfigurationForm<Value>, 'parse'>) {
     this.#form = form;
   }
 

@@ -14,6 +14,7 @@ import {
 } from '../checksums.ts';
 import { invalidArgument } from '../failure.ts';
 import { requireDocument } from '../incoming.ts';
+import { pushExpiration } from '../lifecycle.ts';
 import { uploadIdOf } from '../multipart.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { allowOnly, malformed, textOf, type XmlElement } from '../xml/parser.ts';
@@ -104,6 +105,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
     size,
   });
   const headers = writtenHeaders(call, bucket, version, position);
+  pushExpiration(headers, call, version);
   const stored = version.checksum;
   const inner =
     element('Location', locationOf(call)) +

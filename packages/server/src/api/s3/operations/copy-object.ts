@@ -8,6 +8,7 @@ import { copying, copySourceOf } from '../copy-source.ts';
 import { describedHeaders, describedMetadata, redundancyOf, storageClassOf } from '../description.ts';
 import { factsOf } from '../facts.ts';
 import { invalidArgument } from '../failure.ts';
+import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { screenWrite } from '../screen.ts';
 import { tagsOfHeader } from '../tags.ts';
@@ -77,6 +78,7 @@ export async function copyObject(call: S3Call): Promise<void> {
   );
   const { bucket, version, position } = written;
   const headers = writtenHeaders(call, bucket, version, position);
+  pushExpiration(headers, call, version);
   if (source.versionId !== undefined || !written.source.isNull)
     headers.push('x-amz-copy-source-version-id', versionIdText(written.source));
   const { checksum } = version;

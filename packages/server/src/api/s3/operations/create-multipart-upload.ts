@@ -2,6 +2,7 @@ import { uploadIdText } from '../../../objects/index.ts';
 import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumTypeOf } from '../checksums.ts';
 import { describe, redundancyOf } from '../description.ts';
+import { pushAbortion } from '../lifecycle.ts';
 import { pushEncryption } from '../object-headers.ts';
 import { screenWrite } from '../screen.ts';
 import { element, s3Document } from '../xml/writer.ts';
@@ -21,6 +22,7 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
   const { checksumAlgorithm, checksumType } = upload;
   const headers = answerHeaders(call);
   pushEncryption(headers, call);
+  pushAbortion(headers, call, upload.initiatedMs);
   if (checksumAlgorithm && checksumType)
     headers.push('x-amz-checksum-algorithm', checksumAlgorithm, 'x-amz-checksum-type', checksumType);
   const inner =

@@ -1,8 +1,9 @@
 import type { PartRecord } from '../../../metadata/index.ts';
 import { isoDate } from '../../http/dates.ts';
-import { answerXml, type S3Call } from '../call.ts';
+import { answerHeaders, answerXml, type S3Call } from '../call.ts';
 import { checksumElements, storedChecksumText } from '../checksums.ts';
 import { invalidArgument } from '../failure.ts';
+import { pushAbortion } from '../lifecycle.ts';
 import { keyElement, ownerElement, pageSize, urlEncoded } from '../listing.ts';
 import { partEtag, uploadIdOf } from '../multipart.ts';
 import { element, s3Document } from '../xml/writer.ts';
@@ -33,11 +34,14 @@ export function listParts(call: S3Call): void {
   const { upload, page } = objects.listParts(call.bucket, call.key, uploadId, after, limit);
   // AWS sends a marker with the last page, too (0, when it is empty), with which its own SDK for JavaScript begins anew and never ends.
   const next = page.truncated ? (page.items.at(-1)?.number ?? after) : undefined;
+  const headers = answerHeaders(call);
+  pushAbortion(headers, call, upload.initiatedMs);
   answerXml(
     call,
     s3Document(
       'ListPartsResult',
       `${element('Bucket', call.bucket)}${keyElement('Key', call.key, urlEncoded(call))}${element('UploadId', uploadId)}${ownerElement('Initiator', upload.owner)}${ownerElement('Owner', upload.owner)}${element('StorageClass', upload.storageClass)}<PartNumberMarker>${after}</PartNumberMarker>${element('NextPartNumberMarker', next)}<MaxParts>${limit}</MaxParts><IsTruncated>${page.truncated}</IsTruncated>${element('ChecksumAlgorithm', upload.checksumAlgorithm)}${element('ChecksumType', upload.checksumType)}${page.items.map(row).join('')}`,
     ),
+    headers,
   );
 }

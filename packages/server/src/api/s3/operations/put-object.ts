@@ -7,6 +7,7 @@ import { pushChecksum } from '../checksums.ts';
 import { describe, redundancyOf } from '../description.ts';
 import { invalidArgument } from '../failure.ts';
 import { takeBody } from '../incoming.ts';
+import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { screenWrite } from '../screen.ts';
 
@@ -47,6 +48,7 @@ export async function putObject(call: S3Call): Promise<void> {
     : objects.append({ ...request, offset }));
   await step();
   const headers = writtenHeaders(call, bucket, version, position);
+  pushExpiration(headers, call, version);
   headers.push('ETag', etagText(version));
   pushChecksum(headers, version.checksum, 0);
   if (offset !== undefined) headers.push('x-amz-object-size', String(version.size));

@@ -1,0 +1,302 @@
+import { type JobProgress, ProgressMeter } from '../../durability/index.ts';
+import { StoreError } from '../../errors.ts';
+import { FifoMap } from '../../fifo.ts';
+import { limits } from '../../limits.ts';
+import type { BucketRecord, MetadataReader, ScanCursor, VersionScan } from '../../metadata/index.ts';
+import type { Rooms } from '../rooms.ts';
+import { Actor, addCounts, type Counting, countFound, type LifecycleCounts, noCounts } from './act.ts';
+import type { CompiledLifecycle } from './compile.ts';
+import { freshPlaces, type LifecyclePlaces, type PlaceMemory, signatureOf } from './place.ts';
+import type { Found, FoundUpload, UploadCursor } from './walk.ts';
+import { momentOf, walkUploads, walkVersions } from './walk.ts';
+
+/*
+ * The pass of the lifecycle: once a day, and when the rules of a bucket have changed, every version of it is looked at. In a cluster each shard is walked by its
+ * owner alone, on his own state and clock.
+ *
+ * Everything that is due became so at a midnight, so one pass after each midnight misses nothing. Doing it twice does nothing more: what was done is not found
+ * again. So nothing has to be remembered; the place where a walk was is kept all the same, so that a server that is started often comes to the end of a
+ * large store, and looking costs a bounded share of the thread: a slice of work, then a rest.
+ *
+ * Rejected: an index of what is due by day (a change of rules would write a row for every version), and marks on versions (the same).
+ */
+
+/** A shard that this process has open. */
+export interface PassShard {
+  readonly number: number;
+  readonly scan: VersionScan;
+  readonly reader: Pick<MetadataReader, 'listUploads'>;
+  /** Whether it is for this process to walk it; asked again and again. */
+  leads(): boolean;
+}
+
+export interface PassOptions {
+  readonly rooms: Pick<Rooms, 'reader' | 'proposer' | 'host'>;
+  /** Whether other nodes may own shards: then all of them must know feature `lifecycle`. */
+  readonly shared: boolean;
+  readonly shards: readonly PassShard[];
+  /** The rules that a document of kind `lifecycle` holds. */
+  readonly compiled: (bucket: BucketRecord, document: Buffer) => CompiledLifecycle;
+  readonly dayMs: number;
+  readonly memory: PlaceMemory;
+  readonly onError: (cause: unknown, what: { readonly bucket: string; readonly key: string }) => void;
+}
+
+/** The last whole pass of all shards, or the one that runs. Times on the wall clock, ms since 1970. */
+export interface PassReport {
+  readonly beganMs: number;
+  readonly endedMs: number | undefined;
+  readonly counts: LifecycleCounts;
+}
+
+/** One action of a survey. */
+export interface SurveyedAction {
+  readonly action: 'expire' | 'remove' | 'marker' | 'transition' | 'abort';
+  readonly key: Buffer;
+  readonly rule: string;
+  readonly dueMs: number;
+  readonly size: number;
+  readonly storageClass?: string;
+}
+
+export interface LifecyclePass {
+  /** Walks what is due. @throws the signal's reason, when it was cancelled; StoreError when a shard's owner cannot be asked now */
+  run(signal: AbortSignal): Promise<void>;
+  /** One bucket now, on all shards as they are here. `dry`: looks only. @throws StoreError NoSuchBucket, NoSuchLifecycleConfiguration */
+  bucket(
+    name: string,
+    dry: boolean,
+    signal: AbortSignal,
+    tell: (one: SurveyedAction) => void,
+  ): Promise<LifecycleCounts>;
+  progress(): JobProgress;
+  /** Since the start. */
+  totals(): LifecycleCounts;
+  last(): PassReport | undefined;
+}
+
+interface Configured {
+  readonly bucket: BucketRecord;
+  readonly document: Buffer;
+}
+
+/** A slice of work, then a rest that is longer: foreground work has most of the thread. */
+class Slices {
+  readonly #host: Rooms['host'];
+  readonly #signal: AbortSignal;
+  #began: number;
+
+  constructor(host: Rooms['host'], signal: AbortSignal) {
+    this.#host = host;
+    this.#signal = signal;
+    this.#began = host.clock.monotonic();
+  }
+
+  async step(): Promise<void> {
+    this.#signal.throwIfAborted();
+    if (this.#host.clock.monotonic() - this.#began < limits.lifecycleSliceMs) return;
+    await this.#host.timers.sleep(limits.lifecycleRestMs, this.#signal);
+    this.#began = this.#host.clock.monotonic();
+  }
+}
+
+export function createLifecyclePass(options: PassOptions): LifecyclePass {
+  const { rooms, shards, dayMs, memory } = options;
+  const { reader, host } = rooms;
+  const meter = new ProgressMeter(host.clock);
+  const totals = noCounts();
+  let last: PassReport | undefined;
+  let running: LifecycleCounts | undefined;
+  /** By shard and bucket: the day and the document of its last whole walk. */
+  const done = new FifoMap<string, { readonly day: number; readonly document: Buffer }>(limits.lifecycleBuckets);
+  let places: LifecyclePlaces | undefined;
+  let savedAt = host.clock.monotonic();
+  let lookAt = savedAt;
+
+  const today = (): number => Math.floor(host.clock.now() / dayMs);
+  const ready = (): boolean => !options.shared || reader.features().includes('lifecycle');
+
+  const configured = (): Configured[] => {
+    const found: Configured[] = [];
+    for (let start = ''; ; ) {
+      const page = reader.buckets(start, limits.jobPage);
+      for (const bucket of page.items) {
+        const document = reader.configuration(bucket.id, 'lifecycle');
+        if (document && document.length > 0) found.push({ bucket, document });
+      }
+      const end = page.items.at(-1);
+      if (!page.truncated || !end) return found.sort((a, b) => a.bucket.id - b.bucket.id);
+      start = `${end.name}\0`;
+    }
+  };
+
+  const save = async (force: boolean): Promise<void> => {
+    const now = host.clock.monotonic();
+    if (!places || (!force && now - savedAt < limits.lifecycleSaveMs)) return;
+    savedAt = now;
+    await memory.save(places);
+  };
+
+  /** @returns false when another one has to go on */
+  const walk = async (
+    shard: PassShard,
+    { bucket, document }: Configured,
+    counts: Counting,
+    slices: Slices,
+    from: ScanCursor | undefined,
+    place: (cursor: ScanCursor) => Promise<void>,
+    survey?: (found: Found | FoundUpload) => void,
+  ): Promise<boolean> => {
+    const compiled = options.compiled(bucket, document);
+    const moment = momentOf(rooms, bucket, host.clock.now(), dayMs);
+    const actor = new Actor(options, bucket, counts, moment.nowMs);
+    if (compiled.ofVersions) {
+      let cursor = from;
+      do {
+        const found: Found[] = [];
+        const step = walkVersions(shard.scan, bucket.id, cursor, limits.lifecycleRows, compiled, moment, (one) =>
+          found.push(one),
+        );
+        counts.versions += step.versions;
+        meter.advance(step.versions);
+        if (survey) found.forEach(survey);
+        else if (found.length > 0) await actor.act(found);
+        cursor = step.next;
+        // Within a key it cannot go on later: what is newer there is not known any more.
+        if (cursor && !cursor.within) await place(cursor);
+        await slices.step();
+        if (!survey && !shard.leads()) return false;
+      } while (cursor);
+    }
+    if (compiled.ofUploads) {
+      let cursor: UploadCursor | undefined;
+      do {
+        const found: FoundUpload[] = [];
+        const step = walkUploads(shard.reader, bucket.id, cursor, limits.lifecycleRows, compiled, moment, (one) =>
+          found.push(one),
+        );
+        counts.uploads += step.uploads;
+        if (survey) found.forEach(survey);
+        else await actor.abort(found);
+        cursor = step.next;
+        await slices.step();
+        if (!survey && !shard.leads()) return false;
+      } while (cursor);
+    }
+    return true;
+  };
+
+  /** Walks one bucket in one shard to its end, from where an earlier process was, and remembers that. */
+  const finish = async (shard: PassShard, one: Configured, day: number, counts: Counting, slices: Slices) => {
+    const at = places?.shards.get(shard.number);
+    const from = at?.bucket === one.bucket.id && at.key ? { key: at.key } : undefined;
+    const whole = await walk(shard, one, counts, slices, from, async ({ key }) => {
+      places?.shards.set(shard.number, { bucket: one.bucket.id, key });
+      await save(false);
+    });
+    if (!whole) return;
+    places?.shards.set(shard.number, { bucket: one.bucket.id + 1, key: undefined });
+    done.set(`${shard.number}.${one.bucket.id}`, { day, document: one.document });
+    await save(false);
+  };
+
+  const isDue = (shard: PassShard, { bucket, document }: Configured, day: number): boolean => {
+    const before = done.get(`${shard.number}.${bucket.id}`);
+    return before?.day !== day || !before.document.equals(document);
+  };
+
+  /** What an earlier process has done of this day's pass is done. */
+  const recall = async (all: readonly Configured[], day: number): Promise<void> => {
+    const signature = signatureOf(all.map(({ bucket, document }) => [bucket.id, document]));
+    if (places?.day === day && places.signature === signature) return;
+    const kept = places === undefined ? await memory.load() : undefined;
+    places = kept?.day === day && kept.signature === signature ? kept : freshPlaces(day, signature);
+    for (const [shard, { bucket }] of places.shards)
+      for (const one of all)
+        if (one.bucket.id < bucket) done.set(`${shard}.${one.bucket.id}`, { day, document: one.document });
+  };
+
+  return {
+    async run(signal) {
+      const at = host.clock.monotonic();
+      if (at < lookAt || !shards.some((shard) => shard.leads()) || !ready()) return;
+      const all = configured();
+      // With many buckets, asking all of them for rules takes longer than a moment.
+      lookAt = at + (all.length > limits.jobPage ? limits.lifecycleLookMs : 0);
+      const day = today();
+      if (all.length === 0) return;
+      await recall(all, day);
+      const due = shards.flatMap((shard) =>
+        shard.leads() ? all.filter((one) => isDue(shard, one, day)).map((one) => ({ shard, one })) : [],
+      );
+      if (due.length === 0) return;
+      const counts = noCounts();
+      const beganMs = host.clock.now();
+      last = { beganMs, endedMs: undefined, counts };
+      running = counts;
+      meter.start();
+      meter.phase(
+        'looking at versions',
+        due.reduce((sum, { one }) => sum + one.bucket.counts.versions, 0),
+      );
+      const slices = new Slices(host, signal);
+      try {
+        for (const { shard, one } of due) {
+          // Rules and bucket may have changed or gone since the pass began.
+          const bucket = reader.bucketById(one.bucket.id);
+          const document = bucket && reader.configuration(bucket.id, 'lifecycle');
+          if (bucket && document && document.length > 0) await finish(shard, { bucket, document }, day, counts, slices);
+        }
+        last = { beganMs, endedMs: host.clock.now(), counts };
+      } finally {
+        meter.end();
+        running = undefined;
+        addCounts(totals, counts);
+        await save(true);
+      }
+    },
+    async bucket(name, dry, signal, tell) {
+      const bucket = reader.bucket(name);
+      if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
+      const document = reader.configuration(bucket.id, 'lifecycle');
+      if (!document || document.length === 0) throw new StoreError('NoSuchLifecycleConfiguration', { resource: name });
+      if (!dry && !ready())
+        throw new StoreError('NotImplemented', {
+          message: 'Not every node of the cluster knows lifecycles yet: see `dsom cluster features`.',
+        });
+      const counts = noCounts();
+      const slices = new Slices(host, signal);
+      const survey = (found: Found | FoundUpload): void => {
+        if ('upload' in found) {
+          counts.aborted += 1;
+          return tell({ action: 'abort', key: found.key, rule: found.rule.id, dueMs: found.dueMs, size: 0 });
+        }
+        countFound(counts, found);
+        const { action, key, size } = found;
+        const about = { action: action.type, key, rule: action.rule.id, dueMs: action.dueMs, size };
+        tell(action.type === 'transition' ? { ...about, storageClass: action.storageClass } : about);
+      };
+      const nowhere = async (): Promise<void> => undefined;
+      for (const shard of shards)
+        await walk(
+          { ...shard, leads: () => true },
+          { bucket, document },
+          counts,
+          slices,
+          undefined,
+          nowhere,
+          dry ? survey : undefined,
+        );
+      if (!dry) addCounts(totals, counts);
+      return counts;
+    },
+    progress: () => meter.snapshot(),
+    totals() {
+      const sum = noCounts();
+      addCounts(sum, totals);
+      if (running) addCounts(sum, running);
+      return sum;
+    },
+    last: () => last,
+  };
+}
