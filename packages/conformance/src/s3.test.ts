@@ -173,7 +173,7 @@ test('multipart: parts in any order, replaced, copied; completed once; aborted',
 test('what is known and not supported is refused by its name', async () => {
   await store.send('PUT', '/refused');
   for (const [query, operation] of Object.entries({
-    abac: 'GetBucketAbac',
+    metadataTable: 'GetBucketMetadataTableConfiguration',
     replication: 'GetBucketReplication',
     website: 'GetBucketWebsite',
   })) {

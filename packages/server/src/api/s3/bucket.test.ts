@@ -155,7 +155,7 @@ describe('settings that cannot be made', () => {
 
   it('every refused operation says its name', async () => {
     const rows: readonly [string, string, Record<string, string>, string][] = [
-      ['GET', '/other', { abac: '' }, 'GetBucketAbac'],
+      ['GET', '/other', { metadataTable: '' }, 'GetBucketMetadataTableConfiguration'],
       ['POST', '/other/k', { select: '', 'select-type': '2' }, 'SelectObjectContent'],
       ['PUT', '/other/k', { acl: '' }, 'PutObjectAcl'],
       ['GET', '/other/k', { torrent: '' }, 'GetObjectTorrent'],

@@ -295,7 +295,7 @@ describe('an actual answer', () => {
       await from('GET', '/bucket/k', 'https://app.example', {
         headers: { 'if-none-match': written.headers.etag as string },
       }),
-      await from('GET', '/bucket', 'https://app.example', { query: { abac: '' } }),
+      await from('GET', '/bucket', 'https://app.example', { query: { metadataTable: '' } }),
     ];
     assert.deepEqual(
       answers.map(({ status }) => status),
