@@ -37,6 +37,9 @@ const when: fc.Arbitrary<When> = fc.oneof(
 const maybe = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, { nil: undefined });
 const newer = fc.integer({ min: 0, max: 3 });
 
+/** A rule names a class once for each kind of transition. */
+const selector = ({ storageClass }: { readonly storageClass: string }): string => storageClass;
+
 const rule: fc.Arbitrary<LifecycleRule> = fc.record({
   id: fc.uuid(),
   enabled: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
@@ -50,10 +53,11 @@ const rule: fc.Arbitrary<LifecycleRule> = fc.record({
       { weight: 1, arbitrary: fc.constantFrom('marker' as const, 'none' as const) },
     ),
   ),
-  transitions: fc.array(fc.record({ when, storageClass: fc.constantFrom(...named) }), { maxLength: 3 }),
+  transitions: fc.uniqueArray(fc.record({ when, storageClass: fc.constantFrom(...named) }), { maxLength: 3, selector }),
   noncurrentExpiration: maybe(fc.record({ days, newer })),
-  noncurrentTransitions: fc.array(fc.record({ days, newer, storageClass: fc.constantFrom(...named) }), {
+  noncurrentTransitions: fc.uniqueArray(fc.record({ days, newer, storageClass: fc.constantFrom(...named) }), {
     maxLength: 2,
+    selector,
   }),
   abortDays: maybe(days),
 });

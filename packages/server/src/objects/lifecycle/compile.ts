@@ -44,8 +44,14 @@ const ofVersions = (rule: LifecycleRule): boolean =>
 export const isOfMarkers = ({ filter }: LifecycleRule): boolean =>
   filter.tags.length === 0 && filter.sizeAbove === undefined && filter.sizeBelow === undefined;
 
-function nodeOf(prefix: Buffer, parent: Node | undefined, own: readonly LifecycleRule[]): Node {
-  const rules = [...(parent?.rules ?? []), ...own];
+/** @param order of the rules in the configuration: where nothing else decides, the first one counts */
+function nodeOf(
+  prefix: Buffer,
+  parent: Node | undefined,
+  own: readonly LifecycleRule[],
+  order: ReadonlyMap<LifecycleRule, number>,
+): Node {
+  const rules = [...(parent?.rules ?? []), ...own].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
   return {
     prefix,
     parent,
@@ -63,6 +69,7 @@ function nodeOf(prefix: Buffer, parent: Node | undefined, own: readonly Lifecycl
 
 export function compileLifecycle(lifecycle: Lifecycle): CompiledLifecycle {
   const enabled = lifecycle.rules.filter(({ enabled: on }) => on);
+  const order = new Map(lifecycle.rules.map((rule, at) => [rule, at]));
   const byPrefix = new Map<string, LifecycleRule[]>();
   for (const rule of enabled) {
     const name = rule.filter.prefix.toString('latin1');
@@ -76,7 +83,7 @@ export function compileLifecycle(lifecycle: Lifecycle): CompiledLifecycle {
   for (const { prefix, rules } of sorted) {
     let parent = nodes.at(-1);
     while (parent && !hasPrefix(prefix, parent.prefix)) parent = parent.parent;
-    nodes.push(nodeOf(prefix, parent, rules));
+    nodes.push(nodeOf(prefix, parent, rules, order));
   }
   return {
     lifecycle,

@@ -1,6 +1,6 @@
 import { StoreError } from '../../../errors.ts';
 import { configurationBytes } from '../../../metadata/index.ts';
-import { type LifecycleRule, transitionClasses } from '../../../objects/index.ts';
+import { type LifecycleRule, transitionClasses, waterfallRank } from '../../../objects/index.ts';
 import { answerEmpty, answerHeaders, header, type S3Call } from '../call.ts';
 import { documentOf } from '../configurations/form.ts';
 import { lifecycleForm, minimumHeader, minimumOf, parseRules } from '../configurations/lifecycle.ts';
@@ -15,7 +15,7 @@ function checkClasses(call: S3Call, rules: readonly LifecycleRule[]): void {
       if (known.includes(storageClass)) continue;
       if (!transitionClasses.includes(storageClass)) throw malformed(`There is no storage class ${storageClass}.`);
       throw new StoreError('InvalidStorageClass', {
-        message: `The storage class ${storageClass} stands for nothing here: define it with \`dsom policy set ${storageClass} …\`, or move objects to one of ${known.filter((name) => name !== 'STANDARD').join(', ')}.`,
+        message: `The storage class ${storageClass} stands for nothing here: define it with \`dsom policy set ${storageClass} …\`, or move objects to one of ${known.filter((name) => waterfallRank(name) !== 0).join(', ')}.`,
         detail: { StorageClass: storageClass },
       });
     }
