@@ -7,6 +7,7 @@ import { enforcementPlants } from './enforcement.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
+import { lockPlants } from './locks.ts';
 import { lossPlants } from './loss.ts';
 import { memberPlants } from './members.ts';
 import { movePlants } from './moves.ts';
@@ -51,6 +52,7 @@ export const plants: readonly Plant[] = [
   ...keyPlants,
   ...apiPlants,
   ...configurationPlants,
+  ...lockPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

@@ -134,9 +134,9 @@ export const shardPlants: readonly Plant[] = [
   {
     name: 'shards: a sealed bucket is opened without the word of the system shard',
     file: 'src/metadata/sharded/proposer.ts',
-    find: "await this.#to(shard, { type: 'bucket.adopt', bucket: stored(bucket), place });\n        return;",
+    find: 'await this.#to(shard, adopt);\n        return;',
     replace:
-      "await this.#to(shard, { type: 'bucket.adopt', bucket: stored(bucket), place: { ...place, generation: place.generation + 1 } });\n        return;",
+      'await this.#to(shard, { ...adopt, place: { ...place, generation: place.generation + 1 } });\n        return;',
     tests: ['src/daemon/cluster/several.test.ts'],
   },
   {

@@ -38,4 +38,7 @@ export const configurationLimits = {
   /** Buckets whose last pass is remembered, and rows of versions between two that the owner looks at before it puts one off. */
   lifecycleBuckets: 100_000,
   lifecycleLook: 1000,
+  /** Default retention of a bucket, as AWS bounds it. */
+  retentionDays: 36_500,
+  retentionYears: 100,
 } as const;

@@ -6,14 +6,27 @@ import { manualHost } from '../host/index.ts';
 import { memoryKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { Cluster } from './cluster.support.ts';
+import type { Effect } from './machine/effects.ts';
 import { decodeEntry, encodeEntry } from './machine/entry.ts';
-import { features } from './machine/features.ts';
+import { features, featuresOf } from './machine/features.ts';
 import { keys } from './machine/keys.ts';
+import { encodeLockConfiguration } from './machine/locks.ts';
 import type { AuthorityRecord, GivenExtensions, NodeRecord, Policy } from './machine/records.ts';
 import { encodeNumber } from './machine/rows.ts';
+import { encodeVersion } from './machine/versions.ts';
 import { openMetadata } from './open.ts';
 import { draftOf, inlinePiece, Rig, TestLog } from './rig.support.ts';
 
+const inlineIdentity = {
+  kind: 'object',
+  guk: Buffer.alloc(16, 1),
+  sequence: 9,
+  nonce: Buffer.alloc(8, 2),
+  isNull: false,
+  modifiedMs: 5,
+  owner: 'o',
+  manifest: { id: Buffer.alloc(16, 3), pieces: 1, embedded: inlinePiece('bytes'), sealed: true },
+} as const;
 const says = (expected: string, what: RegExp) => (error: StoreError) =>
   error.code === expected && what.test(error.message);
 
@@ -144,29 +157,50 @@ describe('a policy of a version’s own', () => {
 });
 
 describe('an extension of a version', () => {
-  it('waits for its own feature, whatever others the version has', async () => {
+  it('needs its own feature, whatever others the version has', () => {
+    const version = { ...draftOf(5, Buffer.alloc(16)), ...inlineIdentity };
+    const needs = (given: GivenExtensions) => {
+      const row = encodeVersion({ ...version, ...given }, false);
+      const at = { bucket: 1, key: Buffer.from('k'), row };
+      const effects: Effect[] = [
+        { type: 'version.insert', ...at, replaces: 0, manifest: 'new', sharedPieces: 0 },
+        { type: 'version.update', ...at },
+        { type: 'version.swap', ...at },
+      ];
+      return effects.map((effect) => [...featuresOf(effect)].sort());
+    };
+    const policy = { copies: 2 };
+    assert.deepEqual(needs({}), [[], [], ['policies']]);
+    assert.deepEqual(needs({ policy }), [['policies'], ['policies'], ['policies']]);
+    const both = ['objectLock', 'policies'];
+    assert.deepEqual(needs({ policy, legalHold: false }), [both, both, both]);
+    assert.deepEqual(needs({ legalHold: true }), [['objectLock'], ['objectLock'], both]);
+    const { headers, metadata, tags, storageClass, wrappedKey } = version;
+    const described = { headers, metadata, tags, storageClass, wrappedKey, owner: 'o', initiatedMs: 1 };
+    const about = { id: Buffer.alloc(16), bucket: 1, key: Buffer.from('k'), ...described };
+    const upload = { ...about, checksumAlgorithm: undefined, checksumType: undefined };
+    const ofUpload = (given: GivenExtensions) => [
+      ...featuresOf({ type: 'upload.create', upload: { ...upload, ...given } }),
+    ];
+    assert.deepEqual([ofUpload({}), ofUpload({ legalHold: true })], [[], ['objectLock']]);
+  });
+
+  it('is not made in a cluster until every node knows it: no bucket locks', async () => {
     const cluster = new Cluster();
     const leader = await cluster.start();
-    const known = ['policies'];
-    for (const { name } of cluster.nodes) await leader.propose({ type: 'node.write', node: nodeOf(name, known) });
-    const about = { name: 'bucket', owner: 'o', region: 'r', wrappedKey: Buffer.from('wk') };
-    const made = await leader.propose({ type: 'bucket.create', ...about });
-    assert.ok(made.reply.type === 'bucket');
-    const at = { bucket: made.reply.bucket.id, key: Buffer.from('k'), owner: 'o' };
-    const policy = { hot: { copies: 2 }, cold: { data: 4, parity: 2 }, afterIdleMs: 1000 };
-    const put = (given: GivenExtensions) => {
-      const piece = inlinePiece('bytes');
-      const draft = draftOf(piece.size, piece.md5, given);
-      return leader.propose({ type: 'object.put', ...at, guard: undefined, draft, pieces: [piece] });
-    };
-    await put({ policy });
-    await assert.rejects(put({ policy, legalHold: false }), says('NotImplemented', /objectLock.*cluster features/));
-    const { headers, metadata, tags, storageClass, wrappedKey } = draftOf(1, Buffer.alloc(16), {});
-    const described = { headers, metadata, tags, storageClass, wrappedKey };
-    const checksum = { checksumAlgorithm: undefined, checksumType: undefined };
+    for (const { name } of cluster.nodes)
+      await leader.propose({ type: 'node.write', node: nodeOf(name, ['configurations']) });
+    const about = { owner: 'o', region: 'r', wrappedKey: Buffer.from('wk') };
+    const create = { type: 'bucket.create', ...about } as const;
     await assert.rejects(
-      leader.propose({ type: 'upload.create', ...at, ...described, ...checksum, legalHold: true }),
+      leader.propose({ ...create, name: 'locks', locks: true }),
       says('NotImplemented', /objectLock/),
+    );
+    await leader.propose({ ...create, name: 'bucket', versioning: 'enabled' });
+    const document = encodeLockConfiguration({});
+    await assert.rejects(
+      leader.propose({ type: 'bucket.configure', name: 'bucket', kind: 'objectLock', document }),
+      says('NotImplemented', /objectLock.*cluster features/),
     );
     await cluster.stop();
   });

@@ -6,6 +6,13 @@ export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
 export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { type Feature, features, isKnownFeature } from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
+export {
+  checkDefaultRetention,
+  type DefaultRetention,
+  decodeLockConfiguration,
+  encodeLockConfiguration,
+  type LockConfiguration,
+} from './machine/locks.ts';
 export { localNumber, numberOf, shardOfNumber } from './machine/numbering.ts';
 export type {
   AccessKeyRecord,
@@ -20,6 +27,7 @@ export type {
   DeleteMarker,
   DeviceRecord,
   DeviceState,
+  GivenExtensions,
   GroupRecord,
   Hybrid,
   IntentRecord,
@@ -36,6 +44,7 @@ export type {
   Piece,
   Policy,
   Redundancy,
+  Retention,
   StoredBucket,
   Stripe,
   UploadRecord,

@@ -14,7 +14,12 @@ import type { Command, DeleteResult, Reply } from './types.ts';
  */
 
 const kinds = ['done', 'bucket', 'version', 'deleted', 'upload', 'part', 'put'] as const;
-const deleteErrors = ['PreconditionFailed', 'NoSuchKey', 'NoSuchVersion'] as const satisfies readonly ErrorCode[];
+const deleteErrors = [
+  'PreconditionFailed',
+  'NoSuchKey',
+  'NoSuchVersion',
+  'AccessDenied',
+] as const satisfies readonly ErrorCode[];
 
 const MARKER = 1;
 const VERSION = 2;

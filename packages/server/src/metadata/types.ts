@@ -1,5 +1,6 @@
 import type { Position } from '../log/index.ts';
 import type { Expectation, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
+import type { LockCommand } from './locking.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import type {
@@ -29,6 +30,7 @@ import type {
 import type { ShardPlaces } from './placing.ts';
 
 export type * from './keeping.ts';
+export type * from './locking.ts';
 
 /** Preconditions on the object as it is when the owner decides. An ETag is quoted as in HTTP, `*` stands for any. */
 export interface Guard {
@@ -143,6 +145,8 @@ export type Command =
       readonly type: 'object.delete';
       readonly bucket: BucketId;
       readonly owner: string;
+      /** Governance gives way; absent: it does not. */
+      readonly bypasses?: boolean;
       readonly items: readonly {
         readonly key: Buffer;
         readonly version: VersionSelector;
@@ -166,6 +170,7 @@ export type Command =
       readonly renew?: string;
       readonly expected?: Expectation;
     }
+  | LockCommand
   | RecodeCommand
   | TouchCommand
   | (Omit<GivenExtensions, 'policy'> & {
@@ -256,7 +261,7 @@ export interface DeleteResult {
   readonly version: VersionRecord | undefined;
   readonly marker: boolean;
   readonly error:
-    | { readonly code: 'PreconditionFailed' | 'NoSuchKey' | 'NoSuchVersion'; readonly message: string }
+    | { readonly code: 'PreconditionFailed' | 'NoSuchKey' | 'NoSuchVersion' | 'AccessDenied'; readonly message: string }
     | undefined;
 }
 

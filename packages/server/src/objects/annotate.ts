@@ -1,5 +1,11 @@
 import { limits } from '../limits.ts';
-import { checkTags, type DescriptionChange, type Guard, type ObjectVersion } from '../metadata/index.ts';
+import {
+  checkTags,
+  type DescriptionChange,
+  type Guard,
+  type LockChange,
+  type ObjectVersion,
+} from '../metadata/index.ts';
 import { parseVersionId } from './ids.ts';
 import { askForRecoding, checkStorageClass, preparePolicy } from './policy.ts';
 import { written } from './publish.ts';
@@ -30,6 +36,19 @@ export async function patch(rooms: Rooms, request: PatchRequest): Promise<WriteR
 export async function setTags(rooms: Rooms, request: ReadRequest, tags: Tags): Promise<ObjectVersion> {
   checkTags(tags, limits.tags);
   return (await annotate(rooms, request, { tags: { clear: true, set: tags } }, request.guard, undefined)).version;
+}
+
+/** Changes what one version is locked by, where it is. */
+export async function setLock(
+  rooms: Rooms,
+  request: Omit<ReadRequest, 'guard'>,
+  change: LockChange,
+  bypasses: boolean,
+): Promise<ObjectVersion> {
+  const { bucket } = findVersion(rooms, request);
+  const version = parseVersionId(request.versionId);
+  const command = { type: 'object.lock', bucket: bucket.id, key: request.key, version, change, bypasses } as const;
+  return (await propose(rooms, command, 'version')).version;
 }
 
 async function annotate(

@@ -72,7 +72,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
       guard: request.guard,
       offset: request.offset,
       piece,
-      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }) },
+      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }), ...request.lock },
     },
     'version',
     piece,

@@ -81,6 +81,7 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
   const checksum = await checksumOf(rooms, horizon, request, found);
   const draft = {
     ...draftFrom(version, wrapped),
+    ...request.lock,
     storageClass: request.storageClass,
     ...(request.redundancy && { policy: request.redundancy }),
     headers: request.headers ?? version.headers,
@@ -144,7 +145,7 @@ async function rewrite(
     shard: rooms.reader.shardOf(bucket.id, request.key),
   });
   const { owner, guard } = request;
-  const draft = { ...draftOf(describing, piece, wrapped), ...own };
+  const draft = { ...draftOf(describing, piece, wrapped), ...own, ...request.lock };
   const command = {
     type: 'object.put',
     bucket: bucket.id,

@@ -18,6 +18,7 @@ export type {
   Describing,
   Expected,
   Incoming,
+  Lock,
   ObjectService,
   PutRequest,
   ReadResult,

@@ -60,7 +60,7 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
       key: request.key,
       owner: request.owner,
       guard: request.guard,
-      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }) },
+      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }), ...request.lock },
       pieces: [piece],
     },
     'version',

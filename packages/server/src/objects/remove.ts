@@ -17,6 +17,7 @@ export async function remove(
   name: string,
   owner: string,
   items: Items,
+  bypasses = false,
 ): Promise<readonly DeleteResult[]> {
   invariant(items.length <= limits.deleteMany, 'deletes are screened for their number');
   const bucket = findBucket(rooms, name);
@@ -32,7 +33,14 @@ export async function remove(
     }
   }
   if (good.length === 0) return results as DeleteResult[];
-  const reply = await propose(rooms, { type: 'object.delete', bucket: bucket.id, owner, items: good }, 'deleted');
+  const command = {
+    type: 'object.delete',
+    bucket: bucket.id,
+    owner,
+    items: good,
+    ...(bypasses && { bypasses }),
+  } as const;
+  const reply = await propose(rooms, command, 'deleted');
   invariant(reply.results.length === good.length, 'every delete has its outcome');
   if (good.length === items.length) return reply.results;
   let next = 0;

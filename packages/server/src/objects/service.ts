@@ -1,5 +1,5 @@
 import { StoreError } from '../errors.ts';
-import { patch, setTags } from './annotate.ts';
+import { patch, setLock, setTags } from './annotate.ts';
 import { append } from './append.ts';
 import { configureBucket, createBucket, deleteBucket, updateBucket } from './buckets.ts';
 import { completeUpload } from './complete.ts';
@@ -39,7 +39,8 @@ export function createObjectService(rooms: Rooms, horizon = new ReadHorizon(room
     rename: (request) => rename(rooms, request),
     patch: (request) => patch(rooms, request),
     setTags: (request, tags) => setTags(rooms, request, tags),
-    delete: (bucket, owner, items) => remove(rooms, bucket, owner, items),
+    setLock: (request, change, bypasses) => setLock(rooms, request, change, bypasses),
+    delete: (bucket, owner, items, bypasses) => remove(rooms, bucket, owner, items, bypasses),
     byGuk(guk) {
       const found = rooms.reader.byGuk(guk);
       if (!found) throw new StoreError('NotFound', { resource: guk.toString('hex') });

@@ -5,9 +5,11 @@ import type {
   ConfigurationKind,
   DeleteResult,
   DescriptionChange,
+  GivenExtensions,
   Guard,
   ListedObject,
   ListedVersion,
+  LockChange,
   ObjectChecksum,
   ObjectHeaders,
   ObjectVersion,
@@ -45,6 +47,9 @@ export interface Expected {
   readonly trailer?: () => { readonly algorithm: ChecksumAlgorithm; readonly value: Buffer } | undefined;
 }
 
+/** What a new version is locked by, where its bucket locks; what it does not say, the bucket does. */
+export type Lock = Pick<GivenExtensions, 'retention' | 'legalHold'>;
+
 export interface Describing {
   readonly headers: ObjectHeaders;
   readonly metadata: Tags;
@@ -61,6 +66,7 @@ export interface PutRequest extends Describing {
   readonly guard: Guard | undefined;
   /** undefined: what the storage class or the bucket says. */
   readonly redundancy: Policy | undefined;
+  readonly lock?: Lock;
 }
 
 /** Which version to read. `partNumber` starts at 1. */
@@ -135,6 +141,8 @@ export interface CopyRequest extends Partial<Describing> {
   readonly storageClass: string;
   /** What the copy is to be kept with. Absent: what its storage class or its bucket says. */
   readonly redundancy?: Policy | undefined;
+  /** That of the source is its own. */
+  readonly lock?: Lock;
   /** undefined keeps the source's checksum (and its algorithm). */
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
@@ -175,6 +183,8 @@ export interface ObjectService {
     readonly owner: string;
     readonly region: string;
     readonly versioning?: Versioning;
+    /** With object lock, and so with versioning. */
+    readonly locks?: boolean;
   }): Promise<BucketRecord>;
   deleteBucket(name: string): Promise<void>;
   bucket(name: string): BucketRecord;
@@ -215,6 +225,13 @@ export interface ObjectService {
   /** A new version with other metadata and the same bytes; in a bucket without versioning the object itself changes. */
   patch(request: PatchRequest): Promise<WriteResult>;
   setTags(request: ReadRequest, tags: Tags): Promise<ObjectVersion>;
+  /**
+   * Changes what a version is locked by.
+   * @param bypasses governance gives way
+   * @throws StoreError AccessDenied where the lock that is there does not give way; InvalidRequest where the bucket does not lock; InvalidArgument at a time that is not ahead
+   */
+  setLock(request: Omit<ReadRequest, 'guard'>, change: LockChange, bypasses: boolean): Promise<ObjectVersion>;
+  /** @param bypasses governance gives way; no locked version goes otherwise */
   delete(
     bucket: string,
     owner: string,
@@ -223,6 +240,7 @@ export interface ObjectService {
       readonly versionId: string | undefined;
       readonly guard: Guard | undefined;
     }[],
+    bypasses?: boolean,
   ): Promise<readonly DeleteResult[]>;
   byGuk(guk: Buffer): { readonly bucket: string; readonly key: Buffer };
 
@@ -239,6 +257,7 @@ export interface ObjectService {
       readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
       readonly redundancy?: Policy | undefined;
+      readonly lock?: Lock;
     },
   ): Promise<UploadRecord>;
   upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;

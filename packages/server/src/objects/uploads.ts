@@ -62,6 +62,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
     checksumType,
     wrappedKey: wrapped,
     ...(request.redundancy && { redundancy: request.redundancy }),
+    ...request.lock,
   } as const;
   return (await propose(rooms, command, 'upload')).upload;
 }

@@ -198,6 +198,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     },
     append: notHere,
     rename: notHere,
+    setLock: notHere,
     patch: notHere,
     async setTags(request, tags) {
       const bucket = find(request.bucket);

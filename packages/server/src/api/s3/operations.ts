@@ -44,6 +44,9 @@ import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
 import { getObject } from './operations/get-object.ts';
 import { getObjectAcl } from './operations/get-object-acl.ts';
 import { getObjectAttributes } from './operations/get-object-attributes.ts';
+import { getObjectLegalHold } from './operations/get-object-legal-hold.ts';
+import { getObjectLockConfiguration } from './operations/get-object-lock-configuration.ts';
+import { getObjectRetention } from './operations/get-object-retention.ts';
 import { getObjectTagging } from './operations/get-object-tagging.ts';
 import { getPublicAccessBlock } from './operations/get-public-access-block.ts';
 import { headBucket } from './operations/head-bucket.ts';
@@ -72,6 +75,9 @@ import { putBucketRequestPayment } from './operations/put-bucket-request-payment
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
 import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
 import { putObject } from './operations/put-object.ts';
+import { putObjectLegalHold } from './operations/put-object-legal-hold.ts';
+import { putObjectLockConfiguration } from './operations/put-object-lock-configuration.ts';
+import { putObjectRetention } from './operations/put-object-retention.ts';
 import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
 import { renameObject } from './operations/rename-object.ts';
@@ -161,6 +167,12 @@ const supported = {
   GetBucketLifecycleConfiguration: getBucketLifecycleConfiguration,
   PutBucketLifecycleConfiguration: putBucketLifecycleConfiguration,
   RestoreObject: restoreObject,
+  GetObjectLegalHold: getObjectLegalHold,
+  GetObjectLockConfiguration: getObjectLockConfiguration,
+  GetObjectRetention: getObjectRetention,
+  PutObjectLegalHold: putObjectLegalHold,
+  PutObjectLockConfiguration: putObjectLockConfiguration,
+  PutObjectRetention: putObjectRetention,
   // Answered before anybody is asked who he is: handler.ts.
   OptionsObject: () => undefined,
 } satisfies Record<SupportedOperation, Handle>;

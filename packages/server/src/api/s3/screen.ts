@@ -75,16 +75,6 @@ function screenWriteHeader(name: string, value: string): void {
       if (value.toLowerCase() === 'true')
         throw notImplemented('Encryption with bucket keys of a KMS', { Header: name });
       return;
-    case 'x-amz-object-lock-mode':
-    case 'x-amz-object-lock-retain-until-date':
-    case 'x-amz-object-lock-legal-hold':
-      throw new StoreError('InvalidRequest', {
-        message: 'The bucket has no object lock configuration.',
-        detail: { Header: name },
-      });
-    case 'x-amz-bucket-object-lock-enabled':
-      if (value.toLowerCase() === 'true') throw notImplemented('Object lock', { Header: name });
-      return;
     case 'x-amz-object-ownership':
       if (value === 'BucketOwnerEnforced') return;
       if (value === 'BucketOwnerPreferred' || value === 'ObjectWriter')

@@ -10,16 +10,11 @@ import { s3Document } from './xml/writer.ts';
 
 type Answer = { readonly document: string } | { readonly error: ErrorCode; readonly message?: string };
 
-const noLock: Answer = { error: 'InvalidRequest', message: 'The bucket has no object lock configuration.' };
-
 const answers: Readonly<Record<UnsetOperation, Answer>> = {
   GetBucketLogging: { document: s3Document('BucketLoggingStatus', '') },
   GetBucketNotificationConfiguration: { document: s3Document('NotificationConfiguration', '') },
   GetBucketReplication: { error: 'ReplicationConfigurationNotFoundError' },
   GetBucketWebsite: { error: 'NoSuchWebsiteConfiguration' },
-  GetObjectLegalHold: noLock,
-  GetObjectLockConfiguration: { error: 'ObjectLockConfigurationNotFoundError' },
-  GetObjectRetention: noLock,
 };
 
 /** Answers for a bucket, or an object, that is there; one that is not is reported first. */

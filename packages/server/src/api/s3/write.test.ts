@@ -23,7 +23,7 @@ describe('what is refused by name', () => {
     [{ 'x-amz-server-side-encryption': 'rot13' }, 400, 'InvalidEncryptionAlgorithmError'],
     [{ 'x-amz-server-side-encryption-aws-kms-key-id': 'k' }, 501, 'NotImplemented'],
     [{ 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 501, 'NotImplemented'],
-    [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidRequest'],
+    [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidArgument'],
     [{ 'x-amz-object-lock-legal-hold': 'ON' }, 400, 'InvalidRequest'],
     [{ 'x-amz-storage-class': 'GLACIER' }, 400, 'InvalidStorageClass'],
     [{ 'x-amz-website-redirect-location': 'ftp://x' }, 400, 'InvalidRedirectLocation'],

@@ -8,7 +8,7 @@ import type { Metadata, MetadataReader } from '../../metadata/index.ts';
  * before he answers; this is for the changes whose maker died in between. The node that owns a shard looks whenever the system shard has moved on.
  */
 
-type System = Pick<MetadataReader, 'position' | 'buckets' | 'bucketShards' | 'features' | 'nodes'>;
+type System = Pick<MetadataReader, 'position' | 'buckets' | 'bucketShards' | 'configuration' | 'features' | 'nodes'>;
 type Shard = Pick<Metadata, 'propose'> & { readonly reader: MetadataReader };
 
 /** Takes over what is newer in the system shard. */
@@ -28,7 +28,9 @@ export async function followSystem(number: number, shard: Shard, system: System)
       if (!place?.shards.includes(number)) continue;
       const here = shard.reader.bucketShards(bucket.id);
       if (here && here.generation >= place.generation) continue;
-      await shard.propose({ type: 'bucket.adopt', bucket, place }).catch((error: unknown) => {
+      const lock = system.configuration(bucket.id, 'objectLock');
+      const adopt = { type: 'bucket.adopt', bucket, place, ...(lock && { lock }) } as const;
+      await shard.propose(adopt).catch((error: unknown) => {
         // Changed, sealed or gone since it was read: the next look finds that.
         if (!(error instanceof StoreError) || error.http >= 500) throw error;
       });

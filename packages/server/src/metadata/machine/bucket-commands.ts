@@ -11,6 +11,8 @@ export type BucketCommand =
       readonly region: string;
       readonly wrappedKey: Buffer;
       readonly versioning?: Versioning;
+      /** With object lock, and so with versioning. */
+      readonly locks?: boolean;
       /** {@link BucketShards.shards}; absent: this shard. */
       readonly shards?: readonly number[];
     }
@@ -22,7 +24,13 @@ export type BucketCommand =
    * For an object shard: the bucket's record as the system shard has it. Nothing happens where this generation, or a later one, is there already.
    * @throws StoreError ConditionalRequestConflict where the bucket is sealed at this generation or a later one
    */
-  | { readonly type: 'bucket.adopt'; readonly bucket: StoredBucket; readonly place: BucketShards }
+  | {
+      readonly type: 'bucket.adopt';
+      readonly bucket: StoredBucket;
+      readonly place: BucketShards;
+      /** Its configuration `objectLock`, at this generation or later; absent: it does not lock. */
+      readonly lock?: Buffer;
+    }
   /**
    * For an object shard: takes nothing for the bucket any more, unless it holds something of it.
    * @throws StoreError BucketNotEmpty; ConditionalRequestConflict where a later generation is there

@@ -1,14 +1,16 @@
 import { StoreError } from '../../errors.ts';
 import type { Command } from '../types.ts';
 import { insertion, placeFor } from './decide-objects.ts';
-import { bucketOf, checkKey, type Decision, type Stamp, versionOf } from './deciding.ts';
+import { bucketOf, checkKey, type Decision, newVersion, type Stamp } from './deciding.ts';
 import { described } from './descriptions.ts';
 import { checkExpectation } from './expectations.ts';
 import { checkGuard } from './guards.ts';
+import { checkAhead, checkLocking, checkRetentionChange, checkUnlocked } from './locks.ts';
 import type { ObjectVersion } from './records.ts';
 import { encodeVersion, isOutside, type VersionRow } from './versions.ts';
 import type { View } from './view.ts';
 
+type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
 type Annotate = Extract<Command, { type: 'object.annotate' }>;
 
 /** A marker says nothing that could change. */
@@ -33,7 +35,8 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   if (command.renew !== undefined) {
     const place = placeFor(view, stamp, { ...command, owner: command.renew });
     const before = objectOf(place.newest, undefined);
-    const version = versionOf(place.identity, changedBy(before, change), before.manifest);
+    const { retention: _, legalHold: __, ...draft } = changedBy(before, change);
+    const version = newVersion(view, stamp, bucket, place.identity, draft, before.manifest);
     const shares = isOutside(before.manifest);
     const effect = insertion(command, place, version, shares ? 'share' : 'new', shares ? before.manifest.pieces : 0);
     return { effects: [effect], reply: { type: 'version', version, replacedNull: place.replacedNull } };
@@ -45,8 +48,34 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   checkGuard(command.guard, row, command.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
   checkExpectation(view, command.expected, newest, row, stamp.now);
   const before = objectOf(row, command.version);
+  // Tags, and how bytes are kept, are no part of what is locked.
+  if (row && (change.headers || change.metadata)) checkUnlocked(row, stamp.now, false);
   const version = changedBy(before, change);
   const older = row?.mayHaveOlder === true;
   const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, older) } as const;
+  return { effects: [effect], reply: { type: 'version', version, replacedNull: false } };
+}
+
+/** Changes what a version is locked by, where it is. */
+export function decideLock(view: View, command: Of<'object.lock'>, stamp: Stamp): Decision {
+  const { bucket, key, version: selector, change, bypasses } = command;
+  bucketOf(view, bucket);
+  checkKey(key);
+  checkLocking(view, bucket);
+  const row = view.find(bucket, key, selector);
+  const before = objectOf(row, selector);
+  if (change.retention !== undefined) {
+    checkAhead(change.retention ?? undefined, stamp.now);
+    checkRetentionChange(before.retention, change.retention, stamp.now, bypasses);
+  }
+  const { retention: _, ...others } = before;
+  const retention = change.retention === undefined ? before.retention : (change.retention ?? undefined);
+  const legalHold = change.legalHold ?? before.legalHold;
+  const version: ObjectVersion = {
+    ...others,
+    ...(retention && { retention }),
+    ...(legalHold !== undefined && { legalHold }),
+  };
+  const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, row!.mayHaveOlder) } as const;
   return { effects: [effect], reply: { type: 'version', version, replacedNull: false } };
 }

@@ -6,6 +6,7 @@ import { type Decision, type Stamp, withCounts } from './deciding.ts';
 import { changed, checkTags } from './descriptions.ts';
 import type { Effect } from './effects.ts';
 import { tableEnd, tableStart } from './keys.ts';
+import { checkVersioningChange, encodeLockConfiguration } from './locks.ts';
 import type { BucketShards, StoredBucket } from './records.ts';
 import { decodeBucketShards } from './rows.ts';
 import { versioningChanges } from './transitions.ts';
@@ -45,7 +46,7 @@ export function createBucket(view: View, command: Of<'bucket.create'>, stamp: St
     owner,
     createdMs: stamp.now,
     region,
-    versioning: command.versioning ?? 'off',
+    versioning: command.locks ? 'enabled' : (command.versioning ?? 'off'),
     tags: [],
     wrappedKey,
     consistency: 'strong',
@@ -53,8 +54,16 @@ export function createBucket(view: View, command: Of<'bucket.create'>, stamp: St
   };
   const effects: Effect[] = [{ type: 'bucket.write', bucket }];
   if (shards.length > 0) effects.push(place({ id: bucket.id, generation: 1, shards, sealedAt: 0 }));
+  if (command.locks) effects.push(locking(bucket.id, encodeLockConfiguration({})));
   return { effects, reply: { type: 'bucket', bucket: withCounts(view, bucket) } };
 }
+
+const locking = (bucket: number, document: Buffer): Effect => ({
+  type: 'configuration.write',
+  bucket,
+  kind: 'objectLock',
+  document,
+});
 
 function named(view: View, name: string): StoredBucket {
   const bucket = view.bucketNamed(name);
@@ -87,6 +96,7 @@ export function updateBucket(view: View, command: Of<'bucket.update'>): Decision
       message: 'Versioning cannot be taken off again, only suspended.',
     });
   }
+  checkVersioningChange(view, before, versioning);
   // Worked out over the tags as they are now: two changes of the same moment are both kept.
   const tags = changed(command.tags ?? before.tags, command.tagChange);
   if (command.tagChange) checkTags(tags, limits.bucketTags);
@@ -140,7 +150,7 @@ export function keepBucket(view: View, { id, generation }: Of<'bucket.keep'>): D
   return shards.generation === generation ? done(place({ ...shards, generation: generation + 1 })) : done();
 }
 
-export function adoptBucket(view: View, { bucket, place: given }: Of<'bucket.adopt'>): Decision {
+export function adoptBucket(view: View, { bucket, place: given, lock }: Of<'bucket.adopt'>): Decision {
   const here = view.bucketShards(bucket.id);
   if (here && here.generation >= given.generation) {
     if (here.sealedAt > 0) throw changedSince();
@@ -149,7 +159,9 @@ export function adoptBucket(view: View, { bucket, place: given }: Of<'bucket.ado
   const same = view.bucketNamed(bucket.name);
   // Its name is another bucket's by now.
   if (same && same.id !== bucket.id) throw new StoreError('NoSuchBucket', { resource: bucket.name });
-  return done({ type: 'bucket.write', bucket }, place({ ...given, sealedAt: 0 }));
+  const effects: Effect[] = [{ type: 'bucket.write', bucket }, place({ ...given, sealedAt: 0 })];
+  if (lock && !view.configuration(bucket.id, 'objectLock')?.equals(lock)) effects.push(locking(bucket.id, lock));
+  return done(...effects);
 }
 
 export function sealBucket(view: View, { id, generation }: Of<'bucket.seal'>, { position }: Stamp): Decision {

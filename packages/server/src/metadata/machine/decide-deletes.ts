@@ -6,6 +6,7 @@ import { bucketOf, checkKey, type Decision, placeVersion, type Stamp, stateOf } 
 import type { Effect, VersionRemove } from './effects.ts';
 import { checkExpectation } from './expectations.ts';
 import { checkGuard } from './guards.ts';
+import { checkUnlocked } from './locks.ts';
 import { Application } from './manifests.ts';
 import { Overlay } from './overlay.ts';
 import { checkHere } from './places.ts';
@@ -22,6 +23,10 @@ interface Outcome {
   readonly result: DeleteResult;
 }
 
+type Refusal = NonNullable<DeleteResult['error']>['code'];
+const isOfItem = (code: string): code is Refusal =>
+  (['PreconditionFailed', 'NoSuchKey', 'NoSuchVersion', 'AccessDenied'] satisfies Refusal[] as string[]).includes(code);
+
 const nothing: Outcome = { effects: [], result: { version: undefined, marker: false, error: undefined } };
 
 function removal(bucket: number, key: Buffer, row: VersionRow): Outcome {
@@ -30,9 +35,16 @@ function removal(bucket: number, key: Buffer, row: VersionRow): Outcome {
   return { effects: [effect], result: { version: row.record(), marker: isMarker, error: undefined } };
 }
 
-/** @throws StoreError at a condition that does not hold */
-export function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, item: Item): Outcome {
+/** @throws StoreError at a condition that does not hold; AccessDenied where it would take a locked version away */
+export function deleteItem(
+  view: View,
+  stamp: Stamp,
+  bucket: StoredBucket,
+  command: Pick<Delete, 'owner' | 'bypasses'>,
+  item: Item,
+): Outcome {
   const { key, version } = item;
+  const bypasses = command.bypasses === true;
   checkKey(key);
   checkHere(view, bucket.id, key, stamp.shard);
   const newest = view.newest(bucket.id, key);
@@ -40,7 +52,9 @@ export function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner
     const row = newest && view.select(newest, version);
     checkGuard(item.guard, row, 'NoSuchVersion');
     checkExpectation(view, item.expected, newest, row, stamp.now);
-    return deleteVersion[row ? 'there' : 'missing'] === 'remove' ? removal(bucket.id, key, row!) : nothing;
+    if (deleteVersion[row ? 'there' : 'missing'] === 'nothing') return nothing;
+    checkUnlocked(row!, stamp.now, bypasses);
+    return removal(bucket.id, key, row!);
   }
   checkGuard(item.guard, newest);
   checkExpectation(view, item.expected, newest, newest, stamp.now);
@@ -48,9 +62,10 @@ export function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner
   if (placing === 'nothing') return nothing;
   if (placing === 'remove') {
     invariant(newest, 'what is removed is there');
+    checkUnlocked(newest, stamp.now, bypasses);
     return removal(bucket.id, key, newest);
   }
-  const place = placeVersion(view, stamp, bucket, newest, placing, owner);
+  const place = placeVersion(view, stamp, bucket, newest, placing, command.owner);
   const marker: DeleteMarker = { kind: 'marker', ...place.identity };
   const row = encodeVersion(marker, place.older);
   const at = { bucket: bucket.id, key, row, replaces: place.replaces };
@@ -60,23 +75,23 @@ export function deleteItem(view: View, stamp: Stamp, bucket: StoredBucket, owner
   };
 }
 
-/** A condition that does not hold fails its item alone. */
-function tryItem(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, item: Item): Outcome {
+/** A condition that does not hold, or a lock that does, fails its item alone. */
+function tryItem(view: View, stamp: Stamp, bucket: StoredBucket, command: Delete, item: Item): Outcome {
   try {
-    return deleteItem(view, stamp, bucket, owner, item);
+    return deleteItem(view, stamp, bucket, command, item);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const { code, message } = error;
-    if (code !== 'PreconditionFailed' && code !== 'NoSuchKey' && code !== 'NoSuchVersion') throw error;
+    if (!isOfItem(code)) throw error;
     return { effects: [], result: { version: undefined, marker: false, error: { code, message } } };
   }
 }
 
 export function decideDelete(view: View, command: Delete, stamp: Stamp): Decision {
   const bucket = bucketOf(view, command.bucket);
-  const { owner, items } = command;
+  const { items } = command;
   if (items.length === 1) {
-    const { effects, result } = tryItem(view, stamp, bucket, owner, items[0]!);
+    const { effects, result } = tryItem(view, stamp, bucket, command, items[0]!);
     return { effects, reply: { type: 'deleted', results: [result] } };
   }
   // A key may be named twice: each item is decided on what the items before it leave behind.
@@ -85,7 +100,7 @@ export function decideDelete(view: View, command: Delete, stamp: Stamp): Decisio
   const application = new Application(scratch, stamp.position, seen);
   const effects: Effect[] = [];
   const results = items.map((item) => {
-    const outcome = tryItem(seen, stamp, bucket, owner, item);
+    const outcome = tryItem(seen, stamp, bucket, command, item);
     apply(application, outcome.effects);
     effects.push(...outcome.effects);
     return outcome.result;

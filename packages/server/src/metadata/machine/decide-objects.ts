@@ -9,15 +9,16 @@ import {
   checkStripes,
   type Decision,
   newManifest,
+  newVersion,
   type Place,
   placeVersion,
   type Stamp,
   sayable,
   stateOf,
-  versionOf,
 } from './deciding.ts';
 import type { Effect, VersionInsert } from './effects.ts';
 import { checkGuard } from './guards.ts';
+import { checkAhead } from './locks.ts';
 import { encodePieceRow, stripesOf } from './pieces.ts';
 import { checkHere } from './places.ts';
 import type { ManifestReference, ObjectChecksum, ObjectVersion, Piece } from './records.ts';
@@ -55,6 +56,7 @@ export function placeFor(
 
 export function decidePut(view: View, command: Of<'object.put'>, stamp: Stamp): Decision {
   const place = placeFor(view, stamp, command);
+  checkAhead(command.draft.retention, stamp.now);
   let size = 0;
   for (const piece of command.pieces) {
     checkStripes(view, piece);
@@ -67,7 +69,8 @@ export function decidePut(view: View, command: Of<'object.put'>, stamp: Stamp): 
   const manifest = newManifest(place.identity, command.pieces, at, effects);
   const { policy: asked, ...draft } = command.draft;
   const policy = sayable(view, stamp, asked);
-  const version = versionOf(place.identity, { ...draft, ...(policy && { policy }) }, manifest);
+  const said = { ...draft, ...(policy && { policy }) };
+  const version = newVersion(view, stamp, command.bucket, place.identity, said, manifest);
   const publishes = manifest.embedded && isOutside(manifest);
   effects.push(insertion(command, place, version, publishes ? 'publish' : 'new'));
   return { effects, reply: { type: 'version', version, replacedNull: place.replacedNull } };
@@ -82,6 +85,7 @@ export const sourceChanged = (cause?: unknown): StoreError =>
 
 export function decideShare(view: View, command: Of<'object.share'>, stamp: Stamp): Decision {
   const place = placeFor(view, stamp, command);
+  checkAhead(command.draft.retention, stamp.now);
   const { source } = command;
   try {
     checkHere(view, source.bucket, source.key, stamp.shard);
@@ -96,7 +100,7 @@ export function decideShare(view: View, command: Of<'object.share'>, stamp: Stam
   }
   // Where its pieces begin is a property of the manifest: it goes with the bytes.
   const draft = { ...command.draft, partSizes: found.partSizes };
-  const version = versionOf(place.identity, draft, found.manifest);
+  const version = newVersion(view, stamp, command.bucket, place.identity, draft, found.manifest);
   const kind = isOutside(found.manifest) ? 'share' : 'new';
   const effect = insertion(command, place, version, kind, kind === 'share' ? found.manifest.pieces : 0);
   return { effects: [effect], reply: { type: 'version', version, replacedNull: place.replacedNull } };
@@ -144,14 +148,20 @@ export function decideAppend(view: View, command: Of<'object.append'>, stamp: St
   if (size > limits.objectBytes) throw new StoreError('EntityTooLarge');
   const effects: Effect[] = [];
   const { manifest, shares } = appendTo(view, before, piece, place, command, effects);
+  // Its lock is its own: that of the version before stays with it.
+  const { retention: _, legalHold: __, ...taken } = before;
+  const { retention, legalHold } = draft;
+  checkAhead(retention, stamp.now);
   const changed: VersionDraft = {
-    ...before,
+    ...taken,
+    ...(retention && { retention }),
+    ...(legalHold !== undefined && { legalHold }),
     size,
     etag: digestOf('MD5', Buffer.concat([before.etag, piece.md5])),
     etagParts: manifest.pieces,
     checksum: appendedChecksum(before, piece),
   };
-  const version = versionOf(place.identity, changed, manifest);
+  const version = newVersion(view, stamp, bucket, place.identity, changed, manifest);
   effects.push(insertion(command, place, version, shares ? 'share' : 'new', shares ? before.manifest.pieces : 0));
   return { effects, reply: { type: 'version', version, replacedNull: place.replacedNull } };
 }

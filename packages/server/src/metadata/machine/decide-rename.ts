@@ -3,7 +3,7 @@ import type { Command } from '../types.ts';
 import { apply } from './apply.ts';
 import { deleteItem } from './decide-deletes.ts';
 import { insertion, placeFor } from './decide-objects.ts';
-import { bucketOf, checkKey, type Decision, type Stamp, versionOf } from './deciding.ts';
+import { bucketOf, checkKey, type Decision, newVersion, type Stamp } from './deciding.ts';
 import { checkGuard } from './guards.ts';
 import { Application } from './manifests.ts';
 import { Overlay } from './overlay.ts';
@@ -33,14 +33,18 @@ export function decideRename(view: View, command: Extract<Command, { type: 'obje
   checkGuard(source.guard, found);
   const place = placeFor(view, stamp, command);
   const modifiedMs = bucket.versioning === 'off' ? before.modifiedMs : place.identity.modifiedMs;
-  const version = versionOf({ ...place.identity, modifiedMs, owner: before.owner }, before, before.manifest);
+  // A lock that binds goes along; one that has run out is no reason to be retained by nothing.
+  const { retention, ...others } = before;
+  const draft = retention && retention.untilMs > stamp.now ? before : others;
+  const identity = { ...place.identity, modifiedMs, owner: before.owner };
+  const version = newVersion(view, stamp, bucket.id, identity, draft, before.manifest);
   const shares = isOutside(before.manifest);
   const added = insertion(command, place, version, shares ? 'share' : 'new', shares ? before.manifest.pieces : 0);
   // The marker of the source has a sequence of its own, so it is decided on what the target's leaves behind.
   const scratch = new Overlay(view.rows);
   const seen = new View(scratch);
   apply(new Application(scratch, stamp.position, seen), [added]);
-  const gone = deleteItem(seen, stamp, bucket, owner, { key: source.key, version: undefined, guard: undefined });
+  const gone = deleteItem(seen, stamp, bucket, { owner }, { key: source.key, version: undefined, guard: undefined });
   const reply = { type: 'version', version, replacedNull: place.replacedNull } as const;
   return { effects: [added, ...gone.effects], reply };
 }

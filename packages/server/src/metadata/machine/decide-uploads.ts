@@ -8,13 +8,14 @@ import {
   checkStripes,
   type Decision,
   isEmbeddable,
+  newVersion,
   nextSequence,
   type Stamp,
   sayable,
-  versionOf,
 } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { inherited } from './extensions.ts';
+import { checkAhead, checkLocking } from './locks.ts';
 import { encodePieceRow } from './pieces.ts';
 import type { ManifestReference, ObjectVersion, PartRecord, Piece, UploadRecord } from './records.ts';
 import { type UploadEvent, uploadEvents } from './transitions.ts';
@@ -27,6 +28,8 @@ type Completion = Of<'upload.complete'>;
 export function decideUploadCreate(view: View, command: Of<'upload.create'>, stamp: Stamp): Decision {
   bucketOf(view, command.bucket);
   checkKey(command.key);
+  checkAhead(command.retention, stamp.now);
+  if (command.retention || command.legalHold !== undefined) checkLocking(view, command.bucket);
   const { bucket, key, owner, storageClass, headers, metadata, tags } = command;
   const { checksumAlgorithm, checksumType, wrappedKey } = command;
   const upload: UploadRecord = {
@@ -152,7 +155,7 @@ export function decideComplete(view: View, command: Completion, stamp: Stamp): D
   const policy = kept && { policy: kept };
   const about = { storageClass, headers, metadata, tags, wrappedKey, etag, checksum, ...policy, ...given };
   const draft: VersionDraft = { ...about, size, etagParts: pieces.length, partSizes };
-  const version = versionOf(place.identity, draft, manifest);
+  const version = newVersion(view, stamp, bucket, place.identity, draft, manifest);
   const effects: Effect[] = [
     { type: 'upload.complete', bucket, key, upload: id, drops, moves, embedded: only !== undefined },
     insertion(command, place, version, 'new'),

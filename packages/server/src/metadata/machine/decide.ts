@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
-import { decideAnnotate } from './decide-annotate.ts';
+import { decideAnnotate, decideLock } from './decide-annotate.ts';
 import {
   adoptBucket,
   createBucket,
@@ -23,6 +23,7 @@ import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './d
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { type Feature, featuresOf } from './features.ts';
+import { checkNothingLocked } from './locks.ts';
 import { checkHere } from './places.ts';
 import type { View } from './view.ts';
 
@@ -70,6 +71,7 @@ const deciders: Deciders = {
   'object.rename': decideRename,
   'object.delete': decideDelete,
   'object.annotate': decideAnnotate,
+  'object.lock': decideLock,
   'object.recode': decideRecode,
   'object.touch': decideTouch,
   'upload.create': decideUploadCreate,
@@ -97,7 +99,7 @@ const deciders: Deciders = {
  * Effects that only newer versions know wait until all nodes do. Where there is one process only, they are turned on as they are needed.
  * @throws StoreError NotImplemented in a cluster that has not turned the feature on
  */
-function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
+function permitted(view: View, command: Command, decision: Decision, stamp: Stamp): Decision {
   const { effects } = decision;
   const lacking = new Set<Feature>();
   const needed = new Set<Feature>();
@@ -105,7 +107,8 @@ function permitted(view: View, decision: Decision, stamp: Stamp): Decision {
   for (const feature of needed) {
     if (view.has(feature)) continue;
     // What an object shard takes over of a bucket is so already in the system shard, where this was turned on.
-    const known = stamp.shard > 0 && (feature === 'objectShards' || feature === 'reshard');
+    const isOfBuckets = command.type === 'bucket.adopt' || feature === 'objectShards' || feature === 'reshard';
+    const known = stamp.shard > 0 && isOfBuckets;
     if (!stamp.alone && !known)
       throw new StoreError('NotImplemented', {
         message: `This needs the feature ${feature}, which not every node of the cluster knows yet: start this version on those that \`dsom cluster features\` names.`,
@@ -124,6 +127,7 @@ const keyed: ReadonlySet<Command['type']> = new Set([
   'object.append',
   'object.rename',
   'object.annotate',
+  'object.lock',
   'object.recode',
   'upload.create',
 ] satisfies Command['type'][]);
@@ -141,5 +145,7 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
     });
   if (keyed.has(command.type) && 'key' in command && 'bucket' in command)
     checkHere(view, command.bucket, command.key as Buffer, stamp.shard);
-  return permitted(view, decider(view, command, stamp), stamp);
+  const decision = decider(view, command, stamp);
+  checkNothingLocked(view, decision.effects, stamp.now, command.type === 'object.delete' && command.bypasses === true);
+  return permitted(view, command, decision, stamp);
 }

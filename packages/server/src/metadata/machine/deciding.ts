@@ -4,6 +4,7 @@ import { limits } from '../../limits.ts';
 import type { Reply, VersionDraft } from '../types.ts';
 import type { Effect } from './effects.ts';
 import { inherited } from './extensions.ts';
+import { checkUnlocked, lockOfNew } from './locks.ts';
 import { numberOf } from './numbering.ts';
 import { encodePieceRow, stripesOf } from './pieces.ts';
 import type {
@@ -116,14 +117,30 @@ export function placeVersion(
     case 'first':
       return { identity, replaces: 0, replacedNull: false, older: false };
     case 'overwrite':
+      checkUnlocked(newest!, stamp.now, false);
       return { identity, replaces: newest!.sequence, replacedNull: true, older: newest!.mayHaveOlder };
     case 'push':
       return { identity, replaces: 0, replacedNull: false, older: true };
     case 'pushOverNull': {
       const replaces = newest!.mayHaveOlder ? view.olderNull(newest!.guk) : undefined;
+      const replaced = replaces === undefined ? undefined : view.older(newest!.guk, replaces);
+      if (replaced) checkUnlocked(replaced, stamp.now, false);
       return { identity, replaces: replaces ?? 0, replacedNull: replaces !== undefined, older: true };
     }
   }
+}
+
+/** A version made by this entry, locked as it says itself or as its bucket does. */
+export function newVersion(
+  view: View,
+  stamp: Stamp,
+  bucket: BucketId,
+  identity: Identity,
+  draft: VersionDraft,
+  manifest: ManifestReference,
+): ObjectVersion {
+  const { retention: _, legalHold: __, ...others } = draft;
+  return versionOf(identity, { ...others, ...lockOfNew(view, bucket, draft, stamp.now) }, manifest);
 }
 
 export function versionOf(identity: Identity, draft: VersionDraft, manifest: ManifestReference): ObjectVersion {

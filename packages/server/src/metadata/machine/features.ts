@@ -40,7 +40,8 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'authority.write': () => 'authorities',
   'bucket.shards': ({ place }) => (place.madeWith === undefined ? 'objectShards' : 'reshard'),
   'bucket.forget': () => 'objectShards',
-  'configuration.write': () => 'configurations',
+  'configuration.write': ({ kind }) =>
+    kind === 'objectLock' ? new Set(['configurations', 'objectLock']) : 'configurations',
   'configuration.remove': () => 'configurations',
   'piece.swap': () => 'policies',
   'version.swap': (effect) => new Set([...featuresOfExtensions(new VersionRow(effect.row).extensions), 'policies']),

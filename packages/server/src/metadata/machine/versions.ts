@@ -181,6 +181,10 @@ export class VersionRow {
   get owner(): string {
     return this.#tail().string();
   }
+  /** False only where it is certain that no lock is in it. */
+  get mayBeLocked(): boolean {
+    return this.bytes[0] !== FORMAT && !this.isMarker;
+  }
   /** The extensions that it has, as the bits of extensions.ts; 0 for a marker and in format 1. */
   get extensions(): number {
     if (this.bytes[0] !== FORMAT_EXTENDED || this.isMarker) return 0;

@@ -53,6 +53,8 @@ export class ShardedProposer implements Proposer {
     switch (command.type) {
       case 'bucket.create':
         return this.#create(command, request);
+      case 'bucket.configure':
+        return this.#configure(command, request);
       case 'bucket.update':
         return this.#update(command, request);
       case 'bucket.delete':
@@ -64,6 +66,7 @@ export class ShardedProposer implements Proposer {
       case 'object.append':
       case 'object.rename':
       case 'object.annotate':
+      case 'object.lock':
       case 'object.recode':
       case 'upload.create':
         return this.#ofKey(command, command.key, request);
@@ -160,14 +163,23 @@ export class ShardedProposer implements Proposer {
     }
   }
 
+  /** What a shard is told of a bucket. The generation is read first: what is read after it is of no earlier one. */
+  #adoption(id: BucketId): Of<'bucket.adopt'> | undefined {
+    const place = this.#reader.bucketShards(id);
+    const bucket = this.#reader.bucketById(id);
+    if (!bucket || !place) return undefined;
+    const lock = this.#reader.configuration(id, 'objectLock');
+    return { type: 'bucket.adopt', bucket: stored(bucket), place, ...(lock && { lock }) };
+  }
+
   /** @throws StoreError NoSuchBucket when it is gone */
   async #openIn(shard: number, id: BucketId): Promise<void> {
     for (let attempt = 1; attempt <= patience; attempt++) {
-      const place = this.#reader.bucketShards(id);
-      const bucket = this.#reader.bucketById(id);
-      if (!bucket || !place) throw new StoreError('NoSuchBucket');
+      const adopt = this.#adoption(id);
+      if (!adopt) throw new StoreError('NoSuchBucket');
+      const { place } = adopt;
       try {
-        await this.#to(shard, { type: 'bucket.adopt', bucket: stored(bucket), place });
+        await this.#to(shard, adopt);
         return;
       } catch (error) {
         if (!isRefusal(error, 'ConditionalRequestConflict')) throw error;
@@ -180,13 +192,11 @@ export class ShardedProposer implements Proposer {
 
   /** The record of a bucket as it is now, in all of its shards. */
   async #spread(id: BucketId): Promise<void> {
-    const place = this.#reader.bucketShards(id);
-    const bucket = this.#reader.bucketById(id);
-    if (!bucket || !place) return;
-    const record = stored(bucket);
+    const adopt = this.#adoption(id);
+    if (!adopt) return;
     await Promise.all(
-      place.shards.map((shard) =>
-        this.#to(shard, { type: 'bucket.adopt', bucket: record, place }).catch((error: unknown) => {
+      adopt.place.shards.map((shard) =>
+        this.#to(shard, adopt).catch((error: unknown) => {
           // Sealed by a deletion: who opens it again takes the newest record.
           if (!isRefusal(error, 'ConditionalRequestConflict')) throw error;
         }),
@@ -212,6 +222,14 @@ export class ShardedProposer implements Proposer {
     const { id } = reply.bucket;
     await this.#spread(id);
     return { reply: { type: 'bucket', bucket: this.#reader.bucketById(id) ?? reply.bucket }, position };
+  }
+
+  /** What the shards of the bucket have to know is in force in all of them once it is answered, also when it was so already. */
+  async #configure(command: Of<'bucket.configure'>, request: Buffer | undefined): Promise<Outcome> {
+    const outcome = await this.#to(0, command, request);
+    const bucket = command.kind === 'objectLock' ? this.#reader.bucket(command.name) : undefined;
+    if (bucket) await this.#spread(bucket.id);
+    return outcome;
   }
 
   /** All shards know of it once it is answered; until then keys are made where they were, in those that do not. */

@@ -10,6 +10,7 @@ import { factsOf } from '../facts.ts';
 import { invalidArgument } from '../failure.ts';
 import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
+import { lockOfHeaders } from '../object-lock.ts';
 import { screenWrite } from '../screen.ts';
 import { tagsOfHeader } from '../tags.ts';
 import { element, s3Document } from '../xml/writer.ts';
@@ -69,6 +70,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       key: call.key,
       owner: call.owner,
       guard: readConditions(call.headers),
+      lock: lockOfHeaders(call),
       storageClass: storageClassOf(call),
       ...(redundancy && { redundancy }),
       checksumAlgorithm: algorithm === undefined ? undefined : algorithmOf(algorithm, 'x-amz-checksum-algorithm'),

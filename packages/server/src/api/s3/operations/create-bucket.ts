@@ -1,8 +1,9 @@
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { Tags } from '../../../objects/index.ts';
-import { answerEmpty, answerHeaders, type S3Call } from '../call.ts';
+import { answerEmpty, answerHeaders, header, type S3Call } from '../call.ts';
 import { factsOf } from '../facts.ts';
+import { invalidArgument } from '../failure.ts';
 import { takeDocument } from '../incoming.ts';
 import { screenWrite } from '../screen.ts';
 import { tagsOfSet } from '../tags.ts';
@@ -19,9 +20,20 @@ function tagsOf(document: XmlElement): Tags {
   return tags ? tagsOfSet(tags, limits.bucketTags) : [];
 }
 
+/** x-amz-bucket-object-lock-enabled. */
+function locksOf(call: S3Call): boolean {
+  const name = 'x-amz-bucket-object-lock-enabled';
+  const text = header(call, name);
+  const value = text?.toLowerCase();
+  if (value === undefined || value === 'false') return false;
+  if (value === 'true') return true;
+  throw invalidArgument(name, text, 'The value is true or false.');
+}
+
 export async function createBucket(call: S3Call): Promise<void> {
   screenWrite(call.headers);
   const document = await takeDocument(call, 'CreateBucketConfiguration');
+  const locks = locksOf(call);
   let tags: Tags = [];
   let location: string | undefined;
   if (document) {
@@ -34,7 +46,7 @@ export async function createBucket(call: S3Call): Promise<void> {
   await call.authorization.require('CreateBucket', { ...facts, said: { location } });
   if (tags.length > 0) await call.authorization.require('PutBucketTagging', { ...facts, said: { tags } });
   const { objects, region } = call.service;
-  await objects.createBucket({ name: call.bucket, owner: call.owner, region });
+  await objects.createBucket({ name: call.bucket, owner: call.owner, region, ...(locks && { locks }) });
   if (tags.length > 0) await objects.updateBucket(call.bucket, { tags });
   const headers = answerHeaders(call);
   headers.push('Location', `/${call.bucket}`);

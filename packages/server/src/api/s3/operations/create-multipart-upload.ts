@@ -4,6 +4,7 @@ import { algorithmOf, checksumTypeOf } from '../checksums.ts';
 import { describe, redundancyOf } from '../description.ts';
 import { pushAbortion } from '../lifecycle.ts';
 import { pushEncryption } from '../object-headers.ts';
+import { lockOfHeaders } from '../object-lock.ts';
 import { screenWrite } from '../screen.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
@@ -18,6 +19,7 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     checksumAlgorithm: text === undefined ? undefined : algorithmOf(text, 'x-amz-checksum-algorithm'),
     checksumType: checksumTypeOf(call),
     redundancy: redundancyOf(call),
+    lock: lockOfHeaders(call),
   });
   const { checksumAlgorithm, checksumType } = upload;
   const headers = answerHeaders(call);

@@ -5,6 +5,7 @@ import { versionIdText } from '../../../objects/index.ts';
 import { parseDate } from '../../http/dates.ts';
 import { answerEmpty, answerHeaders, header, type S3Call } from '../call.ts';
 import { invalidArgument } from '../failure.ts';
+import { bypassesGovernance } from '../object-lock.ts';
 
 /** Conditions of a delete: ETag, size and time of the object that may go away. */
 function deleteGuard(call: S3Call): Guard | undefined {
@@ -26,9 +27,8 @@ function deleteGuard(call: S3Call): Guard | undefined {
 
 export async function deleteObject(call: S3Call): Promise<void> {
   const versionId = call.query.get('versionId');
-  const results = await call.service.objects.delete(call.bucket, call.owner, [
-    { key: call.key, versionId, guard: deleteGuard(call) },
-  ]);
+  const items = [{ key: call.key, versionId, guard: deleteGuard(call) }];
+  const results = await call.service.objects.delete(call.bucket, call.owner, items, bypassesGovernance(call));
   const result = results[0];
   invariant(result, 'a delete of one key has one result');
   if (result.error) throw new StoreError(result.error.code, { message: result.error.message });

@@ -5,6 +5,7 @@ import { parseDate } from '../../http/dates.ts';
 import { answerXml, type S3Call } from '../call.ts';
 import { factsOf } from '../facts.ts';
 import { requireDocument } from '../incoming.ts';
+import { bypassesGovernance } from '../object-lock.ts';
 import { allowOnly, malformed, textOf, type XmlElement } from '../xml/parser.ts';
 import { element, escapeXml, s3Document } from '../xml/writer.ts';
 
@@ -70,6 +71,7 @@ function deletedXml(item: Wanted, result: DeleteResult): string {
 }
 
 export async function deleteObjects(call: S3Call): Promise<void> {
+  const bypasses = bypassesGovernance(call);
   const document = await requireDocument(call, 'Delete', 'required');
   allowOnly(document, ['Object', 'Quiet']);
   const quiet = textOf(document, 'Quiet')?.trim().toLowerCase() === 'true';
@@ -98,6 +100,7 @@ export async function deleteObjects(call: S3Call): Promise<void> {
           call.bucket,
           call.owner,
           tried.map(({ bytes, versionId, guard }) => ({ key: bytes, versionId, guard })),
+          bypasses,
         );
   const rows: string[] = [];
   let next = 0;

@@ -1,6 +1,7 @@
 import { step } from '../../http/cohort.ts';
 import type { S3Call } from '../call.ts';
 import { overridesOf } from '../object-headers.ts';
+import { pushLock, saysLock } from '../object-lock.ts';
 import { represent } from '../representation.ts';
 import { screenRead } from '../screen.ts';
 
@@ -18,6 +19,7 @@ export async function getObject(call: S3Call): Promise<void> {
   const answer = represent(call, read, replaced);
   if (!answer) return;
   const { status, headers, slice } = answer;
+  if (saysLock(read.version)) await pushLock(call, headers, read.version);
   await step();
   const length = slice.end - slice.start;
   const body = length === 0 ? undefined : read.immediate(slice);

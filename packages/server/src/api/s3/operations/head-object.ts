@@ -1,5 +1,6 @@
 import type { S3Call } from '../call.ts';
 import { overridesOf } from '../object-headers.ts';
+import { pushLock, saysLock } from '../object-lock.ts';
 import { represent } from '../representation.ts';
 import { screenRead } from '../screen.ts';
 
@@ -12,6 +13,9 @@ export async function headObject(call: S3Call): Promise<void> {
     versionId: call.query.get('versionId'),
     guard: undefined,
   });
-  const answer = represent(call, pending instanceof Promise ? await pending : pending, replaced);
-  if (answer) call.exchange.send(answer.status, answer.headers);
+  const read = pending instanceof Promise ? await pending : pending;
+  const answer = represent(call, read, replaced);
+  if (!answer) return;
+  if (saysLock(read.version)) await pushLock(call, answer.headers, read.version);
+  call.exchange.send(answer.status, answer.headers);
 }

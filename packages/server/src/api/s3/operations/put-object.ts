@@ -9,6 +9,7 @@ import { invalidArgument } from '../failure.ts';
 import { takeBody } from '../incoming.ts';
 import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
+import { lockOfHeaders, screenLocked } from '../object-lock.ts';
 import { screenWrite } from '../screen.ts';
 
 const offsetHeader = 'x-amz-write-offset-bytes';
@@ -28,6 +29,8 @@ export async function putObject(call: S3Call): Promise<void> {
   const offset = offsetOf(call);
   const described = describe(call);
   const redundancy = redundancyOf(call);
+  const lock = lockOfHeaders(call);
+  screenLocked(call, lock, 'Object');
   const guard = readConditions(call.headers);
   const pending = takeBody(call, limits.singlePutBytes);
   const { body, expected } = pending instanceof Promise ? await pending : pending;
@@ -41,6 +44,7 @@ export async function putObject(call: S3Call): Promise<void> {
     expected,
     guard,
     redundancy,
+    lock,
   };
   const { objects } = call.service;
   const { bucket, version, position } = await (offset === undefined

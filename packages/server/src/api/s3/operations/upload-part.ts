@@ -4,6 +4,7 @@ import { checksumHeaders, storedChecksumText } from '../checksums.ts';
 import { takeBody } from '../incoming.ts';
 import { partEtag, uploadIdOf } from '../multipart.ts';
 import { pushEncryption, pushRedundancy } from '../object-headers.ts';
+import { screenLockedPart } from '../object-lock.ts';
 import { partNumberOf } from '../representation.ts';
 import { screenWrite } from '../screen.ts';
 
@@ -11,6 +12,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
   screenWrite(call.headers);
   const uploadId = uploadIdOf(call);
   const number = partNumberOf(call.query.get('partNumber') ?? '');
+  screenLockedPart(call, uploadId);
   const pending = takeBody(call, limits.partBytesMax);
   const { body, expected } = pending instanceof Promise ? await pending : pending;
   const part = await call.service.objects.putPart({

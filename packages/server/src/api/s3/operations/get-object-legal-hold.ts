@@ -1,0 +1,17 @@
+import { StoreError } from '../../../errors.ts';
+import { answerXml, type S3Call } from '../call.ts';
+import { requireLocking } from '../object-lock.ts';
+import { element, s3Document } from '../xml/writer.ts';
+
+export async function getObjectLegalHold(call: S3Call): Promise<void> {
+  const { bucket, key, query } = call;
+  const { version } = await call.service.objects.read({
+    bucket,
+    key,
+    versionId: query.get('versionId'),
+    guard: undefined,
+  });
+  requireLocking(call);
+  if (version.legalHold === undefined) throw new StoreError('NoSuchObjectLockConfiguration');
+  answerXml(call, s3Document('LegalHold', element('Status', version.legalHold ? 'ON' : 'OFF')));
+}
