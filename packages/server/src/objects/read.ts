@@ -43,8 +43,10 @@ export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard'>): 
   }
   if (version?.kind === 'object') return { bucket, key: request.key, version, position };
   if (version) {
-    throw new StoreError(selector === undefined ? 'NoSuchKey' : 'MethodNotAllowed', {
-      detail: { DeleteMarker: 'true', VersionId: versionIdText(version) },
+    const marker = { DeleteMarker: 'true', VersionId: versionIdText(version) };
+    if (selector === undefined) throw new StoreError('NoSuchKey', { detail: marker });
+    throw new StoreError('MethodNotAllowed', {
+      detail: { ...marker, Allow: 'DELETE', ModifiedMs: String(version.modifiedMs) },
     });
   }
   if (selector === undefined) throw new StoreError('NoSuchKey');

@@ -92,7 +92,18 @@ test('what is not there, and what a marker says', async () => {
       return true;
     },
   );
-  assert.equal(await codeOf(() => objects.read(at('kept', 'k', marker))), 'MethodNotAllowed');
+  await assert.rejects(
+    async () => objects.read(at('kept', 'k', marker)),
+    (error: { code: string; detail: Record<string, string> }) => {
+      assert.equal(error.code, 'MethodNotAllowed');
+      assert.deepEqual(
+        [error.detail['DeleteMarker'], error.detail['VersionId'], error.detail['Allow']],
+        ['true', marker, 'DELETE'],
+      );
+      assert.equal(error.detail['ModifiedMs'], String(deleted!.version!.modifiedMs));
+      return true;
+    },
+  );
   const versions = [one, two].map(({ version }) => versionIdText(version));
   for (const [i, id] of versions.entries()) {
     const reading = await objects.read(at('kept', 'k', id));

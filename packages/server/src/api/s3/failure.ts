@@ -1,4 +1,5 @@
 import { errorTable, StoreError } from '../../errors.ts';
+import { httpDate } from '../http/dates.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { openHeaders } from './call.ts';
 import { bareDocument, element } from './xml/writer.ts';
@@ -15,7 +16,7 @@ export interface FailedRequest {
 }
 
 /** Details that go into headers instead of elements. */
-const headerDetails: ReadonlySet<string> = new Set(['DeleteMarker', 'Allow']);
+const headerDetails: ReadonlySet<string> = new Set(['DeleteMarker', 'Allow', 'ModifiedMs']);
 
 /** Elements that AWS adds to an error of this code, where the thrower did not give them. */
 function usualDetail(error: StoreError, failed: FailedRequest): Record<string, string | undefined> {
@@ -71,10 +72,11 @@ export function answerError(error: StoreError, failed: FailedRequest): void {
     return;
   }
   const headers = openHeaders(exchange.id, failed.hostId);
-  const { DeleteMarker: marker, VersionId: version, Allow: allow } = error.detail;
+  const { DeleteMarker: marker, VersionId: version, Allow: allow, ModifiedMs: modified } = error.detail;
   if (marker !== undefined) headers.push('x-amz-delete-marker', marker);
   if (marker !== undefined && version !== undefined) headers.push('x-amz-version-id', version);
   if (allow !== undefined) headers.push('Allow', allow);
+  if (modified !== undefined) headers.push('Last-Modified', httpDate(Number(modified)));
   if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter));
   const status = errorTable[error.code].http;
   let body: Buffer | undefined;

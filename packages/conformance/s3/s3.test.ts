@@ -1,0 +1,88 @@
+/* The suite against a server of its own: every case is as documented, or differs as docs/s3-compatibility.md says. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { bin, credentials, type Server, startServer } from '../src/server.ts';
+import { cases } from './cases.ts';
+import { differences } from './differences.ts';
+import { Difference } from './expect.ts';
+import { missing } from './runner.ts';
+import { Run, Steps } from './steps.ts';
+
+const domain = 's3.dsomc.test';
+let folder: string;
+let server: Server;
+let run: Run;
+
+const titleOf = ({ area, name }: (typeof cases)[number]): string => `${area}: ${name}`;
+
+/** A key that may touch one bucket only, which nobody has: to all other buckets a stranger. */
+function stranger(endpoint: string): { accessKeyId: string; secretAccessKey: string } {
+  const keys = { accessKeyId: 'CONFORMANCESECOND', secretAccessKey: 'conformance-second-secret' };
+  const flags = ['--access-key-id', keys.accessKeyId, '--secret-access-key', keys.secretAccessKey];
+  const env = {
+    ...process.env,
+    DSOM_ENDPOINT: endpoint,
+    DSOM_ACCESS_KEY_ID: credentials.accessKeyId,
+    DSOM_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+  execFileSync(process.execPath, [bin, 'key', 'create', 'second', '--bucket', 'second-only', ...flags], { env });
+  return keys;
+}
+
+before(async () => {
+  folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), 'dsom-suite-'));
+  server = await startServer([folder], { flags: ['--domain', domain] });
+  const { endpoint } = server;
+  const store = { url: endpoint, region: 'us-east-1', account: credentials, second: stranger(endpoint), domain };
+  run = new Run({ ...store, keep: true });
+});
+after(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the suite: no two cases have one title, and there are enough of them', () => {
+  const titles = cases.map(titleOf);
+  assert.deepEqual(
+    titles.filter((title, at) => titles.indexOf(title) < at),
+    [],
+    'give each case a title of its own',
+  );
+  assert.ok(cases.length >= 900, `${cases.length} cases`);
+});
+
+test('differences: each is of a case, and said in docs/s3-compatibility.md', () => {
+  const titles = new Set(cases.map(titleOf));
+  const page = readFileSync(path.resolve(import.meta.dirname, '../../../docs/s3-compatibility.md'), 'utf8');
+  const rows = new Set(
+    [...page.slice(page.indexOf('## Differences')).matchAll(/^\| (.+?) \|/gm)].map(([, cell]) => cell),
+  );
+  for (const [title, row] of Object.entries(differences)) {
+    assert.ok(titles.has(title), `no case is called "${title}": name it anew or take it out of differences.ts`);
+    assert.ok(rows.has(row), `docs/s3-compatibility.md has no row "${row}" below Differences: add it there`);
+  }
+});
+
+describe('S3 by its documentation', { concurrency: 8 }, () => {
+  for (const one of cases) {
+    const title = titleOf(one);
+    test(title, async (t) => {
+      if (missing(one, run.store) !== undefined) return t.skip(`needs --${missing(one, run.store)}`);
+      const failure = await one.run(new Steps(run)).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (failure !== undefined && !(failure instanceof Difference)) throw failure;
+      if (Object.hasOwn(differences, title))
+        return assert.ok(
+          failure,
+          'this is as documented now: take it out of differences.ts and docs/s3-compatibility.md',
+        );
+      assert.equal(failure?.message, undefined, one.source);
+    });
+  }
+});
