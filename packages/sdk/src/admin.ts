@@ -19,6 +19,7 @@ const clusterPath = '/-/admin/v1/cluster';
 const bucketsPath = '/-/admin/v1/buckets';
 const lifecyclePath = '/-/admin/v1/lifecycle';
 const policiesPath = '/-/admin/v1/policies';
+const targetsPath = '/-/admin/v1/notifications/targets';
 
 /** What a storage class of the operator stands for. */
 export interface NamedPolicy {
@@ -28,6 +29,18 @@ export interface NamedPolicy {
 
 const namedPolicies = (answer: Json): readonly NamedPolicy[] =>
   listField(answer, 'policies') as unknown as readonly NamedPolicy[];
+
+/** Where event notifications go, as an operator says it. `url` and `headers` are kept sealed and never answered. */
+export interface NotificationTarget {
+  readonly kind: 'webhook' | 'nats';
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Of NATS. */
+  readonly subject?: string;
+  readonly token?: string;
+  /** It also gets what buckets send to EventBridge. */
+  readonly eventBridge: boolean;
+}
 
 /** What an operator can do to a node: `drain` moves its bytes away while it serves, `activate` takes that back, `remove` is for a node that is gone. */
 export type NodeChange =
@@ -133,6 +146,45 @@ export class Admin {
         read: readJson<Json>,
       }),
     );
+  }
+
+  /** Targets of event notifications, without their secrets, and how far each is behind on the server that answers. */
+  async notificationTargets(options: CallOptions = {}): Promise<readonly Json[]> {
+    const path = targetsPath;
+    return listField(await this.#transport.send({ ...options, method: 'GET', path, read: readJson<Json> }), 'targets');
+  }
+
+  async setNotificationTarget(
+    name: string,
+    target: NotificationTarget,
+    options: CallOptions = {},
+  ): Promise<readonly Json[]> {
+    return listField(
+      await this.#transport.send({
+        ...options,
+        method: 'PUT',
+        path: `${targetsPath}/${encodeURIComponent(name)}`,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(target),
+        read: readJson<Json>,
+      }),
+      'targets',
+    );
+  }
+
+  async removeNotificationTarget(name: string, options: CallOptions = {}): Promise<readonly Json[]> {
+    const path = `${targetsPath}/${encodeURIComponent(name)}`;
+    return listField(
+      await this.#transport.send({ ...options, method: 'DELETE', path, read: readJson<Json> }),
+      'targets',
+    );
+  }
+
+  /** Sends a test event. @returns what was wrong; undefined: the target has taken it */
+  async testNotificationTarget(name: string, options: CallOptions = {}): Promise<string | undefined> {
+    const path = `${targetsPath}/${encodeURIComponent(name)}/test`;
+    const answer = await this.#transport.send({ ...options, method: 'POST', path, read: readJson<Json> });
+    return listField(answer, 'results').map(({ failure }) => failure as string | undefined)[0];
   }
 
   rebalanceStatus(options: CallOptions = {}): Promise<Json> {

@@ -5,6 +5,7 @@ export {
   type Health,
   type NamedPolicy,
   type NodeChange,
+  type NotificationTarget,
   type RebalanceChange,
 } from './admin.ts';
 export { type BucketChange, type BucketInfo, type BucketSettings, Buckets, type Versioning } from './buckets.ts';

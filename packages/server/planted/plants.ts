@@ -13,6 +13,7 @@ import { memberPlants } from './members.ts';
 import { movePlants } from './moves.ts';
 import { certificatePlants, transportPlants } from './network.ts';
 import { nodePlants } from './node.ts';
+import { notificationPlants } from './notifications.ts';
 import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
 import { policyPlants } from './policies.ts';
@@ -53,6 +54,7 @@ export const plants: readonly Plant[] = [
   ...apiPlants,
   ...configurationPlants,
   ...lockPlants,
+  ...notificationPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

@@ -1,6 +1,7 @@
 import { clusterLimits } from './cluster-limits.ts';
 import { configurationLimits } from './configuration-limits.ts';
 import { invariant } from './invariant.ts';
+import { notificationLimits } from './notification-limits.ts';
 import { policyLimits } from './policy-limits.ts';
 
 const KiB = 1024;
@@ -13,6 +14,7 @@ export const limits = {
   ...clusterLimits,
   ...policyLimits,
   ...configurationLimits,
+  ...notificationLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
   bucketNameMin: 3,

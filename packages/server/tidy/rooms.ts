@@ -5,7 +5,7 @@
 export const rows: readonly (readonly string[])[] = [
   ['daemon'],
   ['cli', 'api'],
-  ['access'],
+  ['access', 'notifications'],
   ['objects'],
   ['cache', 'durability', 'placement', 'metadata'],
   ['log', 'fragments', 'keys', 'transport', 'certificates'],
@@ -23,6 +23,7 @@ export const openModules: readonly string[] = [
   'cluster-limits.ts',
   'policy-limits.ts',
   'configuration-limits.ts',
+  'notification-limits.ts',
 ];
 
 export const rowOf = (room: string): number => rows.findIndex((row) => row.includes(room));

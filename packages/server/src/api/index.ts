@@ -5,6 +5,7 @@ export { breakStalled } from './http/stalled.ts';
 export { createRestHandler } from './rest/deferred.ts';
 export type { RestOptions } from './rest/handler.ts';
 export type { KeyAdmin } from './rest/keyadmin.ts';
+export type { Notifications } from './s3/announce.ts';
 export { createS3Handler, type S3Log, type S3Options } from './s3/handler.ts';
 export { compiledLifecycle } from './s3/lifecycle.ts';
 export type { S3Operation } from './s3/names.ts';

@@ -15,6 +15,7 @@ import { exitCode, exitCodeHelp, verdictOf } from './exit.ts';
 import { addKeyCommands } from './keys.ts';
 import { addLifecycleCommands } from './lifecycle.ts';
 import { addListingCommands } from './listing.ts';
+import { addNotifyCommands } from './notify.ts';
 import { addObjectCommands } from './object.ts';
 import { addProfileCommands } from './profile.ts';
 import { addRedundancyCommands } from './redundancy.ts';
@@ -78,6 +79,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
     });
   addBucketCommands(program, run);
   addListingCommands(program, run);
+  addNotifyCommands(program, run);
   addCopyCommands(program, run);
   addSyncCommand(program, run);
   addObjectCommands(program, run);

@@ -30,6 +30,7 @@ import { dayMsOf } from './day.ts';
 import { folders } from './directories.ts';
 import { type LifecycleWork, lifecycleAdmin, startLifecycle } from './lifecycle.ts';
 import { type Mending, type NodeWork, startMending } from './mending.ts';
+import { type Notifying, startNotifying } from './notifying.ts';
 import type { Owner } from './owner.ts';
 import { policyAdmin } from './policies.ts';
 import type { Link } from './port.ts';
@@ -44,6 +45,7 @@ export interface Jobs {
   readonly fragments: Pick<Mending, 'removing'>;
   readonly recoding: Pick<Recoding, 'status'>;
   readonly lifecycle: Pick<LifecycleWork, 'status'>;
+  readonly notifying: Pick<Notifying, 'status'>;
   work(): NodeWork;
   /** What this server's devices hold of each group. */
   holdings(): Promise<readonly Holding[]>;
@@ -119,6 +121,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const { mender, repair } = fragments;
   const recoding = startRecoding(owner, host, log);
   const lifecycle = startLifecycle(owner, host, log, dayMsOf(config));
+  const notifying = startNotifying(owner, host, log);
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
@@ -213,6 +216,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     }),
     ...policyAdmin(owner),
     ...lifecycleAdmin(lifecycle),
+    ...notifying.methods,
     // In a cluster there is more to tell, below.
     'cluster.repair': () => {
       const { waiting, complete } = mender.totals();
@@ -253,6 +257,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     fragments,
     recoding,
     lifecycle,
+    notifying,
     work,
     holdings,
     rebalance() {
@@ -277,6 +282,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         fragments.stop(),
         recoding.stop(),
         lifecycle.stop(),
+        notifying.stop(),
         rebalance?.stop(),
         running?.ended,
       ]);

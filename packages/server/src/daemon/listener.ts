@@ -6,6 +6,7 @@ import {
   createCors,
   createRestHandler,
   createS3Handler,
+  type Notifications,
   type RestOptions,
   refuseMalformed,
 } from '../api/index.ts';
@@ -13,6 +14,7 @@ import type { Entropy, Host } from '../host/index.ts';
 import { type KeyService, openSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
+import { shownTarget } from '../notifications/index.ts';
 import { createLog, createRegistry, expositionType, type RegistrySnapshot, threadMetrics } from '../telemetry/index.ts';
 import { emptyQueue } from './accepting.ts';
 import { freshnessOf, type GateCalls, type Heard } from './cluster/gate.ts';
@@ -67,6 +69,16 @@ function requestIds(entropy: Entropy): () => string {
   };
 }
 
+/** What requests need of event notifications: the targets are in every thread's replica, and the owner's thread speaks to them. */
+function notificationsOf({ thread, owner, gate }: ListenerOptions): Notifications {
+  const { reader } = thread;
+  return {
+    targets: () => new Map([...reader.targets()].map(([name, record]) => [name, shownTarget(record)])),
+    ready: () => gate === undefined || reader.features().includes('notifications'),
+    test: (call) => owner.admin({ method: 'notify.test', argument: call }) as ReturnType<Notifications['test']>,
+  };
+}
+
 /** The HTTP side of one worker: S3 at `/`, everything of DSOM's own below `/-/`. */
 export function createListener(options: ListenerOptions): Listener {
   const { config, thread, owner, realHost } = options;
@@ -96,8 +108,10 @@ export function createListener(options: ListenerOptions): Listener {
       finished(operation, status, seconds, bytesIn, bytesOut),
   };
   const cors = createCors({ allowed: config.allowOrigin, requestId, exchange });
+  const notifications = notificationsOf(options);
   const s3 = createS3Handler({
     objects,
+    notifications,
     authenticator,
     clock,
     timers,
@@ -113,6 +127,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const rest = createRestHandler({
     objects,
+    notifications,
     keys: createKeyAdmin(reader, options.proposer, options.keyring, realHost.entropy),
     authenticator,
     host: realHost,

@@ -10,6 +10,7 @@ import {
 } from '../telemetry/index.ts';
 import type { Jobs } from './background.ts';
 import type { LifecycleStatus } from './lifecycle.ts';
+import { notificationMetrics } from './notifying.ts';
 import type { Owner } from './owner.ts';
 
 /** Private (anonymous) memory of this process in bytes, where the system tells. */
@@ -59,6 +60,7 @@ export function createServerMetrics(
       memory: { residentBytes: process.memoryUsage.rss(), privateBytes: privateBytes() },
     };
   });
+  notificationMetrics(registry, () => jobs.notifying.status());
   return async () => {
     devices = await Promise.all(
       [...owner.thread.devices.values()].map(async (device) => {

@@ -222,6 +222,8 @@ export class Replica {
     holds: () => false,
     bucketShards: () => undefined,
     configuration: () => undefined,
+    targets: () => new Map(),
+    followers: () => new Map(),
     shardOfIntent: () => 0,
     bucket: () => this.#bucket(),
     bucketById: () => this.#bucket(),

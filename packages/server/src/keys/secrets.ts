@@ -1,5 +1,20 @@
 import type { KeyService } from './types.ts';
 
+/** What is sealed of a target of notifications belongs to its name. */
+const targetContext = (name: string): Buffer => Buffer.from(`dsom notification target 1\0${name}`, 'utf8');
+
+/** Seals what only a target of notifications may see: addresses with passwords, headers. */
+export const sealTarget = (service: KeyService, name: string, secret: string): Promise<Buffer> =>
+  service.wrap(Buffer.from(secret, 'utf8'), targetContext(name));
+
+/** @throws StoreError AccessDenied when it was changed, moved to another target, or sealed under an unknown master key */
+export async function openTarget(service: KeyService, name: string, sealed: Buffer): Promise<string> {
+  const plain = await service.unwrap(sealed, targetContext(name));
+  const secret = plain.toString('utf8');
+  plain.fill(0);
+  return secret;
+}
+
 function contextOf(accessKeyId: string): Buffer {
   return Buffer.from(`dsom access key secret 1\0${accessKeyId}`, 'utf8');
 }

@@ -1,6 +1,7 @@
 import type { Follower, Log } from '../log/index.ts';
 import type { Effect } from './machine/effects.ts';
 import { decodeEntry } from './machine/entry.ts';
+import { decodeNotice, type Notice } from './machine/notices.ts';
 import type { BucketId, StoredBucket, VersionRecord } from './machine/records.ts';
 import { decodeVersion } from './machine/versions.ts';
 import type { Progress } from './progress.ts';
@@ -25,6 +26,8 @@ export type ChangeEvent =
       readonly key: Buffer;
       readonly record: VersionRecord;
     }
+  /** What is to be told of the events before it. */
+  | { readonly type: 'noticed'; readonly notice: Notice }
   | {
       readonly type: 'version.removed';
       readonly bucket: BucketId;
@@ -39,6 +42,8 @@ export type ChangeEvent =
 export interface Change {
   readonly position: number;
   readonly epoch: number;
+  /** Of the entry. */
+  readonly bytes: number;
   readonly events: readonly ChangeEvent[];
 }
 
@@ -65,6 +70,7 @@ export function openFeed(log: Pick<Log, 'read'>, follower: Follower, progress: P
           yield {
             position: entry.position,
             epoch: entry.epoch,
+            bytes: entry.payload.length,
             events: entry.payload.length === 0 ? [] : eventsOf(decodeEntry(Buffer.from(entry.payload))),
           };
         }
@@ -103,6 +109,9 @@ function eventsOf(effects: readonly Effect[]): ChangeEvent[] {
         events.push({ type: 'version.removed', bucket, key, sequence, nonce, isNull, isMarker });
         break;
       }
+      case 'notice':
+        events.push({ type: 'noticed', notice: decodeNotice(effect.notice) });
+        break;
       // The rest is about bytes and bookkeeping: nothing that a follower could name.
       default:
         break;

@@ -13,6 +13,7 @@ export {
   encodeLockConfiguration,
   type LockConfiguration,
 } from './machine/locks.ts';
+export { type Destination, type Notice, type NoticeEvent, noticeEvents, type Origin } from './machine/notices.ts';
 export { localNumber, numberOf, shardOfNumber } from './machine/numbering.ts';
 export type {
   AccessKeyRecord,

@@ -232,7 +232,7 @@ class OpenReplica implements ShardReplica {
       replayed,
       // Others may live whose intents are open: who is gone is known by name.
       started: 0,
-      feed: this.feed,
+      feed: (name, from) => openFeed(this.#log, owned.follow(name, from), shard.progress, from),
       close: () => end(true),
       term: { barrier: () => this.#log.barrier(), over: lost },
     });

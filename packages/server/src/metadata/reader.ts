@@ -169,6 +169,9 @@ class Reader implements MetadataReader {
     return this.#view.devices();
   }
 
+  readonly targets = () => this.#view.targets();
+  readonly followers = () => this.#view.followers();
+
   setting(name: string) {
     return this.#view.setting(name);
   }

@@ -1,4 +1,5 @@
 import type { Position } from '../log/index.ts';
+import type { Announcement, DeleteCommand, NotificationCommand, RenameCommand } from './announcing.ts';
 import type { Expectation, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
 import type { LockCommand } from './locking.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
@@ -26,9 +27,9 @@ import type {
   UploadRecord,
   VersionRecord,
 } from './machine/records.ts';
-
 import type { ShardPlaces } from './placing.ts';
 
+export type * from './announcing.ts';
 export type * from './keeping.ts';
 export type * from './locking.ts';
 
@@ -99,6 +100,7 @@ export type Command =
       readonly key: Buffer;
       readonly owner: string;
       readonly guard: Guard | undefined;
+      readonly announce?: Announcement;
       readonly draft: VersionDraft;
       readonly pieces: readonly Piece[];
     }
@@ -109,6 +111,7 @@ export type Command =
       readonly key: Buffer;
       readonly owner: string;
       readonly guard: Guard | undefined;
+      readonly announce?: Announcement;
       readonly draft: VersionDraft;
       readonly source: {
         readonly bucket: BucketId;
@@ -130,30 +133,11 @@ export type Command =
       readonly guard: Guard | undefined;
       readonly offset: number | undefined;
       readonly piece: Piece;
+      readonly announce?: Announcement;
       readonly draft: VersionDraft;
     }
-  /** The newest version of `source` becomes that of `key`, with all that is said of it, and goes where it was. Both keys are in one shard. */
-  | {
-      readonly type: 'object.rename';
-      readonly bucket: BucketId;
-      readonly key: Buffer;
-      readonly owner: string;
-      readonly guard: Guard | undefined;
-      readonly source: { readonly key: Buffer; readonly guard: Guard | undefined };
-    }
-  | {
-      readonly type: 'object.delete';
-      readonly bucket: BucketId;
-      readonly owner: string;
-      /** Governance gives way; absent: it does not. */
-      readonly bypasses?: boolean;
-      readonly items: readonly {
-        readonly key: Buffer;
-        readonly version: VersionSelector;
-        readonly guard: Guard | undefined;
-        readonly expected?: Expectation;
-      }[];
-    }
+  | RenameCommand
+  | DeleteCommand
   /**
    * Changes what is said of a version, in place (S3 PutObjectTagging; REST PATCH of a version), or, with `renew`, makes a new version of the
    * newest one that shares its bytes and says something else (REST PATCH of an object). The owner works the change out over the version as
@@ -165,6 +149,7 @@ export type Command =
       readonly key: Buffer;
       readonly version: VersionSelector;
       readonly guard: Guard | undefined;
+      readonly announce?: Announcement;
       readonly change: DescriptionChange;
       /** Owner of the new version. Only without a version. */
       readonly renew?: string;
@@ -202,6 +187,7 @@ export type Command =
       readonly upload: Buffer;
       readonly guard: Guard | undefined;
       readonly parts: readonly { readonly number: number; readonly md5: Buffer }[];
+      readonly announce?: Announcement;
       readonly etag: Buffer;
       readonly size: number;
       readonly checksum: ObjectChecksum | undefined;
@@ -237,6 +223,7 @@ export type Command =
   | { readonly type: 'feature.enable'; readonly feature: string }
   /** Something that holds for the whole cluster; {@link MetadataReader.setting}. */
   | { readonly type: 'setting.write'; readonly name: string; readonly value: string }
+  | NotificationCommand
   /** `createdMs` is decided. Refused when {@link limits.invitations} are open; those that have expired go. */
   | { readonly type: 'invitation.write'; readonly invitation: Omit<InvitationRecord, 'createdMs'> }
   /** It was used or revoked. NotFound when it is not there: it can be used once. */
@@ -343,6 +330,10 @@ export interface MetadataReader extends ShardPlaces {
   /** Features that are turned on. */
   features(): readonly string[];
   setting(name: string): string | undefined;
+  /** Records of the targets of notifications, by name. */
+  targets(): ReadonlyMap<string, Buffer>;
+  /** From where on each follower of this shard's log has still to deal with it. */
+  followers(): ReadonlyMap<string, Position>;
   /** Open ones, and those that have expired and were not taken away yet. */
   invitations(): readonly InvitationRecord[];
   /** The newest authority; undefined while the cluster has its first one. */

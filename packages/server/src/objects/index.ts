@@ -1,3 +1,4 @@
+export type { Announcer } from './announce.ts';
 export { readOutcome } from './conditions.ts';
 export { etagText } from './etag.ts';
 export { ReadHorizon } from './horizon.ts';

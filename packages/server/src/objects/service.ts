@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
 import { patch, setLock, setTags } from './annotate.ts';
+import { announcing } from './announce.ts';
 import { append } from './append.ts';
 import { configureBucket, createBucket, deleteBucket, updateBucket } from './buckets.ts';
 import { completeUpload } from './complete.ts';
@@ -22,8 +23,13 @@ import { abortUpload, copyPart, createUpload, findUpload, listParts, putPart } f
  * @param horizon where others of this thread note what they read
  */
 export function createObjectService(rooms: Rooms, horizon = new ReadHorizon(rooms.host.clock)): ObjectService {
-  const touches = new Touches(rooms.proposer, rooms.host);
+  return serviceOver(rooms, horizon, new Touches(rooms.proposer, rooms.host));
+}
+
+function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): ObjectService {
   return {
+    announcing: (announcer) =>
+      serviceOver({ ...rooms, proposer: announcing(rooms.proposer, announcer) }, horizon, touches),
     plain: rooms.plain === true,
     createBucket: (request) => createBucket(rooms, request),
     deleteBucket: (name) => deleteBucket(rooms, name),

@@ -21,6 +21,7 @@ import type {
   UploadRecord,
   Versioning,
 } from '../metadata/index.ts';
+import type { Announcer } from './announce.ts';
 
 export type Tags = readonly (readonly [string, string])[];
 type Consistency = 'strong' | 'causal' | 'eventual';
@@ -301,6 +302,9 @@ export interface ObjectService {
     after: number,
     limit: number,
   ): { readonly upload: UploadRecord; readonly page: Page<PartRecord> };
+
+  /** The same service for one request: what it changes is announced, in the entry of the change. */
+  announcing(announcer: Announcer): ObjectService;
 
   /** Storage classes that can be asked for: those of S3 that stand for something here, and the operator's own. */
   storageClasses(): readonly string[];

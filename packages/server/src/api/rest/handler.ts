@@ -9,6 +9,8 @@ import type { ObjectService } from '../../objects/index.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
+import { announcingService, type Notifications } from '../s3/announce.ts';
+import type { S3Operation } from '../s3/names.ts';
 import { concealed } from '../s3/permission.ts';
 import { checked, jsonBody } from './body.ts';
 import { keyBytes } from './conditions.ts';
@@ -22,6 +24,7 @@ import { adminRoutes } from './routes/admin.ts';
 import { bucketRoutes } from './routes/buckets.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { listingRoutes } from './routes/listing.ts';
+import { notificationRoutes } from './routes/notifications.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { shardingRoutes } from './routes/sharding.ts';
 import { uploadRoutes } from './routes/uploads.ts';
@@ -41,6 +44,8 @@ export interface RestOptions {
   readonly shared?: Freshness['shared'];
   readonly admin: (method: string, argument: unknown) => Promise<unknown>;
   readonly exchange: ExchangeOptions;
+  /** Event notifications. Absent: none. */
+  readonly notifications?: Notifications;
   readonly requestId: () => string;
   /** A failure that is no StoreError: a bug. */
   readonly unexpected: (error: unknown, operation: string) => void;
@@ -52,9 +57,21 @@ export const routes: readonly Route[] = [
   ...objectRoutes,
   ...uploadRoutes,
   ...adminRoutes,
+  ...notificationRoutes,
   ...shardingRoutes,
   ...lifecycleRoutes,
 ];
+
+/** What an operation of the native API is to those who are told of events. */
+const announcedAs: Readonly<Record<string, S3Operation>> = {
+  putObject: 'PutObject',
+  patchObject: 'PutObject',
+  appendObject: 'PutObject',
+  copyObject: 'CopyObject',
+  completeUpload: 'CompleteMultipartUpload',
+  deleteObject: 'DeleteObject',
+  deleteObjects: 'DeleteObjects',
+};
 
 const accepted: readonly CredentialKind[] = ['header', 'query', 'bearer'];
 const own = '/-/';
@@ -139,8 +156,23 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       if (consistency !== undefined) pushLevel(list, consistency, shared?.staleMs());
       return list;
     };
+    const announced = announcedAs[found.route.id];
     const call: RestCall = {
-      service,
+      service:
+        announced === undefined || bucket === undefined
+          ? service
+          : {
+              ...service,
+              objects: announcingService(service.objects, options.notifications, {
+                operation: announced,
+                bucket,
+                requestId: exchange.id,
+                hostId: 'dsom',
+                principal: principal.key.id,
+                address: request.socket.remoteAddress,
+                region: options.region,
+              }),
+            },
       exchange,
       path: found.path,
       query: checked(query, parameters, 'query'),

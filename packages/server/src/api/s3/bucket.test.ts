@@ -126,7 +126,6 @@ describe('buckets', () => {
 describe('settings that cannot be made', () => {
   const rows: readonly [string, number, string][] = [
     ['logging', 200, 'BucketLoggingStatus'],
-    ['notification', 200, 'NotificationConfiguration'],
     ['policyStatus', 404, 'NoSuchBucketPolicy'],
     ['replication', 404, 'ReplicationConfigurationNotFoundError'],
     ['website', 404, 'NoSuchWebsiteConfiguration'],

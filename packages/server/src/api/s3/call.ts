@@ -5,6 +5,7 @@ import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { pushLevel } from '../http/consistency.ts';
 import type { Exchange, HeaderList } from '../http/exchange.ts';
+import type { Notifications } from './announce.ts';
 import type { Authorization } from './authorization.ts';
 import type { S3Operation } from './names.ts';
 
@@ -19,6 +20,8 @@ export interface S3Service {
   readonly staleMs?: (() => number) | undefined;
   /** Length of a day of lifecycles, ms: 24 hours, or less in tests. */
   readonly lifecycleDayMs: number;
+  /** Absent: nobody can be told of anything. */
+  readonly notifications?: Notifications | undefined;
   /** Value of x-amz-id-2 and HostId. */
   readonly hostId: string;
   /** A stream broke after its headers were out; the client saw the connection end. */

@@ -10,6 +10,7 @@ import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, type Freshness, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { encodeHeader } from '../http/header-text.ts';
+import { announcingService, type Notifications, principalText } from './announce.ts';
 import { Authorization } from './authorization.ts';
 import { bucketNamed, isOwner } from './bucket-rules.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
@@ -45,6 +46,8 @@ export interface S3Options {
   readonly shards?: number;
   /** Where several nodes share the log: how this one gets as fresh as a request asks for. */
   readonly shared?: Freshness['shared'];
+  /** Event notifications. Absent: none. */
+  readonly notifications?: Notifications;
   /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
   readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
   /** Length of a day of lifecycles, ms. Absent: 24 hours. */
@@ -113,6 +116,7 @@ class S3Handler {
       clock: options.clock,
       region: options.region,
       position: options.position,
+      notifications: options.notifications,
       staleMs: options.shared?.staleMs,
       lifecycleDayMs: options.lifecycleDayMs ?? limits.dayMs,
       hostId: this.#hostId,
@@ -206,7 +210,7 @@ class S3Handler {
     answerPayer(call);
     await step();
     try {
-      await row.handle(call);
+      await row.handle(this.#announcing(call));
     } catch (error) {
       throw concealed(call.authorization, bucketsOf(call), error);
     }
@@ -228,6 +232,21 @@ class S3Handler {
       if (await mayBegin(call)) return;
     }
     throw call.authorization.denial();
+  }
+
+  /** The call, with an object service that announces what it changes where the bucket wants that. */
+  #announcing(call: S3Call): S3Call {
+    const { objects, notifications } = this.#service;
+    const announcing = announcingService(objects, notifications, {
+      operation: call.operation,
+      bucket: call.bucket,
+      requestId: call.exchange.id,
+      hostId: this.#hostId,
+      principal: principalText(call.principal),
+      address: call.exchange.request.socket.remoteAddress,
+      region: this.#service.region,
+    });
+    return announcing === objects ? call : { ...call, service: { ...this.#service, objects: announcing } };
   }
 
   #screen(call: S3Call): void {

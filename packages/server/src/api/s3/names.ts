@@ -36,6 +36,7 @@ export const supportedOperations = [
   'GetBucketLifecycleConfiguration',
   'GetBucketLocation',
   'GetBucketMetricsConfiguration',
+  'GetBucketNotificationConfiguration',
   'GetBucketOwnershipControls',
   'GetBucketPolicy',
   'GetBucketPolicyStatus',
@@ -71,6 +72,7 @@ export const supportedOperations = [
   'PutBucketIntelligentTieringConfiguration',
   'PutBucketLifecycleConfiguration',
   'PutBucketMetricsConfiguration',
+  'PutBucketNotificationConfiguration',
   'PutBucketOwnershipControls',
   'PutBucketPolicy',
   'PutBucketRequestPayment',
@@ -89,12 +91,7 @@ export const supportedOperations = [
 ] as const;
 
 /** Settings that cannot be made here (their writes are refused by name), so reading them answers what AWS says of an unset one. */
-export const unsetOperations = [
-  'GetBucketLogging',
-  'GetBucketNotificationConfiguration',
-  'GetBucketReplication',
-  'GetBucketWebsite',
-] as const;
+export const unsetOperations = ['GetBucketLogging', 'GetBucketReplication', 'GetBucketWebsite'] as const;
 
 /** Known, and answered with 501 NotImplemented by name. */
 export const refusedOperations = [
@@ -115,7 +112,6 @@ export const refusedOperations = [
   'PutBucketAcl',
   'PutBucketInventoryConfiguration',
   'PutBucketLogging',
-  'PutBucketNotificationConfiguration',
   'PutBucketReplication',
   'PutBucketWebsite',
   'PutObjectAcl',

@@ -35,6 +35,7 @@ import { getBucketIntelligentTieringConfiguration } from './operations/get-bucke
 import { getBucketLifecycleConfiguration } from './operations/get-bucket-lifecycle-configuration.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { getBucketMetricsConfiguration } from './operations/get-bucket-metrics-configuration.ts';
+import { getBucketNotificationConfiguration } from './operations/get-bucket-notification-configuration.ts';
 import { getBucketOwnershipControls } from './operations/get-bucket-ownership-controls.ts';
 import { getBucketPolicy } from './operations/get-bucket-policy.ts';
 import { getBucketPolicyStatus } from './operations/get-bucket-policy-status.ts';
@@ -69,6 +70,7 @@ import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
 import { putBucketIntelligentTieringConfiguration } from './operations/put-bucket-intelligent-tiering-configuration.ts';
 import { putBucketLifecycleConfiguration } from './operations/put-bucket-lifecycle-configuration.ts';
 import { putBucketMetricsConfiguration } from './operations/put-bucket-metrics-configuration.ts';
+import { putBucketNotificationConfiguration } from './operations/put-bucket-notification-configuration.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './operations/put-bucket-policy.ts';
 import { putBucketRequestPayment } from './operations/put-bucket-request-payment.ts';
@@ -173,6 +175,8 @@ const supported = {
   PutObjectLegalHold: putObjectLegalHold,
   PutObjectLockConfiguration: putObjectLockConfiguration,
   PutObjectRetention: putObjectRetention,
+  GetBucketNotificationConfiguration: getBucketNotificationConfiguration,
+  PutBucketNotificationConfiguration: putBucketNotificationConfiguration,
   // Answered before anybody is asked who he is: handler.ts.
   OptionsObject: () => undefined,
 } satisfies Record<SupportedOperation, Handle>;

@@ -12,7 +12,6 @@ type Answer = { readonly document: string } | { readonly error: ErrorCode; reado
 
 const answers: Readonly<Record<UnsetOperation, Answer>> = {
   GetBucketLogging: { document: s3Document('BucketLoggingStatus', '') },
-  GetBucketNotificationConfiguration: { document: s3Document('NotificationConfiguration', '') },
   GetBucketReplication: { error: 'ReplicationConfigurationNotFoundError' },
   GetBucketWebsite: { error: 'NoSuchWebsiteConfiguration' },
 };

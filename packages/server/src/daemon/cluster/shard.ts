@@ -269,7 +269,7 @@ export class ClusterShard implements Metadata {
   }
 
   feed(name: string, from: number) {
-    return this.#options.replica.feed(name, from);
+    return (this.#leading ?? this.#options.replica).feed(name, from);
   }
 
   snapshot(): Iterable<Buffer> {

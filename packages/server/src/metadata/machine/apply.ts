@@ -276,6 +276,19 @@ const handlers: Handlers = {
   'invitation.remove'(app, { id }) {
     remove(app, keys.invitation(id), 'an invitation');
   },
+  'target.write'(app, { name, record }) {
+    app.rows.set(keys.target(name), record);
+  },
+  'target.remove'(app, { name }) {
+    remove(app, keys.target(name), 'a target of notifications');
+  },
+  'follower.write'(app, { name, position }) {
+    app.rows.set(keys.follower(name), encodeNumber(position));
+  },
+  'follower.remove'(app, { name }) {
+    remove(app, keys.follower(name), 'a follower');
+  },
+  notice() {},
   'authority.write'(app, { authority }) {
     app.rows.set(keys.authority(), encodeAuthorityRecord(authority));
   },

@@ -26,6 +26,7 @@ import {
 } from './configurations.ts';
 import type { Effect } from './effects.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
+import { decodeNotice, encodeNotice, noticeEvents } from './notices.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import type { AccessKeyRecord, DeviceRecord, NodeRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
 import * as rows from './rows.ts';
@@ -155,6 +156,32 @@ const pieceRow: fc.Arbitrary<PieceRow> = fc.oneof(
 );
 
 const place = { bucket: fc.nat(), key: blob(30) };
+const notice = fc.record({
+  event: fc.constantFrom(...noticeEvents),
+  origin: fc.record({
+    requestId: text,
+    hostId: text,
+    principal: text,
+    address: text,
+    reason: text,
+    bucketName: text,
+    bucketOwner: text,
+    region: text,
+  }),
+  destinations: fc.array(
+    fc.record({ shape: fc.constantFrom('s3' as const, 'eventBridge' as const), target: text, configuration: text }),
+    { maxLength: 3 },
+  ),
+  bucket: fc.nat(),
+  key: blob(30),
+  timeMs: whole,
+  sequence: whole,
+  nonce: bytes(8),
+  isNull: fc.boolean(),
+  versioned: fc.boolean(),
+  place: fc.nat(200),
+  object: fc.option(fc.record({ size: whole, etag: bytes(16), etagParts: fc.nat() }), { nil: undefined }),
+});
 const kind = fc.constantFrom(...(Object.keys(configurationKinds) as ConfigurationKind[]));
 const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('bucket.write'), bucket }),
@@ -163,6 +190,11 @@ const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('bucket.remove'), id: fc.nat(), name: text }),
   fc.record({ type: fc.constant('configuration.write'), bucket: fc.nat(), kind, document: blob(90) }),
   fc.record({ type: fc.constant('configuration.remove'), bucket: fc.nat(), kind }),
+  fc.record({ type: fc.constant('target.write'), name: text, record: blob(90) }),
+  fc.record({ type: fc.constant('target.remove'), name: text }),
+  fc.record({ type: fc.constant('follower.write'), name: text, position: whole }),
+  fc.record({ type: fc.constant('follower.remove'), name: text }),
+  fc.record({ type: fc.constant('notice'), notice: blob(90) }),
   fc.record({ type: fc.constant('key.write'), key: accessKey }),
   fc.record({ type: fc.constant('key.remove'), id: text }),
   fc.record({
@@ -264,6 +296,7 @@ const codecs: Record<string, [fc.Arbitrary<unknown>, (value: never) => Buffer, (
   request: [request, rows.encodeRequest, rows.decodeRequest],
   outcome: [reply, (made: Reply) => encodeOutcome({ type: 'digest' }, made), decodeOutcome],
   configuration: [blob(90), encodeConfiguration, decodeConfiguration],
+  notice: [notice, encodeNotice, decodeNotice],
   entry: [fc.array(effect, { maxLength: 4 }), (effects: Effect[]) => encodeEntry(effects), decodeEntry],
 };
 

@@ -24,6 +24,7 @@ import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { type Feature, featuresOf } from './features.ts';
 import { checkNothingLocked } from './locks.ts';
+import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
 import type { View } from './view.ts';
 
@@ -92,6 +93,10 @@ const deciders: Deciders = {
   'invitation.write': decideInvitation,
   'invitation.remove': decideInvitationGone,
   'authority.write': decideAuthority,
+  'target.write': decideTarget,
+  'target.remove': decideTargetGone,
+  'follower.advance': decideFollower,
+  'follower.remove': decideFollowerGone,
   digest: (_view, _command, { digest }) => ({ effects: [{ type: 'digest', digest }], reply: { type: 'done' } }),
 };
 
@@ -147,5 +152,5 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
     checkHere(view, command.bucket, command.key as Buffer, stamp.shard);
   const decision = decider(view, command, stamp);
   checkNothingLocked(view, decision.effects, stamp.now, command.type === 'object.delete' && command.bypasses === true);
-  return permitted(view, command, decision, stamp);
+  return permitted(view, command, announced(view, command, decision, stamp), stamp);
 }

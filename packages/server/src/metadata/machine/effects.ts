@@ -135,6 +135,14 @@ export type Effect =
   | { readonly type: 'invitation.write'; readonly invitation: InvitationRecord }
   | { readonly type: 'invitation.remove'; readonly id: Buffer }
   | { readonly type: 'authority.write'; readonly authority: AuthorityRecord }
+  /** A target of notifications; what its record means is known to whoever wrote it. */
+  | { readonly type: 'target.write'; readonly name: string; readonly record: Buffer }
+  | { readonly type: 'target.remove'; readonly name: string }
+  /** All below `position` of this log has been dealt with for this follower. */
+  | { readonly type: 'follower.write'; readonly name: string; readonly position: number }
+  | { readonly type: 'follower.remove'; readonly name: string }
+  /** What is to be told of the effects before it ({@link Notice}). Changes nothing. */
+  | { readonly type: 'notice'; readonly notice: Buffer }
   /** The proposal with this id is what the effects before it in the entry answer. Requests numbered below `below` are forgotten. */
   | { readonly type: 'request.done'; readonly request: Buffer; readonly outcome: Buffer; readonly below: number }
   /** The digest of the state below this entry. Changes nothing; who applies the entry compares. */

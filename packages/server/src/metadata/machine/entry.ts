@@ -281,6 +281,31 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     write: (out, effect) => out.u32(effect.bucket).u8(configurationKinds[effect.kind].number),
     read: (from) => ({ bucket: from.u32(), kind: configurationKindOf(from.u8()) }),
   },
+  'target.write': {
+    code: 70,
+    write: (out, effect) => out.string(effect.name).bytes(effect.record),
+    read: (from) => ({ name: from.string(), record: from.bytes() }),
+  },
+  'target.remove': {
+    code: 71,
+    write: (out, effect) => out.string(effect.name),
+    read: (from) => ({ name: from.string() }),
+  },
+  'follower.write': {
+    code: 72,
+    write: (out, effect) => out.string(effect.name).varint(effect.position),
+    read: (from) => ({ name: from.string(), position: from.varint() }),
+  },
+  'follower.remove': {
+    code: 73,
+    write: (out, effect) => out.string(effect.name),
+    read: (from) => ({ name: from.string() }),
+  },
+  notice: {
+    code: 74,
+    write: (out, effect) => out.bytes(effect.notice),
+    read: (from) => ({ notice: from.bytes() }),
+  },
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

@@ -20,6 +20,7 @@ export const features = [
   'reshard',
   'objectLock',
   'lifecycle',
+  'notifications',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -40,6 +41,11 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'authority.write': () => 'authorities',
   'bucket.shards': ({ place }) => (place.madeWith === undefined ? 'objectShards' : 'reshard'),
   'bucket.forget': () => 'objectShards',
+  'target.write': () => 'notifications',
+  'target.remove': () => 'notifications',
+  'follower.write': () => 'notifications',
+  'follower.remove': () => 'notifications',
+  notice: () => 'notifications',
   'configuration.write': ({ kind }) =>
     kind === 'objectLock' ? new Set(['configurations', 'objectLock']) : 'configurations',
   'configuration.remove': () => 'configurations',

@@ -1,4 +1,5 @@
 import type { Effect } from './effects.ts';
+import type { Notice } from './notices.ts';
 import type { DeviceRecord, NodeRecord, ObjectVersion, Piece, StoredBucket, UploadRecord } from './records.ts';
 
 /* What the golden bytes stand for. It never changes: new formats add values of their own. */
@@ -200,6 +201,40 @@ export const shardedEffects: readonly Effect[] = [
 export const configurationEffects: readonly Effect[] = [
   { type: 'configuration.write', bucket: 7, kind: 'cors', document: Buffer.from('<x/>') },
   { type: 'configuration.remove', bucket: 300, kind: 'intelligentTiering' },
+];
+
+/** Of event notifications. */
+export const noticed: Notice = {
+  event: 'ObjectCreated:Copy',
+  origin: {
+    requestId: 'R',
+    hostId: 'h',
+    principal: 'AK',
+    address: '10.0.0.1',
+    reason: 'CopyObject',
+    bucketName: 'photos',
+    bucketOwner: 'owner',
+    region: 'eu-1',
+  },
+  destinations: [
+    { shape: 's3', target: 'hook', configuration: 'c' },
+    { shape: 'eventBridge', target: 'bus', configuration: '' },
+  ],
+  ...at,
+  timeMs: 1_700_000_000_123,
+  sequence: 300,
+  nonce: run(8, 60),
+  isNull: true,
+  versioned: true,
+  place: 2,
+  object: { size: 5, etag: run(16, 100), etagParts: 3 },
+};
+export const notificationEffects: readonly Effect[] = [
+  { type: 'target.write', name: 'hook', record: run(4, 1) },
+  { type: 'target.remove', name: 'hook' },
+  { type: 'follower.write', name: 'f', position: 300 },
+  { type: 'follower.remove', name: 'f' },
+  { type: 'notice', notice: run(4, 1) },
 ];
 
 /** Of bytes that are kept in another way. */

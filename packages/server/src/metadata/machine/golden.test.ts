@@ -28,6 +28,8 @@ import {
   marker,
   memberEffects,
   node,
+  noticed,
+  notificationEffects,
   object,
   run,
   sealedBucket,
@@ -38,6 +40,7 @@ import {
   upload,
 } from './golden.support.ts';
 import { keys } from './keys.ts';
+import { decodeNotice, encodeNotice } from './notices.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion } from './versions.ts';
@@ -113,6 +116,8 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
   shardedEntry: [() => encodeEntry(shardedEffects), decodeEntry, shardedEffects],
   configurationEntry: [() => encodeEntry(configurationEffects), decodeEntry, configurationEffects],
   configuration: [() => encodeConfiguration(run(3, 1)), decodeConfiguration, run(3, 1)],
+  notificationEntry: [() => encodeEntry(notificationEffects), decodeEntry, notificationEffects],
+  notice: [() => encodeNotice(noticed), decodeNotice, noticed],
   shardedBucket: [() => rows.encodeBucketShards(shardedBucket), rows.decodeBucketShards, shardedBucket],
   sealedBucket: [() => rows.encodeBucketShards(sealedBucket), rows.decodeBucketShards, sealedBucket],
   outcomeDone: [() => encodeOutcome({ type: 'digest' }, { type: 'done' }), decodeOutcome, { type: 'done' }],
@@ -184,6 +189,8 @@ const rowKeys: Record<string, Buffer> = {
   authority: keys.authority(),
   bucketShards: keys.bucketShards(300),
   configuration: keys.configuration(300, 7),
+  target: keys.target('hook'),
+  follower: keys.follower('f'),
   settingRow: rows.encodeSetting('v'),
 };
 
@@ -220,6 +227,9 @@ const golden: Record<string, string> = {
     '01284401000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2fe8030000000000000000000000010000026e3129000102030405060708090a0b0c0d0e0f2a1001030103010203040203040501020304',
   configurationEntry: '01300700000001043c782f3e312c01000012',
   configuration: '0103010203',
+  notificationEntry: '014604686f6f6b04010203044704686f6f6b480166ac024901664a0401020304',
+  notice:
+    '01020707000000016bfbd095ffbc31ac023c3d3e3f40414243020152016802414b0831302e302e302e310a436f70794f626a6563740670686f746f73056f776e65720465752d31020004686f6f6b0163010362757300056465666768696a6b6c6d6e6f7071727303',
   shardedEntry: '01200e012c01000082010004010203ac022107000000',
   shardedBucket: '012c01000082010004010203ac02',
   sealedBucket: '010700000002ac0200',
@@ -275,6 +285,8 @@ const goldenKeys: Record<string, string> = {
   authority: '2100',
   bucketShards: '180000012c',
   configuration: '300000012c07',
+  target: '3c686f6f6b',
+  follower: '3d66',
   settingRow: '010176',
 };
 

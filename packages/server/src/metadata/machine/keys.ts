@@ -38,6 +38,8 @@ export const tables = {
   authorities: 0x21,
   bucketShards: 0x18,
   configurations: 0x30,
+  targets: 0x3c,
+  followers: 0x3d,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -184,6 +186,8 @@ export const keys = {
   device: (identity: string) => prefixed(tables.devices, Buffer.from(identity)),
   feature: (name: string) => prefixed(tables.features, Buffer.from(name)),
   setting: (name: string) => prefixed(tables.settings, Buffer.from(name)),
+  target: (name: string) => prefixed(tables.targets, Buffer.from(name)),
+  follower: (name: string) => prefixed(tables.followers, Buffer.from(name)),
   invitation: (id: Uint8Array) => prefixed(tables.invitations, id),
   /** The one row of its table. */
   authority: () => prefixed(tables.authorities, Buffer.from([0])),
@@ -218,6 +222,8 @@ export const parse = {
   },
   setting: (key: Buffer): string => key.toString('utf8', 1),
   feature: (key: Buffer): string => key.toString('utf8', 1),
+  /** Of a target, or of a follower. */
+  name: (key: Buffer): string => key.toString('utf8', 1),
   upload(row: Buffer): { key: Buffer; upload: Buffer } {
     const groups: Buffer[] = [];
     for (let at = 5; ; at += GROUP + 1) {

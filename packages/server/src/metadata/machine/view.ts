@@ -334,6 +334,20 @@ export class View {
     return this.#decoded(keys.setting(name), decodeSetting);
   }
 
+  /** Records of the targets of notifications, by name. */
+  targets(): ReadonlyMap<string, Buffer> {
+    return new Map(this.all('targets', (record, key) => [parse.name(key), record]));
+  }
+
+  /** From where on a follower has still to deal with this log; undefined: it has never said. */
+  follower(name: string): number | undefined {
+    return this.#decoded(keys.follower(name), decodeNumber);
+  }
+
+  followers(): ReadonlyMap<string, number> {
+    return new Map(this.all('followers', (position, key) => [parse.name(key), decodeNumber(position)]));
+  }
+
   settings(): ReadonlyMap<string, string> {
     return new Map(this.all('settings', (value, key) => [parse.setting(key), decodeSetting(value)]));
   }

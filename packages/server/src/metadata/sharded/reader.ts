@@ -220,6 +220,15 @@ class ShardedReader implements MetadataReader {
     return this.#system.features();
   }
 
+  targets() {
+    return this.#system.targets();
+  }
+
+  /** Of the system shard: each shard has its own. */
+  followers() {
+    return this.#system.followers();
+  }
+
   setting(name: string) {
     return this.#system.setting(name);
   }

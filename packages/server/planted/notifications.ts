@@ -1,0 +1,90 @@
+import type { Plant } from './plant.ts';
+
+/* Bugs in who is told of what happens. */
+
+const follower = 'src/notifications/follower.test.ts';
+const notices = 'src/metadata/notices.test.ts';
+const form = 'src/api/s3/notification.test.ts';
+
+export const notificationPlants: readonly Plant[] = [
+  {
+    name: 'notifications: a position covers what a target has not taken',
+    file: 'src/notifications/follower.ts',
+    find: 'return this.#unfinished[0]?.position ?? this.#read;',
+    replace: 'return this.#read;',
+    tests: [follower],
+    pattern: 'waits for a target|after a crash',
+  },
+  {
+    name: 'notifications: events of one key are under way at the same time',
+    file: 'src/notifications/follower.ts',
+    find: 'const before = this.#lanes.get(name) ?? Promise.resolve();',
+    replace: 'const before = Promise.resolve();',
+    tests: [follower],
+    pattern: 'in the order of its key',
+  },
+  {
+    name: 'notifications: what the log had to cut is passed over in silence',
+    file: 'src/notifications/follower.ts',
+    find: 'if (known !== undefined && known < tail) await this.#tellLost(known, tail);',
+    replace: '',
+    tests: [follower],
+    pattern: 'never nothing',
+  },
+  {
+    name: 'notifications: the log is let go of before the position is written',
+    file: 'src/notifications/follower.ts',
+    find: 'if (known !== from) await shard.propose(',
+    replace: 'if (known === from) await shard.propose(',
+    tests: [follower],
+    pattern: 'never nothing|is written',
+  },
+  {
+    name: 'notifications: there is no end to what is read ahead',
+    file: 'src/notifications/follower.ts',
+    find: 'while (this.#waiting >= limits.noticesAhead && !this.#stop.signal.aborted)',
+    replace: 'while (this.#waiting >= 100 * limits.noticesAhead && !this.#stop.signal.aborted)',
+    tests: [follower],
+    pattern: 'another target',
+  },
+  {
+    name: 'metadata: a marker is told of as a removal',
+    file: 'src/metadata/machine/notices.ts',
+    find: "const kind = version === undefined ? 'removal' : version.kind;",
+    replace: "const kind = version?.kind === 'object' ? 'object' : 'removal';",
+    tests: [notices],
+    pattern: 'event that came about',
+  },
+  {
+    name: 'metadata: notices are written before every node knows them',
+    file: 'src/metadata/machine/notices.ts',
+    find: "if (!stamp.alone && !view.has('notifications')) return decision;",
+    replace: '',
+    tests: [notices],
+    pattern: 'refuses no change',
+  },
+  {
+    name: 'metadata: the position of a follower goes back',
+    file: 'src/metadata/machine/notices.ts',
+    find: 'if (before !== undefined && before >= position) return done();',
+    replace: 'if (before !== undefined && before === position) return done();',
+    tests: [notices],
+    pattern: 'never goes back',
+  },
+  {
+    name: 'api: rules of notifications overlap when only their prefixes do',
+    file: 'src/api/s3/configurations/notification.ts',
+    find: '&& (as.endsWith(bs) || bs.endsWith(as)))',
+    replace: '&& as === bs)',
+    tests: [form],
+    pattern: 'never has two rules|as AWS refuses',
+  },
+  {
+    name: 'api: a configuration is kept whose target takes no event',
+    file: 'src/api/s3/operations/put-bucket-notification-configuration.ts',
+    find: 'if (failed && rule)',
+    replace: 'if (failed && !rule)',
+    tests: [form],
+    pattern: 'test event',
+  },
+];

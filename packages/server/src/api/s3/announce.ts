@@ -1,0 +1,118 @@
+import type { Principal } from '../../access/index.ts';
+import type { Destination, NoticeEvent } from '../../metadata/index.ts';
+import type { Announcer, ObjectService } from '../../objects/index.ts';
+import { ParsedConfigurations } from './configurations/form.ts';
+import { notificationForm, rulesFor } from './configurations/notification.ts';
+import type { S3Operation } from './names.ts';
+
+/*
+ * Which operations are events, and who is to be told of one. It is decided here, when the request comes, from the configuration that this server knows; the change itself says
+ * later which of the events it was. A bucket without a configuration costs one look-up.
+ */
+
+/** What the protocols need of the notifications of this server. */
+export interface Notifications {
+  /** The targets that there are, by name. */
+  targets(): ReadonlyMap<string, { readonly eventBridge: boolean }>;
+  /** Whether every node of the cluster can read what is announced. */
+  ready(): boolean;
+  /** Sends a test event to each of the targets. @returns those that have not taken it, with what was wrong */
+  test(call: {
+    readonly targets: readonly string[];
+    readonly bucket: string;
+    readonly requestId: string;
+    readonly hostId: string;
+  }): Promise<readonly { readonly target: string; readonly failure?: string }[]>;
+}
+
+const removals: readonly NoticeEvent[] = ['ObjectRemoved:Delete', 'ObjectRemoved:DeleteMarkerCreated'];
+
+const eventsOf: Partial<Record<S3Operation, readonly NoticeEvent[]>> = {
+  PutObject: ['ObjectCreated:Put'],
+  PostObject: ['ObjectCreated:Post'],
+  CopyObject: ['ObjectCreated:Copy'],
+  CompleteMultipartUpload: ['ObjectCreated:CompleteMultipartUpload'],
+  DeleteObject: removals,
+  DeleteObjects: removals,
+  // The new key, and the old one.
+  RenameObject: ['ObjectCreated:Copy', ...removals],
+  PutObjectTagging: ['ObjectTagging:Put'],
+  DeleteObjectTagging: ['ObjectTagging:Delete'],
+  PutObjectAcl: ['ObjectAcl:Put'],
+  RestoreObject: ['ObjectRestore:Post'],
+};
+
+/** Who asks, and what for. */
+export interface AnnouncedRequest {
+  readonly operation: S3Operation;
+  readonly bucket: string;
+  readonly requestId: string;
+  readonly hostId: string;
+  readonly principal: string;
+  /** Of the client, as the socket has it. */
+  readonly address: string | undefined;
+  readonly region: string;
+}
+
+const kept = new ParsedConfigurations(notificationForm);
+
+/** Who asks, as events name him: by the id of his key. */
+export const principalText = (principal: Principal): string => ('key' in principal ? principal.key.id : 'Anonymous');
+
+/** IPv4 within IPv6 is written as IPv4. */
+const addressText = (address = ''): string => (address.startsWith('::ffff:') ? address.slice(7) : address);
+
+function announcerFor(
+  objects: ObjectService,
+  notifications: Notifications,
+  request: AnnouncedRequest,
+  events: readonly NoticeEvent[],
+): Announcer | undefined {
+  const { bucket, operation, principal, requestId, hostId, region } = request;
+  const document = objects.configuration(bucket, 'notification');
+  if (!document) return undefined;
+  const rules = kept.of(bucket, document);
+  const bridges = rules.eventBridge
+    ? [...notifications.targets()].flatMap(([name, { eventBridge }]) => (eventBridge ? [name] : []))
+    : [];
+  const record = objects.bucket(bucket);
+  const origin = {
+    requestId,
+    hostId,
+    principal,
+    region,
+    address: addressText(request.address),
+    // Of an S3 operation that deletes many, EventBridge knows one name only.
+    reason: operation === 'DeleteObjects' ? 'DeleteObject' : operation,
+    bucketName: bucket,
+    bucketOwner: record.owner,
+  };
+  return (key) => {
+    const text = key.toString('utf8');
+    const destinations = events.flatMap((event): Destination[] => [
+      ...rulesFor(rules, event, text).map(
+        ({ target, id }): Destination => ({ event, target, configuration: id, shape: 's3' }),
+      ),
+      ...bridges.map((target): Destination => ({ event, target, configuration: '', shape: 'eventBridge' })),
+    ]);
+    return destinations.length === 0 ? undefined : { origin, destinations };
+  };
+}
+
+/** The object service for a request: one that announces what it changes, where somebody wants to know. */
+export function announcingService(
+  objects: ObjectService,
+  notifications: Notifications | undefined,
+  request: AnnouncedRequest,
+): ObjectService {
+  const events = eventsOf[request.operation];
+  // What is wrong with the bucket is the operation's to say.
+  if (!events || !notifications || request.bucket === '') return objects;
+  let announcer: Announcer | undefined;
+  try {
+    announcer = announcerFor(objects, notifications, request, events);
+  } catch {
+    return objects;
+  }
+  return announcer ? objects.announcing(announcer) : objects;
+}

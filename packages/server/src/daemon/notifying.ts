@@ -1,0 +1,182 @@
+import { StoreError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
+import { limits } from '../limits.ts';
+import {
+  type Deliverer,
+  type FollowedShard,
+  openSender,
+  shownTarget,
+  startDeliverer,
+  type TargetKind,
+  type TargetSecret,
+  targetRecord,
+  testMessage,
+} from '../notifications/index.ts';
+import type { Registry, StructuredLog } from '../telemetry/index.ts';
+import type { Owner } from './owner.ts';
+
+/* Event notifications of this server: the shards that it owns are followed for every target, and what an operator asks is answered. */
+
+/** What an operator says of a new target. */
+export interface NewTarget extends TargetSecret {
+  readonly name: string;
+  readonly kind: TargetKind;
+  readonly eventBridge: boolean;
+}
+
+/** A test event is sent to each of them. */
+export interface TestCall {
+  readonly targets: readonly string[];
+  readonly bucket: string;
+  readonly requestId: string;
+  readonly hostId: string;
+}
+
+/** What came of it; without `failure` the target has taken it. */
+export interface TestResult {
+  readonly target: string;
+  readonly failure?: string;
+}
+
+export interface Notifying extends Pick<Deliverer, 'status' | 'stop'> {
+  readonly methods: Readonly<Record<string, (argument: unknown) => unknown>>;
+}
+
+function followedShards(owner: Owner): FollowedShard[] {
+  const { cluster, metadata, log, thread } = owner;
+  if (!cluster)
+    return [
+      {
+        number: 0,
+        tail: () => log.tail,
+        head: () => log.head,
+        followers: () => thread.reader.followers(),
+        feed: (name, from) => metadata.feed(name, from),
+        propose: (command) => metadata.propose(command),
+        leads: () => true,
+      },
+    ];
+  const all = [{ shard: cluster.shard, log }, ...cluster.objectShards];
+  return all.map(({ shard, log: its }) => ({
+    number: shard.number,
+    tail: () => its.tail,
+    head: () => its.head,
+    followers: () => shard.reader.followers(),
+    feed: (name, from) => shard.feed(name, from),
+    propose: (command) => shard.propose(command),
+    leads: () => shard.leads,
+  }));
+}
+
+export function startNotifying(owner: Owner, host: Host, log: StructuredLog): Notifying {
+  const { keyring, metadata } = owner;
+  const { reader } = owner.thread;
+  const deliverer = startDeliverer({
+    shards: followedShards(owner),
+    targets: () => reader.targets(),
+    keys: keyring,
+    host,
+    onEvent: (text, fields) => log.warn(text, fields),
+  });
+  const list = () => {
+    const status = deliverer.status();
+    return [...reader.targets()].map(([name, record]) => {
+      const { sealed: _, version: __, ...shown } = shownTarget(record);
+      return { name, ...shown, shards: status.filter(({ target }) => target === name) };
+    });
+  };
+  const add = async ({ name, kind, eventBridge, ...secret }: NewTarget) => {
+    const record = await targetRecord(keyring, { name, kind, secret, eventBridge, createdMs: host.clock.now() });
+    await metadata.propose({ type: 'target.write', name, record });
+    return list();
+  };
+  const test = async (call: TestCall): Promise<TestResult[]> => {
+    const message = testMessage(call.bucket, { ...call, nowMs: host.clock.now() });
+    return Promise.all(
+      call.targets.map(async (target): Promise<TestResult> => {
+        const record = reader.targets().get(target);
+        if (!record) return { target, failure: 'there is no such target' };
+        const sender = await openSender(target, record, keyring, host);
+        const late = new AbortController();
+        try {
+          await Promise.race([
+            sender.send(message),
+            host.timers.sleep(limits.noticeTryMs, late.signal).then(() => {
+              throw new Error(`it did not answer within ${limits.noticeTryMs / 1000} s`);
+            }),
+          ]);
+          return { target };
+        } catch (cause) {
+          return { target, failure: cause instanceof Error ? cause.message : String(cause) };
+        } finally {
+          late.abort();
+          await sender.close();
+        }
+      }),
+    );
+  };
+  return {
+    status: () => deliverer.status(),
+    stop: () => deliverer.stop(),
+    methods: {
+      'notify.list': list,
+      'notify.add': (argument) => add(argument as NewTarget),
+      'notify.remove': async (argument) => {
+        await metadata.propose({ type: 'target.remove', name: argument as string });
+        return list();
+      },
+      'notify.test': (argument) => {
+        const call = argument as TestCall;
+        for (const target of call.targets)
+          if (!reader.targets().has(target))
+            throw new StoreError('NotFound', { message: `There is no target ${target} of notifications.` });
+        return test(call);
+      },
+    },
+  };
+}
+
+/** Figures of what is delivered by this server. */
+export function notificationMetrics(registry: Registry, status: Deliverer['status']): void {
+  const delivered = registry.counter('dsom_notifications_delivered_total', 'Events that a target has taken.', [
+    'target',
+  ]);
+  const failures = registry.counter(
+    'dsom_notification_failures_total',
+    'Attempts to deliver an event that failed; it is tried again.',
+    ['target'],
+  );
+  const lost = registry.counter(
+    'dsom_notifications_lost_total',
+    'Times that the log was cut before its events were delivered to a target, which is told so.',
+    ['target'],
+  );
+  const waiting = registry.gauge('dsom_notifications_waiting', 'Events read from the log and not delivered yet.', [
+    'target',
+  ]);
+  const behind = registry.gauge(
+    'dsom_notification_entries_behind',
+    'Entries of the log that the position of a target does not cover.',
+    ['target'],
+  );
+  registry.refresh(() => {
+    waiting.clear();
+    behind.clear();
+    const sums = new Map<string, { delivered: number; failures: number; lost: number }>();
+    for (const one of status()) {
+      const sum = sums.get(one.target) ?? { delivered: 0, failures: 0, lost: 0 };
+      sums.set(one.target, {
+        delivered: sum.delivered + one.delivered,
+        failures: sum.failures + one.failures,
+        lost: sum.lost + one.lost,
+      });
+      waiting.add(waiting.at(one.target), one.waiting);
+      behind.add(behind.at(one.target), one.behind);
+    }
+    for (const [target, sum] of sums) {
+      delivered.mirror(delivered.at(target), sum.delivered);
+      failures.mirror(failures.at(target), sum.failures);
+      lost.mirror(lost.at(target), sum.lost);
+    }
+  });
+}

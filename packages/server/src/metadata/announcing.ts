@@ -1,0 +1,50 @@
+import type { Position } from '../log/index.ts';
+import type { Destination, Origin } from './machine/notices.ts';
+import type { BucketId } from './machine/records.ts';
+import type { Expectation, Guard, VersionSelector } from './types.ts';
+
+/** What is to be told of a change, to whom, whatever of the events that it may be comes about. */
+export interface Announcement {
+  readonly origin: Origin;
+  readonly destinations: readonly Destination[];
+}
+
+/** What may be asked about who is told of changes. */
+export type NotificationCommand =
+  /** A target of notifications, or what is kept of it now. */
+  | { readonly type: 'target.write'; readonly name: string; readonly record: Buffer }
+  | { readonly type: 'target.remove'; readonly name: string }
+  /** Of one shard's log: all below `position` has been dealt with for this follower. */
+  | { readonly type: 'follower.advance'; readonly name: string; readonly position: Position }
+  | { readonly type: 'follower.remove'; readonly name: string };
+
+/** The newest version of `source` becomes that of `key`, with all that is said of it, and goes where it was. Both keys are in one shard. */
+export interface RenameCommand {
+  readonly type: 'object.rename';
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  readonly owner: string;
+  readonly guard: Guard | undefined;
+  readonly announce?: Announcement;
+  readonly source: {
+    readonly key: Buffer;
+    readonly guard: Guard | undefined;
+    readonly announce?: Announcement;
+  };
+}
+
+/** Takes newest versions, or versions that are named, away: each item for itself. */
+export interface DeleteCommand {
+  readonly type: 'object.delete';
+  readonly bucket: BucketId;
+  readonly owner: string;
+  /** Governance gives way; absent: it does not. */
+  readonly bypasses?: boolean;
+  readonly items: readonly {
+    readonly key: Buffer;
+    readonly version: VersionSelector;
+    readonly guard: Guard | undefined;
+    readonly expected?: Expectation;
+    readonly announce?: Announcement;
+  }[];
+}

@@ -1,0 +1,242 @@
+import { ByteReader, ByteWriter } from '../../codec/index.ts';
+import { StoreError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { Announcement, Command } from '../types.ts';
+import type { Decision, Stamp } from './deciding.ts';
+import type { Effect } from './effects.ts';
+import { choice, count, ended, format } from './fields.ts';
+import type { BucketId } from './records.ts';
+import { VersionRow } from './versions.ts';
+import type { View } from './view.ts';
+
+/*
+ * What is told to the targets of event notifications. A notice stands in the entry of the change that it tells of, whole: who is to be told was decided
+ * when the request came, so neither a changed configuration nor a deleted bucket takes it back. It changes no row. Whoever owns the shard delivers it, from
+ * the position that the row of the target in table `followers` has (notifications/README.md).
+ */
+
+/** Kinds of events, each at its number in the log: a new one goes to the end. Their names are those of S3 without `s3:`. */
+export const noticeEvents = [
+  'ObjectCreated:Put',
+  'ObjectCreated:Post',
+  'ObjectCreated:Copy',
+  'ObjectCreated:CompleteMultipartUpload',
+  'ObjectRemoved:Delete',
+  'ObjectRemoved:DeleteMarkerCreated',
+  'ObjectTagging:Put',
+  'ObjectTagging:Delete',
+  'ObjectAcl:Put',
+  'ObjectRestore:Post',
+  'ObjectRestore:Completed',
+  'ObjectRestore:Delete',
+  'LifecycleExpiration:Delete',
+  'LifecycleExpiration:DeleteMarkerCreated',
+  'LifecycleTransition',
+] as const;
+
+export type NoticeEvent = (typeof noticeEvents)[number];
+
+/** Who is told, and in which shape: records of S3, or events of EventBridge. */
+export interface Destination {
+  readonly event: NoticeEvent;
+  readonly target: string;
+  /** Id of the configuration that names the target; empty for EventBridge. */
+  readonly configuration: string;
+  readonly shape: 's3' | 'eventBridge';
+}
+
+/** Where a change comes from. Texts, empty where they are not known. */
+export interface Origin {
+  readonly requestId: string;
+  readonly hostId: string;
+  readonly principal: string;
+  readonly address: string;
+  /** Name of the S3 operation, for EventBridge's `reason`. */
+  readonly reason: string;
+  readonly bucketName: string;
+  readonly bucketOwner: string;
+  readonly region: string;
+}
+
+export interface Notice {
+  readonly event: NoticeEvent;
+  readonly origin: Origin;
+  readonly destinations: readonly Omit<Destination, 'event'>[];
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  readonly timeMs: number;
+  /** Of the version that came, changed or went. */
+  readonly sequence: number;
+  readonly nonce: Buffer;
+  readonly isNull: boolean;
+  /** Whether its bucket has, or had, versioning turned on: then the event names the version. */
+  readonly versioned: boolean;
+  /** Place of this shard among those of the bucket: a key only ever moves to a later one, so with the position it orders the events of a key. */
+  readonly place: number;
+  /** What is known of an object, and not of a marker or what was removed. */
+  readonly object: { readonly size: number; readonly etag: Buffer; readonly etagParts: number } | undefined;
+}
+
+const originFields = [
+  'requestId',
+  'hostId',
+  'principal',
+  'address',
+  'reason',
+  'bucketName',
+  'bucketOwner',
+  'region',
+] as const satisfies readonly (keyof Origin)[];
+const shapes = ['s3', 'eventBridge'] as const;
+const flagNull = 1;
+const flagVersioned = 2;
+const flagObject = 4;
+
+/**
+ * 01, event u8 (its place in {@link noticeEvents}), flags u8 (1 null version, 2 the bucket has versioning, 4 size and ETag follow), bucket u32, key bytes, time varint, sequence varint,
+ * nonce 8, place of the shard varint, the texts of the origin as strings, count varint, destinations each: shape u8, target string, configuration string; with flag 4: size varint, ETag 16, its parts varint.
+ */
+export function encodeNotice(notice: Notice): Buffer {
+  const { object, origin, destinations } = notice;
+  const flags =
+    (notice.isNull ? flagNull : 0) | (notice.versioned ? flagVersioned : 0) | (object === undefined ? 0 : flagObject);
+  const out = new ByteWriter()
+    .u8(1)
+    .u8(noticeEvents.indexOf(notice.event))
+    .u8(flags)
+    .u32(notice.bucket)
+    .bytes(notice.key)
+    .varint(notice.timeMs)
+    .varint(notice.sequence)
+    .raw(notice.nonce)
+    .varint(notice.place);
+  for (const field of originFields) out.string(origin[field]);
+  out.varint(destinations.length);
+  for (const { shape, target, configuration } of destinations)
+    out.u8(shapes.indexOf(shape)).string(target).string(configuration);
+  if (object) out.varint(object.size).raw(object.etag).varint(object.etagParts);
+  return out.finish();
+}
+
+export function decodeNotice(bytes: Buffer): Notice {
+  const from = new ByteReader(bytes);
+  format(from, 1, 'notice');
+  const event = choice(noticeEvents, from.u8(), 'event of a notice');
+  const flags = from.u8();
+  const bucket = from.u32();
+  const key = from.bytes();
+  const [timeMs, sequence, nonce, place] = [from.varint(), from.varint(), from.raw(8), from.varint()];
+  const origin = Object.fromEntries(originFields.map((field) => [field, from.string()])) as unknown as Origin;
+  const destinations = Array.from({ length: count(from) }, () => ({
+    shape: choice(shapes, from.u8(), 'shape of a notice'),
+    target: from.string(),
+    configuration: from.string(),
+  }));
+  const object = flags & flagObject ? { size: from.varint(), etag: from.raw(16), etagParts: from.varint() } : undefined;
+  const isNull = (flags & flagNull) > 0;
+  const versioned = (flags & flagVersioned) > 0;
+  const notice = {
+    event,
+    origin,
+    destinations,
+    bucket,
+    key,
+    timeMs,
+    sequence,
+    nonce,
+    isNull,
+    versioned,
+    place,
+    object,
+  };
+  return ended(from, notice);
+}
+
+/** What a command says is to be told of a key. A deletion of many keys says it of each, a new name of both. */
+function announcementOf(command: Command, key: Buffer): Announcement | undefined {
+  if (command.type === 'object.delete') return command.items.find((item) => item.key.equals(key))?.announce;
+  if (command.type === 'object.rename' && !command.key.equals(key)) return command.source.announce;
+  return 'announce' in command ? command.announce : undefined;
+}
+
+/** Which of the events that a command may announce an effect is. */
+const isFor = (event: NoticeEvent, effect: 'object' | 'marker' | 'removal'): boolean => {
+  const marks = event.endsWith(':DeleteMarkerCreated');
+  const removes = event === 'ObjectRemoved:Delete' || event === 'LifecycleExpiration:Delete';
+  return effect === 'marker' ? marks : effect === 'removal' ? removes : !marks && !removes;
+};
+
+function noticeOf(view: View, command: Command, stamp: Stamp, effect: Effect): Effect | undefined {
+  if (effect.type !== 'version.insert' && effect.type !== 'version.update' && effect.type !== 'version.remove') return;
+  const announced = announcementOf(command, effect.key);
+  if (!announced) return;
+  const { bucket, key } = effect;
+  const version = effect.type === 'version.remove' ? undefined : new VersionRow(effect.row).record();
+  const kind = version === undefined ? 'removal' : version.kind;
+  const destinations = announced.destinations.filter(({ event }) => isFor(event, kind));
+  const [first] = destinations;
+  if (!first) return;
+  const { sequence, nonce, isNull } = version ?? (effect as Extract<Effect, { type: 'version.remove' }>);
+  const notice: Notice = {
+    event: first.event,
+    origin: announced.origin,
+    destinations: destinations.map(({ target, configuration, shape }) => ({ target, configuration, shape })),
+    bucket,
+    key,
+    timeMs: stamp.now,
+    sequence,
+    nonce,
+    isNull,
+    versioned: view.bucket(bucket)?.versioning !== 'off',
+    place: Math.max(0, view.bucketShards(bucket)?.shards.indexOf(stamp.shard) ?? 0),
+    object:
+      version?.kind === 'object' ? { size: version.size, etag: version.etag, etagParts: version.etagParts } : undefined,
+  };
+  return { type: 'notice', notice: encodeNotice(notice) };
+}
+
+/** Adds what is to be told of a decision, where every node can read it: the change itself is never refused for its sake. */
+export function announced(view: View, command: Command, decision: Decision, stamp: Stamp): Decision {
+  if (!stamp.alone && !view.has('notifications')) return decision;
+  const notices = decision.effects.flatMap((effect) => noticeOf(view, command, stamp, effect) ?? []);
+  return notices.length === 0 ? decision : { ...decision, effects: [...decision.effects, ...notices] };
+}
+
+const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
+type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
+
+/** @throws StoreError InvalidRequest beyond the number of targets, or the bytes of one */
+export function decideTarget(view: View, command: Of<'target.write'>): Decision {
+  const { name, record } = command;
+  const there = view.targets().get(name);
+  if (there?.equals(record)) return done();
+  if (record.length > limits.targetBytes)
+    throw new StoreError('InvalidRequest', {
+      message: `What is kept of a target has ${limits.targetBytes} bytes at most: give it fewer or shorter headers.`,
+    });
+  if (!there && view.targets().size >= limits.targets)
+    throw new StoreError('InvalidRequest', {
+      message: `There are ${limits.targets} targets of notifications. Remove one first.`,
+    });
+  return done({ type: 'target.write', name, record });
+}
+
+/** @throws StoreError NotFound */
+export function decideTargetGone(view: View, { name }: Of<'target.remove'>): Decision {
+  if (!view.targets().has(name))
+    throw new StoreError('NotFound', { message: `There is no target ${name} of notifications.` });
+  return done({ type: 'target.remove', name });
+}
+
+/** The position of a follower never goes back. */
+export function decideFollower(view: View, { name, position }: Of<'follower.advance'>): Decision {
+  const before = view.follower(name);
+  if (before !== undefined && before >= position) return done();
+  if (before === undefined && view.followers().size >= limits.followers)
+    throw new StoreError('InvalidRequest', { message: `There are ${limits.followers} followers of this shard.` });
+  return done({ type: 'follower.write', name, position });
+}
+
+export function decideFollowerGone(view: View, { name }: Of<'follower.remove'>): Decision {
+  return view.follower(name) === undefined ? done() : done({ type: 'follower.remove', name });
+}

@@ -1,0 +1,30 @@
+const KiB = 1024;
+
+/** Bounds of event notifications; a part of `limits`. Bytes unless the name says otherwise. */
+export const notificationLimits = {
+  /** Targets that an operator may define, and what is kept of one. */
+  targets: 32,
+  targetBytes: 16 * KiB,
+  targetNameChars: 64,
+  targetHeaders: 16,
+  /** Followers of one shard's log. */
+  followers: 128,
+  /** Configurations in the notification configuration of one bucket, and characters of the ID of one (S3: 100, 255). */
+  notifications: 100,
+  notificationIdChars: 255,
+  /** Events of one target that are on their way to it from one shard, each of another key. */
+  noticesInFlight: 16,
+  /** Events read ahead for one target of one shard, those on their way included. */
+  noticesAhead: 256,
+  /** An attempt to deliver one event; the pause after one that failed, and what it grows to. */
+  noticeTryMs: 10_000,
+  noticeRetryMs: 500,
+  noticeRetryMostMs: 60_000,
+  /** A position is written so long after the first delivery that it does not cover, or so many bytes of the log later. */
+  followerWriteMs: 1000,
+  followerWriteBytes: 16 * 1024 * KiB,
+  /** Between two looks at what targets there are. */
+  targetsLookMs: 1000,
+  /** What a target answers is read up to here, and not kept. */
+  targetAnswerBytes: 64 * KiB,
+} as const;

@@ -1,0 +1,83 @@
+import type { Host } from '../host/index.ts';
+import type { KeyService } from '../keys/index.ts';
+import { limits } from '../limits.ts';
+import { type FollowedShard, type FollowerStatus, followedTarget, TargetFollower } from './follower.ts';
+import { openSender, type Sender } from './targets.ts';
+
+export interface DelivererOptions {
+  /** Those that this server may own. */
+  readonly shards: readonly FollowedShard[];
+  /** Records of the targets, by name, as they are now. */
+  readonly targets: () => ReadonlyMap<string, Buffer>;
+  readonly keys: KeyService;
+  readonly host: Host;
+  readonly onEvent: (text: string, fields: Readonly<Record<string, unknown>>) => void;
+  /** Absent: what the record of the target says. */
+  readonly open?: (name: string, record: Buffer) => Promise<Sender>;
+}
+
+export interface Deliverer {
+  status(): readonly FollowerStatus[];
+  stop(): Promise<void>;
+}
+
+/** Follows every shard that this server owns, for every target that there is, as both change. */
+export function startDeliverer(options: DelivererOptions): Deliverer {
+  const { host, keys, onEvent } = options;
+  const open = options.open ?? ((name, record) => openSender(name, record, keys, host));
+  const running = new Map<string, { readonly record: Buffer; readonly follower: TargetFollower }>();
+  let stopped = false;
+  let looking: Promise<void> | undefined;
+
+  const tend = async (shard: FollowedShard, targets: ReadonlyMap<string, Buffer>): Promise<void> => {
+    const leads = shard.leads();
+    for (const [id, { record, follower }] of running) {
+      const [number, name] = id.split('/') as [string, string];
+      if (Number(number) !== shard.number) continue;
+      if (leads && targets.get(name)?.equals(record)) continue;
+      running.delete(id);
+      await follower.close();
+    }
+    if (!leads) return;
+    for (const [target, record] of targets) {
+      const id = `${shard.number}/${target}`;
+      if (running.has(id)) continue;
+      const sender = await open(target, record);
+      if (stopped) return sender.close();
+      running.set(id, { record, follower: new TargetFollower({ target, shard, sender, host, onEvent }) });
+    }
+    for (const name of shard.followers().keys()) {
+      const target = followedTarget(name);
+      // Its events are nobody's any more, and the log need not keep them.
+      if (target !== undefined && !targets.has(target)) await shard.propose({ type: 'follower.remove', name });
+    }
+  };
+  const look = async (): Promise<void> => {
+    const targets = options.targets();
+    for (const shard of options.shards)
+      await tend(shard, targets).catch((cause: unknown) =>
+        onEvent('the targets of notifications could not be looked after; it is tried again', {
+          shard: shard.number,
+          cause,
+        }),
+      );
+  };
+  const again = (): void => {
+    if (!stopped)
+      looking ??= look().finally(() => {
+        looking = undefined;
+      });
+  };
+  again();
+  const cancel = host.timers.every(limits.targetsLookMs, again);
+  return {
+    status: () => [...running.values()].map(({ follower }) => follower.status()),
+    async stop() {
+      stopped = true;
+      cancel();
+      await looking;
+      await Promise.all([...running.values()].map(({ follower }) => follower.close()));
+      running.clear();
+    },
+  };
+}

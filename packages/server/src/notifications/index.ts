@@ -1,0 +1,12 @@
+export { type Deliverer, type DelivererOptions, startDeliverer } from './deliverer.ts';
+export type { FollowedShard, FollowerStatus } from './follower.ts';
+export { type Message, testMessage } from './record.ts';
+export {
+  eventBridgeTargets,
+  openSender,
+  type Sender,
+  shownTarget,
+  type TargetKind,
+  type TargetSecret,
+  targetRecord,
+} from './targets.ts';

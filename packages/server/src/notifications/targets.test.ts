@@ -1,0 +1,75 @@
+/* What is taken as a target, what of it may be shown, and what it is sent. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { StoreError } from '../errors.ts';
+import { manualHost } from '../host/index.ts';
+import type { KeyService } from '../keys/index.ts';
+import { openSender, shownTarget, type TargetSecret, targetRecord } from './targets.ts';
+
+/** Says what was sealed only to who names the same context. */
+const keys: KeyService = {
+  async wrap(secret, context) {
+    return Buffer.from(`${Buffer.from(context).toString('hex')}.${Buffer.from(secret).toString('base64')}`);
+  },
+  async unwrap(wrapped, context) {
+    const [bound, secret] = Buffer.from(wrapped).toString().split('.') as [string, string];
+    assert.equal(bound, Buffer.from(context).toString('hex'), 'bound to its name');
+    return Buffer.from(secret, 'base64');
+  },
+};
+
+const webhook = (change: Partial<TargetSecret> = {}): TargetSecret => ({
+  url: 'https://user:password@example.test:8443/path?token=secret',
+  headers: [['Authorization', 'Bearer secret']],
+  subject: undefined,
+  token: undefined,
+  ...change,
+});
+const record = (name: string, secret: TargetSecret, kind: 'webhook' | 'nats' = 'webhook') =>
+  targetRecord(keys, { name, kind, secret, eventBridge: false, createdMs: 7 });
+
+describe('a target of notifications', () => {
+  it('is kept without showing what it is spoken to with, and opens under its own name only', async () => {
+    const kept = await record('hook', webhook());
+    const { sealed, ...shown } = shownTarget(kept);
+    assert.ok(sealed.length > 0);
+    assert.deepEqual(shown, {
+      version: 1,
+      kind: 'webhook',
+      url: 'https://example.test:8443/path',
+      headers: ['Authorization'],
+      eventBridge: false,
+      createdMs: 7,
+    });
+    await (await openSender('hook', kept, keys, manualHost())).close();
+    await assert.rejects(openSender('other', kept, keys, manualHost()), /bound to its name/);
+    assert.throws(() => shownTarget(Buffer.from('{')), /cannot be read/);
+    assert.throws(() => shownTarget(Buffer.from('{"version":2}')), /newer version/);
+  });
+
+  it('is refused where it could not be spoken to, in words that say what to do', async () => {
+    const nats = webhook({ url: 'nats://h:4222', headers: [] });
+    const cases: readonly (readonly [string, TargetSecret, 'webhook' | 'nats', RegExp])[] = [
+      ['', webhook(), 'webhook', /named with letters/],
+      ['a/b', webhook(), 'webhook', /named with letters/],
+      ['x'.repeat(65), webhook(), 'webhook', /64 characters/],
+      ['a', webhook({ url: 'ftp://h/' }), 'webhook', /http:\/\/ or https:\/\//],
+      ['a', webhook({ url: 'file:///etc/passwd' }), 'webhook', /http:\/\/ or https:\/\//],
+      ['a', webhook({ url: 'nonsense' }), 'webhook', /http:\/\//],
+      ['a', webhook({ headers: [['Transfer-Encoding', 'chunked']] }), 'webhook', /server's own/],
+      ['a', webhook({ headers: [['X', 'a\r\nHost: other']] }), 'webhook', /cannot be sent/],
+      ['a', webhook({ headers: [['X Y', 'a']] }), 'webhook', /cannot be sent/],
+      ['a', webhook({ headers: Array.from({ length: 17 }, (_, at) => [`x${at}`, 'y'] as const) }), 'webhook', /16/],
+      ['a', nats, 'nats', /subject/],
+      ['a', { ...nats, subject: 's3.>' }, 'nats', /subject/],
+      ['a', { ...nats, subject: 's3 x' }, 'nats', /subject/],
+    ];
+    for (const [name, secret, kind, message] of cases)
+      await assert.rejects(
+        record(name, secret, kind),
+        (error: StoreError) => error.code === 'InvalidArgument' && message.test(error.message),
+        `${name} ${JSON.stringify(secret)}`,
+      );
+    await record('a', { ...nats, subject: 's3.events' }, 'nats');
+  });
+});
