@@ -8,6 +8,7 @@ import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import { lockPlants } from './locks.ts';
+import { lifecyclePlants } from './lifecycle.ts';
 import { lossPlants } from './loss.ts';
 import { memberPlants } from './members.ts';
 import { movePlants } from './moves.ts';
@@ -55,6 +56,7 @@ export const plants: readonly Plant[] = [
   ...configurationPlants,
   ...lockPlants,
   ...notificationPlants,
+  ...lifecyclePlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

@@ -29,7 +29,7 @@ export const configurationLimits = {
   lifecycleSliceMs: 4,
   lifecycleRestMs: 6,
   lifecycleRows: 512,
-  lifecycleDeletes: 256,
+  lifecycleDeletes: 64,
   lifecycleAtOnce: 64,
   lifecycleSaveMs: 5000,
   lifecycleReported: 1000,
