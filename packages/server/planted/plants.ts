@@ -7,8 +7,8 @@ import { enforcementPlants } from './enforcement.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
-import { lockPlants } from './locks.ts';
 import { lifecyclePlants } from './lifecycle.ts';
+import { lockPlants } from './locks.ts';
 import { lossPlants } from './loss.ts';
 import { memberPlants } from './members.ts';
 import { movePlants } from './moves.ts';
