@@ -1,3 +1,4 @@
+import { Tenants, Users } from './accounts.ts';
 import { Admin } from './admin.ts';
 import { Buckets } from './buckets.ts';
 import { ByteBudget } from './budget.ts';
@@ -95,6 +96,8 @@ function share(options: ClientOptions): Shared {
 export class DsomClient {
   readonly buckets: Buckets;
   readonly keys: Keys;
+  readonly tenants: Tenants;
+  readonly users: Users;
   readonly admin: Admin;
   readonly #shared: Shared;
 
@@ -103,6 +106,8 @@ export class DsomClient {
     this.#shared = shared;
     this.buckets = new Buckets(shared.transport);
     this.keys = new Keys(shared.transport);
+    this.tenants = new Tenants(shared.transport);
+    this.users = new Users(shared.transport);
     this.admin = new Admin(shared.transport);
   }
 

@@ -1,3 +1,4 @@
+export { type CreatedUser, type CreateUserRequest, type Tenant, Tenants, type User, Users } from './accounts.ts';
 export {
   Admin,
   type DeviceChange,

@@ -7,7 +7,7 @@ import { enforcementPlants } from './enforcement.ts';
 import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
-import { lifecyclePlants } from './lifecycle.ts';
+import { identityPlants } from './identities.ts';
 import { lockPlants } from './locks.ts';
 import { lossPlants } from './loss.ts';
 import { memberPlants } from './members.ts';
@@ -56,7 +56,7 @@ export const plants: readonly Plant[] = [
   ...configurationPlants,
   ...lockPlants,
   ...notificationPlants,
-  ...lifecyclePlants,
+  ...identityPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

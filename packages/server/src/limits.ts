@@ -1,5 +1,6 @@
 import { clusterLimits } from './cluster-limits.ts';
 import { configurationLimits } from './configuration-limits.ts';
+import { identityLimits } from './identity-limits.ts';
 import { invariant } from './invariant.ts';
 import { notificationLimits } from './notification-limits.ts';
 import { policyLimits } from './policy-limits.ts';
@@ -14,6 +15,7 @@ export const limits = {
   ...clusterLimits,
   ...policyLimits,
   ...configurationLimits,
+  ...identityLimits,
   ...notificationLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
@@ -179,7 +181,6 @@ export const limits = {
   capacityMs: 5000,
   scrubCheckMs: 60_000,
   dayMs: 86_400_000,
-  accessKeys: 10_000,
   /** Keys derived from secrets of access keys, kept in the memory of one thread. */
   signingKeys: 1024,
   /** Beginnings of Authorization headers that one thread remembers, and characters of the longest of them. */

@@ -5,11 +5,13 @@ import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
 import { canonicalRequest, requireSignedHeaders } from './canonical.ts';
-import { type Claim, claimOfHeader, claimOfQuery, header } from './claim.ts';
+import { type Claim, claimOfHeader, claimOfQuery, header, type ScopeWish } from './claim.ts';
+import type { Directory, Session, SessionTokens } from './identities/index.ts';
+import { type Identity, identityOf } from './identity.ts';
 import { Keyholder } from './keyholder.ts';
 import { payloadFormOf, payloadHashOf, unsignedPayloadForm } from './payload-form.ts';
 import { algorithm, sameSignature } from './signature.ts';
-import type { Authenticated, Authenticator, CredentialKind, SignedRequest } from './types.ts';
+import type { Authenticated, Authenticator, CredentialKind, Principal, SignedRequest } from './types.ts';
 
 /*
  * Who asks: the one authentication function of every protocol.
@@ -28,6 +30,8 @@ export interface AuthenticatorOptions {
   readonly openSecret: (record: AccessKeyRecord) => Promise<string>;
   readonly clock: Clock;
   readonly region: string;
+  /** Users and roles, and the tokens of sessions. Absent: keys of users and temporary credentials are refused. */
+  readonly accounts?: { readonly directory: Directory; readonly tokens: SessionTokens };
 }
 
 const notSupported = 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.';
@@ -84,13 +88,26 @@ function requireFresh(claim: Claim, nowMs: number): void {
   });
 }
 
+const invalidToken = (): StoreError =>
+  new StoreError('InvalidToken', { message: 'The provided token is malformed or otherwise invalid.' });
+
+/** The token of temporary credentials, in the header or, in presigned requests, in the query. @throws StoreError InvalidToken when it is in both */
+function tokenOf(request: SignedRequest): string | undefined {
+  const given = header(request, 'x-amz-security-token');
+  const parameter = request.query.get('X-Amz-Security-Token');
+  if (given !== undefined && parameter !== undefined) throw invalidToken();
+  return given ?? parameter;
+}
+
 class SignatureAuthenticator implements Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #keys: Keyholder;
+  readonly #scope: ScopeWish;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
     this.#keys = new Keyholder(options.openSecret);
+    this.#scope = { services: ['s3'], region: options.region };
   }
 
   authenticate(request: SignedRequest, accepted: readonly CredentialKind[]): Authenticated | Promise<Authenticated> {
@@ -103,9 +120,9 @@ class SignatureAuthenticator implements Authenticator {
       case 'anonymous':
         return { principal: { kind: 'anonymous' }, payload: unsignedPayloadForm(request), signature: undefined };
       case 'header':
-        return this.#verify(request, claimOfHeader(request, authorization as string, this.#options.region));
+        return this.#verify(request, claimOfHeader(request, authorization as string, this.#scope));
       case 'query':
-        return this.#verify(request, claimOfQuery(request, this.#options.region));
+        return this.#verify(request, claimOfQuery(request, this.#scope));
       case 'bearer':
         return this.#bearer(request, (authorization as string).slice(7));
       default:
@@ -113,19 +130,74 @@ class SignatureAuthenticator implements Authenticator {
     }
   }
 
-  #verify(request: SignedRequest, claim: Claim): Authenticated | Promise<Authenticated> {
+  authenticateCall(
+    request: SignedRequest,
+    services: readonly string[],
+    payloadHash: string,
+  ): Authenticated | Promise<Authenticated> {
+    const authorization = header(request, 'authorization');
+    if (kindOf(request, authorization) !== 'header') throw new StoreError('MissingAuthenticationToken');
+    const claim = claimOfHeader(request, authorization as string, { services, region: undefined });
+    return this.#verify(request, claim, payloadHash);
+  }
+
+  /** @param bodyHash of the body that came; absent: what the request says of it is signed */
+  #verify(request: SignedRequest, claim: Claim, bodyHash?: string): Authenticated | Promise<Authenticated> {
     requireFresh(claim, this.#options.clock.now());
-    if (header(request, 'x-amz-security-token') !== undefined || request.query.has('X-Amz-Security-Token')) {
-      throw new StoreError('InvalidToken', { message: 'The provided token is malformed or otherwise invalid.' });
-    }
     requireSignedHeaders(request, claim);
-    const payloadHash = payloadHashOf(request, claim);
-    const { accessKeyId, date, region } = claim.scope;
+    const payloadHash = bodyHash ?? payloadHashOf(request, claim);
+    const { accessKeyId, date, region, service } = claim.scope;
+    const token = tokenOf(request);
+    if (token !== undefined) return this.#verifySession(request, claim, payloadHash, token);
     const record = this.#options.lookup(accessKeyId);
-    if (!record) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: accessKeyId } });
-    const key = this.#keys.signingKey(record, date, region);
-    if (key instanceof Promise) return key.then((opened) => compare(request, claim, payloadHash, record, opened));
-    return compare(request, claim, payloadHash, record, key);
+    const principal = record && this.#principalOf(record);
+    if (!record || !principal) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: accessKeyId } });
+    const key = this.#keys.signingKey(record, date, region, service);
+    if (key instanceof Promise) return key.then((opened) => compare(request, claim, payloadHash, principal, opened));
+    return compare(request, claim, payloadHash, principal, key);
+  }
+
+  /** Whose key it is; undefined when it is turned off, or its user is gone. */
+  #principalOf(record: AccessKeyRecord): Principal | undefined {
+    if (record.status === 'inactive') return undefined;
+    if (record.user === undefined) return { kind: 'key', key: record };
+    const identity = this.#options.accounts?.directory.ofKey(record);
+    const credentials = { accessKeyId: record.id, origin: record.id, session: undefined };
+    return identity && { kind: 'identity', identity, credentials };
+  }
+
+  #verifySession(
+    request: SignedRequest,
+    claim: Claim,
+    payloadHash: string,
+    token: string,
+  ): Authenticated | Promise<Authenticated> {
+    const { accounts } = this.#options;
+    const { accessKeyId, date, region, service } = claim.scope;
+    if (!accounts || this.#options.lookup(accessKeyId)) throw invalidToken();
+    const verify = (session: Session): Authenticated => {
+      const principal = this.#principalOfSession(session, accounts.directory);
+      const key = this.#keys.sessionKey(session, date, region, service);
+      return compare(request, claim, payloadHash, principal, key);
+    };
+    const opened = accounts.tokens.open(token, accessKeyId);
+    return opened instanceof Promise ? opened.then(verify) : verify(opened);
+  }
+
+  /** A session holds no longer than it was made for, and than what it was made with: its access key, and its user or role. */
+  #principalOfSession(session: Session, directory: Directory): Principal {
+    if (session.expiresMs <= this.#options.clock.now()) throw new StoreError('ExpiredToken');
+    const origin = this.#options.lookup(session.origin);
+    const behind = origin && this.#principalOf(origin);
+    if (!behind || behind.kind === 'anonymous') throw invalidToken();
+    const root = (): Identity | undefined => {
+      const identity = identityOf(behind);
+      return identity.standing.requester.kind === 'root' && identity.account === session.account ? identity : undefined;
+    };
+    const identity = directory.ofSession(session, root);
+    if (!identity) throw invalidToken();
+    const credentials = { accessKeyId: session.accessKeyId, origin: session.origin, session };
+    return { kind: 'identity', identity, credentials };
   }
 
   #bearer(request: SignedRequest, token: string): Authenticated | Promise<Authenticated> {
@@ -133,12 +205,13 @@ class SignatureAuthenticator implements Authenticator {
     const record = dot > 0 ? this.#options.lookup(token.slice(0, dot)) : undefined;
     // One answer for an unknown id and a wrong secret: nobody learns which ids exist.
     const refused = () => new StoreError('AccessDenied', { message: 'The bearer key is not valid.' });
-    if (!record) throw refused();
+    const principal = record && this.#principalOf(record);
+    if (!record || !principal) throw refused();
     const payload = unsignedPayloadForm(request);
     const given = hash('sha256', token.slice(dot + 1), 'buffer');
     const decide = (held: Buffer): Authenticated => {
       if (!timingSafeEqual(held, given)) throw refused();
-      return { principal: { kind: 'key', key: record }, payload, signature: undefined };
+      return { principal, payload, signature: undefined };
     };
     const held = this.#keys.bearerHash(record);
     return held instanceof Promise ? held.then(decide) : decide(held);
@@ -152,7 +225,7 @@ function compare(
   request: SignedRequest,
   claim: Claim,
   payloadHash: string,
-  record: AccessKeyRecord,
+  principal: Principal,
   key: MacKey,
 ): Authenticated {
   const canonical = canonicalRequest(request, claim, payloadHash);
@@ -162,7 +235,7 @@ function compare(
     const expected = key.hex(stringToSign);
     if (sameSignature(expected, claim.signature)) {
       return {
-        principal: { kind: 'key', key: record },
+        principal,
         payload: payloadFormOf(payloadHash, claim, key),
         signature: { where: claim.source, madeMs: claim.timeMs },
       };

@@ -11,7 +11,8 @@ export interface ClaimScope {
   /** `yyyyMMdd`. */
   readonly date: string;
   readonly region: string;
-  /** `date/region/s3/aws4_request`. */
+  readonly service: string;
+  /** `date/region/service/aws4_request`. */
   readonly text: string;
   /** As given: lower-case names joined by `;`. */
   readonly signedHeaders: string;
@@ -62,8 +63,14 @@ export function header(request: SignedRequest, name: string): string | undefined
   return typeof value === 'string' ? value : undefined;
 }
 
+/** What a signature may be for. `region` undefined: any. */
+export interface ScopeWish {
+  readonly services: readonly string[];
+  readonly region: string | undefined;
+}
+
 /** An access key id may hold slashes: the scope is the last four parts. */
-function readScope(credential: string, signedHeaders: string, region: string, fail: Fail): ClaimScope {
+function readScope(credential: string, signedHeaders: string, wanted: ScopeWish, fail: Fail): ClaimScope {
   const parts = credential.split('/');
   const terminal = parts.pop();
   const service = parts.pop();
@@ -74,15 +81,18 @@ function readScope(credential: string, signedHeaders: string, region: string, fa
     throw fail('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".');
   }
   if (terminal !== 'aws4_request') throw fail(`incorrect terminal "${terminal}". This endpoint uses "aws4_request".`);
-  if (service !== 's3') throw fail(`incorrect service "${service}". This endpoint belongs to "s3".`);
+  if (!wanted.services.includes(service))
+    throw fail(`incorrect service "${service}". This endpoint belongs to "${wanted.services[0]}".`);
   if (!dateForm.test(date))
     throw fail(`incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`);
-  if (ofRegion !== region) throw fail(`the region '${ofRegion}' is wrong; expecting '${region}'`, { Region: region });
+  if (wanted.region !== undefined && ofRegion !== wanted.region)
+    throw fail(`the region '${ofRegion}' is wrong; expecting '${wanted.region}'`, { Region: wanted.region });
   return {
     accessKeyId,
     date,
-    region,
-    text: `${date}/${region}/s3/aws4_request`,
+    region: ofRegion,
+    service,
+    text: `${date}/${ofRegion}/${service}/aws4_request`,
     signedHeaders,
     headers: signedHeaders.split(';'),
   };
@@ -92,7 +102,7 @@ function readScope(credential: string, signedHeaders: string, region: string, fa
 const knownScopes = new FifoMap<string, ClaimScope>(limits.scopesKept);
 
 /** The components of an Authorization header, in any order. */
-function readAuthorization(authorization: string, region: string): { scope: ClaimScope; signature: string } {
+function readAuthorization(authorization: string, wanted: ScopeWish): { scope: ClaimScope; signature: string } {
   let credential: string | undefined;
   let signedHeaders: string | undefined;
   let signature: string | undefined;
@@ -111,7 +121,7 @@ function readAuthorization(authorization: string, region: string): { scope: Clai
   }
   if (!signedHeadersForm.test(signedHeaders))
     throw headerFails('SignedHeaders must be lower-case names joined by ";".');
-  return { scope: readScope(credential, signedHeaders, region, headerFails), signature };
+  return { scope: readScope(credential, signedHeaders, wanted, headerFails), signature };
 }
 
 /**
@@ -119,17 +129,17 @@ function readAuthorization(authorization: string, region: string): { scope: Clai
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html). A client sends the same but for the
  * signature, which comes last, all day: that part is read once.
  */
-export function claimOfHeader(request: SignedRequest, authorization: string, region: string): Claim {
+export function claimOfHeader(request: SignedRequest, authorization: string, wanted: ScopeWish): Claim {
   const end = authorization.length - signatureChars;
   const beginning = end > 0 && authorization.endsWith('Signature=', end) ? authorization.slice(0, end) : undefined;
   const known = beginning === undefined ? undefined : knownScopes.get(beginning);
   let scope: ClaimScope;
   let signature: string;
-  if (known !== undefined && known.region === region) {
+  if (known !== undefined && known.region === wanted.region && known.service === wanted.services[0]) {
     scope = known;
     signature = authorization.slice(end);
   } else {
-    ({ scope, signature } = readAuthorization(authorization, region));
+    ({ scope, signature } = readAuthorization(authorization, wanted));
     const last = beginning !== undefined && authorization.slice(end) === signature;
     if (last && beginning.length <= limits.scopeTextChars) knownScopes.set(beginning, scope);
   }
@@ -154,7 +164,7 @@ export function claimOfHeader(request: SignedRequest, authorization: string, reg
  * Reads the parameters of a presigned URL
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
  */
-export function claimOfQuery(request: SignedRequest, region: string): Claim {
+export function claimOfQuery(request: SignedRequest, wanted: ScopeWish): Claim {
   const seen = new Set<string>();
   for (const [name] of request.query.pairs) {
     const lower = name.toLowerCase();
@@ -174,7 +184,7 @@ export function claimOfQuery(request: SignedRequest, region: string): Claim {
   if (!signedHeadersForm.test(signedHeaders))
     throw queryFails('X-Amz-SignedHeaders must be lower-case names joined by ";".');
   if (!signatureForm.test(signature)) throw queryFails('X-Amz-Signature must be 64 lower-case hexadecimal digits.');
-  const scope = readScope(credential, signedHeaders, region, credentialFails);
+  const scope = readScope(credential, signedHeaders, wanted, credentialFails);
   const timeMs = parseTimestamp(timestamp);
   if (timeMs === undefined) throw queryFails(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`);
   if (!timestamp.startsWith(scope.date)) {

@@ -78,12 +78,16 @@ const known = new WeakMap<AccessKeyRecord, Identity>();
 export function identityOf(principal: Principal): Identity {
   switch (principal.kind) {
     case 'key': {
+      // What a key of a user may, his policies say: it has no scope of its own.
+      if (principal.key.user !== undefined || principal.key.status === 'inactive') return nobody;
       const held = known.get(principal.key);
       if (held) return held;
       const made = identityOfKey(principal.key);
       known.set(principal.key, made);
       return made;
     }
+    case 'identity':
+      return principal.identity;
     default:
       return nobody;
   }

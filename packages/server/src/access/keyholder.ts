@@ -3,16 +3,17 @@ import type { MacKey } from '../codec/index.ts';
 import { FifoMap } from '../fifo.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
+import type { Session } from './identities/index.ts';
 import { deriveSigningKey } from './signature.ts';
 
 interface Held<Key> {
-  /** The sealed secret it came from: a key made again under the same id has another one. */
+  /** The sealed secret it came from, or that of a session: a key made again under the same id has another one. */
   readonly sealed: Buffer;
   readonly key: Key;
 }
 
 /**
- * Derived keys, bounded, so that a secret is opened once a day and not once a request. Secrets themselves are not kept.
+ * Derived keys, bounded, so that a secret is opened once a day and not once a request. Secrets themselves are not kept, but those of sessions, which their tokens hold.
  * Whoever uses a held key has just read the record, so a revoked key stops at once.
  */
 export class Keyholder {
@@ -24,10 +25,21 @@ export class Keyholder {
     this.#open = open;
   }
 
-  /** The key that signs requests of `date` (yyyyMMdd) and `region`; a promise only when the secret has to be opened. */
-  signingKey(record: AccessKeyRecord, date: string, region: string): MacKey | Promise<MacKey> {
-    const name = `${date}/${region}/${record.id}`;
-    return this.#get(this.#signing, name, record, (secret) => deriveSigningKey(secret, date, region));
+  /** The key that signs requests of `date` (yyyyMMdd), `region` and `service`; a promise only when the secret has to be opened. */
+  signingKey(record: AccessKeyRecord, date: string, region: string, service: string): MacKey | Promise<MacKey> {
+    const name = `${date}/${region}/${service}/${record.id}`;
+    return this.#get(this.#signing, name, record, (secret) => deriveSigningKey(secret, date, region, service));
+  }
+
+  /** The same for temporary credentials, whose secret is at hand and never changes. */
+  sessionKey(session: Session, date: string, region: string, service: string): MacKey {
+    const name = `${date}/${region}/${service}/${session.accessKeyId}`;
+    const sealed = Buffer.from(session.secretAccessKey);
+    const held = this.#signing.get(name);
+    if (held?.sealed.equals(sealed)) return held.key;
+    const key = deriveSigningKey(session.secretAccessKey, date, region, service);
+    this.#signing.set(name, { sealed, key });
+    return key;
   }
 
   /** SHA-256 of the secret, for comparison with a bearer's. */

@@ -16,9 +16,9 @@ export function sameSignature(expected: string, claimed: string): boolean {
   return timingSafeEqual(expectedText, claimedText);
 }
 
-/** The signing key of one day and region (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html). */
-export function deriveSigningKey(secret: string, date: string, region: string): MacKey {
+/** The signing key of one day, region and service (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html). */
+export function deriveSigningKey(secret: string, date: string, region: string, service = 's3'): MacKey {
   let key = new MacKey(Buffer.from(`AWS4${secret}`));
-  for (const text of [date, region, 's3', 'aws4_request']) key = new MacKey(key.code(text));
+  for (const text of [date, region, service, 'aws4_request']) key = new MacKey(key.code(text));
   return key;
 }

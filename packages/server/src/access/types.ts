@@ -1,5 +1,7 @@
 import type { MacKey } from '../codec/index.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
+import type { Session } from './identities/index.ts';
+import type { Identity } from './identity.ts';
 import type { Query } from './query.ts';
 
 /** A request as authentication needs it: the raw target, never a decoded path. Spread a `Target` into it. */
@@ -35,8 +37,22 @@ export interface ChunkSigning {
   readonly seedSignature: string;
 }
 
-/** Who asks. Anonymous is a principal too. */
-export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'key'; readonly key: AccessKeyRecord };
+/** The credentials with which a request was signed. */
+export interface AuthenticatedKey {
+  readonly accessKeyId: string;
+  /** The access key for good that stands behind it: itself, or the one that its session was made with. */
+  readonly origin: string;
+  readonly session: Session | undefined;
+}
+
+/**
+ * Who asks. Anonymous is a principal too. `key`: an access key that is its own scope, or that of the root of an account. `identity`: a user of an
+ * account, or somebody with temporary credentials, as the rows of identities tell.
+ */
+export type Principal =
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'key'; readonly key: AccessKeyRecord }
+  | { readonly kind: 'identity'; readonly identity: Identity; readonly credentials: AuthenticatedKey };
 
 /** Where the signature of a request stands, and when it was made. */
 export interface SignedBy {
@@ -59,4 +75,13 @@ export interface Authenticator {
    * @throws StoreError with the S3 code of the failure (or rejects with it)
    */
   authenticate(request: SignedRequest, accepted: readonly CredentialKind[]): Authenticated | Promise<Authenticated>;
+  /**
+   * The same for a service that signs the body itself and takes a signature for any region in the header only: IAM and STS.
+   * @param payloadHash SHA-256 of the body that came, in lower-case hexadecimal digits
+   */
+  authenticateCall(
+    request: SignedRequest,
+    services: readonly string[],
+    payloadHash: string,
+  ): Authenticated | Promise<Authenticated>;
 }

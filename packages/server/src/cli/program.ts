@@ -1,5 +1,6 @@
 /* All commands in one program, and the way from what was typed to an exit status. */
 import { Command, CommanderError } from 'commander';
+import { addAccountCommands } from './accounts.ts';
 import { addressHelp } from './address.ts';
 import { addAnnotateCommands } from './annotate.ts';
 import { addBenchCommand } from './bench.ts';
@@ -87,6 +88,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addRedundancyCommands(program, run);
   addLifecycleCommands(program, run);
   addKeyCommands(program, run);
+  addAccountCommands(program, run);
   addClusterCommands(program, run);
   addDoctorCommand(program, run, services);
   addCheckCommands(program, run, services);

@@ -1,17 +1,19 @@
 import type http from 'node:http';
 import type { Socket } from 'node:net';
-import { createAuthenticator } from '../access/index.ts';
+import { Administration, createAuthenticator, Directory, SessionTokens } from '../access/index.ts';
 import {
   breakStalled,
   createCors,
+  createIdentityHandler,
   createRestHandler,
   createS3Handler,
+  isIdentityRequest,
   type Notifications,
   type RestOptions,
   refuseMalformed,
 } from '../api/index.ts';
 import type { Entropy, Host } from '../host/index.ts';
-import { type KeyService, openSecret } from '../keys/index.ts';
+import { type KeyService, openSecret, sealSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
 import { shownTarget } from '../notifications/index.ts';
@@ -92,11 +94,21 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const finished = (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number): void =>
     metrics.finished({ operation, status, milliseconds: seconds * 1000, bytesIn, bytesOut });
+  const { keyring } = options;
+  const directory = new Directory(reader.identities);
+  const tokens = new SessionTokens(keyring);
+  const administration = new Administration({
+    reader,
+    proposer: options.proposer,
+    sealSecret: (id, secret) => sealSecret(keyring, id, secret),
+    entropy: realHost.entropy,
+  });
   const authenticator = createAuthenticator({
     lookup: (id) => (options.root?.id === id ? options.root : reader.accessKey(id)),
-    openSecret: (record) => openSecret(options.keyring, record.id, record.sealedSecret),
+    openSecret: (record) => openSecret(keyring, record.id, record.sealedSecret),
     clock,
     region: config.region,
+    accounts: { directory, tokens },
   });
   const requestId = requestIds(realHost.entropy);
   const position = (shard?: number) => reader.position(shard);
@@ -128,7 +140,8 @@ export function createListener(options: ListenerOptions): Listener {
   const rest = createRestHandler({
     objects,
     notifications,
-    keys: createKeyAdmin(reader, options.proposer, options.keyring, realHost.entropy),
+    accounts: administration,
+    keys: createKeyAdmin(reader, options.proposer, keyring, realHost.entropy),
     authenticator,
     host: realHost,
     region: config.region,
@@ -137,6 +150,20 @@ export function createListener(options: ListenerOptions): Listener {
     shards: reader.shards,
     ...(shared && { shared }),
     admin: (method, argument) => owner.admin({ method, argument }),
+    exchange,
+    requestId,
+    unexpected: (error, operation) => log.error('request failed', { operation, error }),
+  });
+
+  const iam = createIdentityHandler({
+    authenticator,
+    administration,
+    directory,
+    tokens,
+    clock,
+    region: config.region,
+    position,
+    ...(shared && { shared }),
     exchange,
     requestId,
     unexpected: (error, operation) => log.error('request failed', { operation, error }),
@@ -185,6 +212,7 @@ export function createListener(options: ListenerOptions): Listener {
       return plain(response, 503, 'text/plain', 'This node serves no clients (--roles): ask one that is a gateway.\n');
     if (cors(request, response)) return;
     const url = request.url as string;
+    if (isIdentityRequest(request, config.domain)) return iam(request, response);
     if (!url.startsWith('/-/')) return s3(request, response);
     const end = url.indexOf('?');
     if (request.method !== 'GET') return rest(request, response);

@@ -37,6 +37,8 @@ function additionOf(command: Command): 'none' | 'rows' | 'bytes' {
       return command.document === null ? 'none' : 'bytes';
     case 'bucket.create':
     case 'bucket.update':
+    case 'account.create':
+    case 'identity.write':
     case 'key.create':
     case 'object.share':
     case 'object.rename':

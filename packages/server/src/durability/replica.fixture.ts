@@ -1,5 +1,7 @@
 /* A replica small enough to be plainly right, and open enough to plant what must never be: tests only. */
+import { manualHost } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
+import { memoryKv } from '../kv/index.ts';
 import type {
   BucketRecord,
   Command,
@@ -16,6 +18,7 @@ import type {
   StripeOwner,
   UploadRecord,
 } from '../metadata/index.ts';
+import { openMetadataReader } from '../metadata/index.ts';
 
 export const bucket: BucketRecord = {
   id: 1,
@@ -230,6 +233,7 @@ export class Replica {
     buckets: (start) => ({ items: start > bucket.name ? [] : [this.#bucket()], truncated: false }),
     accessKey: () => undefined,
     accessKeys: () => [],
+    identities: openMetadataReader(memoryKv(manualHost(1))).identities,
     groups: () => this.groups,
     group: (id) => this.groups.find((one) => one.id === id),
     nodes: () => [],

@@ -2,10 +2,24 @@ export { type ShortReply, shortReply, wholeReply } from './answers.ts';
 export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
 export { type ConfigurationKind, configurationBytes, configurationKinds } from './machine/configurations.ts';
+export { firstAccount } from './machine/decide-identities.ts';
 export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
 export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { type Feature, features, isKnownFeature } from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
+export {
+  type AccountRecord,
+  type IdentityKind,
+  type IdentityRecord,
+  type IdentityUse,
+  type ManagedPolicyRecord,
+  type PolicyVersion,
+  policyArn,
+  type RoleRecord,
+  type UserGroupRecord,
+  type UserRecord,
+} from './machine/identities.ts';
+export type { IdentityOf, IdentityReader } from './machine/identity-view.ts';
 export {
   checkDefaultRetention,
   type DefaultRetention,

@@ -1,3 +1,4 @@
+import type { Position } from '../log/index.ts';
 import type { BucketId, Piece } from './machine/records.ts';
 
 /* Contracts of whoever has bytes kept in another way than they are. */
@@ -74,4 +75,14 @@ export interface Expectation {
   readonly newer: number;
   /** Absent: nobody asked for tags. */
   readonly tags?: readonly (readonly [string, string])[];
+}
+
+/** A piece that no version can reach any more: to collect once no read older than `position` is open. */
+export interface GarbageRow {
+  readonly position: Position;
+  /** Numbers the garbage records of one position, each of which has one piece or many. */
+  readonly ordinal: number;
+  readonly piece: number;
+  /** May be empty (inline pieces): such a row is reported like any other. */
+  readonly stripes: readonly { readonly id: Buffer; readonly group: number }[];
 }

@@ -2,11 +2,11 @@ import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { KvReader, KvView } from '../kv/index.ts';
 import { readPosition } from './applied.ts';
-import { Kept } from './kept.ts';
+import { Kept, KeptIdentities } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
-import { decodePieceRow, stripesOf } from './machine/pieces.ts';
+import { decodePieceRow, partOf, stripesOf } from './machine/pieces.ts';
 import type {
   BucketId,
   BucketRecord,
@@ -14,7 +14,6 @@ import type {
   ObjectVersion,
   PartRecord,
   Piece,
-  PieceRow,
   StoredBucket,
   UploadRecord,
   VersionRecord,
@@ -32,12 +31,6 @@ import type { GarbageRow, ListQuery, MetadataReader, Page, PlacedPiece, VersionS
 
 const alone: readonly number[] = [0];
 
-/** Parts are rows of the manifest that their upload becomes; their numbers start at 1. */
-const partOf = (index: number, row: PieceRow): PartRecord => {
-  if (row.kind !== 'piece') throw new CorruptionError('a part is not a piece');
-  return { number: index + 1, modifiedMs: row.modifiedMs, piece: row.piece };
-};
-
 /**
  * The replica as readers see it, in any thread. Point reads look at the newest commit one row at a time; where two rows belong together,
  * either the second cannot vanish while the first is in use (pieces go only when no reader is left), or the read is tried again.
@@ -53,9 +46,11 @@ class Reader implements MetadataReader {
     this.#kv = kv;
     this.#view = new View(kv);
     this.#kept = new Kept(kv);
+    this.identities = new KeptIdentities(kv, this.#kept);
   }
 
   readonly shards = 1;
+  readonly identities: MetadataReader['identities'];
 
   position(): number {
     const kept = this.#kept.newest();

@@ -1,9 +1,11 @@
 import type { Position } from '../log/index.ts';
 import type { Announcement, DeleteCommand, NotificationCommand, RenameCommand } from './announcing.ts';
-import type { Expectation, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
+import type { Expectation, GarbageRow, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
 import type { LockCommand } from './locking.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
+import type { IdentityCommand } from './machine/identity-commands.ts';
+import type { IdentityReader } from './machine/identity-view.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -91,8 +93,7 @@ export type Keeps = 'state' | 'self';
  */
 export type Command =
   | BucketCommand
-  | { readonly type: 'key.create'; readonly record: Omit<AccessKeyRecord, 'createdMs'> }
-  | { readonly type: 'key.revoke'; readonly id: string }
+  | IdentityCommand
   /** A new object whose bytes are `pieces` (one for a PUT), under a new manifest. */
   | {
       readonly type: 'object.put';
@@ -291,6 +292,8 @@ export interface MetadataReader extends ShardPlaces {
   buckets(start: string, limit: number): Page<BucketRecord>;
   accessKey(id: string): AccessKeyRecord | undefined;
   accessKeys(): readonly AccessKeyRecord[];
+  /** Accounts, users, groups, roles and managed policies. */
+  readonly identities: IdentityReader;
   groups(): readonly GroupRecord[];
   group(id: number): GroupRecord | undefined;
   /** The selected version or marker; undefined when it does not exist. */
@@ -362,16 +365,6 @@ export interface MetadataReader extends ShardPlaces {
     start: Buffer,
     limit: number,
   ): readonly { readonly manifest: Buffer; readonly target: Buffer; readonly pieces: number }[];
-}
-
-/** A piece that no version can reach any more: to collect once no read older than `position` is open. */
-export interface GarbageRow {
-  readonly position: Position;
-  /** Numbers the garbage records of one position, each of which has one piece or many. */
-  readonly ordinal: number;
-  readonly piece: number;
-  /** May be empty (inline pieces): such a row is reported like any other. */
-  readonly stripes: readonly { readonly id: Buffer; readonly group: number }[];
 }
 
 export interface ListQuery {

@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticator, type CredentialKind, identityOf, parseTarget } from '../../access/index.ts';
+import {
+  type Administration,
+  type Authenticator,
+  type CredentialKind,
+  identityOf,
+  parseTarget,
+} from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
@@ -9,7 +15,7 @@ import type { ObjectService } from '../../objects/index.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
-import { announcingService, type Notifications } from '../s3/announce.ts';
+import { announcingService, type Notifications, principalText } from '../s3/announce.ts';
 import type { S3Operation } from '../s3/names.ts';
 import { concealed } from '../s3/permission.ts';
 import { checked, jsonBody } from './body.ts';
@@ -20,6 +26,7 @@ import { openApiDocument } from './openapi.ts';
 import { factsOf, mayCall, restAuthorization } from './permission.ts';
 import { answerProblem } from './problem.ts';
 import type { RestCall, RestService, Route } from './route.ts';
+import { accountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { bucketRoutes } from './routes/buckets.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
@@ -33,6 +40,7 @@ import { uploadRoutes } from './routes/uploads.ts';
 export interface RestOptions {
   readonly objects: ObjectService;
   readonly keys: KeyAdmin;
+  readonly accounts: Administration;
   readonly authenticator: Authenticator;
   readonly host: Host;
   readonly region: string;
@@ -58,6 +66,7 @@ export const routes: readonly Route[] = [
   ...uploadRoutes,
   ...adminRoutes,
   ...notificationRoutes,
+  ...accountRoutes,
   ...shardingRoutes,
   ...lifecycleRoutes,
 ];
@@ -83,6 +92,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
   const service: RestService = {
     objects: options.objects,
     keys: options.keys,
+    accounts: options.accounts,
     host: options.host,
     region: options.region,
     version: options.version,
@@ -105,7 +115,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       { method, ...target, headers: request.headers },
       accepted,
     );
-    if (principal.kind !== 'key') throw new StoreError('AccessDenied');
+    if (principal.kind === 'anonymous') throw new StoreError('AccessDenied');
     const { bucket, key } = found.path;
     const authorization = restAuthorization({
       identity: identityOf(principal),
@@ -168,7 +178,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
                 bucket,
                 requestId: exchange.id,
                 hostId: 'dsom',
-                principal: principal.key.id,
+                principal: principalText(principal),
                 address: request.socket.remoteAddress,
                 region: options.region,
               }),
@@ -180,7 +190,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       payload,
       authorization,
       facts,
-      owner: principal.key.owner,
+      owner: authorization.identity.owner ?? '',
       header,
       headers,
       json(status, value, list = headers()) {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { PayloadForm } from '../../access/index.ts';
+import type { Administration, PayloadForm } from '../../access/index.ts';
 import type { Host } from '../../host/index.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
@@ -13,6 +13,7 @@ import type { KeyAdmin } from './keyadmin.ts';
 export interface RestService {
   readonly objects: ObjectService;
   readonly keys: KeyAdmin;
+  readonly accounts: Administration;
   readonly host: Host;
   readonly region: string;
   readonly version: string;

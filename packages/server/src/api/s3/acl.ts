@@ -1,3 +1,4 @@
+import { accountOf, canonicalIdOf } from '../../access/index.ts';
 import { ownerElement } from './listing.ts';
 import { escapeXml, s3Document } from './xml/writer.ts';
 
@@ -6,6 +7,6 @@ export function aclDocument(owner: string): string {
   const name = escapeXml(owner);
   return s3Document(
     'AccessControlPolicy',
-    `${ownerElement('Owner', owner)}<AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"><ID>${name}</ID><DisplayName>${name}</DisplayName></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList>`,
+    `${ownerElement('Owner', owner)}<AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"><ID>${canonicalIdOf(accountOf(owner))}</ID><DisplayName>${name}</DisplayName></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList>`,
   );
 }

@@ -57,7 +57,16 @@ export interface AnnouncedRequest {
 const kept = new ParsedConfigurations(notificationForm);
 
 /** Who asks, as events name him: by the id of his key. */
-export const principalText = (principal: Principal): string => ('key' in principal ? principal.key.id : 'Anonymous');
+export function principalText(principal: Principal): string {
+  switch (principal.kind) {
+    case 'key':
+      return principal.key.id;
+    case 'identity':
+      return principal.identity.standing.userId ?? principal.credentials.accessKeyId;
+    default:
+      return 'Anonymous';
+  }
+}
 
 /** IPv4 within IPv6 is written as IPv4. */
 const addressText = (address = ''): string => (address.startsWith('::ffff:') ? address.slice(7) : address);

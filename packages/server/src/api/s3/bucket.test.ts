@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { canonicalIdOf, firstAccount } from '../../access/index.ts';
 import { serveFake } from './harness.support.ts';
 import { refusedOperations } from './names.ts';
 
@@ -56,7 +57,7 @@ describe('buckets', () => {
   it('are listed in pages, by prefix', async () => {
     for (const name of ['list-a', 'list-b', 'list-c', 'other']) await s3.send('PUT', `/${name}`);
     const all = await s3.send('GET', '/');
-    assert.ok(all.text.includes(`<ListAllMyBucketsResult ${namespace}><Owner><ID>owner</ID>`));
+    assert.ok(all.text.includes(`<ListAllMyBucketsResult ${namespace}><Owner><ID>${canonicalIdOf(firstAccount)}</ID>`));
     assert.deepEqual(all.all('Name'), ['list-a', 'list-b', 'list-c', 'made', 'other']);
     assert.equal(all.xml('CreationDate'), '2023-11-14T22:13:20.000Z');
     assert.equal(all.xml('BucketRegion'), undefined);
@@ -115,7 +116,10 @@ describe('buckets', () => {
 
   it('belong to their owner alone', async () => {
     const acl = await s3.send('GET', '/other', { query: { acl: '' } });
-    assert.deepEqual([acl.all('ID'), acl.xml('Permission')], [['owner', 'owner'], 'FULL_CONTROL']);
+    assert.deepEqual(
+      [acl.all('ID'), acl.xml('Permission')],
+      [[canonicalIdOf(firstAccount), canonicalIdOf(firstAccount)], 'FULL_CONTROL'],
+    );
     assert.ok(acl.text.includes('xsi:type="CanonicalUser"'));
     await s3.send('PUT', '/other/k');
     assert.equal((await s3.send('GET', '/other/k', { query: { acl: '' } })).xml('Permission'), 'FULL_CONTROL');

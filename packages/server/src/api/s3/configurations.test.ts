@@ -219,7 +219,7 @@ describe('ownership', () => {
   it('that is expected is compared, on every operation of a bucket or object, and of the source of a copy', async () => {
     await s3.send('PUT', '/bucket/k', { body: 'x' });
     const wrong = { 'x-amz-expected-bucket-owner': 'somebody' };
-    const right = { 'x-amz-expected-bucket-owner': 'owner' };
+    const right = { 'x-amz-expected-bucket-owner': '000000000000' };
     for (const [method, path, query] of [
       ['GET', '/bucket/k', {}],
       ['PUT', '/bucket/k', {}],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { canonicalIdOf, firstAccount } from '../../access/index.ts';
 import { type Answer, serveFake } from './harness.support.ts';
 import { fakeObjects } from './objects.support.ts';
 
@@ -30,7 +31,7 @@ describe('ListObjects', () => {
         ['1', '2']
           .map(
             (n) =>
-              `<Contents><Key>b/${n}</Key><LastModified>2023-11-14T22:13:20.000Z</LastModified><ETag>&quot;${etags[n]}&quot;</ETag><Size>3</Size><Owner><ID>owner</ID><DisplayName>owner</DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents>`,
+              `<Contents><Key>b/${n}</Key><LastModified>2023-11-14T22:13:20.000Z</LastModified><ETag>&quot;${etags[n]}&quot;</ETag><Size>3</Size><Owner><ID>${canonicalIdOf(firstAccount)}</ID><DisplayName>owner</DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents>`,
           )
           .join('') +
         '</ListBucketResult>',

@@ -1,3 +1,4 @@
+import { accountOf, canonicalIdOf } from '../../access/index.ts';
 import { limits } from '../../limits.ts';
 import type { Page } from '../../metadata/index.ts';
 import type { S3Call } from './call.ts';
@@ -90,8 +91,8 @@ export function pageXml<Item extends Keyed>(
 /** The key or common prefix after which the next page goes on. */
 export const placeOf = (last: Keyed | Prefix): Buffer => ('key' in last ? last.key : last.prefix);
 
-/** Owners as listings show them: one name for both, since there is no directory of display names. */
+/** Owners as listings show them: the canonical id of their account, and under which name it owns. */
 export function ownerElement(tag: 'Owner' | 'Initiator', owner: string): string {
-  const name = escapeXml(owner);
-  return `<${tag}><ID>${name}</ID><DisplayName>${name}</DisplayName></${tag}>`;
+  const id = canonicalIdOf(accountOf(owner));
+  return `<${tag}><ID>${id}</ID><DisplayName>${escapeXml(owner)}</DisplayName></${tag}>`;
 }

@@ -219,6 +219,9 @@ describe('the context of a request', () => {
     assert.deepEqual(rest, [
       'aws:SourceAccount',
       'aws:SourceArn',
+      'iam:PolicyARN',
+      'iam:PermissionsBoundary',
+      'iam:ResourceTag/',
       'sts:ExternalId',
       'sts:RoleSessionName',
       'sts:SourceIdentity',

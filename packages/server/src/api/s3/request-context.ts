@@ -74,8 +74,14 @@ function principalArn(who: Requester): string | undefined {
 
 type Source = (known: RequestKnowledge) => Values;
 
+/** What every request tells, whatever it is for. */
+export type GeneralKnowledge = Pick<
+  RequestKnowledge,
+  'standing' | 'connection' | 'nowMs' | 'region' | 'header' | 'signature' | 'resourceAccount'
+>;
+
 /** Keys that every request has. */
-const general: Readonly<Record<string, Source>> = {
+const general: Readonly<Record<string, (known: GeneralKnowledge) => Values>> = {
   'aws:currenttime': ({ nowMs }) => isoTime(nowMs),
   'aws:epochtime': ({ nowMs }) => String(Math.floor(nowMs / 1000)),
   'aws:securetransport': ({ connection }) => flag(connection.tls !== undefined),
@@ -144,6 +150,17 @@ function keysOf(operation: S3Operation): ReadonlySet<string> {
   const made = new Set(permissionsOf(operation).keys.map((key) => key.toLowerCase()));
   lowerKeys.set(operation, made);
   return made;
+}
+
+/** The keys that requests to every service have. */
+export function generalContext(known: GeneralKnowledge): RequestContext {
+  return {
+    values: (key) => {
+      if (Object.hasOwn(general, key)) return key.startsWith('s3:') ? undefined : general[key]?.(known);
+      const prefix = 'aws:principaltag/';
+      return key.startsWith(prefix) ? tagged(known.standing.tags, key.slice(prefix.length)) : undefined;
+    },
+  };
 }
 
 /** The context of a request, each value made when a policy asks for it. `key` in lower case. */

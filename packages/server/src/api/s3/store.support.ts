@@ -3,10 +3,10 @@ import { memoryDevice, memoryVolume } from '../../device/index.ts';
 import { localAccess, openStripeStore } from '../../durability/index.ts';
 import { openFragmentOwner, openFragmentStore } from '../../fragments/index.ts';
 import { realHost } from '../../host/index.ts';
-import { bucketKeys, openKeyring } from '../../keys/index.ts';
+import { bucketKeys, type KeyService, openKeyring } from '../../keys/index.ts';
 import { memoryKv } from '../../kv/index.ts';
 import { openEmbeddedLog } from '../../log/index.ts';
-import { openMetadata } from '../../metadata/index.ts';
+import { type Metadata, openMetadata } from '../../metadata/index.ts';
 import { createObjectService, type ObjectService } from '../../objects/index.ts';
 import { planLayout } from '../../placement/index.ts';
 
@@ -14,6 +14,8 @@ import { planLayout } from '../../placement/index.ts';
 export interface MemoryStore {
   readonly objects: ObjectService;
   readonly position: () => number;
+  readonly metadata: Metadata;
+  readonly keyring: KeyService;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,8 @@ export async function openMemoryStore(): Promise<MemoryStore> {
   return {
     objects,
     position: () => reader.position(),
+    metadata,
+    keyring,
     async close() {
       await stripes.close();
       await store.close();

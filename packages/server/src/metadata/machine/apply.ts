@@ -2,6 +2,15 @@ import { CorruptionError } from '../../errors.ts';
 import { encodeAuthorityRecord, encodeDevice, encodeInvitation, encodeNode } from './cluster.ts';
 import { configurationKinds, encodeConfiguration } from './configurations.ts';
 import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
+import {
+  encodeAccount,
+  encodeIdentity,
+  type IdentityRecord,
+  identityKinds,
+  identityUses,
+  usesOf,
+} from './identities.ts';
+import { IdentityView } from './identity-view.ts';
 import { type counters, keys } from './keys.ts';
 import { type Application, fits } from './manifests.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
@@ -110,6 +119,33 @@ function removeVersion(app: Application, { bucket, key, sequence }: VersionRemov
   }
 }
 
+/** Names, uses, counts and the generation follow from the rows of identities. */
+function index(app: Application, before: IdentityRecord | undefined, next: IdentityRecord | undefined): void {
+  const { rows } = app;
+  const about = (next ?? before) as IdentityRecord;
+  const kind = identityKinds.indexOf(about.kind);
+  const identities = new IdentityView(rows);
+  if (before) {
+    rows.set(keys.identityName(before.account, kind, before.name), undefined);
+    for (const [use, target] of usesOf(before))
+      rows.set(keys.identityUse(before.account, target, identityUses.indexOf(use), before.id), undefined);
+  }
+  if (next) {
+    rows.set(keys.identityName(next.account, kind, next.name), Buffer.from(next.id));
+    for (const [use, target] of usesOf(next))
+      rows.set(keys.identityUse(next.account, target, identityUses.indexOf(use), next.id), Buffer.from([1]));
+  }
+  const held = identities.count(about.account, about.kind) + Number(next !== undefined) - Number(before !== undefined);
+  fits(held >= 0, 'counts of identities stay above zero');
+  rows.set(keys.identityCount(about.account, kind), held === 0 ? undefined : encodeNumber(held));
+  renew(app);
+}
+
+/** What was made of accounts and identities before this entry is out of date. */
+function renew(app: Application): void {
+  app.rows.set(keys.identityGeneration(), encodeNumber(new IdentityView(app.rows).generation() + 1));
+}
+
 type Handlers = { readonly [Type in EffectType]: (app: Application, effect: Extract<Effect, { type: Type }>) => void };
 
 const handlers: Handlers = {
@@ -142,6 +178,29 @@ const handlers: Handlers = {
   },
   'bucket.forget'(app, { id }) {
     app.rows.set(keys.bucketShards(id), undefined);
+  },
+  'account.write'(app, { account }) {
+    app.rows.set(keys.account(account.id), encodeAccount(account));
+    renew(app);
+  },
+  'account.remove'(app, { id }) {
+    remove(app, keys.account(id), 'an account');
+    renew(app);
+  },
+  'identity.write'(app, { identity }) {
+    const before = new IdentityView(app.rows).identity(identity.id);
+    fits(
+      !before || (before.kind === identity.kind && before.account === identity.account),
+      'an identity stays what it is',
+    );
+    index(app, before, identity);
+    app.rows.set(keys.identity(identity.id), encodeIdentity(identity));
+  },
+  'identity.remove'(app, { id }) {
+    const before = new IdentityView(app.rows).identity(id);
+    fits(before, 'an identity that is removed exists');
+    index(app, before, undefined);
+    app.rows.set(keys.identity(id), undefined);
   },
   'key.write'(app, { key }) {
     if (put(app, keys.accessKey(key.id), encodeAccessKey(key))) count(app, 'accessKeys', 1);

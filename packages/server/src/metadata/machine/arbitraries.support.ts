@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
+import type { AccountRecord, IdentityRecord } from './identities.ts';
+import type { AccessKeyRecord, ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
 
 /* Values of every record, for property tests. */
 
@@ -122,3 +123,69 @@ const extendedObject: fc.Arbitrary<ObjectVersion> = fc
   .map(([made, more]) => ({ ...made, ...more }));
 
 export const version: fc.Arbitrary<VersionRecord> = fc.oneof(marker, object, extendedObject);
+
+export const account: fc.Arbitrary<AccountRecord> = fc.record({
+  id: text,
+  canonicalId: text,
+  name: text,
+  createdMs: whole,
+});
+
+const named = { id: text, account: text, name: text, path: text, createdMs: whole, revision: whole, tags: pairs };
+const list = fc.array(text, { maxLength: 4 });
+const holder = { attached: list, inline: pairs };
+const boundary = fc.constantFrom(undefined, 'arn:aws:iam::aws:policy/B');
+const policyVersion = fc.record({ number: whole, createdMs: whole, document: text });
+
+export const identityRecord: fc.Arbitrary<IdentityRecord> = fc.oneof(
+  fc.record({
+    kind: fc.constant('user' as const),
+    ...named,
+    ...holder,
+    boundary,
+    groups: list,
+    accessKeys: list,
+    email: text,
+  }),
+  fc.record({ kind: fc.constant('group' as const), ...named, ...holder }),
+  fc.record({
+    kind: fc.constant('role' as const),
+    ...named,
+    ...holder,
+    boundary,
+    trust: text,
+    description: text,
+    maxSessionSeconds: whole,
+  }),
+  fc.record({
+    kind: fc.constant('policy' as const),
+    ...named,
+    description: text,
+    updatedMs: whole,
+    defaultVersion: whole,
+    nextVersion: whole,
+    versions: fc.array(policyVersion, { maxLength: 3 }),
+  }),
+);
+
+const plainKey: fc.Arbitrary<AccessKeyRecord> = fc.record({
+  id: text,
+  sealedSecret: blob(80),
+  owner: text,
+  name: text,
+  createdMs: whole,
+  role: fc.constantFrom('root', 'readwrite', 'readonly'),
+  buckets: fc.array(text, { maxLength: 4 }),
+});
+const accountKey = fc.record(
+  {
+    account: fc.constant('123456789012'),
+    user: fc.constant('AIDA1'),
+    status: fc.constantFrom('active' as const, 'inactive' as const),
+  },
+  { requiredKeys: ['account', 'status'] },
+);
+export const accessKey = fc.oneof(
+  plainKey,
+  fc.tuple(plainKey, accountKey).map(([key, its]): AccessKeyRecord => ({ ...key, ...its })),
+);

@@ -6,10 +6,13 @@ import { decodeApplied, encodeApplied } from '../applied.ts';
 import { decodeOutcome, encodeOutcome } from '../outcomes.ts';
 import type { Reply } from '../types.ts';
 import {
+  accessKey,
+  account,
   blob,
   bytes,
   extensionsOfUploads,
   headers,
+  identityRecord,
   object,
   pairs,
   piece,
@@ -28,7 +31,7 @@ import type { Effect } from './effects.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
 import { decodeNotice, encodeNotice, noticeEvents } from './notices.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
-import type { AccessKeyRecord, DeviceRecord, NodeRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
+import type { DeviceRecord, NodeRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
 import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion, VersionRow } from './versions.ts';
 
@@ -72,16 +75,6 @@ const upload: fc.Arbitrary<UploadRecord> = fc.oneof(
     .tuple(plainUpload, redundancy, extensionsOfUploads)
     .map(([one, kept, more]) => ({ ...one, ...more, redundancy: kept })),
 );
-
-const accessKey: fc.Arbitrary<AccessKeyRecord> = fc.record({
-  id: text,
-  sealedSecret: blob(80),
-  owner: text,
-  name: text,
-  createdMs: whole,
-  role: fc.constantFrom('root', 'readwrite', 'readonly'),
-  buckets: fc.array(text, { maxLength: 4 }),
-});
 
 const intent = fc.record({
   prefix: bytes(8),
@@ -190,6 +183,10 @@ const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('bucket.remove'), id: fc.nat(), name: text }),
   fc.record({ type: fc.constant('configuration.write'), bucket: fc.nat(), kind, document: blob(90) }),
   fc.record({ type: fc.constant('configuration.remove'), bucket: fc.nat(), kind }),
+  fc.record({ type: fc.constant('account.write'), account }),
+  fc.record({ type: fc.constant('account.remove'), id: text }),
+  fc.record({ type: fc.constant('identity.write'), identity: identityRecord }),
+  fc.record({ type: fc.constant('identity.remove'), id: text }),
   fc.record({ type: fc.constant('target.write'), name: text, record: blob(90) }),
   fc.record({ type: fc.constant('target.remove'), name: text }),
   fc.record({ type: fc.constant('follower.write'), name: text, position: whole }),

@@ -14,6 +14,15 @@ import {
 import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } from './decide-cluster.ts';
 import { configureBucket } from './decide-configurations.ts';
 import { decideDelete } from './decide-deletes.ts';
+import {
+  createAccount,
+  removeAccount,
+  removeIdentity,
+  updateKey,
+  withKey,
+  withoutKey,
+  writeIdentity,
+} from './decide-identities.ts';
 import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { decideRecode, decideTouch } from './decide-recode.ts';
@@ -43,12 +52,13 @@ function createKey(view: View, command: Of<'key.create'>, stamp: Stamp): Decisio
     throw new StoreError('InvalidRequest', { message: 'The number of access keys has reached its limit.' });
   }
   const key = { ...command.record, createdMs: stamp.now };
-  return { effects: [{ type: 'key.write', key }], reply: { type: 'done' } };
+  return { effects: [...withKey(view, key), { type: 'key.write', key }], reply: { type: 'done' } };
 }
 
 function revokeKey(view: View, { id }: Of<'key.revoke'>): Decision {
-  if (!view.accessKey(id)) throw new StoreError('NotFound', { resource: id });
-  return { effects: [{ type: 'key.remove', id }], reply: { type: 'done' } };
+  const key = view.accessKey(id);
+  if (!key) throw new StoreError('NotFound', { resource: id });
+  return { effects: [...withoutKey(view, key), { type: 'key.remove', id }], reply: { type: 'done' } };
 }
 
 type Deciders = {
@@ -64,6 +74,11 @@ const deciders: Deciders = {
   'bucket.keep': keepBucket,
   'bucket.adopt': adoptBucket,
   'bucket.seal': sealBucket,
+  'account.create': createAccount,
+  'account.remove': removeAccount,
+  'identity.write': writeIdentity,
+  'identity.remove': removeIdentity,
+  'key.update': updateKey,
   'key.create': createKey,
   'key.revoke': revokeKey,
   'object.put': decidePut,

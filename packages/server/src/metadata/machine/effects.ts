@@ -1,4 +1,5 @@
 import type { ConfigurationKind } from './configurations.ts';
+import type { AccountRecord, IdentityRecord } from './identities.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -62,6 +63,11 @@ export type Effect =
       readonly document: Buffer;
     }
   | { readonly type: 'configuration.remove'; readonly bucket: BucketId; readonly kind: ConfigurationKind }
+  | { readonly type: 'account.write'; readonly account: AccountRecord }
+  | { readonly type: 'account.remove'; readonly id: string }
+  /** A new identity, or one in the place of that with the same id, which may have had another name. */
+  | { readonly type: 'identity.write'; readonly identity: IdentityRecord }
+  | { readonly type: 'identity.remove'; readonly id: string }
   | { readonly type: 'key.write'; readonly key: AccessKeyRecord }
   | { readonly type: 'key.remove'; readonly id: string }
   | VersionInsert

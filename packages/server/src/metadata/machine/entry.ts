@@ -13,6 +13,7 @@ import {
 import { configurationKindOf, configurationKinds } from './configurations.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { choice, count } from './fields.ts';
+import { decodeAccount, decodeIdentity, encodeAccount, encodeIdentity } from './identities.ts';
 import {
   decodeAccessKey,
   decodeBucket,
@@ -305,6 +306,26 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     code: 74,
     write: (out, effect) => out.bytes(effect.notice),
     read: (from) => ({ notice: from.bytes() }),
+  },
+  'account.write': {
+    code: 52,
+    write: (out, effect) => out.bytes(encodeAccount(effect.account)),
+    read: (from) => ({ account: decodeAccount(from.bytes()) }),
+  },
+  'account.remove': {
+    code: 53,
+    write: (out, effect) => out.string(effect.id),
+    read: (from) => ({ id: from.string() }),
+  },
+  'identity.write': {
+    code: 54,
+    write: (out, effect) => out.bytes(encodeIdentity(effect.identity)),
+    read: (from) => ({ identity: decodeIdentity(from.bytes()) }),
+  },
+  'identity.remove': {
+    code: 55,
+    write: (out, effect) => out.string(effect.id),
+    read: (from) => ({ id: from.string() }),
   },
   digest: {
     code: 18,

@@ -21,6 +21,7 @@ export const features = [
   'objectLock',
   'lifecycle',
   'notifications',
+  'identities',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -49,6 +50,11 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'configuration.write': ({ kind }) =>
     kind === 'objectLock' ? new Set(['configurations', 'objectLock']) : 'configurations',
   'configuration.remove': () => 'configurations',
+  'account.write': () => 'identities',
+  'account.remove': () => 'identities',
+  'identity.write': () => 'identities',
+  'identity.remove': () => 'identities',
+  'key.write': ({ key }) => (key.account === undefined ? undefined : 'identities'),
   'piece.swap': () => 'policies',
   'version.swap': (effect) => new Set([...featuresOfExtensions(new VersionRow(effect.row).extensions), 'policies']),
   'version.insert': needsOfRow,

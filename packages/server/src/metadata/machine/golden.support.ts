@@ -1,6 +1,15 @@
 import type { Effect } from './effects.ts';
+import type { IdentityRecord } from './identities.ts';
 import type { Notice } from './notices.ts';
-import type { DeviceRecord, NodeRecord, ObjectVersion, Piece, StoredBucket, UploadRecord } from './records.ts';
+import type {
+  AccessKeyRecord,
+  DeviceRecord,
+  NodeRecord,
+  ObjectVersion,
+  Piece,
+  StoredBucket,
+  UploadRecord,
+} from './records.ts';
 
 /* What the golden bytes stand for. It never changes: new formats add values of their own. */
 
@@ -235,6 +244,55 @@ export const notificationEffects: readonly Effect[] = [
   { type: 'follower.write', name: 'f', position: 300 },
   { type: 'follower.remove', name: 'f' },
   { type: 'notice', notice: run(4, 1) },
+];
+
+/** Accounts and what is in them. */
+export const account = { id: '123456789012', canonicalId: 'ab'.repeat(32), name: 'acme', createdMs: 1000 };
+const named = { account: '123456789012', path: '/p/', createdMs: 1000, revision: 300, tags: [['k', 'v']] } as const;
+const holder = { attached: ['arn:aws:iam::123456789012:policy/P'], inline: [['in', '{}']] } as const;
+export const identities: readonly IdentityRecord[] = [
+  {
+    ...named,
+    ...holder,
+    kind: 'user',
+    id: 'AIDA1',
+    name: 'Ann',
+    boundary: 'arn:aws:iam::aws:policy/B',
+    groups: ['AGPA1'],
+    accessKeys: ['AK'],
+    email: 'a@b',
+  },
+  { ...named, ...holder, kind: 'group', id: 'AGPA1', name: 'Staff' },
+  {
+    ...named,
+    ...holder,
+    kind: 'role',
+    id: 'AROA1',
+    name: 'Work',
+    boundary: undefined,
+    trust: '{"t":1}',
+    description: 'd',
+    maxSessionSeconds: 3600,
+  },
+  {
+    ...named,
+    kind: 'policy',
+    id: 'ANPA1',
+    name: 'P',
+    description: 'd',
+    updatedMs: 2000,
+    defaultVersion: 2,
+    nextVersion: 3,
+    versions: [{ number: 2, createdMs: 1500, document: '{}' }],
+  },
+];
+export const userKey: AccessKeyRecord = { ...key, account: '123456789012', user: 'AIDA1', status: 'inactive' };
+export const identityEffects: readonly Effect[] = [
+  { type: 'account.write', account },
+  { type: 'account.remove', id: '123456789012' },
+  ...identities.map((identity) => ({ type: 'identity.write', identity }) as const),
+  { type: 'identity.remove', id: 'AIDA1' },
+  { type: 'key.write', key: userKey },
 ];
 
 /** Of bytes that are kept in another way. */

@@ -38,6 +38,11 @@ export const tables = {
   authorities: 0x21,
   bucketShards: 0x18,
   configurations: 0x30,
+  accounts: 0x34,
+  identities: 0x35,
+  identityNames: 0x36,
+  identityUses: 0x37,
+  identityCounts: 0x38,
   targets: 0x3c,
   followers: 0x3d,
 } as const;
@@ -92,6 +97,12 @@ function idAndIndex(table: number, id: Uint8Array, index: number): Buffer {
   key.writeUInt32BE(index, 17);
   return key;
 }
+
+const identityNameKey = (account: string, kind: number, name: string): Buffer =>
+  prefixed(
+    tables.identityNames,
+    Buffer.concat([Buffer.from(account), Buffer.from([kind]), Buffer.from(name.toLowerCase())]),
+  );
 
 /** First byte of an object's key within its row key in `objects`. */
 const objectKeyAt = 5;
@@ -189,6 +200,23 @@ export const keys = {
   target: (name: string) => prefixed(tables.targets, Buffer.from(name)),
   follower: (name: string) => prefixed(tables.followers, Buffer.from(name)),
   invitation: (id: Uint8Array) => prefixed(tables.invitations, id),
+  account: (id: string) => prefixed(tables.accounts, Buffer.from(id)),
+  identity: (id: string) => prefixed(tables.identities, Buffer.from(id)),
+  /** Account of 12 digits, kind, name in lower case. */
+  identityName: (account: string, kind: number, name: string) => identityNameKey(account, kind, name),
+  /** The first possible key behind a name. */
+  identityNameBehind: (account: string, kind: number, name: string) =>
+    Buffer.concat([identityNameKey(account, kind, name), Buffer.from([0])]),
+  identityNamesEnd: (account: string, kind: number) => identityNameKey(account, kind + 1, ''),
+  /** Account of 12 digits, target, 00, use, id of the identity that uses it. */
+  identityUse: (account: string, target: string, use: number, holder: string) =>
+    prefixed(
+      tables.identityUses,
+      Buffer.concat([Buffer.from(`${account}${target}`), Buffer.from([0, use]), Buffer.from(holder, 'latin1')]),
+    ),
+  identityCount: (account: string, kind: number) =>
+    prefixed(tables.identityCounts, Buffer.concat([Buffer.from(account), Buffer.from([kind])])),
+  identityGeneration: () => prefixed(tables.identityCounts, Buffer.from([0])),
   /** The one row of its table. */
   authority: () => prefixed(tables.authorities, Buffer.from([0])),
 };

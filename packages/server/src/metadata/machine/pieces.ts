@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, digestBytes } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { checksumCode, checksumKind, count, ended, format } from './fields.ts';
-import type { ObjectChecksum, Piece, PieceRow, Stripe } from './records.ts';
+import type { ObjectChecksum, PartRecord, Piece, PieceRow, Stripe } from './records.ts';
 
 /* Byte forms of pieces: embedded in a version, or as rows of table `pieces`. docs/formats/metadata.md draws them. */
 
@@ -121,3 +121,9 @@ export function decodePieceRow(bytes: Uint8Array): PieceRow {
 }
 
 export const stripesOf = (piece: Piece): readonly Stripe[] => ('stripes' in piece.body ? piece.body.stripes : []);
+
+/** Parts are rows of the manifest that their upload becomes; their numbers start at 1. */
+export const partOf = (index: number, row: PieceRow): PartRecord => {
+  if (row.kind !== 'piece') throw new CorruptionError('a part is not a piece');
+  return { number: index + 1, modifiedMs: row.modifiedMs, piece: row.piece };
+};

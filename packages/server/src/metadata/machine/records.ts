@@ -262,6 +262,12 @@ export interface AccessKeyRecord {
   readonly role: 'root' | 'readwrite' | 'readonly';
   /** Buckets it may touch; empty: all. */
   readonly buckets: readonly string[];
+  /** Account that it belongs to, 12 digits; absent: the first one, which owns what there was before accounts. */
+  readonly account?: string;
+  /** Id of the user whose key it is, who decides what it may; absent: its role does. Only with an account. */
+  readonly user?: string;
+  /** Only with an account; absent: it is active. */
+  readonly status?: 'active' | 'inactive';
 }
 
 /** A range of stripe ids that one writer may use. Open until closed or expired by a log entry; then what it left unpublished is collected. */

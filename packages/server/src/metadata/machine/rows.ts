@@ -40,6 +40,7 @@ import type {
 const versionings: readonly Versioning[] = ['off', 'enabled', 'suspended'];
 const consistencies = ['strong', 'causal', 'eventual'] as const;
 const roles = ['root', 'readwrite', 'readonly'] as const;
+const keyStatuses = ['active', 'inactive'] as const;
 const states = ['open', 'closed'] as const;
 const checksumTypes = [undefined, 'FULL_OBJECT', 'COMPOSITE'] as const;
 
@@ -173,14 +174,26 @@ export function decodeUpload(bytes: Uint8Array): UploadRecord {
 
 /** Holds the id too: the same bytes travel in log entries. */
 export function encodeAccessKey(key: AccessKeyRecord): Buffer {
-  const out = start().string(key.id).bytes(key.sealedSecret).string(key.owner).string(key.name).u64(key.createdMs);
+  const { account } = key;
+  const out = startOf(account === undefined ? 1 : 2)
+    .string(key.id)
+    .bytes(key.sealedSecret)
+    .string(key.owner)
+    .string(key.name)
+    .u64(key.createdMs);
   out.u8(roles.indexOf(key.role)).varint(key.buckets.length);
   for (const bucket of key.buckets) out.string(bucket);
+  if (account !== undefined)
+    out
+      .string(account)
+      .string(key.user ?? '')
+      .u8(keyStatuses.indexOf(key.status ?? 'active'));
   return out.finish();
 }
 
 export function decodeAccessKey(bytes: Uint8Array): AccessKeyRecord {
-  const from = open(bytes, 'access key');
+  const from = new ByteReader(bytes);
+  const version = formatOf(from, 2, 'access key');
   const key = {
     id: from.string(),
     sealedSecret: from.bytes(),
@@ -191,7 +204,11 @@ export function decodeAccessKey(bytes: Uint8Array): AccessKeyRecord {
   };
   const buckets: string[] = [];
   for (let left = count(from); left > 0; left--) buckets.push(from.string());
-  return ended(from, { ...key, buckets });
+  if (version === 1) return ended(from, { ...key, buckets });
+  const account = from.string();
+  const user = from.string();
+  const status = choice(keyStatuses, from.u8(), 'status of an access key');
+  return ended(from, { ...key, buckets, account, ...(user !== '' && { user }), status });
 }
 
 /** Holds the prefix too. Format 1 has no opener, format 2 has one. */

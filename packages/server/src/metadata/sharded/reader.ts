@@ -188,6 +188,10 @@ class ShardedReader implements MetadataReader {
     return this.#system.accessKey(id);
   }
 
+  get identities() {
+    return this.#system.identities;
+  }
+
   accessKeys() {
     return this.#system.accessKeys();
   }

@@ -1,0 +1,156 @@
+import type { Plant } from './plant.ts';
+
+/* Bugs in accounts, identities and sessions. */
+
+const metadata = 'src/metadata/identities.test.ts';
+const iam = 'src/api/iam/iam.test.ts';
+const input = 'src/api/iam/input.test.ts';
+const sessions = 'src/api/iam/sessions.test.ts';
+const advisories = 'src/api/iam/advisories.test.ts';
+
+export const identityPlants: readonly Plant[] = [
+  {
+    name: 'metadata: an identity is changed from any revision',
+    file: 'src/metadata/machine/decide-identities.ts',
+    find: 'before.revision !== revision || ',
+    replace: '',
+    tests: [metadata],
+    pattern: 'from the revision that was read',
+  },
+  {
+    name: 'metadata: identities are written before every node knows them',
+    file: 'src/metadata/machine/features.ts',
+    find: "  'account.write': () => 'identities',\n",
+    replace: '',
+    tests: [metadata],
+    pattern: 'wait in a cluster',
+  },
+  {
+    name: 'metadata: a policy that bounds somebody can be deleted',
+    file: 'src/metadata/machine/decide-identities.ts',
+    find: 'for (const use of identityUses)',
+    replace: "for (const use of ['attached'] as const)",
+    tests: [metadata],
+    pattern: 'that is used stays',
+  },
+  {
+    name: 'metadata: a reader keeps the generation of identities when something was committed',
+    file: 'src/metadata/kept.ts',
+    find: 'this.identityGeneration = undefined;',
+    replace: '',
+    tests: [metadata],
+    pattern: 'raise the generation',
+  },
+  {
+    name: 'metadata: an identity is found under the name that it had',
+    file: 'src/metadata/machine/apply.ts',
+    find: 'rows.set(keys.identityName(before.account, kind, before.name), undefined);',
+    replace: '',
+    tests: [metadata],
+    pattern: 'its name changes',
+  },
+  {
+    name: 'access: what was made of a user is kept when he changes',
+    file: 'src/access/identities/directory.ts',
+    find: 'this.#known = new FifoMap(limits.identitiesCompiled);',
+    replace: '',
+    tests: [iam],
+    pattern: 'may nothing without a policy',
+  },
+  {
+    name: 'access: a boundary bounds nothing',
+    file: 'src/access/identities/directory.ts',
+    find: 'holder.boundary === undefined ? undefined : this.managed(holder.boundary)',
+    replace: 'undefined',
+    tests: [iam],
+    pattern: 'bound what a user may',
+  },
+  {
+    name: 'access: keys that are turned off go on',
+    file: 'src/access/authenticator.ts',
+    find: "if (record.status === 'inactive') return undefined;",
+    replace: '',
+    tests: [sessions],
+    pattern: 'with the key it was made with',
+  },
+  {
+    name: 'access: a session outlives its time',
+    file: 'src/access/authenticator.ts',
+    find: 'if (session.expiresMs <= this.#options.clock.now())',
+    replace: 'if (session.expiresMs < 0)',
+    tests: [sessions],
+    pattern: 'lasts as long as asked for',
+  },
+  {
+    name: 'access: a session outlives the key behind it',
+    file: 'src/access/authenticator.ts',
+    find: "if (!behind || behind.kind === 'anonymous') throw invalidToken();",
+    replace: "if (behind?.kind === 'anonymous') throw invalidToken();",
+    tests: [sessions],
+    pattern: 'with the key it was made with',
+  },
+  {
+    name: 'access: a token opens with any access key',
+    file: 'src/access/identities/session.ts',
+    find: 'if (!timingSafeEqual(own as Buffer, given as Buffer)) throw invalid();',
+    replace: 'timingSafeEqual(own as Buffer, given as Buffer);',
+    tests: [sessions],
+    pattern: 'is not opened with another key',
+  },
+  {
+    name: 'access: session policies of roles are not asked',
+    file: 'src/access/identities/directory.ts',
+    find: 'session: restricted ? this.documents(session.documents, session.policyArns) : undefined,',
+    replace: 'session: undefined,',
+    tests: [advisories],
+    pattern: 'CVE-2025-62506',
+  },
+  {
+    name: 'access: names are found in any case',
+    file: 'src/access/identities/administration.ts',
+    find: 'return found?.name === name ? found : undefined;',
+    replace: 'return found;',
+    tests: [advisories],
+    pattern: 'target_user',
+  },
+  {
+    name: 'iam: actions are run without asking',
+    file: 'src/api/iam/handler.ts',
+    find: 'if (action.target) call.require(`${of}:${name}`, action.target(call));',
+    replace: '',
+    tests: [input],
+    pattern: 'is refused to a user without a policy',
+  },
+  {
+    name: 'iam: the body is taken for the one that was signed',
+    file: 'src/api/iam/handler.ts',
+    find: "const digest = hash('sha256', body, 'hex');",
+    replace: "const digest = String(headers['x-amz-content-sha256'] ?? hash('sha256', body, 'hex'));",
+    tests: [advisories],
+    pattern: 'a body that is not the one',
+  },
+  {
+    name: 'iam: a user is renamed into a name that policies are about',
+    file: 'src/api/iam/operations/users.ts',
+    find: "      call.require('iam:UpdateUser', {",
+    replace: "      call.may('iam:UpdateUser', {",
+    tests: [advisories],
+    pattern: 'target_user',
+  },
+  {
+    name: 'sts: roles are taken without their trust',
+    file: 'src/api/iam/operations/sts.ts',
+    find: 'rules: { account: role.account, policy: trust },',
+    replace: 'rules: { account: role.account, policy: undefined },',
+    tests: [sessions],
+    pattern: 'needs the trust of the role',
+  },
+  {
+    name: 'sts: sessions of users reach IAM',
+    file: 'src/api/iam/handler.ts',
+    find: "session === undefined || session.kind === 'role' ||",
+    replace: 'session !== null ||',
+    tests: [sessions],
+    pattern: 'gives what the user may, but IAM',
+  },
+];
