@@ -1,7 +1,7 @@
 import type { KeptVersion } from './history.ts';
 import { steps } from './operations.ts';
 import { type Operation, operationText } from './scenario.ts';
-import { type ClientParts, heldBy, Session } from './session.ts';
+import { type ClientParts, heldBy, Session, scopeOf } from './session.ts';
 import { writesIn } from './world/content.ts';
 
 /** Pause of a client that finds no server. */
@@ -41,7 +41,7 @@ export class Client {
       const chunks: Buffer[] = [];
       for await (const chunk of reading.open({ start: 0, end: reading.version.size })) chunks.push(Buffer.from(chunk));
       return { version: reading.version, bytes: Buffer.concat(chunks) };
-    });
+    }, scopeOf({ bucket, key }));
     if (outcome.kind === 'unknown') throw new Error('nobody answered');
     if (outcome.kind === 'refused') throw outcome.error;
     const { version, bytes } = outcome.result;

@@ -1,3 +1,5 @@
+import { spareCount } from '../src/durability/index.ts';
+import type { Redundancy } from '../src/metadata/index.ts';
 import type { Fault, Settings, TimedFault } from './scenario.ts';
 import type { Dice } from './world/dice.ts';
 import { type DiskFault, lyingFaults } from './world/disk.ts';
@@ -13,6 +15,9 @@ export interface FaultMix {
   /** Domains that may lose what they have of a stripe. */
   readonly spare: number;
   readonly milliseconds: number;
+  readonly buckets: readonly string[];
+  /** Ways to keep bytes that the machines have places for. */
+  readonly redundancies: readonly Redundancy[];
 }
 
 type Draw = (dice: Dice) => Fault | readonly Fault[];
@@ -122,4 +127,27 @@ export function faultsOf(dice: Dice, mix: FaultMix): TimedFault[] {
   }
   if (mix.settings.nodes > 1 && dice.chance(0.4)) faults.push(...changesOf(dice, mix));
   return faults.sort((a, b) => a.at - b.at);
+}
+
+/** What hits the owner of the log hits that of any shard. */
+export function overShards(dice: Dice, shards: number, faults: readonly TimedFault[]): TimedFault[] {
+  return faults.map(({ at, fault }) => {
+    const shard = fault.kind === 'depose' ? dice.below(shards + 1) : 0;
+    return { at, fault: shard > 0 ? { kind: 'depose', shard } : fault };
+  });
+}
+
+/** How the buckets' redundancies change: only to such as survive what breaks in this seed, and where there is room for a stripe beside the one it replaces. */
+export function redundanciesOf(
+  dice: Dice,
+  { settings, spare, milliseconds, buckets, redundancies }: FaultMix,
+): TimedFault[] {
+  if (settings.deviceBytes < 2 ** 30 || !dice.chance(0.4)) return [];
+  const fitting = redundancies.filter((one) => spareCount(one) >= Math.min(1, spare));
+  const changes: TimedFault[] = [];
+  for (let left = dice.between(1, 4), at = 100 + mean(dice, milliseconds / 4); left > 0; left--) {
+    changes.push({ at, fault: { kind: 'redundancy', bucket: dice.pick(buckets), to: dice.pick(fitting) } });
+    at += 100 + mean(dice, milliseconds / 3);
+  }
+  return changes;
 }

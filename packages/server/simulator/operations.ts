@@ -1,9 +1,10 @@
 import type { StoreError } from '../src/errors.ts';
 import { limits } from '../src/limits.ts';
+import { shardOfNumber } from '../src/metadata/index.ts';
 import { etagText, uploadIdText, versionIdText } from '../src/objects/index.ts';
 import { absent } from './history.ts';
 import { type Operation, type OperationKind, operationText } from './scenario.ts';
-import { describing, heldBy, markerOf, type Outcome, type Session, writerOf } from './session.ts';
+import { describing, heldBy, markerOf, type Outcome, type Session, scopeOf, writerOf } from './session.ts';
 import { bodyOf, writesIn } from './world/content.ts';
 
 /* What clients do, one function for each kind of operation: it asks the server, and writes down what its client saw. */
@@ -28,7 +29,7 @@ async function writeBody(session: Session, operation: Operation): Promise<Outcom
   const outcome = await session.ask((objects, pause) => {
     const whole = { ...request, body: session.body(operation, bytes, pause) };
     return kind === 'put' ? objects.put(whole) : objects.append({ ...whole, offset });
-  });
+  }, scopeOf(operation));
   session.end(record, operation, outcome);
   if (outcome.kind === 'refused' && ['PreconditionFailed', 'InvalidWriteOffset'].includes(outcome.error.code)) {
     coverage.hit('a write was refused for its condition');
@@ -53,21 +54,25 @@ async function copy(session: Session, operation: Operation): Promise<Outcome<unk
   const [bucket, key] = (operation.with['from'] as string).split('/') as [string, string];
   const { history } = session.parts;
   const record = session.begin(operation);
-  const outcome = await session.ask((objects) =>
-    objects.copy({
-      source: { bucket, key: Buffer.from(key), versionId: undefined, guard: undefined },
-      bucket: operation.bucket,
-      key: Buffer.from(operation.key),
-      owner: 'o',
-      guard: undefined,
-      storageClass: 'STANDARD',
-      metadata: describing(operation.write).metadata,
-      checksumAlgorithm: undefined,
-    }),
+  const outcome = await session.ask(
+    (objects) =>
+      objects.copy({
+        source: { bucket, key: Buffer.from(key), versionId: undefined, guard: undefined },
+        bucket: operation.bucket,
+        key: Buffer.from(operation.key),
+        owner: 'o',
+        guard: undefined,
+        storageClass: 'STANDARD',
+        metadata: describing(operation.write).metadata,
+        checksumAlgorithm: undefined,
+      }),
+    { bucket: operation.bucket, wide: true },
   );
   session.end(record, operation, outcome);
   if (outcome.kind !== 'done') return outcome;
   const { source, version } = outcome.result;
+  if (shardOfNumber(source.sequence) !== shardOfNumber(version.sequence))
+    session.parts.coverage.hit('bytes were copied from one shard to another');
   session.saw(operation, record.start, heldBy(source), source.sequence, bucket, key);
   const made = history.bytesOf(`${bucket}/${key}`, heldBy(source));
   if (made !== undefined) {
@@ -79,15 +84,17 @@ async function copy(session: Session, operation: Operation): Promise<Outcome<unk
 
 async function patch(session: Session, operation: Operation): Promise<Outcome<unknown>> {
   const record = session.begin(operation);
-  const outcome = await session.ask((objects) =>
-    objects.patch({
-      bucket: operation.bucket,
-      key: Buffer.from(operation.key),
-      versionId: undefined,
-      guard: undefined,
-      owner: 'o',
-      metadata: { clear: true, set: describing(operation.write).metadata },
-    }),
+  const outcome = await session.ask(
+    (objects) =>
+      objects.patch({
+        bucket: operation.bucket,
+        key: Buffer.from(operation.key),
+        versionId: undefined,
+        guard: undefined,
+        owner: 'o',
+        metadata: { clear: true, set: describing(operation.write).metadata },
+      }),
+    scopeOf(operation),
   );
   session.end(record, operation, outcome);
   return outcome;
@@ -97,7 +104,7 @@ async function remove(session: Session, operation: Operation): Promise<Outcome<u
   const { scheduler } = session.parts;
   const record = session.begin(operation);
   const item = { key: Buffer.from(operation.key), versionId: undefined, guard: undefined };
-  const outcome = await session.ask((objects) => objects.delete(operation.bucket, 'o', [item]));
+  const outcome = await session.ask((objects) => objects.delete(operation.bucket, 'o', [item]), scopeOf(operation));
   if (outcome.kind === 'unknown') return outcome;
   record.end = scheduler.stamp();
   if (outcome.kind === 'refused') {
@@ -124,7 +131,7 @@ async function removeOld(session: Session, operation: Operation): Promise<Outcom
   const version = dice.pick(old);
   version.condemned = true;
   const item = { key: Buffer.from(operation.key), versionId: version.id, guard: undefined };
-  const outcome = await session.ask((objects) => objects.delete(operation.bucket, 'o', [item]));
+  const outcome = await session.ask((objects) => objects.delete(operation.bucket, 'o', [item]), scopeOf(operation));
   if (outcome.kind === 'done') coverage.hit('an old version was deleted for good');
   return outcome;
 }
@@ -137,24 +144,28 @@ async function get(session: Session, operation: Operation): Promise<Outcome<unkn
   const old = kept.length > 0 ? dice.pick(kept) : undefined;
   const level = operation.with['level'] === 'causal' ? 'causal' : 'strong';
   const start = scheduler.stamp();
-  const outcome = await session.ask(async (objects, pause) => {
-    const request = { bucket, key: Buffer.from(key), versionId: old?.id, guard: undefined };
-    const reading = await objects.read(request);
-    const { version } = reading;
-    // Longer than what was looked up is kept for whoever has not begun to read.
-    if (operation.with['pace'] === 'late') await pause(2 * limits.unopenedReadMs + dice.float() * 4000);
-    const from =
-      operation.with['slice'] === undefined ? 0 : Math.floor((version.size * Number(operation.with['slice'])) / 1000);
-    const slice = { start: from, end: version.size };
-    const whole = dice.chance(0.5) ? reading.immediate(slice) : undefined;
-    if (whole) return { version, bytes: whole, from };
-    const chunks: Buffer[] = [];
-    for await (const chunk of reading.open(slice)) {
-      chunks.push(Buffer.from(chunk));
-      if (operation.with['pace'] === 'slow') await pause(dice.float() * 400);
-    }
-    return { version, bytes: Buffer.concat(chunks), from };
-  }, level);
+  const outcome = await session.ask(
+    async (objects, pause) => {
+      const request = { bucket, key: Buffer.from(key), versionId: old?.id, guard: undefined };
+      const reading = await objects.read(request);
+      const { version } = reading;
+      // Longer than what was looked up is kept for whoever has not begun to read.
+      if (operation.with['pace'] === 'late') await pause(2 * limits.unopenedReadMs + dice.float() * 4000);
+      const from =
+        operation.with['slice'] === undefined ? 0 : Math.floor((version.size * Number(operation.with['slice'])) / 1000);
+      const slice = { start: from, end: version.size };
+      const whole = dice.chance(0.5) ? reading.immediate(slice) : undefined;
+      if (whole) return { version, bytes: whole, from };
+      const chunks: Buffer[] = [];
+      for await (const chunk of reading.open(slice)) {
+        chunks.push(Buffer.from(chunk));
+        if (operation.with['pace'] === 'slow') await pause(dice.float() * 400);
+      }
+      return { version, bytes: Buffer.concat(chunks), from };
+    },
+    scopeOf(operation),
+    level,
+  );
   if (outcome.kind === 'refused' && level === 'strong')
     sawNothing(session, operation, start, old !== undefined, outcome.error);
   if (outcome.kind !== 'done') return outcome;
@@ -195,7 +206,7 @@ async function list(session: Session, operation: Operation): Promise<Outcome<unk
   for (;;) {
     const start = scheduler.stamp();
     const query = { bucket, prefix: none, delimiter: none, after, limit };
-    const outcome = await session.ask((objects) => objects.list(query));
+    const outcome = await session.ask((objects) => objects.list(query), { bucket });
     if (outcome.kind !== 'done') return outcome;
     const { items, truncated } = outcome.result;
     const listed = new Map(items.flatMap((item) => ('key' in item ? [[item.key.toString(), item] as const] : [])));
@@ -222,14 +233,16 @@ async function upload(session: Session, operation: Operation): Promise<Outcome<u
   const { bucket, key, write } = operation;
   const { coverage, history } = session.parts;
   const at = { bucket, key: Buffer.from(key) };
-  const begun = await session.ask((objects) =>
-    objects.createUpload({
-      ...describing(write),
-      ...at,
-      owner: 'o',
-      checksumAlgorithm: undefined,
-      checksumType: undefined,
-    }),
+  const begun = await session.ask(
+    (objects) =>
+      objects.createUpload({
+        ...describing(write),
+        ...at,
+        owner: 'o',
+        checksumAlgorithm: undefined,
+        checksumType: undefined,
+      }),
+    scopeOf(operation),
   );
   if (begun.kind !== 'done') return begun;
   const uploadId = uploadIdText(begun.result.id);
@@ -241,20 +254,22 @@ async function upload(session: Session, operation: Operation): Promise<Outcome<u
     const part = await session.ask((objects, pause) => {
       const body = session.body(operation, bytes, pause);
       return objects.putPart({ ...at, uploadId, number, body, expected: {} });
-    });
+    }, scopeOf(operation));
     if (part.kind !== 'done') return part;
     etag = etagText({ etag: part.result.piece.md5, etagParts: 0 });
   }
   if (operation.with['end'] === 'leave') return { kind: 'unknown' };
   if (operation.with['end'] === 'abort') {
-    const aborted = await session.ask((objects) => objects.abortUpload(bucket, at.key, uploadId));
+    const aborted = await session.ask((objects) => objects.abortUpload(bucket, at.key, uploadId), scopeOf(operation));
     if (aborted.kind === 'done') coverage.hit('an upload was aborted');
     return aborted;
   }
   const record = session.begin(operation);
   const parts = [{ number: count, etag, checksum: undefined }];
-  const outcome = await session.ask((objects) =>
-    objects.completeUpload({ ...at, uploadId, guard: undefined, parts, checksum: undefined, size: undefined }),
+  const outcome = await session.ask(
+    (objects) =>
+      objects.completeUpload({ ...at, uploadId, guard: undefined, parts, checksum: undefined, size: undefined }),
+    scopeOf(operation),
   );
   session.end(record, operation, outcome);
   if (outcome.kind === 'done') {

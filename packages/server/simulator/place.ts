@@ -1,3 +1,4 @@
+import type { Thread } from '../src/daemon/thread.ts';
 import type { Fault } from './scenario.ts';
 import type { Door } from './session.ts';
 import type { DiskFault } from './world/disk.ts';
@@ -17,6 +18,8 @@ export interface Place {
   startFailure(): unknown;
   /** Resolves when every process runs and is well. */
   ready(): Promise<void>;
+  /** Of the servers that run: what they know and hold. */
+  threads(): readonly Thread[];
   /** Repairs, collects and verifies once. Resolves to what is not in order, as a sentence; empty when nothing is. */
   tidy(): Promise<string>;
   /** Kills everything and starts it again: the log must replay to the same state. @throws Error when it does not */

@@ -1,4 +1,5 @@
-import { type FaultMix, faultsOf } from './mix.ts';
+import type { Redundancy } from '../src/metadata/index.ts';
+import { type FaultMix, faultsOf, overShards, redundanciesOf } from './mix.ts';
 import type { Operation, OperationKind, Scenario, Settings } from './scenario.ts';
 import { markBytes } from './world/content.ts';
 import { Dice } from './world/dice.ts';
@@ -26,7 +27,13 @@ const spareOf = (settings: Settings): number =>
     ? settings.parity
     : (settings.copies > 0 ? settings.copies : Math.min(settings.nodes > 1 ? 3 : 2, domainsOf(settings))) - 1;
 
-function settingsOf(dice: Dice, large: boolean): Settings {
+/** All that can be kept where there are so many domains. */
+const redundanciesFor = (domains: number): Redundancy[] => [
+  ...[1, 2, 3].filter((copies) => copies <= domains).map((copies) => ({ copies })),
+  ...codes.filter(([data, parity]) => data + parity <= domains).map(([data, parity]) => ({ data, parity })),
+];
+
+function settingsOf(dice: Dice, large: boolean): Omit<Settings, 'shards'> {
   const nodes = large
     ? 1
     : dice.weighted([
@@ -146,7 +153,11 @@ function detailsOf(
 export function planScenario(seed: number, operations = 320): Scenario {
   const dice = new Dice(seed, 'plan');
   const large = dice.chance(0.04);
-  const settings = settingsOf(dice, large);
+  const drawn = settingsOf(dice, large);
+  // What came later than the rest has dice of its own: the seeds that are known to find something go on doing so.
+  const shardDice = new Dice(seed, 'shards');
+  const shards = drawn.nodes > 1 ? shardDice.pick([0, 1, 2, 2]) : 0;
+  const settings: Settings = { ...drawn, shards };
   const clients = dice.between(2, 8);
   const keys = Array.from({ length: dice.between(2, 8) }, (_, i) => `k${i + 1}`);
   const weights = usualWeights.map(
@@ -169,6 +180,16 @@ export function planScenario(seed: number, operations = 320): Scenario {
   }
   // About as long as the clients need when nothing goes wrong, twice.
   const milliseconds = 2000 + (list.length / clients) * (think + 40);
-  const mix: FaultMix = { settings, spare: spareOf(settings), milliseconds };
-  return { seed, settings, faults: faultsOf(dice, mix), operations: list };
+  const mix: FaultMix = {
+    settings,
+    spare: spareOf(settings),
+    milliseconds,
+    buckets,
+    redundancies: redundanciesFor(domainsOf(settings)),
+  };
+  const faults = [
+    ...overShards(shardDice, shards, faultsOf(dice, mix)),
+    ...redundanciesOf(new Dice(seed, 'redundancies'), mix),
+  ].sort((a, b) => a.at - b.at);
+  return { seed, settings, faults, operations: list };
 }

@@ -1,3 +1,5 @@
+import { redundancyText } from '../src/durability/index.ts';
+import type { Redundancy } from '../src/metadata/index.ts';
 import { type DiskFault, lyingFaults } from './world/disk.ts';
 
 /*
@@ -16,6 +18,8 @@ import { type DiskFault, lyingFaults } from './world/disk.ts';
 export interface Settings {
   /** 1: one machine with its own log. More: a cluster that shares a log engine. */
   readonly nodes: number;
+  /** Object shards of a cluster; 0: the objects lie in the system shard. */
+  readonly shards: number;
   /** Of each node. */
   readonly devices: number;
   readonly threads: number;
@@ -45,8 +49,10 @@ export type Fault =
   | { readonly kind: 'join' | 'drain'; readonly node: string }
   | { readonly kind: 'retire'; readonly disk: string }
   | { readonly kind: 'rebalance' }
-  /** The log engine takes the log away from its owner. */
-  | { readonly kind: 'depose' }
+  /** Whoever runs the store has a bucket kept in another way from now on. */
+  | { readonly kind: 'redundancy'; readonly bucket: string; readonly to: Redundancy }
+  /** The log engine takes the log of a shard (the system shard when left out) away from its owner. */
+  | { readonly kind: 'depose'; readonly shard?: number }
   /** The index of the device is lost; its process is killed and starts again. */
   | { readonly kind: 'index'; readonly disk: string }
   | {
@@ -57,9 +63,9 @@ export type Fault =
       readonly share: number;
     };
 
-/** The members of the cluster change. */
+/** The members of the cluster change, or how bytes are kept: what takes its time, also when nothing breaks any more. */
 export const isChange = ({ kind }: Fault): boolean =>
-  kind === 'join' || kind === 'drain' || kind === 'retire' || kind === 'rebalance';
+  ['join', 'drain', 'retire', 'rebalance', 'redundancy'].includes(kind);
 
 export interface TimedFault {
   readonly at: number;
@@ -88,8 +94,12 @@ export interface Scenario {
   readonly operations: readonly Operation[];
 }
 
+/** What a text need not say: older ones know nothing of it. */
+const usualSettings: Partial<Settings> = { shards: 0 };
+
 const settingNames = [
   'nodes',
+  'shards',
   'devices',
   'threads',
   'copies',
@@ -113,6 +123,9 @@ function faultText(fault: Fault): string {
     case 'cut':
       return `cut ${fault.node} to ${fault.to} for ${fault.ms}`;
     case 'depose':
+      return fault.shard === undefined ? 'depose' : `depose ${fault.shard}`;
+    case 'redundancy':
+      return `redundancy ${fault.bucket} ${redundancyText(fault.to)}`;
     case 'rebalance':
       return fault.kind;
     case 'index':
@@ -148,13 +161,23 @@ const numberOf = (text: string | undefined, line: string): number => {
   return value;
 };
 
+/** `copies=2` or `2+1`. */
+function parseRedundancy(text: string | undefined, line: string): Redundancy {
+  const [, copies, data, parity] = /^(?:copies=(\d+)|(\d+)\+(\d+))$/.exec(text ?? '') ?? [];
+  return copies === undefined
+    ? { data: numberOf(data, line), parity: numberOf(parity, line) }
+    : { copies: Number(copies) };
+}
+
 function parseFault(words: readonly string[], line: string): Fault {
   const [kind, a, b, c, d, , e] = words;
   const whole = ['power', 'kill', 'stop', 'forget', 'checkpoint', 'join', 'drain'] as const;
   const lasting = ['pause', 'clock', 'unlog'] as const;
   for (const one of whole) if (kind === one && a !== undefined) return { kind: one, node: a };
   for (const one of lasting) if (kind === one && a !== undefined) return { kind: one, node: a, ms: numberOf(b, line) };
-  if (kind === 'depose' || kind === 'rebalance') return { kind };
+  if (kind === 'rebalance') return { kind };
+  if (kind === 'depose') return { kind, ...(a !== undefined && { shard: numberOf(a, line) }) };
+  if (kind === 'redundancy' && a !== undefined) return { kind, bucket: a, to: parseRedundancy(b, line) };
   if (kind === 'cut' && a !== undefined && c !== undefined)
     return { kind, node: a, to: c, ms: numberOf(words[5], line) };
   if ((kind === 'index' || kind === 'retire') && a !== undefined) return { kind, disk: a };
@@ -213,6 +236,7 @@ export function parseScenario(text: string): Scenario {
     else operations.push(parseOperation(words, line));
   }
   if (seed === undefined) throw new Error('a scenario names its seed: seed 1');
-  for (const name of settingNames) if (!settings.has(name)) throw new Error(`a scenario says: set ${name} …`);
-  return { seed, settings: Object.fromEntries(settings) as unknown as Settings, faults, operations };
+  const all = { ...usualSettings, ...Object.fromEntries(settings) } as Settings;
+  for (const name of settingNames) if (!(name in all)) throw new Error(`a scenario says: set ${name} …`);
+  return { seed, settings: all, faults, operations };
 }

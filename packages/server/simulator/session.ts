@@ -1,6 +1,8 @@
+import { type Freshness, fresh, type Scope } from '../src/api/http/consistency.ts';
+import { tokenOf } from '../src/api/http/token.ts';
 import { StoreError } from '../src/errors.ts';
 import { InvariantError } from '../src/invariant.ts';
-import type { ObjectVersion } from '../src/metadata/index.ts';
+import { type ObjectVersion, shardOfNumber } from '../src/metadata/index.ts';
 import { etagText, type Incoming, type ObjectService, versionIdText } from '../src/objects/index.ts';
 import type { Coverage } from './coverage.ts';
 import { type History, never, type Write } from './history.ts';
@@ -15,12 +17,10 @@ export interface Door {
   readonly life: Life;
   /** A request is being served, until what it gives is called. */
   serve(): () => void;
-  /** Resolves when this server shows everything that had been decided when it was asked. */
-  barrier(): Promise<void>;
-  /** Resolves when this server shows what was decided up to a position. */
-  reached(position: number): Promise<void>;
-  /** Position that this server shows. */
-  position(): number;
+  /** How this server comes to be as fresh as a request asks for. */
+  readonly freshness: Freshness;
+  /** Where the shards that an answer was read of stand, as positions that tell their shard. */
+  seen(scope: Scope): readonly number[];
 }
 
 export interface ClientParts {
@@ -47,6 +47,11 @@ export type Outcome<Result> =
 /** As for whoever proposed it (objects/publish.ts): below 500 nothing was done. */
 const isRefusal = (error: StoreError): boolean => error.http < 500 || error.code === 'SlowDown';
 
+export const scopeOf = ({ bucket, key }: { readonly bucket: string; readonly key: string }): Scope => ({
+  bucket,
+  key: Buffer.from(key),
+});
+
 /** The name of what an object holds: who wrote its description last, and its size, which grows with every append to that. */
 export const heldBy = (version: ObjectVersion): string => `w${writerOf(version)}/${version.size}`;
 export const writerOf = (version: ObjectVersion): string => version.metadata.find(([name]) => name === 'w')?.[1] ?? '?';
@@ -61,8 +66,8 @@ export class Session {
   readonly parts: ClientParts;
   /** Sizes that this client knows, for appends. */
   readonly sizes = new Map<string, number>();
-  /** Position up to which this client has seen what was decided. */
-  token = 0;
+  /** What it was handed with its last answer: up to where, in each shard, it has seen what was decided. */
+  token: string | undefined;
   /** The newest that this client wrote or saw of each key. */
   readonly newest = new Map<string, number>();
 
@@ -74,6 +79,7 @@ export class Session {
   /** Asks the server; the answer may be lost with it, or come too late. */
   async ask<Result>(
     call: (objects: ObjectService, pause: Pause) => Promise<Result> | Result,
+    scope: Scope,
     level: 'strong' | 'causal' = 'strong',
   ): Promise<Outcome<Result>> {
     const { coverage, scheduler } = this.parts;
@@ -90,9 +96,11 @@ export class Session {
     });
     const answer = (async (): Promise<Outcome<Result>> => {
       try {
-        await (level === 'strong' ? door.barrier() : door.reached(this.token));
+        await fresh(door.freshness, level, this.token, scope);
         const result = await call(door.objects, pause);
-        this.token = Math.max(this.token, door.position());
+        const seen = door.seen(scope);
+        if (!scope.key && !scope.wide && seen.length > 2) coverage.hit('a list was merged over shards');
+        this.token = tokenOf(seen, this.token);
         return { kind: 'done', result };
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
@@ -144,6 +152,7 @@ export class Session {
     const { version } = outcome.result;
     write.value = heldBy(version);
     write.order = version.sequence;
+    if (shardOfNumber(version.sequence) > 0) this.parts.coverage.hit('a write was decided in an object shard');
     this.sizes.set(name, version.size);
     this.sees(name, version.sequence, write.what);
     this.learn(name, version);

@@ -1,4 +1,6 @@
+import type { Redundancy } from '../src/metadata/index.ts';
 import { checkFinal } from './checks/final.ts';
+import { StripeWatch } from './checks/kept.ts';
 import { attribute, linearizable, ordered } from './checks/linearizable.ts';
 import { Client } from './client.ts';
 import { Cluster } from './cluster/cluster.ts';
@@ -45,6 +47,8 @@ const healMs = 3 * 60_000;
 /** For each change of the members that may still be under way. */
 const changeMs = 3 * 60_000;
 const setUpMs = 60_000;
+/** Between two looks at what the stripes are kept with. */
+const watchMs = 250;
 
 const diskCoverage: Readonly<Record<DiskFault, Sometimes>> = {
   'read-error': 'a disk gave an error on a read',
@@ -67,6 +71,8 @@ class World {
   readonly place: Place;
   readonly #scenario: Scenario;
   readonly #dice: Dice;
+  /** What the buckets' redundancies were, and were changed to. */
+  readonly #wishes = new Map<string, (Redundancy | undefined)[]>();
   #faultsEnded = false;
 
   constructor(scenario: Scenario) {
@@ -86,9 +92,11 @@ class World {
       this.scheduler.after(at, 'fault', () => {
         if (this.#faultsEnded) return;
         this.scheduler.note(`fault ${JSON.stringify(fault)}`);
+        if (fault.kind === 'redundancy') this.#wishes.get(fault.bucket)?.push(fault.to);
         this.place.strike(fault);
       });
     }
+    if (this.#scenario.faults.some(({ fault }) => fault.kind === 'redundancy')) this.#watchStripes();
     await this.#within(clientsMs, 'progress', 'clients are not done', this.#clients());
     this.#checkHistory();
     this.scheduler.note('everything is healed');
@@ -146,6 +154,7 @@ class World {
     for (const name of buckets) {
       const versioning = name === 'kept' ? 'enabled' : 'off';
       await door.objects.createBucket({ name, owner: 'o', region: 'r', versioning });
+      this.#wishes.set(name, [redundancy]);
       if (redundancy) await door.objects.updateBucket(name, { redundancy });
     }
   }
@@ -158,6 +167,17 @@ class World {
       list.push(operation);
     }
     await Promise.all([...byClient].map(([name, operations]) => this.#client(name).run(operations)));
+  }
+
+  /** While redundancies change, no stripe that some server knows of survives less than it should. */
+  #watchStripes(watch = new StripeWatch()): void {
+    this.scheduler.after(watchMs, 'watch', () => {
+      for (const thread of this.place.threads()) {
+        const wrong = watch.look(thread, this.#wishes);
+        if (wrong !== undefined) return this.scheduler.fail(new CheckFailed('redundancy', wrong));
+      }
+      this.#watchStripes(watch);
+    });
   }
 
   #checkHistory(): void {

@@ -4,6 +4,7 @@ import type { History } from '../history.ts';
 import type { Place } from '../place.ts';
 import type { Operation, OperationKind, Settings } from '../scenario.ts';
 import type { Scheduler } from '../world/scheduler.ts';
+import { notAsAsked } from './kept.ts';
 
 /** What the checks at the end look at. */
 export interface FinalParts {
@@ -102,6 +103,8 @@ class Final {
         if (error instanceof StoreError) return error.message;
         throw error;
       });
+      const [thread] = place.threads();
+      wrong ||= thread ? notAsAsked(thread) : 'no server runs';
       if (wrong === '') return;
       scheduler.note(`not in order: ${wrong}`);
     }

@@ -1,3 +1,4 @@
+import { shardOfNumber } from '../../src/metadata/index.ts';
 import { absent, type History, type KeyHistory, never, type Read, type Write } from '../history.ts';
 
 /*
@@ -183,7 +184,12 @@ export function ordered(history: History): string | undefined {
     if (wrong !== undefined) return wrong;
     all.push(...writes);
   }
-  return outOfOrder('the store', all);
+  // Each shard decides for itself: between two there is no order.
+  for (const [shard, those] of Map.groupBy(all, ({ order }) => shardOfNumber(order ?? 0))) {
+    const wrong = outOfOrder(`shard ${shard}`, those);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
 }
 
 function outOfOrder(name: string, all: readonly (Write | Read)[]): string | undefined {

@@ -1,5 +1,6 @@
 import { placementDevices } from '../../src/daemon/cluster/layout.ts';
 import { readRebalance } from '../../src/daemon/cluster/settings.ts';
+import type { Thread } from '../../src/daemon/thread.ts';
 import { memoryVolume } from '../../src/device/index.ts';
 import { openKeyring } from '../../src/keys/index.ts';
 import { type SimulatedLog, simulatedLog } from '../../src/log/index.ts';
@@ -17,6 +18,8 @@ import { ClusterMachine, type Surroundings } from './machine.ts';
 import type { Member } from './member.ts';
 import { Network } from './network.ts';
 import { Operator } from './operator.ts';
+import { agree, checkSpread } from './order.ts';
+import type { OpenShard } from './shards.ts';
 
 /** Time between two looks of whoever keeps the servers running. */
 const lookMs = 150;
@@ -29,11 +32,16 @@ export class Cluster implements Place {
   readonly #scheduler: Scheduler;
   readonly #coverage: Coverage;
   readonly #dice: Dice;
-  readonly #log: SimulatedLog;
+  /** Of each shard, by number: the first is the system shard's. */
+  readonly #logs: readonly SimulatedLog[];
+  /** The node that led each shard last. */
+  readonly #leaders = new Map<number, string>();
   /** The keyring of the cluster, as every node was given it when it joined. */
   readonly #keys = memoryVolume();
   readonly #engine: Life;
   #healed = false;
+  /** The first node has said how many shards there are: from then on others join it. */
+  #begun: boolean;
   /** That held bytes at any time after the start: one that is drained holds none, also when it is taken into use again. */
   #leastNodes: number;
   readonly #around: Surroundings;
@@ -48,22 +56,18 @@ export class Cluster implements Place {
     this.#coverage = coverage;
     this.#dice = dice.fork('door');
     this.#engine = new Life(scheduler, 'engine', dice.fork('engine'), () => 0);
-    const late = dice.fork('log delay');
-    const fates = dice.fork('log fate');
-    const heard = fates.pick([1, 0.995, 0.95]);
-    // One node hears of everything late: what others see, it does not see yet.
-    const lags = fates.chance(0.4) ? `n${fates.between(1, settings.nodes)}` : undefined;
-    this.#log = simulatedLog({
-      host: this.#engine.host,
-      leaseMs,
-      replicas: settings.nodes,
-      tailBytes,
-      delay: (node) =>
-        settings.networkMs * (late.chance(0.03) ? 20 * late.float() : 0.5 + late.float()) * (node === lags ? 15 : 1),
-      fate: () => (this.#healed || fates.chance(heard) ? 'heard' : fates.pick(['lost', 'unheard'])),
-    });
+    this.#logs = Array.from({ length: 1 + settings.shards }, (_, shard) => this.#logOf(shard, dice, settings));
+    this.#begun = settings.shards === 0;
     this.#network = new Network(scheduler, dice.fork('network'), settings.networkMs);
-    this.#around = { scheduler, settings, coverage, log: this.#log, network: this.#network, keys: this.#keys };
+    this.#around = {
+      scheduler,
+      settings,
+      coverage,
+      logs: this.#logs,
+      network: this.#network,
+      keys: this.#keys,
+      onLead: (shard, node) => this.#leads(shard, node),
+    };
     this.#nodes = dice;
     this.#leastNodes = settings.nodes;
     for (let n = 1; n <= settings.nodes; n++) this.#add(`n${n}`);
@@ -75,6 +79,30 @@ export class Cluster implements Place {
       draining: (node) => this.#draining(node),
       takeAway: (node) => this.#takeAway(node),
     });
+  }
+
+  #logOf(shard: number, dice: Dice, settings: Settings): SimulatedLog {
+    const named = shard === 0 ? '' : ` ${shard}`;
+    const late = dice.fork(`log delay${named}`);
+    const fates = dice.fork(`log fate${named}`);
+    const heard = fates.pick([1, 0.995, 0.95]);
+    // One node hears of everything late: what others see, it does not see yet.
+    const lags = fates.chance(0.4) ? `n${fates.between(1, settings.nodes)}` : undefined;
+    return simulatedLog({
+      host: this.#engine.host,
+      leaseMs,
+      replicas: settings.nodes,
+      tailBytes,
+      delay: (node) =>
+        settings.networkMs * (late.chance(0.03) ? 20 * late.float() : 0.5 + late.float()) * (node === lags ? 15 : 1),
+      fate: () => (this.#healed || fates.chance(heard) ? 'heard' : fates.pick(['lost', 'unheard'])),
+    });
+  }
+
+  #leads(shard: number, node: string): void {
+    const before = this.#leaders.get(shard);
+    if (before !== undefined && before !== node) this.#coverage.hit('an object shard changed its owner');
+    this.#leaders.set(shard, node);
   }
 
   #add(name: string): void {
@@ -90,7 +118,7 @@ export class Cluster implements Place {
    * node that has seen most knows of; one that was started and is not known yet takes nobody's place.
    */
   #draining(name: string): void {
-    const [first] = this.#members().sort((a, b) => b.replica.applied() - a.replica.applied());
+    const [first] = this.#members().sort((a, b) => b.thread.reader.position() - a.thread.reader.position());
     if (!first) return;
     const { reader } = first.thread;
     const holding = new Set(reader.devices().flatMap(({ node, state }) => (state === 'active' ? [node] : [])));
@@ -120,7 +148,9 @@ export class Cluster implements Place {
   #look(): void {
     const look = (): void => {
       this.#scheduler.after(lookMs, 'supervisor', look);
-      for (const machine of this.#machines.values()) machine.look();
+      const [first] = this.#members();
+      this.#begun ||= first !== undefined;
+      for (const machine of this.#begun ? this.#machines.values() : [this.#machines.get('n1')]) machine?.look();
     };
     look();
   }
@@ -129,23 +159,41 @@ export class Cluster implements Place {
     const members = this.#members();
     if (members.length === 0) return undefined;
     const member = this.#dice.pick(members);
+    const { reader } = member.thread;
     return {
       objects: member.thread.objects,
       life: member.life,
       serve: () => member.serve(),
-      barrier: () => member.gate.latest(),
-      reached: (position) => member.gate.reached(position),
-      position: () => member.thread.reader.position(),
+      freshness: {
+        position: (shard) => reader.position(shard),
+        shards: reader.shards,
+        shared: {
+          latest: (scope) => member.gate.latest(scope),
+          reached: (position) => member.gate.reached(position),
+          levelOf: () => 'strong',
+          staleMs: () => 0,
+        },
+      },
+      seen: ({ bucket: name, key }) => {
+        const bucket = name === undefined ? undefined : reader.bucket(name);
+        const shards = !bucket ? [] : key ? [reader.shardOf(bucket.id, key)] : reader.shardsOf(bucket.id);
+        return [...new Set([0, ...shards])].map((shard) => reader.position(shard));
+      },
     };
   }
 
   strike(fault: Fault): void {
     const coverage = this.#coverage;
     if (fault.kind === 'depose') {
-      coverage.hit('the log was taken away from its owner');
-      return this.#log.depose();
+      const { shard = 0 } = fault;
+      coverage.hit(
+        shard === 0
+          ? 'the log was taken away from its owner'
+          : 'the log of an object shard was taken away from its owner',
+      );
+      return this.#logs[shard]?.depose();
     }
-    if (fault.kind === 'rebalance') return this.#operator.change(fault);
+    if (fault.kind === 'rebalance' || fault.kind === 'redundancy') return this.#operator.change(fault);
     if (fault.kind === 'join') {
       coverage.hit('a node joined the cluster');
       return this.#add(fault.node);
@@ -172,7 +220,7 @@ export class Cluster implements Place {
         coverage.hit('a node lost its metadata');
         return machine.forget();
       case 'checkpoint':
-        machine.member?.replica.checkpoint().catch(() => {});
+        machine.member?.metadata.checkpoint().catch(() => {});
         return;
       case 'pause':
         coverage.hit('a process was paused');
@@ -205,7 +253,9 @@ export class Cluster implements Place {
       machine.heal();
       if (this.#dice.chance(0.3)) machine.loosePower();
     }
-    if (this.#log.tail > 1) this.#coverage.hit('the log was trimmed');
+    const trimmed = this.#logs.map(({ tail }) => tail > 1);
+    if (trimmed[0]) this.#coverage.hit('the log was trimmed');
+    if (trimmed.lastIndexOf(true) > 0) this.#coverage.hit('the log of an object shard was trimmed');
   }
 
   *diskFaults(): Iterable<DiskFault> {
@@ -231,11 +281,15 @@ export class Cluster implements Place {
     for (;;) {
       const members = this.#members();
       const well = members.every((member) => member.failure() === undefined);
-      const led = members.some((member) => member.shard.leads);
+      const led = this.#logs.every((_, shard) => members.some(({ shards }) => shards[shard]?.shard.leads));
       const all = [...this.#machines.values()].filter(({ retired }) => !retired).length;
       if (well && led && members.length === all && members.every(isSettled) && this.#operator.idle) return members;
       await this.#scheduler.sleep(50, 'final');
     }
+  }
+
+  threads(): Thread[] {
+    return this.#members().map(({ thread }) => thread);
   }
 
   async tidy(): Promise<string> {
@@ -246,70 +300,36 @@ export class Cluster implements Place {
       await member.mender.run();
       if (member.mender.totals().mended > 0) this.#coverage.hit('a missing copy was written by the mender');
     }
-    const leader = members.find((member) => member.shard.leads) ?? (members[0] as Member);
+    const leader = members.find(({ shards }) => shards[0]?.shard.leads) ?? (members[0] as Member);
     const collected = await leader.collector.run();
     if (collected.fragments > 0) this.#coverage.hit('the collector removed fragments');
     if (collected.waiting) this.#coverage.hit('the collector waited for an open read');
-    await this.#agree(members);
-    this.#checkSpread(members, leader);
+    if (members.some((member) => member.recoded() > 0)) this.#coverage.hit('stripes were kept in another way');
+    await agree(this.#scheduler, members);
+    checkSpread(members, leader, this.#leastNodes);
     const stores = new Map(members.flatMap((member) => [...member.stores]));
-    const left = await disorder(leader.replica.reader, stores, leader.life.host, members.length);
+    const left = await disorder(leader.thread.reader, stores, leader.life.host, members.length);
     return wrong && left ? `${wrong}; ${left}` : wrong || left;
-  }
-
-  /** No two fragments of a stripe lie on one node, as far as there always were enough of them that were not drained. @throws Error when they do */
-  #checkSpread(members: readonly Member[], { replica: { reader } }: Member): void {
-    const nodeOf = new Map(members.flatMap(({ name, stores }) => [...stores.keys()].map((device) => [device, name])));
-    const crowded = new Set<number>();
-    for (const { id, devices } of reader.groups())
-      if (new Set(devices.map((device) => nodeOf.get(device))).size < Math.min(devices.length, this.#leastNodes))
-        crowded.add(id);
-    for (let next = Buffer.alloc(16); ; ) {
-      const rows = reader.stripes(next, 1000);
-      const wrong = rows.find(({ group }) => crowded.has(group));
-      if (wrong) throw new Error(`stripe ${wrong.stripe.toString('hex')} has two fragments on one node`);
-      const last = rows.at(-1);
-      if (!last) return;
-      next = Buffer.from(last.stripe);
-      next.writeBigUInt64BE(next.readBigUInt64BE(8) + 1n, 8);
-    }
-  }
-
-  /** All replicas come to one position, and have one digest there. @throws Error when they do not */
-  async #agree(members: readonly Member[]): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      for (const member of members) await member.gate.latest();
-      const states = members.map(({ name, replica }) => ({
-        name,
-        position: replica.applied(),
-        digest: replica.digest().toString('hex'),
-      }));
-      const [first] = states as [(typeof states)[number]];
-      if (states.every(({ position }) => position === first.position)) {
-        const other = states.find(({ digest }) => digest !== first.digest);
-        if (!other) return;
-        throw new Error(
-          `at ${first.position} the digest of ${first.name} is ${first.digest}, and that of ${other.name} ${other.digest}`,
-        );
-      }
-      if (tries > 50) throw new Error(`replicas do not come together: ${JSON.stringify(states)}`);
-      await this.#scheduler.sleep(20, 'final');
-    }
   }
 
   async replay(): Promise<void> {
     const before = await this.#all();
-    const leader = before.find((member) => member.shard.leads) as Member;
-    await recount(leader.replica.snapshot(), leader.life.host);
-    await leader.shard.propose({ type: 'digest' });
-    const position = leader.replica.applied();
+    const positions: number[] = [];
+    for (const shard of this.#logs.keys()) {
+      const { shards, life } = before.find((member) => member.shards[shard]?.shard.leads) as Member;
+      const leader = shards[shard] as OpenShard;
+      await recount(leader.replica.snapshot(), life.host);
+      await leader.shard.propose({ type: 'digest' });
+      positions.push(leader.replica.applied());
+    }
     for (const machine of this.#machines.values()) machine.kill();
     const members = await this.#all();
-    for (const member of members) {
-      await member.replica.reached(position);
-      await recount(member.replica.snapshot(), member.life.host);
-    }
-    await this.#agree(members);
+    for (const member of members)
+      for (const { number, replica } of member.shards) {
+        await replica.reached(positions[number] as number);
+        await recount(replica.snapshot(), member.life.host);
+      }
+    await agree(this.#scheduler, members);
   }
 
   async restart(): Promise<void> {
@@ -318,7 +338,7 @@ export class Cluster implements Place {
     const members = await this.#all();
     const same = members.find(({ life }) => before.has(life.name));
     if (same) throw new Error(`${same.life.name} did not end in order`);
-    await this.#agree(members);
+    await agree(this.#scheduler, members);
   }
 }
 

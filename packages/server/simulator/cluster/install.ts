@@ -14,6 +14,7 @@ export async function prepareState(
   log: SharedLog,
   transport: Transport,
   node: string,
+  shard = 0,
 ): Promise<boolean> {
   const positionOf = (): number => openMetadataReader(kv.open(life)).position();
   let taken = false;
@@ -21,7 +22,7 @@ export async function prepareState(
     kv.lose();
     for (const end = life.host.clock.monotonic() + limits.installMs; log.tail > 1; ) {
       try {
-        await take(life, kv, log, transport, node);
+        await take(life, kv, log, transport, node, shard);
         taken = true;
         break;
       } catch (cause) {
@@ -34,15 +35,23 @@ export async function prepareState(
   return taken;
 }
 
-async function take(life: Life, kv: SimulatedKv, log: SharedLog, transport: Transport, node: string): Promise<void> {
+async function take(
+  life: Life,
+  kv: SimulatedKv,
+  log: SharedLog,
+  transport: Transport,
+  node: string,
+  shard: number,
+): Promise<void> {
   const owner = log.owner();
   if (!owner || owner.node === node)
     throw new StoreError('ServiceUnavailable', { message: 'No other node owns the shard.' });
   const peer = transport.peer(owner.node, owner.address);
   try {
+    const asks = pack(shard === 0 ? null : { shard });
     // Beside the KV, and in its place when it is whole.
     const incoming = kv.beside();
-    const { position } = await restoreSnapshot(incoming.open(life), peer.stream(callNames.snapshot, pack(null)));
+    const { position } = await restoreSnapshot(incoming.open(life), peer.stream(callNames.snapshot, asks));
     if (position < log.tail - 1) throw new StoreError('ServiceUnavailable', { message: 'The snapshot is too old.' });
     await incoming.open(life).checkpoint();
     kv.become(incoming);

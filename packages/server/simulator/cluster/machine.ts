@@ -1,5 +1,5 @@
 import type { memoryVolume } from '../../src/device/index.ts';
-import type { SimulatedClient, SimulatedLog } from '../../src/log/index.ts';
+import type { SharedLog, SimulatedClient, SimulatedLog } from '../../src/log/index.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Settings } from '../scenario.ts';
 import type { Dice } from '../world/dice.ts';
@@ -9,15 +9,19 @@ import type { Scheduler } from '../world/scheduler.ts';
 import { SimulatedKv } from '../world/store.ts';
 import { boundLog } from './bound.ts';
 import { prepareState } from './install.ts';
-import { Diverged, type Member, openMember } from './member.ts';
+import { type Member, openMember } from './member.ts';
 import type { Network } from './network.ts';
+import { Diverged } from './shards.ts';
 
 /** What the machines of a cluster share. */
 export interface Surroundings {
   readonly scheduler: Scheduler;
   readonly settings: Settings;
   readonly coverage: Coverage;
-  readonly log: SimulatedLog;
+  /** Of each shard, by number. */
+  readonly logs: readonly SimulatedLog[];
+  /** The node that leads each shard began to do so. */
+  readonly onLead: (shard: number, node: string) => void;
   readonly network: Network;
   /** The keyring of the cluster, which every node was given when it joined. */
   readonly keys: ReturnType<typeof memoryVolume>;
@@ -29,13 +33,15 @@ export class ClusterMachine {
   readonly disks = new Map<string, Disk>();
   readonly #around: Surroundings;
   readonly #dice: Dice;
-  readonly #kv: SimulatedKv;
+  /** Of each shard, by number. */
+  readonly #kvs: readonly SimulatedKv[];
   readonly #indexes = new Map<string, SimulatedKv>();
   readonly #identities: ReadonlyMap<string, string>;
   #wall = 0;
   #lives = 0;
   #life: Life | undefined;
-  #client: SimulatedClient | undefined;
+  /** Of the log of each shard, by number. */
+  #clients: readonly SimulatedClient[] = [];
   #member: Member | undefined;
   /** It was removed from the cluster: nobody starts it any more. */
   #gone = false;
@@ -47,7 +53,10 @@ export class ClusterMachine {
     this.#around = around;
     this.#dice = dice;
     this.#identities = identities;
-    this.#kv = new SimulatedKv(`${name} kv`, dice.fork('kv'));
+    this.#kvs = around.logs.map((_, shard) => {
+      const label = shard === 0 ? 'kv' : `kv ${shard}`;
+      return new SimulatedKv(`${name} ${label}`, dice.fork(label));
+    });
     const { paceMs, deviceBytes } = around.settings;
     for (const disk of identities.keys()) {
       const options = { paceMs, capacity: deviceBytes };
@@ -78,10 +87,10 @@ export class ClusterMachine {
     if (failure === undefined) return;
     this.#around.coverage.hit('a node was started anew because it had stopped itself');
     this.#around.scheduler.note(`${this.name} has stopped itself: ${failure}`);
-    const diverged = this.#member?.replica.failureKind() === 'diverged';
+    const diverged = this.#member?.shards.filter(({ replica }) => replica.failureKind() === 'diverged') ?? [];
     this.kill();
     // Its state is not that of the others: the next start takes theirs.
-    if (diverged) this.#kv.lose();
+    for (const { number } of diverged) this.#kvs[number]?.lose();
   }
 
   start(): void {
@@ -109,26 +118,36 @@ export class ClusterMachine {
         coverage.hit('a start failed and was tried again');
         this.startFailure = cause;
         this.kill();
-        if (cause instanceof Diverged) this.#kv.lose();
+        if (cause instanceof Diverged) this.#kvs[cause.shard]?.lose();
       },
     );
   }
 
   async #open(life: Life): Promise<Member> {
-    const { settings, coverage, log, network, keys, scheduler } = this.#around;
-    const client = log.open(this.name, `${this.name}:1`);
-    this.#client = client;
-    const bound = boundLog(client, life);
+    const { settings, coverage, logs, network, keys, scheduler } = this.#around;
+    const clients = logs.map((log) => log.open(this.name, `${this.name}:1`));
+    this.#clients = clients;
+    const [system, ...others] = clients.map((client) => boundLog(client, life)) as [SharedLog, ...SharedLog[]];
     const onError = (cause: unknown): void => scheduler.fail(cause);
     const transport = network.transport(life, onError);
-    const taken = await prepareState(life, this.#kv, bound, transport, this.name);
-    if (taken) coverage.hit('a snapshot was installed');
+    const [kv, ...kvs] = this.#kvs as readonly [SimulatedKv, ...SimulatedKv[]];
+    if (await prepareState(life, kv, system, transport, this.name)) coverage.hit('a snapshot was installed');
     return openMember({
       name: this.name,
       life,
-      log: bound,
+      log: system,
       keys,
-      kv: this.#kv.open(life),
+      kv: kv.open(life),
+      objectShards: others.map((log, at) => ({
+        number: at + 1,
+        log,
+        open: async () => {
+          const own = kvs[at] as SimulatedKv;
+          const taken = await prepareState(life, own, log, transport, this.name, at + 1);
+          if (taken) coverage.hit('a snapshot of an object shard was installed');
+          return own.open(life);
+        },
+      })),
       devices: [...this.#indexes].map(([disk, index]) => ({
         identity: this.#identities.get(disk) as string,
         volume: (this.disks.get(disk) as Disk).open(life),
@@ -143,7 +162,10 @@ export class ClusterMachine {
       cacheBytes: settings.cacheBytes,
       plain: settings.plain === 1,
       onEvent: (what) => coverage.hit(what),
-      forget: (node) => log.forget(node),
+      forget: (node) => {
+        for (const log of logs) log.forget(node);
+      },
+      onLead: (shard) => this.#around.onLead(shard, this.name),
     });
   }
 
@@ -151,12 +173,12 @@ export class ClusterMachine {
     if (!this.#life) return;
     this.#life.end();
     // What is under way between it and the engine stays so; its lease ends by itself.
-    this.#client?.cut();
+    for (const client of this.#clients) client.cut();
     // A life that begins has no client of the log yet: whatever happens to the machine then must not bring back that of the dead one.
-    this.#client = undefined;
+    this.#clients = [];
     this.#life = undefined;
     this.#member = undefined;
-    this.#kv.crash();
+    for (const kv of this.#kvs) kv.crash();
     for (const index of this.#indexes.values()) index.crash();
     for (const disk of this.disks.values()) if (disk.suspect) disk.loosePower();
   }
@@ -174,7 +196,7 @@ export class ClusterMachine {
   /** Its metadata is gone: it starts from the log, or from another node's snapshot. */
   forget(): void {
     this.kill();
-    this.#kv.lose();
+    for (const kv of this.#kvs) kv.lose();
   }
 
   async stop(): Promise<void> {
@@ -196,19 +218,21 @@ export class ClusterMachine {
   }
 
   pause(milliseconds: number): void {
-    const client = this.#client;
+    const clients = this.#clients;
     this.#life?.pause(milliseconds);
-    client?.pause();
-    this.#around.scheduler.after(milliseconds, 'resume', () => client?.resume());
+    for (const client of clients) client.pause();
+    this.#around.scheduler.after(milliseconds, 'resume', () => {
+      for (const client of clients) client.resume();
+    });
   }
 
   /** Cut off from the log engine alone. */
   unlog(milliseconds: number): void {
-    const client = this.#client;
+    const clients = this.#clients;
     const life = this.#life;
-    client?.cut();
+    for (const client of clients) client.cut();
     this.#around.scheduler.after(milliseconds, 'log again', () => {
-      if (life?.alive) client?.heal();
+      if (life?.alive) for (const client of clients) client.heal();
     });
   }
 
@@ -219,9 +243,10 @@ export class ClusterMachine {
   heal(): void {
     for (const disk of this.disks.values()) disk.heal();
     this.#life?.resume();
-    if (this.#life) {
-      this.#client?.resume();
-      this.#client?.heal();
+    if (!this.#life) return;
+    for (const client of this.#clients) {
+      client.resume();
+      client.heal();
     }
   }
 }

@@ -2,6 +2,8 @@ import { type ClusterAdmin, clusterAdmin } from '../../src/daemon/cluster/admin.
 import { keepFeatures } from '../../src/daemon/cluster/features.ts';
 import { createGate, type GateCalls } from '../../src/daemon/cluster/gate.ts';
 import { keepLayout, placementDevices } from '../../src/daemon/cluster/layout.ts';
+import { foundObjectShards, isNewCluster } from '../../src/daemon/cluster/objectshards.ts';
+import { preferredOwner } from '../../src/daemon/cluster/owners.ts';
 import { startRebalance } from '../../src/daemon/cluster/rebalance.ts';
 import { serveNode } from '../../src/daemon/cluster/serve.ts';
 import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
@@ -27,12 +29,13 @@ import { openKeyring } from '../../src/keys/index.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import { limits } from '../../src/limits.ts';
 import type { SharedLog } from '../../src/log/index.ts';
-import { features, type NodeRecord, openShardReplica, type ShardReplica, type Term } from '../../src/metadata/index.ts';
+import { features, type Metadata, type NodeRecord, openShardReplica, type Term } from '../../src/metadata/index.ts';
 import type { Transport } from '../../src/transport/index.ts';
 import type { Sometimes } from '../coverage.ts';
 import { type DeviceSite, type OpenFragments, openFragments } from '../world/fragments.ts';
 import type { Life } from '../world/life.ts';
-import { isExpected } from '../world/node.ts';
+import { isExpected, quiet } from '../world/node.ts';
+import { caughtUp, type OpenShard, openObjectShards, type ShardSite } from './shards.ts';
 
 /** What a process of the cluster finds when it starts. */
 export interface MemberSite {
@@ -41,6 +44,8 @@ export interface MemberSite {
   readonly log: SharedLog;
   readonly keys: Volume;
   readonly kv: Kv;
+  /** By number, from 1 on. */
+  readonly objectShards: readonly ShardSite[];
   readonly devices: readonly DeviceSite[];
   readonly transport: Transport;
   readonly slabBytes: number;
@@ -49,14 +54,18 @@ export interface MemberSite {
   readonly onEvent: (what: Sometimes) => void;
   /** The log waits no more for a node that was removed. */
   readonly forget: (node: string) => void;
+  /** It begins to lead a shard. */
+  readonly onLead: (shard: number) => void;
 }
 
 /** One running node of the cluster, put together as daemon/ does it, of the same parts. */
 export interface Member {
   readonly name: string;
   readonly life: Life;
-  readonly replica: ShardReplica;
-  readonly shard: ClusterShard;
+  /** By number: the first is the system shard. */
+  readonly shards: readonly OpenShard[];
+  /** All of them as one. */
+  readonly metadata: Metadata;
   readonly gate: GateCalls;
   readonly thread: Thread;
   readonly stores: ReadonlyMap<string, FragmentStore>;
@@ -65,6 +74,8 @@ export interface Member {
   readonly collector: Collector;
   /** What an operator asks it. */
   readonly admin: ClusterAdmin;
+  /** Stripes that it has kept in another way. */
+  recoded(): number;
   /** Why it must be started anew; undefined while all is well. */
   failure(): string | undefined;
   serve(): () => void;
@@ -74,23 +85,18 @@ export interface Member {
 
 const scrubPeriodMs = 20_000;
 
-/** Told of nothing: what happens is seen from outside. */
-const quiet = { info() {}, warn() {}, error() {} };
-
 /** Invitations and authorities are not simulated. */
 const asksNobody = (): never => {
   throw new Error('no operator of the simulator asks for this');
 };
-
-/** The state of the node is not that of the others. */
-export class Diverged extends Error {}
 
 /** @throws Diverged; and whatever keeps the node from starting */
 export async function openMember(site: MemberSite): Promise<Member> {
   const { life, name, log, transport, onEvent } = site;
   const { host } = life;
   const keyring = await openKeyring({ volume: site.keys, host, create: false });
-  const replica = openShardReplica({ log, kv: site.kv, host, shard: 0 });
+  const { kv } = site;
+  const replica = openShardReplica({ log, kv, host, shard: 0 });
   const incarnation = host.entropy.bytes(8);
   let healthy = (_device: string): boolean => true;
   let duties: readonly { stop(): Promise<void> }[] = [];
@@ -115,28 +121,48 @@ export async function openMember(site: MemberSite): Promise<Member> {
     onEvent: () => {},
   });
   const { reader } = shard;
-  const gate = createGate(log, replica, host);
-  await replica.reached(await log.barrier()).catch((cause: unknown) => {
-    throw replica.failureKind() === 'diverged' ? new Diverged(String(cause)) : cause;
+  const system: OpenShard = { number: 0, log, kv, replica, shard, gate: createGate(log, replica, host) };
+  await caughtUp(system);
+  const isFirst = site.objectShards.length > 0 && isNewCluster(reader, name);
+  const record = recordOf(shard, name, incarnation);
+  await shard.propose({ type: 'node.write', node: record, keeps: 'state' });
+  if (isFirst) await foundObjectShards(shard, site.objectShards.length);
+  /** Whether another node should own an object shard; known from the time on that this node listens. */
+  let yields = (_number: number): boolean => false;
+  const { objectShards, metadata, gates } = await openObjectShards({
+    sites: site.objectShards,
+    life,
+    node: name,
+    incarnation,
+    system,
+    peer,
+    yields: (number) => yields(number),
+    onLead: (number, leads) => {
+      if (leads) site.onLead(number);
+    },
+    onLeft: () => onEvent('an object shard was left to the node that should own it'),
   });
-  const record = await announce(shard, name, incarnation);
+  const shards = [system, ...objectShards];
+  if (objectShards.length > 0) await metadata.propose({ type: 'node.write', node: record });
+  await metadata.propose({ type: 'intent.expire', dead: [{ node: name, except: incarnation }] });
 
   const fragments = new Map<string, OpenFragments>();
-  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, reader, false));
+  for (const one of site.devices)
+    fragments.set(one.identity, await openFragments(site, one, metadata.reader, false));
   for (const { identity } of site.devices) await register(shard, record, identity);
   const devices = new Map<string, Device>([...fragments].map(([identity, { device }]) => [identity, device]));
   const stores = new Map<string, FragmentStore>();
   for (const [identity, { owner, index, device }] of fragments)
     stores.set(identity, openFragmentStore({ device, owner, index: { ...index, close: async () => {} }, host }));
-  const planner = new Layout(shard, async () => placementDevices(reader));
+  const planner = new Layout(metadata, async () => placementDevices(reader));
   let mender: Mender | undefined;
   const thread = await assembleThread({
     host,
-    kvs: [site.kv],
+    kvs: shards.map((one) => one.kv),
     devices,
     stores,
     stopped: new Int32Array(devices.size),
-    proposer: shard,
+    proposer: metadata,
     keyService: keyring,
     plain: site.plain,
     cacheBytes: site.cacheBytes,
@@ -151,14 +177,19 @@ export async function openMember(site: MemberSite): Promise<Member> {
     layOut: (redundancy) => planner.layOut(redundancy),
     cluster: { node: name, transport },
   });
-  for (const store of stores.values()) await removeStrays(reader, store);
+  for (const store of stores.values()) await removeStrays(metadata.reader, store);
   const { network, conditions } = thread;
   healthy = (device) => (devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy === true;
 
   const jobsHealthy = (device: string): boolean =>
     network?.condition(device)?.healthy ?? conditions.health(device) !== 'stopped';
-  const ownership = { gate, shard, objectShards: [] };
-  const owner = { thread, metadata: shard, log, cluster: ownership, directories: { store: 'simulated' } };
+  yields = (number) => {
+    const applied = objectShards[number - 1]?.replica.applied() ?? 0;
+    const me = { id: name, applied, leadsEtcd: false };
+    return preferredOwner(number, me, reader.nodes(), network?.neighbours() ?? []) !== name;
+  };
+  const ownership = { gate: gates, shard, objectShards };
+  const owner = { thread, metadata, log, cluster: ownership, directories: { store: 'simulated' } };
   const collecting = startCollecting({ owner, host, links: () => [], healthy: jobsHealthy });
   const { collector } = collecting;
   const mending = startMending({ owner, host, log: quiet, healthy: jobsHealthy });
@@ -202,6 +233,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   ];
   const server = serveNode({
     shard,
+    objectShards: objectShards.map((one) => one.shard),
     thread,
     work,
     rebalance: () => rebalance.status(),
@@ -209,8 +241,8 @@ export async function openMember(site: MemberSite): Promise<Member> {
     holdings,
     removing: (device, id) => mending.removing(device, id),
     host,
-    reached: (position) => gate.reached(position),
-    oldestRead: async () => thread.objects.oldestRead(0),
+    reached: (position) => gates.reached(position),
+    oldestRead: async (number) => thread.objects.oldestRead(number),
     planMember: async () => undefined,
     authority: () => undefined,
   });
@@ -233,7 +265,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
         rotate: asksNobody,
       },
       forget: async (id) => site.forget(id),
-      objectShards: [],
+      objectShards,
       engine: async () => undefined,
     },
     rebalance,
@@ -247,17 +279,20 @@ export async function openMember(site: MemberSite): Promise<Member> {
   return {
     name,
     life,
-    replica,
-    shard,
-    gate,
+    shards,
+    metadata,
+    gate: gates,
     thread,
     stores,
     scrub,
     mender,
     collector,
     admin,
+    recoded: () => recoding.status().stripes,
     failure() {
-      const failure = replica.failureKind() === 'full' ? undefined : replica.failure();
+      const [failure] = shards.flatMap((one) =>
+        one.replica.failureKind() === 'full' ? [] : (one.replica.failure() ?? []),
+      );
       const stopped = [...devices.keys()].find((device) => conditions.health(device) === 'stopped');
       return failure ?? (stopped && `device ${stopped} is stopped`);
     },
@@ -275,18 +310,20 @@ export async function openMember(site: MemberSite): Promise<Member> {
       await thread.close();
       for (const { owner: one } of fragments.values()) await one.close();
       for (const device of devices.values()) await device.close();
-      await shard.close();
-      await log.close();
+      for (const one of [...shards].reverse()) {
+        await one.shard.close();
+        await one.log.close();
+      }
       await transport.close();
       return true;
     },
   };
 }
 
-/** Tells the others of this life of the node: from then on the intents of the lives before are closed. */
-async function announce(shard: ClusterShard, name: string, incarnation: Buffer): Promise<NodeRecord> {
+/** What the node tells the others of this life. */
+function recordOf(shard: ClusterShard, name: string, incarnation: Buffer): NodeRecord {
   const before = shard.reader.nodes().find((one) => one.id === name);
-  const node: NodeRecord = {
+  return {
     id: name,
     address: `${name}:1`,
     apiAddress: `${name}:2`,
@@ -297,9 +334,6 @@ async function announce(shard: ClusterShard, name: string, incarnation: Buffer):
     features,
     incarnation,
   };
-  await shard.propose({ type: 'node.write', node, keeps: 'state' });
-  await shard.propose({ type: 'intent.expire', dead: [{ node: name, except: incarnation }] });
-  return node;
 }
 
 async function register(shard: ClusterShard, node: NodeRecord, identity: string): Promise<void> {

@@ -142,7 +142,8 @@ export class Network implements Way {
       const ends = there && SimulatedWire.pair(this, from, there.life);
       if (ends) there?.life.after(0, 'accept', () => there.accept(ends[1], self));
       await pass(node, self);
-      if (!ends) throw new Error(`nobody listens at ${address}`);
+      // The machine says so, as TCP's reset does.
+      if (!ends) throw Object.assign(new Error(`nobody listens at ${address}`), { code: 'ECONNREFUSED' });
       if (signal.aborted) ends[0].destroy();
       return ends[0];
     })();

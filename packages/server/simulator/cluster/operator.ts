@@ -1,4 +1,5 @@
 import { StoreError } from '../../src/errors.ts';
+import type { Redundancy } from '../../src/metadata/index.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Dice } from '../world/dice.ts';
 import type { Scheduler } from '../world/scheduler.ts';
@@ -8,7 +9,8 @@ import type { Member } from './member.ts';
 export type Change =
   | { readonly kind: 'drain'; readonly node: string }
   | { readonly kind: 'retire'; readonly device: string }
-  | { readonly kind: 'rebalance' };
+  | { readonly kind: 'rebalance' }
+  | { readonly kind: 'redundancy'; readonly bucket: string; readonly to: Redundancy };
 
 interface Cluster {
   readonly scheduler: Scheduler;
@@ -64,6 +66,16 @@ export class Operator {
     } else if (change.kind === 'retire') {
       await this.#ask('cluster.device', { id: change.device, action: 'retire' });
       coverage.hit('a device was retired');
+    } else if (change.kind === 'redundancy') {
+      const { bucket, to } = change;
+      const updated = await this.#try(`redundancy of ${bucket}`, undefined, ({ thread }) =>
+        thread.objects.updateBucket(bucket, { redundancy: to }).catch((cause: unknown) => {
+          // Where nodes have gone there may be no places for it any more.
+          if (cause instanceof StoreError && cause.code === 'UnsupportedRedundancy') return undefined;
+          throw cause;
+        }),
+      );
+      if (updated) coverage.hit('a redundancy was changed while clients worked');
     } else await this.#drain(change.node);
   }
 
@@ -97,18 +109,26 @@ export class Operator {
   }
 
   /** Asks a node, and another one, until one does it. @param except is not asked */
-  async #ask(method: string, argument: unknown, except?: string): Promise<unknown> {
+  #ask(method: string, argument: unknown, except?: string): Promise<unknown> {
+    return this.#try(method, except, async ({ admin }) => admin[method]?.(argument));
+  }
+
+  async #try<Result>(
+    what: string,
+    except: string | undefined,
+    ask: (member: Member) => Promise<Result>,
+  ): Promise<Result> {
     const { scheduler, members, dice } = this.#cluster;
     for (;;) {
       const those = members().filter(({ name }) => name !== except);
       const member = those.length > 0 ? dice.pick(those) : undefined;
       if (member) {
         const gone = member.life.ended.then(() => undefined);
-        const answer = (async () => member.admin[method]?.(argument))().then(
+        const answer = ask(member).then(
           (result) => ({ result }),
           (cause: unknown) => {
             if (!(cause instanceof StoreError)) throw cause;
-            scheduler.note(`operator: ${method}: ${cause.message}`);
+            scheduler.note(`operator: ${what}: ${cause.message}`);
             return undefined;
           },
         );

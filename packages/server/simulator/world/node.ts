@@ -1,5 +1,6 @@
 import { newStoppedDevices, type StoppedDevices } from '../../src/daemon/conditions.ts';
 import { Layout } from '../../src/daemon/layout.ts';
+import { startRecoding } from '../../src/daemon/recoding.ts';
 import { assembleThread, type Thread } from '../../src/daemon/thread.ts';
 import type { Device, Volume } from '../../src/device/index.ts';
 import {
@@ -40,6 +41,9 @@ export interface Site {
   readonly onEvent: (what: Sometimes) => void;
 }
 
+/** Told of nothing: what happens is seen from outside. */
+export const quiet = { info() {}, warn() {}, error() {} };
+
 type Repairer = ReturnType<typeof createRepairer>;
 
 /** A running server of one machine, put together as daemon/ does it. */
@@ -53,6 +57,8 @@ export interface Node {
   readonly collector: Collector;
   readonly mender: Mender;
   readonly scrub: Scrub;
+  /** Stripes that it has kept in another way. */
+  recoded(): number;
   /** A request has begun; what it gives ends it. */
   serve(): () => void;
   /** Why it must be started anew; undefined while all is well. */
@@ -141,6 +147,7 @@ export async function openNode(site: Site): Promise<Node> {
     if (!isExpected(error)) throw error;
     onEvent('a job failed and tried again');
   };
+  const recoding = startRecoding({ thread: first, metadata, cluster: undefined }, host, quiet);
   const jobs = [
     repeat({ host, everyMs: limits.collectMs, run: (signal) => collector.run(signal), onError }),
     repeat({ host, everyMs: limits.collectMs, run: (signal) => (mender as Mender).run(signal), onError }),
@@ -163,6 +170,7 @@ export async function openNode(site: Site): Promise<Node> {
     collector,
     mender,
     scrub,
+    recoded: () => recoding.status().stripes,
     failure() {
       const failure = metadata.failure();
       if (failure !== undefined && !failure.startsWith('the disk is full')) return failure;
@@ -178,6 +186,7 @@ export async function openNode(site: Site): Promise<Node> {
       while (serving > 0 && host.clock.monotonic() < end) await life.wait(20, 'drain');
       if (serving > 0) return false;
       for (const job of jobs) await job.stop();
+      await recoding.stop();
       await repairs.idle();
       for (const thread of threads) await thread.close();
       for (const { owner } of fragments.values()) await owner.close();

@@ -1,3 +1,6 @@
+import type { Thread } from '../../src/daemon/thread.ts';
+import { StoreError } from '../../src/errors.ts';
+import type { Redundancy } from '../../src/metadata/index.ts';
 import { disorder, recount, scrubText } from '../checks/order.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Place } from '../place.ts';
@@ -15,6 +18,7 @@ export class OneMachine implements Place {
   readonly #scheduler: Scheduler;
   readonly #coverage: Coverage;
   readonly #dice: Dice;
+  #changes: Promise<void> = Promise.resolve();
 
   constructor(scheduler: Scheduler, dice: Dice, settings: Settings, coverage: Coverage) {
     this.#scheduler = scheduler;
@@ -34,9 +38,8 @@ export class OneMachine implements Place {
       objects: this.#dice.pick(node.threads).objects,
       life: node.life,
       serve: () => node.serve(),
-      barrier: async () => {},
-      reached: async () => {},
-      position: () => node.metadata.reader.position(),
+      freshness: { position: () => node.metadata.reader.position() },
+      seen: () => [node.metadata.reader.position()],
     };
   }
 
@@ -66,11 +69,36 @@ export class OneMachine implements Place {
       case 'index':
         coverage.hit('an index was lost');
         return machine.loseIndex(fault.disk);
+      case 'redundancy':
+        this.#changes = this.#changes.then(() => this.#change(fault.bucket, fault.to));
+        this.#changes.catch((cause) => this.#scheduler.fail(cause));
+        return;
       case 'disk':
         return machine.sicken(fault.disk, fault.fault, fault.ms, fault.share);
       default:
         throw new Error(`one machine has no ${fault.kind}`);
     }
+  }
+
+  /** Whoever runs the store asks until it is done. */
+  async #change(bucket: string, redundancy: Redundancy): Promise<void> {
+    for (;;) {
+      const node = this.#machine.node;
+      const objects = node?.threads[0]?.objects;
+      if (node && objects) {
+        const made = objects.updateBucket(bucket, { redundancy }).then(
+          () => true,
+          (cause: unknown) => {
+            if (!(cause instanceof StoreError)) throw cause;
+            this.#scheduler.note(`operator: redundancy of ${bucket}: ${cause.message}`);
+            return false;
+          },
+        );
+        if (await Promise.race([made, node.life.ended.then(() => false)])) break;
+      }
+      await this.#scheduler.sleep(500, 'operator');
+    }
+    this.#coverage.hit('a redundancy was changed while clients worked');
   }
 
   heal(): void {
@@ -87,6 +115,7 @@ export class OneMachine implements Place {
   }
 
   async ready(): Promise<void> {
+    await this.#changes;
     await this.#node();
   }
 
@@ -102,8 +131,13 @@ export class OneMachine implements Place {
     }
   }
 
+  threads(): readonly Thread[] {
+    return this.#machine.node?.threads ?? [];
+  }
+
   async tidy(): Promise<string> {
     const node = await this.#node();
+    if (node.recoded() > 0) this.#coverage.hit('stripes were kept in another way');
     const scrubbed = scrubText(await node.scrub.run());
     await node.mender.run();
     const collected = await node.collector.run();

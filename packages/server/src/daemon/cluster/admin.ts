@@ -37,10 +37,9 @@ export interface ClusterAdminInput {
     readonly log: Pick<Owner['log'], 'tail'>;
     readonly directories: Pick<Owner['directories'], 'store'>;
   };
-  readonly cluster: Pick<
-    ClusterLink,
-    'name' | 'node' | 'owner' | 'ageMs' | 'members' | 'forget' | 'objectShards' | 'engine'
-  >;
+  readonly cluster: Pick<ClusterLink, 'name' | 'node' | 'owner' | 'ageMs' | 'members' | 'forget' | 'engine'> & {
+    readonly objectShards: readonly Pick<ClusterLink['objectShards'][number], 'number' | 'log' | 'replica'>[];
+  };
   readonly rebalance: Rebalance;
   /** Groups that hold stripes, as of now; undefined while that is not known. */
   readonly usedGroups: () => Promise<ReadonlySet<number> | undefined>;

@@ -1,0 +1,111 @@
+import { keepBuckets } from '../../src/daemon/cluster/buckets.ts';
+import { createGate, type GateCalls, joinGates } from '../../src/daemon/cluster/gate.ts';
+import { objectShardsOf } from '../../src/daemon/cluster/objectshards.ts';
+import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
+import { invariant } from '../../src/invariant.ts';
+import type { Kv } from '../../src/kv/index.ts';
+import type { SharedLog } from '../../src/log/index.ts';
+import { joinShards, type Metadata, openShardReplica, type ShardReplica, type Term } from '../../src/metadata/index.ts';
+import type { Peer } from '../../src/transport/index.ts';
+import type { Life } from '../world/life.ts';
+
+/* The object shards of a node, put together as daemon/cluster/objectshards.ts does it: each has a log, a replica and an owner of its own. */
+
+/** What a process finds of a shard when it starts. */
+export interface ShardSite {
+  readonly number: number;
+  readonly log: SharedLog;
+  /** Makes the KV one that the log goes on from, and opens it. */
+  open(): Promise<Kv>;
+}
+
+/** A shard as a node has it open. */
+export interface OpenShard {
+  readonly number: number;
+  readonly log: SharedLog;
+  readonly kv: Kv;
+  readonly replica: ShardReplica;
+  readonly shard: ClusterShard;
+  readonly gate: GateCalls;
+}
+
+/** Part of the state of the node is not that of the others. */
+export class Diverged extends Error {
+  /** Number of the shard. */
+  readonly shard: number;
+
+  constructor(shard: number, cause: unknown) {
+    super(String(cause), { cause });
+    this.shard = shard;
+  }
+}
+
+/** Resolves when the replica has all that its log had. @throws Diverged */
+export async function caughtUp({ number, log, replica }: Pick<OpenShard, 'number' | 'log' | 'replica'>): Promise<void> {
+  await replica.reached(await log.barrier()).catch((cause: unknown) => {
+    throw replica.failureKind() === 'diverged' ? new Diverged(number, cause) : cause;
+  });
+}
+
+export interface ObjectShardsInput {
+  readonly sites: readonly ShardSite[];
+  readonly life: Life;
+  readonly node: string;
+  readonly incarnation: Buffer;
+  /** The system shard, with all that its log had. */
+  readonly system: OpenShard;
+  readonly peer: (node: string, address: string) => Peer;
+  /** Whether another node should own a shard. */
+  readonly yields: (shard: number) => boolean;
+  readonly onLead: (shard: number, leads: boolean) => void;
+  /** This node leaves a shard to another one. */
+  readonly onLeft: () => void;
+}
+
+/** The object shards that the cluster has, and all shards as one. */
+export async function openObjectShards(
+  input: ObjectShardsInput,
+): Promise<{ readonly objectShards: readonly OpenShard[]; readonly metadata: Metadata; readonly gates: GateCalls }> {
+  const { system, sites } = input;
+  const count = objectShardsOf(system.shard.reader) ?? 0;
+  invariant(count === sites.length, 'a cluster has as many object shards as it was begun with');
+  const opened = await Promise.allSettled(sites.map((site) => openOne(input, site)));
+  const objectShards = opened.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+  const metadata = joinShards([system.shard, ...objectShards.map(({ shard }) => shard)]);
+  const gates = joinGates([system.gate, ...objectShards.map(({ gate }) => gate)], metadata.reader);
+  return { objectShards, metadata, gates };
+}
+
+async function openOne(input: ObjectShardsInput, { number, log, open }: ShardSite): Promise<OpenShard> {
+  const { life, node, incarnation, peer, system } = input;
+  const { host } = life;
+  const kv = await open();
+  const replica = openShardReplica({ log, kv, host, shard: number });
+  let duty: { stop(): Promise<void> } | undefined;
+  const shard = new ClusterShard({
+    number,
+    log,
+    replica,
+    host,
+    node,
+    incarnation,
+    campaigns: true,
+    peer,
+    yields: () => {
+      const others = input.yields(number);
+      if (others) input.onLeft();
+      return others;
+    },
+    onLead(term: Term | undefined) {
+      input.onLead(number, term !== undefined);
+      void duty?.stop();
+      duty = term && keepBuckets(number, term, system.shard.reader, host, () => {});
+    },
+    onEvent: () => {},
+  });
+  await caughtUp({ number, log, replica });
+  return { number, log, kv, replica, shard, gate: createGate(log, replica, host) };
+}
