@@ -2,7 +2,7 @@ import type { Plant } from './plant.ts';
 
 /*
  * Bugs between rooms and between nodes, which show only where a whole store runs: the simulator finds them. The seed that does stands with
- * each; the comment says the how many-th seed of a cluster it is, of 200 operations each, counted from seed 1.
+ * each; the comment says the how many-th seed of a cluster it was, of 200 operations each, counted from seed 1.
  */
 
 const simulated = (seed: number) => ({
@@ -25,7 +25,7 @@ export const simulatedPlants: readonly Plant[] = [
     file: 'src/daemon/cluster/gate.ts',
     find: '(await log.barrier()),\n    async reached(position) {',
     replace: '(await log.barrier()),\n    async reached(position) {\n      if (position >= 0) return;',
-    ...simulated(2),
+    ...simulated(54),
   },
   // The 1st.
   {
@@ -33,7 +33,7 @@ export const simulatedPlants: readonly Plant[] = [
     file: 'src/daemon/cluster/shard.ts',
     find: 'await this.#once(command, request,',
     replace: 'await this.#once(command, host.entropy.bytes(request.length),',
-    ...simulated(2),
+    ...simulated(24),
   },
   // The 7th.
   {
@@ -57,7 +57,7 @@ export const simulatedPlants: readonly Plant[] = [
     file: 'src/metadata/owner.ts',
     find: "if (term) throw new TermOver('the append failed', true, error);",
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
-    ...simulated(7),
+    ...simulated(22),
   },
   // The 81st: recovery itself leaves most of them out.
   {
@@ -82,5 +82,21 @@ export const simulatedPlants: readonly Plant[] = [
     find: 'done: stuck?.length === 0 && each.every(',
     replace: 'done: stuck?.length !== -1 || each.every(',
     ...simulated(31),
+  },
+  // Of those with two object shards, the first of a few that were tried.
+  {
+    name: 'simulated: a list is read of the first of several shards alone',
+    file: 'src/metadata/sharded/reader.ts',
+    find: 'const shards = this.shardsOf(query.bucket).map(',
+    replace: 'const shards = this.shardsOf(query.bucket).slice(0, 1).map(',
+    ...simulated(32),
+  },
+  // The 1st in which a redundancy changes.
+  {
+    name: 'simulated: what is kept in another way than asked stays so',
+    file: 'src/objects/recode.ts',
+    find: 'if (wrong.length === 0) continue;',
+    replace: 'if (wrong.length >= 0) continue;',
+    ...simulated(1),
   },
 ];

@@ -170,6 +170,8 @@ export class Cluster implements Place {
         shared: {
           latest: (scope) => member.gate.latest(scope),
           reached: (position) => member.gate.reached(position),
+          // No bucket gets more shards here.
+          moves: () => false,
           levelOf: () => 'strong',
           staleMs: () => 0,
         },
