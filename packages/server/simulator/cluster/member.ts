@@ -147,8 +147,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   await metadata.propose({ type: 'intent.expire', dead: [{ node: name, except: incarnation }] });
 
   const fragments = new Map<string, OpenFragments>();
-  for (const one of site.devices)
-    fragments.set(one.identity, await openFragments(site, one, metadata.reader, false));
+  for (const one of site.devices) fragments.set(one.identity, await openFragments(site, one, metadata.reader, false));
   for (const { identity } of site.devices) await register(shard, record, identity);
   const devices = new Map<string, Device>([...fragments].map(([identity, { device }]) => [identity, device]));
   const stores = new Map<string, FragmentStore>();

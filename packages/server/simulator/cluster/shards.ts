@@ -1,7 +1,7 @@
 import { keepBuckets } from '../../src/daemon/cluster/buckets.ts';
 import { createGate, type GateCalls, joinGates } from '../../src/daemon/cluster/gate.ts';
-import { objectShardsOf } from '../../src/daemon/cluster/sharding.ts';
 import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
+import { objectShardsOf } from '../../src/daemon/cluster/sharding.ts';
 import { invariant } from '../../src/invariant.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import type { SharedLog } from '../../src/log/index.ts';
