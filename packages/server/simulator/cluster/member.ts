@@ -2,7 +2,7 @@ import { type ClusterAdmin, clusterAdmin } from '../../src/daemon/cluster/admin.
 import { keepFeatures } from '../../src/daemon/cluster/features.ts';
 import { createGate, type GateCalls } from '../../src/daemon/cluster/gate.ts';
 import { keepLayout, placementDevices } from '../../src/daemon/cluster/layout.ts';
-import { foundObjectShards, isNewCluster } from '../../src/daemon/cluster/objectshards.ts';
+import { announce, foundObjectShards, isNewCluster } from '../../src/daemon/cluster/objectshards.ts';
 import { preferredOwner } from '../../src/daemon/cluster/owners.ts';
 import { startRebalance } from '../../src/daemon/cluster/rebalance.ts';
 import { serveNode } from '../../src/daemon/cluster/serve.ts';
@@ -125,7 +125,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   await caughtUp(system);
   const isFirst = site.objectShards.length > 0 && isNewCluster(reader, name);
   const record = recordOf(shard, name, incarnation);
-  await shard.propose({ type: 'node.write', node: record, keeps: 'state' });
+  await announce(shard, record);
   if (isFirst) await foundObjectShards(shard, site.objectShards.length);
   /** Whether another node should own an object shard; known from the time on that this node listens. */
   let yields = (_number: number): boolean => false;
@@ -143,7 +143,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     onLeft: () => onEvent('an object shard was left to the node that should own it'),
   });
   const shards = [system, ...objectShards];
-  if (objectShards.length > 0) await metadata.propose({ type: 'node.write', node: record });
+  if (objectShards.length > 0) await announce(metadata, record);
   await metadata.propose({ type: 'intent.expire', dead: [{ node: name, except: incarnation }] });
 
   const fragments = new Map<string, OpenFragments>();

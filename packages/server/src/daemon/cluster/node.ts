@@ -21,7 +21,7 @@ import { condemn, openReplicaKv } from './install.ts';
 import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
-import { foundObjectShards, isNewCluster, type ObjectShard, openObjectShards } from './objectshards.ts';
+import { announce, foundObjectShards, isNewCluster, type ObjectShard, openObjectShards } from './objectshards.ts';
 import { preferredOwner } from './owners.ts';
 import { patiently } from './patience.ts';
 import { registerDevices } from './register.ts';
@@ -210,12 +210,12 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       features,
       incarnation,
     };
-    await patiently(host, log, 'saying that this node is here', () =>
-      shard.propose({ type: 'node.write', node: record, keeps: 'state' }),
-    ).catch((cause: unknown) => {
-      const refused = cause instanceof StoreError && cause.code === 'InvalidRequest';
-      throw refused ? new ConfigError(cause.message, { cause }) : cause;
-    });
+    await patiently(host, log, 'saying that this node is here', () => announce(shard, record)).catch(
+      (cause: unknown) => {
+        const refused = cause instanceof StoreError && cause.code === 'InvalidRequest';
+        throw refused ? new ConfigError(cause.message, { cause }) : cause;
+      },
+    );
     if (isFirst) await foundObjectShards(shard, config.objectShards);
     /** Whether another node should own an object shard; known from the time on that this node listens. */
     let yields = (_number: number): boolean => false;

@@ -83,6 +83,11 @@ export async function foundObjectShards(shard: ClusterShard, count: number): Pro
   await shard.propose({ type: 'setting.write', name: objectShardsName, value: String(count) });
 }
 
+/** Says that a node is here. What an operator has said of it since the record was read stays: a node that is to be drained is so when it comes back. */
+export function announce(metadata: Pick<Metadata, 'propose'>, record: NodeRecord): Promise<unknown> {
+  return metadata.propose({ type: 'node.write', node: record, keeps: 'state' });
+}
+
 /** Opens them side by side, each with all that its log had, and says there that this node is here. */
 export async function openObjectShards(input: ObjectShardsInput): Promise<OpenShards> {
   const { shard, gate, record, host, log } = input;
@@ -94,9 +99,7 @@ export async function openObjectShards(input: ObjectShardsInput): Promise<OpenSh
   });
   const metadata = joinShards([shard, ...objectShards.map((one) => one.shard)]);
   if (objectShards.length > 0)
-    await patiently(host, log, 'saying to the shards that this node is here', () =>
-      metadata.propose({ type: 'node.write', node: record }),
-    );
+    await patiently(host, log, 'saying to the shards that this node is here', () => announce(metadata, record));
   const gates = joinGates([gate, ...objectShards.map((one) => one.gate)], metadata.reader);
   return { objectShards, metadata, gates };
 }
