@@ -35,13 +35,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'await this.#once(command, host.entropy.bytes(request.length),',
     ...simulated(24),
   },
-  // The 7th.
+  // The 26th.
   {
     name: 'simulated: a node answers a change before it shows it',
     file: 'src/daemon/cluster/shard.ts',
     find: 'await this.#applied(outcome.position,',
     replace: 'if (began < 0) await this.#applied(outcome.position,',
-    ...simulated(24),
+    ...simulated(65),
   },
   // The 8th.
   {
@@ -59,13 +59,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
     ...simulated(22),
   },
-  // The 81st: recovery itself leaves most of them out.
+  // The 82nd: recovery itself leaves most of them out.
   {
     name: 'simulated: what recovery found of a dead writer of another node stays',
     file: 'src/durability/jobs/strays.ts',
     find: 'if (strays.length > 0) await store.remove(strays);',
     replace: '',
-    ...simulated(177),
+    ...simulated(179),
   },
   // The 1st.
   {
@@ -75,21 +75,20 @@ export const simulatedPlants: readonly Plant[] = [
     replace: '    const before',
     ...simulated(2),
   },
-  // Of those whose members change, the 4th.
   {
     name: 'simulated: a node counts as empty while bytes are on it',
     file: 'src/daemon/cluster/admin.ts',
     find: 'done: stuck?.length === 0 && each.every(',
     replace: 'done: stuck?.length !== -1 || each.every(',
-    ...simulated(31),
+    ...simulated(43),
   },
-  // Of those with two object shards, the first of a few that were tried.
+  // The 2nd.
   {
     name: 'simulated: a list is read of the first of several shards alone',
     file: 'src/metadata/sharded/reader.ts',
-    find: 'const shards = this.shardsOf(query.bucket).map(',
-    replace: 'const shards = this.shardsOf(query.bucket).slice(0, 1).map(',
-    ...simulated(32),
+    find: 'const shards = this.shardsOf(query.bucket)\n      .map(',
+    replace: 'const shards = this.shardsOf(query.bucket)\n      .slice(0, 1)\n      .map(',
+    ...simulated(6),
   },
   // The 1st in which a redundancy changes.
   {
