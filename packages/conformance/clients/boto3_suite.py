@@ -107,4 +107,37 @@ for key in keys:
     assert s3.get_object(Bucket="boto", Key=key)["Body"].read() == key.encode()
 answer = s3.delete_objects(Bucket="boto", Delete={"Objects": [{"Key": key} for key in keys]})
 assert len(answer["Deleted"]) == len(keys)
+
+# Lifecycles: every element there and back, as boto3 names them.
+refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket="boto")
+rules = [
+    {"ID": "logs", "Filter": {"Prefix": "logs/"}, "Status": "Enabled", "Expiration": {"Days": 3}},
+    {"ID": "tagged", "Filter": {"Tag": {"Key": "k", "Value": "v"}}, "Status": "Disabled", "Expiration": {"Days": 9}},
+    {
+        "ID": "several",
+        "Filter": {"And": {"Prefix": "a/", "Tags": [{"Key": "x", "Value": "1"}, {"Key": "y", "Value": ""}], "ObjectSizeGreaterThan": 10, "ObjectSizeLessThan": 1000}},
+        "Status": "Enabled",
+        "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}],
+        "NoncurrentVersionTransitions": [{"NoncurrentDays": 30, "StorageClass": "STANDARD_IA", "NewerNoncurrentVersions": 2}],
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 90, "NewerNoncurrentVersions": 5},
+    },
+    {"ID": "rest", "Filter": {}, "Status": "Enabled", "Expiration": {"ExpiredObjectDeleteMarker": True}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+]
+put = s3.put_bucket_lifecycle_configuration(Bucket="boto", LifecycleConfiguration={"Rules": rules}, TransitionDefaultMinimumObjectSize="varies_by_storage_class")
+assert put["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class", put
+kept = s3.get_bucket_lifecycle_configuration(Bucket="boto")
+assert kept["Rules"] == rules, kept["Rules"]
+assert kept["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
+put = s3.put_object(Bucket="boto", Key="logs/today", Body=b"x")
+assert 'rule-id="logs"' in put["Expiration"] and "00:00:00 GMT" in put["Expiration"], put
+assert s3.head_object(Bucket="boto", Key="logs/today")["Expiration"] == put["Expiration"]
+assert "Expiration" not in s3.head_object(Bucket="boto", Key="stream")
+begun = s3.create_multipart_upload(Bucket="boto", Key="never completed")
+assert begun["AbortRuleId"] == "rest" and begun["AbortDate"].hour == 0, begun
+s3.abort_multipart_upload(Bucket="boto", Key="never completed", UploadId=begun["UploadId"])
+refused("InvalidObjectState", s3.restore_object, Bucket="boto", Key="stream", RestoreRequest={"Days": 1})
+refused("InvalidStorageClass", s3.put_bucket_lifecycle_configuration, Bucket="boto", LifecycleConfiguration={"Rules": [{"Filter": {}, "Status": "Enabled", "Transitions": [{"Days": 1, "StorageClass": "DEEP_ARCHIVE"}]}]})
+refused("InvalidArgument", s3.put_bucket_lifecycle_configuration, Bucket="boto", LifecycleConfiguration={"Rules": [{"Filter": {}, "Status": "Enabled", "Expiration": {"Days": 0}}]})
+s3.delete_bucket_lifecycle(Bucket="boto")
+refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket="boto")
 print("ok")

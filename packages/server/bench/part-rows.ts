@@ -3,6 +3,7 @@ import type { Table } from './cluster-rows.ts';
 import { decisionRate } from './decisions.ts';
 import { measureErasure } from './erasure.ts';
 import { metadataAppends } from './etcd.ts';
+import { lifecycleFigures } from './lifecycle.ts';
 import { type LinkRates, linkRates, type Rate } from './links.ts';
 import { median } from './rig.ts';
 
@@ -27,6 +28,27 @@ export function policyRows({ row }: Table, runs: number): void {
     '',
     '≥ 500 k',
     perSecond >= 500_000,
+  );
+}
+
+/** A pass of the lifecycle, and what a put feels of it. */
+export async function lifecycleRows({ row }: Table, objects: number): Promise<void> {
+  const { looked, lookedByCpu, expired, alone, looking, expiring } = await lifecycleFigures(objects);
+  const k = (rate: number) => `${(rate / 1000).toFixed(1)} k`;
+  row(
+    `lifecycle: a pass over ${objects} objects, 20 rules`,
+    `${k(looked)} objects per s; ${k(lookedByCpu)} per s of processor time`,
+    '',
+    '≥ 100 k per s',
+    looked >= 100_000,
+  );
+  row('lifecycle: expiring a tenth of them, a put after the other beside', `${k(expired)} per s`, '', '', true);
+  row(
+    'lifecycle: one put after the other beside the pass, p99',
+    `${looking.toFixed(1)} ms while it looks, ${expiring.toFixed(1)} ms while it expires`,
+    `${alone.toFixed(1)} ms alone`,
+    '',
+    true,
   );
 }
 

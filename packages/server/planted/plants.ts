@@ -8,6 +8,7 @@ import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import { identityPlants } from './identities.ts';
+import { lifecyclePlants } from './lifecycle.ts';
 import { lockPlants } from './locks.ts';
 import { lossPlants } from './loss.ts';
 import { memberPlants } from './members.ts';
@@ -57,6 +58,7 @@ export const plants: readonly Plant[] = [
   ...lockPlants,
   ...notificationPlants,
   ...identityPlants,
+  ...lifecyclePlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

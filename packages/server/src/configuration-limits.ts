@@ -24,12 +24,12 @@ export const configurationLimits = {
    * A pass of the lifecycle: how often it is asked whether one is due, and how often where many buckets have rules; work between two rests and the rest, rows looked at before the time is, deletes in
    * one proposal, transitions and aborts proposed at once, how often its place is saved, and actions that a report lists one by one.
    */
-  lifecycleCheckMs: 1000,
+  lifecycleCheckMs: 10_000,
   lifecycleLookMs: 60_000,
-  lifecycleSliceMs: 4,
-  lifecycleRestMs: 6,
-  lifecycleRows: 512,
-  lifecycleDeletes: 256,
+  lifecycleSliceMs: 2,
+  lifecycleRestMs: 3,
+  lifecycleRows: 128,
+  lifecycleDeletes: 64,
   lifecycleAtOnce: 64,
   lifecycleSaveMs: 5000,
   lifecycleReported: 1000,

@@ -91,7 +91,7 @@ export function startLifecycle(
   let told: number | undefined;
   const job = repeat({
     host,
-    everyMs: Math.min(limits.lifecycleCheckMs, dayMs / 2),
+    everyMs: Math.min(limits.lifecycleCheckMs, dayMs / 4),
     async run(signal) {
       await pass.run(signal);
       const last = pass.last();

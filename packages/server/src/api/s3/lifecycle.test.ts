@@ -111,7 +111,7 @@ describe('the lifecycle configuration', () => {
       '<Other/>',
       rule('<Other/>'),
       'text',
-      '<TransitionDefaultMinimumObjectSize>varies_by_storage_class</TransitionDefaultMinimumObjectSize>',
+      `<TransitionDefaultMinimumObjectSize>varies_by_storage_class</TransitionDefaultMinimumObjectSize>${rule(days(1))}`,
     ])
       assert.deepEqual([(await put(inner)).status, (await put(inner)).code], [400, 'MalformedXML'], inner);
     const cut = root(rule(days(1))).slice(0, -3);

@@ -1,5 +1,5 @@
 /* A pass of the lifecycle over one shard in memory, with rules given as values. */
-import { type ObjectVersion, versionScan } from '../../metadata/index.ts';
+import { type ObjectVersion, type VersionScan, versionScan } from '../../metadata/index.ts';
 import { draftOf, inlinePiece, Rig } from '../../metadata/rig.support.ts';
 import { compileLifecycle } from './compile.ts';
 import { createLifecyclePass, type LifecyclePass } from './pass.ts';
@@ -14,6 +14,8 @@ export interface PassRig {
   readonly errors: unknown[];
   /** Another process over the same state, with the same memory. */
   again(): LifecyclePass;
+  /** Another one that scans otherwise. */
+  over(scan: VersionScan, onError: (cause: unknown) => void): LifecyclePass;
   lead(now: boolean): void;
   rules(lifecycle: Lifecycle, bucket?: string): Promise<void>;
   put(
@@ -37,15 +39,18 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
   const errors: unknown[] = [];
   const given = new Map<string, Lifecycle>();
   let leads = true;
-  const make = (): LifecyclePass =>
+  const make = (
+    scan: VersionScan = versionScan(rig.kv),
+    onError: (cause: unknown) => void = (cause) => errors.push(cause),
+  ): LifecyclePass =>
     createLifecyclePass({
       rooms: { reader: rig.reader, proposer: rig.metadata, host: rig.host },
       shared: false,
-      shards: [{ number: 0, scan: versionScan(rig.kv), reader: rig.reader, leads: () => leads }],
+      shards: [{ number: 0, scan, reader: rig.reader, leads: () => leads }],
       compiled: (_, document) => compileLifecycle(given.get(document.toString()) as Lifecycle),
       dayMs,
       memory,
-      onError: (cause) => errors.push(cause),
+      onError,
     });
   const pass = make();
   const none = Buffer.alloc(0);
@@ -55,7 +60,8 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
     pass,
     memory,
     errors,
-    again: make,
+    again: () => make(),
+    over: make,
     lead(now) {
       leads = now;
     },

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { StoreError } from '../../errors.ts';
-import type { ObjectVersion } from '../../metadata/index.ts';
-import { inlinePiece, startUpload } from '../../metadata/rig.support.ts';
+import { CorruptionError, StoreError } from '../../errors.ts';
+import { type ObjectVersion, versionScan } from '../../metadata/index.ts';
+import { draftOf, inlinePiece, startUpload } from '../../metadata/rig.support.ts';
 import { lifecycleArbitrary, tagsArbitrary } from './arbitrary.support.ts';
 import { type NaiveVersion, naively } from './naive.support.ts';
 import { classNames, dayMs, openPass, type PassRig } from './pass.fixture.ts';
@@ -219,6 +219,7 @@ describe('the pass of the lifecycle', () => {
     rig.host.advance(500);
     await startUpload(rig, bucket, at('tmp/old'));
     await startUpload(rig, bucket, at('kept'));
+    await startUpload(rig, bucket, at('tmp0'));
     await open.rules(lifecycle(rule({ abortDays: 2, filter: { ...rule({}).filter, prefix: at('tmp/') } })));
     rig.host.advance(1000);
     await startUpload(rig, bucket, at('tmp/new'));
@@ -227,7 +228,7 @@ describe('the pass of the lifecycle', () => {
     const none = Buffer.alloc(0);
     const query = { bucket, prefix: none, delimiter: none, start: none, limit: 10, after: undefined };
     const left = rig.reader.listUploads(query).items.map((one) => ('key' in one ? one.key.toString() : ''));
-    assert.deepEqual(left, ['kept', 'tmp/new']);
+    assert.deepEqual(left, ['kept', 'tmp/new', 'tmp0']);
     assert.equal(open.pass.totals().aborted, 1);
   });
 
@@ -270,6 +271,68 @@ describe('the pass of the lifecycle', () => {
       open.pass.bucket('plain', true, signal(), () => undefined),
       { code: 'NoSuchLifecycleConfiguration' },
     );
+  });
+
+  it('never drops what is locked, until it is not', async () => {
+    const open = await openPass('enabled');
+    const { rig } = open;
+    const about = { name: 'locked', owner: 'o', region: 'r', wrappedKey: Buffer.from('k'), locks: true };
+    const { id } = (await rig.do({ type: 'bucket.create', ...about }, 'bucket')).bucket;
+    const untilMs = rig.host.clock.now() + 5 * dayMs;
+    const piece = inlinePiece('x');
+    const put = (more: object) =>
+      rig.put(id, 'k', piece, { draft: draftOf(piece.size, piece.md5, more as Parameters<typeof draftOf>[2]) });
+    await put({ retention: { mode: 'GOVERNANCE', untilMs } });
+    await put({ legalHold: true });
+    await put({});
+    await put({});
+    await open.rules(lifecycle(rule({ noncurrentExpiration: { days: 1, newer: 0 } })), 'locked');
+    const left = () => rig.reader.bucketById(id)?.counts.versions;
+    await open.nextDay();
+    await open.nextDay();
+    assert.equal(left(), 3, 'the third was not locked');
+    const { removed, refused } = open.pass.totals();
+    assert.deepEqual([removed, refused > 0], [1, true]);
+    for (let day = 0; day < 6; day++) await open.nextDay();
+    assert.equal(left(), 2, 'a legal hold has no end');
+    assert.equal(open.pass.totals().failed, 0);
+  });
+
+  it('leaves a version that cannot be read, and looks at the others', async () => {
+    const open = await openPass('off');
+    for (const name of ['a', 'b', 'c']) await open.put(name);
+    await open.rules(
+      lifecycle(
+        rule({ expiration: { dateMs: 0 } }),
+        rule({ id: 't', filter: { ...rule({}).filter, tags: [['a', 'b']] }, expiration: { dateMs: 0 } }),
+      ),
+    );
+    const scan = versionScan(open.rig.kv);
+    const damaged = {
+      versions: (...[id, after, limit, visit]: Parameters<typeof scan.versions>) =>
+        scan.versions(id, after, limit, (key, row, place) =>
+          visit(
+            key,
+            key.toString() === 'b'
+              ? Object.defineProperty(Object.create(row), 'modifiedMs', {
+                  get: () => {
+                    throw new CorruptionError('damaged');
+                  },
+                })
+              : row,
+            place,
+          ),
+        ),
+    };
+    const told: unknown[] = [];
+    const pass = open.over(damaged, (cause) => told.push(cause));
+    await pass.run(signal());
+    assert.deepEqual(
+      open.versions().map(({ key }) => key),
+      ['b'],
+    );
+    assert.equal(pass.totals().failed, 1);
+    assert.equal(told.length, 1);
   });
 
   it('takes no object whose bucket has no rules, and none of a bucket that goes meanwhile', async () => {

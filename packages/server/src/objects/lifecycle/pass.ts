@@ -154,9 +154,13 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
       let cursor = from;
       do {
         const found: Found[] = [];
-        const step = walkVersions(shard.scan, bucket.id, cursor, limits.lifecycleRows, compiled, moment, (one) =>
-          found.push(one),
-        );
+        const step = walkVersions(shard.scan, bucket.id, cursor, limits.lifecycleRows, compiled, moment, {
+          found: (one) => found.push(one),
+          unreadable(key, cause) {
+            counts.failed += 1;
+            options.onError(cause, { bucket: bucket.name, key: key.toString('utf8') });
+          },
+        });
         counts.versions += step.versions;
         meter.advance(step.versions);
         if (survey) found.forEach(survey);

@@ -1,3 +1,4 @@
+import { CorruptionError } from '../../errors.ts';
 import type {
   BucketRecord,
   MetadataReader,
@@ -79,6 +80,12 @@ export function momentOf(rooms: WalkRooms, bucket: BucketRecord, nowMs: number, 
   return { nowMs, dayMs, versioning: bucket.versioning, isClass: (name) => classes.has(name) };
 }
 
+export interface WalkVisitor {
+  found(one: Found): void;
+  /** A version whose row cannot be read. */
+  unreadable(key: Buffer, cause: CorruptionError): void;
+}
+
 /**
  * Looks at up to `limit` versions.
  * @returns how many, and where it goes on
@@ -90,27 +97,44 @@ export function walkVersions(
   limit: number,
   compiled: CompiledLifecycle,
   moment: Moment,
-  found: (one: Found) => void,
+  visitor: WalkVisitor,
 ): { readonly versions: number; readonly next: ScanCursor | undefined } {
   const candidate = new ScannedCandidate();
   let versions = 0;
   const next = scan.versions(bucket, after, limit, (key, row, place) => {
     versions += 1;
-    const action = evaluate(compiled, candidate.at(key, row, place), moment);
-    if (!action) return;
-    const asked = action.rule.filter.tags.length > 0;
-    found({
-      key: Buffer.from(key),
+    const one = lookAt(compiled, candidate.at(key, row, place), row, moment, visitor);
+    if (one) visitor.found(one);
+  });
+  return { versions, next };
+}
+
+/** One that cannot be read is left as it is, and the others are looked at. */
+function lookAt(
+  compiled: CompiledLifecycle,
+  candidate: Candidate,
+  row: VersionRow,
+  moment: Moment,
+  { unreadable }: WalkVisitor,
+): Found | undefined {
+  try {
+    const action = evaluate(compiled, candidate, moment);
+    if (!action) return undefined;
+    return {
+      key: Buffer.from(candidate.key),
       action,
       sequence: row.sequence,
       nonce: Buffer.from(row.nonce),
       isNull: row.isNull,
       size: row.size,
       standing: candidate.standing,
-      tags: asked ? candidate.tags : undefined,
-    });
-  });
-  return { versions, next };
+      tags: action.rule.filter.tags.length > 0 ? candidate.tags : undefined,
+    };
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    unreadable(candidate.key, error);
+    return undefined;
+  }
 }
 
 export type UploadCursor = { readonly key: Buffer; readonly upload: Buffer };

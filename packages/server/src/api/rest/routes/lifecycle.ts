@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { StoreError } from '../../../errors.ts';
 import { type Route, route } from '../route.ts';
 import { sendNews } from './news.ts';
 
@@ -30,8 +31,9 @@ export const lifecycleRoutes: readonly Route[] = [
     answer: { status: 200, body: 'lines' },
     async run(call) {
       const { bucket, dryRun } = call.body;
-      // An unknown bucket is refused before there is an answer that begins well.
-      call.service.objects.bucket(bucket);
+      // Refused before there is an answer that begins well.
+      if (!call.service.objects.configuration(bucket, 'lifecycle'))
+        throw new StoreError('NoSuchLifecycleConfiguration', { resource: bucket });
       const id = await call.service.admin('lifecycle.start', { bucket, dry: dryRun });
       await sendNews(call, 'lifecycle.news', id);
     },

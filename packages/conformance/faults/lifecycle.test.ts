@@ -1,0 +1,171 @@
+/* Days of two seconds: what the rules of a bucket ask for is done by a real server, also when it is killed in the middle of a pass. */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathOf, send } from '../src/request.ts';
+import { credentials, type Server, startServer } from '../src/server.ts';
+import { dsom, fsck, metric, scratch } from './process.support.ts';
+
+const objects = Number(process.env['DSOM_LIFECYCLE_OBJECTS'] ?? 1500);
+const flags = ['--lifecycle-day-seconds', '2'];
+
+async function configure(server: Server, bucket: string, rules: string): Promise<void> {
+  const body = `<LifecycleConfiguration>${rules}</LifecycleConfiguration>`;
+  const headers = { 'content-md5': createHash('md5').update(body).digest('base64') };
+  const answer = await send(server.endpoint, 'PUT', pathOf(bucket), { query: { lifecycle: '' }, body, headers });
+  assert.equal(answer.status, 200, answer.text());
+}
+
+const rule = (id: string, prefix: string, actions: string): string =>
+  `<Rule><ID>${id}</ID><Filter><Prefix>${prefix}</Prefix></Filter><Status>Enabled</Status>${actions}</Rule>`;
+
+/** Every key of a bucket with its class. */
+async function listed(server: Server, bucket: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let after: string | undefined; ; ) {
+    const query: Record<string, string> = { 'list-type': '2', ...(after !== undefined && { 'start-after': after }) };
+    const text = (await send(server.endpoint, 'GET', pathOf(bucket), { query })).text();
+    for (const [, key = '', rest = ''] of text.matchAll(/<Key>(.*?)<\/Key>(.*?)<\/Contents>/g))
+      found.set(key, /<StorageClass>(.*?)</.exec(rest)?.[1] ?? '');
+    if (!text.includes('<IsTruncated>true')) return found;
+    after = [...found.keys()].at(-1);
+  }
+}
+
+async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const began = performance.now();
+  while (!(await holds().catch(() => false))) {
+    assert.ok(performance.now() - began < 120_000, `never: ${what}`);
+    await sleep(200);
+  }
+}
+
+const operator = (server: Server) => ({
+  DSOM_ENDPOINT: server.endpoint,
+  DSOM_ACCESS_KEY_ID: credentials.accessKeyId,
+  DSOM_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+});
+
+test('objects expire, move and are left as the rules say, with kill -9 in the middle of a pass', {
+  timeout: 600_000,
+}, async (t) => {
+  const folder = scratch(t, 'lifecycle');
+  const data = [path.join(folder, 'd0'), path.join(folder, 'd1')];
+  let server = await startServer(data, { flags });
+  t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
+  assert.match(server.output(), /WARNING {3}a day of lifecycles lasts 2 seconds/);
+  assert.equal((await send(server.endpoint, 'PUT', '/rules')).status, 200);
+  assert.equal((await dsom(['policy', 'set', 'COLD', '1'], operator(server))).code, 0);
+  const kept = new Map<string, Buffer>();
+  const put = async (key: string, body: Buffer): Promise<void> => {
+    const answer = await send(server.endpoint, 'PUT', pathOf('rules', key), { body });
+    assert.equal(answer.status, 200, answer.text());
+  };
+  for (let first = 0; first < objects; first += 50)
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, at) => {
+        const name = String(first + at).padStart(6, '0');
+        await put(`gone/${name}`, Buffer.from(name));
+        if ((first + at) % 10 > 0) return;
+        const body = Buffer.from(`kept ${name}`);
+        await put(`kept/${name}`, body);
+        kept.set(`kept/${name}`, body);
+      }),
+    );
+  for (let at = 0; at < 4; at++) {
+    const body = randomBytes(300_000 + at);
+    await put(`moves/${at}`, body);
+    kept.set(`moves/${at}`, body);
+  }
+  const rules =
+    rule('gone', 'gone/', '<Expiration><Days>1</Days></Expiration>') +
+    rule('moves', 'moves/', '<Transition><Days>0</Days><StorageClass>COLD</StorageClass></Transition>') +
+    rule('never', 'kept/', '<Expiration><Days>100000</Days></Expiration>');
+
+  await configure(
+    server,
+    'rules',
+    rules.replaceAll('<Days>1</Days>', '<Date>2020-01-01T00:00:00Z</Date>').replaceAll('Enabled', 'Disabled'),
+  );
+  const dry = await dsom(['lifecycle', 'run', '--dry-run', 's3://rules'], operator(server));
+  assert.equal(dry.code, 0, dry.output);
+  assert.match(dry.output, /nothing to do/);
+
+  await configure(server, 'rules', rules);
+  let killed = 0;
+  for (let cycle = 0; cycle < 3; cycle++) {
+    await eventually('a pass deletes', async () => (await metric(server.endpoint, 'dsom_lifecycle_actions_total')) > 0);
+    assert.equal(await server.stop('SIGKILL'), null);
+    server = await startServer(data, { flags });
+    const left = [...(await listed(server, 'rules')).keys()].filter((key) => key.startsWith('gone/')).length;
+    t.diagnostic(`after kill ${cycle + 1}: ${left} of ${objects} are left`);
+    if (left === 0) break;
+    killed += 1;
+  }
+  assert.ok(killed > 0 || objects < 1000, 'the server was killed before a pass was over');
+  await eventually('all that is to go has gone, and all that is to move has moved', async () => {
+    const now = await listed(server, 'rules');
+    const moved = [...now].every(([key, storageClass]) => !key.startsWith('moves/') || storageClass === 'COLD');
+    return now.size === kept.size && moved;
+  });
+  await eventually('what moved is kept as its class says', async () => {
+    const head = await send(server.endpoint, 'HEAD', pathOf('rules', 'moves/0'));
+    return String(head.headers['x-dsom-redundancy']) === 'copies=1';
+  });
+  for (const [key, body] of kept) {
+    const got = await send(server.endpoint, 'GET', pathOf('rules', key));
+    assert.equal(got.status, 200, `${key}: ${got.text().slice(0, 200)}`);
+    assert.ok(got.body.equals(body), `${key} has other bytes`);
+  }
+  assert.deepEqual((await fsck(server.endpoint)).counts, {});
+  const status = await dsom(['lifecycle', 'status', '--json'], operator(server));
+  const said = JSON.parse(status.output.split('\n').find((line) => line.startsWith('{')) ?? '{}') as {
+    totals?: { failed: number };
+    last?: { endedAt: string | null };
+  };
+  assert.equal(said.totals?.failed, 0, status.output);
+  assert.equal(await server.stop(), 0);
+});
+
+test('versions, markers and uploads go day by day, and an overwritten object lives on', {
+  timeout: 300_000,
+}, async (t) => {
+  const folder = scratch(t, 'lifecycle-versions');
+  const server = await startServer([folder], { flags });
+  t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
+  assert.equal((await send(server.endpoint, 'PUT', '/versions')).status, 200);
+  const enabled = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
+  assert.equal(
+    (await send(server.endpoint, 'PUT', '/versions', { query: { versioning: '' }, body: enabled })).status,
+    200,
+  );
+  await configure(
+    server,
+    'versions',
+    rule(
+      'all',
+      '',
+      '<Expiration><Days>1</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>',
+    ),
+  );
+  for (let at = 0; at < 3; at++) await send(server.endpoint, 'PUT', pathOf('versions', 'k'), { body: `${at}` });
+  const upload = await send(server.endpoint, 'POST', pathOf('versions', 'big'), { query: { uploads: '' } });
+  assert.match(String(upload.headers['x-amz-abort-date']), /GMT$/);
+  // Written again and again, an object is never a day old.
+  const alive = async () => (await send(server.endpoint, 'PUT', pathOf('versions', 'alive'), { body: 'x' })).status;
+  const seen = new Set<string>();
+  await eventually('nothing is left of it', async () => {
+    assert.equal(await alive(), 200);
+    assert.equal((await send(server.endpoint, 'GET', pathOf('versions', 'alive'))).status, 200);
+    const text = (await send(server.endpoint, 'GET', '/versions', { query: { versions: '', prefix: 'k' } })).text();
+    const [versions, markers] = [text.split('<Version>').length - 1, text.split('<DeleteMarker>').length - 1];
+    seen.add(`${versions} ${markers}`);
+    return versions + markers === 0;
+  });
+  assert.ok(seen.has('0 1'), `the marker was there alone before it went: ${[...seen].join(', ')}`);
+  const uploads = await send(server.endpoint, 'GET', '/versions', { query: { uploads: '' } });
+  assert.ok(!uploads.text().includes('<Upload>'), uploads.text());
+  assert.equal(await server.stop(), 0);
+});
