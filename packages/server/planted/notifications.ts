@@ -1,10 +1,11 @@
 import type { Plant } from './plant.ts';
 
-/* Bugs in who is told of what happens. */
+/* Bugs in who is told of what happens, and in what is written of requests. */
 
 const follower = 'src/notifications/follower.test.ts';
 const notices = 'src/metadata/notices.test.ts';
 const form = 'src/api/s3/notification.test.ts';
+const accessLog = 'src/api/s3/access-log.test.ts';
 
 export const notificationPlants: readonly Plant[] = [
   {
@@ -86,5 +87,29 @@ export const notificationPlants: readonly Plant[] = [
     replace: 'if (failed && !rule)',
     tests: [form],
     pattern: 'test event',
+  },
+  {
+    name: 'access log: what a client writes ends the line',
+    file: 'src/api/s3/access-record.ts',
+    find: 'const visible = /^[\\x21\\x23-\\x7e]$/;',
+    replace: 'const visible = /^[^ "]$/;',
+    tests: [accessLog],
+    pattern: 'whatever a client writes',
+  },
+  {
+    name: 'access log: refused requests are not noted',
+    file: 'src/api/s3/access-log.ts',
+    find: 'if (note) note.errorCode = code;',
+    replace: 'if (note) this.#noted.delete(exchange);',
+    tests: [accessLog],
+    pattern: 'what was refused',
+  },
+  {
+    name: 'access log: there is no end to the lines that a thread holds',
+    file: 'src/api/s3/access-delivery.ts',
+    find: 'if (this.#bytes + bytes > limits.accessLogBytes)',
+    replace: 'if (bytes > limits.accessLogBytes)',
+    tests: [accessLog],
+    pattern: 'are bounded',
   },
 ];

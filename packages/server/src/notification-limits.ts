@@ -1,6 +1,6 @@
 const KiB = 1024;
 
-/** Bounds of event notifications; a part of `limits`. Bytes unless the name says otherwise. */
+/** Bounds of event notifications and access logs; a part of `limits`. Bytes unless the name says otherwise. */
 export const notificationLimits = {
   /** Targets that an operator may define, and what is kept of one. */
   targets: 32,
@@ -27,4 +27,11 @@ export const notificationLimits = {
   targetsLookMs: 1000,
   /** What a target answers is read up to here, and not kept. */
   targetAnswerBytes: 64 * KiB,
+  /** Lines of access logs that one thread holds, and what makes an object before its time. */
+  accessLogBytes: 8 * 1024 * KiB,
+  accessLogObjectBytes: 1024 * KiB,
+  /** TargetPrefix: room is left in the key for what stands behind it. */
+  accessLogPrefixBytes: 800,
+  /** How long a line waits when nothing is said. */
+  accessLogSeconds: 300,
 } as const;

@@ -6,6 +6,7 @@ export { createIdentityHandler, isIdentityRequest } from './iam/handler.ts';
 export { createRestHandler } from './rest/deferred.ts';
 export type { RestOptions } from './rest/handler.ts';
 export type { KeyAdmin } from './rest/keyadmin.ts';
+export { AccessLog } from './s3/access-log.ts';
 export type { Notifications } from './s3/announce.ts';
 export { createS3Handler, type S3Log, type S3Options } from './s3/handler.ts';
 export { compiledLifecycle } from './s3/lifecycle.ts';

@@ -68,6 +68,9 @@ export const configSchema = z.strictObject({
   lifecycleDaySeconds: whole(1, 86_400)
     .optional()
     .describe('length of a day of lifecycles in seconds, shortened for tests; 24 hours when not given'),
+  accessLogSeconds: whole(1, 86_400)
+    .default(limits.accessLogSeconds)
+    .describe('longest time that lines of access logs wait before they are written to their bucket'),
   allowOrigin: list
     .pipe(z.array(origin).max(limits.allowedOrigins))
     .default([])

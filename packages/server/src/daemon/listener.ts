@@ -2,6 +2,7 @@ import type http from 'node:http';
 import type { Socket } from 'node:net';
 import { Administration, createAuthenticator, Directory, SessionTokens } from '../access/index.ts';
 import {
+  AccessLog,
   breakStalled,
   createCors,
   createIdentityHandler,
@@ -121,9 +122,25 @@ export function createListener(options: ListenerOptions): Listener {
   };
   const cors = createCors({ allowed: config.allowOrigin, requestId, exchange });
   const notifications = notificationsOf(options);
+  const accessLog = new AccessLog({
+    objects,
+    host: realHost,
+    region: config.region,
+    everyMs: config.accessLogSeconds * 1000,
+    onFailure: (fields) => log.warn('lines of an access log could not be written and are lost', fields),
+  });
+  const logged = registry.counter('dsom_access_log_records_total', 'Lines of access logs, by what became of them.', [
+    'outcome',
+  ]);
+  registry.refresh(() => {
+    const { delivered, lost } = accessLog.totals();
+    logged.mirror(logged.at('delivered'), delivered);
+    logged.mirror(logged.at('lost'), lost);
+  });
   const s3 = createS3Handler({
     objects,
     notifications,
+    accessLog,
     authenticator,
     clock,
     timers,
@@ -270,6 +287,7 @@ export function createListener(options: ListenerOptions): Listener {
       cancel();
       for (const socket of sockets) socket.destroy();
       await closed;
+      await accessLog.close();
       // For the timers that HTTP has.
       server.close(() => {});
     },

@@ -36,6 +36,10 @@ export class Exchange {
   readonly id: string;
   /** Name of the operation, for telemetry. */
   operation = 'Unknown';
+  /** Headers of the answer, once it has begun. */
+  answered: HeaderList = [];
+  /** Milliseconds from the request to the beginning of its answer. */
+  turnAroundMs: number | undefined;
   readonly #options: ExchangeOptions;
   readonly #started: number;
   #body: RequestBody | undefined;
@@ -82,7 +86,7 @@ export class Exchange {
       this.#sendEarly(status, headers, body);
       return;
     }
-    this.response.writeHead(status, headers);
+    this.#head(status, headers);
     this.response.end(body);
     this.#end(status);
   }
@@ -105,7 +109,7 @@ export class Exchange {
     const sent = source.release && ((chunk: Buffer) => (error?: Error | null) => error || source.release?.(chunk));
     try {
       if (this.gone) return this.#end(clientGone);
-      response.writeHead(status, headers);
+      this.#head(status, headers);
       while (!step.done) {
         this.#bytesOut += step.value.length;
         invariant(this.#bytesOut <= length, 'an object gives no more bytes than the answer announced');
@@ -143,6 +147,12 @@ export class Exchange {
     this.#end(clientGone);
   }
 
+  #head(status: number, headers: HeaderList): void {
+    this.answered = headers;
+    this.turnAroundMs = this.#options.clock.monotonic() - this.#started;
+    this.response.writeHead(status, headers);
+  }
+
   #bodyPending(): boolean {
     const { complete, headers, readableLength } = this.request;
     if (complete) return false;
@@ -159,7 +169,7 @@ export class Exchange {
   #sendEarly(status: number, headers: HeaderList, body: Buffer | undefined): void {
     const response = this.response;
     headers.push('Connection', 'close');
-    response.writeHead(status, headers);
+    this.#head(status, headers);
     this.#end(status);
     if (this.#awaitsContinue) {
       response.end(body);

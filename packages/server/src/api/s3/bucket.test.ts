@@ -129,7 +129,6 @@ describe('buckets', () => {
 
 describe('settings that cannot be made', () => {
   const rows: readonly [string, number, string][] = [
-    ['logging', 200, 'BucketLoggingStatus'],
     ['policyStatus', 404, 'NoSuchBucketPolicy'],
     ['replication', 404, 'ReplicationConfigurationNotFoundError'],
     ['website', 404, 'NoSuchWebsiteConfiguration'],

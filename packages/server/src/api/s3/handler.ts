@@ -10,6 +10,7 @@ import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, type Freshness, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { encodeHeader } from '../http/header-text.ts';
+import type { AccessLog } from './access-log.ts';
 import { announcingService, type Notifications, principalText } from './announce.ts';
 import { Authorization } from './authorization.ts';
 import { bucketNamed, isOwner } from './bucket-rules.ts';
@@ -48,6 +49,8 @@ export interface S3Options {
   readonly shared?: Freshness['shared'];
   /** Event notifications. Absent: none. */
   readonly notifications?: Notifications;
+  /** Where requests of buckets that are logged are written. Absent: nowhere. */
+  readonly accessLog?: AccessLog;
   /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
   readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
   /** Length of a day of lifecycles, ms. Absent: 24 hours. */
@@ -153,6 +156,8 @@ class S3Handler {
     const headers = query.has('X-Amz-Signature') ? withParameters(request.headers, query) : request.headers;
     const detected = detect(method, target, headers);
     if (typeof detected === 'string') exchange.operation = detected;
+    const note = this.#options.accessLog?.begin(exchange, target);
+    if (note && typeof detected === 'string') note.operation = detected;
     if (detected === 'OptionsObject') return this.#preflight(exchange, target);
     // Before anything can be refused: pages read refusals too.
     if (request.headers.origin !== undefined && target.bucket !== undefined)
@@ -163,6 +168,7 @@ class S3Handler {
       accepted,
     );
     const { principal, payload, signature } = pending instanceof Promise ? await pending : pending;
+    if (note) note.principal = principal;
     if (principal.kind === 'anonymous' && typeof detected !== 'string') throw new StoreError('AccessDenied');
     const operation = operationOf(detected, method);
     const row = operations.get(operation);
@@ -293,6 +299,7 @@ class S3Handler {
 
   #fail(exchange: Exchange, target: Target | undefined, error: unknown): void {
     const known = error instanceof StoreError ? error : unexpected(error);
+    this.#options.accessLog?.failed(exchange, known.code);
     if (known.http >= 500 && known.code !== 'NotImplemented') {
       this.#options.log.error('request failed', {
         operation: exchange.operation,
@@ -334,8 +341,10 @@ export function createS3Handler(options: S3Options): (request: IncomingMessage, 
   const exchangeOptions = {
     clock,
     timers,
-    ended: (exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) =>
-      telemetry?.(exchange.operation, status, seconds, bytesIn, bytesOut),
+    ended(exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) {
+      telemetry?.(exchange.operation, status, seconds, bytesIn, bytesOut);
+      options.accessLog?.ended(exchange, options.hostId ?? 'dsom', { status, seconds, in: bytesIn, out: bytesOut });
+    },
   };
   return (request, response) => {
     void handler.serve(new Exchange(request, response, requestId(), exchangeOptions));

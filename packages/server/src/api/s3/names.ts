@@ -35,6 +35,7 @@ export const supportedOperations = [
   'GetBucketIntelligentTieringConfiguration',
   'GetBucketLifecycleConfiguration',
   'GetBucketLocation',
+  'GetBucketLogging',
   'GetBucketMetricsConfiguration',
   'GetBucketNotificationConfiguration',
   'GetBucketOwnershipControls',
@@ -71,6 +72,7 @@ export const supportedOperations = [
   'PutBucketEncryption',
   'PutBucketIntelligentTieringConfiguration',
   'PutBucketLifecycleConfiguration',
+  'PutBucketLogging',
   'PutBucketMetricsConfiguration',
   'PutBucketNotificationConfiguration',
   'PutBucketOwnershipControls',
@@ -91,7 +93,7 @@ export const supportedOperations = [
 ] as const;
 
 /** Settings that cannot be made here (their writes are refused by name), so reading them answers what AWS says of an unset one. */
-export const unsetOperations = ['GetBucketLogging', 'GetBucketReplication', 'GetBucketWebsite'] as const;
+export const unsetOperations = ['GetBucketReplication', 'GetBucketWebsite'] as const;
 
 /** Known, and answered with 501 NotImplemented by name. */
 export const refusedOperations = [
@@ -111,7 +113,6 @@ export const refusedOperations = [
   'PostObject',
   'PutBucketAcl',
   'PutBucketInventoryConfiguration',
-  'PutBucketLogging',
   'PutBucketReplication',
   'PutBucketWebsite',
   'PutObjectAcl',

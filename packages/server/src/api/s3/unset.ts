@@ -1,19 +1,15 @@
 import { type ErrorCode, StoreError } from '../../errors.ts';
-import { answerXml, type S3Call } from './call.ts';
+import type { S3Call } from './call.ts';
 import type { UnsetOperation } from './names.ts';
-import { s3Document } from './xml/writer.ts';
 
 /*
  * Answers of settings that nobody can make here. Tools ask for all of them when they look at a bucket; what AWS says of an
  * unset one is true of every bucket here, so it is said, and a tool that sets one is told by name that it cannot.
  */
 
-type Answer = { readonly document: string } | { readonly error: ErrorCode; readonly message?: string };
-
-const answers: Readonly<Record<UnsetOperation, Answer>> = {
-  GetBucketLogging: { document: s3Document('BucketLoggingStatus', '') },
-  GetBucketReplication: { error: 'ReplicationConfigurationNotFoundError' },
-  GetBucketWebsite: { error: 'NoSuchWebsiteConfiguration' },
+const answers: Readonly<Record<UnsetOperation, ErrorCode>> = {
+  GetBucketReplication: 'ReplicationConfigurationNotFoundError',
+  GetBucketWebsite: 'NoSuchWebsiteConfiguration',
 };
 
 /** Answers for a bucket, or an object, that is there; one that is not is reported first. */
@@ -27,7 +23,5 @@ export async function answerUnset(call: S3Call, operation: UnsetOperation): Prom
       guard: undefined,
     });
   else objects.bucket(call.bucket);
-  const answer = answers[operation];
-  if ('document' in answer) return answerXml(call, answer.document);
-  throw new StoreError(answer.error, answer.message === undefined ? {} : { message: answer.message });
+  throw new StoreError(answers[operation]);
 }

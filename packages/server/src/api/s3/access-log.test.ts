@@ -1,0 +1,286 @@
+/* Access logs: what is taken, what a line says, and where the lines go. */
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { type Host, realHost } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
+import { AccessDelivery, logKey } from './access-delivery.ts';
+import { AccessLog } from './access-log.ts';
+import { accessLine } from './access-record.ts';
+import { documentOf } from './configurations/form.ts';
+import { type Logging, loggingForm } from './configurations/logging.ts';
+import { type Answer, startHarness } from './harness.support.ts';
+import { fakeObjects } from './objects.support.ts';
+import { parseXml } from './xml/parser.ts';
+
+const fake = fakeObjects();
+const failures: unknown[] = [];
+const host: Host = realHost();
+const options = {
+  objects: fake.service,
+  host,
+  region: 'us-east-1',
+  everyMs: 3_600_000,
+  onFailure: (fields: unknown) => void failures.push(fields),
+};
+const accessLog = new AccessLog(options);
+const s3 = await startHarness(fake.service, { accessLog });
+after(async () => {
+  await s3.close();
+  await accessLog.close();
+});
+for (const name of ['source', 'logs', 'both']) await s3.send('PUT', `/${name}`);
+
+const query = { logging: '' };
+const put = (inner: string, bucket = 'source'): Promise<Answer> =>
+  s3.send('PUT', `/${bucket}`, { query, body: `<BucketLoggingStatus>${inner}</BucketLoggingStatus>` });
+const enabled = (inner: string) => `<LoggingEnabled>${inner}</LoggingEnabled>`;
+const to = (bucket: string, more = '', prefix = 'p/') =>
+  enabled(`<TargetBucket>${bucket}</TargetBucket><TargetPrefix>${prefix}</TargetPrefix>${more}`);
+
+/** The log objects of a bucket, and the fields of all their lines. */
+async function logged(bucket = 'logs'): Promise<{ keys: string[]; lines: string[][] }> {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await accessLog.flush();
+  const keys = (await s3.send('GET', `/${bucket}`, { query: { prefix: 'p/' } })).all('Key');
+  const lines: string[][] = [];
+  for (const key of keys) {
+    const text = (await s3.send('GET', `/${bucket}/${key}`)).text;
+    assert.ok(text.endsWith('\n'));
+    for (const line of text.trimEnd().split('\n')) lines.push(line.match(/\[[^\]]*\]|"[^"]*"|\S+/g) ?? []);
+    await s3.send('DELETE', `/${bucket}/${key}`);
+  }
+  return { keys, lines };
+}
+
+describe('the configuration of access logs', () => {
+  it('is kept as it was given, and is empty before and after', async () => {
+    const get = () => s3.send('GET', '/source', { query });
+    assert.equal((await get()).xml('BucketLoggingStatus'), '');
+    for (const format of [
+      '',
+      '<TargetObjectKeyFormat><SimplePrefix/></TargetObjectKeyFormat>',
+      '<TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>EventTime</PartitionDateSource></PartitionedPrefix></TargetObjectKeyFormat>',
+    ]) {
+      const done = await put(to('logs', format));
+      assert.deepEqual([done.status, done.text], [200, '']);
+      assert.equal((await get()).xml('BucketLoggingStatus'), to('logs', format));
+    }
+    assert.equal((await put(to('logs', '<TargetGrants/>', ''))).status, 200);
+    assert.equal((await put('')).status, 200);
+    assert.equal((await get()).xml('BucketLoggingStatus'), '');
+  });
+
+  it('is refused as AWS refuses it', async () => {
+    const grants =
+      '<TargetGrants><Grant><Grantee><ID>a</ID></Grantee><Permission>READ</Permission></Grant></TargetGrants>';
+    const cases: readonly (readonly [string, string])[] = [
+      [to('missing'), 'InvalidTargetBucketForLogging'],
+      [to('logs', grants), 'AccessControlListNotSupported'],
+      [to('logs', '', 'x'.repeat(801)), 'InvalidArgument'],
+      [enabled('<TargetBucket>logs</TargetBucket>'), 'MalformedXML'],
+      [enabled('<TargetPrefix>a</TargetPrefix>'), 'MalformedXML'],
+      [to('logs', '<Other/>'), 'MalformedXML'],
+      [to('logs', '<TargetObjectKeyFormat/>'), 'MalformedXML'],
+      [
+        to('logs', '<TargetObjectKeyFormat><SimplePrefix/><PartitionedPrefix/></TargetObjectKeyFormat>'),
+        'MalformedXML',
+      ],
+      [
+        to(
+          'logs',
+          '<TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>Now</PartitionDateSource></PartitionedPrefix></TargetObjectKeyFormat>',
+        ),
+        'MalformedXML',
+      ],
+      ['<Other/>', 'MalformedXML'],
+      [to('logs') + to('logs'), 'MalformedXML'],
+    ];
+    for (const [inner, code] of cases) {
+      const answer = await put(inner);
+      assert.deepEqual([answer.code, answer.status], [code, 400], `${inner} ${answer.text}`);
+    }
+    assert.equal((await put(to('logs'), 'missing')).code, 'NoSuchBucket');
+    for (const as of ['anonymous', 'readonly', 'scoped'] as const)
+      assert.equal(
+        (await s3.send('PUT', '/source', { query, body: '<BucketLoggingStatus/>', as })).code,
+        'AccessDenied',
+      );
+  });
+
+  it('is read by the parser that took it in', () => {
+    const logging: fc.Arbitrary<Logging> = fc.record(
+      {
+        bucket: fc.stringMatching(/^[a-z]{3,9}$/),
+        prefix: fc.string({ unit: 'grapheme-ascii', maxLength: 20 }),
+        format: fc.constantFrom(undefined, 'simple', 'EventTime', 'DeliveryTime'),
+      },
+      { noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(logging, (value) => {
+        assert.deepEqual(loggingForm.parse(parseXml(documentOf(loggingForm, value))), value);
+      }),
+    );
+  });
+});
+
+describe('a line of an access log', () => {
+  it('has the fields of AWS, for what was done and for what was refused', async () => {
+    // What the tests before were written for.
+    await logged();
+    await put(to('logs'));
+    const done = await s3.send('PUT', '/source/a b', {
+      body: 'content',
+      headers: { 'user-agent': 'a "quoted" agent', referer: 'http://page/?a b' },
+    });
+    await s3.send('GET', '/source/a b', { headers: { range: 'bytes=1-2' } });
+    await s3.send('GET', '/source/none', { as: 'readonly' });
+    await s3.send('GET', '/source', { as: 'anonymous' });
+    await s3.send('GET', '/source/a b', { as: 'presigned' });
+    const { keys, lines } = await logged();
+    assert.equal(keys.length, 1);
+    assert.match(keys[0] as string, /^p\/\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-F]{16}$/);
+    // The one that turned it on came before there was a log.
+    const [first, ranged, missing, anonymous, presigned] = lines;
+    assert.ok(lines.length >= 5 && lines.every((fields) => fields.length === 27), `${lines}`);
+    assert.match(first?.[2] ?? '', /^\[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000\]$/);
+    const at = (fields: string[] | undefined, ...places: number[]) => places.map((place) => fields?.[place]);
+    assert.deepEqual(
+      [...(first?.slice(0, 2) ?? []), ...(first?.slice(3, 13) ?? [])],
+      [
+        'owner',
+        'source',
+        '127.0.0.1',
+        'key-root',
+        done.headers['x-amz-request-id'],
+        'REST.PUT.OBJECT',
+        'a%2520b',
+        '"PUT /source/a%20b HTTP/1.1"',
+        '200',
+        '-',
+        '-',
+        '7',
+      ],
+    );
+    assert.match(first?.[13] ?? '', /^\d+$/);
+    assert.deepEqual(
+      [...(first?.slice(15, 17) ?? []), ...at(first, 18, 19, 20, 21, 22, 23, 24, 25, 26)],
+      [
+        '"http://page/?a b"',
+        '"a %22quoted%22 agent"',
+        'dsom',
+        'SigV4',
+        '-',
+        'AuthHeader',
+        s3.host,
+        '-',
+        '-',
+        '-',
+        'us-east-1',
+      ],
+    );
+    assert.deepEqual(at(ranged, 6, 9, 10, 11, 12), ['REST.GET.OBJECT', '206', '-', '2', '7']);
+    assert.deepEqual(at(missing, 4, 6, 9, 10, 12), ['key-readonly', 'REST.GET.OBJECT', '404', 'NoSuchKey', '-']);
+    assert.deepEqual(at(anonymous, 4, 6, 7, 9, 10, 19), ['-', 'REST.GET.BUCKET', '-', '403', 'AccessDenied', '-']);
+    assert.deepEqual(at(presigned, 9, 19, 21), ['200', 'SigV4', 'QueryString']);
+  });
+
+  it('names operations as AWS does', () => {
+    const of = (operation: Parameters<typeof accessLine>[0]['operation'], method: string) =>
+      accessLine({ ...blank, operation, method }).split(' ')[7];
+    assert.equal(of('GetBucketLogging', 'GET'), 'REST.GET.LOGGING_STATUS');
+    assert.equal(of('GetBucketVersioning', 'GET'), 'REST.GET.VERSIONING');
+    assert.equal(of('PutBucketLifecycleConfiguration', 'PUT'), 'REST.PUT.LIFECYCLE');
+    assert.equal(of('DeleteObjects', 'POST'), 'REST.POST.MULTI_OBJECT_DELETE');
+    assert.equal(of('PutObjectTagging', 'PUT'), 'REST.PUT.OBJECT_TAGGING');
+    assert.equal(of('GetBucketAcl', 'GET'), 'REST.GET.ACL');
+    assert.equal(of('UploadPartCopy', 'PUT'), 'REST.COPY.PART');
+    assert.equal(of(undefined, 'PUT'), 'REST.PUT.UNKNOWN');
+  });
+
+  it('is one line of 27 fields, whatever a client writes', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 20 });
+    fc.assert(
+      fc.property(text, text, text, fc.uint8Array({ maxLength: 9 }), (userAgent, referer, hostHeader, key) => {
+        const line = accessLine({ ...blank, userAgent, referer, hostHeader, target: referer, key: Buffer.from(key) });
+        assert.equal(line.indexOf('\n'), line.length - 1);
+        assert.equal(line.match(/\[[^\]]*\]|"[^"]*"|\S+/g)?.length, 27, line);
+        assert.match(line, /^[\x20-\x7e]*\n$/);
+      }),
+    );
+  });
+});
+
+const blank: Parameters<typeof accessLine>[0] = {
+  bucketOwner: 'o',
+  bucket: 'b',
+  timeMs: 0,
+  address: undefined,
+  requester: undefined,
+  requestId: 'r',
+  operation: 'GetObject',
+  method: 'GET',
+  key: Buffer.from('k'),
+  target: '/b/k',
+  httpVersion: '1.1',
+  status: 200,
+  errorCode: undefined,
+  bytesSent: 0,
+  objectSize: undefined,
+  totalMs: 0,
+  turnAroundMs: undefined,
+  referer: undefined,
+  userAgent: undefined,
+  versionId: undefined,
+  hostId: 'h',
+  authentication: undefined,
+  hostHeader: undefined,
+  region: 'r',
+};
+
+describe('lines on their way', () => {
+  it('do not go on for ever in a bucket that is logged into itself', async () => {
+    await put(to('both'), 'both');
+    await s3.send('PUT', '/both/k', { body: 'x' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 5; i++) await accessLog.flush();
+    const keys = (await s3.send('GET', '/both', { query: { prefix: 'p/' } })).all('Key');
+    assert.equal(keys.length, 1);
+    await put('', 'both');
+  });
+
+  it('lie below account, region, bucket and day where keys are partitioned', () => {
+    const made = { account: '000000000000', region: 'us-east-1', source: 'source' };
+    const time = Date.UTC(2026, 10, 9, 7, 5, 3);
+    const key = (format: Logging['format']) => logKey({ prefix: 'p/', format }, made, time, 'U');
+    assert.equal(key(undefined), 'p/2026-11-09-07-05-03-U');
+    assert.equal(key('simple'), 'p/2026-11-09-07-05-03-U');
+    assert.equal(key('EventTime'), 'p/000000000000/us-east-1/source/2026/11/09/2026-11-09-07-05-03-U');
+    assert.equal(key('DeliveryTime'), key('EventTime'));
+  });
+
+  it('are bounded, and lost ones are counted', async () => {
+    const delivery = new AccessDelivery(options);
+    const source = { name: 'source', owner: 'owner' };
+    const lost: Logging = { bucket: 'gone', prefix: '', format: undefined };
+    failures.length = 0;
+    delivery.add(source, lost, 'line\n');
+    await delivery.flush();
+    assert.deepEqual([delivery.totals(), failures.length], [{ delivered: 0, lost: 1 }, 1]);
+    const line = `${'x'.repeat(999)}\n`;
+    const most = Math.floor(limits.accessLogBytes / 1000);
+    for (let i = 0; i < most + 10; i++)
+      delivery.add(source, { bucket: 'logs', prefix: 'many/', format: undefined }, line);
+    await delivery.flush();
+    const { delivered, lost: dropped } = delivery.totals();
+    assert.equal(delivered + dropped, most + 11);
+    assert.ok(dropped >= 10, `${dropped} were dropped`);
+    const keys = (await s3.send('GET', '/logs', { query: { prefix: 'many/' } })).all('Key');
+    assert.ok(
+      keys.length >= Math.floor(limits.accessLogBytes / limits.accessLogObjectBytes) - 1,
+      `${keys.length} objects`,
+    );
+    await delivery.close();
+  });
+});
