@@ -66,6 +66,14 @@ export const identityPlants: readonly Plant[] = [
     pattern: 'bound what a user may',
   },
   {
+    name: 'access: a policy that cannot be read is passed over',
+    file: 'src/access/identities/directory.ts',
+    find: "effect: 'Deny',",
+    replace: "effect: 'Allow',",
+    tests: [advisories],
+    pattern: 'unreadable security metadata',
+  },
+  {
     name: 'access: keys that are turned off go on',
     file: 'src/access/authenticator.ts',
     find: "if (record.status === 'inactive') return undefined;",

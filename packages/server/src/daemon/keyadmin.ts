@@ -2,7 +2,7 @@ import type { KeyAdmin } from '../api/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Entropy } from '../host/index.ts';
 import { type KeyService, sealSecret } from '../keys/index.ts';
-import type { MetadataReader, Proposer } from '../metadata/index.ts';
+import { firstAccount, type MetadataReader, type Proposer } from '../metadata/index.ts';
 import { newKeyPair } from './rootkey.ts';
 
 /** Access keys, kept in the metadata with their secrets sealed under the master key. */
@@ -13,7 +13,8 @@ export function createKeyAdmin(
   entropy: Entropy,
 ): KeyAdmin {
   return {
-    list: () => reader.accessKeys(),
+    // Those of users are shown with their users.
+    list: () => reader.accessKeys().filter((key) => key.user === undefined),
     async create({ name, role, buckets, accessKeyId, secretAccessKey }) {
       const made = newKeyPair(entropy);
       const id = accessKeyId ?? made.accessKeyId;
@@ -21,6 +22,11 @@ export function createKeyAdmin(
       if (reader.accessKey(id))
         throw new StoreError('InvalidRequest', {
           message: `The access key ${id} exists already: revoke it first, or choose another id.`,
+        });
+      // It is a user too, called as its id.
+      if (reader.identities.named(firstAccount, 'user', id))
+        throw new StoreError('InvalidRequest', {
+          message: `There is a user ${id} in the first account: choose another id for the key.`,
         });
       await proposer.propose({
         type: 'key.create',

@@ -39,7 +39,8 @@ export async function openRootKey(
   });
   if (config.rootAccessKeyId !== undefined && config.rootSecretAccessKey !== undefined)
     return { given: await record(config.rootAccessKeyId, config.rootSecretAccessKey), made: undefined };
-  if (metadata.reader.accessKeys().some((key) => key.role === 'root')) return { given: undefined, made: undefined };
+  if (metadata.reader.accessKeys().some((key) => key.role === 'root' && key.account === undefined))
+    return { given: undefined, made: undefined };
   const made = newKeyPair(host.entropy);
   await metadata.propose({ type: 'key.create', record: await record(made.accessKeyId, made.secretAccessKey) });
   return { given: undefined, made };

@@ -258,6 +258,36 @@ describe('what broke elsewhere', () => {
     );
   });
 
+  it('unreadable security metadata means deny (RustFS GHSA-j548: unreadable lock meant none)', async () => {
+    const { administration } = api;
+    const account = '000000000000';
+    const read = async (as: Credentials) => (await api.s3(as, 'GET', '/roots/x')).status;
+    const user = await api.user('unread', policy('Allow', '*'));
+    assert.equal(await read(user), 200);
+    const broken = [
+      ['own', text(policy('Allow', '*'))],
+      ['broken', '{"Version":'],
+    ] as const;
+    await administration.change(account, 'user', 'unread', (one) => ({ ...one, inline: broken }));
+    assert.equal(await read(user), 403);
+    await administration.change(account, 'user', 'unread', (one) => ({ ...one, inline: [broken[0]] }));
+    assert.equal(await read(user), 200);
+    // A managed policy of which a newer version of the program knew.
+    const attached = ['arn:aws:iam::aws:policy/FromTheFuture'];
+    await administration.change(account, 'user', 'unread', (one) => ({ ...one, attached }));
+    assert.equal(await read(user), 403);
+    await administration.change(account, 'user', 'unread', (one) => ({ ...one, attached: [], boundary: attached[0] }));
+    assert.equal(await read(user), 403);
+    await administration.change(account, 'user', 'unread', (one) => ({ ...one, boundary: undefined }));
+    assert.equal(await read(user), 200);
+    await api.iam(api.root, 'CreateRole', { RoleName: 'unread', AssumeRolePolicyDocument: text(trust({ AWS: '*' })) });
+    const RoleArn = `arn:aws:iam::${account}:role/unread`;
+    const take = () => code(api.sts(user, 'AssumeRole', { RoleArn, RoleSessionName: 'work' }));
+    assert.notEqual(await take(), 'AccessDenied');
+    await administration.change(account, 'role', 'unread', (one) => ({ ...one, trust: '{"Statement":' }));
+    assert.equal(await take(), 'AccessDenied');
+  });
+
   it('secrets are in no error and no log', async () => {
     const user = await api.user('secretive', policy('Allow', '*'));
     const session = credentialsOf(await api.sts(user, 'GetSessionToken'));

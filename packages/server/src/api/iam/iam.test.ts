@@ -68,6 +68,11 @@ describe('users', () => {
     await refused('NoSuchEntity', 404, 'DeleteUser', { UserName: 'Eve' });
   });
 
+  it('are asked for by root without a name, which is root itself', async () => {
+    const root = await ok('GetUser');
+    assert.deepEqual([root.xml('Arn'), root.xml('UserId')], [arn('root'), account]);
+  });
+
   it('come page by page', async () => {
     for (const name of ['p1', 'p2', 'p3']) await ok('CreateUser', { UserName: name, Path: '/page/' });
     const seen: string[] = [];

@@ -49,7 +49,9 @@ function createKey(view: View, command: Of<'key.create'>, stamp: Stamp): Decisio
   }
   if (view.accessKey(id)) throw new StoreError('InvalidArgument', { message: 'The access key id is taken.' });
   if (view.counter('accessKeys') >= limits.accessKeys) {
-    throw new StoreError('InvalidRequest', { message: 'The number of access keys has reached its limit.' });
+    throw new StoreError(command.record.account === undefined ? 'InvalidRequest' : 'LimitExceeded', {
+      message: `There are ${limits.accessKeys} access keys, which is the most: delete some that nobody uses.`,
+    });
   }
   const key = { ...command.record, createdMs: stamp.now };
   return { effects: [...withKey(view, key), { type: 'key.write', key }], reply: { type: 'done' } };

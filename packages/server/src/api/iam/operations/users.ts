@@ -1,8 +1,8 @@
-import { groupArn } from '../../../access/index.ts';
+import { groupArn, rootArn } from '../../../access/index.ts';
 import { StoreError } from '../../../errors.ts';
 import { element } from '../../s3/xml/writer.ts';
 import { members, time, wrap } from '../answer.ts';
-import { type Actions, iam } from '../call.ts';
+import { type Actions, type IdentityCall, iam } from '../call.ts';
 import { pageOf, pageOfIdentities } from '../pages.ts';
 import { rules } from '../parameters.ts';
 import { groupShape, userShape, wholeUser } from '../shapes.ts';
@@ -12,6 +12,10 @@ import { attachable } from './attachments.ts';
 const lastUsedNever = `${element('ServiceName', 'N/A')}${element('Region', 'N/A')}`;
 
 const nothingOf = (list: string) => () => `${element('IsTruncated', false)}${members(list, [])}`;
+
+/** Root asks who it is itself. */
+const isRoot = (call: IdentityCall): boolean =>
+  call.parameters.raw('UserName') === undefined && call.caller.standing.requester.kind === 'root';
 
 /** Users, their keys, and the groups that they are in. */
 export const userActions: Actions = {
@@ -32,7 +36,17 @@ export const userActions: Actions = {
     });
     return wholeUser(user);
   }),
-  GetUser: iam(holder('user', undefined, true), (call) => wholeUser(call.get('user', nameOf(call, 'user', true)))),
+  GetUser: iam(
+    (call) => (isRoot(call) ? { resource: rootArn(call.account) } : holder('user', undefined, true)(call)),
+    (call) => {
+      if (!isRoot(call)) return wholeUser(call.get('user', nameOf(call, 'user', true)));
+      const { account } = call;
+      return wrap(
+        'User',
+        `${element('UserId', account)}${element('Arn', rootArn(account))}${element('CreateDate', time(0))}`,
+      );
+    },
+  ),
   ListUsers: iam(all('user'), (call) => pageOfIdentities(call, 'user', 'Users', userShape)),
   UpdateUser: iam(holder('user'), async (call) => {
     const path = call.parameters.optional('NewPath', rules.path);
@@ -182,7 +196,7 @@ export const userActions: Actions = {
   }),
 };
 
-function ownerOfKey(call: Parameters<Actions[string]['run']>[0]): string | undefined {
+function ownerOfKey(call: IdentityCall): string | undefined {
   const key = call.administration.key(call.name('AccessKeyId', 'accessKeyId'));
   const user = key?.user === undefined ? undefined : call.administration.identities.identity(key.user);
   return user?.account === call.account ? user.name : undefined;
