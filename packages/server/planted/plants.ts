@@ -2,6 +2,7 @@ import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
 import { configurationPlants } from './configurations.ts';
+import { customerPlants } from './customers.ts';
 import { decisionPlants } from './decisions.ts';
 import { enforcementPlants } from './enforcement.ts';
 import { etcdPlants } from './etcd.ts';
@@ -59,6 +60,7 @@ export const plants: readonly Plant[] = [
   ...notificationPlants,
   ...identityPlants,
   ...lifecyclePlants,
+  ...customerPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

@@ -75,6 +75,11 @@ export const configSchema = z.strictObject({
     .pipe(z.array(origin).max(limits.allowedOrigins))
     .default([])
     .describe('origins of web pages that may call, such as https://app.example; * for every one'),
+  customerKeysOverHttp: flag
+    .default(false)
+    .describe(
+      'whether keys of customers (SSE-C) are taken without TLS from other machines: for a proxy that has them from TLS',
+    ),
   metricsPublic: flag.default(true).describe('whether /-/metrics answers without credentials'),
   clusterName: text
     .regex(/^[a-z0-9-]{1,32}$/, { error: 'must be 1 to 32 lower-case letters, digits and hyphens' })

@@ -138,6 +138,7 @@ export function createListener(options: ListenerOptions): Listener {
     logged.mirror(logged.at('lost'), lost);
   });
   const s3 = createS3Handler({
+    customerKeysOverHttp: config.customerKeysOverHttp,
     objects,
     notifications,
     accessLog,

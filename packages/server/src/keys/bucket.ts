@@ -6,9 +6,10 @@ import type { Entropy } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { isBlank, keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
-import type { BucketKey, BucketKeys, KeyService } from './types.ts';
+import type { BucketKey, BucketKeys, KeyService, ObjectKeys } from './types.ts';
 
 const objectContext = Buffer.from('dsom object key 1', 'latin1');
+const customerContext = Buffer.from('dsom customer object key 1', 'latin1');
 const seedBytes = 16;
 const wrappedBytes = nonceBytes + keyBytes + 16;
 
@@ -38,16 +39,53 @@ class Derivation {
   }
 }
 
-class OpenBucketKey implements BucketKey {
+/** Keys of objects under HMAC-SHA256 of a customer's key, whose own key is derived from that of the bucket. */
+class CustomerKeys implements ObjectKeys {
   readonly #key: KeyObject;
-  readonly #derivation: Derivation;
   readonly #entropy: Entropy;
 
   constructor(key: Buffer, entropy: Entropy) {
     this.#key = createSecretKey(key);
+    this.#entropy = entropy;
+  }
+
+  newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer } {
+    const key = this.#entropy.bytes(keyBytes);
+    return { key, wrapped: this.wrapObjectKey(key) };
+  }
+
+  wrapObjectKey(key: Buffer): Buffer {
+    invariant(key.length === keyBytes && !isBlank(key), 'an object key is 32 random bytes');
+    return sealBox(this.#key, this.#entropy.bytes(nonceBytes), key, customerContext);
+  }
+
+  unwrapObjectKey(wrapped: Buffer): Buffer {
+    const key = wrapped.length === wrappedBytes ? openBox(this.#key, wrapped, customerContext) : undefined;
+    if (!key || isBlank(key))
+      throw new StoreError('AccessDenied', { message: 'The key of this object cannot be opened.' });
+    return key;
+  }
+}
+
+class OpenBucketKey implements BucketKey {
+  readonly #key: KeyObject;
+  readonly #derivation: Derivation;
+  readonly #entropy: Entropy;
+  readonly #customerSecret: Buffer;
+  #forCustomers: MacKey | undefined;
+
+  constructor(key: Buffer, entropy: Entropy) {
+    this.#key = createSecretKey(key);
+    this.#customerSecret = new Derivation(key, 'dsom customer keys 1', 0).key(Buffer.alloc(0));
     const seed = new Derivation(key, 'dsom object keys 1', 0).key(Buffer.alloc(0));
     this.#derivation = new Derivation(seed, 'dsom object key 2', seedBytes);
     this.#entropy = entropy;
+  }
+
+  withCustomerKey(customerKey: Uint8Array): ObjectKeys {
+    invariant(customerKey.length === keyBytes, 'the key of a customer has 32 bytes');
+    this.#forCustomers ??= new MacKey(this.#customerSecret);
+    return new CustomerKeys(this.#forCustomers.code(customerKey), this.#entropy);
   }
 
   newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer } {

@@ -3,4 +3,4 @@ export { bucketKeys } from './bucket.ts';
 export { type FrameKey, frameTagBytes, openFrame, saltBytes, sealFrame, sealFramePieces } from './frames.ts';
 export { type Keyring, KeyringError, openKeyring } from './keyring.ts';
 export { openSecret, openTarget, sealSecret, sealTarget } from './secrets.ts';
-export type { BucketKey, BucketKeys, KeyService } from './types.ts';
+export type { BucketKey, BucketKeys, KeyService, ObjectKeys } from './types.ts';

@@ -21,7 +21,16 @@ export interface BucketKeys {
  * (16 bytes), or, where the key came from another bucket, the key itself, wrapped (60 bytes: nonce 12, key 32, tag 16). Synchronous: it is on the
  * path of every request.
  */
-export interface BucketKey {
+export interface BucketKey extends ObjectKeys {
+  /**
+   * Wraps keys of objects so that they open only with this key as well: what is kept opens neither with the bucket's key alone, nor with the customer's.
+   * @param key 32 bytes of the customer; not kept
+   */
+  withCustomerKey(key: Uint8Array): ObjectKeys;
+}
+
+/** Makes, wraps and unwraps the keys of objects. */
+export interface ObjectKeys {
   /** A new object key and what is kept of it. */
   newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer };
   wrapObjectKey(key: Buffer): Buffer;

@@ -42,6 +42,7 @@ export type {
   DeleteMarker,
   DeviceRecord,
   DeviceState,
+  Encryption,
   GivenExtensions,
   GroupRecord,
   Hybrid,

@@ -2,6 +2,7 @@ import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
+import { encryptionBy, objectKeyOf, wrappingKeys } from './encryption.ts';
 import { takeBody } from './intake.ts';
 import { keptWith, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
@@ -46,8 +47,8 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
     throw new StoreError('InvalidWriteOffset', { detail: { ObjectSize: String(size) } });
   }
   const { key, wrapped } = object
-    ? { key: keys.unwrapObjectKey(object.wrappedKey), wrapped: object.wrappedKey }
-    : keys.newObjectKey();
+    ? { key: objectKeyOf(keys, object, request.customerKey), wrapped: object.wrappedKey }
+    : wrappingKeys(keys, request.customerKey).newObjectKey();
   const { redundancy: policy } = request;
   const own = policy ?? object?.policy;
   const { storageClass } = object ?? request;
@@ -72,7 +73,12 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
       guard: request.guard,
       offset: request.offset,
       piece,
-      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }), ...request.lock },
+      draft: {
+        ...draftOf(request, piece, wrapped),
+        ...(policy && { policy }),
+        ...request.lock,
+        ...encryptionBy(request.customerKey),
+      },
     },
     'version',
     piece,

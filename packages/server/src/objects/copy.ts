@@ -12,6 +12,7 @@ import {
 import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
 import { checkKey } from './describing.ts';
+import { encryptionBy, objectKeyOf, wrappingKeys } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId } from './ids.ts';
 import { takeBody } from './intake.ts';
@@ -77,11 +78,14 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
   const targetKey = await bucketKey(rooms, bucket);
   if (rooms.reader.shardOf(from.id, request.source.key) !== rooms.reader.shardOf(bucket.id, request.key))
     return { ...(await rewrite(rooms, horizon, request, bucket, found)), source: version };
-  const wrapped = targetKey.wrapObjectKey(sourceKey.unwrapObjectKey(version.wrappedKey));
+  const wrapped = wrappingKeys(targetKey, request.customerKey).wrapObjectKey(
+    objectKeyOf(sourceKey, version, request.source.customerKey),
+  );
   const checksum = await checksumOf(rooms, horizon, request, found);
   const draft = {
     ...draftFrom(version, wrapped),
     ...request.lock,
+    ...encryptionBy(request.customerKey),
     storageClass: request.storageClass,
     ...(request.redundancy && { policy: request.redundancy }),
     headers: request.headers ?? version.headers,
@@ -130,8 +134,8 @@ async function rewrite(
   const own = request.redundancy && { policy: request.redundancy };
   const kept = keptWith(rooms, bucket, { storageClass: request.storageClass, ...own });
   if (kept.policy && 'hot' in kept.policy) await askForRecoding(rooms);
-  const { key, wrapped } = (await bucketKey(rooms, bucket)).newObjectKey();
-  const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
+  const { key, wrapped } = wrappingKeys(await bucketKey(rooms, bucket), request.customerKey).newObjectKey();
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
   const stream = reading.open({ start: 0, end: version.size });
   const body = { stream, release: (chunk: Uint8Array) => stream.release?.(chunk), length: version.size };
   const piece = await takeBody(rooms, body, {
@@ -145,7 +149,12 @@ async function rewrite(
     shard: rooms.reader.shardOf(bucket.id, request.key),
   });
   const { owner, guard } = request;
-  const draft = { ...draftOf(describing, piece, wrapped), ...own, ...request.lock };
+  const draft = {
+    ...draftOf(describing, piece, wrapped),
+    ...own,
+    ...request.lock,
+    ...encryptionBy(request.customerKey),
+  };
   const command = {
     type: 'object.put',
     bucket: bucket.id,
@@ -165,6 +174,8 @@ function checkChanges(request: CopyRequest, version: ObjectVersion): void {
     request.headers !== undefined ||
     request.metadata !== undefined ||
     request.redundancy !== undefined ||
+    request.customerKey !== undefined ||
+    version.encryption !== undefined ||
     request.storageClass !== version.storageClass ||
     keptChecksum(request.checksumAlgorithm, version) === undefined;
   if (changes) return;
@@ -194,7 +205,7 @@ async function checksumOf(
   if (kept) return kept.checksum;
   const algorithm = request.checksumAlgorithm as ChecksumAlgorithm;
   const running = createChecksum(algorithm);
-  const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
   for await (const bytes of reading.open({ start: 0, end: found.version.size })) running.update(bytes);
   return { algorithm, type: 'FULL_OBJECT', value: running.digest() };
 }

@@ -1,5 +1,6 @@
 export type { Announcer } from './announce.ts';
 export { readOutcome } from './conditions.ts';
+export type { CustomerKey } from './encryption.ts';
 export { etagText } from './etag.ts';
 export { ReadHorizon } from './horizon.ts';
 export { gukText, parseGuk, parseVersionId, uploadIdText, versionIdText } from './ids.ts';

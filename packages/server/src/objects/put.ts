@@ -2,6 +2,7 @@ import { limits } from '../limits.ts';
 import type { ObjectVersion, Piece, VersionDraft } from '../metadata/index.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
+import { encryptionBy, wrappingKeys } from './encryption.ts';
 import { type Plan, takeBody, takeSmall } from './intake.ts';
 import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
@@ -36,7 +37,10 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
   checkDescribing(rooms, request);
   const bucket = findBucket(rooms, request.bucket);
   const opened = bucketKey(rooms, bucket);
-  const { key, wrapped } = (opened instanceof Promise ? await opened : opened).newObjectKey();
+  const { key, wrapped } = wrappingKeys(
+    opened instanceof Promise ? await opened : opened,
+    request.customerKey,
+  ).newObjectKey();
   const { redundancy: policy, storageClass } = request;
   const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
   if (policy && 'hot' in policy) await preparePolicy(rooms, policy);
@@ -60,7 +64,12 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
       key: request.key,
       owner: request.owner,
       guard: request.guard,
-      draft: { ...draftOf(request, piece, wrapped), ...(policy && { policy }), ...request.lock },
+      draft: {
+        ...draftOf(request, piece, wrapped),
+        ...(policy && { policy }),
+        ...request.lock,
+        ...encryptionBy(request.customerKey),
+      },
       pieces: [piece],
     },
     'version',

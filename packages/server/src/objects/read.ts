@@ -11,6 +11,7 @@ import {
   type VersionRecord,
 } from '../metadata/index.ts';
 import { checkRead } from './conditions.ts';
+import { type CustomerKey, objectKeyOf } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId, versionIdText } from './ids.ts';
 import { openInline } from './inline.ts';
@@ -25,7 +26,7 @@ import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
  * Looks a version up. Conditions are not looked at.
  * @throws StoreError NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidArgument; MethodNotAllowed for a marker named by its id
  */
-export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard'>): Found {
+export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard' | 'customerKey'>): Found {
   const bucket = findBucket(rooms, request.bucket);
   const selector = parseVersionId(request.versionId);
   const { reader } = rooms;
@@ -65,7 +66,14 @@ class Reading implements ReadResult {
   readonly #touches: Touches | undefined;
   #key: Buffer | undefined;
 
-  constructor(rooms: Rooms, horizon: ReadHorizon, found: Found, key: BucketKey, touches: Touches | undefined) {
+  constructor(
+    rooms: Rooms,
+    horizon: ReadHorizon,
+    found: Found,
+    key: BucketKey,
+    customerKey: CustomerKey | undefined,
+    touches: Touches | undefined,
+  ) {
     this.bucket = found.bucket;
     this.version = found.version;
     this.position = found.position;
@@ -74,6 +82,8 @@ class Reading implements ReadResult {
     this.#found = found;
     this.#bucketKey = key;
     this.#touches = touches;
+    // Nothing is said of the object, and nothing given from the cache, to who has not its key.
+    if (customerKey || found.version.encryption) this.#key = objectKeyOf(key, found.version, customerKey);
   }
 
   open(slice: Slice): Outgoing {
@@ -140,22 +150,25 @@ class Reading implements ReadResult {
 
 /**
  * A version ready to be read; without a promise when the bucket's key is open.
+ * @param customerKey the one that the object was stored with, where it was
+ * @throws StoreError InvalidRequest, AccessDenied at one that is missing, wrong or too many
  * @param touches hears of it when bytes are read. Absent: nobody has to know
  */
 export function readingOf(
   rooms: Rooms,
   horizon: ReadHorizon,
   found: Found,
+  customerKey: CustomerKey | undefined,
   touches?: Touches,
 ): ReadResult | Promise<ReadResult> {
   const embedded = found.version.manifest.embedded;
   if (!embedded || 'stripes' in embedded.body) horizon.note(found.position);
   const { bucket } = found;
   const key = rooms.bucketKeys.opened(bucket.name, bucket.wrappedKey);
-  if (key) return new Reading(rooms, horizon, found, key, touches);
+  if (key) return new Reading(rooms, horizon, found, key, customerKey, touches);
   return rooms.bucketKeys
     .open(bucket.name, bucket.wrappedKey)
-    .then((opened) => new Reading(rooms, horizon, found, opened, touches));
+    .then((opened) => new Reading(rooms, horizon, found, opened, customerKey, touches));
 }
 
 /** Looks up, checks the read conditions, and gives what can be read. */
@@ -167,5 +180,5 @@ export function read(
 ): ReadResult | Promise<ReadResult> {
   const found = findVersion(rooms, request);
   checkRead(request.guard, found.version);
-  return readingOf(rooms, horizon, found, touches);
+  return readingOf(rooms, horizon, found, request.customerKey, touches);
 }

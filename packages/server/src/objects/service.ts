@@ -9,7 +9,7 @@ import { ReadHorizon } from './horizon.ts';
 import { list, listUploads, listVersions } from './listing.ts';
 import { storageClassesOf } from './policy.ts';
 import { put } from './put.ts';
-import { read } from './read.ts';
+import { findVersion, read } from './read.ts';
 import { remove } from './remove.ts';
 import { rename } from './rename.ts';
 import { findBucket, type Rooms } from './rooms.ts';
@@ -40,6 +40,7 @@ function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): Obje
     configure: (name, kind, document, expected) => configureBucket(rooms, name, kind, document, expected),
     put: (request) => put(rooms, request),
     read: (request) => read(rooms, horizon, request, touches),
+    look: (request) => findVersion(rooms, request),
     copy: (request) => copy(rooms, horizon, request),
     append: (request) => append(rooms, request),
     rename: (request) => rename(rooms, request),

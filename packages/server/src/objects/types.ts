@@ -22,6 +22,7 @@ import type {
   Versioning,
 } from '../metadata/index.ts';
 import type { Announcer } from './announce.ts';
+import type { CustomerKey } from './encryption.ts';
 
 export type Tags = readonly (readonly [string, string])[];
 type Consistency = 'strong' | 'causal' | 'eventual';
@@ -68,6 +69,8 @@ export interface PutRequest extends Describing {
   /** undefined: what the storage class or the bucket says. */
   readonly redundancy: Policy | undefined;
   readonly lock?: Lock;
+  /** Absent: the bucket's key alone. */
+  readonly customerKey?: CustomerKey | undefined;
 }
 
 /** Which version to read. `partNumber` starts at 1. */
@@ -77,6 +80,8 @@ export interface ReadRequest {
   /** Version id as clients see it; `null`; undefined for the newest. */
   readonly versionId: string | undefined;
   readonly guard: Guard | undefined;
+  /** Where the object was stored with one. */
+  readonly customerKey?: CustomerKey | undefined;
 }
 
 /** A slice of an object; both in bytes, `end` exclusive. */
@@ -144,6 +149,8 @@ export interface CopyRequest extends Partial<Describing> {
   readonly redundancy?: Policy | undefined;
   /** That of the source is its own. */
   readonly lock?: Lock;
+  /** For the copy; that of the source is with the source. */
+  readonly customerKey?: CustomerKey | undefined;
   /** undefined keeps the source's checksum (and its algorithm). */
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
@@ -219,6 +226,11 @@ export interface ObjectService {
   put(request: PutRequest): Promise<WriteResult>;
   /** Applies read conditions: throws NotModified or PreconditionFailed, NoSuchKey, NoSuchVersion, MethodNotAllowed for a marker named by id (detail `DeleteMarker`). */
   read(request: ReadRequest): ReadResult | Promise<ReadResult>;
+  /**
+   * What is said of a version, without its bytes: no key is needed, and no condition looked at.
+   * @throws StoreError as {@link read} where there is none
+   */
+  look(request: Omit<ReadRequest, 'guard' | 'customerKey'>): Pick<ReadResult, 'bucket' | 'version' | 'position'>;
   copy(request: CopyRequest): Promise<WriteResult & { readonly source: ObjectVersion }>;
   append(request: PutRequest & { readonly offset: number | undefined }): Promise<WriteResult>;
   /** Another name for an object, in one change. @throws StoreError NotImplemented where the names are in different shards */
@@ -259,6 +271,7 @@ export interface ObjectService {
       readonly checksumType: 'FULL_OBJECT' | 'COMPOSITE' | undefined;
       readonly redundancy?: Policy | undefined;
       readonly lock?: Lock;
+      readonly customerKey?: CustomerKey | undefined;
     },
   ): Promise<UploadRecord>;
   upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;
@@ -269,6 +282,8 @@ export interface ObjectService {
     readonly number: number;
     readonly body: Incoming;
     readonly expected: Expected;
+    /** That of the upload. */
+    readonly customerKey?: CustomerKey | undefined;
   }): Promise<PartRecord>;
   copyPart(request: {
     readonly bucket: string;
@@ -277,6 +292,8 @@ export interface ObjectService {
     readonly number: number;
     readonly source: CopySource;
     readonly slice: Slice | undefined;
+    /** That of the upload. */
+    readonly customerKey?: CustomerKey | undefined;
   }): Promise<{ readonly part: PartRecord; readonly source: ObjectVersion }>;
   completeUpload(request: {
     readonly bucket: string;

@@ -1,10 +1,12 @@
 import { isCrc } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
+import type { BucketKey } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { BucketRecord, PartRecord, UploadRecord } from '../metadata/index.ts';
 import { mayShrink } from './compression.ts';
 import { findSource } from './copy.ts';
 import { checkDescribing, checkKey } from './describing.ts';
+import { type CustomerKey, encryptionBy, objectKeyOf, wrappingKeys } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseUploadId } from './ids.ts';
 import { type Plan, takeBody } from './intake.ts';
@@ -47,7 +49,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
   const bucket = findBucket(rooms, request.bucket);
   if (request.redundancy) await preparePolicy(rooms, request.redundancy);
   if (request.redundancy && 'hot' in request.redundancy) await askForRecoding(rooms);
-  const { wrapped } = (await bucketKey(rooms, bucket)).newObjectKey();
+  const { wrapped } = wrappingKeys(await bucketKey(rooms, bucket), request.customerKey).newObjectKey();
   const { key, owner, storageClass, headers, metadata, tags, checksumAlgorithm } = request;
   const command = {
     type: 'upload.create',
@@ -63,6 +65,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
     wrappedKey: wrapped,
     ...(request.redundancy && { redundancy: request.redundancy }),
     ...request.lock,
+    ...encryptionBy(request.customerKey),
   } as const;
   return (await propose(rooms, command, 'upload')).upload;
 }
@@ -94,6 +97,27 @@ interface PartTarget {
   readonly key: Buffer;
   readonly uploadId: string;
   readonly number: number;
+  readonly customerKey?: CustomerKey | undefined;
+}
+
+/** Every part comes with the key of its upload. @throws StoreError InvalidRequest */
+function partKeyOf(keys: BucketKey, upload: UploadRecord, customerKey: CustomerKey | undefined): Buffer {
+  const refuse = (message: string, cause?: unknown) => new StoreError('InvalidRequest', { message, cause });
+  const isCustomers = upload.encryption?.kind === 'customer';
+  if (isCustomers && !customerKey)
+    throw refuse(
+      'The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.',
+    );
+  if (!isCustomers && customerKey)
+    throw refuse(
+      'The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.',
+    );
+  try {
+    return objectKeyOf(keys, upload, customerKey);
+  } catch (cause) {
+    if (!isCustomers) throw cause;
+    throw refuse('The provided encryption parameters did not match the ones used originally.', cause);
+  }
 }
 
 /** Writes one part and records it in its upload; one that has the number already is replaced. */
@@ -109,7 +133,7 @@ async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expec
   const { redundancy: policy, storageClass } = upload;
   const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
   const plan: Plan = {
-    key: (await bucketKey(rooms, bucket)).unwrapObjectKey(upload.wrappedKey),
+    key: partKeyOf(await bucketKey(rooms, bucket), upload, target.customerKey),
     redundancy: writtenWith(kept.policy),
     mayInline: kept.mayInline,
     pack: mayShrink(upload.headers),
@@ -151,7 +175,7 @@ export async function copyPart(
       detail: { ArgumentName: 'x-amz-copy-source-range' },
     });
   }
-  const reading = await readingOf({ ...rooms, inner: true }, horizon, found);
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
   const stream = reading.open(slice);
   const body: Incoming = {
     stream,

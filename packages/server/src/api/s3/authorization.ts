@@ -212,7 +212,7 @@ export class Authorization {
 
   async #tagsOf(bucket: string, key: Buffer, versionId: string | undefined): Promise<Tags> {
     try {
-      return (await this.#request.objects.read({ bucket, key, versionId, guard: undefined })).version.tags;
+      return this.#request.objects.look({ bucket, key, versionId }).version.tags;
     } catch (error) {
       if (error instanceof StoreError && absent.has(error.code)) return [];
       throw error;

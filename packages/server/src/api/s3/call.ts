@@ -24,6 +24,8 @@ export interface S3Service {
   readonly notifications?: Notifications | undefined;
   /** Value of x-amz-id-2 and HostId. */
   readonly hostId: string;
+  /** Keys of customers are taken from any connection. Absent: over TLS, and from this machine. */
+  readonly customerKeysOverHttp?: boolean;
   /** A stream broke after its headers were out; the client saw the connection end. */
   readonly broken: (call: S3Call, error: unknown) => void;
 }

@@ -4,6 +4,7 @@ import { type ConditionHeaders, readConditions } from '../http/conditions.ts';
 import { decodeHeader } from '../http/header-text.ts';
 import { isOwner } from './bucket-rules.ts';
 import { header, type S3Call } from './call.ts';
+import { sourceKeyOf } from './customer-keys.ts';
 import { invalidArgument, notImplemented } from './failure.ts';
 import { isBucketName, screenKey } from './screen.ts';
 
@@ -17,7 +18,7 @@ const sourceConditions: ConditionHeaders = {
 };
 
 /** `[/]bucket/key[?versionId=id]`, percent-encoded, into its parts. */
-export function parseCopySource(value: string): Omit<CopySource, 'guard'> {
+export function parseCopySource(value: string): Omit<CopySource, 'guard' | 'customerKey'> {
   if (value.startsWith('arn:')) throw notImplemented('Copying from an access point', { Header: name });
   const refuse = (message: string) => invalidArgument(name, value, message);
   let path = decodeHeader(value);
@@ -52,7 +53,7 @@ export function copySourceOf(call: S3Call): CopySource {
   const expectedOwner = header(call, 'x-amz-source-expected-bucket-owner');
   if (expectedOwner !== undefined && !isOwner(call.service.objects.bucket(source.bucket), expectedOwner))
     throw new StoreError('AccessDenied');
-  return { ...source, guard: readConditions(call.headers, sourceConditions) };
+  return { ...source, guard: readConditions(call.headers, sourceConditions), customerKey: sourceKeyOf(call) };
 }
 
 /** A failed condition on the source is 412, also where a read would answer 304. */

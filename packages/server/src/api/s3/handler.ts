@@ -55,6 +55,8 @@ export interface S3Options {
   readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
   /** Length of a day of lifecycles, ms. Absent: 24 hours. */
   readonly lifecycleDayMs?: number | undefined;
+  /** Whether keys of customers are taken from any connection, because a proxy took them from TLS. Absent: over TLS, and from this machine. */
+  readonly customerKeysOverHttp?: boolean;
   /** Value of x-amz-id-2 and HostId: which server answered. */
   readonly hostId?: string;
   /** What to do about a broken assumption after its request was answered. Default: an uncaught exception, which stops the process. */
@@ -123,6 +125,7 @@ class S3Handler {
       staleMs: options.shared?.staleMs,
       lifecycleDayMs: options.lifecycleDayMs ?? limits.dayMs,
       hostId: this.#hostId,
+      customerKeysOverHttp: options.customerKeysOverHttp === true,
       broken: (call, error) => {
         const { operation, exchange, bucket } = call;
         options.log.error('answer broken off', { operation, requestId: exchange.id, bucket, error });

@@ -44,11 +44,8 @@ export function pushReadExpiration(headers: HeaderList, call: S3Call, version: O
 function isNewest(call: S3Call, version: ObjectVersion): boolean {
   const { bucket, key } = call;
   try {
-    const newest = call.service.objects.read({ bucket, key, versionId: undefined, guard: undefined });
-    // The key of the bucket is open: another version was read with it just now.
-    if (!(newest instanceof Promise)) return newest.version.sequence === version.sequence;
-    newest.catch(() => undefined);
-    return false;
+    const newest = call.service.objects.look({ bucket, key, versionId: undefined });
+    return newest.version.sequence === version.sequence;
   } catch (error) {
     if (error instanceof StoreError) return false;
     throw error;

@@ -6,6 +6,7 @@ import type { HeaderList } from '../http/exchange.ts';
 import { encodeHeader, encodeWords } from '../http/header-text.ts';
 import { storedText } from '../http/redundancy.ts';
 import { answerHeaders, type S3Call } from './call.ts';
+import { hasCustomerKey, pushCustomerKey } from './customer-keys.ts';
 import { describingHeaders } from './description.ts';
 import { invalidArgument } from './failure.ts';
 import { pushPosition } from './position.ts';
@@ -19,8 +20,9 @@ export function pushVersionId(
   if (bucket.versioning !== 'off') headers.push('x-amz-version-id', versionIdText(version));
 }
 
-/** That all bytes of a version are encrypted, or, without one, that those of a new one would be. */
+/** That all bytes of a version are encrypted, or, without one, that those of what the request adds to would be; and with whose key. */
 export function pushEncryption(headers: HeaderList, call: S3Call, version?: ObjectVersion): void {
+  if (version ? version.encryption?.kind === 'customer' : hasCustomerKey(call)) return pushCustomerKey(headers, call);
   const sealed = version?.manifest.sealed ?? call.service.objects.plain !== true;
   if (sealed) headers.push('x-amz-server-side-encryption', 'AES256');
 }

@@ -169,10 +169,8 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       if (request.redundancy && !('hot' in request.redundancy)) kept.set(version, request.redundancy);
       return { bucket: bucket.record, version, position: sequence };
     },
-    read(request) {
-      const bucket = find(request.bucket);
-      return readOf(bucket, select(bucket, request.key, request.versionId));
-    },
+    look: ({ bucket, key, versionId }) => readOf(find(bucket), select(find(bucket), key, versionId)),
+    read: (request) => service.look(request) as ReadResult,
     async copy(request) {
       const from = find(request.source.bucket);
       const source = select(from, request.source.key, request.source.versionId);

@@ -13,14 +13,13 @@ const answers: Readonly<Record<UnsetOperation, ErrorCode>> = {
 };
 
 /** Answers for a bucket, or an object, that is there; one that is not is reported first. */
-export async function answerUnset(call: S3Call, operation: UnsetOperation): Promise<void> {
+export function answerUnset(call: S3Call, operation: UnsetOperation): void {
   const { objects } = call.service;
   if (call.key.length > 0)
-    await objects.read({
+    objects.look({
       bucket: call.bucket,
       key: call.key,
       versionId: call.query.get('versionId'),
-      guard: undefined,
     });
   else objects.bucket(call.bucket);
   throw new StoreError(answers[operation]);

@@ -22,7 +22,7 @@ describe('what is refused by name', () => {
     [{ 'x-amz-server-side-encryption': 'aws:kms' }, 501, 'NotImplemented'],
     [{ 'x-amz-server-side-encryption': 'rot13' }, 400, 'InvalidEncryptionAlgorithmError'],
     [{ 'x-amz-server-side-encryption-aws-kms-key-id': 'k' }, 501, 'NotImplemented'],
-    [{ 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 501, 'NotImplemented'],
+    [{ 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 400, 'InvalidArgument'],
     [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidArgument'],
     [{ 'x-amz-object-lock-legal-hold': 'ON' }, 400, 'InvalidRequest'],
     [{ 'x-amz-storage-class': 'GLACIER' }, 400, 'InvalidStorageClass'],
@@ -56,7 +56,7 @@ describe('what is refused by name', () => {
     assert.equal(
       (await s3.send('GET', '/bucket/x', { headers: { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' } }))
         .code,
-      'NotImplemented',
+      'InvalidArgument',
     );
   });
 });

@@ -9,7 +9,9 @@ import type { Extensions, GivenExtensions } from './records.ts';
  * (features.ts): it is written only when every node knows it.
  */
 
-type ExtensionFeature = 'policies' | 'objectLock';
+type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys';
+
+const encryptions = ['customer'] as const;
 
 const modes = ['GOVERNANCE', 'COMPLIANCE'] as const;
 
@@ -40,6 +42,12 @@ const extensions: { readonly [Name in keyof Extensions]-?: Extension<NonNullable
     feature: 'objectLock',
     write: (out, isHeld) => out.u8(Number(isHeld)),
     read: (from) => choice([false, true], from.u8(), 'legal hold'),
+  },
+  encryption: {
+    bit: 32,
+    feature: 'namedKeys',
+    write: (out, { kind }) => out.u8(encryptions.indexOf(kind)),
+    read: (from) => ({ kind: choice(encryptions, from.u8(), 'encryption') }),
   },
 };
 

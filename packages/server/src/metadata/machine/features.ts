@@ -22,6 +22,7 @@ export const features = [
   'lifecycle',
   'notifications',
   'identities',
+  'namedKeys',
 ] as const;
 
 export type Feature = (typeof features)[number];

@@ -321,3 +321,4 @@ export const keptObject: ObjectVersion = { ...object, policy: hybrid, use: { rea
 const lock = { retention: { mode: 'COMPLIANCE', untilMs: 1_900_000_000_789 }, legalHold: true } as const;
 export const lockedObject: ObjectVersion = { ...keptObject, ...lock };
 export const lockedUpload: UploadRecord = { ...keptUpload, ...lock };
+export const customersObject: ObjectVersion = { ...object, encryption: { kind: 'customer' } };

@@ -15,6 +15,7 @@ import {
   codedGroup,
   configurationEffects,
   copiesGroup,
+  customersObject,
   device,
   effects,
   grownBucket,
@@ -62,6 +63,7 @@ const writtenSecond: typeof written = {
   upload: [() => rows.encodeUpload(keptUpload), rows.decodeUpload, keptUpload],
   object: [() => encodeVersion(keptObject, false), decodeVersion, keptObject],
   lockedObject: [() => encodeVersion(lockedObject, false), decodeVersion, lockedObject],
+  customersObject: [() => encodeVersion(customersObject, false), decodeVersion, customersObject],
   lockedUpload: [() => rows.encodeUpload(lockedUpload), rows.decodeUpload, lockedUpload],
   hybridBucket: [() => rows.encodeBucket(hybridBucket), rows.decodeBucket, hybridBucket],
   grownBucket: [() => rows.encodeBucketShards(grownBucket), rows.decodeBucketShards, grownBucket],
@@ -275,6 +277,8 @@ const golden: Record<string, string> = {
 const goldenSecond: Record<string, string> = {
   lockedObject:
     '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b01760f0301020208038088b2a002c869e5cf8b0100000301153bd360ba0100000103001c0102030405060708050568656c6c6f',
+  customersObject:
+    '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b0176200003001c0102030405060708050568656c6c6f',
   lockedUpload:
     '030102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000003010308090a0d010301153bd360ba01000001',
   accessKey: '0202414b0401020304016f016e0900000000000000020101620c31323334353637383930313205414944413101',

@@ -157,6 +157,13 @@ export interface Extensions {
   readonly retention?: Retention;
   /** Absent: nobody ever said whether it is held. */
   readonly legalHold?: boolean;
+  /** What wraps the key of its bytes; absent: the key of its bucket. */
+  readonly encryption?: Encryption;
+}
+
+/** `customer`: a key that the customer sends with each request, and that is kept nowhere. */
+export interface Encryption {
+  readonly kind: 'customer';
 }
 
 /** Until when a version cannot be taken away. */

@@ -81,7 +81,7 @@ async function requireCopy(
   await call.authorization.require('CopyObject', facts);
   const withTags = { ...facts, causes: new Set([...facts.causes, 'copied-tags' as const]) };
   if (body.tags !== undefined || (await call.authorization.allows('CopyObject', withTags))) return;
-  const found = await call.service.objects.read({ bucket, key: keyBytes(key), versionId, guard: undefined });
+  const found = call.service.objects.look({ bucket, key: keyBytes(key), versionId });
   if (found.version.tags.length > 0) throw call.authorization.denial();
 }
 
@@ -283,12 +283,7 @@ export const objectRoutes: readonly Route[] = [
       // Whether it exists is itself an answer, so a key that may not read the bucket learns nothing.
       if (!(await call.authorization.allows('GetObject', about(place.bucket, place.key.toString('utf8')))))
         throw new StoreError('NoSuchKey');
-      const found = await call.service.objects.read({
-        bucket: place.bucket,
-        key: place.key,
-        versionId: undefined,
-        guard: undefined,
-      });
+      const found = call.service.objects.look({ bucket: place.bucket, key: place.key, versionId: undefined });
       call.json(
         200,
         objectJson(place.bucket, place.key, found.version),

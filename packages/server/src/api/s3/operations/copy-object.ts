@@ -5,6 +5,7 @@ import { isoDate } from '../../http/dates.ts';
 import { answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumElements, storedChecksumText } from '../checksums.ts';
 import { copying, copySourceOf } from '../copy-source.ts';
+import { newCustomerKeyOf } from '../customer-keys.ts';
 import { describedHeaders, describedMetadata, redundancyOf, storageClassOf } from '../description.ts';
 import { factsOf } from '../facts.ts';
 import { invalidArgument } from '../failure.ts';
@@ -29,6 +30,7 @@ const changing = [
   'x-dsom-redundancy',
   'x-amz-website-redirect-location',
   'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-customer-algorithm',
   'x-amz-checksum-algorithm',
 ];
 
@@ -71,6 +73,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       owner: call.owner,
       guard: readConditions(call.headers),
       lock: lockOfHeaders(call),
+      customerKey: newCustomerKeyOf(call),
       storageClass: storageClassOf(call),
       ...(redundancy && { redundancy }),
       checksumAlgorithm: algorithm === undefined ? undefined : algorithmOf(algorithm, 'x-amz-checksum-algorithm'),

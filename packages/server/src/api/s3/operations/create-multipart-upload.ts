@@ -1,6 +1,7 @@
 import { uploadIdText } from '../../../objects/index.ts';
 import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumTypeOf } from '../checksums.ts';
+import { newCustomerKeyOf } from '../customer-keys.ts';
 import { describe, redundancyOf } from '../description.ts';
 import { pushAbortion } from '../lifecycle.ts';
 import { pushEncryption } from '../object-headers.ts';
@@ -20,6 +21,7 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     checksumType: checksumTypeOf(call),
     redundancy: redundancyOf(call),
     lock: lockOfHeaders(call),
+    customerKey: newCustomerKeyOf(call),
   });
   const { checksumAlgorithm, checksumType } = upload;
   const headers = answerHeaders(call);

@@ -2,12 +2,11 @@ import { aclDocument } from '../acl.ts';
 import { answerHeaders, answerXml, type S3Call } from '../call.ts';
 import { pushVersionId } from '../object-headers.ts';
 
-export async function getObjectAcl(call: S3Call): Promise<void> {
-  const { bucket, version } = await call.service.objects.read({
+export function getObjectAcl(call: S3Call): void {
+  const { bucket, version } = call.service.objects.look({
     bucket: call.bucket,
     key: call.key,
     versionId: call.query.get('versionId'),
-    guard: undefined,
   });
   const headers = answerHeaders(call);
   pushVersionId(headers, bucket, version);

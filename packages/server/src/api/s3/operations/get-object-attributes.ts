@@ -4,6 +4,7 @@ import { judge, readConditions } from '../../http/conditions.ts';
 import { httpDate } from '../../http/dates.ts';
 import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
 import { checksumElements, storedChecksumText } from '../checksums.ts';
+import { customerKeyOf } from '../customer-keys.ts';
 import { invalidArgument } from '../failure.ts';
 import { pageSize } from '../listing.ts';
 import { pushVersionId } from '../object-headers.ts';
@@ -53,6 +54,7 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
     key: call.key,
     versionId: call.query.get('versionId'),
     guard: undefined,
+    customerKey: customerKeyOf(call),
   });
   const { bucket, version } = read;
   const etag = etagText(version).slice(1, -1);

@@ -3,13 +3,12 @@ import { answerXml, type S3Call } from '../call.ts';
 import { requireLocking } from '../object-lock.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
-export async function getObjectLegalHold(call: S3Call): Promise<void> {
+export function getObjectLegalHold(call: S3Call): void {
   const { bucket, key, query } = call;
-  const { version } = await call.service.objects.read({
+  const { version } = call.service.objects.look({
     bucket,
     key,
     versionId: query.get('versionId'),
-    guard: undefined,
   });
   requireLocking(call);
   if (version.legalHold === undefined) throw new StoreError('NoSuchObjectLockConfiguration');

@@ -3,13 +3,12 @@ import { answerXml, type S3Call } from '../call.ts';
 import { requireLocking, retentionXml } from '../object-lock.ts';
 import { s3Document } from '../xml/writer.ts';
 
-export async function getObjectRetention(call: S3Call): Promise<void> {
+export function getObjectRetention(call: S3Call): void {
   const { bucket, key, query } = call;
-  const { version } = await call.service.objects.read({
+  const { version } = call.service.objects.look({
     bucket,
     key,
     versionId: query.get('versionId'),
-    guard: undefined,
   });
   requireLocking(call);
   if (!version.retention) throw new StoreError('NoSuchObjectLockConfiguration');

@@ -1,12 +1,11 @@
 import { step } from '../../http/cohort.ts';
 import type { S3Call } from '../call.ts';
+import { customerKeyOf } from '../customer-keys.ts';
 import { overridesOf } from '../object-headers.ts';
 import { pushLock, saysLock } from '../object-lock.ts';
 import { represent } from '../representation.ts';
-import { screenRead } from '../screen.ts';
 
 export async function getObject(call: S3Call): Promise<void> {
-  screenRead(call.headers);
   const replaced = overridesOf(call);
   const { objects } = call.service;
   const pending = objects.read({
@@ -14,6 +13,7 @@ export async function getObject(call: S3Call): Promise<void> {
     key: call.key,
     versionId: call.query.get('versionId'),
     guard: undefined,
+    customerKey: customerKeyOf(call),
   });
   const read = pending instanceof Promise ? await pending : pending;
   const answer = represent(call, read, replaced);

@@ -1,17 +1,17 @@
 import type { S3Call } from '../call.ts';
+import { customerKeyOf } from '../customer-keys.ts';
 import { overridesOf } from '../object-headers.ts';
 import { pushLock, saysLock } from '../object-lock.ts';
 import { represent } from '../representation.ts';
-import { screenRead } from '../screen.ts';
 
 export async function headObject(call: S3Call): Promise<void> {
-  screenRead(call.headers);
   const replaced = overridesOf(call);
   const pending = call.service.objects.read({
     bucket: call.bucket,
     key: call.key,
     versionId: call.query.get('versionId'),
     guard: undefined,
+    customerKey: customerKeyOf(call),
   });
   const read = pending instanceof Promise ? await pending : pending;
   const answer = represent(call, read, replaced);

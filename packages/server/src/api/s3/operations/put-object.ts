@@ -4,6 +4,7 @@ import { step } from '../../http/cohort.ts';
 import { readConditions } from '../../http/conditions.ts';
 import { answerEmpty, header, type S3Call } from '../call.ts';
 import { pushChecksum } from '../checksums.ts';
+import { newCustomerKeyOf } from '../customer-keys.ts';
 import { describe, redundancyOf } from '../description.ts';
 import { invalidArgument } from '../failure.ts';
 import { takeBody } from '../incoming.ts';
@@ -29,6 +30,7 @@ export async function putObject(call: S3Call): Promise<void> {
   const offset = offsetOf(call);
   const described = describe(call);
   const redundancy = redundancyOf(call);
+  const customerKey = newCustomerKeyOf(call);
   const lock = lockOfHeaders(call);
   screenLocked(call, lock, 'Object');
   const guard = readConditions(call.headers);
@@ -45,6 +47,7 @@ export async function putObject(call: S3Call): Promise<void> {
     guard,
     redundancy,
     lock,
+    customerKey,
   };
   const { objects } = call.service;
   const { bucket, version, position } = await (offset === undefined

@@ -40,11 +40,10 @@ function screen(document: XmlElement): void {
 export async function restoreObject(call: S3Call): Promise<void> {
   screen(await requireDocument(call, 'RestoreRequest'));
   const { bucket, key } = call;
-  const { version } = await call.service.objects.read({
+  const { version } = call.service.objects.look({
     bucket,
     key,
     versionId: call.query.get('versionId'),
-    guard: undefined,
   });
   throw new StoreError('InvalidObjectState', {
     message: "Restore is not allowed for the object's current storage class",

@@ -1,6 +1,7 @@
 import { limits } from '../../../limits.ts';
 import { answerEmpty, answerHeaders, type S3Call } from '../call.ts';
 import { checksumHeaders, storedChecksumText } from '../checksums.ts';
+import { customerKeyOf } from '../customer-keys.ts';
 import { takeBody } from '../incoming.ts';
 import { partEtag, uploadIdOf } from '../multipart.ts';
 import { pushEncryption, pushRedundancy } from '../object-headers.ts';
@@ -22,6 +23,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
     number,
     body,
     expected,
+    customerKey: customerKeyOf(call),
   });
   const headers = answerHeaders(call);
   headers.push('ETag', partEtag(part));

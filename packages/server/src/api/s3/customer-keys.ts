@@ -1,0 +1,104 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { TLSSocket } from 'node:tls';
+import { StoreError } from '../../errors.ts';
+import type { CustomerKey } from '../../objects/index.ts';
+import type { HeaderList } from '../http/exchange.ts';
+import { header, type S3Call } from './call.ts';
+import { encryptionForm } from './configurations/simple.ts';
+import { invalidArgument, notImplemented } from './failure.ts';
+import { parseXml } from './xml/parser.ts';
+
+/*
+ * Keys that the customer sends with each request (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html): an algorithm,
+ * the key in base64, and the MD5 of the key, which tells a key that was damaged on its way from another one.
+ */
+
+const target = 'x-amz-server-side-encryption-customer';
+const source = 'x-amz-copy-source-server-side-encryption-customer';
+const subject = 'Requests specifying Server Side Encryption with Customer provided keys must';
+
+const isLoopback = (address: string | undefined): boolean =>
+  address !== undefined && /^(?:::ffff:)?127\.|^::1$/.test(address);
+
+/** A key that travels in the clear is no secret: it comes over TLS, from this machine, or where the operator says that a proxy has it from TLS. */
+function screenConnection(call: S3Call): void {
+  const { socket } = call.exchange.request;
+  if (call.service.customerKeysOverHttp || socket instanceof TLSSocket || isLoopback(socket.remoteAddress)) return;
+  throw new StoreError('InvalidRequest', { message: `${subject} be made over a secure connection.` });
+}
+
+function keyOf(call: S3Call, prefix: string): CustomerKey | undefined {
+  const [algorithm, key, md5] = ['algorithm', 'key', 'key-md5'].map((name) => header(call, `${prefix}-${name}`));
+  if (algorithm === undefined && key === undefined && md5 === undefined) return undefined;
+  if (call.service.objects.plain)
+    throw notImplemented('Encryption by a server that was started with --encryption off', {
+      Header: `${prefix}-algorithm`,
+    });
+  screenConnection(call);
+  if (algorithm === undefined)
+    throw invalidArgument(`${prefix}-algorithm`, undefined, `${subject} provide a valid encryption algorithm.`);
+  if (algorithm !== 'AES256')
+    throw new StoreError('InvalidEncryptionAlgorithmError', {
+      detail: { ArgumentName: `${prefix}-algorithm`, ArgumentValue: algorithm },
+    });
+  if (key === undefined)
+    throw invalidArgument(`${prefix}-key`, undefined, `${subject} provide an appropriate secret key.`);
+  if (md5 === undefined)
+    throw invalidArgument(
+      `${prefix}-key-md5`,
+      undefined,
+      `${subject} provide the client calculated MD5 of the secret key.`,
+    );
+  const bytes = Buffer.from(key, 'base64');
+  // What is not base64 is passed over by the decoder; a key that is written in another way is another key.
+  if (bytes.length !== 32 || bytes.toString('base64') !== key)
+    throw invalidArgument(`${prefix}-key`, undefined, 'The secret key was invalid for the specified algorithm.');
+  const digest = createHash('md5').update(bytes).digest();
+  const given = Buffer.from(md5, 'base64');
+  if (given.toString('base64') !== md5 || given.length !== digest.length || !timingSafeEqual(given, digest))
+    throw invalidArgument(
+      `${prefix}-key-md5`,
+      md5,
+      'The calculated MD5 hash of the key did not match the hash that was provided.',
+    );
+  return bytes;
+}
+
+/**
+ * The key of the object that a request reads, or of the upload that it adds to.
+ * @throws StoreError InvalidArgument, InvalidEncryptionAlgorithmError, InvalidRequest without TLS
+ */
+export const customerKeyOf = (call: S3Call): CustomerKey | undefined => keyOf(call, target);
+
+/** The key of the source of a copy. */
+export const sourceKeyOf = (call: S3Call): CustomerKey | undefined => keyOf(call, source);
+
+/**
+ * The key for an object or upload that a request makes.
+ * @throws StoreError as {@link customerKeyOf}, and AccessDenied where the bucket takes none
+ */
+export function newCustomerKeyOf(call: S3Call): CustomerKey | undefined {
+  const key = customerKeyOf(call);
+  if (!key) return undefined;
+  const other = header(call, 'x-amz-server-side-encryption');
+  if (other !== undefined)
+    throw invalidArgument(
+      'x-amz-server-side-encryption',
+      other,
+      'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
+    );
+  const document = call.service.objects.configuration(call.bucket, 'encryption');
+  if (document && encryptionForm.parse(parseXml(document)).blocked?.includes('SSE-C'))
+    throw new StoreError('AccessDenied', {
+      message: 'The bucket takes no objects with keys of the customer (BlockedEncryptionTypes of its encryption).',
+    });
+  return key;
+}
+
+/** What an answer says of the key that was used, which the request has named. */
+export function pushCustomerKey(headers: HeaderList, call: S3Call): void {
+  const md5 = header(call, `${target}-key-md5`);
+  if (md5 !== undefined) headers.push(`${target}-algorithm`, 'AES256', `${target}-key-MD5`, md5);
+}
+
+export const hasCustomerKey = (call: S3Call): boolean => header(call, `${target}-key-md5`) !== undefined;
