@@ -35,8 +35,7 @@ export const configurationLimits = {
   lifecycleReported: 1000,
   /** File with the place of a pass. */
   lifecycleFileBytes: 512 * KiB,
-  /** Buckets whose last pass is remembered, and rows of versions between two that the owner looks at before it puts one off. */
-  lifecycleBuckets: 100_000,
+  /** Rows of versions between two that the owner looks at before it puts one off. */
   lifecycleLook: 1000,
   /** Default retention of a bucket, as AWS bounds it. */
   retentionDays: 36_500,

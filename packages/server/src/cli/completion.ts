@@ -15,7 +15,7 @@ import { kebabCase } from './server.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Commands whose parameters are addresses. */
-const addressed = new Set(['ls', 'rm', 'cat', 'stat', 'du', 'find', 'tag', 'versions', 'presign', 'rb']);
+const addressed = new Set(['ls', 'rm', 'cat', 'stat', 'du', 'find', 'tag', 'versions', 'presign', 'rb', 'run']);
 /** Those whose parameters may also be files. */
 const transfers = new Set(['cp', 'mv', 'sync']);
 const fileOptions = new Set(['--data', '--config']);

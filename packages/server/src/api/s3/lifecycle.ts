@@ -23,12 +23,22 @@ export function compiledOf(call: S3Call): CompiledLifecycle | undefined {
   return bytes && compiledLifecycle(call.bucket, bytes);
 }
 
+/** The same for answers that only mention it: rules that a later version has written must not make a read fail. */
+function mentionedOf(call: S3Call): CompiledLifecycle | undefined {
+  try {
+    return compiledOf(call);
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  }
+}
+
 /** An ID may have any characters; a header may not. */
 const idText = (id: string): string => encodeUrl(Buffer.from(id, 'utf8'));
 
 /** `x-amz-expiration`, where a rule expires the newest version of a key, which this one must be. */
 export function pushExpiration(headers: HeaderList, call: S3Call, version: ObjectVersion): void {
-  const due = compiledOf(call)?.at(call.key);
+  const due = mentionedOf(call)?.at(call.key);
   const first = due && expirationOf(due, version, call.service.lifecycleDayMs);
   if (first)
     headers.push('x-amz-expiration', `expiry-date="${httpDate(first.dueMs)}", rule-id="${idText(first.rule.id)}"`);
@@ -36,7 +46,7 @@ export function pushExpiration(headers: HeaderList, call: S3Call, version: Objec
 
 /** The same for a read that may be of any version: noncurrent ones do not expire by age. */
 export function pushReadExpiration(headers: HeaderList, call: S3Call, version: ObjectVersion): void {
-  if (compiledOf(call) === undefined) return;
+  if (mentionedOf(call) === undefined) return;
   if (call.query.has('versionId') && !isNewest(call, version)) return;
   pushExpiration(headers, call, version);
 }
@@ -54,7 +64,7 @@ function isNewest(call: S3Call, version: ObjectVersion): boolean {
 
 /** `x-amz-abort-date` and `x-amz-abort-rule-id`, where a rule aborts uploads of the key. */
 export function pushAbortion(headers: HeaderList, call: S3Call, initiatedMs: number): void {
-  const due = compiledOf(call)?.at(call.key);
+  const due = mentionedOf(call)?.at(call.key);
   const first = due && abortionOf(due, initiatedMs, call.service.lifecycleDayMs);
   if (first) headers.push('x-amz-abort-date', httpDate(first.dueMs), 'x-amz-abort-rule-id', idText(first.rule.id));
 }

@@ -152,21 +152,24 @@ export class Actor {
     }));
     const { id: bucket, owner } = this.#bucket;
     const results = await this.#proposeDelete(rooms, { type: 'object.delete', bucket, owner, items });
+    if (!results) return;
     for (const [at, one] of found.entries()) {
-      const error = results?.[at]?.error;
-      if (results && !error) countFound(this.#counts, one);
-      else if (!error || passing.has(error.code)) this.#counts.changed += 1;
+      const error = results[at]?.error;
+      if (!error) countFound(this.#counts, one);
+      else if (passing.has(error.code)) this.#counts.changed += 1;
       else this.#counts.refused += 1;
     }
   }
 
-  /** Undefined where the bucket has gone. */
+  /** Undefined where none of them was deleted: the bucket has gone, or the owner refused them all. */
   async #proposeDelete(rooms: ActorOptions['rooms'], command: Extract<Command, { type: 'object.delete' }>) {
     try {
       return (await propose(rooms, command, 'deleted')).results;
     } catch (error) {
-      if (error instanceof StoreError && error.code === 'NoSuchBucket') return undefined;
-      throw error;
+      if (!(error instanceof StoreError) || ending.has(error.code)) throw error;
+      if (passing.has(error.code)) this.#counts.changed += command.items.length;
+      else this.#fail(error, command.items[0]?.key, command.items.length);
+      return undefined;
     }
   }
 
@@ -189,11 +192,13 @@ export class Actor {
       if (!(error instanceof StoreError) || ending.has(error.code)) throw error;
       if (passing.has(error.code)) this.#counts.changed += 1;
       else if (error.code === 'AccessDenied') this.#counts.refused += 1;
-      else {
-        this.#counts.failed += 1;
-        this.#options.onError(error, { bucket: this.#bucket.name, key: key.toString('utf8') });
-      }
+      else this.#fail(error, key, 1);
     }
+  }
+
+  #fail(cause: StoreError, key: Buffer | undefined, count: number): void {
+    this.#counts.failed += count;
+    this.#options.onError(cause, { bucket: this.#bucket.name, key: key?.toString('utf8') ?? '' });
   }
 
   async #each<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {

@@ -1,4 +1,5 @@
 /* A pass of the lifecycle over one shard in memory, with rules given as values. */
+import { StoreError } from '../../errors.ts';
 import { type ObjectVersion, type VersionScan, versionScan } from '../../metadata/index.ts';
 import { draftOf, inlinePiece, Rig } from '../../metadata/rig.support.ts';
 import { compileLifecycle } from './compile.ts';
@@ -17,6 +18,8 @@ export interface PassRig {
   /** Another one that scans otherwise. */
   over(scan: VersionScan, onError: (cause: unknown) => void): LifecyclePass;
   lead(now: boolean): void;
+  /** It leads as often as it is asked so many times. */
+  leadFor(times: number): void;
   rules(lifecycle: Lifecycle, bucket?: string): Promise<void>;
   put(
     key: string,
@@ -38,7 +41,8 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
   const memory = processPlaceMemory();
   const errors: unknown[] = [];
   const given = new Map<string, Lifecycle>();
-  let leads = true;
+  /** How often it is still answered that this one leads. */
+  let leads = Number.POSITIVE_INFINITY;
   const make = (
     scan: VersionScan = versionScan(rig.kv),
     onError: (cause: unknown) => void = (cause) => errors.push(cause),
@@ -46,8 +50,12 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
     createLifecyclePass({
       rooms: { reader: rig.reader, proposer: rig.metadata, host: rig.host },
       shared: false,
-      shards: [{ number: 0, scan, reader: rig.reader, leads: () => leads }],
-      compiled: (_, document) => compileLifecycle(given.get(document.toString()) as Lifecycle),
+      shards: [{ number: 0, scan, reader: rig.reader, leads: () => leads-- > 0 }],
+      compiled(_, document) {
+        const lifecycle = given.get(document.toString());
+        if (!lifecycle) throw new StoreError('MalformedXML');
+        return compileLifecycle(lifecycle);
+      },
       dayMs,
       memory,
       onError,
@@ -63,7 +71,10 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
     again: () => make(),
     over: make,
     lead(now) {
-      leads = now;
+      leads = now ? Number.POSITIVE_INFINITY : 0;
+    },
+    leadFor(times) {
+      leads = times;
     },
     async rules(lifecycle, name = 'bucket') {
       const document = `rules ${given.size}`;

@@ -298,6 +298,45 @@ describe('the pass of the lifecycle', () => {
     assert.equal(open.pass.totals().failed, 0);
   });
 
+  it('goes on with other buckets when the rules of one cannot be read, and with other keys when a command fails', async () => {
+    const open = await openPass('off');
+    const other = await open.rig.bucket('other');
+    await open.rig.put(other, 'x', inlinePiece('x'));
+    await open.put('a');
+    const document = Buffer.from('of a later version');
+    await open.rig.do({ type: 'bucket.configure', name: 'bucket', kind: 'lifecycle', document }, 'done');
+    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 } })), 'other');
+    await open.pass.run(signal());
+    assert.equal(open.rig.reader.bucketById(other)?.counts.objects, 0);
+    assert.deepEqual([open.versions().length, open.errors.length, open.pass.totals().failed], [1, 1, 1]);
+    const { metadata } = open.rig;
+    const propose = metadata.propose.bind(metadata);
+    metadata.propose = (command, request) =>
+      command.type === 'object.delete' ? Promise.reject(new StoreError('InvalidRequest')) : propose(command, request);
+    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 }, abortDays: 1 })));
+    await startUpload(open.rig, open.bucket, Buffer.from('up'));
+    await open.nextDay();
+    await open.nextDay();
+    assert.deepEqual([open.versions().length, open.pass.totals().aborted], [1, 1]);
+  });
+
+  it('begins where it has left a shard that another one owned meanwhile', async () => {
+    const open = await openPass('off');
+    for (let at = 0; at < 300; at++) await open.put(`k${at}`);
+    const other = await open.rig.bucket('other');
+    await open.rig.put(other, 'x', inlinePiece('x'));
+    await open.rules(lifecycle(rule({ expiration: { days: 100 } })));
+    await open.rules(lifecycle(rule({ expiration: { days: 100 } })), 'other');
+    open.leadFor(3);
+    await open.pass.run(signal());
+    const seen = open.pass.totals().versions;
+    assert.ok(seen > 0 && seen < 300, String(seen));
+    open.lead(true);
+    const next = open.again();
+    await next.run(signal());
+    assert.equal(next.totals().versions, 301 - seen, 'what was not walked is walked, in the other bucket as well');
+  });
+
   it('leaves a version that cannot be read, and looks at the others', async () => {
     const open = await openPass('off');
     for (const name of ['a', 'b', 'c']) await open.put(name);

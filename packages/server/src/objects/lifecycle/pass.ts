@@ -1,12 +1,11 @@
 import { type JobProgress, ProgressMeter } from '../../durability/index.ts';
 import { StoreError } from '../../errors.ts';
-import { FifoMap } from '../../fifo.ts';
 import { limits } from '../../limits.ts';
 import type { BucketRecord, MetadataReader, ScanCursor, VersionScan } from '../../metadata/index.ts';
 import type { Rooms } from '../rooms.ts';
 import { Actor, addCounts, type Counting, countFound, type LifecycleCounts, noCounts } from './act.ts';
 import type { CompiledLifecycle } from './compile.ts';
-import { freshPlaces, type LifecyclePlaces, type PlaceMemory, signatureOf } from './place.ts';
+import { digestOfRules, freshPlaces, type LifecyclePlaces, type PlaceMemory, signatureOf } from './place.ts';
 import type { Found, FoundUpload, UploadCursor } from './walk.ts';
 import { momentOf, walkUploads, walkVersions } from './walk.ts';
 
@@ -78,7 +77,11 @@ export interface LifecyclePass {
 interface Configured {
   readonly bucket: BucketRecord;
   readonly document: Buffer;
+  /** Of the document. */
+  readonly digest: string;
 }
+
+const nameOf = (shard: number, { bucket }: Configured): string => `${shard}.${bucket.id}`;
 
 /** A slice of work, then a rest that is longer: foreground work has most of the thread. */
 class Slices {
@@ -107,8 +110,8 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
   const totals = noCounts();
   let last: PassReport | undefined;
   let running: LifecycleCounts | undefined;
-  /** By shard and bucket: the day and the document of its last whole walk. */
-  const done = new FifoMap<string, { readonly day: number; readonly document: Buffer }>(limits.lifecycleBuckets);
+  /** Of this day, by shard and bucket: the digest of the rules that it was walked by to its end. */
+  let done = { day: Number.NaN, digests: new Map<string, string>() };
   let places: LifecyclePlaces | undefined;
   let savedAt = host.clock.monotonic();
   let lookAt = savedAt;
@@ -116,14 +119,21 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
   const today = (): number => Math.floor(host.clock.now() / dayMs);
   const ready = (): boolean => !options.shared || reader.features().includes('lifecycle');
 
-  const configured = (): Configured[] => {
+  const configurationOf = (bucket: BucketRecord | undefined): Configured | undefined => {
+    const document = bucket && reader.configuration(bucket.id, 'lifecycle');
+    return document && document.length > 0 ? { bucket, document, digest: digestOfRules(document) } : undefined;
+  };
+
+  /** In order of id. */
+  const configured = async (slices: Slices): Promise<Configured[]> => {
     const found: Configured[] = [];
     for (let start = ''; ; ) {
       const page = reader.buckets(start, limits.jobPage);
       for (const bucket of page.items) {
-        const document = reader.configuration(bucket.id, 'lifecycle');
-        if (document && document.length > 0) found.push({ bucket, document });
+        const one = configurationOf(bucket);
+        if (one) found.push(one);
       }
+      await slices.step();
       const end = page.items.at(-1);
       if (!page.truncated || !end) return found.sort((a, b) => a.bucket.id - b.bucket.id);
       start = `${end.name}\0`;
@@ -137,6 +147,18 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
     await memory.save(places);
   };
 
+  /** Undefined where a later version has written what this one cannot read: that is left to it. */
+  const understood = (bucket: BucketRecord, document: Buffer, counts: Counting): CompiledLifecycle | undefined => {
+    try {
+      return options.compiled(bucket, document);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      counts.failed += 1;
+      options.onError(error, { bucket: bucket.name, key: '' });
+      return undefined;
+    }
+  };
+
   /** @returns false when another one has to go on */
   const walk = async (
     shard: PassShard,
@@ -147,7 +169,8 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
     place: (cursor: ScanCursor) => Promise<void>,
     survey?: (found: Found | FoundUpload) => void,
   ): Promise<boolean> => {
-    const compiled = options.compiled(bucket, document);
+    const compiled = understood(bucket, document, counts);
+    if (!compiled) return true;
     const moment = momentOf(rooms, bucket, host.clock.now(), dayMs);
     const actor = new Actor(options, bucket, counts, moment.nowMs);
     if (compiled.ofVersions) {
@@ -190,48 +213,51 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
     return true;
   };
 
-  /** Walks one bucket in one shard to its end, from where an earlier process was, and remembers that. */
-  const finish = async (shard: PassShard, one: Configured, day: number, counts: Counting, slices: Slices) => {
+  /**
+   * Walks one bucket in one shard to its end, from where an earlier process was, and remembers that.
+   * @returns false when another one has to go on
+   */
+  const finish = async (shard: PassShard, one: Configured, counts: Counting, slices: Slices): Promise<boolean> => {
     const at = places?.shards.get(shard.number);
     const from = at?.bucket === one.bucket.id && at.key ? { key: at.key } : undefined;
     const whole = await walk(shard, one, counts, slices, from, async ({ key }) => {
       places?.shards.set(shard.number, { bucket: one.bucket.id, key });
       await save(false);
     });
-    if (!whole) return;
+    if (!whole) return false;
     places?.shards.set(shard.number, { bucket: one.bucket.id + 1, key: undefined });
-    done.set(`${shard.number}.${one.bucket.id}`, { day, document: one.document });
+    done.digests.set(nameOf(shard.number, one), one.digest);
     await save(false);
+    return true;
   };
 
-  const isDue = (shard: PassShard, { bucket, document }: Configured, day: number): boolean => {
-    const before = done.get(`${shard.number}.${bucket.id}`);
-    return before?.day !== day || !before.document.equals(document);
-  };
+  const isDue = (shard: PassShard, one: Configured): boolean =>
+    done.digests.get(nameOf(shard.number, one)) !== one.digest;
 
   /** What an earlier process has done of this day's pass is done. */
   const recall = async (all: readonly Configured[], day: number): Promise<void> => {
-    const signature = signatureOf(all.map(({ bucket, document }) => [bucket.id, document]));
+    if (done.day !== day) done = { day, digests: new Map() };
+    const signature = signatureOf(all.map(({ bucket, digest }) => [bucket.id, digest]));
     if (places?.day === day && places.signature === signature) return;
     const kept = places === undefined ? await memory.load() : undefined;
     places = kept?.day === day && kept.signature === signature ? kept : freshPlaces(day, signature);
     for (const [shard, { bucket }] of places.shards)
-      for (const one of all)
-        if (one.bucket.id < bucket) done.set(`${shard}.${one.bucket.id}`, { day, document: one.document });
+      for (const one of all) if (one.bucket.id < bucket) done.digests.set(nameOf(shard, one), one.digest);
   };
 
   return {
     async run(signal) {
       const at = host.clock.monotonic();
       if (at < lookAt || !shards.some((shard) => shard.leads()) || !ready()) return;
-      const all = configured();
+      const slices = new Slices(host, signal);
+      const all = await configured(slices);
       // With many buckets, asking all of them for rules takes longer than a moment.
       lookAt = at + (all.length > limits.jobPage ? limits.lifecycleLookMs : 0);
       const day = today();
       if (all.length === 0) return;
       await recall(all, day);
       const due = shards.flatMap((shard) =>
-        shard.leads() ? all.filter((one) => isDue(shard, one, day)).map((one) => ({ shard, one })) : [],
+        shard.leads() ? all.filter((one) => isDue(shard, one)).map((one) => ({ shard, one })) : [],
       );
       if (due.length === 0) return;
       const counts = noCounts();
@@ -243,13 +269,14 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
         'looking at versions',
         due.reduce((sum, { one }) => sum + one.bucket.counts.versions, 0),
       );
-      const slices = new Slices(host, signal);
+      /** Those that another one owns by now: if they come back, the next run begins where this one has left them. */
+      const left = new Set<number>();
       try {
         for (const { shard, one } of due) {
+          if (left.has(shard.number)) continue;
           // Rules and bucket may have changed or gone since the pass began.
-          const bucket = reader.bucketById(one.bucket.id);
-          const document = bucket && reader.configuration(bucket.id, 'lifecycle');
-          if (bucket && document && document.length > 0) await finish(shard, { bucket, document }, day, counts, slices);
+          const now = configurationOf(reader.bucketById(one.bucket.id));
+          if (now && !(shard.leads() && (await finish(shard, now, counts, slices)))) left.add(shard.number);
         }
         last = { beganMs, endedMs: host.clock.now(), counts };
       } finally {
@@ -262,8 +289,8 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
     async bucket(name, dry, signal, tell) {
       const bucket = reader.bucket(name);
       if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
-      const document = reader.configuration(bucket.id, 'lifecycle');
-      if (!document || document.length === 0) throw new StoreError('NoSuchLifecycleConfiguration', { resource: name });
+      const configuration = configurationOf(bucket);
+      if (!configuration) throw new StoreError('NoSuchLifecycleConfiguration', { resource: name });
       if (!dry && !ready())
         throw new StoreError('NotImplemented', {
           message: 'Not every node of the cluster knows lifecycles yet: see `dsom cluster features`.',
@@ -284,7 +311,7 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
       for (const shard of shards)
         await walk(
           { ...shard, leads: () => true },
-          { bucket, document },
+          configuration,
           counts,
           slices,
           undefined,

@@ -28,12 +28,13 @@ export function processPlaceMemory(): PlaceMemory {
 
 export const freshPlaces = (day: number, signature: string): LifecyclePlaces => ({ day, signature, shards: new Map() });
 
-/** The same for the same rules of the same buckets. @param rules ids of buckets and documents, in order of id */
-export function signatureOf(rules: readonly (readonly [bucket: number, document: Buffer])[]): string {
-  let sum: Buffer = Buffer.alloc(0);
-  for (const [bucket, document] of rules)
-    sum = digestOf('SHA256', Buffer.concat([sum, Buffer.from(`${bucket} `), digestOf('SHA256', document)]));
-  return sum.toString('hex');
+/** SHA-256 of a document, hexadecimal. */
+export const digestOfRules = (document: Buffer): string => digestOf('SHA256', document).toString('hex');
+
+/** The same for the same rules of the same buckets. @param rules ids of buckets and digests of documents, in order of id */
+export function signatureOf(rules: readonly (readonly [bucket: number, digest: string])[]): string {
+  const lines = rules.map(([bucket, digest]) => `${bucket} ${digest}\n`);
+  return digestOf('SHA256', Buffer.from(lines.join(''))).toString('hex');
 }
 
 /** `{"format":1,"day":…,"signature":hex,"shards":[[shard,bucket,key as hex or null]…]}`. */
