@@ -42,6 +42,14 @@ export const identityPlants: readonly Plant[] = [
     pattern: 'raise the generation',
   },
   {
+    name: 'metadata: a policy that is used gets another ARN',
+    file: 'src/metadata/machine/decide-identities.ts',
+    find: "if ((kind === 'policy' || kind === 'role') && ",
+    replace: "if (kind === 'role' && ",
+    tests: [metadata],
+    pattern: 'its name changes',
+  },
+  {
     name: 'metadata: an identity is found under the name that it had',
     file: 'src/metadata/machine/apply.ts',
     find: 'rows.set(keys.identityName(before.account, kind, before.name), undefined);',

@@ -175,6 +175,11 @@ describe('an identity', () => {
     assert.deepEqual(rig.reader.identities.users(acme, 'AGPAstaff', 'member'), ['AIDAann']);
     await write(rig, { ...user('ann'), id: 'AIDAnew' });
     assert.deepEqual(at(rig, { ...user('ann'), id: 'AIDAnew' }).accessKeys, []);
+    for (const one of [policy('read'), role('work')]) {
+      await write(rig, one);
+      await assert.rejects(write(rig, { ...at(rig, one), name: 'other' }), code('ValidationError'));
+      await assert.rejects(write(rig, { ...at(rig, one), path: '/p/' }), code('ValidationError'));
+    }
   });
 
   it('names what is there, in its own account', async () => {

@@ -160,6 +160,7 @@ describe('AssumeRole', () => {
     });
     const tagged = await role('tagged', tagging(annArn), own);
     assert.equal((await get(await assumed(ann, tagged))).status, 403);
+    await denied(assume(ann, tagged, { ...tag, 'TransitiveTagKeys.member.1': 'other' }), 'ValidationError');
     const red = await assumed(ann, tagged, { ...tag, 'TransitiveTagKeys.member.1': 'team' });
     assert.equal((await get(red)).status, 200);
     const next = await role('next', tagging(`arn:aws:iam::${account}:role/tagged`), own);

@@ -130,6 +130,11 @@ export function writeIdentity(view: View, command: Of<'identity.write'>, stamp: 
     if (!before) throw new StoreError('NoSuchEntity', { message: `The ${kind} with name ${name} cannot be found.` });
     if (before.revision !== revision || before.kind !== kind || before.account !== account)
       throw new StoreError('ConcurrentModification');
+    // Others know a policy or role by its ARN: under another one it would be lost to them.
+    if ((kind === 'policy' || kind === 'role') && (before.name !== name || before.path !== identity.path))
+      throw new StoreError('ValidationError', {
+        message: `The ${kind} ${before.name} keeps its name and path: make another one, and delete this one.`,
+      });
   }
   checkUses(identities, identity, before);
   const keys = before?.kind === 'user' ? before.accessKeys : [];

@@ -5,7 +5,7 @@ import { element } from '../../s3/xml/writer.ts';
 import { type Action, type IdentityCall, iam } from '../call.ts';
 import { counted, identityDocument } from '../documents.ts';
 import { pageOf } from '../pages.ts';
-import { invalid } from '../parameters.ts';
+import { invalid, rules } from '../parameters.ts';
 import { encoded, policyOf } from '../shapes.ts';
 import { type HolderKind, holder, nameOf, nameParameters } from '../targets.ts';
 
@@ -47,7 +47,7 @@ function actionsOf(kind: HolderKind): Record<string, Action> {
       return undefined;
     }),
     [`ListAttached${Kind}Policies`]: iam(holder(kind), (call) => {
-      const prefix = call.parameters.raw('PathPrefix') ?? '/';
+      const prefix = call.parameters.optional('PathPrefix', rules.pathPrefix) ?? '/';
       const { attached } = call.get(kind, nameOf(call, kind));
       const found = attached.filter((arn) => arn.slice(arn.indexOf(':policy/') + 7).startsWith(prefix));
       return pageOf(

@@ -91,6 +91,10 @@ async function assumeRole(call: IdentityCall): Promise<string> {
   const identity = parameters.optional('SourceIdentity', rules.sessionName);
   const given = parameters.tags();
   const transitive = parameters.list('TransitiveTagKeys', limits.identityTags);
+  const keys = new Set(given.map(([key]) => key.toLowerCase()));
+  const loose = transitive.find((key) => !keys.has(key.toLowerCase()));
+  if (loose !== undefined)
+    throw invalid(`The specified transitive tag key must be included in the requested tags: ${loose}`);
   const found = call.administration.find(wanted.account, 'role', wanted.name);
   const role = found && roleArn(found) === arn ? found : undefined;
   const trust = role && trustOf(role);
