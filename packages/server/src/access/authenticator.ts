@@ -218,8 +218,8 @@ class SignatureAuthenticator implements Authenticator {
   }
 }
 
-/** Header values that an error answer must not repeat. */
-const secretLine = /^((?:x-amz-security-token|[^\n:]*customer-key[^\n:]*):).*$/gm;
+/** Values of headers, and of the parameter of presigned requests, that an error answer must not repeat. */
+const secretLine = /^((?:x-amz-security-token|[^\n:]*customer-key[^\n:]*):).*$|\b(X-Amz-Security-Token=)[^&\n]*/gm;
 
 function compare(
   request: SignedRequest,
@@ -245,7 +245,7 @@ function compare(
         AWSAccessKeyId: claim.scope.accessKeyId,
         StringToSign: stringToSign,
         SignatureProvided: claim.signature,
-        CanonicalRequest: canonical.replace(secretLine, '$1(hidden)'),
+        CanonicalRequest: canonical.replace(secretLine, '$1$2(hidden)'),
       },
     });
   }

@@ -293,6 +293,20 @@ describe('what broke elsewhere', () => {
     const session = credentialsOf(await api.sts(user, 'GetSessionToken'));
     const wrong = await api.s3({ ...session, secretAccessKey: 'wrong' }, 'GET', '/roots/x');
     assert.equal(wrong.code, 'SignatureDoesNotMatch');
+    const date = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
+    const query = new URLSearchParams({
+      'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
+      'X-Amz-Credential': `${session.accessKeyId}/${date.slice(0, 8)}/us-east-1/s3/aws4_request`,
+      'X-Amz-Date': date,
+      'X-Amz-Expires': '60',
+      'X-Amz-SignedHeaders': 'host',
+      'X-Amz-Security-Token': session.sessionToken ?? '',
+      'X-Amz-Signature': 'a'.repeat(64),
+    });
+    const presigned = await api.send('GET', `/roots/x?${query}`, { host: '127.0.0.1' }, '');
+    assert.equal(presigned.code, 'SignatureDoesNotMatch');
+    assert.equal(presigned.text.includes(encodeURIComponent(session.sessionToken ?? '')), false);
+    assert.ok(presigned.text.includes('X-Amz-Security-Token=(hidden)'));
     for (const secret of [session.secretAccessKey, session.sessionToken ?? '', user.secretAccessKey])
       assert.equal(wrong.text.includes(secret), false);
   });
