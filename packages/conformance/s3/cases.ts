@@ -1,14 +1,27 @@
+import { attributeCases } from './areas/attributes.ts';
 import { bucketCases } from './areas/buckets.ts';
+import { checksumCases } from './areas/checksums.ts';
 import { completionCases } from './areas/completions.ts';
 import { readConditionCases } from './areas/conditions.ts';
+import { configurationCases } from './areas/configurations.ts';
+import { copyCases } from './areas/copy.ts';
+import { corsCases } from './areas/cors.ts';
+import { deleteManyCases } from './areas/delete-many.ts';
 import { deleteMarkerCases } from './areas/delete-markers.ts';
+import { documentCases } from './areas/documents.ts';
+import { everywhereCases } from './areas/everywhere.ts';
+import { hostCases } from './areas/hosts.ts';
 import { keyCases } from './areas/keys.ts';
 import { bucketListingCases } from './areas/list-buckets.ts';
 import { listingCases } from './areas/listing.ts';
 import { multipartCases } from './areas/multipart.ts';
 import { objectCases } from './areas/objects.ts';
 import { pageCases } from './areas/pages.ts';
+import { presignedCases } from './areas/presigned.ts';
 import { rangeCases } from './areas/ranges.ts';
+import { headerSignatureCases } from './areas/signatures.ts';
+import { streamingCases } from './areas/streaming.ts';
+import { taggingCases } from './areas/tagging.ts';
 import { uploadListCases } from './areas/upload-lists.ts';
 import { versioningCases } from './areas/versioning.ts';
 import { versionListingCases } from './areas/versions.ts';
@@ -17,17 +30,30 @@ import type { Case } from './case.ts';
 
 /** All cases. */
 export const cases: readonly Case[] = [
+  attributeCases,
   bucketCases,
+  checksumCases,
   completionCases,
   readConditionCases,
+  configurationCases,
+  copyCases,
+  corsCases,
+  deleteManyCases,
   deleteMarkerCases,
+  documentCases,
+  everywhereCases,
+  hostCases,
   keyCases,
   bucketListingCases,
   listingCases,
   multipartCases,
   objectCases,
   pageCases,
+  presignedCases,
   rangeCases,
+  headerSignatureCases,
+  streamingCases,
+  taggingCases,
   uploadListCases,
   versioningCases,
   versionListingCases,

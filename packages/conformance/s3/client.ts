@@ -75,8 +75,8 @@ export interface Seed {
   readonly time: string;
 }
 
-const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
+export const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+export const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
 export const md5 = (data: Uint8Array | string): Buffer => createHash('md5').update(data).digest();
 
 /** Percent-encoding of the documentation's UriEncode. */
@@ -87,12 +87,13 @@ export const percent = (text: string): string =>
 export const pathOf = (bucket: string, key = ''): string =>
   `/${[bucket, ...(key === '' ? [] : key.split('/').map(percent))].join('/')}`;
 
-const timeOf = (ms: number): string => new Date(ms).toISOString().replace(/[-:]|\.\d{3}/g, '');
+export const timeOf = (ms: number): string => new Date(ms).toISOString().replace(/[-:]|\.\d{3}/g, '');
 
 const queryText = (query: Readonly<Record<string, string>>): string =>
   Object.entries(query)
-    .map(([name, value]) => `${percent(name)}=${percent(value)}`)
-    .sort()
+    .map(([name, value]) => [percent(name), percent(value)] as const)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map((pair) => pair.join('='))
     .join('&');
 
 const algorithm = 'AWS4-HMAC-SHA256';

@@ -9,4 +9,7 @@ export const differences: Readonly<Record<string, string>> = {
     'PutObject with `If-None-Match: "etag"`',
   'conditions of writes: CompleteMultipartUpload with If-None-Match of an ETag is refused with NotImplemented: it expects *':
     'PutObject with `If-None-Match: "etag"`',
+  'checksums: an object that came without a checksum gets a CRC64NVME': 'an object without a checksum of its client',
+  'configurations: GetPublicAccessBlock of a new bucket answers BlockPublicAcls true, IgnorePublicAcls true, BlockPublicPolicy true, RestrictPublicBuckets true':
+    'a bucket that is new, GetPublicAccessBlock',
 };

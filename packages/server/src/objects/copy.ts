@@ -88,7 +88,7 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
     ...encryptionBy(request.customerKey),
     storageClass: request.storageClass,
     ...(request.redundancy && { policy: request.redundancy }),
-    headers: request.headers ?? version.headers,
+    headers: headersOf(request, version),
     metadata: request.metadata ?? version.metadata,
     tags: request.tags ?? version.tags,
     checksum,
@@ -127,7 +127,7 @@ async function rewrite(
     });
   const describing = {
     storageClass: request.storageClass,
-    headers: request.headers ?? version.headers,
+    headers: headersOf(request, version),
     metadata: request.metadata ?? version.metadata,
     tags: request.tags ?? version.tags,
   };
@@ -167,6 +167,13 @@ async function rewrite(
   return written(bucket, await publish(rooms, command, 'version', piece));
 }
 
+function headersOf({ headers, redirect }: CopyRequest, version: ObjectVersion): ObjectVersion['headers'] {
+  if (headers !== undefined) return headers;
+  if (redirect === undefined) return version.headers;
+  const { websiteRedirectLocation: _, ...others } = version.headers;
+  return redirect === null ? others : { ...others, websiteRedirectLocation: redirect };
+}
+
 /** A copy of the newest version onto itself must change something. */
 function checkChanges(request: CopyRequest, version: ObjectVersion): void {
   const changes =
@@ -176,6 +183,8 @@ function checkChanges(request: CopyRequest, version: ObjectVersion): void {
     request.redundancy !== undefined ||
     request.customerKey !== undefined ||
     version.encryption !== undefined ||
+    typeof request.redirect === 'string' ||
+    request.encryptionSaid === true ||
     request.storageClass !== version.storageClass ||
     keptChecksum(request.checksumAlgorithm, version) === undefined;
   if (changes) return;

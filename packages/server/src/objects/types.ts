@@ -151,6 +151,10 @@ export interface CopyRequest extends Partial<Describing> {
   readonly lock?: Lock;
   /** For the copy; that of the source is with the source. */
   readonly customerKey?: CustomerKey | undefined;
+  /** Website redirect of the copy, where the other headers are the source's; null: none. Absent: the source's too. */
+  readonly redirect?: string | null;
+  /** That the request says how the copy is to be encrypted counts as a change of an object that is copied onto itself. */
+  readonly encryptionSaid?: boolean;
   /** undefined keeps the source's checksum (and its algorithm). */
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }

@@ -65,6 +65,7 @@ export async function copyObject(call: S3Call): Promise<void> {
   }
   if (!newTags) await requireCopiedTags(call, source);
   const algorithm = header(call, 'x-amz-checksum-algorithm');
+  const described = describedHeaders(call.headers);
   const written = await copying(
     call.service.objects.copy({
       source,
@@ -77,7 +78,9 @@ export async function copyObject(call: S3Call): Promise<void> {
       storageClass: storageClassOf(call),
       ...(redundancy && { redundancy }),
       checksumAlgorithm: algorithm === undefined ? undefined : algorithmOf(algorithm, 'x-amz-checksum-algorithm'),
-      ...(newMetadata && { headers: describedHeaders(call.headers), metadata: describedMetadata(call.headers) }),
+      redirect: described.websiteRedirectLocation ?? null,
+      encryptionSaid: header(call, 'x-amz-server-side-encryption') !== undefined,
+      ...(newMetadata && { headers: described, metadata: describedMetadata(call.headers) }),
       ...(newTags && { tags: tagsOfHeader(header(call, 'x-amz-tagging')) }),
     }),
   );
