@@ -19,17 +19,19 @@ let run: Run;
 
 const titleOf = ({ area, name }: (typeof cases)[number]): string => `${area}: ${name}`;
 
-/** A key that may touch one bucket only, which nobody has: to all other buckets a stranger. */
+/** A user of a tenant, who may do everything there: to all buckets of the first account a stranger. */
 function stranger(endpoint: string): { accessKeyId: string; secretAccessKey: string } {
   const keys = { accessKeyId: 'CONFORMANCESECOND', secretAccessKey: 'conformance-second-secret' };
-  const flags = ['--access-key-id', keys.accessKeyId, '--secret-access-key', keys.secretAccessKey];
   const env = {
     ...process.env,
     DSOM_ENDPOINT: endpoint,
     DSOM_ACCESS_KEY_ID: credentials.accessKeyId,
     DSOM_SECRET_ACCESS_KEY: credentials.secretAccessKey,
   };
-  execFileSync(process.execPath, [bin, 'key', 'create', 'second', '--bucket', 'second-only', ...flags], { env });
+  const dsom = (...args: string[]) => execFileSync(process.execPath, [bin, ...args], { env, stdio: 'pipe' });
+  dsom('tenant', 'create', 'second');
+  const flags = ['--access-key-id', keys.accessKeyId, '--secret-access-key', keys.secretAccessKey];
+  dsom('user', 'create', 'stranger', '--tenant', 'second', '--policy', 'AmazonS3FullAccess', ...flags);
   return keys;
 }
 
@@ -37,7 +39,14 @@ before(async () => {
   folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), 'dsom-suite-'));
   server = await startServer([folder], { flags: ['--domain', domain] });
   const { endpoint } = server;
-  const store = { url: endpoint, region: 'us-east-1', account: credentials, second: stranger(endpoint), domain };
+  const store = {
+    url: endpoint,
+    region: 'us-east-1',
+    account: credentials,
+    second: stranger(endpoint),
+    tenant: true,
+    domain,
+  } as const;
   run = new Run({ ...store, keep: true });
 });
 after(async () => {
