@@ -19,6 +19,7 @@ const clusterPath = '/-/admin/v1/cluster';
 const bucketsPath = '/-/admin/v1/buckets';
 const lifecyclePath = '/-/admin/v1/lifecycle';
 const policiesPath = '/-/admin/v1/policies';
+const inventoryPath = '/-/admin/v1/inventory';
 const targetsPath = '/-/admin/v1/notifications/targets';
 
 /** What a storage class of the operator stands for. */
@@ -261,6 +262,14 @@ export class Admin {
   /** What the lifecycle of the node that answers has done, and how far it is. */
   lifecycle(options: CallOptions = {}): Promise<Json> {
     return this.#transport.send({ ...options, method: 'GET', path: lifecyclePath, read: readJson<Json> });
+  }
+
+  /** Writes an inventory of a bucket now: lines of progress, and a summary at the end. */
+  runInventory(
+    run: { readonly bucket: string; readonly id: string },
+    options: CallOptions = {},
+  ): AsyncGenerator<FsckLine> {
+    return this.#lines(inventoryPath, JSON.stringify(run), options);
   }
 
   /** Does now what the lifecycle of a bucket asks for, or with `dryRun` tells it: one line for each action, and a summary at the end. */

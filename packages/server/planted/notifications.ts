@@ -6,6 +6,7 @@ const follower = 'src/notifications/follower.test.ts';
 const notices = 'src/metadata/notices.test.ts';
 const form = 'src/api/s3/notification.test.ts';
 const accessLog = 'src/api/s3/access-log.test.ts';
+const inventory = 'src/api/s3/inventory.test.ts';
 
 export const notificationPlants: readonly Plant[] = [
   {
@@ -111,5 +112,29 @@ export const notificationPlants: readonly Plant[] = [
     replace: 'if (bytes > limits.accessLogBytes)',
     tests: [accessLog],
     pattern: 'are bounded',
+  },
+  {
+    name: 'inventory: what a crash left counts as written',
+    file: 'src/api/s3/inventory/report.ts',
+    find: 'if (whole.items.length > 0) last = time;',
+    replace: 'last = time;',
+    tests: [inventory],
+    pattern: 'only when it is whole',
+  },
+  {
+    name: 'inventory: a page begins with the last key of the one before',
+    file: 'src/api/s3/inventory/report.ts',
+    find: 'versionMarker: this.#last && versionIdText(this.#last.record),',
+    replace: 'from: this.#last?.key ?? none, versionMarker: undefined,',
+    tests: [inventory],
+    pattern: 'once over many pages',
+  },
+  {
+    name: 'inventory: current objects come with those that are deleted',
+    file: 'src/api/s3/inventory/report.ts',
+    find: "listed.filter(({ isLatest, record }) => isLatest && record.kind === 'object');",
+    replace: 'listed.filter(({ isLatest }) => isLatest);',
+    tests: [inventory],
+    pattern: 'current objects only',
   },
 ];

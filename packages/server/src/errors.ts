@@ -57,6 +57,7 @@ export const errorTable = {
   InvalidObjectState: row(403, 9, 'The object is in a state in which this cannot be done.'),
   InvalidRetentionPeriod: row(400, 3, 'The retention period is not valid.'),
   InvalidStorageClass: row(400, 3, 'The storage class is not valid.'),
+  InvalidS3DestinationBucket: row(400, 3, 'The destination bucket is not valid.'),
   InvalidTargetBucketForLogging: row(400, 3, 'The target bucket for logging is not valid.'),
   InvalidTag: row(400, 3, 'A tag is not valid.'),
   InvalidToken: row(400, 3, 'The token is not valid.'),

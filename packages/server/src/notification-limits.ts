@@ -1,6 +1,6 @@
 const KiB = 1024;
 
-/** Bounds of event notifications and access logs; a part of `limits`. Bytes unless the name says otherwise. */
+/** Bounds of event notifications, access logs and inventories; a part of `limits`. Bytes unless the name says otherwise. */
 export const notificationLimits = {
   /** Targets that an operator may define, and what is kept of one. */
   targets: 32,
@@ -34,4 +34,11 @@ export const notificationLimits = {
   accessLogPrefixBytes: 800,
   /** How long a line waits when nothing is said. */
   accessLogSeconds: 300,
+  /** Prefix of an inventory: room is left in the key for what stands behind it. */
+  inventoryPrefixBytes: 512,
+  /** Rows of one file of an inventory; a Parquet file is made in memory. */
+  inventoryCsvRows: 1_000_000,
+  inventoryParquetRows: 50_000,
+  /** Between two looks at which inventories are due. */
+  inventoryCheckMs: 60_000,
 } as const;

@@ -8,6 +8,8 @@ export type { RestOptions } from './rest/handler.ts';
 export type { KeyAdmin } from './rest/keyadmin.ts';
 export { AccessLog } from './s3/access-log.ts';
 export type { Notifications } from './s3/announce.ts';
+export { type Inventory, inventoriesOf } from './s3/configurations/inventory.ts';
 export { createS3Handler, type S3Log, type S3Options } from './s3/handler.ts';
+export { lastWritten, type Report as InventoryReport, writeInventory } from './s3/inventory/report.ts';
 export { compiledLifecycle } from './s3/lifecycle.ts';
 export type { S3Operation } from './s3/names.ts';

@@ -13,6 +13,7 @@ import { type CommonOptions, Context } from './context.ts';
 import { addCopyCommands } from './copy.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { exitCode, exitCodeHelp, verdictOf } from './exit.ts';
+import { addInventoryCommands } from './inventory.ts';
 import { addKeyCommands } from './keys.ts';
 import { addLifecycleCommands } from './lifecycle.ts';
 import { addListingCommands } from './listing.ts';
@@ -81,6 +82,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addBucketCommands(program, run);
   addListingCommands(program, run);
   addNotifyCommands(program, run);
+  addInventoryCommands(program, run);
   addCopyCommands(program, run);
   addSyncCommand(program, run);
   addObjectCommands(program, run);

@@ -28,6 +28,7 @@ import { startCollecting } from './collecting.ts';
 import type { Config } from './config.ts';
 import { dayMsOf } from './day.ts';
 import { folders } from './directories.ts';
+import { startInventory } from './inventory.ts';
 import { type LifecycleWork, lifecycleAdmin, startLifecycle } from './lifecycle.ts';
 import { type Mending, type NodeWork, startMending } from './mending.ts';
 import { type Notifying, startNotifying } from './notifying.ts';
@@ -122,6 +123,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const recoding = startRecoding(owner, host, log);
   const lifecycle = startLifecycle(owner, host, log, dayMsOf(config));
   const notifying = startNotifying(owner, host, log);
+  const inventory = startInventory(owner, host, log, dayMsOf(config));
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
@@ -217,6 +219,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     ...policyAdmin(owner),
     ...lifecycleAdmin(lifecycle),
     ...notifying.methods,
+    ...inventory.methods,
     // In a cluster there is more to tell, below.
     'cluster.repair': () => {
       const { waiting, complete } = mender.totals();
@@ -283,6 +286,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         recoding.stop(),
         lifecycle.stop(),
         notifying.stop(),
+        inventory.stop(),
         rebalance?.stop(),
         running?.ended,
       ]);

@@ -29,6 +29,7 @@ import type { RestCall, RestService, Route } from './route.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { bucketRoutes } from './routes/buckets.ts';
+import { inventoryRoutes } from './routes/inventory.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { listingRoutes } from './routes/listing.ts';
 import { notificationRoutes } from './routes/notifications.ts';
@@ -66,6 +67,7 @@ export const routes: readonly Route[] = [
   ...uploadRoutes,
   ...adminRoutes,
   ...notificationRoutes,
+  ...inventoryRoutes,
   ...accountRoutes,
   ...shardingRoutes,
   ...lifecycleRoutes,

@@ -16,6 +16,7 @@ import { deleteBucketAnalyticsConfiguration } from './operations/delete-bucket-a
 import { deleteBucketCors } from './operations/delete-bucket-cors.ts';
 import { deleteBucketEncryption } from './operations/delete-bucket-encryption.ts';
 import { deleteBucketIntelligentTieringConfiguration } from './operations/delete-bucket-intelligent-tiering-configuration.ts';
+import { deleteBucketInventoryConfiguration } from './operations/delete-bucket-inventory-configuration.ts';
 import { deleteBucketLifecycle } from './operations/delete-bucket-lifecycle.ts';
 import { deleteBucketMetricsConfiguration } from './operations/delete-bucket-metrics-configuration.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
@@ -32,6 +33,7 @@ import { getBucketAnalyticsConfiguration } from './operations/get-bucket-analyti
 import { getBucketCors } from './operations/get-bucket-cors.ts';
 import { getBucketEncryption } from './operations/get-bucket-encryption.ts';
 import { getBucketIntelligentTieringConfiguration } from './operations/get-bucket-intelligent-tiering-configuration.ts';
+import { getBucketInventoryConfiguration } from './operations/get-bucket-inventory-configuration.ts';
 import { getBucketLifecycleConfiguration } from './operations/get-bucket-lifecycle-configuration.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { getBucketLogging } from './operations/get-bucket-logging.ts';
@@ -55,6 +57,7 @@ import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
 import { listBucketAnalyticsConfigurations } from './operations/list-bucket-analytics-configurations.ts';
 import { listBucketIntelligentTieringConfigurations } from './operations/list-bucket-intelligent-tiering-configurations.ts';
+import { listBucketInventoryConfigurations } from './operations/list-bucket-inventory-configurations.ts';
 import { listBucketMetricsConfigurations } from './operations/list-bucket-metrics-configurations.ts';
 import { listBuckets } from './operations/list-buckets.ts';
 import { listDirectoryBuckets } from './operations/list-directory-buckets.ts';
@@ -69,6 +72,7 @@ import { putBucketAnalyticsConfiguration } from './operations/put-bucket-analyti
 import { putBucketCors } from './operations/put-bucket-cors.ts';
 import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
 import { putBucketIntelligentTieringConfiguration } from './operations/put-bucket-intelligent-tiering-configuration.ts';
+import { putBucketInventoryConfiguration } from './operations/put-bucket-inventory-configuration.ts';
 import { putBucketLifecycleConfiguration } from './operations/put-bucket-lifecycle-configuration.ts';
 import { putBucketLogging } from './operations/put-bucket-logging.ts';
 import { putBucketMetricsConfiguration } from './operations/put-bucket-metrics-configuration.ts';
@@ -177,6 +181,10 @@ const supported = {
   PutObjectLegalHold: putObjectLegalHold,
   PutObjectLockConfiguration: putObjectLockConfiguration,
   PutObjectRetention: putObjectRetention,
+  DeleteBucketInventoryConfiguration: deleteBucketInventoryConfiguration,
+  GetBucketInventoryConfiguration: getBucketInventoryConfiguration,
+  ListBucketInventoryConfigurations: listBucketInventoryConfigurations,
+  PutBucketInventoryConfiguration: putBucketInventoryConfiguration,
   GetBucketLogging: getBucketLogging,
   PutBucketLogging: putBucketLogging,
   GetBucketNotificationConfiguration: getBucketNotificationConfiguration,

@@ -71,14 +71,17 @@ async function changeListed<Value extends { readonly id: string }>(
 
 const nothingSuch = () => new StoreError('NoSuchConfiguration');
 
+/** @param screen looks once more at the one that is put, before it is kept */
 export async function putListed<Value extends { readonly id: string }>(
   call: S3Call,
   form: ListedForm<Value>,
+  screen?: (value: Value) => void,
 ): Promise<void> {
   const id = checkId(call.query.get('id'));
   const value = form.parse(await requireDocument(call, form.root, form.digest, configurationBytes(form.kind)));
   if (value.id !== id)
     throw invalidArgument('id', id, `The id of the request is not the Id in the document, which is ${value.id}.`);
+  screen?.(value);
   await changeListed(call, form, (values) => {
     const others = values.filter((one) => one.id !== id);
     if (others.length >= limits.listedConfigurations) throw new StoreError('TooManyConfigurations');

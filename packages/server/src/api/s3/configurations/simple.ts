@@ -15,7 +15,7 @@ export function oneOf<Value extends string>(parent: XmlElement, name: string, va
 }
 
 /** `true` or `false`, as XML Schema writes them; undefined when it is not there. */
-function flagOf(parent: XmlElement, name: string): boolean | undefined {
+export function flagOf(parent: XmlElement, name: string): boolean | undefined {
   const text = textOf(parent, name)?.trim().toLowerCase();
   if (text === undefined) return undefined;
   if (text === 'true' || text === '1') return true;

@@ -1,0 +1,99 @@
+import type { BucketRecord, ListedVersion } from '../../../metadata/index.ts';
+import { etagText, versionIdText } from '../../../objects/index.ts';
+import { type Inventory, type InventoryField, inventoryFields } from '../configurations/inventory.ts';
+
+/*
+ * What an inventory says of a version (https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html, "Amazon S3 Inventory contents"), column by column. undefined: nothing.
+ */
+
+export type Value = string | number | boolean | Date | undefined;
+
+export interface Column {
+  /** As in manifests of CSV files. */
+  readonly name: string;
+  /** As in Parquet. */
+  readonly snake: string;
+  readonly type: 'STRING' | 'BOOLEAN' | 'INT64' | 'TIMESTAMP';
+  /** Whether every version has it. */
+  readonly required: boolean;
+  readonly of: (listed: ListedVersion, bucket: BucketRecord) => Value;
+}
+
+const column = (
+  name: string,
+  type: Column['type'],
+  of: Column['of'],
+  required = false,
+  snake = name.replace(/([a-z])(?=[A-Z])/g, '$1_').toLowerCase(),
+): Column => ({ name, snake, type, required, of });
+
+const base: readonly Column[] = [
+  column('Bucket', 'STRING', (_listed, bucket) => bucket.name, true),
+  column('Key', 'STRING', ({ key }) => key.toString('utf8'), true),
+];
+
+const versioned: readonly Column[] = [
+  // Of a bucket without versions there is none to name.
+  column('VersionId', 'STRING', ({ record }, { versioning }) =>
+    versioning === 'off' ? undefined : versionIdText(record),
+  ),
+  column('IsLatest', 'BOOLEAN', ({ isLatest }) => isLatest),
+  column('IsDeleteMarker', 'BOOLEAN', ({ record }) => record.kind === 'marker'),
+];
+
+const object = ({ record }: ListedVersion) => (record.kind === 'object' ? record : undefined);
+
+const acl = (owner: string): string =>
+  Buffer.from(
+    JSON.stringify({
+      version: '2022-11-10',
+      status: 'AVAILABLE',
+      grants: [{ canonicalId: owner, type: 'CanonicalUser', permission: 'FULL_CONTROL' }],
+    }),
+  ).toString('base64');
+
+const optional: Readonly<Record<InventoryField, Column>> = {
+  Size: column('Size', 'INT64', (listed) => object(listed)?.size),
+  LastModifiedDate: column('LastModifiedDate', 'TIMESTAMP', ({ record }) => new Date(record.modifiedMs)),
+  ETag: column(
+    'ETag',
+    'STRING',
+    (listed) => {
+      const found = object(listed);
+      return found && etagText(found).replaceAll('"', '');
+    },
+    false,
+    'e_tag',
+  ),
+  StorageClass: column('StorageClass', 'STRING', (listed) => object(listed)?.storageClass),
+  IsMultipartUploaded: column('IsMultipartUploaded', 'BOOLEAN', (listed) => {
+    const found = object(listed);
+    return found && found.partSizes.length > 0;
+  }),
+  ReplicationStatus: column('ReplicationStatus', 'STRING', () => undefined),
+  EncryptionStatus: column('EncryptionStatus', 'STRING', (listed) => {
+    const found = object(listed);
+    return found && (found.manifest.sealed ? 'SSE-S3' : 'NOT-SSE');
+  }),
+  ObjectLockRetainUntilDate: column('ObjectLockRetainUntilDate', 'TIMESTAMP', (listed) => {
+    const until = object(listed)?.retention?.untilMs;
+    return until === undefined ? undefined : new Date(until);
+  }),
+  ObjectLockMode: column('ObjectLockMode', 'STRING', (listed) => object(listed)?.retention?.mode),
+  ObjectLockLegalHoldStatus: column('ObjectLockLegalHoldStatus', 'STRING', (listed) => {
+    const held = object(listed)?.legalHold;
+    return held === undefined ? undefined : held ? 'ON' : 'OFF';
+  }),
+  IntelligentTieringAccessTier: column('IntelligentTieringAccessTier', 'STRING', () => undefined),
+  BucketKeyStatus: column('BucketKeyStatus', 'STRING', (listed) => object(listed) && 'DISABLED'),
+  ChecksumAlgorithm: column('ChecksumAlgorithm', 'STRING', (listed) => object(listed)?.checksum?.algorithm),
+  ObjectAccessControlList: column('ObjectAccessControlList', 'STRING', ({ record }) => acl(record.owner)),
+  ObjectOwner: column('ObjectOwner', 'STRING', ({ record }) => record.owner),
+};
+
+/** Columns of an inventory, in their order. */
+export const columnsOf = ({ versions, fields }: Pick<Inventory, 'versions' | 'fields'>): readonly Column[] => [
+  ...base,
+  ...(versions === 'All' ? versioned : []),
+  ...inventoryFields.filter((field) => fields.includes(field)).map((field) => optional[field]),
+];
