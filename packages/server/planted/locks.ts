@@ -11,8 +11,8 @@ export const lockPlants: readonly Plant[] = [
   {
     name: 'metadata: a retention ends one millisecond early',
     file,
-    find: 'if (!retention || retention.untilMs <= now) return;\n  if (retention.mode',
-    replace: 'if (!retention || retention.untilMs <= now + 1) return;\n  if (retention.mode',
+    find: 'if (!retention || retention.untilMs <= time.lockNow) return;\n  if (retention.mode',
+    replace: 'if (!retention || retention.untilMs <= time.lockNow + 1) return;\n  if (retention.mode',
     tests: [metadata],
     pattern: 'stays until its time',
   },
@@ -76,10 +76,26 @@ export const lockPlants: readonly Plant[] = [
   {
     name: 'metadata: the metadata of a locked version change',
     file: 'src/metadata/machine/decide-annotate.ts',
-    find: 'if (row && (change.headers || change.metadata)) checkUnlocked(row, stamp.now, false);',
+    find: 'if (row && (change.headers || change.metadata)) checkUnlocked(row, stamp, false);',
     replace: '',
     tests: [metadata],
     pattern: 'says what it said',
+  },
+  {
+    name: 'metadata: a clock that is set forward ends retentions',
+    file: 'src/metadata/lock-clock.ts',
+    find: 'return Math.max(loggedMs, Math.min(wallMs, passed));',
+    replace: 'return Math.max(loggedMs, wallMs, passed);',
+    tests: ['src/metadata/lock-clock.test.ts'],
+    pattern: 'before its time has passed',
+  },
+  {
+    name: 'metadata: the log is not told how late it is',
+    file: 'src/metadata/machine/locks.ts',
+    find: "return isDue ? [...effects, { type: 'lock.clock', ms: lockNow }] : effects;",
+    replace: 'return isDue ? [...effects] : effects;',
+    tests: ['src/metadata/lock-clock.test.ts'],
+    pattern: 'no new version less',
   },
   {
     name: 'api: deletions of many keys always bypass governance',

@@ -40,4 +40,7 @@ export const configurationLimits = {
   /** Default retention of a bucket, as AWS bounds it. */
   retentionDays: 36_500,
   retentionYears: 100,
+  /** How often the log is told how late it is, and how far an owner that begins believes its clock beyond what the log says. */
+  lockClockNoteMs: 3_600_000,
+  lockClockGapMs: 92 * 86_400_000,
 } as const;

@@ -4,6 +4,7 @@ import { limits } from '../limits.ts';
 import type { Log, LogEntry } from '../log/index.ts';
 import { isFull } from './failure.ts';
 import type { Feed } from './feed.ts';
+import { LockClock } from './lock-clock.ts';
 import { apply } from './machine/apply.ts';
 import { decide } from './machine/decide.ts';
 import type { Decision, Stamp } from './machine/deciding.ts';
@@ -129,6 +130,7 @@ export class Owner implements Metadata {
   #queue: Waiting[] = [];
   #pumping: Promise<void> | undefined;
   #now = 0;
+  readonly #lockClock: LockClock;
   #over = false;
   #closing: Promise<void> | undefined;
   #entries = 0;
@@ -142,6 +144,7 @@ export class Owner implements Metadata {
     this.#shard = shard;
     this.#options = options;
     this.reader = shard.reader;
+    this.#lockClock = new LockClock(shard.host.clock);
     this.feed = options.feed;
   }
 
@@ -267,7 +270,7 @@ export class Owner implements Metadata {
   #decide(overlay: Overlay, position: number): Outcome[] {
     const view = new View(overlay, this.#buckets);
     const application = new Application(overlay, position, view);
-    const stamp = this.#stamp(position);
+    const stamp = this.#stamp(position, view.counter('lockClock'));
     const outcomes: Outcome[] = [];
     const entry = this.#entry;
     const empty = entry.length;
@@ -310,12 +313,13 @@ export class Owner implements Metadata {
     return this.#requests.decide(view, request, command, stamp);
   }
 
-  #stamp(position: number): Stamp {
+  #stamp(position: number, loggedMs: number): Stamp {
     const { clock, entropy } = this.#shard.host;
     // Within one run the times of a shard never go back, even when the clock does.
     this.#now = Math.max(this.#now, Math.floor(clock.now()));
     return {
       now: this.#now,
+      lockNow: this.#lockClock.now(this.#now, loggedMs),
       position,
       started: this.#options.started,
       shard: this.#shard.number,

@@ -202,6 +202,9 @@ const handlers: Handlers = {
     index(app, before, undefined);
     app.rows.set(keys.identity(id), undefined);
   },
+  'lock.clock'(app, { ms }) {
+    raise(app, 'lockClock', ms);
+  },
   'key.write'(app, { key }) {
     if (put(app, keys.accessKey(key.id), encodeAccessKey(key))) count(app, 'accessKeys', 1);
   },

@@ -49,7 +49,7 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   checkExpectation(view, command.expected, newest, row, stamp.now);
   const before = objectOf(row, command.version);
   // Tags, and how bytes are kept, are no part of what is locked.
-  if (row && (change.headers || change.metadata)) checkUnlocked(row, stamp.now, false);
+  if (row && (change.headers || change.metadata)) checkUnlocked(row, stamp, false);
   const version = changedBy(before, change);
   const older = row?.mayHaveOlder === true;
   const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, older) } as const;
@@ -65,8 +65,8 @@ export function decideLock(view: View, command: Of<'object.lock'>, stamp: Stamp)
   const row = view.find(bucket, key, selector);
   const before = objectOf(row, selector);
   if (change.retention !== undefined) {
-    checkAhead(change.retention ?? undefined, stamp.now);
-    checkRetentionChange(before.retention, change.retention, stamp.now, bypasses);
+    checkAhead(change.retention ?? undefined, stamp);
+    checkRetentionChange(before.retention, change.retention, stamp, bypasses);
   }
   const { retention: _, ...others } = before;
   const retention = change.retention === undefined ? before.retention : (change.retention ?? undefined);

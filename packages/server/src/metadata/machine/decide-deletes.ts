@@ -53,7 +53,7 @@ export function deleteItem(
     checkGuard(item.guard, row, 'NoSuchVersion');
     checkExpectation(view, item.expected, newest, row, stamp.now);
     if (deleteVersion[row ? 'there' : 'missing'] === 'nothing') return nothing;
-    checkUnlocked(row!, stamp.now, bypasses);
+    checkUnlocked(row!, stamp, bypasses);
     return removal(bucket.id, key, row!);
   }
   checkGuard(item.guard, newest);
@@ -62,7 +62,7 @@ export function deleteItem(
   if (placing === 'nothing') return nothing;
   if (placing === 'remove') {
     invariant(newest, 'what is removed is there');
-    checkUnlocked(newest, stamp.now, bypasses);
+    checkUnlocked(newest, stamp, bypasses);
     return removal(bucket.id, key, newest);
   }
   const place = placeVersion(view, stamp, bucket, newest, placing, command.owner);

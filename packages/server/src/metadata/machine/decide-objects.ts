@@ -56,7 +56,7 @@ export function placeFor(
 
 export function decidePut(view: View, command: Of<'object.put'>, stamp: Stamp): Decision {
   const place = placeFor(view, stamp, command);
-  checkAhead(command.draft.retention, stamp.now);
+  checkAhead(command.draft.retention, stamp);
   let size = 0;
   for (const piece of command.pieces) {
     checkStripes(view, piece);
@@ -85,7 +85,7 @@ export const sourceChanged = (cause?: unknown): StoreError =>
 
 export function decideShare(view: View, command: Of<'object.share'>, stamp: Stamp): Decision {
   const place = placeFor(view, stamp, command);
-  checkAhead(command.draft.retention, stamp.now);
+  checkAhead(command.draft.retention, stamp);
   const { source } = command;
   try {
     checkHere(view, source.bucket, source.key, stamp.shard);
@@ -151,7 +151,7 @@ export function decideAppend(view: View, command: Of<'object.append'>, stamp: St
   // Its lock is its own: that of the version before stays with it.
   const { retention: _, legalHold: __, ...taken } = before;
   const { retention, legalHold } = draft;
-  checkAhead(retention, stamp.now);
+  checkAhead(retention, stamp);
   const changed: VersionDraft = {
     ...taken,
     ...(retention && { retention }),

@@ -35,7 +35,7 @@ export function decideRename(view: View, command: Extract<Command, { type: 'obje
   const modifiedMs = bucket.versioning === 'off' ? before.modifiedMs : place.identity.modifiedMs;
   // A lock that binds goes along; one that has run out is no reason to be retained by nothing.
   const { retention, ...others } = before;
-  const draft = retention && retention.untilMs > stamp.now ? before : others;
+  const draft = retention && retention.untilMs > stamp.lockNow ? before : others;
   const identity = { ...place.identity, modifiedMs, owner: before.owner };
   const version = newVersion(view, stamp, bucket.id, identity, draft, before.manifest);
   const shares = isOutside(before.manifest);

@@ -28,7 +28,7 @@ type Completion = Of<'upload.complete'>;
 export function decideUploadCreate(view: View, command: Of<'upload.create'>, stamp: Stamp): Decision {
   bucketOf(view, command.bucket);
   checkKey(command.key);
-  checkAhead(command.retention, stamp.now);
+  checkAhead(command.retention, stamp);
   if (command.retention || command.legalHold !== undefined) checkLocking(view, command.bucket);
   const { bucket, key, owner, storageClass, headers, metadata, tags } = command;
   const { checksumAlgorithm, checksumType, wrappedKey } = command;

@@ -32,7 +32,7 @@ import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './d
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { type Feature, featuresOf } from './features.ts';
-import { checkNothingLocked } from './locks.ts';
+import { checkNothingLocked, timed } from './locks.ts';
 import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
 import type { View } from './view.ts';
@@ -168,6 +168,7 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
   if (keyed.has(command.type) && 'key' in command && 'bucket' in command)
     checkHere(view, command.bucket, command.key as Buffer, stamp.shard);
   const decision = decider(view, command, stamp);
-  checkNothingLocked(view, decision.effects, stamp.now, command.type === 'object.delete' && command.bypasses === true);
-  return permitted(view, command, announced(view, command, decision, stamp), stamp);
+  checkNothingLocked(view, decision.effects, stamp, command.type === 'object.delete' && command.bypasses === true);
+  const { effects, reply } = announced(view, command, decision, stamp);
+  return permitted(view, command, { effects: timed(view, effects, stamp), reply }, stamp);
 }

@@ -24,6 +24,8 @@ import type { View } from './view.ts';
 export interface Stamp {
   /** Wall clock, ms since 1970. */
   readonly now: number;
+  /** The time by which retentions run out (lock-clock.ts): behind `now` where the clock cannot be believed; ahead of it where the clock went back. */
+  readonly lockNow: number;
   /** Of the entry that the effects will be in. */
   readonly position: number;
   /**
@@ -117,14 +119,14 @@ export function placeVersion(
     case 'first':
       return { identity, replaces: 0, replacedNull: false, older: false };
     case 'overwrite':
-      checkUnlocked(newest!, stamp.now, false);
+      checkUnlocked(newest!, stamp, false);
       return { identity, replaces: newest!.sequence, replacedNull: true, older: newest!.mayHaveOlder };
     case 'push':
       return { identity, replaces: 0, replacedNull: false, older: true };
     case 'pushOverNull': {
       const replaces = newest!.mayHaveOlder ? view.olderNull(newest!.guk) : undefined;
       const replaced = replaces === undefined ? undefined : view.older(newest!.guk, replaces);
-      if (replaced) checkUnlocked(replaced, stamp.now, false);
+      if (replaced) checkUnlocked(replaced, stamp, false);
       return { identity, replaces: replaces ?? 0, replacedNull: replaces !== undefined, older: true };
     }
   }
@@ -140,7 +142,7 @@ export function newVersion(
   manifest: ManifestReference,
 ): ObjectVersion {
   const { retention: _, legalHold: __, ...others } = draft;
-  return versionOf(identity, { ...others, ...lockOfNew(view, bucket, draft, stamp.now) }, manifest);
+  return versionOf(identity, { ...others, ...lockOfNew(view, bucket, draft, stamp) }, manifest);
 }
 
 export function versionOf(identity: Identity, draft: VersionDraft, manifest: ManifestReference): ObjectVersion {

@@ -68,6 +68,8 @@ export type Effect =
   /** A new identity, or one in the place of that with the same id, which may have had another name. */
   | { readonly type: 'identity.write'; readonly identity: IdentityRecord }
   | { readonly type: 'identity.remove'; readonly id: string }
+  /** How late it is, for the time by which retentions run out. */
+  | { readonly type: 'lock.clock'; readonly ms: number }
   | { readonly type: 'key.write'; readonly key: AccessKeyRecord }
   | { readonly type: 'key.remove'; readonly id: string }
   | VersionInsert

@@ -14,6 +14,7 @@ import { configurationKindOf, configurationKinds } from './configurations.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { choice, count } from './fields.ts';
 import { decodeAccount, decodeIdentity, encodeAccount, encodeIdentity } from './identities.ts';
+import { lockClockCodec } from './locks.ts';
 import {
   decodeAccessKey,
   decodeBucket,
@@ -327,6 +328,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     write: (out, effect) => out.string(effect.id),
     read: (from) => ({ id: from.string() }),
   },
+  'lock.clock': lockClockCodec,
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

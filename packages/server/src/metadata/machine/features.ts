@@ -43,6 +43,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'authority.write': () => 'authorities',
   'bucket.shards': ({ place }) => (place.madeWith === undefined ? 'objectShards' : 'reshard'),
   'bucket.forget': () => 'objectShards',
+  'lock.clock': () => 'objectLock',
   'target.write': () => 'notifications',
   'target.remove': () => 'notifications',
   'follower.write': () => 'notifications',

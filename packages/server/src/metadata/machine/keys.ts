@@ -61,6 +61,7 @@ export const counters = {
   requests: 0x08,
   oldestRequest: 0x09,
   recodedAt: 0x0a,
+  lockClock: 0x3c,
 } as const;
 
 const GROUP = 8;

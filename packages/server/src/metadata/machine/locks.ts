@@ -2,6 +2,7 @@ import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { daysLater, yearsLater } from './calendar.ts';
+import type { Stamp } from './deciding.ts';
 import type { Effect, VersionInsert, VersionRemove } from './effects.ts';
 import { ended, format } from './fields.ts';
 import type { BucketId, GivenExtensions, Retention, StoredBucket } from './records.ts';
@@ -13,6 +14,28 @@ import type { View } from './view.ts';
  * has a copy; what a version is locked by is in its row. So the owner of a shard decides from its own rows alone, and a version is locked only in a
  * bucket that locks. What cannot be read counts as locked.
  */
+
+/** The times of a decision. */
+type Time = Pick<Stamp, 'now' | 'lockNow'>;
+
+/** A clock that went back makes no retention shorter. */
+const latest = ({ now, lockNow }: Time): number => Math.max(now, lockNow);
+
+/** Effect `lock.clock`. */
+export const lockClockCodec = {
+  code: 60,
+  write: (out: ByteWriter, { ms }: { readonly ms: number }) => out.varint(ms),
+  read: (from: ByteReader) => ({ ms: from.varint() }),
+} as const;
+
+/** Notes how late it is, with what is logged anyway: when a shard begins to lock, and then now and then. */
+export function timed(view: View, effects: readonly Effect[], { now, lockNow }: Time): readonly Effect[] {
+  const logged = view.counter('lockClock');
+  const begins = logged === 0 && effects.some((one) => one.type === 'configuration.write' && one.kind === 'objectLock');
+  if (begins) return [...effects, { type: 'lock.clock', ms: now }];
+  const isDue = logged > 0 && effects.length > 0 && lockNow - logged >= limits.lockClockNoteMs;
+  return isDue ? [...effects, { type: 'lock.clock', ms: lockNow }] : effects;
+}
 
 const modes = ['GOVERNANCE', 'COMPLIANCE'] as const;
 const units = ['days', 'years'] as const;
@@ -111,8 +134,8 @@ export function checkLocking(view: View, bucket: BucketId): void {
 }
 
 /** What the client says itself. @throws StoreError InvalidArgument when the time is not ahead */
-export function checkAhead(retention: Retention | undefined, now: number): void {
-  if (!retention || retention.untilMs > now) return;
+export function checkAhead(retention: Retention | undefined, time: Time): void {
+  if (!retention || retention.untilMs > latest(time)) return;
   throw new StoreError('InvalidArgument', {
     message: 'The retain until date must be in the future!',
     detail: { ArgumentName: 'RetainUntilDate' },
@@ -127,7 +150,7 @@ export function lockOfNew(
   view: View,
   bucket: BucketId,
   { retention, legalHold }: GivenExtensions,
-  now: number,
+  time: Time,
 ): Pick<GivenExtensions, 'retention' | 'legalHold'> {
   const configuration = lockConfiguration(view, bucket);
   if (!configuration) {
@@ -135,7 +158,7 @@ export function lockOfNew(
     return {};
   }
   const { byDefault } = configuration;
-  const until = byDefault && (byDefault.unit === 'days' ? daysLater : yearsLater)(now, byDefault.count);
+  const until = byDefault && (byDefault.unit === 'days' ? daysLater : yearsLater)(latest(time), byDefault.count);
   const applied = retention ?? (byDefault && { mode: byDefault.mode, untilMs: until as number });
   return { ...(applied && { retention: applied }), ...(legalHold !== undefined && { legalHold }) };
 }
@@ -148,7 +171,7 @@ const locked = (message = 'Access Denied because object protected by object lock
  * @param bypasses governance gives way
  * @throws StoreError AccessDenied when it is locked, or it cannot be read whether it is
  */
-export function checkUnlocked(row: VersionRow, now: number, bypasses: boolean): void {
+export function checkUnlocked(row: VersionRow, time: Time, bypasses: boolean): void {
   if (!row.mayBeLocked) return;
   let lock: Pick<GivenExtensions, 'retention' | 'legalHold'>;
   try {
@@ -160,16 +183,19 @@ export function checkUnlocked(row: VersionRow, now: number, bypasses: boolean): 
   }
   if (lock.legalHold) throw locked();
   const { retention } = lock;
-  if (!retention || retention.untilMs <= now) return;
+  if (!retention || retention.untilMs <= time.lockNow) return;
   if (retention.mode === 'GOVERNANCE' && bypasses) return;
-  throw locked();
+  if (retention.untilMs > time.now) throw locked();
+  throw locked(
+    'Access Denied because object protected by object lock. Its retention has ended by the clock of the server, but not by the time that its log vouches for: docs/object-lock.md says why, and what to do.',
+  );
 }
 
 /**
  * The last look, whatever was decided and however: no entry takes a locked version away.
  * @throws StoreError AccessDenied
  */
-export function checkNothingLocked(view: View, effects: readonly Effect[], now: number, bypasses: boolean): void {
+export function checkNothingLocked(view: View, effects: readonly Effect[], time: Time, bypasses: boolean): void {
   let last: { readonly bucket: BucketId; readonly locks: boolean } | undefined;
   for (const effect of effects) {
     const gone =
@@ -180,7 +206,7 @@ export function checkNothingLocked(view: View, effects: readonly Effect[], now: 
     if (!last.locks) continue;
     const newest = view.newest(bucket, key);
     const row = newest?.sequence === gone ? newest : newest && view.older(newest.guk, gone);
-    if (row) checkUnlocked(row, now, bypasses);
+    if (row) checkUnlocked(row, time, bypasses);
   }
 }
 
@@ -191,10 +217,10 @@ export function checkNothingLocked(view: View, effects: readonly Effect[], now: 
 export function checkRetentionChange(
   before: Retention | undefined,
   next: Retention | null,
-  now: number,
+  { lockNow }: Time,
   bypasses: boolean,
 ): void {
-  if (!before || before.untilMs <= now) return;
+  if (!before || before.untilMs <= lockNow) return;
   if (next?.mode === before.mode && next.untilMs >= before.untilMs) return;
   if (before.mode === 'GOVERNANCE' && bypasses) return;
   throw locked();
