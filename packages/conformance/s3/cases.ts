@@ -12,6 +12,7 @@ import { documentCases } from './areas/documents.ts';
 import { everywhereCases } from './areas/everywhere.ts';
 import { hostCases } from './areas/hosts.ts';
 import { keyCases } from './areas/keys.ts';
+import { lifecycleCases } from './areas/lifecycle.ts';
 import { bucketListingCases } from './areas/list-buckets.ts';
 import { listingCases } from './areas/listing.ts';
 import { multipartCases } from './areas/multipart.ts';
@@ -44,6 +45,7 @@ export const cases: readonly Case[] = [
   everywhereCases,
   hostCases,
   keyCases,
+  lifecycleCases,
   bucketListingCases,
   listingCases,
   multipartCases,

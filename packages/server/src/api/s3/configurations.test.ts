@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { StoreError } from '../../errors.ts';
 import { corsForm } from './configurations/cors.ts';
 import { type ConfigurationForm, documentOf } from './configurations/form.ts';
+import { lifecycleForm } from './configurations/lifecycle.ts';
 import {
   accelerateForm,
   encryptionForm,
@@ -265,6 +266,7 @@ describe('every form', () => {
     accelerateForm,
     ownershipForm,
     publicAccessBlockForm,
+    lifecycleForm,
   ] as never;
   const names = ['Rule', 'Status', 'Payer', 'ObjectOwnership', 'SSEAlgorithm', 'BucketKeyEnabled', 'BlockPublicAcls'];
   const words = [
