@@ -6,6 +6,7 @@ const metadata = 'src/metadata/identities.test.ts';
 const iam = 'src/api/iam/iam.test.ts';
 const input = 'src/api/iam/input.test.ts';
 const sessions = 'src/api/iam/sessions.test.ts';
+const fresh = 'src/api/http/authentication.test.ts';
 const advisories = 'src/api/iam/advisories.test.ts';
 
 export const identityPlants: readonly Plant[] = [
@@ -128,6 +129,22 @@ export const identityPlants: readonly Plant[] = [
     replace: 'return found;',
     tests: [advisories],
     pattern: 'target_user',
+  },
+  {
+    name: 'api: who asks is who he was before the node had caught up',
+    file: 'src/api/s3/handler.ts',
+    find: 'const now = await attempt();',
+    replace: 'const now = known;',
+    tests: [fresh],
+    pattern: 'may less than this node knew',
+  },
+  {
+    name: 'api: credentials that another node made a moment ago are refused',
+    file: 'src/api/http/authentication.ts',
+    find: 'return freshness.shared ? lookedForTwice(freshness, attempt) : attempt();',
+    replace: 'return attempt();',
+    tests: [fresh],
+    pattern: 'looked for once more',
   },
   {
     name: 'iam: actions are run without asking',

@@ -7,4 +7,12 @@ export { decodePayload, decodeWhole } from './payload.ts';
 export * from './policy/index.ts';
 export { scopeOf } from './scopes.ts';
 export { parseTarget, type Target } from './target.ts';
-export type { AuthenticatedKey, Authenticator, CredentialKind, PayloadForm, Principal, SignedBy } from './types.ts';
+export type {
+  Authenticated,
+  AuthenticatedKey,
+  Authenticator,
+  CredentialKind,
+  PayloadForm,
+  Principal,
+  SignedBy,
+} from './types.ts';

@@ -15,6 +15,7 @@ import type { Clock } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
+import { authenticated } from '../http/authentication.ts';
 import { collect } from '../http/body.ts';
 import { type Freshness, fresh } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions } from '../http/exchange.ts';
@@ -95,7 +96,7 @@ export function createIdentityHandler(
     const of = serviceOf(headers.authorization);
     const digest = hash('sha256', body, 'hex');
     const authenticate = () => authenticator.authenticateCall({ method: 'POST', ...target, headers }, [of], digest);
-    await authenticate();
+    await authenticated({ position, shared }, authenticate);
     await fresh({ position, shared, shards: 1 }, undefined, undefined, { bucket: undefined, key: undefined });
     // As he is now, and not as he was before this node had caught up.
     const { principal, signature } = await authenticate();

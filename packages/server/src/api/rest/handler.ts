@@ -3,6 +3,7 @@ import {
   type Administration,
   type Authenticator,
   type CredentialKind,
+  type Identity,
   identityOf,
   parseTarget,
 } from '../../access/index.ts';
@@ -12,6 +13,7 @@ import { InvariantError, invariant } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import { localNumber, shardOfNumber } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import { authenticated } from '../http/authentication.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
@@ -113,28 +115,28 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     const found = match(method, target.rawPath.slice(own.length));
     exchange.operation = found.route.id;
 
-    const { principal, payload, signature } = await options.authenticator.authenticate(
-      { method, ...target, headers: request.headers },
-      accepted,
-    );
+    const { position, shared, shards = 1 } = options;
+    const attempt = () => options.authenticator.authenticate({ method, ...target, headers: request.headers }, accepted);
+    const { principal, payload, signature } = await authenticated({ position, shared }, attempt);
     if (principal.kind === 'anonymous') throw new StoreError('AccessDenied');
     const { bucket, key } = found.path;
-    const authorization = restAuthorization({
-      identity: identityOf(principal),
-      signature,
-      exchange,
-      query: target.query,
-      host: options.host,
-      region: options.region,
-      objects: options.objects,
-    });
+    const authorizationOf = (identity: Identity) =>
+      restAuthorization({
+        identity,
+        signature,
+        exchange,
+        query: target.query,
+        host: options.host,
+        region: options.region,
+        objects: options.objects,
+      });
+    let authorization = authorizationOf(identityOf(principal));
     const facts = factsOf(found.path, target.query, request.headers);
     const admitted = await mayCall(found.route, authorization, facts);
     if (!admitted && !options.shared) throw authorization.denial();
     const consistency = header('x-dsom-consistency');
     if (consistency !== undefined && !isConsistency(consistency))
       throw new StoreError('InvalidArgument', { message: 'x-dsom-consistency is strong, causal or eventual.' });
-    const { position, shared, shards = 1 } = options;
     const carried = header('x-dsom-token');
     // A copy reads another key, maybe of another bucket.
     const scope =
@@ -144,7 +146,9 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     const waiting = fresh({ position, shared, shards }, consistency, carried, scope);
     if (waiting) {
       await waiting;
-      // What was known before may have been older than what the request must see.
+      // What was known before, also of who asks, may have been older than what the request must see.
+      const identity = identityOf((await attempt()).principal);
+      if (identity !== authorization.identity) authorization = authorizationOf(identity);
       if (!(await mayCall(found.route, authorization, facts))) throw authorization.denial();
     } else if (!admitted) throw authorization.denial();
 

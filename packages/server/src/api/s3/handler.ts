@@ -1,11 +1,19 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticator, type CredentialKind, identityOf, parseTarget, type Target } from '../../access/index.ts';
+import {
+  type Authenticator,
+  type CredentialKind,
+  type Identity,
+  identityOf,
+  parseTarget,
+  type Target,
+} from '../../access/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import type { Clock, Timers } from '../../host/index.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import { authenticated } from '../http/authentication.ts';
 import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, type Freshness, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
@@ -166,11 +174,15 @@ class S3Handler {
     if (request.headers.origin !== undefined && target.bucket !== undefined)
       applyCors(exchange, this.#service.objects, target.bucket);
     const { rawPath, rawQuery } = target;
-    const pending = this.#options.authenticator.authenticate(
-      { method, rawPath, rawQuery, query, headers: request.headers },
-      accepted,
-    );
-    const { principal, payload, signature } = pending instanceof Promise ? await pending : pending;
+    const attempt = () =>
+      this.#options.authenticator.authenticate(
+        { method, rawPath, rawQuery, query, headers: request.headers },
+        accepted,
+      );
+    const { position, shared } = this.#options;
+    const pending = position ? authenticated({ position, shared }, attempt) : attempt();
+    const known = pending instanceof Promise ? await pending : pending;
+    const { principal, payload, signature } = known;
     if (note) note.principal = principal;
     if (principal.kind === 'anonymous' && typeof detected !== 'string') throw new StoreError('AccessDenied');
     const operation = operationOf(detected, method);
@@ -178,17 +190,19 @@ class S3Handler {
     invariant(row, 'every operation that is detected has a row');
     const { bucket } = target;
     const { objects, clock, region } = this.#service;
-    const authorization = new Authorization({
-      identity: identityOf(principal),
-      signature,
-      exchange,
-      nowMs: clock.now(),
-      region,
-      header: (name) => header({ headers }, name),
-      parameter: (name) => query.get(name),
-      objects,
-    });
-    const call: S3Call = {
+    const authorizationOf = (identity: Identity) =>
+      new Authorization({
+        identity,
+        signature,
+        exchange,
+        nowMs: clock.now(),
+        region,
+        header: (name) => header({ headers }, name),
+        parameter: (name) => query.get(name),
+        objects,
+      });
+    const authorization = authorizationOf(identityOf(principal));
+    let call: S3Call = {
       exchange,
       operation,
       service: this.#service,
@@ -210,8 +224,12 @@ class S3Handler {
     const ready = this.#fresh(call, bucket);
     if (ready) {
       await ready;
-      // What was known before may have been older than what the request must see.
-      if (!(await mayBegin(call))) throw authorization.denial();
+      // What was known before, also of who asks, may have been older than what the request must see.
+      const now = await attempt();
+      const identity = identityOf(now.principal);
+      if (identity !== authorization.identity)
+        call = { ...call, principal: now.principal, authorization: authorizationOf(identity) };
+      if (!(await mayBegin(call))) throw call.authorization.denial();
       if (request.headers.origin !== undefined && bucket !== undefined)
         applyCors(exchange, this.#service.objects, bucket);
     }
