@@ -1,6 +1,7 @@
 import type { Plant } from './plant.ts';
 
 const policy = 'src/api/s3/policy.test.ts';
+const lists = 'src/api/s3/acl.test.ts';
 
 /** Who may: from policies of buckets to the requests that they decide. */
 export const enforcementPlants: readonly Plant[] = [
@@ -94,5 +95,90 @@ export const enforcementPlants: readonly Plant[] = [
     find: "if (ifExists || quantifier === 'ForAllValues') return false;",
     replace: '',
     tests: ['src/access/policy/public.test.ts'],
+  },
+  {
+    name: 'enforcement: lists count where they are off',
+    file: 'src/api/s3/bucket-rules.ts',
+    find: "acls: ownershipOf(objects, name) !== 'BucketOwnerEnforced',",
+    replace: 'acls: true,',
+    tests: [lists],
+  },
+  {
+    name: 'enforcement: public lists are ignored for nobody',
+    file: 'src/api/s3/bucket-rules.ts',
+    find: 'return isPublicAcl(grants) && publicAccessOf(objects, bucket).IgnorePublicAcls ? [] : grants;',
+    replace: 'return grants;',
+    tests: [lists],
+  },
+  {
+    name: 'enforcement: public lists are taken although they are blocked',
+    file: 'src/api/s3/acl-request.ts',
+    find: 'if (isPublicAcl(grants) &&',
+    replace: 'if (false &&',
+    tests: [lists],
+  },
+  {
+    name: 'enforcement: whoever may read may read the list',
+    file: 'src/access/acl.ts',
+    find: "if (permission !== wanted && permission !== 'FULL_CONTROL') continue;",
+    replace: "if (permission !== wanted && permission !== 'READ' && permission !== 'FULL_CONTROL') continue;",
+    tests: [lists],
+  },
+  {
+    name: 'enforcement: everyone with an account is everyone',
+    file: 'src/access/acl.ts',
+    find: "return account === undefined ? 'none' : 'account';",
+    replace: "return 'direct';",
+    tests: [lists],
+  },
+  {
+    name: 'enforcement: an account speaks for its users',
+    file: 'src/access/acl.ts',
+    find: "return account === undefined ? 'none' : 'account';",
+    replace: "return account === undefined ? 'none' : 'direct';",
+    tests: [lists],
+  },
+  {
+    name: "enforcement: a bucket's policy gives away what is another account's",
+    file: 'src/access/policy/decide.ts',
+    find: "nearer(request.foreign ? 'none' : resource,",
+    replace: 'nearer(resource,',
+    tests: [lists],
+  },
+  {
+    name: "enforcement: what is another account's is the bucket owner's",
+    file: 'src/api/s3/authorization.ts',
+    find: '...(isForeign && { foreign: owner }),',
+    replace: '',
+    tests: [lists],
+  },
+  {
+    name: 'enforcement: the list of the source goes along with a copy',
+    file: 'src/objects/copy.ts',
+    find: '    ...(request.acl && { acl: request.acl }),',
+    replace: '    ...(version.acl && { acl: version.acl }),',
+    tests: ['src/api/s3/store.test.ts'],
+  },
+  {
+    name: 'enforcement: a list is set on the newest version whatever is named',
+    file: 'src/objects/annotate.ts',
+    find: 'return (await annotate(rooms, request, { acl }, request.guard, undefined)).version;',
+    replace:
+      'return (await annotate(rooms, { ...request, versionId: undefined }, { acl }, request.guard, undefined)).version;',
+    tests: ['src/api/s3/store.test.ts'],
+  },
+  {
+    name: 'enforcement: lists need no feature',
+    file: 'src/metadata/machine/extensions.ts',
+    find: "acl: { bit: 16, feature: 'acls',",
+    replace: "acl: { bit: 16, feature: 'policies',",
+    tests: ['src/metadata/features.test.ts'],
+  },
+  {
+    name: 'enforcement: what is read is not what was decided about',
+    file: 'src/api/s3/authorization.ts',
+    find: 'if (decided === undefined || decided?.sequence === version.sequence) return;',
+    replace: 'return;',
+    tests: [lists],
   },
 ];

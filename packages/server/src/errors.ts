@@ -16,7 +16,7 @@ export const errorTable = {
   AccessControlListNotSupported: row(
     400,
     12,
-    'Access control lists are off here: the owner of the bucket owns every object in it.',
+    'The bucket does not allow ACLs: set its object ownership to BucketOwnerPreferred or ObjectWriter first.',
   ),
   AccessDenied: row(403, 7, 'Access Denied'),
   AccessForbidden: row(403, 7, 'Access forbidden.'),
@@ -41,6 +41,11 @@ export const errorTable = {
   InvalidAccessKeyId: row(403, 16, 'The access key id does not exist here.'),
   InvalidAction: row(400, 12, 'The action is not known.'),
   InvalidArgument: row(400, 3, 'An argument is not valid.'),
+  InvalidBucketAclWithObjectOwnership: row(
+    400,
+    9,
+    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+  ),
   InvalidBucketState: row(409, 9, 'The request is not valid for the current state of the bucket.'),
   InvalidBucketName: row(400, 3, 'The bucket name is not valid.'),
   InvalidChunkSizeError: row(403, 3, 'Only the last chunk is allowed to have a size less than 8192 bytes.'),
@@ -64,6 +69,7 @@ export const errorTable = {
   InvalidURI: row(400, 3, 'The request URI cannot be parsed.'),
   InvalidWriteOffset: row(400, 9, 'The offset is not the size that the object has: read its size and try again.'),
   KeyTooLongError: row(400, 3, 'The key is longer than 1,024 bytes.'),
+  MalformedACLError: row(400, 3, 'The access control list is not well formed or does not match the schema.'),
   MalformedPolicy: row(400, 3, 'The policy is not valid.'),
   LimitExceeded: row(409, 8, 'It would exceed a limit of the account: delete what is not needed.'),
   MalformedPolicyDocument: row(400, 3, 'The policy document is malformed.'),
@@ -80,6 +86,7 @@ export const errorTable = {
   MissingAction: row(400, 3, 'The request is missing an action or a required parameter.'),
   MissingAuthenticationToken: row(403, 16, 'Request is missing Authentication Token'),
   MissingContentLength: row(411, 3, 'Content-Length is required.'),
+  MissingSecurityHeader: row(400, 3, 'Your request was missing a required header.'),
   MissingRequestBodyError: row(400, 3, 'The request body is empty.'),
   NoSuchBucket: row(404, 5, 'The bucket does not exist.'),
   NoSuchBucketPolicy: row(404, 5, 'The bucket has no policy.'),
@@ -146,6 +153,12 @@ export const errorTable = {
   ),
   ValidationError: row(400, 3, 'A parameter does not fit its constraints.'),
   XAmzContentSHA256Mismatch: row(400, 3, 'The x-amz-content-sha256 header does not match what was received.'),
+  UnexpectedContent: row(
+    400,
+    3,
+    'This request does not support content: say it in headers or in the body, not in both.',
+  ),
+  UnresolvableGrantByEmailAddress: row(400, 3, 'The e-mail address that you gave does not match any account.'),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

@@ -19,6 +19,10 @@ export const policyLimits = {
   policyActionsKept: 128,
   /** Roles and buckets of access keys that are kept as compiled policies. */
   scopesCompiled: 1024,
+  /** Grants of an access control list (S3: 100). */
+  aclGrants: 100,
+  /** Of an access control list as it is kept. */
+  aclBytes: 16 * KiB,
   /** Policies of buckets that a thread keeps compiled. */
   bucketPolicies: 256,
 } as const;

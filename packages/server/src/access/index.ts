@@ -1,6 +1,19 @@
 export { accountOf, canonicalIdOf, firstAccount, ownerOf } from './account.ts';
+export {
+  encodeAcl,
+  type Grant,
+  type Grantee,
+  type Group,
+  granted,
+  grantsOf,
+  groups,
+  isCanonicalId,
+  isPublicAcl,
+  type Permission,
+  permissions,
+} from './acl.ts';
 export { createAuthenticator } from './authenticator.ts';
-export { authorize, isFree, mayAtAll, type ResourceRules, unowned } from './authorize.ts';
+export { type Attempt, authorize, isFree, mayAtAll, type ResourceRules, unowned } from './authorize.ts';
 export * from './identities/index.ts';
 export { type Identity, identityOf, type Standing } from './identity.ts';
 export { decodePayload, decodeWhole } from './payload.ts';

@@ -174,6 +174,7 @@ describe('an extension of a version', () => {
     assert.deepEqual(needs({ policy }), [['policies'], ['policies'], ['policies']]);
     const both = ['objectLock', 'policies'];
     assert.deepEqual(needs({ policy, legalHold: false }), [both, both, both]);
+    assert.deepEqual(needs({ acl: Buffer.from('a') }), [['acls'], ['acls'], ['acls', 'policies']]);
     assert.deepEqual(needs({ legalHold: true }), [['objectLock'], ['objectLock'], both]);
     const { headers, metadata, tags, storageClass, wrappedKey } = version;
     const described = { headers, metadata, tags, storageClass, wrappedKey, owner: 'o', initiatedMs: 1 };

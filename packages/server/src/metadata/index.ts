@@ -4,7 +4,7 @@ export type { Change, ChangeEvent, Feed } from './feed.ts';
 export { type ConfigurationKind, configurationBytes, configurationKinds } from './machine/configurations.ts';
 export { firstAccount } from './machine/decide-identities.ts';
 export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
-export { checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
+export { checkAcl, checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { type Feature, features, isKnownFeature } from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
 export {

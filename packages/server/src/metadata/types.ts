@@ -75,6 +75,8 @@ export interface DescriptionChange {
   readonly storageClass?: string;
   /** null: what the storage class and the bucket say. */
   readonly policy?: Policy | null;
+  /** null: that of its owner alone. */
+  readonly acl?: Buffer | null;
 }
 
 /** A version by its id; `null` is the null version, undefined the newest. */

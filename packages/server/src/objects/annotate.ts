@@ -1,5 +1,6 @@
 import { limits } from '../limits.ts';
 import {
+  checkAcl,
   checkTags,
   type DescriptionChange,
   type Guard,
@@ -49,6 +50,12 @@ export async function setLock(
   const version = parseVersionId(request.versionId);
   const command = { type: 'object.lock', bucket: bucket.id, key: request.key, version, change, bypasses } as const;
   return (await propose(rooms, command, 'version')).version;
+}
+
+/** Replaces the access control list of one version where it is. */
+export async function setAcl(rooms: Rooms, request: ReadRequest, acl: Buffer | null): Promise<ObjectVersion> {
+  if (acl) checkAcl(acl);
+  return (await annotate(rooms, request, { acl }, request.guard, undefined)).version;
 }
 
 async function annotate(

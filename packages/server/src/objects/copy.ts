@@ -3,6 +3,7 @@ import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import {
   type BucketRecord,
+  checkAcl,
   checkHeaders,
   checkMetadata,
   checkTags,
@@ -58,6 +59,7 @@ export async function copy(rooms: Rooms, horizon: ReadHorizon, request: CopyRequ
   if (request.headers) checkHeaders(request.headers);
   if (request.metadata) checkMetadata(request.metadata);
   if (request.tags) checkTags(request.tags, limits.tags);
+  if (request.acl) checkAcl(request.acl);
   for (let attempt = 1; ; attempt++) {
     try {
       return await copyOnce(rooms, horizon, request);
@@ -91,6 +93,8 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
     headers: headersOf(request, version),
     metadata: request.metadata ?? version.metadata,
     tags: request.tags ?? version.tags,
+    // Who may read the source is no reason that he may read the copy.
+    ...(request.acl && { acl: request.acl }),
     checksum,
   };
   const { key, owner, guard } = request;
@@ -130,6 +134,7 @@ async function rewrite(
     headers: headersOf(request, version),
     metadata: request.metadata ?? version.metadata,
     tags: request.tags ?? version.tags,
+    acl: request.acl,
   };
   const own = request.redundancy && { policy: request.redundancy };
   const kept = keptWith(rooms, bucket, { storageClass: request.storageClass, ...own });

@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { checkHeaders, checkMetadata, checkTags } from '../metadata/index.ts';
+import { checkAcl, checkHeaders, checkMetadata, checkTags } from '../metadata/index.ts';
 import { checkStorageClass } from './policy.ts';
 import type { Rooms } from './rooms.ts';
 import type { Describing } from './types.ts';
@@ -11,6 +11,7 @@ export function checkDescribing(rooms: Pick<Rooms, 'reader'>, describing: Descri
   checkHeaders(describing.headers);
   checkMetadata(describing.metadata);
   checkTags(describing.tags, limits.tags);
+  if (describing.acl) checkAcl(describing.acl);
 }
 
 /** @throws StoreError KeyTooLongError, InvalidArgument */

@@ -19,6 +19,7 @@ export function draftOf(describing: Describing, piece: Piece, wrappedKey: Buffer
     headers: describing.headers,
     metadata: describing.metadata,
     tags: describing.tags,
+    ...(describing.acl && { acl: describing.acl }),
     checksum: piece.checksum,
     wrappedKey,
     partSizes: [],

@@ -1,5 +1,5 @@
 import { StoreError } from '../errors.ts';
-import { patch, setLock, setTags } from './annotate.ts';
+import { patch, setAcl, setLock, setTags } from './annotate.ts';
 import { announcing } from './announce.ts';
 import { append } from './append.ts';
 import { configureBucket, createBucket, deleteBucket, updateBucket } from './buckets.ts';
@@ -46,6 +46,7 @@ function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): Obje
     rename: (request) => rename(rooms, request),
     patch: (request) => patch(rooms, request),
     setTags: (request, tags) => setTags(rooms, request, tags),
+    setAcl: (request, acl) => setAcl(rooms, request, acl),
     setLock: (request, change, bypasses) => setLock(rooms, request, change, bypasses),
     delete: (bucket, owner, items, bypasses) => remove(rooms, bucket, owner, items, bypasses),
     byGuk(guk) {

@@ -57,6 +57,8 @@ export interface Describing {
   readonly metadata: Tags;
   readonly tags: Tags;
   readonly storageClass: string;
+  /** Access control list, as access writes it; absent: its owner may everything, others nothing. */
+  readonly acl?: Buffer | undefined;
 }
 
 export interface PutRequest extends Describing {
@@ -242,6 +244,8 @@ export interface ObjectService {
   /** A new version with other metadata and the same bytes; in a bucket without versioning the object itself changes. */
   patch(request: PatchRequest): Promise<WriteResult>;
   setTags(request: ReadRequest, tags: Tags): Promise<ObjectVersion>;
+  /** @param acl as access writes it; null: its owner may everything, others nothing */
+  setAcl(request: ReadRequest, acl: Buffer | null): Promise<ObjectVersion>;
   /**
    * Changes what a version is locked by.
    * @param bypasses governance gives way

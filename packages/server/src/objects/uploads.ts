@@ -66,6 +66,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
     ...(request.redundancy && { redundancy: request.redundancy }),
     ...request.lock,
     ...encryptionBy(request.customerKey),
+    ...(request.acl && { acl: request.acl }),
   } as const;
   return (await propose(rooms, command, 'upload')).upload;
 }

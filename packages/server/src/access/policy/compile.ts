@@ -18,6 +18,10 @@ export interface AccessRequest {
   /** Account that owns the resource; undefined: the requester's own. */
   readonly resourceAccount: string | undefined;
   readonly context: RequestContext;
+  /** What the access control list of the resource grants him, as if a policy did. Absent: it has none, or none that counts. */
+  readonly granted?: PrincipalMatch | undefined;
+  /** The resource is not its bucket's owner's: the policy of the bucket may deny it, and cannot allow it. */
+  readonly foreign?: boolean | undefined;
 }
 
 /** A statement, ready to be asked. */

@@ -68,7 +68,7 @@ function findingsOf(policies: PolicySet, request: AccessRequest): Findings {
     identity: identity === 'allow',
     boundary: boundary && boundary === 'allow',
     session: session && session === 'allow',
-    resource: resource === 'deny' ? 'none' : resource,
+    resource: resource === 'deny' ? 'none' : nearer(request.foreign ? 'none' : resource, request.granted ?? 'none'),
     trust: policies.resource?.policy.kind === 'trust',
   };
 }

@@ -99,8 +99,8 @@ export function explain(policies: PolicySet, request: AccessRequest): Explanatio
     boundary: boundary && allows('boundary'),
     session: session && allows('session'),
     resource: applying
-      .filter((one) => one.policy === 'resource' && one.effect === 'Allow')
-      .reduce<PrincipalMatch>((nearest, one) => nearer(nearest, one.principal ?? 'none'), 'none'),
+      .filter((one) => one.policy === 'resource' && one.effect === 'Allow' && !request.foreign)
+      .reduce<PrincipalMatch>((nearest, one) => nearer(nearest, one.principal ?? 'none'), request.granted ?? 'none'),
     trust: resource?.policy.kind === 'trust',
   };
   const outcome = combine(request, found);

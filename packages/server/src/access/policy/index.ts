@@ -9,5 +9,5 @@ export { type Explanation, explain, explanationText } from './explain.ts';
 export { PolicyError } from './failure.ts';
 export { conditionKey, conditionKeys } from './keys.ts';
 export { parsePolicy } from './parse.ts';
-export type { Requester } from './principals.ts';
+export type { PrincipalMatch, Requester } from './principals.ts';
 export { isPublic } from './public.ts';

@@ -18,6 +18,7 @@ import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consist
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
 import { announcingService, type Notifications, principalText } from '../s3/announce.ts';
+import { ownerIn } from '../s3/bucket-rules.ts';
 import type { S3Operation } from '../s3/names.ts';
 import { concealed } from '../s3/permission.ts';
 import { checked, jsonBody } from './body.ts';
@@ -196,7 +197,10 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       payload,
       authorization,
       facts,
-      owner: authorization.identity.owner ?? '',
+      owner:
+        bucket === undefined
+          ? (authorization.identity.owner ?? '')
+          : ownerIn(options.objects, bucket, authorization.identity.owner),
       header,
       headers,
       json(status, value, list = headers()) {

@@ -1,9 +1,11 @@
 import { TLSSocket } from 'node:tls';
 import {
+  type Attempt,
   accountOf,
   authorize,
   type CompiledPolicy,
   firstAccount,
+  granted,
   type Identity,
   isFree,
   mayAtAll,
@@ -15,10 +17,10 @@ import {
   unowned,
 } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
-import type { BucketRecord } from '../../metadata/index.ts';
+import type { BucketRecord, ObjectVersion } from '../../metadata/index.ts';
 import type { ObjectService, Tags } from '../../objects/index.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { bucketNamed, rulesOfBucket } from './bucket-rules.ts';
+import { bucketNamed, countingGrants, rulesOfBucket } from './bucket-rules.ts';
 import type { S3Operation } from './names.ts';
 import {
   about,
@@ -56,7 +58,7 @@ interface Refusal {
 
 const objectTags = 's3:existingobjecttag/';
 
-/** Reads that find nothing have no tags. */
+/** Reads that find nothing say nothing. */
 const absent: ReadonlySet<string> = new Set([
   'NoSuchKey',
   'NoSuchVersion',
@@ -65,13 +67,32 @@ const absent: ReadonlySet<string> = new Set([
   'InvalidArgument',
 ]);
 
+/** Writes of an object that is not there yet, or of what takes its place: the bucket is what they are done to. */
+const writes: ReadonlySet<S3Operation> = new Set<S3Operation>([
+  'CompleteMultipartUpload',
+  'CopyObject',
+  'CreateMultipartUpload',
+  'PostObject',
+  'PutObject',
+  'RenameObject',
+  'UploadPart',
+  'UploadPartCopy',
+]);
+const ofBucket =
+  /^s3:(?:PutObject|DeleteObject|DeleteObjectVersion|AbortMultipartUpload|ListMultipartUploadParts|BypassGovernanceRetention)$/;
+
+/** Whether an action on a key is the bucket's to grant, and not the object's. */
+const isOfBucket = (operation: S3Operation, action: string): boolean =>
+  ofBucket.test(action) || (action === 's3:PutObjectAcl' && writes.has(operation));
+
 const nameOf = ({ bucket, key, versionId }: NamedObject): string => `${bucket}\0${key}\0${versionId ?? ''}`;
 
 /** What a request may do. Every request of every protocol has one, and nothing is done that it was not asked about. */
 export class Authorization {
   readonly identity: Identity;
   readonly #request: AuthorizationRequest;
-  #tags: Map<string, Tags> | undefined;
+  /** Versions that conditions or lists may ask about, as they were found; null: there is none. */
+  #versions: Map<string, ObjectVersion | null> | undefined;
   #refusal: Refusal | undefined;
   /** That something was asked: whoever answers a request without a question has forgotten one. */
   asked = false;
@@ -81,14 +102,19 @@ export class Authorization {
     this.#request = request;
   }
 
-  /** Whether all that the operation needs is allowed. An operation that needs nothing is nobody's. A promise where tags of an object count. */
+  /** Whether it depended on objects as they were found. */
+  get looked(): boolean {
+    return this.#versions !== undefined;
+  }
+
+  /** Whether all that the operation needs is allowed. An operation that needs nothing is nobody's. A promise where the object itself counts. */
   allows(operation: S3Operation, facts: RequestFacts): Allowed {
     this.asked = true;
     if (this.#free(operation, facts)) return true;
     const questions = questionsOf(operation, facts);
-    const unknown = questions.filter((one) => this.#wantsTags(operation, one));
+    const unknown = questions.filter((one) => this.#wantsVersion(operation, one));
     if (unknown.length === 0) return this.#all(operation, questions, facts);
-    return this.#readTags(unknown).then(() => this.#all(operation, questions, facts));
+    return this.#lookUp(unknown).then(() => this.#all(operation, questions, facts));
   }
 
   /** @throws StoreError AccessDenied */
@@ -120,7 +146,8 @@ export class Authorization {
         ? { account: firstAccount, policy: undefined }
         : rulesOfBucket(this.#request.objects, bucket);
     const resource = bucket === undefined ? 'arn:aws:dsom:::server' : `arn:aws:s3:::${bucket}`;
-    return this.#ask(`dsom:${action}`, resource, rules, this.#context('HeadBucket', undefined, rules, undefined));
+    const context = this.#context('HeadBucket', undefined, rules, undefined);
+    return this.#ask({ action: `dsom:${action}`, resource, rules, context });
   }
 
   /** False when the operation is refused whatever its document names, so that the document need not be read. */
@@ -166,14 +193,17 @@ export class Authorization {
       questions.length > 0 &&
       questions.every(({ action, resource, named, tagged }) => {
         const rules = this.#rules(operation, named?.bucket ?? '');
-        const tags = tagged && named ? this.#tags?.get(nameOf(named)) : undefined;
-        return this.#ask(action, resource, rules, this.#context(operation, named, rules, said, tags));
+        const version = tagged && named ? this.#versions?.get(nameOf(named)) : undefined;
+        const context = this.#context(operation, named, rules, said, version?.tags);
+        const list = rules.acls && named ? this.#list(operation, action, named, tagged, version) : undefined;
+        return this.#ask({ action, resource, rules, context, ...list });
       })
     );
   }
 
-  #ask(action: string, resource: string, rules: ResourceRules, context: RequestContext): boolean {
-    const { allowed, reason } = authorize(this.identity, { action, resource, rules, context });
+  #ask(attempt: Attempt): boolean {
+    const { allowed, reason } = authorize(this.identity, attempt);
+    const { action, resource, rules } = attempt;
     const own = rules.account === undefined || rules.account === this.identity.account;
     if (!allowed) this.#refusal = { action, resource, reason, own };
     return allowed;
@@ -195,28 +225,66 @@ export class Authorization {
     return [...identity, ...session, ...(boundary ? [boundary] : []), ...(policy ? [policy] : [])];
   }
 
-  #wantsTags(operation: S3Operation, { named, tagged }: Question): boolean {
-    if (!named || !tagged || !permissionsOf(operation).keys.includes('s3:ExistingObjectTag/')) return false;
-    return !this.#tags?.has(nameOf(named)) && this.wants(named.bucket, objectTags);
+  /** What the access control list of a bucket or an object adds, where lists count. */
+  #list(
+    operation: S3Operation,
+    action: string,
+    named: NamedObject,
+    tagged: boolean,
+    version: ObjectVersion | null | undefined,
+  ): Pick<Attempt, 'granted' | 'foreign'> {
+    const { objects } = this.#request;
+    const { bucket } = named;
+    const listOf = (bytes: Buffer | undefined) => countingGrants(objects, bucket, bytes);
+    if (!tagged || isOfBucket(operation, action)) {
+      // Who may write an object may say what it grants.
+      const asked = writes.has(operation) && action === 's3:PutObjectAcl' ? 's3:PutObject' : action;
+      return { granted: granted(listOf(objects.configuration(bucket, 'acl')), 'bucket', asked, this.identity) };
+    }
+    if (!version) return {};
+    const owner = accountOf(version.owner);
+    const isForeign = owner !== accountOf(objects.bucket(bucket).owner);
+    return {
+      granted: granted(listOf(version.acl), 'object', action, this.identity),
+      ...(isForeign && { foreign: owner }),
+    };
   }
 
-  /** Looks up what conditions may ask for: before deciding, since a decision does not wait. */
-  async #readTags(questions: readonly Question[]): Promise<void> {
-    this.#tags ??= new Map();
+  #wantsVersion(operation: S3Operation, { named, tagged, action }: Question): boolean {
+    if (!named || !tagged || this.#versions?.has(nameOf(named))) return false;
+    if (this.#rules(operation, named.bucket).acls && !isOfBucket(operation, action)) return true;
+    return permissionsOf(operation).keys.includes('s3:ExistingObjectTag/') && this.wants(named.bucket, objectTags);
+  }
+
+  /** Looks up what conditions and lists may ask for: before deciding, since a decision does not wait. */
+  async #lookUp(questions: readonly Question[]): Promise<void> {
+    this.#versions ??= new Map();
     for (const { named } of questions) {
-      if (!named || this.#tags.has(nameOf(named))) continue;
+      if (!named || this.#versions.has(nameOf(named))) continue;
       const { bucket, key, versionId } = named;
-      this.#tags.set(nameOf(named), await this.#tagsOf(bucket, Buffer.from(key, 'utf8'), versionId));
+      this.#versions.set(nameOf(named), await this.#versionOf(bucket, Buffer.from(key, 'utf8'), versionId));
     }
   }
 
-  async #tagsOf(bucket: string, key: Buffer, versionId: string | undefined): Promise<Tags> {
+  async #versionOf(bucket: string, key: Buffer, versionId: string | undefined): Promise<ObjectVersion | null> {
     try {
-      return this.#request.objects.look({ bucket, key, versionId }).version.tags;
+      return this.#request.objects.look({ bucket, key, versionId }).version;
     } catch (error) {
-      if (error instanceof StoreError && absent.has(error.code)) return [];
+      if (error instanceof StoreError && absent.has(error.code)) return null;
       throw error;
     }
+  }
+
+  /**
+   * Asks once more when what was read is not what was decided about: an object may have been replaced in between by one that grants less.
+   * @throws StoreError AccessDenied
+   */
+  async requireFor(operation: S3Operation, facts: RequestFacts, version: ObjectVersion): Promise<void> {
+    const name = nameOf(facts.target);
+    const decided = this.#versions?.get(name);
+    if (decided === undefined || decided?.sequence === version.sequence) return;
+    this.#versions?.set(name, version);
+    await this.require(operation, facts);
   }
 
   #context(

@@ -1,7 +1,10 @@
 import {
   accountOf,
   CompiledPolicy,
+  type Grant,
+  grantsOf,
   isPublic,
+  isPublicAcl,
   type Policy,
   parsePolicy,
   type ResourceRules,
@@ -13,7 +16,12 @@ import { limits } from '../../limits.ts';
 import type { BucketRecord } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { ParsedConfigurations } from './configurations/form.ts';
-import { type PublicAccessBlock, publicAccessBlockForm } from './configurations/simple.ts';
+import {
+  type ObjectOwnership,
+  ownershipForm,
+  type PublicAccessBlock,
+  publicAccessBlockForm,
+} from './configurations/simple.ts';
 
 /*
  * What a bucket says about who may use it and what is in it. Whatever of that cannot be read denies: a policy of which nothing is known may hold
@@ -107,6 +115,37 @@ export function publicAccessOf(objects: ObjectService, bucket: string): PublicAc
   }
 }
 
+const ownership = new ParsedConfigurations(ownershipForm);
+
+/** Who owns what is in a bucket that is there. Where it cannot be read, the owner of the bucket does, and no list counts. */
+export function ownershipOf(objects: ObjectService, bucket: string): ObjectOwnership {
+  const bytes = objects.configuration(bucket, ownershipForm.kind);
+  if (!bytes) return 'BucketOwnerEnforced';
+  // Taken away (delete-bucket-ownership-controls.ts): as it was before S3 had them.
+  if (bytes.length === 0) return 'ObjectWriter';
+  try {
+    return ownership.of(bucket, bytes);
+  } catch {
+    return 'BucketOwnerEnforced';
+  }
+}
+
+/**
+ * Under which name something that is written is owned.
+ * @param writer under which his own is; undefined: nobody in particular
+ */
+export function ownerIn(objects: ObjectService, bucket: string, writer: string | undefined): string {
+  const record = bucketNamed(objects, bucket);
+  const isBuckets = record && (writer === undefined || ownershipOf(objects, bucket) === 'BucketOwnerEnforced');
+  return isBuckets ? record.owner : (writer ?? '');
+}
+
+/** What a list grants in a bucket: nothing where it is public and such lists are ignored. */
+export function countingGrants(objects: ObjectService, bucket: string, bytes: Buffer | undefined): readonly Grant[] {
+  const grants = grantsOf(bytes);
+  return isPublicAcl(grants) && publicAccessOf(objects, bucket).IgnorePublicAcls ? [] : grants;
+}
+
 /** What a bucket says to `authorize`. */
 export function rulesOfBucket(objects: ObjectService, name: string): ResourceRules {
   const bucket = bucketNamed(objects, name);
@@ -116,5 +155,6 @@ export function rulesOfBucket(objects: ObjectService, name: string): ResourceRul
     account: accountOf(bucket.owner),
     policy: policy?.compiled,
     restricted: policy?.public && publicAccessOf(objects, name).RestrictPublicBuckets,
+    acls: ownershipOf(objects, name) !== 'BucketOwnerEnforced',
   };
 }

@@ -40,8 +40,7 @@ describe('buckets', () => {
     );
     assert.equal((await make('<Bucket><Type>Directory</Type></Bucket>')).code, 'MalformedXML');
     assert.equal((await make('', { 'x-amz-bucket-object-lock-enabled': 'maybe' })).code, 'InvalidArgument');
-    assert.equal((await make('', { 'x-amz-acl': 'public-read' })).code, 'AccessControlListNotSupported');
-    assert.equal((await make('', { 'x-amz-object-ownership': 'ObjectWriter' })).code, 'AccessControlListNotSupported');
+    assert.equal((await make('', { 'x-amz-acl': 'public-read' })).code, 'InvalidBucketAclWithObjectOwnership');
     assert.equal((await s3.send('PUT', '/made', { body: '<Other/>' })).code, 'MalformedXML');
     assert.equal(
       (
@@ -150,7 +149,6 @@ describe('settings that cannot be made', () => {
     const rows: readonly [string, string, Record<string, string>, string][] = [
       ['GET', '/other', { metadataTable: '' }, 'GetBucketMetadataTableConfiguration'],
       ['POST', '/other/k', { select: '', 'select-type': '2' }, 'SelectObjectContent'],
-      ['PUT', '/other/k', { acl: '' }, 'PutObjectAcl'],
       ['GET', '/other/k', { torrent: '' }, 'GetObjectTorrent'],
     ];
     for (const [method, path, query, operation] of rows) {

@@ -207,14 +207,12 @@ describe('ownership', () => {
     assert.equal((await get('ownershipControls')).xml('ObjectOwnership'), 'BucketOwnerEnforced');
   });
 
-  it('that needs access control lists is refused by name', async () => {
-    for (const value of ['BucketOwnerPreferred', 'ObjectWriter']) {
-      const got = await put('ownershipControls', ownership(value));
-      assert.deepEqual(
-        [got.status, got.code, got.xml('ObjectOwnership')],
-        [400, 'AccessControlListNotSupported', value],
-      );
+  it('may be that of the writers, and is one of three', async () => {
+    for (const value of ['BucketOwnerPreferred', 'ObjectWriter', 'BucketOwnerEnforced']) {
+      assert.equal((await put('ownershipControls', ownership(value))).status, 200, value);
+      assert.equal((await get('ownershipControls')).xml('ObjectOwnership'), value);
     }
+    assert.equal((await put('ownershipControls', ownership('Nobody'))).code, 'MalformedXML');
   });
 
   it('that is expected is compared, on every operation of a bucket or object, and of the source of a copy', async () => {

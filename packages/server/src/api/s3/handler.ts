@@ -21,7 +21,7 @@ import { encodeHeader } from '../http/header-text.ts';
 import type { AccessLog } from './access-log.ts';
 import { announcingService, type Notifications, principalText } from './announce.ts';
 import { Authorization } from './authorization.ts';
-import { bucketNamed, isOwner } from './bucket-rules.ts';
+import { isOwner, ownerIn } from './bucket-rules.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
 import { applyCors } from './cors.ts';
 import { type Detected, detect } from './detect.ts';
@@ -214,7 +214,7 @@ class S3Handler {
       principal,
       authorization,
       // What nobody in particular makes is the bucket's owner's.
-      owner: authorization.identity.owner ?? bucketNamed(objects, bucket ?? '')?.owner ?? '',
+      owner: authorization.identity.owner ?? ownerIn(objects, bucket ?? '', undefined),
       payload,
     };
     const admitted = this.#admit(call, bucket);

@@ -14,9 +14,11 @@ import { collect } from '../http/body.ts';
 import {
   checkGuard,
   type FakeBucket,
+  granting,
   page,
   plainBucket,
   plainVersion,
+  rewritten,
   rolled,
   type Stored,
   select,
@@ -163,8 +165,9 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       const bucket = find(request.bucket);
       const { bytes, checksum } = await takeBody(request.body, request.expected, request.key.toString());
       checkGuard(bucket, request.key, request.guard);
-      const { headers, metadata, tags, storageClass, owner } = request;
-      const version = makeVersion(bucket, bytes, { headers, metadata, tags, storageClass, owner, checksum });
+      const { headers, metadata, tags, storageClass, owner, acl } = request;
+      const said = { headers, metadata, tags, storageClass, owner, checksum, ...(acl && { acl }) };
+      const version = makeVersion(bucket, bytes, said);
       store(bucket, request.key, { record: version, bytes });
       if (request.redundancy && !('hot' in request.redundancy)) kept.set(version, request.redundancy);
       return { bucket: bucket.record, version, position: sequence };
@@ -191,6 +194,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
         tags: request.tags ?? tags,
         storageClass: request.storageClass,
         owner: request.owner,
+        ...(request.acl && { acl: request.acl }),
       });
       store(bucket, request.key, { record: version, bytes: source.bytes });
       return { bucket: bucket.record, version, position: sequence, source: source.record };
@@ -199,14 +203,8 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     rename: notHere,
     setLock: notHere,
     patch: notHere,
-    async setTags(request, tags) {
-      const bucket = find(request.bucket);
-      const found = select(bucket, request.key, request.versionId);
-      const record = { ...found.record, tags };
-      const list = versions(bucket, request.key);
-      list[list.indexOf(found)] = { ...found, record };
-      return record;
-    },
+    setTags: async (request, tags) => rewritten(find(request.bucket), request, (record) => ({ ...record, tags })),
+    setAcl: async (request, acl) => granting(find(request.bucket), request, acl),
     async delete(name, owner, items) {
       const bucket = find(name);
       return items.map(({ key, versionId, guard }): DeleteResult => {
@@ -233,7 +231,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
           return { version: found?.record, marker: found?.record.kind === 'marker', error: undefined };
         }
         const marker: DeleteMarker = { ...nextIdentity(bucket), kind: 'marker', owner };
-        store(bucket, key, { record: marker, bytes: zeros });
+        store(bucket, key, { record: marker, bytes: Buffer.alloc(8) });
         return { version: marker, marker: true, error: undefined };
       });
     },

@@ -68,6 +68,7 @@ import { listObjectsV2 } from './operations/list-objects-v2.ts';
 import { listParts } from './operations/list-parts.ts';
 import { putBucketAbac } from './operations/put-bucket-abac.ts';
 import { putBucketAccelerateConfiguration } from './operations/put-bucket-accelerate-configuration.ts';
+import { putBucketAcl } from './operations/put-bucket-acl.ts';
 import { putBucketAnalyticsConfiguration } from './operations/put-bucket-analytics-configuration.ts';
 import { putBucketCors } from './operations/put-bucket-cors.ts';
 import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
@@ -83,6 +84,7 @@ import { putBucketRequestPayment } from './operations/put-bucket-request-payment
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
 import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
 import { putObject } from './operations/put-object.ts';
+import { putObjectAcl } from './operations/put-object-acl.ts';
 import { putObjectLegalHold } from './operations/put-object-legal-hold.ts';
 import { putObjectLockConfiguration } from './operations/put-object-lock-configuration.ts';
 import { putObjectRetention } from './operations/put-object-retention.ts';
@@ -189,6 +191,8 @@ const supported = {
   PutBucketLogging: putBucketLogging,
   GetBucketNotificationConfiguration: getBucketNotificationConfiguration,
   PutBucketNotificationConfiguration: putBucketNotificationConfiguration,
+  PutBucketAcl: putBucketAcl,
+  PutObjectAcl: putObjectAcl,
   // Answered before anybody is asked who he is: handler.ts.
   OptionsObject: () => undefined,
 } satisfies Record<SupportedOperation, Handle>;

@@ -153,3 +153,22 @@ export const plainBucket = (
   redundancy: undefined,
   counts: { objects: 0, versions: 0, uploads: 0, bytes: 0 },
 });
+
+/** Says something else of a version, where it is. */
+export function rewritten(
+  bucket: FakeBucket,
+  { key, versionId }: { readonly key: Buffer; readonly versionId: string | undefined },
+  change: (record: ObjectVersion) => ObjectVersion,
+): ObjectVersion {
+  const found = select(bucket, key, versionId);
+  const record = change(found.record);
+  const list = versions(bucket, key);
+  list[list.indexOf(found)] = { ...found, record };
+  return record;
+}
+
+export const granting = (bucket: FakeBucket, which: Parameters<typeof rewritten>[1], acl: Buffer | null) =>
+  rewritten(bucket, which, (record) => {
+    const { acl: _, ...rest } = record;
+    return acl === null ? rest : { ...rest, acl };
+  });

@@ -37,21 +37,7 @@ export function screenKey(key: Buffer): void {
   }
 }
 
-const cannedAcls = [
-  'public-read',
-  'public-read-write',
-  'aws-exec-read',
-  'authenticated-read',
-  'bucket-owner-read',
-  'log-delivery-write',
-];
 const kmsForms = ['aws:kms', 'aws:kms:dsse', 'aws:fsx'];
-
-function screenAcl(value: string): void {
-  if (value === 'private' || value === 'bucket-owner-full-control') return;
-  if (cannedAcls.includes(value)) throw new StoreError('AccessControlListNotSupported', { detail: { Acl: value } });
-  throw invalidArgument('x-amz-acl', value, 'The canned ACL is not known.');
-}
 
 function screenEncryption(value: string): void {
   if (value === 'AES256') return;
@@ -65,9 +51,6 @@ function screenEncryption(value: string): void {
 /** Checks one `x-amz-` header of a write. Those that operations read themselves pass. */
 function screenWriteHeader(name: string, value: string): void {
   switch (name) {
-    case 'x-amz-acl':
-      screenAcl(value);
-      return;
     case 'x-amz-server-side-encryption':
       screenEncryption(value);
       return;
@@ -75,19 +58,12 @@ function screenWriteHeader(name: string, value: string): void {
       if (value.toLowerCase() === 'true')
         throw notImplemented('Encryption with bucket keys of a KMS', { Header: name });
       return;
-    case 'x-amz-object-ownership':
-      if (value === 'BucketOwnerEnforced') return;
-      if (value === 'BucketOwnerPreferred' || value === 'ObjectWriter')
-        throw new StoreError('AccessControlListNotSupported', { detail: { Header: name } });
-      throw invalidArgument(name, value, 'The object ownership is not known.');
     case 'x-amz-write-offset-bytes':
       throw new StoreError('InvalidRequest', {
         message: 'Bytes are appended by PutObject only: leave the header out, or use PutObject.',
         detail: { Header: name },
       });
     default:
-      if (name.startsWith('x-amz-grant-'))
-        throw new StoreError('AccessControlListNotSupported', { detail: { Header: name } });
       if (name.startsWith('x-amz-server-side-encryption-') && !name.includes('-customer-'))
         throw notImplemented('Encryption with a KMS', { Header: name });
   }

@@ -266,3 +266,56 @@ describe('DeleteObjects', () => {
     assert.deepEqual((await s3.send('GET', '/first', { query: { prefix: 'many/' } })).all('Key'), []);
   });
 });
+
+describe('access control lists', () => {
+  const anonymous = async (path: string) => (await s3.send('GET', path, { as: 'anonymous' })).status;
+  const readable = { 'x-amz-acl': 'public-read' };
+
+  it('are of the object that was written with them: inline, large, in parts, under its versions', async () => {
+    const made = await s3.send('PUT', '/lists', { headers: { 'x-amz-object-ownership': 'ObjectWriter' } });
+    assert.equal(made.status, 200, made.text);
+    for (const [key, size] of [
+      ['inline', 10],
+      ['large', MiB],
+    ] as const) {
+      await s3.send('PUT', `/lists/${key}`, { body: randomBytes(size), headers: readable });
+      assert.equal(await anonymous(`/lists/${key}`), 200, key);
+      await s3.send('PUT', `/lists/${key}-copy`, { headers: { 'x-amz-copy-source': `/lists/${key}` } });
+      assert.equal(await anonymous(`/lists/${key}-copy`), 403, key);
+    }
+    const parts = { query: { uploads: '' }, headers: readable };
+    const uploadId = (await s3.send('POST', '/lists/parts', parts)).xml('UploadId')!;
+    const part = await s3.send('PUT', '/lists/parts', { query: { uploadId, partNumber: '1' }, body: 'x' });
+    const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`;
+    assert.equal((await s3.send('POST', '/lists/parts', { query: { uploadId }, body })).status, 200);
+    assert.equal(await anonymous('/lists/parts'), 200);
+    await versioning('lists', 'Enabled');
+    const { headers } = await s3.send('PUT', '/lists/inline', { body: 'private' });
+    assert.equal(await anonymous('/lists/inline'), 403);
+    const id = String(headers['x-amz-version-id']);
+    const set = await s3.send('PUT', '/lists/inline', { query: { acl: '', versionId: id }, headers: readable });
+    assert.deepEqual([set.status, set.headers['x-amz-version-id']], [200, id]);
+    assert.equal(await anonymous('/lists/inline'), 200);
+    const old = await s3.send('GET', '/lists/inline', { as: 'anonymous', query: { versionId: 'null' } });
+    assert.equal(old.status, 200, 'the older version was public by itself');
+    const older = { acl: '', versionId: 'null' };
+    assert.equal(
+      (await s3.send('PUT', '/lists/inline', { query: older, headers: { 'x-amz-acl': 'private' } })).status,
+      200,
+    );
+    assert.equal(
+      (await s3.send('GET', '/lists/inline', { as: 'anonymous', query: { versionId: 'null' } })).status,
+      403,
+    );
+    assert.equal(await anonymous('/lists/inline'), 200);
+    // Tags and the list do not know of each other.
+    const tagging = '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>';
+    assert.equal((await s3.send('PUT', '/lists/inline', { query: { tagging: '' }, body: tagging })).status, 200);
+    assert.equal(await anonymous('/lists/inline'), 200);
+    const closed = { query: { acl: '' }, headers: { 'x-amz-acl': 'private' } };
+    assert.equal((await s3.send('PUT', '/lists/inline', closed)).status, 200);
+    assert.equal(await anonymous('/lists/inline'), 403);
+    assert.equal((await s3.send('GET', '/lists/inline', { query: { tagging: '' } })).xml('Key'), 'a');
+    assert.equal((await s3.send('GET', '/lists/inline')).text, 'private');
+  });
+});

@@ -17,7 +17,7 @@ describe('what is refused by name', () => {
     [{ 'x-amz-acl': 'bucket-owner-full-control' }, 200, ''],
     [{ 'x-amz-acl': 'public-read' }, 400, 'AccessControlListNotSupported'],
     [{ 'x-amz-acl': 'nonsense' }, 400, 'InvalidArgument'],
-    [{ 'x-amz-grant-read': 'id=1' }, 400, 'AccessControlListNotSupported'],
+    [{ 'x-amz-grant-read': `id=${'1'.repeat(64)}` }, 400, 'AccessControlListNotSupported'],
     [{ 'x-amz-server-side-encryption': 'AES256' }, 200, ''],
     [{ 'x-amz-server-side-encryption': 'aws:kms' }, 501, 'NotImplemented'],
     [{ 'x-amz-server-side-encryption': 'rot13' }, 400, 'InvalidEncryptionAlgorithmError'],

@@ -110,6 +110,7 @@ export const extensionsOfUploads = fc.record(
   {
     retention: fc.record({ mode: fc.constantFrom('GOVERNANCE' as const, 'COMPLIANCE' as const), untilMs: whole }),
     legalHold: fc.boolean(),
+    acl: blob(40),
     encryption: fc.constant({ kind: 'customer' as const }),
   },
   { requiredKeys: [] },

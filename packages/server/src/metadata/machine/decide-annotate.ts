@@ -21,9 +21,9 @@ function objectOf(row: VersionRow | undefined, version: Annotate['version']): Ob
   throw new StoreError(version === undefined ? 'NoSuchKey' : 'MethodNotAllowed', { detail: { DeleteMarker: 'true' } });
 }
 
-/** A policy that is given up is left out. */
+/** A policy or list that is given up is left out. */
 function changedBy(before: ObjectVersion, change: Annotate['change']): ObjectVersion {
-  const { policy: _, ...others } = before;
+  const { policy: _, acl: __, ...others } = before;
   return { ...others, ...described(before, change) };
 }
 

@@ -46,6 +46,12 @@ export function checkHeaders(headers: ObjectHeaders): void {
   throw tooLarge(bytes, limits.systemMetadataBytes, 'The headers kept with the object are too large together.');
 }
 
+/** @throws StoreError InvalidRequest */
+export function checkAcl(acl: Buffer): void {
+  if (acl.length <= limits.aclBytes) return;
+  throw new StoreError('InvalidRequest', { message: 'The access control list is too large: grant to fewer.' });
+}
+
 /** `change` over `before`, in the order in which names came. */
 export function changed(before: Pairs, change: TextChange | undefined): Pairs {
   if (!change) return before;
@@ -64,10 +70,12 @@ export function changed(before: Pairs, change: TextChange | undefined): Pairs {
 export function described(
   before: ObjectVersion,
   change: DescriptionChange,
-): Pick<ObjectVersion, 'headers' | 'metadata' | 'tags' | 'storageClass' | 'policy'> {
+): Pick<ObjectVersion, 'headers' | 'metadata' | 'tags' | 'storageClass' | 'policy' | 'acl'> {
   const storageClass = change.storageClass ?? before.storageClass;
   const policy = change.policy === undefined ? before.policy : (change.policy ?? undefined);
-  const kept = { storageClass, ...(policy && { policy }) };
+  const acl = change.acl === undefined ? before.acl : (change.acl ?? undefined);
+  if (change.acl) checkAcl(change.acl);
+  const kept = { storageClass, ...(policy && { policy }), ...(acl && { acl }) };
   const tags = changed(before.tags, change.tags);
   if (change.tags) checkTags(tags, limits.tags);
   const metadata = changed(before.metadata, change.metadata);

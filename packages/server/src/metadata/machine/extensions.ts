@@ -9,7 +9,7 @@ import type { Extensions, GivenExtensions } from './records.ts';
  * (features.ts): it is written only when every node knows it.
  */
 
-type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys';
+type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys' | 'acls';
 
 const encryptions = ['customer'] as const;
 
@@ -43,6 +43,8 @@ const extensions: { readonly [Name in keyof Extensions]-?: Extension<NonNullable
     write: (out, isHeld) => out.u8(Number(isHeld)),
     read: (from) => choice([false, true], from.u8(), 'legal hold'),
   },
+  // What it says is known to whoever decides by it; here it is bytes.
+  acl: { bit: 16, feature: 'acls', write: (out, acl) => out.bytes(acl), read: (from) => from.bytes() },
   encryption: {
     bit: 32,
     feature: 'namedKeys',

@@ -23,6 +23,7 @@ export const features = [
   'notifications',
   'identities',
   'namedKeys',
+  'acls',
 ] as const;
 
 export type Feature = (typeof features)[number];

@@ -322,5 +322,6 @@ const lock = { retention: { mode: 'COMPLIANCE', untilMs: 1_900_000_000_789 }, le
 export const lockedObject: ObjectVersion = { ...keptObject, ...lock };
 export const lockedUpload: UploadRecord = { ...keptUpload, ...lock };
 export const customersObject: ObjectVersion = { ...object, encryption: { kind: 'customer' } };
+export const grantedObject: ObjectVersion = { ...object, acl: Buffer.from('{"v":1,"grants":[["READ","AllUsers"]]}') };
 
 export const lockEffects: readonly Effect[] = [{ type: 'lock.clock', ms: 1_700_000_000_123 }];

@@ -18,6 +18,7 @@ import {
   customersObject,
   device,
   effects,
+  grantedObject,
   grownBucket,
   hybridBucket,
   identities,
@@ -63,6 +64,7 @@ const writtenSecond: typeof written = {
   bucket: [() => rows.encodeBucket(codedBucket), rows.decodeBucket, codedBucket],
   upload: [() => rows.encodeUpload(keptUpload), rows.decodeUpload, keptUpload],
   object: [() => encodeVersion(keptObject, false), decodeVersion, keptObject],
+  grantedObject: [() => encodeVersion(grantedObject, false), decodeVersion, grantedObject],
   lockedObject: [() => encodeVersion(lockedObject, false), decodeVersion, lockedObject],
   customersObject: [() => encodeVersion(customersObject, false), decodeVersion, customersObject],
   lockEntry: [() => encodeEntry(lockEffects), decodeEntry, lockEffects],
@@ -277,6 +279,8 @@ const golden: Record<string, string> = {
 };
 
 const goldenSecond: Record<string, string> = {
+  grantedObject:
+    '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017610267b2276223a312c226772616e7473223a5b5b2252454144222c22416c6c5573657273225d5d7d03001c0102030405060708050568656c6c6f',
   lockedObject:
     '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b01760f0301020208038088b2a002c869e5cf8b0100000301153bd360ba0100000103001c0102030405060708050568656c6c6f',
   customersObject:

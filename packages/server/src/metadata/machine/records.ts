@@ -157,6 +157,8 @@ export interface Extensions {
   readonly retention?: Retention;
   /** Absent: nobody ever said whether it is held. */
   readonly legalHold?: boolean;
+  /** Its access control list, as access writes it; absent: its owner may everything, others nothing. */
+  readonly acl?: Buffer;
   /** What wraps the key of its bytes; absent: the key of its bucket. */
   readonly encryption?: Encryption;
 }

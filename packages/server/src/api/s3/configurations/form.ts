@@ -31,9 +31,13 @@ export interface ConfigurationForm<Value> {
 export const documentOf = <Value>(form: ConfigurationForm<Value>, value: Value): Buffer =>
   Buffer.from(s3Document(form.root, form.write(value)), 'utf8');
 
+/** What the document of a request says. @throws StoreError with the code of AWS */
+export const takeConfiguration = async <Value>(call: S3Call, form: ConfigurationForm<Value>): Promise<Value> =>
+  form.parse(await requireDocument(call, form.root, form.digest, configurationBytes(form.kind)));
+
 /** Puts the configuration of a request, when everything in it is understood, in the place of the one that is there. */
 export async function putConfiguration<Value>(call: S3Call, form: ConfigurationForm<Value>): Promise<void> {
-  const value = form.parse(await requireDocument(call, form.root, form.digest, configurationBytes(form.kind)));
+  const value = await takeConfiguration(call, form);
   await call.service.objects.configure(call.bucket, form.kind, documentOf(form, value));
   answerEmpty(call, 200);
 }

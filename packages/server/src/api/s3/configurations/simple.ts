@@ -1,5 +1,5 @@
 import { StoreError } from '../../../errors.ts';
-import { notImplemented } from '../failure.ts';
+import { invalidArgument, notImplemented } from '../failure.ts';
 import { allowOnly, childOf, malformed, textOf, type XmlElement } from '../xml/parser.ts';
 import { element } from '../xml/writer.ts';
 import type { ConfigurationForm } from './form.ts';
@@ -105,8 +105,20 @@ export const accelerateForm: ConfigurationForm<'Enabled' | 'Suspended'> = {
   ...choice('Status', ['Enabled', 'Suspended']),
 };
 
-/** Who owns objects: the owner of the bucket, always. The others come with access control lists, which are off. */
-export const ownershipForm: ConfigurationForm<'BucketOwnerEnforced'> = {
+const ownerships = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const;
+
+/** Who owns objects: the owner of the bucket, always; or their writer, unless he gives them to the owner of the bucket; or their writer. */
+export type ObjectOwnership = (typeof ownerships)[number];
+
+/** @throws StoreError InvalidArgument */
+export function ownershipOfHeader(name: string, value: string): ObjectOwnership {
+  const found = ownerships.find((one) => one === value);
+  if (!found) throw invalidArgument(name, value, 'The object ownership is not known.');
+  return found;
+}
+
+/** Access control lists count unless the owner of the bucket owns everything, which is so from the start. */
+export const ownershipForm: ConfigurationForm<ObjectOwnership> = {
   kind: 'ownershipControls',
   root: 'OwnershipControls',
   digest: 'required',
@@ -114,13 +126,7 @@ export const ownershipForm: ConfigurationForm<'BucketOwnerEnforced'> = {
   parse(document) {
     const rule = onlyRule(document);
     allowOnly(rule, ['ObjectOwnership']);
-    const ownership = oneOf(rule, 'ObjectOwnership', ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter']);
-    if (ownership !== 'BucketOwnerEnforced')
-      throw new StoreError('AccessControlListNotSupported', {
-        message: `${ownership} needs access control lists, which are off here: only BucketOwnerEnforced can be set.`,
-        detail: { ObjectOwnership: ownership },
-      });
-    return ownership;
+    return oneOf(rule, 'ObjectOwnership', ownerships);
   },
   write: (ownership) => `<Rule>${element('ObjectOwnership', ownership)}</Rule>`,
 };
@@ -129,7 +135,7 @@ const blocks = ['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'Res
 
 export type PublicAccessBlock = Readonly<Record<(typeof blocks)[number], boolean>>;
 
-/** What is left out is false. Nothing is public here, so each of them holds. */
+/** What is left out is false. */
 export const publicAccessBlockForm: ConfigurationForm<PublicAccessBlock> = {
   kind: 'publicAccessBlock',
   root: 'PublicAccessBlockConfiguration',

@@ -2,6 +2,7 @@ import { StoreError } from '../../../errors.ts';
 import { type CopySource, etagText, versionIdText } from '../../../objects/index.ts';
 import { readConditions } from '../../http/conditions.ts';
 import { isoDate } from '../../http/dates.ts';
+import { ownedAs } from '../acl-request.ts';
 import { answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumElements, storedChecksumText } from '../checksums.ts';
 import { copying, copySourceOf } from '../copy-source.ts';
@@ -52,6 +53,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       'A range can be copied into a part only.',
     );
   }
+  const owned = ownedAs(call);
   const redundancy = redundancyOf(call);
   const source = copySourceOf(call);
   const newMetadata = replaces(call, 'x-amz-metadata-directive', 'metadata');
@@ -71,7 +73,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       source,
       bucket: call.bucket,
       key: call.key,
-      owner: call.owner,
+      ...owned,
       guard: readConditions(call.headers),
       lock: lockOfHeaders(call),
       customerKey: newCustomerKeyOf(call),

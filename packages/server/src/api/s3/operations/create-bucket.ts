@@ -1,7 +1,10 @@
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { Tags } from '../../../objects/index.ts';
+import { grantsOfRequest, keptGrants } from '../acl-request.ts';
 import { answerEmpty, answerHeaders, header, type S3Call } from '../call.ts';
+import { documentOf } from '../configurations/form.ts';
+import { type ObjectOwnership, ownershipForm, ownershipOfHeader } from '../configurations/simple.ts';
 import { factsOf } from '../facts.ts';
 import { invalidArgument } from '../failure.ts';
 import { takeDocument } from '../incoming.ts';
@@ -30,6 +33,19 @@ function locksOf(call: S3Call): boolean {
   throw invalidArgument(name, text, 'The value is true or false.');
 }
 
+/** @throws StoreError InvalidBucketAclWithObjectOwnership for grants where lists are off, which they are unless it is said otherwise */
+function listsOf(call: S3Call): { readonly ownership: ObjectOwnership; readonly acl: Buffer | null } {
+  const said = header(call, 'x-amz-object-ownership');
+  const ownership = said === undefined ? 'BucketOwnerEnforced' : ownershipOfHeader('x-amz-object-ownership', said);
+  const name = header(call, 'x-amz-acl');
+  // These are of objects; S3 passes them over here.
+  const passed = name === 'bucket-owner-read' || name === 'bucket-owner-full-control';
+  const grants = passed ? undefined : grantsOfRequest(call, call.owner, call.owner);
+  const acl = grants ? keptGrants(grants, call.owner) : null;
+  if (acl && ownership === 'BucketOwnerEnforced') throw new StoreError('InvalidBucketAclWithObjectOwnership');
+  return { ownership, acl };
+}
+
 export async function createBucket(call: S3Call): Promise<void> {
   screenWrite(call.headers);
   const document = await takeDocument(call, 'CreateBucketConfiguration');
@@ -45,8 +61,12 @@ export async function createBucket(call: S3Call): Promise<void> {
   const facts = factsOf(call);
   await call.authorization.require('CreateBucket', { ...facts, said: { location } });
   if (tags.length > 0) await call.authorization.require('PutBucketTagging', { ...facts, said: { tags } });
+  const { ownership, acl } = listsOf(call);
   const { objects, region } = call.service;
   await objects.createBucket({ name: call.bucket, owner: call.owner, region, ...(locks && { locks }) });
+  if (ownership !== 'BucketOwnerEnforced')
+    await objects.configure(call.bucket, ownershipForm.kind, documentOf(ownershipForm, ownership));
+  if (acl) await objects.configure(call.bucket, 'acl', acl);
   if (tags.length > 0) await objects.updateBucket(call.bucket, { tags });
   const headers = answerHeaders(call);
   headers.push('Location', `/${call.bucket}`);

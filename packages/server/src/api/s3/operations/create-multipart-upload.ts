@@ -1,4 +1,5 @@
 import { uploadIdText } from '../../../objects/index.ts';
+import { ownedAs } from '../acl-request.ts';
 import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumTypeOf } from '../checksums.ts';
 import { newCustomerKeyOf } from '../customer-keys.ts';
@@ -16,7 +17,7 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     ...describe(call),
     bucket: call.bucket,
     key: call.key,
-    owner: call.owner,
+    ...ownedAs(call),
     checksumAlgorithm: text === undefined ? undefined : algorithmOf(text, 'x-amz-checksum-algorithm'),
     checksumType: checksumTypeOf(call),
     redundancy: redundancyOf(call),

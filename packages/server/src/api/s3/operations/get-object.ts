@@ -1,6 +1,7 @@
 import { step } from '../../http/cohort.ts';
 import type { S3Call } from '../call.ts';
 import { customerKeyOf } from '../customer-keys.ts';
+import { factsOf } from '../facts.ts';
 import { overridesOf } from '../object-headers.ts';
 import { pushLock, saysLock } from '../object-lock.ts';
 import { represent } from '../representation.ts';
@@ -16,6 +17,7 @@ export async function getObject(call: S3Call): Promise<void> {
     customerKey: customerKeyOf(call),
   });
   const read = pending instanceof Promise ? await pending : pending;
+  if (call.authorization.looked) await call.authorization.requireFor('GetObject', factsOf(call), read.version);
   const answer = represent(call, read, replaced);
   if (!answer) return;
   const { status, headers, slice } = answer;

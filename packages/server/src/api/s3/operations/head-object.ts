@@ -1,5 +1,6 @@
 import type { S3Call } from '../call.ts';
 import { customerKeyOf } from '../customer-keys.ts';
+import { factsOf } from '../facts.ts';
 import { overridesOf } from '../object-headers.ts';
 import { pushLock, saysLock } from '../object-lock.ts';
 import { represent } from '../representation.ts';
@@ -14,6 +15,7 @@ export async function headObject(call: S3Call): Promise<void> {
     customerKey: customerKeyOf(call),
   });
   const read = pending instanceof Promise ? await pending : pending;
+  if (call.authorization.looked) await call.authorization.requireFor('HeadObject', factsOf(call), read.version);
   const answer = represent(call, read, replaced);
   if (!answer) return;
   if (saysLock(read.version)) await pushLock(call, answer.headers, read.version);

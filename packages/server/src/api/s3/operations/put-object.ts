@@ -2,6 +2,7 @@ import { limits } from '../../../limits.ts';
 import { etagText } from '../../../objects/index.ts';
 import { step } from '../../http/cohort.ts';
 import { readConditions } from '../../http/conditions.ts';
+import { ownedAs } from '../acl-request.ts';
 import { answerEmpty, header, type S3Call } from '../call.ts';
 import { pushChecksum } from '../checksums.ts';
 import { newCustomerKeyOf } from '../customer-keys.ts';
@@ -28,6 +29,7 @@ function offsetOf(call: S3Call): number | undefined {
 export async function putObject(call: S3Call): Promise<void> {
   screenWrite(call.headers, offsetHeader);
   const offset = offsetOf(call);
+  const owned = ownedAs(call);
   const described = describe(call);
   const redundancy = redundancyOf(call);
   const customerKey = newCustomerKeyOf(call);
@@ -41,7 +43,7 @@ export async function putObject(call: S3Call): Promise<void> {
     ...described,
     bucket: call.bucket,
     key: call.key,
-    owner: call.owner,
+    ...owned,
     body,
     expected,
     guard,
