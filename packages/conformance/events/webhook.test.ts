@@ -23,7 +23,7 @@ const has = (count: number) => async () => receiver.records.length >= count;
 
 before(async () => {
   receiver = await Receiver.start();
-  server = await startServer([folder]);
+  server = await startServer([folder], { flags: ['--lifecycle-day-seconds', '1'] });
   await dsom(
     server.endpoint,
     'notify',
@@ -154,7 +154,7 @@ describe('event notifications', { timeout: 300_000 }, () => {
       }
       if (round === 1) receiver.status = 200;
       await server.stop('SIGKILL');
-      server = await startServer([folder]);
+      server = await startServer([folder], { flags: ['--lifecycle-day-seconds', '1'] });
     }
     const told = (key: string): string[] => [
       ...new Set(
@@ -211,6 +211,23 @@ describe('event notifications', { timeout: 300_000 }, () => {
     await dsom(server.endpoint, 'notify', 'target', 'remove', 'bus');
     const refused = await configure('bridged', '<EventBridgeConfiguration/>');
     assert.deepEqual([refused.status, refused.element('Code')], [400, 'InvalidArgument']);
+  });
+
+  it('tell of what a lifecycle does, of which nobody asked', async () => {
+    receiver.received.length = 0;
+    await ask(server.endpoint, 'PUT', '/ageing');
+    await ask(server.endpoint, 'PUT', '/ageing/old', { body: 'x' });
+    assert.equal((await configure('ageing', rule('old', ['s3:LifecycleExpiration:*']))).status, 200);
+    const ageing =
+      '<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter/><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>';
+    const configured = await ask(server.endpoint, 'PUT', '/ageing?lifecycle', { body: ageing });
+    assert.equal(configured.status, 200, configured.text());
+    await until('the event came', 60_000, has(1));
+    const [record] = receiver.records;
+    assert.deepEqual(
+      [record.eventName, record.eventVersion, record.userIdentity.principalId, record.s3.object.key],
+      ['LifecycleExpiration:Delete', '2.3', 's3.amazonaws.com', 'old'],
+    );
   });
 
   it('are counted, and never show what a target is spoken to with', async () => {

@@ -7,7 +7,7 @@ export { createRestHandler } from './rest/deferred.ts';
 export type { RestOptions } from './rest/handler.ts';
 export type { KeyAdmin } from './rest/keyadmin.ts';
 export { AccessLog } from './s3/access-log.ts';
-export type { Notifications } from './s3/announce.ts';
+export { lifecycleProposer, type Notifications } from './s3/announce.ts';
 export { type Inventory, inventoriesOf } from './s3/configurations/inventory.ts';
 export { createS3Handler, type S3Log, type S3Options } from './s3/handler.ts';
 export { lastWritten, type Report as InventoryReport, writeInventory } from './s3/inventory/report.ts';

@@ -1,9 +1,10 @@
-import { compiledLifecycle } from '../api/index.ts';
+import { compiledLifecycle, lifecycleProposer } from '../api/index.ts';
 import { fileVolume, readFile, replaceFile, type Volume } from '../device/index.ts';
 import { type JobProgress, repeat } from '../durability/index.ts';
 import type { Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { openMetadataReader, versionScan } from '../metadata/index.ts';
+import { eventBridgeTargets } from '../notifications/index.ts';
 import {
   createLifecyclePass,
   type LifecycleCounts,
@@ -61,9 +62,14 @@ function passOf(
   onError: Parameters<typeof createLifecyclePass>[0]['onError'],
 ): LifecyclePass {
   const { cluster } = owner;
+  const { reader } = owner.thread;
   const leaders = cluster ? [cluster.shard, ...cluster.objectShards.map(({ shard }) => shard)] : [];
   return createLifecyclePass({
-    rooms: { reader: owner.thread.reader, proposer: owner.proposer, host },
+    rooms: {
+      reader,
+      proposer: lifecycleProposer(owner.proposer, reader, () => eventBridgeTargets(reader.targets())),
+      host,
+    },
     shared: cluster !== undefined,
     shards: owner.kvs.map(({ kv }, number) => ({
       number,

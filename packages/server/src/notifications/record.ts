@@ -123,7 +123,8 @@ function eventBridgeEvent(notice: Notice, place: NoticePlace, id: string): objec
       },
       'request-id': origin.requestId,
       requester: origin.principal,
-      ...(origin.address !== '' && { 'source-ip-address': origin.address }),
+      // The service that did it by itself has none.
+      ...(origin.address !== '' && origin.address !== origin.principal && { 'source-ip-address': origin.address }),
       ...(withReason.has(kind) && { reason: kind === 'LifecycleExpiration' ? 'Lifecycle Expiration' : origin.reason }),
       ...(deletes && {
         'deletion-type': event.endsWith(':DeleteMarkerCreated') ? 'Delete Marker Created' : 'Permanently Deleted',

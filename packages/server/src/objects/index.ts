@@ -1,4 +1,4 @@
-export type { Announcer } from './announce.ts';
+export { type Announcer, announcing } from './announce.ts';
 export { readOutcome } from './conditions.ts';
 export type { CustomerKey } from './encryption.ts';
 export { etagText } from './etag.ts';

@@ -1,6 +1,14 @@
 import type { Principal } from '../../access/index.ts';
-import type { Destination, NoticeEvent } from '../../metadata/index.ts';
-import type { Announcer, ObjectService } from '../../objects/index.ts';
+import type {
+  Announcement,
+  BucketRecord,
+  Destination,
+  MetadataReader,
+  NoticeEvent,
+  Proposer,
+} from '../../metadata/index.ts';
+import { type Announcer, announcing, type ObjectService } from '../../objects/index.ts';
+import { bucketNamed } from './bucket-rules.ts';
 import { ParsedConfigurations } from './configurations/form.ts';
 import { notificationForm, rulesFor } from './configurations/notification.ts';
 import type { S3Operation } from './names.ts';
@@ -71,38 +79,26 @@ export function principalText(principal: Principal): string {
 /** IPv4 within IPv6 is written as IPv4. */
 const addressText = (address = ''): string => (address.startsWith('::ffff:') ? address.slice(7) : address);
 
-function announcerFor(
-  objects: ObjectService,
-  notifications: Notifications,
-  request: AnnouncedRequest,
+type Origin = Announcement['origin'];
+
+/** Who is to be told of events of a bucket, by its kept configuration. @param bridges the targets of EventBridge, asked for where there is a use for them */
+function announcerOf(
+  bucket: BucketRecord,
+  document: Buffer,
+  bridges: () => readonly string[],
   events: readonly NoticeEvent[],
-): Announcer | undefined {
-  const { bucket, operation, principal, requestId, hostId, region } = request;
-  const document = objects.configuration(bucket, 'notification');
-  if (!document) return undefined;
-  const rules = kept.of(bucket, document);
-  const bridges = rules.eventBridge
-    ? [...notifications.targets()].flatMap(([name, { eventBridge }]) => (eventBridge ? [name] : []))
-    : [];
-  const record = objects.bucket(bucket);
-  const origin = {
-    requestId,
-    hostId,
-    principal,
-    region,
-    address: addressText(request.address),
-    // Of an S3 operation that deletes many, EventBridge knows one name only.
-    reason: operation === 'DeleteObjects' ? 'DeleteObject' : operation,
-    bucketName: bucket,
-    bucketOwner: record.owner,
-  };
+  about: Omit<Origin, 'bucketName' | 'bucketOwner'>,
+): Announcer {
+  const rules = kept.of(bucket.name, document);
+  const buses = rules.eventBridge ? bridges() : [];
+  const origin = { ...about, bucketName: bucket.name, bucketOwner: bucket.owner };
   return (key) => {
     const text = key.toString('utf8');
     const destinations = events.flatMap((event): Destination[] => [
       ...rulesFor(rules, event, text).map(
         ({ target, id }): Destination => ({ event, target, configuration: id, shape: 's3' }),
       ),
-      ...bridges.map((target): Destination => ({ event, target, configuration: '', shape: 'eventBridge' })),
+      ...buses.map((target): Destination => ({ event, target, configuration: '', shape: 'eventBridge' })),
     ]);
     return destinations.length === 0 ? undefined : { origin, destinations };
   };
@@ -114,14 +110,51 @@ export function announcingService(
   notifications: Notifications | undefined,
   request: AnnouncedRequest,
 ): ObjectService {
-  const events = eventsOf[request.operation];
-  // What is wrong with the bucket is the operation's to say.
+  const { operation, principal, requestId, hostId, region } = request;
+  const events = eventsOf[operation];
   if (!events || !notifications || request.bucket === '') return objects;
-  let announcer: Announcer | undefined;
-  try {
-    announcer = announcerFor(objects, notifications, request, events);
-  } catch {
-    return objects;
-  }
-  return announcer ? objects.announcing(announcer) : objects;
+  // That there is no such bucket is the operation's to say.
+  const bucket = bucketNamed(objects, request.bucket);
+  const document = bucket && objects.configuration(request.bucket, 'notification');
+  if (!document) return objects;
+  const bridges = () => [...notifications.targets()].flatMap(([name, { eventBridge }]) => (eventBridge ? [name] : []));
+  const about = {
+    requestId,
+    hostId,
+    principal,
+    region,
+    address: addressText(request.address),
+    // Of an operation that deletes many, EventBridge knows one name only.
+    reason: operation === 'DeleteObjects' ? 'DeleteObject' : operation,
+  };
+  return objects.announcing(announcerOf(bucket, document, bridges, events, about));
+}
+
+const expirations: readonly NoticeEvent[] = ['LifecycleExpiration:Delete', 'LifecycleExpiration:DeleteMarkerCreated'];
+
+/** What the lifecycle proposes, announced as AWS does: nobody asked for it, from nowhere. @param bridges the targets of EventBridge */
+export function lifecycleProposer(
+  proposer: Proposer,
+  reader: Pick<MetadataReader, 'bucketById' | 'configuration'>,
+  bridges: () => readonly string[],
+): Proposer {
+  return {
+    propose(command, request) {
+      const moves = command.type === 'object.annotate' && command.change.storageClass !== undefined;
+      if (command.type !== 'object.delete' && !moves) return proposer.propose(command, request);
+      const bucket = reader.bucketById(command.bucket);
+      const document = bucket && reader.configuration(bucket.id, 'notification');
+      if (!document) return proposer.propose(command, request);
+      const events: readonly NoticeEvent[] = moves ? ['LifecycleTransition'] : expirations;
+      const about = {
+        requestId: '',
+        hostId: '',
+        principal: 's3.amazonaws.com',
+        address: 's3.amazonaws.com',
+        reason: '',
+        region: bucket.region,
+      };
+      return announcing(proposer, announcerOf(bucket, document, bridges, events, about)).propose(command, request);
+    },
+  };
 }
