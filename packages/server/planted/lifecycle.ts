@@ -99,10 +99,18 @@ export const lifecyclePlants: readonly Plant[] = [
   {
     name: 'lifecycle: a fast clock of who looked decides',
     file: 'src/metadata/machine/expectations.ts',
-    find: 'if (now < expected.dueMs)',
-    replace: 'if (now < 0)',
+    find: 'if (Math.min(time.now, time.lockNow) < expected.dueMs)',
+    replace: 'if (time.now < 0)',
     tests: [expectations],
     pattern: 'clock of the owner',
+  },
+  {
+    name: 'lifecycle: a clock that was set forward is believed where objects are locked',
+    file: 'src/metadata/machine/expectations.ts',
+    find: 'Math.min(time.now, time.lockNow)',
+    replace: 'time.now',
+    tests: [expectations],
+    pattern: 'set forward',
   },
   {
     name: 'lifecycle: newer versions that have gone are not missed',

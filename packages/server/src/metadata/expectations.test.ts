@@ -72,6 +72,32 @@ describe('a delete that a lifecycle decided', () => {
     assert.equal(await tryDelete(first, { dueMs: now + 1 }), 'done');
   });
 
+  it('does not believe a clock that was set forward, where objects are locked', async () => {
+    const { rig } = await open();
+    const about = { name: 'locking', owner: 'o', region: 'r', wrappedKey: Buffer.from('k'), locks: true };
+    const { id } = (await rig.do({ type: 'bucket.create', ...about }, 'bucket')).bucket;
+    const { version } = await rig.put(id, key, inlinePiece('1'));
+    await rig.put(id, key, inlinePiece('2'));
+    const { clock } = rig.host;
+    const now = clock.now.bind(clock);
+    const start = now();
+    Object.assign(clock, { now: () => now() + 1e12 });
+    const expected = {
+      sequence: version.sequence,
+      place: 'noncurrent',
+      dueMs: start + 5000,
+      sinceMs: 2e15,
+      newer: 0,
+    } as const;
+    const named = { sequence: version.sequence, nonce: version.nonce };
+    const items = [{ key, version: named, guard: undefined, expected }];
+    const remove = async () =>
+      (await rig.do({ type: 'object.delete', bucket: id, owner: 'o', items }, 'deleted')).results[0];
+    assert.equal((await remove())?.error?.code, 'PreconditionFailed');
+    rig.host.advance(5000);
+    assert.equal((await remove())?.error, undefined);
+  });
+
   it('counts noncurrent time from the next newer version that is there', async () => {
     const { put, tryDelete } = await open();
     const first = await put();

@@ -46,7 +46,7 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   const newest = view.newest(bucket, key);
   const row = newest && view.select(newest, command.version);
   checkGuard(command.guard, row, command.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
-  checkExpectation(view, command.expected, newest, row, stamp.now);
+  checkExpectation(view, command.expected, newest, row, stamp);
   const before = objectOf(row, command.version);
   // Tags, and how bytes are kept, are no part of what is locked.
   if (row && (change.headers || change.metadata)) checkUnlocked(row, stamp, false);

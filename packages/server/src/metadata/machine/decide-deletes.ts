@@ -51,13 +51,13 @@ export function deleteItem(
   if (version !== undefined) {
     const row = newest && view.select(newest, version);
     checkGuard(item.guard, row, 'NoSuchVersion');
-    checkExpectation(view, item.expected, newest, row, stamp.now);
+    checkExpectation(view, item.expected, newest, row, stamp);
     if (deleteVersion[row ? 'there' : 'missing'] === 'nothing') return nothing;
     checkUnlocked(row!, stamp, bypasses);
     return removal(bucket.id, key, row!);
   }
   checkGuard(item.guard, newest);
-  checkExpectation(view, item.expected, newest, newest, stamp.now);
+  checkExpectation(view, item.expected, newest, newest, stamp);
   const placing = deletePlacings[bucket.versioning][stateOf(newest)];
   if (placing === 'nothing') return nothing;
   if (placing === 'remove') {

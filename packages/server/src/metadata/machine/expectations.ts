@@ -1,6 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Expectation } from '../types.ts';
+import type { Stamp } from './deciding.ts';
 import { keys } from './keys.ts';
 import { VersionRow } from './versions.ts';
 import type { View } from './view.ts';
@@ -50,11 +51,12 @@ export function checkExpectation(
   expected: Expectation | undefined,
   newest: VersionRow | undefined,
   row: VersionRow | undefined,
-  now: number,
+  time: Pick<Stamp, 'now' | 'lockNow'>,
 ): void {
   if (!expected) return;
   if (!row || !newest || row.sequence !== expected.sequence) throw changed('The version has gone');
-  if (now < expected.dueMs) throw changed('The clock of the owner is behind');
+  // As retentions: a clock that is set forward makes nothing due before its time.
+  if (Math.min(time.now, time.lockNow) < expected.dueMs) throw changed('The clock of the owner is behind');
   const isNewest = newest.sequence === row.sequence;
   if (expected.place === 'noncurrent') {
     if (isNewest) throw changed('The version became the newest');

@@ -214,12 +214,19 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
   };
 
   /**
-   * Walks one bucket in one shard to its end, from where an earlier process was, and remembers that.
+   * Walks one bucket in one shard to its end, and remembers that.
+   * @param again it goes by the rules of before, and so on from where it was, maybe in an earlier process
    * @returns false when another one has to go on
    */
-  const finish = async (shard: PassShard, one: Configured, counts: Counting, slices: Slices): Promise<boolean> => {
+  const finish = async (
+    shard: PassShard,
+    one: Configured,
+    again: boolean,
+    counts: Counting,
+    slices: Slices,
+  ): Promise<boolean> => {
     const at = places?.shards.get(shard.number);
-    const from = at?.bucket === one.bucket.id && at.key ? { key: at.key } : undefined;
+    const from = again && at?.bucket === one.bucket.id && at.key ? { key: at.key } : undefined;
     const whole = await walk(shard, one, counts, slices, from, async ({ key }) => {
       places?.shards.set(shard.number, { bucket: one.bucket.id, key });
       await save(false);
@@ -276,7 +283,9 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
           if (left.has(shard.number)) continue;
           // Rules and bucket may have changed or gone since the pass began.
           const now = configurationOf(reader.bucketById(one.bucket.id));
-          if (now && !(shard.leads() && (await finish(shard, now, counts, slices)))) left.add(shard.number);
+          if (!now) continue;
+          const whole = shard.leads() && (await finish(shard, now, now.digest === one.digest, counts, slices));
+          if (!whole) left.add(shard.number);
         }
         last = { beganMs, endedMs: host.clock.now(), counts };
       } finally {
