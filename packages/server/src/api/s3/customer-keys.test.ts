@@ -143,7 +143,7 @@ describe('a request with the key of a customer', () => {
 
   it('is refused from another machine without TLS, unless the operator says that a proxy has it from TLS', () => {
     const of = (remoteAddress: string, customerKeysOverHttp: boolean) => {
-      const request = { socket: { remoteAddress } };
+      const request = { socket: { remoteAddress }, headers: withKey(mine) };
       const service = { objects: {}, customerKeysOverHttp };
       return customerKeyOf({ headers: withKey(mine), exchange: { request }, service } as unknown as S3Call);
     };
@@ -152,6 +152,11 @@ describe('a request with the key of a customer', () => {
       assert.ok(of(address, true)?.equals(mine));
     }
     for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.2']) assert.ok(of(address, false)?.equals(mine));
+  });
+
+  it('is refused in a URL', async () => {
+    const query = withKey(mine);
+    says(await s3.send('GET', '/one/kept', { query, as: 'presigned' }), 400, 'InvalidRequest', /sent in a header/);
   });
 
   it('is refused where the bucket takes none', async () => {
@@ -174,7 +179,17 @@ describe('a request with the key of a customer', () => {
 
   it('is refused by a server that does not encrypt', async () => {
     const plain = await startHarness({ ...store.objects, plain: true }, { position: store.position });
+    ok(await put('/one/sealed', 'bytes', withKey(mine)));
     says(await plain.send('PUT', '/one/k', { body: 'x', headers: withKey(mine) }), 501, 'NotImplemented');
+    const copied = { 'x-amz-copy-source': '/one/plain', ...withKey(mine) };
+    says(await plain.send('PUT', '/one/k', { headers: copied }), 501, 'NotImplemented');
+    const uploadId = ok(await s3.send('POST', '/one/k', { query: { uploads: '' }, headers: withKey(mine) })).xml(
+      'UploadId',
+    )!;
+    const part = { query: { uploadId, partNumber: '1' }, body: 'x', headers: withKey(mine) };
+    says(await plain.send('PUT', '/one/k', part), 501, 'NotImplemented');
+    // What is there already is read either way.
+    assert.equal((await plain.send('GET', '/one/sealed', { headers: withKey(mine) })).text, 'bytes');
     await plain.close();
   });
 });

@@ -30,11 +30,11 @@ function screenConnection(call: S3Call): void {
 function keyOf(call: S3Call, prefix: string): CustomerKey | undefined {
   const [algorithm, key, md5] = ['algorithm', 'key', 'key-md5'].map((name) => header(call, `${prefix}-${name}`));
   if (algorithm === undefined && key === undefined && md5 === undefined) return undefined;
-  if (call.service.objects.plain)
-    throw notImplemented('Encryption by a server that was started with --encryption off', {
-      Header: `${prefix}-algorithm`,
-    });
   screenConnection(call);
+  if (call.exchange.request.headers[`${prefix}-key`] !== key)
+    throw new StoreError('InvalidRequest', {
+      message: 'The key of a customer is sent in a header: a URL ends up in logs and histories.',
+    });
   if (algorithm === undefined)
     throw invalidArgument(`${prefix}-algorithm`, undefined, `${subject} provide a valid encryption algorithm.`);
   if (algorithm !== 'AES256')
@@ -70,6 +70,16 @@ function keyOf(call: S3Call, prefix: string): CustomerKey | undefined {
  */
 export const customerKeyOf = (call: S3Call): CustomerKey | undefined => keyOf(call, target);
 
+/** The key of an upload, for a part of it. @throws StoreError as {@link customerKeyOf}; NotImplemented where its bytes would not be encrypted */
+export function partCustomerKeyOf(call: S3Call): CustomerKey | undefined {
+  const key = customerKeyOf(call);
+  if (key && call.service.objects.plain)
+    throw notImplemented('Encryption by a server that was started with --encryption off', {
+      Header: `${target}-algorithm`,
+    });
+  return key;
+}
+
 /** The key of the source of a copy. */
 export const sourceKeyOf = (call: S3Call): CustomerKey | undefined => keyOf(call, source);
 
@@ -78,7 +88,7 @@ export const sourceKeyOf = (call: S3Call): CustomerKey | undefined => keyOf(call
  * @throws StoreError as {@link customerKeyOf}, and AccessDenied where the bucket takes none
  */
 export function newCustomerKeyOf(call: S3Call): CustomerKey | undefined {
-  const key = customerKeyOf(call);
+  const key = partCustomerKeyOf(call);
   if (!key) return undefined;
   const other = header(call, 'x-amz-server-side-encryption');
   if (other !== undefined)

@@ -1,4 +1,4 @@
-import { StoreError } from '../../errors.ts';
+import { CorruptionError, StoreError } from '../../errors.ts';
 import {
   type DefaultRetention,
   decodeLockConfiguration,
@@ -59,7 +59,12 @@ export function lockOfHeaders(call: S3Call): Lock {
 /** What new versions of a bucket are retained by; undefined when by nothing. What cannot be read is left to the owner, who refuses. */
 function byDefault(call: S3Call): DefaultRetention | undefined {
   const document = call.service.objects.configuration(call.bucket, 'objectLock');
-  return document && decodeLockConfiguration(document).byDefault;
+  try {
+    return document && decodeLockConfiguration(document).byDefault;
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined;
+    throw error;
+  }
 }
 
 /**

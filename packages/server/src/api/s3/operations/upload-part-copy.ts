@@ -4,7 +4,7 @@ import { parseExactRange } from '../../http/ranges.ts';
 import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
 import { checksumElements, storedChecksumText } from '../checksums.ts';
 import { copying, copySourceOf } from '../copy-source.ts';
-import { customerKeyOf } from '../customer-keys.ts';
+import { partCustomerKeyOf } from '../customer-keys.ts';
 import { invalidArgument } from '../failure.ts';
 import { partEtag, uploadIdOf } from '../multipart.ts';
 import { pushEncryption } from '../object-headers.ts';
@@ -28,7 +28,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
     );
   }
   const source = copySourceOf(call);
-  const customerKey = customerKeyOf(call);
+  const customerKey = partCustomerKeyOf(call);
   const copied = await copying(
     call.service.objects.copyPart({ bucket: call.bucket, key: call.key, uploadId, number, source, slice, customerKey }),
   );

@@ -1,7 +1,7 @@
 import { limits } from '../../../limits.ts';
 import { answerEmpty, answerHeaders, type S3Call } from '../call.ts';
 import { checksumHeaders, storedChecksumText } from '../checksums.ts';
-import { customerKeyOf } from '../customer-keys.ts';
+import { partCustomerKeyOf } from '../customer-keys.ts';
 import { takeBody } from '../incoming.ts';
 import { partEtag, uploadIdOf } from '../multipart.ts';
 import { pushEncryption, pushRedundancy } from '../object-headers.ts';
@@ -23,7 +23,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
     number,
     body,
     expected,
-    customerKey: customerKeyOf(call),
+    customerKey: partCustomerKeyOf(call),
   });
   const headers = answerHeaders(call);
   headers.push('ETag', partEtag(part));
