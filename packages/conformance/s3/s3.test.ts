@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -9,7 +10,7 @@ import { bin, credentials, type Server, startServer } from '../src/server.ts';
 import { cases } from './cases.ts';
 import { differences } from './differences.ts';
 import { Difference } from './expect.ts';
-import { missing } from './runner.ts';
+import { missing, runCases } from './runner.ts';
 import { Run, Steps } from './steps.ts';
 
 const domain = 's3.dsomc.test';
@@ -17,7 +18,7 @@ let folder: string;
 let server: Server;
 let run: Run;
 
-const titleOf = ({ area, name }: (typeof cases)[number]): string => `${area}: ${name}`;
+const titleOf = ({ area, name }: { area: string; name: string }): string => `${area}: ${name}`;
 
 /** A user of a tenant, who may do everything there: to all buckets of the first account a stranger. */
 function stranger(endpoint: string): { accessKeyId: string; secretAccessKey: string } {
@@ -75,6 +76,23 @@ test('differences: each is of a case, and said in docs/s3-compatibility.md', () 
     assert.ok(rows.has(row), `docs/s3-compatibility.md has no row "${row}" below Differences: add it there`);
   }
 });
+
+for (const [what, status, most] of [
+  ['says yes to everything', 200, 50],
+  ['finds nothing', 404, 5],
+  ['refuses everything', 403, 5],
+] as const)
+  test(`the suite: a store that ${what} is found out by nearly every case`, async () => {
+    const yes = createServer((request, response) => {
+      request.resume().on('end', () => response.writeHead(status).end());
+    });
+    await new Promise<void>((resolve) => yes.listen(0, '127.0.0.1', resolve));
+    const { port } = yes.address() as { port: number };
+    const results = await runCases(cases, { ...run.store, url: `http://127.0.0.1:${port}` }, 8, () => undefined);
+    const passed = results.filter(({ outcome }) => outcome === 'passed').map(titleOf);
+    yes.close().closeAllConnections();
+    assert.ok(passed.length <= most, `${passed.length} cases can hardly fail:\n${passed.join('\n')}`);
+  });
 
 describe('S3 by its documentation', { concurrency: 8 }, () => {
   for (const one of cases) {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Answer } from './answer.ts';
 import { type Account, type Draft, type Endpoint, exchange, md5, pathOf, type Signing, sign } from './client.ts';
-import { ok } from './expect.ts';
+import { header, ok } from './expect.ts';
 import { all, escapeXml, find } from './xml.ts';
 
 /** What a store is tested with. */
@@ -128,14 +128,14 @@ export class Steps {
     });
   }
 
-  /** Writes an object. @returns the answer, which was 200 */
+  /** Writes an object. @returns the answer, which was 200 and names the object's ETag */
   async put(
     bucket: string,
     key: string,
     body: Uint8Array | string = 'content',
     headers: Readonly<Record<string, string>> = {},
   ): Promise<Answer> {
-    return ok(await this.send('PUT', bucket, key, { body, headers }));
+    return header(ok(await this.send('PUT', bucket, key, { body, headers })), 'etag', /^".+"$/);
   }
 
   get(bucket: string, key: string, options: Options = {}): Promise<Answer> {

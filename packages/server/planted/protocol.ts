@@ -188,4 +188,28 @@ export const apiPlants: readonly Plant[] = [
     replace: 'page.items.at(-1)?.number ?? after',
     tests: ['src/api/s3/multipart.test.ts'],
   },
+  {
+    name: 'api: a copy has the website redirect of its source',
+    file: 'src/api/s3/operations/copy-object.ts',
+    find: 'redirect: described.websiteRedirectLocation ?? null,',
+    replace: '...(described.websiteRedirectLocation && { redirect: described.websiteRedirectLocation }),',
+    tests: ['src/api/s3/store.test.ts'],
+    pattern: 'redirect of their request',
+  },
+  {
+    name: 'api: a copy onto itself that changes the redirect changes nothing',
+    file: 'src/objects/copy.ts',
+    find: "typeof request.redirect === 'string' ||",
+    replace: '',
+    tests: ['src/api/s3/store.test.ts'],
+    pattern: 'onto their source',
+  },
+  {
+    name: 'api: a marker does not say when it was made',
+    file: 'src/api/s3/failure.ts',
+    find: 'if (modified !== undefined) headers.push',
+    replace: 'if (modified === undefined) headers.push',
+    tests: ['src/api/s3/store.test.ts'],
+    pattern: 'answered with its time',
+  },
 ];

@@ -65,8 +65,8 @@ for (const [what, key, source] of [
   rule(`the source of a copy may be named ${what}`, async (t) => {
     const { bucket, target } = await made(t);
     ok(await copy(t, target, `named ${what}`, source(bucket)));
-    const size = ok(await t.head(bucket, key)).headers['content-length'];
-    header(ok(await t.head(target, `named ${what}`)), 'content-length', size);
+    const answer = ok(await t.get(target, `named ${what}`));
+    same(answer.body.toString(), key === 'source' ? 'content of the source' : key, 'content', answer);
   });
 rule('a source that is not there is refused with NoSuchKey', async (t) => {
   const { bucket, target } = await made(t);

@@ -19,7 +19,7 @@ const filled = async (t: Steps, keys: readonly string[]) => {
   return bucket;
 };
 const left = async (t: Steps, bucket: string) =>
-  ok(await t.get(bucket, '', { query: { 'list-type': '2', 'max-keys': '5' } })).texts('Key');
+  shape(ok(await t.get(bucket, '', { query: { 'list-type': '2', 'max-keys': '5' } })), 'ListBucketResult').texts('Key');
 
 rule('answers a DeleteResult that names each object in the order of the request', async (t) => {
   const bucket = await filled(t, ['a', 'b', 'c']);

@@ -1,7 +1,7 @@
 import { area } from '../case.ts';
 import { md5 } from '../client.ts';
 import type { Code } from '../errors.ts';
-import { ok, refused, same } from '../expect.ts';
+import { ok, refused, same, shape } from '../expect.ts';
 import type { Steps } from '../steps.ts';
 import { uploaded } from './uploads.ts';
 
@@ -123,11 +123,13 @@ const namespace = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
 const page = (operation: string) => ({ source: `API/API_${operation}` });
 
 for (const { operation, method, subresource, key = '', root, inner, digest, empty, many } of takers) {
-  const send = async (t: Steps, body: string, headers: Record<string, string> = {}) => {
+  const sent = async (t: Steps, body: string, headers: Record<string, string> = {}) => {
     const bucket = await t.bucket();
     if (key !== '') await t.put(bucket, key);
-    return t.document(method, bucket, subresource, body, { key, headers });
+    return { bucket, answer: await t.document(method, bucket, subresource, body, { key, headers }) };
   };
+  const send = async (t: Steps, body: string, headers?: Record<string, string>) =>
+    (await sent(t, body, headers)).answer;
   const whole = `<${root} ${namespace}>${inner}</${root}>`;
   const good: readonly (readonly [string, string])[] = [
     ['with the namespace of S3', whole],
@@ -140,8 +142,10 @@ for (const { operation, method, subresource, key = '', root, inner, digest, empt
     rule(
       `${operation} takes a document ${what}`,
       async (t) => {
-        const answer = await send(t, body);
+        const { answer, bucket } = await sent(t, body);
         same([200, 204].includes(answer.status), true, `taken (${answer.status} ${answer.message})`, answer);
+        if (method === 'POST') shape(answer, 'DeleteResult');
+        else shape(ok(await t.get(bucket, key, { query: { [subresource]: '' } })), root);
       },
       page(operation),
     );

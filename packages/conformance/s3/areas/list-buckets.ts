@@ -1,10 +1,14 @@
 import { area } from '../case.ts';
 import { pathOf } from '../client.ts';
 import { holds, ok, refused, same, shape } from '../expect.ts';
-import type { Steps } from '../steps.ts';
+import type { Options, Steps } from '../steps.ts';
 import { all, find } from '../xml.ts';
 
 const { cases, rule } = area('listing buckets', 'API/API_ListBuckets');
+
+/** A listing of buckets that was answered. */
+const list = async (t: Steps, options: Options = {}) =>
+  shape(ok(await t.at('GET', '/', options)), 'ListAllMyBucketsResult');
 
 /* ListBuckets. */
 const listing = { source: 'API/API_ListBuckets' };
@@ -17,7 +21,7 @@ const threeBuckets = (t: Steps) =>
 rule(
   'ListBuckets answers a ListAllMyBucketsResult with the owner',
   async (t) => {
-    const answer = shape(ok(await t.at('GET', '/')), 'ListAllMyBucketsResult');
+    const answer = shape(await list(t), 'ListAllMyBucketsResult');
     holds((answer.text('Owner', 'ID') ?? '') !== '', 'the owner has an ID');
   },
   listing,
@@ -26,7 +30,7 @@ rule(
   'ListBuckets names each bucket with the time of its creation',
   async (t) => {
     const prefix = await threeBuckets(t);
-    const answer = ok(await t.at('GET', '/'));
+    const answer = await list(t);
     const rows = all(find(answer.xml, 'Buckets'), 'Bucket').filter((one) => find(one, 'Name')?.text.startsWith(prefix));
     same(rows.length, 3, 'buckets', answer);
     for (const row of rows)
@@ -41,7 +45,7 @@ rule(
   'ListBuckets is in the order of the names',
   async (t) => {
     await threeBuckets(t);
-    const answer = ok(await t.at('GET', '/'));
+    const answer = await list(t);
     same(answer.texts('Name'), answer.texts('Name').toSorted(), 'order of names', answer);
   },
   listing,
@@ -50,7 +54,7 @@ rule(
   'ListBuckets with prefix names those that begin with it',
   async (t) => {
     const prefix = await threeBuckets(t);
-    const answer = ok(await t.at('GET', '/', { query: { prefix } }));
+    const answer = await list(t, { query: { prefix } });
     same(answer.texts('Name'), [`${prefix}-a`, `${prefix}-b`, `${prefix}-c`], 'names', answer);
     same(answer.text('Prefix'), prefix, 'Prefix', answer);
   },
@@ -59,7 +63,7 @@ rule(
 rule(
   'ListBuckets with prefix that nothing begins with is empty',
   async (t) => {
-    const answer = ok(await t.at('GET', '/', { query: { prefix: t.newName() } }));
+    const answer = await list(t, { query: { prefix: t.newName() } });
     same(answer.texts('Name'), [], 'names', answer);
   },
   listing,
@@ -68,10 +72,10 @@ rule(
   'ListBuckets with max-buckets gives a page and a ContinuationToken',
   async (t) => {
     const prefix = await threeBuckets(t);
-    const first = ok(await t.at('GET', '/', { query: { prefix, 'max-buckets': '2' } }));
+    const first = await list(t, { query: { prefix, 'max-buckets': '2' } });
     same(first.texts('Name'), [`${prefix}-a`, `${prefix}-b`], 'first page', first);
     const token = first.text('ContinuationToken') ?? '';
-    const second = ok(await t.at('GET', '/', { query: { prefix, 'max-buckets': '2', 'continuation-token': token } }));
+    const second = await list(t, { query: { prefix, 'max-buckets': '2', 'continuation-token': token } });
     same(second.texts('Name'), [`${prefix}-c`], 'second page', second);
     same(second.text('ContinuationToken'), undefined, 'token of the last page', second);
   },
@@ -81,7 +85,7 @@ rule(
   'a page of ListBuckets that ends with the last bucket has no ContinuationToken',
   async (t) => {
     const prefix = await threeBuckets(t);
-    const answer = ok(await t.at('GET', '/', { query: { prefix, 'max-buckets': '3' } }));
+    const answer = await list(t, { query: { prefix, 'max-buckets': '3' } });
     same(answer.text('ContinuationToken'), undefined, 'token', answer);
   },
   listing,
@@ -110,7 +114,7 @@ rule(
   'ListBuckets with bucket-region of another region is empty',
   async (t) => {
     const prefix = await threeBuckets(t);
-    const answer = ok(await t.at('GET', '/', { query: { prefix, 'bucket-region': 'ap-south-2' } }));
+    const answer = await list(t, { query: { prefix, 'bucket-region': 'ap-south-2' } });
     same(answer.texts('Name'), [], 'names', answer);
   },
   listing,
@@ -119,7 +123,7 @@ rule(
   'ListBuckets asked for a page names the region of each bucket',
   async (t) => {
     const prefix = await threeBuckets(t);
-    const answer = ok(await t.at('GET', '/', { query: { prefix } }));
+    const answer = await list(t, { query: { prefix } });
     same(answer.texts('BucketRegion').length, 3, 'regions', answer);
   },
   listing,
@@ -128,7 +132,7 @@ rule(
   'ListBuckets of an account does not name buckets of another',
   async (t) => {
     const prefix = await threeBuckets(t);
-    const answer = ok(await t.at('GET', '/', { signing: { account: t.store.second! } }));
+    const answer = await list(t, { signing: { account: t.store.second! } });
     same(
       answer.texts('Name').filter((name) => name.startsWith(prefix)),
       [],

@@ -18,7 +18,8 @@ const names = (answer: Answer) => [
   ...all(answer.xml, 'Contents').map((one) => find(one, 'Key')?.text ?? ''),
   ...all(answer.xml, 'CommonPrefixes').map((one) => find(one, 'Prefix')?.text ?? ''),
 ];
-const list = async (t: Steps, query: Record<string, string>) => ok(await t.get(await made(t), '', { query }));
+const list = async (t: Steps, query: Record<string, string>) =>
+  shape(ok(await t.get(await made(t), '', { query })), 'ListBucketResult');
 const second = (t: Steps, query: Record<string, string> = {}) => list(t, { 'list-type': '2', ...query });
 
 /** All names, page by page; each page has `size` of them but for the last. */

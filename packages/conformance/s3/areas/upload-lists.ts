@@ -22,7 +22,10 @@ const rows = (answer: Answer) =>
     id: find(one, 'UploadId')?.text ?? '',
   }));
 const list = async (t: Steps, query: Record<string, string> = {}) =>
-  ok(await t.get((await made(t)).bucket, '', { query: { uploads: '', ...query } }));
+  shape(
+    ok(await t.get((await made(t)).bucket, '', { query: { uploads: '', ...query } })),
+    'ListMultipartUploadsResult',
+  );
 
 rule('ListMultipartUploads lists uploads in the order of their keys, then of their beginning', async (t) => {
   const answer = shape(await list(t), 'ListMultipartUploadsResult', { IsTruncated: 'false' });

@@ -30,7 +30,7 @@ const rows = (answer: Answer) =>
     .map((one) => ({ key: find(one, 'Key')?.text ?? '', id: find(one, 'VersionId')?.text ?? '' }));
 const keysOf = (answer: Answer) => rows(answer).map(({ key }) => key);
 const list = async (t: Steps, query: Record<string, string> = {}) =>
-  ok(await t.get((await made(t)).bucket, '', { query: { versions: '', ...query } }));
+  shape(ok(await t.get((await made(t)).bucket, '', { query: { versions: '', ...query } })), 'ListVersionsResult');
 
 rule('lists keys in order, and the versions of each from the newest to the oldest', async (t) => {
   const answer = shape(await list(t), 'ListVersionsResult', { IsTruncated: 'false' });

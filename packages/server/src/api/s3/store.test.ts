@@ -251,6 +251,50 @@ describe('multipart uploads and copies', () => {
   });
 });
 
+describe('copies', () => {
+  const redirectOf = async (key: string) =>
+    (await s3.send('HEAD', `/first/${key}`)).headers['x-amz-website-redirect-location'];
+  const copy = (from: string, to: string, headers: Record<string, string> = {}) =>
+    s3.send('PUT', `/first/${to}`, { headers: { 'x-amz-copy-source': `/first/${from}`, ...headers } });
+
+  it('have the redirect of their request, not that of their source', async () => {
+    const own = { 'x-amz-website-redirect-location': '/there', 'content-type': 'text/x-own' };
+    await s3.send('PUT', '/first/from', { body: 'x', headers: own });
+    assert.equal((await copy('from', 'without')).status, 200);
+    assert.equal(await redirectOf('without'), undefined);
+    assert.equal((await s3.send('HEAD', '/first/without')).headers['content-type'], 'text/x-own');
+    assert.equal((await copy('from', 'another', { 'x-amz-website-redirect-location': '/else' })).status, 200);
+    assert.equal(await redirectOf('another'), '/else');
+    assert.equal(
+      (await copy('from', 'bad', { 'x-amz-website-redirect-location': 'else' })).code,
+      'InvalidRedirectLocation',
+    );
+  });
+
+  it('may be made onto their source to change its redirect, or to say its encryption', async () => {
+    await s3.send('PUT', '/first/self', { body: 'x' });
+    assert.equal((await copy('self', 'self')).code, 'InvalidRequest');
+    assert.equal((await copy('self', 'self', { 'x-amz-website-redirect-location': '/new' })).status, 200);
+    assert.equal(await redirectOf('self'), '/new');
+    assert.equal((await copy('self', 'self', { 'x-amz-server-side-encryption': 'AES256' })).status, 200);
+  });
+});
+
+describe('a delete marker named by its version', () => {
+  it('is answered with its time, and with what may be done about it', async () => {
+    await s3.send('PUT', '/marked');
+    await versioning('marked', 'Enabled');
+    const versionId = String((await s3.send('DELETE', '/marked/key')).headers['x-amz-version-id']);
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await s3.send(method, '/marked/key', { query: { versionId } });
+      assert.deepEqual([answer.status, answer.headers.allow], [405, 'DELETE']);
+      assert.match(String(answer.headers['last-modified']), /GMT$/);
+    }
+    const hidden = await s3.send('GET', '/marked/key');
+    assert.deepEqual([hidden.status, hidden.headers['last-modified']], [404, undefined]);
+  });
+});
+
 describe('DeleteObjects', () => {
   it('removes many at once', async () => {
     const keys = Array.from({ length: 50 }, (_, i) => `many/${i}`);
