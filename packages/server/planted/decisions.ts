@@ -143,7 +143,7 @@ export const decisionPlants: readonly Plant[] = [
   {
     name: 'decisions: a version is read by the action for the newest',
     file: 'src/api/s3/permissions.ts',
-    find: 'const action = named.versioned ? one.versionAction : one.action;',
+    find: 'const action = named.versionId === undefined ? one.action : one.versionAction;',
     replace: 'const { action } = one;',
     tests: ['src/api/s3/permissions.test.ts'],
   },

@@ -94,4 +94,11 @@ export const memberPlants: readonly Plant[] = [
     replace: 'if (members.counts(group.devices, leaving, caps) === undefined) return [];',
     tests: ['src/placement/replace.test.ts'],
   },
+  {
+    name: 'members: a node that comes back is in use, though it is to be drained',
+    file: 'src/daemon/cluster/objectshards.ts',
+    find: "node: record, keeps: 'state' });",
+    replace: 'node: record });',
+    tests: ['src/daemon/cluster/objectshards.test.ts'],
+  },
 ];

@@ -76,8 +76,9 @@ export const accessPlants: readonly Plant[] = [
   {
     name: 'access: what nobody allows is allowed',
     file: 'src/access/authorize.ts',
-    find: '  ).allowed;',
-    replace: "  ).reason !== 'explicit-deny';",
+    find: 'return decide(policies, { requester, action, resource, resourceAccount: account, context });',
+    replace:
+      "const said = decide(policies, { requester, action, resource, resourceAccount: account, context });\n  return { ...said, allowed: said.reason !== 'explicit-deny' };",
     tests: ['src/api/s3/scopes.test.ts'],
   },
   {

@@ -98,11 +98,4 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'if (wrong.length >= 0) continue;',
     ...simulated(1),
   },
-  {
-    name: 'simulated: a node that comes back is in use, though it is to be drained',
-    file: 'src/daemon/cluster/objectshards.ts',
-    find: "node: record, keeps: 'state' });",
-    replace: 'node: record });',
-    tests: ['simulator/simulator.test.ts'],
-  },
 ];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { limits } from '../../limits.ts';
-import type { MetadataReader } from '../../metadata/index.ts';
-import { isNewCluster } from './objectshards.ts';
+import type { Command, MetadataReader, NodeRecord } from '../../metadata/index.ts';
+import { announce, isNewCluster } from './objectshards.ts';
 import { objectShardsOf } from './sharding.ts';
 
 const reader = (nodes: readonly string[], setting?: string, buckets = 0) =>
@@ -28,5 +28,16 @@ describe('the object shards of a cluster', () => {
     assert.equal(isNewCluster(reader(['a'], undefined, 1), 'a'), false);
     assert.equal(isNewCluster(reader(['a', 'b']), 'a'), false);
     assert.equal(isNewCluster(reader(['b']), 'a'), false);
+  });
+
+  it('are told that a node is here, and nothing of what shall become of it: an operator may have said that meanwhile', async () => {
+    const said: Command[] = [];
+    const node = { id: 'a', state: 'active' } as NodeRecord;
+    const propose = async (command: Command) => {
+      said.push(command);
+      return { reply: { type: 'done' as const }, position: 1 };
+    };
+    await announce({ propose }, node);
+    assert.deepEqual(said, [{ type: 'node.write', node, keeps: 'state' }]);
   });
 });
