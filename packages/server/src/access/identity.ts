@@ -1,5 +1,5 @@
 import type { AccessKeyRecord } from '../metadata/index.ts';
-import { accountOf } from './account.ts';
+import { accountOf, canonicalIdOf } from './account.ts';
 import type { PolicySet, Requester } from './policy/index.ts';
 import { scopeOf } from './scopes.ts';
 import type { Principal } from './types.ts';
@@ -54,9 +54,10 @@ const nobody: Identity = {
 
 /** A key that may administer everything is the root of its account; any other is a user of it, called as the key is. */
 function requesterOf(key: AccessKeyRecord, account: string): Requester {
+  const canonicalId = canonicalIdOf(account);
   return key.role === 'root' && key.buckets.length === 0
-    ? { kind: 'root', account, arn: `arn:aws:iam::${account}:root` }
-    : { kind: 'user', account, arn: `arn:aws:iam::${account}:user/${key.id}` };
+    ? { kind: 'root', account, arn: `arn:aws:iam::${account}:root`, canonicalId }
+    : { kind: 'user', account, arn: `arn:aws:iam::${account}:user/${key.id}`, canonicalId };
 }
 
 function identityOfKey(key: AccessKeyRecord): Identity {

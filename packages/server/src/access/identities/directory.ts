@@ -1,7 +1,7 @@
 import { FifoMap } from '../../fifo.ts';
 import { limits } from '../../limits.ts';
 import type { AccessKeyRecord, IdentityReader, RoleRecord, UserRecord } from '../../metadata/index.ts';
-import { ownerOf } from '../account.ts';
+import { canonicalIdOf, ownerOf } from '../account.ts';
 import type { Identity } from '../identity.ts';
 import { CompiledPolicy, type Policy, parsePolicy } from '../policy/index.ts';
 import { roleArn, sessionArn, userArn } from './arns.ts';
@@ -107,7 +107,7 @@ export class Directory {
     const { account } = user;
     const identity: Identity = {
       standing: {
-        requester: { kind: 'user', account, arn: userArn(user) },
+        requester: { kind: 'user', account, arn: userArn(user), canonicalId: canonicalIdOf(account) },
         userId: id,
         tags: new Map(user.tags),
         session: undefined,
@@ -168,7 +168,13 @@ export class Directory {
     const policies = this.policiesOf(role);
     return {
       standing: {
-        requester: { kind: 'role', account, arn: sessionArn(role, session.name), role: roleArn(role) },
+        requester: {
+          kind: 'role',
+          account,
+          arn: sessionArn(role, session.name),
+          role: roleArn(role),
+          canonicalId: canonicalIdOf(account),
+        },
         userId: `${role.id}:${session.name}`,
         tags: new Map([...role.tags, ...session.tags]),
         session: this.#facts(session),
@@ -195,6 +201,7 @@ export class Directory {
           account,
           arn: `arn:aws:sts::${account}:federated-user/${session.name}`,
           user: by.arn,
+          canonicalId: canonicalIdOf(account),
         },
         userId: `${account}:${session.name}`,
         tags: new Map([...whole.standing.tags, ...session.tags]),

@@ -61,6 +61,32 @@ describe('tenants', () => {
     assert.ok(owners.every((id) => /^[0-9a-f]{64}$/.test(id ?? '')));
   });
 
+  it('let others in by the policy of a bucket, by account, by user, or by canonical id, as far as their own policies go', async () => {
+    const guest = await accountOf(other);
+    const id = (await api.s3(other, 'GET', '/')).xml('ID') ?? '';
+    const own = await api.user('visitor', policy('Allow', 's3:GetObject'), other);
+    const idle = await api.user('idle', undefined, other);
+    for (const Principal of [{ AWS: guest }, { CanonicalUser: id }, { AWS: `arn:aws:iam::${guest}:user/visitor` }]) {
+      const document = text({
+        Version: '2012-10-17',
+        Statement: [
+          { Effect: 'Allow', Principal, Action: ['s3:GetObject', 's3:PutObject'], Resource: 'arn:aws:s3:::acmes/*' },
+        ],
+      });
+      assert.equal((await api.s3(tenant, 'PUT', '/acmes?policy=', document)).status, 204, document);
+      assert.equal((await api.s3(own, 'GET', '/acmes/x')).text, 'secret', document);
+      assert.equal(await code(api.s3(own, 'PUT', '/acmes/y', 'x')), 'AccessDenied', 'his own policies do not let him');
+      assert.equal(await code(api.s3(idle, 'GET', '/acmes/x')), 'AccessDenied');
+      assert.equal(await code(api.s3(api.root, 'GET', '/acmes/x')), 'AccessDenied');
+      assert.equal(
+        (await api.s3(other, 'GET', '/acmes/x')).status,
+        'AWS' in Principal && Principal.AWS.endsWith('visitor') ? 403 : 200,
+      );
+    }
+    assert.equal((await api.s3(tenant, 'DELETE', '/acmes?policy=')).status, 204);
+    assert.equal(await code(api.s3(own, 'GET', '/acmes/x')), 'AccessDenied');
+  });
+
   it('let others in by a role, on their own terms (sts: AssumeRole over accounts)', async () => {
     const RoleName = 'guests';
     const guest = await accountOf(other);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { canonicalIdOf, firstAccount } from '../../access/index.ts';
 import { type Host, realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { AccessDelivery, logKey } from './access-delivery.ts';
@@ -149,7 +150,7 @@ describe('a line of an access log', () => {
     assert.deepEqual(
       [...(first?.slice(0, 2) ?? []), ...(first?.slice(3, 13) ?? [])],
       [
-        'owner',
+        canonicalIdOf(firstAccount),
         'source',
         '127.0.0.1',
         'key-root',

@@ -1,4 +1,4 @@
-import type { Principal, Target } from '../../access/index.ts';
+import { accountOf, canonicalIdOf, type Principal, type Target } from '../../access/index.ts';
 import type { BucketRecord } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -11,6 +11,12 @@ import { type Logging, loggingForm } from './configurations/logging.ts';
 import type { S3Operation } from './names.ts';
 
 /* Which requests are written into access logs, and what is noted of each on its way. A bucket that is not logged costs one look-up. */
+
+/** A user or session by its ARN; a key that is its own scope by its id. */
+function requesterText(principal: Principal): string {
+  const requester = principal.kind === 'identity' ? principal.identity.standing.requester : undefined;
+  return requester !== undefined && 'arn' in requester ? requester.arn : principalText(principal);
+}
 
 /** What is noted of a request. */
 export interface AccessNote {
@@ -97,11 +103,11 @@ export class AccessLog {
     const range = textOf(answered, 'content-range')?.split('/')[1];
     const whole = range === undefined ? sizeOf(answered, 'content-length') : Number(range);
     const line = accessLine({
-      bucketOwner: note.bucket.owner,
+      bucketOwner: canonicalIdOf(accountOf(note.bucket.owner)),
       bucket: note.bucket.name,
       timeMs: note.timeMs,
       address: socket.remoteAddress,
-      requester: known ? principalText(principal) : undefined,
+      requester: known ? requesterText(principal) : undefined,
       requestId: exchange.id,
       operation,
       method: request.method ?? 'GET',

@@ -1,3 +1,4 @@
+import { accountOf, canonicalIdOf } from '../../../access/index.ts';
 import type { BucketRecord, ListedVersion } from '../../../metadata/index.ts';
 import { etagText, versionIdText } from '../../../objects/index.ts';
 import { type Inventory, type InventoryField, inventoryFields } from '../configurations/inventory.ts';
@@ -43,12 +44,14 @@ const versioned: readonly Column[] = [
 
 const object = ({ record }: ListedVersion) => (record.kind === 'object' ? record : undefined);
 
+const ownerId = (owner: string): string => canonicalIdOf(accountOf(owner));
+
 const acl = (owner: string): string =>
   Buffer.from(
     JSON.stringify({
       version: '2022-11-10',
       status: 'AVAILABLE',
-      grants: [{ canonicalId: owner, type: 'CanonicalUser', permission: 'FULL_CONTROL' }],
+      grants: [{ canonicalId: ownerId(owner), type: 'CanonicalUser', permission: 'FULL_CONTROL' }],
     }),
   ).toString('base64');
 
@@ -88,7 +91,7 @@ const optional: Readonly<Record<InventoryField, Column>> = {
   BucketKeyStatus: column('BucketKeyStatus', 'STRING', (listed) => object(listed) && 'DISABLED'),
   ChecksumAlgorithm: column('ChecksumAlgorithm', 'STRING', (listed) => object(listed)?.checksum?.algorithm),
   ObjectAccessControlList: column('ObjectAccessControlList', 'STRING', ({ record }) => acl(record.owner)),
-  ObjectOwner: column('ObjectOwner', 'STRING', ({ record }) => record.owner),
+  ObjectOwner: column('ObjectOwner', 'STRING', ({ record }) => ownerId(record.owner)),
 };
 
 /** Columns of an inventory, in their order. */
