@@ -10,6 +10,9 @@ export const configurationLimits = {
   corsRules: 100,
   corsIdChars: 255,
   corsHeaders: 256,
+  /** Routing rules of a website; names under which one server serves websites. */
+  routingRules: 50,
+  siteNames: 100,
   /** Configurations of one kind of which a bucket has many (metrics, analytics, intelligent tiering), those of one page of a list, and characters of an id. */
   listedConfigurations: 1000,
   listedConfigurationsPage: 100,

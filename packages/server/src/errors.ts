@@ -37,6 +37,7 @@ export const errorTable = {
   ExpiredToken: row(400, 16, 'The provided token has expired.'),
   IllegalVersioningConfigurationException: row(400, 3, 'The versioning configuration is not valid.'),
   IncompleteBody: row(400, 3, 'The body ended before the number of bytes that the headers announced.'),
+  IncorrectNumberOfFilesInPostRequest: row(400, 3, 'POST requires exactly one file upload per request.'),
   InternalError: row(500, 13, 'An internal error occurred. Try again; if it stays, look at the server log.', true),
   InvalidAccessKeyId: row(403, 16, 'The access key id does not exist here.'),
   InvalidAction: row(400, 12, 'The action is not known.'),
@@ -56,6 +57,11 @@ export const errorTable = {
   InvalidPart: row(400, 3, 'One or more parts were not found, or their ETags do not match.'),
   InvalidPartNumber: row(416, 11, 'The requested part number does not exist.'),
   InvalidPartOrder: row(400, 3, 'The list of parts is not in ascending order.'),
+  InvalidPolicyDocument: row(
+    400,
+    3,
+    'The content of the form does not meet the conditions specified in the policy document.',
+  ),
   InvalidRange: row(416, 11, 'The requested range is not within the object.'),
   InvalidRedirectLocation: row(400, 3, 'The website redirect location must begin with / or http:// or https://.'),
   InvalidRequest: row(400, 3, 'The request is not valid.'),
@@ -74,6 +80,7 @@ export const errorTable = {
   LimitExceeded: row(409, 8, 'It would exceed a limit of the account: delete what is not needed.'),
   MalformedPolicyDocument: row(400, 3, 'The policy document is malformed.'),
   MalformedQueryString: row(400, 3, 'The form of the request is malformed.'),
+  MalformedPOSTRequest: row(400, 3, 'The body of your POST request is not well-formed multipart/form-data.'),
   MalformedTrailerError: row(
     400,
     3,
@@ -81,6 +88,7 @@ export const errorTable = {
   ),
   MalformedXML: row(400, 3, 'The XML is not well formed or does not match the schema.'),
   MaxMessageLengthExceeded: row(400, 3, 'Your request was too large.'),
+  MaxPostPreDataLengthExceededError: row(400, 3, 'Your POST request fields preceding the upload file were too large.'),
   MetadataTooLarge: row(400, 3, 'The user metadata is larger than 2 KB.'),
   MethodNotAllowed: row(405, 12, 'The method is not allowed for this resource.'),
   MissingAction: row(400, 3, 'The request is missing an action or a required parameter.'),
@@ -146,6 +154,11 @@ export const errorTable = {
     'The object consists of too many appended pieces. Rewrite it by reading it and putting it again.',
   ),
   TooManyBuckets: row(400, 8, 'The number of buckets has reached its limit.'),
+  UserKeyMustBeSpecified: row(
+    400,
+    3,
+    'The bucket POST must contain the specified field name. If it is specified, check the order of the fields.',
+  ),
   UnsupportedRedundancy: row(
     400,
     9,

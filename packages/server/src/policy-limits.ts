@@ -25,4 +25,8 @@ export const policyLimits = {
   aclBytes: 16 * KiB,
   /** Policies of buckets that a thread keeps compiled. */
   bucketPolicies: 256,
+  /** A form but for the bytes of its file (S3: 20 KB). */
+  formBytes: 20_000,
+  /** Conditions of the policy of a form. */
+  formConditions: 200,
 } as const;

@@ -5,7 +5,8 @@ import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
 import { canonicalRequest, requireSignedHeaders } from './canonical.ts';
-import { type Claim, claimOfHeader, claimOfQuery, header, type ScopeWish } from './claim.ts';
+import { type Claim, type ClaimScope, claimOfHeader, claimOfQuery, header, type ScopeWish } from './claim.ts';
+import { claimOfForm, type FormClaim, type FormFields } from './form.ts';
 import type { Directory, Session, SessionTokens } from './identities/index.ts';
 import { type Identity, identityOf } from './identity.ts';
 import { Keyholder } from './keyholder.ts';
@@ -99,6 +100,8 @@ function tokenOf(request: SignedRequest): string | undefined {
   return given ?? parameter;
 }
 
+type Prove = (principal: Principal, key: MacKey) => Authenticated;
+
 class SignatureAuthenticator implements Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #keys: Keyholder;
@@ -141,20 +144,32 @@ class SignatureAuthenticator implements Authenticator {
     return this.#verify(request, claim, payloadHash);
   }
 
+  authenticateForm(fields: FormFields): Authenticated | Promise<Authenticated> {
+    const claim = claimOfForm(fields, this.#options.region);
+    if (!claim) return { principal: { kind: 'anonymous' }, payload: { kind: 'none' }, signature: undefined };
+    const token = fields.get('x-amz-security-token');
+    return this.#proven(claim.scope, token, (principal, key) => ofForm(claim, principal, key));
+  }
+
   /** @param bodyHash of the body that came; absent: what the request says of it is signed */
   #verify(request: SignedRequest, claim: Claim, bodyHash?: string): Authenticated | Promise<Authenticated> {
     requireFresh(claim, this.#options.clock.now());
     requireSignedHeaders(request, claim);
     const payloadHash = bodyHash ?? payloadHashOf(request, claim);
-    const { accessKeyId, date, region, service } = claim.scope;
-    const token = tokenOf(request);
-    if (token !== undefined) return this.#verifySession(request, claim, payloadHash, token);
+    return this.#proven(claim.scope, tokenOf(request), (principal, key) =>
+      compare(request, claim, payloadHash, principal, key),
+    );
+  }
+
+  /** @param prove with who signs, and the key that he signs with */
+  #proven(scope: ClaimScope, token: string | undefined, prove: Prove): Authenticated | Promise<Authenticated> {
+    if (token !== undefined) return this.#provenSession(scope, token, prove);
+    const { accessKeyId, date, region, service } = scope;
     const record = this.#options.lookup(accessKeyId);
     const principal = record && this.#principalOf(record);
     if (!record || !principal) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: accessKeyId } });
     const key = this.#keys.signingKey(record, date, region, service);
-    if (key instanceof Promise) return key.then((opened) => compare(request, claim, payloadHash, principal, opened));
-    return compare(request, claim, payloadHash, principal, key);
+    return key instanceof Promise ? key.then((opened) => prove(principal, opened)) : prove(principal, key);
   }
 
   /** Whose key it is; undefined when it is turned off, or its user is gone. */
@@ -166,19 +181,14 @@ class SignatureAuthenticator implements Authenticator {
     return identity && { kind: 'identity', identity, credentials };
   }
 
-  #verifySession(
-    request: SignedRequest,
-    claim: Claim,
-    payloadHash: string,
-    token: string,
-  ): Authenticated | Promise<Authenticated> {
+  #provenSession(scope: ClaimScope, token: string, prove: Prove): Authenticated | Promise<Authenticated> {
     const { accounts } = this.#options;
-    const { accessKeyId, date, region, service } = claim.scope;
+    const { accessKeyId, date, region, service } = scope;
     if (!accounts || this.#options.lookup(accessKeyId)) throw invalidToken();
     const verify = (session: Session): Authenticated => {
       const principal = this.#principalOfSession(session, accounts.directory);
       const key = this.#keys.sessionKey(session, date, region, service);
-      return compare(request, claim, payloadHash, principal, key);
+      return prove(principal, key);
     };
     const opened = accounts.tokens.open(token, accessKeyId);
     return opened instanceof Promise ? opened.then(verify) : verify(opened);
@@ -252,6 +262,23 @@ function compare(
   throw new StoreError('SignatureDoesNotMatch', {
     message: 'A header named in SignedHeaders is not in the request.',
     detail: { AWSAccessKeyId: claim.scope.accessKeyId, SignatureProvided: claim.signature },
+  });
+}
+
+function ofForm(claim: FormClaim, principal: Principal, key: MacKey): Authenticated {
+  if (sameSignature(key.hexOfLong(claim.policy), claim.signature)) {
+    return {
+      principal,
+      payload: { kind: 'none' },
+      signature: { where: 'post', madeMs: claim.timeMs },
+    };
+  }
+  throw new StoreError('SignatureDoesNotMatch', {
+    detail: {
+      AWSAccessKeyId: claim.scope.accessKeyId,
+      StringToSign: claim.policy,
+      SignatureProvided: claim.signature,
+    },
   });
 }
 

@@ -70,7 +70,7 @@ export interface ScopeWish {
 }
 
 /** An access key id may hold slashes: the scope is the last four parts. */
-function readScope(credential: string, signedHeaders: string, wanted: ScopeWish, fail: Fail): ClaimScope {
+export function readScope(credential: string, signedHeaders: string, wanted: ScopeWish, fail: Fail): ClaimScope {
   const parts = credential.split('/');
   const terminal = parts.pop();
   const service = parts.pop();

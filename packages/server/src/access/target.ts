@@ -52,6 +52,36 @@ function bucketOfHost(host: string, baseDomains: readonly string[]): string | un
   return best;
 }
 
+/** Host names under which buckets are read as websites, in lower case. */
+export interface SiteNames {
+  /** The first label below is the bucket. */
+  readonly domains: readonly string[];
+  /** The bucket is called as the whole host; `*.` in front stands for any names below. */
+  readonly hosts: readonly string[];
+}
+
+const isNamed = (name: string, hosts: readonly string[]): boolean =>
+  hosts.some((host) =>
+    host.startsWith('*.') ? name.endsWith(host.slice(1)) && name.length >= host.length : name === host,
+  );
+
+/** The bucket that is read as a website under this name; undefined when none is. Whether it is there is not asked. */
+export function siteBucket(host: string | undefined, { domains, hosts }: SiteNames): string | undefined {
+  if (host === undefined || (domains.length === 0 && hosts.length === 0)) return undefined;
+  const name = hostName(host);
+  return isNamed(name, hosts) ? name : bucketOfHost(host, domains);
+}
+
+/**
+ * Where a request for a website points: the whole path is the key, and there is no query, because websites have no parameters.
+ * @param bucket the one of {@link siteBucket}
+ * @throws StoreError InvalidURI
+ */
+export function parseSiteTarget(rawUrl: string, host: string | undefined, bucket: string): Target {
+  const { rawPath } = splitTarget(rawUrl, host);
+  return { bucket, key: keyOf(rawPath.slice(1)), rawPath, rawQuery: '', query: new Query('') };
+}
+
 /**
  * @param rawUrl the request target as it stands in the request line: origin form or absolute form
  * @param host the Host header
@@ -59,6 +89,21 @@ function bucketOfHost(host: string, baseDomains: readonly string[]): string | un
  * @throws StoreError InvalidURI
  */
 export function parseTarget(rawUrl: string, host: string | undefined, baseDomains: readonly string[]): Target {
+  const { rawPath, rawQuery } = splitTarget(rawUrl, host);
+  const query = new Query(rawQuery);
+  const bucket = host === undefined || baseDomains.length === 0 ? undefined : bucketOfHost(host, baseDomains);
+  if (bucket !== undefined) return { bucket, key: keyOf(rawPath.slice(1)), rawPath, rawQuery, query };
+  if (rawPath === '/') return { bucket: undefined, key: noKey, rawPath, rawQuery, query };
+  const slash = rawPath.indexOf('/', 1);
+  const name = percentDecode(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash)).toString('utf8');
+  if (name === '') throw invalid('The path names no bucket.');
+  // A signature does not tell an escaped slash from a plain one: it must not decide where the bucket ends.
+  if (name.includes('/')) throw invalid('The name of the bucket holds a slash.');
+  return { bucket: name, key: slash < 0 ? noKey : keyOf(rawPath.slice(slash + 1)), rawPath, rawQuery, query };
+}
+
+/** Path and query of a request target, as they stand in it. @throws StoreError InvalidURI */
+function splitTarget(rawUrl: string, host: string | undefined): Pick<Target, 'rawPath' | 'rawQuery'> {
   let origin = rawUrl;
   if (rawUrl[0] !== '/') {
     const parts = absolute.exec(rawUrl);
@@ -71,19 +116,9 @@ export function parseTarget(rawUrl: string, host: string | undefined, baseDomain
   }
   if (!unescaped.test(origin)) throw invalid('The URI holds a character that must be percent-encoded.');
   const mark = origin.indexOf('?');
-  const rawPath = mark < 0 ? origin : origin.slice(0, mark);
-  const rawQuery = mark < 0 ? '' : origin.slice(mark + 1);
-  const query = new Query(rawQuery);
-
-  const bucket = host === undefined || baseDomains.length === 0 ? undefined : bucketOfHost(host, baseDomains);
-  if (bucket !== undefined) return { bucket, key: keyOf(rawPath.slice(1)), rawPath, rawQuery, query };
-  if (rawPath === '/') return { bucket: undefined, key: noKey, rawPath, rawQuery, query };
-  const slash = rawPath.indexOf('/', 1);
-  const name = percentDecode(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash)).toString('utf8');
-  if (name === '') throw invalid('The path names no bucket.');
-  // A signature does not tell an escaped slash from a plain one: it must not decide where the bucket ends.
-  if (name.includes('/')) throw invalid('The name of the bucket holds a slash.');
-  return { bucket: name, key: slash < 0 ? noKey : keyOf(rawPath.slice(slash + 1)), rawPath, rawQuery, query };
+  return mark < 0
+    ? { rawPath: origin, rawQuery: '' }
+    : { rawPath: origin.slice(0, mark), rawQuery: origin.slice(mark + 1) };
 }
 
 function keyOf(raw: string): Buffer {

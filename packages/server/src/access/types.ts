@@ -84,4 +84,11 @@ export interface Authenticator {
     services: readonly string[],
     payloadHash: string,
   ): Authenticated | Promise<Authenticated>;
+  /**
+   * The same for an HTML form, whose policy is signed and nothing else: whoever calls this must hold the form against the policy. A form without a
+   * policy is anonymous.
+   * @param fields by their names in lower case, each given once
+   * @throws StoreError (or rejects with it)
+   */
+  authenticateForm(fields: ReadonlyMap<string, string>): Authenticated | Promise<Authenticated>;
 }

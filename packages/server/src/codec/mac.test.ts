@@ -16,6 +16,8 @@ describe('a MAC key', () => {
         assert.deepEqual(key.code(text), hmac(secret, text));
         assert.deepEqual(key.code(content), hmac(secret, text));
         assert.equal(key.hex(text), hmac(secret, text).toString('hex'));
+        const long = text.repeat(20);
+        assert.equal(key.hexOfLong(long), hmac(secret, long).toString('hex'));
       }),
     );
   });

@@ -40,6 +40,13 @@ export class MacKey {
     return hash('sha256', this.#prepared(text), 'hex');
   }
 
+  /** The same of a text of any length. */
+  hexOfLong(text: string): string {
+    const bytes = Buffer.concat([this.#inner, Buffer.from(text, 'latin1')]);
+    this.#outer.write(hash('sha256', bytes, 'binary'), blockBytes, 'latin1');
+    return hash('sha256', this.#outer, 'hex');
+  }
+
   /** What the outer hash is of. */
   #prepared(text: string | Uint8Array): Buffer {
     invariant(text.length <= textBytes, 'a text that is authenticated is short');

@@ -74,6 +74,31 @@ test('origins are what browsers send, and nothing near it', () => {
   assert.throws(() => loadConfig({ allowOrigin: many }, {}), /--allow-origin/);
 });
 
+test('websites have names of their own', () => {
+  const given = loadConfig(
+    { websiteDomain: 'site.example, b.example' },
+    { DSOM_WEBSITE_HOST: 'www.own.example,*.c.example' },
+  );
+  assert.deepEqual(given.websiteDomain, ['site.example', 'b.example']);
+  assert.deepEqual(given.websiteHost, ['www.own.example', '*.c.example']);
+  for (const bad of [
+    'Site.example',
+    'site.example:80',
+    'http://site.example',
+    '.example',
+    'a..b',
+    '*.site.example',
+    '*',
+  ])
+    assert.throws(() => loadConfig({ websiteDomain: bad }, {}), /--website-domain.*is not a name: write it like/, bad);
+  for (const bad of ['*', '*.', 'a.*.example', 'a_b.example'])
+    assert.throws(() => loadConfig({ websiteHost: bad }, {}), /--website-host.*is not a name: write it like/, bad);
+  assert.throws(
+    () => loadConfig({ domain: 's3.example', websiteDomain: 's3.example' }, {}),
+    /s3\.example is given as --domain and as --website-domain: buckets below it/,
+  );
+});
+
 test('addresses', () => {
   assert.deepEqual(parseAddress('127.0.0.1:9000'), { host: '127.0.0.1', port: 9000 });
   assert.deepEqual(parseAddress('[::1]:9000'), { host: '::1', port: 9000 });

@@ -33,6 +33,14 @@ const origin = z
       `"${issue.input}" is not an origin: write it like https://app.example or http://127.0.0.1:8080, or * for every one`,
   });
 
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const siteName = z.string().regex(new RegExp(`^${label}(?:\\.${label})*$`), {
+  error: (issue) => `"${issue.input}" is not a name: write it like website.example.com, in lower case`,
+});
+const siteHost = z.string().regex(new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`), {
+  error: (issue) => `"${issue.input}" is not a name: write it like www.example.com or *.example.com, in lower case`,
+});
+
 const days = 'must be a number of days above 0, and 365 at most';
 
 const flag = z
@@ -53,6 +61,14 @@ export const configSchema = z.strictObject({
     .default('us-east-1')
     .describe('the region that clients sign for'),
   domain: list.default([]).describe('domains below which the first label is a bucket (virtual-host style)'),
+  websiteDomain: list
+    .pipe(z.array(siteName).max(limits.siteNames))
+    .default([])
+    .describe('domains below which the first label is a bucket that is read as a website'),
+  websiteHost: list
+    .pipe(z.array(siteHost).max(limits.siteNames))
+    .default([])
+    .describe('hosts that are read as websites, each from the bucket of the same name; *.example.com for all below'),
   encryption: z
     .enum(['on', 'off'], { error: 'must be on or off' })
     .default('on')
@@ -228,6 +244,12 @@ export function loadConfig(
   if ((result.data.rootAccessKeyId === undefined) !== (result.data.rootSecretAccessKey === undefined))
     throw new ConfigError(
       'give both keys of root (DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY), or neither: then they are made',
+    );
+  const { domain, websiteDomain } = result.data;
+  const both = websiteDomain.find((name) => domain.includes(name));
+  if (both !== undefined)
+    throw new ConfigError(
+      `${both} is given as --domain and as --website-domain: buckets below it are either called by clients or read as websites`,
     );
   return result.data;
 }

@@ -1,6 +1,6 @@
 import type http from 'node:http';
 import type { Socket } from 'node:net';
-import { Administration, createAuthenticator, Directory, SessionTokens } from '../access/index.ts';
+import { Administration, createAuthenticator, Directory, SessionTokens, siteBucket } from '../access/index.ts';
 import {
   AccessLog,
   breakStalled,
@@ -137,6 +137,7 @@ export function createListener(options: ListenerOptions): Listener {
     logged.mirror(logged.at('delivered'), delivered);
     logged.mirror(logged.at('lost'), lost);
   });
+  const sites = { domains: config.websiteDomain, hosts: config.websiteHost };
   const s3 = createS3Handler({
     customerKeysOverHttp: config.customerKeysOverHttp,
     objects,
@@ -148,6 +149,7 @@ export function createListener(options: ListenerOptions): Listener {
     requestId,
     region: config.region,
     baseDomains: config.domain,
+    sites,
     log,
     position,
     shards: reader.shards,
@@ -228,8 +230,10 @@ export function createListener(options: ListenerOptions): Listener {
     if (draining) response.shouldKeepAlive = false;
     if (!gateway && isClients(request.url as string))
       return plain(response, 503, 'text/plain', 'This node serves no clients (--roles): ask one that is a gateway.\n');
-    if (cors(request, response)) return;
     const url = request.url as string;
+    // A website has no paths that are not its own.
+    if (siteBucket(request.headers.host, sites) !== undefined) return s3(request, response);
+    if (cors(request, response)) return;
     if (isIdentityRequest(request, config.domain)) return iam(request, response);
     if (!url.startsWith('/-/')) return s3(request, response);
     const end = url.indexOf('?');

@@ -66,7 +66,11 @@ describe('credentials in a cluster', () => {
   it('that were taken away, or may less than this node knew, are refused', async () => {
     let now: () => Authenticated = () => as('root');
     let next: () => Authenticated = now;
-    const authenticator: Authenticator = { authenticate: () => now(), authenticateCall: () => now() };
+    const authenticator: Authenticator = {
+      authenticate: () => now(),
+      authenticateCall: () => now(),
+      authenticateForm: () => now(),
+    };
     const shared = behind(() => (now = next));
     const s3 = await startHarness(fakeObjects().service, { authenticator, shared, position: () => 1 });
     after(() => s3.close());

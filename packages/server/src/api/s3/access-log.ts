@@ -81,6 +81,12 @@ export class AccessLog {
     return note;
   }
 
+  /** Who sent a form, once it was read. */
+  signed(exchange: Exchange, principal: Principal): void {
+    const note = this.#noted.get(exchange);
+    if (note) note.principal = principal;
+  }
+
   failed(exchange: Exchange, code: string): void {
     const note = this.#noted.get(exchange);
     if (note) note.errorCode = code;

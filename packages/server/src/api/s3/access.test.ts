@@ -58,7 +58,6 @@ describe('access', () => {
       ['GET', '/bucket/x'],
       ['PUT', '/bucket/x'],
       ['DELETE', '/bucket/x'],
-      ['POST', '/bucket'],
       ['PATCH', '/bucket/x'],
       ['POST', '/'],
     ] as const) {

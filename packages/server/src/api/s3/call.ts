@@ -26,6 +26,16 @@ export interface S3Service {
   readonly hostId: string;
   /** Keys of customers are taken from any connection. Absent: over TLS, and from this machine. */
   readonly customerKeysOverHttp?: boolean;
+  /**
+   * The call of a form, as whoever signed it: he is known only once the fields were read.
+   * @param headersOf called once the signature is good: what the fields say in headers
+   * @throws StoreError (rejects) where the signature is not good
+   */
+  readonly signedBy: (
+    call: S3Call,
+    fields: ReadonlyMap<string, string>,
+    headersOf: () => IncomingHttpHeaders,
+  ) => Promise<S3Call>;
   /** A stream broke after its headers were out; the client saw the connection end. */
   readonly broken: (call: S3Call, error: unknown) => void;
 }

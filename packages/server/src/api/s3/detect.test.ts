@@ -168,7 +168,6 @@ describe('detect', () => {
     assert.deepEqual(of('PUT /b/k?tagging&uploadId=1'), { refused: 'Conflicting', names: ['tagging', 'uploadId'] });
     for (const line of [
       'DELETE /b?acl',
-      'POST /b',
       'POST /',
       'PUT /',
       'DELETE /',

@@ -165,9 +165,7 @@ export function detect(method: string, target: DetectTarget, headers: IncomingHt
   if (verb === 'GET' && query.get('list-type') === '2') return 'ListObjectsV2';
   if (verb === 'POST') {
     if (headers['x-amz-request-route'] !== undefined) return 'WriteGetObjectResponse';
-    return headers['content-type']?.toLowerCase().startsWith('multipart/form-data')
-      ? 'PostObject'
-      : notAllowed('BUCKET');
+    return 'PostObject';
   }
   return pick(plainBucket, verb) ?? notAllowed('BUCKET');
 }

@@ -1,25 +1,22 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import {
-  type Authenticator,
   type CredentialKind,
   type Identity,
   identityOf,
+  parseSiteTarget,
   parseTarget,
+  type SignedBy,
+  siteBucket,
   type Target,
 } from '../../access/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
-import type { Clock, Timers } from '../../host/index.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
-import type { Position } from '../../log/index.ts';
-import type { ObjectService } from '../../objects/index.ts';
 import { authenticated } from '../http/authentication.ts';
 import { Cohort, step } from '../http/cohort.ts';
-import { type Consistency, type Freshness, fresh } from '../http/consistency.ts';
+import { type Consistency, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
-import { encodeHeader } from '../http/header-text.ts';
-import type { AccessLog } from './access-log.ts';
-import { announcingService, type Notifications, principalText } from './announce.ts';
+import { announcingService, principalText } from './announce.ts';
 import { Authorization } from './authorization.ts';
 import { isOwner, ownerIn } from './bucket-rules.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
@@ -29,73 +26,16 @@ import { answerError, invalidArgument, notImplemented } from './failure.ts';
 import type { S3Operation } from './names.ts';
 import { optionsObject } from './operations/options-object.ts';
 import { operations } from './operations.ts';
+import type { S3Options } from './options.ts';
 import { answerPayer } from './payer.ts';
 import { bucketsOf, concealed, mayBegin } from './permission.ts';
-import { isBucketName, screenConsistency, screenKey, screenRepeated } from './screen.ts';
-
-/** Where failures are written that a client must not see in detail. */
-export interface S3Log {
-  error(event: string, fields?: Readonly<Record<string, unknown>>): void;
-}
-
-export interface S3Options {
-  readonly objects: ObjectService;
-  readonly authenticator: Authenticator;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  /** A new id for every request: x-amz-request-id. */
-  readonly requestId: () => string;
-  readonly region: string;
-  /** Lower-case names below which a bucket may stand (virtual-host style); none: path style only. */
-  readonly baseDomains: readonly string[];
-  readonly log: S3Log;
-  /** Newest applied position of a shard, the system shard by default: session tokens are checked against it. */
-  readonly position?: (shard?: number) => Position;
-  /** How many shards there are. Absent: one. */
-  readonly shards?: number;
-  /** Where several nodes share the log: how this one gets as fresh as a request asks for. */
-  readonly shared?: Freshness['shared'];
-  /** Event notifications. Absent: none. */
-  readonly notifications?: Notifications;
-  /** Where requests of buckets that are logged are written. Absent: nowhere. */
-  readonly accessLog?: AccessLog;
-  /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
-  readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
-  /** Length of a day of lifecycles, ms. Absent: 24 hours. */
-  readonly lifecycleDayMs?: number | undefined;
-  /** Whether keys of customers are taken from any connection, because a proxy took them from TLS. Absent: over TLS, and from this machine. */
-  readonly customerKeysOverHttp?: boolean;
-  /** Value of x-amz-id-2 and HostId: which server answered. */
-  readonly hostId?: string;
-  /** What to do about a broken assumption after its request was answered. Default: an uncaught exception, which stops the process. */
-  readonly fatal?: (error: InvariantError) => void;
-}
+import { withParameters } from './presigned.ts';
+import { screenCall, screenConsistency, screenRepeated } from './screen.ts';
+import { answerPage } from './website/page.ts';
+import { readersHeaders, serveWebsite } from './website/serve.ts';
 
 const accepted: readonly CredentialKind[] = ['anonymous', 'header', 'query'];
-
-/** Parameters of a presigned URL that are about the signature, not headers in another place. */
-const signing: ReadonlySet<string> = new Set([
-  'x-amz-algorithm',
-  'x-amz-content-sha256',
-  'x-amz-credential',
-  'x-amz-date',
-  'x-amz-expires',
-  'x-amz-security-token',
-  'x-amz-signature',
-  'x-amz-signedheaders',
-]);
-
-/** A presigned URL may carry `x-amz-` headers as parameters; they are signed with the rest of the query. */
-function withParameters(headers: IncomingHttpHeaders, query: Target['query']): IncomingHttpHeaders {
-  let merged: IncomingHttpHeaders | undefined;
-  for (const [name, value] of query.pairs) {
-    const lower = name.toLowerCase();
-    if (!lower.startsWith('x-amz-') || signing.has(lower) || headers[lower] !== undefined) continue;
-    merged ??= { ...headers };
-    merged[lower] = encodeHeader(value);
-  }
-  return merged ?? headers;
-}
+const unsigned: readonly CredentialKind[] = ['anonymous'];
 
 function operationOf(detected: Detected, method: string): S3Operation {
   if (typeof detected === 'string') return detected;
@@ -134,6 +74,20 @@ class S3Handler {
       lifecycleDayMs: options.lifecycleDayMs ?? limits.dayMs,
       hostId: this.#hostId,
       customerKeysOverHttp: options.customerKeysOverHttp === true,
+      signedBy: async (call, fields, headersOf) => {
+        const { principal, signature } = await options.authenticator.authenticateForm(fields);
+        options.accessLog?.signed(call.exchange, principal);
+        const headers = headersOf();
+        const authorization = this.#authorizationOf(
+          call.exchange,
+          identityOf(principal),
+          signature,
+          headers,
+          call.query,
+        );
+        const owner = this.#ownerOf(authorization, call.bucket);
+        return this.#announcing({ ...call, service: this.#service, headers, principal, authorization, owner });
+      },
       broken: (call, error) => {
         const { operation, exchange, bucket } = call;
         options.log.error('answer broken off', { operation, requestId: exchange.id, bucket, error });
@@ -147,14 +101,75 @@ class S3Handler {
     // After it, a small body is there to be taken.
     await this.#cohort.gathered();
     let target: Target | undefined;
+    let answer = answerError;
     try {
-      const { request } = exchange;
-      screenRepeated(request.rawHeaders);
-      target = parseTarget(request.url ?? '/', request.headers.host, this.#options.baseDomains);
-      await this.#dispatch(exchange, target);
+      const { url = '/', headers, rawHeaders } = exchange.request;
+      screenRepeated(rawHeaders);
+      const { sites, baseDomains } = this.#options;
+      const site = sites && siteBucket(headers.host, sites);
+      if (site !== undefined) {
+        answer = answerPage;
+        exchange.operation = 'Website';
+        target = parseSiteTarget(url, headers.host, site);
+        await this.#website(exchange, target);
+      } else {
+        target = parseTarget(url, headers.host, baseDomains);
+        await this.#dispatch(exchange, target);
+      }
     } catch (error) {
-      this.#fail(exchange, target, error);
+      this.#fail(exchange, target, error, answer);
     }
+  }
+
+  /** Credentials are not looked at: whoever reads a website is nobody in particular. */
+  async #website(exchange: Exchange, target: Target): Promise<void> {
+    const { request } = exchange;
+    const { bucket = '', key, query, rawPath } = target;
+    const note = this.#options.accessLog?.begin(exchange, target);
+    if (note) note.operation = 'GetObject';
+    if (request.headers.origin !== undefined) applyCors(exchange, this.#service.objects, bucket);
+    const principal = { kind: 'anonymous' } as const;
+    const call: S3Call = {
+      exchange,
+      operation: 'GetObject',
+      service: this.#service,
+      headers: readersHeaders(request.headers),
+      query,
+      bucket,
+      key,
+      rawPath,
+      principal,
+      authorization: this.#authorizationOf(exchange, identityOf(principal), undefined, request.headers, query),
+      owner: '',
+      payload: { kind: 'none' },
+    };
+    await this.#fresh(call, bucket);
+    await serveWebsite(call);
+  }
+
+  /** What nobody in particular makes is the bucket's owner's. */
+  #ownerOf({ identity }: Authorization, bucket: string): string {
+    return identity.owner ?? ownerIn(this.#service.objects, bucket, undefined);
+  }
+
+  #authorizationOf(
+    exchange: Exchange,
+    identity: Identity,
+    signature: SignedBy | undefined,
+    headers: IncomingHttpHeaders,
+    query: Target['query'],
+  ): Authorization {
+    const { objects, clock, region } = this.#service;
+    return new Authorization({
+      identity,
+      signature,
+      exchange,
+      nowMs: clock.now(),
+      region,
+      header: (name) => header({ headers }, name),
+      parameter: (name) => query.get(name),
+      objects,
+    });
   }
 
   async #dispatch(exchange: Exchange, target: Target): Promise<void> {
@@ -177,7 +192,8 @@ class S3Handler {
     const attempt = () =>
       this.#options.authenticator.authenticate(
         { method, rawPath, rawQuery, query, headers: request.headers },
-        accepted,
+        // A form says in its fields who signed it, and nowhere else.
+        detected === 'PostObject' ? unsigned : accepted,
       );
     const { position, shared } = this.#options;
     const pending = position ? authenticated({ position, shared }, attempt) : attempt();
@@ -189,18 +205,8 @@ class S3Handler {
     const row = operations.get(operation);
     invariant(row, 'every operation that is detected has a row');
     const { bucket } = target;
-    const { objects, clock, region } = this.#service;
     const authorizationOf = (identity: Identity) =>
-      new Authorization({
-        identity,
-        signature,
-        exchange,
-        nowMs: clock.now(),
-        region,
-        header: (name) => header({ headers }, name),
-        parameter: (name) => query.get(name),
-        objects,
-      });
+      this.#authorizationOf(exchange, identity, signature, headers, query);
     const authorization = authorizationOf(identityOf(principal));
     let call: S3Call = {
       exchange,
@@ -213,14 +219,13 @@ class S3Handler {
       rawPath,
       principal,
       authorization,
-      // What nobody in particular makes is the bucket's owner's.
-      owner: authorization.identity.owner ?? ownerIn(objects, bucket ?? '', undefined),
+      owner: this.#ownerOf(authorization, bucket ?? ''),
       payload,
     };
     const admitted = this.#admit(call, bucket);
     if (admitted instanceof Promise) await admitted;
     if (!row.handle) throw notImplemented(operation, { Operation: operation });
-    if (bucket !== undefined) this.#screen(call);
+    if (bucket !== undefined) screenCall(call);
     const ready = this.#fresh(call, bucket);
     if (ready) {
       await ready;
@@ -276,16 +281,6 @@ class S3Handler {
     return announcing === objects ? call : { ...call, service: { ...this.#service, objects: announcing } };
   }
 
-  #screen(call: S3Call): void {
-    if (!isBucketName(call.bucket)) throw new StoreError('InvalidBucketName');
-    screenKey(call.key);
-    screenConsistency(call.headers);
-    if (this.#service.objects.plain && header(call, 'x-amz-server-side-encryption') !== undefined) {
-      const what = 'Encryption by a server that was started with --encryption off';
-      throw notImplemented(what, { Header: 'x-amz-server-side-encryption' });
-    }
-  }
-
   /** Nobody signs it, so it is answered before anybody is asked who he is; as fresh as everything else is. */
   async #preflight(exchange: Exchange, target: Target): Promise<void> {
     const { bucket = '', key } = target;
@@ -318,7 +313,7 @@ class S3Handler {
     }
   }
 
-  #fail(exchange: Exchange, target: Target | undefined, error: unknown): void {
+  #fail(exchange: Exchange, target: Target | undefined, error: unknown, answer: typeof answerError): void {
     const known = error instanceof StoreError ? error : unexpected(error);
     this.#options.accessLog?.failed(exchange, known.code);
     if (known.http >= 500 && known.code !== 'NotImplemented') {
@@ -329,7 +324,7 @@ class S3Handler {
         error,
       });
     }
-    answerError(known, {
+    answer(known, {
       exchange,
       hostId: this.#hostId,
       rawPath: target?.rawPath,

@@ -10,8 +10,9 @@ import type { AccessKeyRecord } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { refuseMalformed } from '../http/malformed.ts';
 import { breakStalled } from '../http/stalled.ts';
-import { createS3Handler, type S3Options } from './handler.ts';
+import { createS3Handler } from './handler.ts';
 import { type FakeObjects, fakeObjects } from './objects.support.ts';
+import type { S3Options } from './options.ts';
 
 /*
  * A real http server on the loopback with the S3 handler in it, and a client that signs. The client is written apart from the verifier and shares

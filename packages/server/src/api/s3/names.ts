@@ -23,6 +23,7 @@ export const supportedOperations = [
   'DeleteBucketOwnershipControls',
   'DeleteBucketPolicy',
   'DeleteBucketTagging',
+  'DeleteBucketWebsite',
   'DeleteObject',
   'DeleteObjectTagging',
   'DeleteObjects',
@@ -46,6 +47,7 @@ export const supportedOperations = [
   'GetBucketRequestPayment',
   'GetBucketTagging',
   'GetBucketVersioning',
+  'GetBucketWebsite',
   'GetObject',
   'GetObjectAcl',
   'GetObjectAttributes',
@@ -68,6 +70,7 @@ export const supportedOperations = [
   'ListObjectsV2',
   'ListParts',
   'OptionsObject',
+  'PostObject',
   'PutBucketAbac',
   'PutBucketAccelerateConfiguration',
   'PutBucketAcl',
@@ -85,6 +88,7 @@ export const supportedOperations = [
   'PutBucketRequestPayment',
   'PutBucketTagging',
   'PutBucketVersioning',
+  'PutBucketWebsite',
   'PutObject',
   'PutObjectAcl',
   'PutObjectLegalHold',
@@ -99,7 +103,7 @@ export const supportedOperations = [
 ] as const;
 
 /** Settings that cannot be made here (their writes are refused by name), so reading them answers what AWS says of an unset one. */
-export const unsetOperations = ['GetBucketReplication', 'GetBucketWebsite'] as const;
+export const unsetOperations = ['GetBucketReplication'] as const;
 
 /** Known, and answered with 501 NotImplemented by name. */
 export const refusedOperations = [
@@ -109,13 +113,10 @@ export const refusedOperations = [
   'DeleteBucketMetadataConfiguration',
   'DeleteBucketMetadataTableConfiguration',
   'DeleteBucketReplication',
-  'DeleteBucketWebsite',
   'GetBucketMetadataConfiguration',
   'GetBucketMetadataTableConfiguration',
   'GetObjectTorrent',
-  'PostObject',
   'PutBucketReplication',
-  'PutBucketWebsite',
   'SelectObjectContent',
   'UpdateBucketMetadataInventoryTableConfiguration',
   'UpdateBucketMetadataJournalTableConfiguration',

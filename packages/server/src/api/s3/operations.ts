@@ -22,6 +22,7 @@ import { deleteBucketMetricsConfiguration } from './operations/delete-bucket-met
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
 import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
+import { deleteBucketWebsite } from './operations/delete-bucket-website.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjectTagging } from './operations/delete-object-tagging.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
@@ -45,6 +46,7 @@ import { getBucketPolicyStatus } from './operations/get-bucket-policy-status.ts'
 import { getBucketRequestPayment } from './operations/get-bucket-request-payment.ts';
 import { getBucketTagging } from './operations/get-bucket-tagging.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
+import { getBucketWebsite } from './operations/get-bucket-website.ts';
 import { getObject } from './operations/get-object.ts';
 import { getObjectAcl } from './operations/get-object-acl.ts';
 import { getObjectAttributes } from './operations/get-object-attributes.ts';
@@ -66,6 +68,7 @@ import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listObjectsV2 } from './operations/list-objects-v2.ts';
 import { listParts } from './operations/list-parts.ts';
+import { postObject } from './operations/post-object.ts';
 import { putBucketAbac } from './operations/put-bucket-abac.ts';
 import { putBucketAccelerateConfiguration } from './operations/put-bucket-accelerate-configuration.ts';
 import { putBucketAcl } from './operations/put-bucket-acl.ts';
@@ -83,6 +86,7 @@ import { putBucketPolicy } from './operations/put-bucket-policy.ts';
 import { putBucketRequestPayment } from './operations/put-bucket-request-payment.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
 import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
+import { putBucketWebsite } from './operations/put-bucket-website.ts';
 import { putObject } from './operations/put-object.ts';
 import { putObjectAcl } from './operations/put-object-acl.ts';
 import { putObjectLegalHold } from './operations/put-object-legal-hold.ts';
@@ -193,6 +197,10 @@ const supported = {
   PutBucketNotificationConfiguration: putBucketNotificationConfiguration,
   PutBucketAcl: putBucketAcl,
   PutObjectAcl: putObjectAcl,
+  PostObject: postObject,
+  DeleteBucketWebsite: deleteBucketWebsite,
+  GetBucketWebsite: getBucketWebsite,
+  PutBucketWebsite: putBucketWebsite,
   // Answered before anybody is asked who he is: handler.ts.
   OptionsObject: () => undefined,
 } satisfies Record<SupportedOperation, Handle>;

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { isConsistency } from '../http/consistency.ts';
+import type { S3Call } from './call.ts';
 import { invalidArgument, notImplemented } from './failure.ts';
 
 /*
@@ -76,6 +77,22 @@ function screenWriteHeader(name: string, value: string): void {
 export function screenWrite(headers: IncomingHttpHeaders, own?: string): void {
   for (const name in headers)
     if (name.startsWith('x-amz-') && name !== own) screenWriteHeader(name, headers[name] as string);
+}
+
+/** What every request of a bucket must say well, whatever it asks for. */
+export function screenCall({
+  bucket,
+  key,
+  headers,
+  service,
+}: Pick<S3Call, 'bucket' | 'key' | 'headers' | 'service'>): void {
+  if (!isBucketName(bucket)) throw new StoreError('InvalidBucketName');
+  screenKey(key);
+  screenConsistency(headers);
+  if (service.objects.plain && headers['x-amz-server-side-encryption'] !== undefined) {
+    const what = 'Encryption by a server that was started with --encryption off';
+    throw notImplemented(what, { Header: 'x-amz-server-side-encryption' });
+  }
 }
 
 export function screenConsistency(headers: IncomingHttpHeaders): void {

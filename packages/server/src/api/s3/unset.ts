@@ -9,7 +9,6 @@ import type { UnsetOperation } from './names.ts';
 
 const answers: Readonly<Record<UnsetOperation, ErrorCode>> = {
   GetBucketReplication: 'ReplicationConfigurationNotFoundError',
-  GetBucketWebsite: 'NoSuchWebsiteConfiguration',
 };
 
 /** Answers for a bucket, or an object, that is there; one that is not is reported first. */
