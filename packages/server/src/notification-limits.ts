@@ -23,6 +23,8 @@ export const notificationLimits = {
   /** A position is written so long after the first delivery that it does not cover, or so many bytes of the log later. */
   followerWriteMs: 1000,
   followerWriteBytes: 16 * 1024 * KiB,
+  /** Clocks of nodes differ by less: events older than a target by more than that are not for it. */
+  noticeSkewMs: 60_000,
   /** Between two looks at what targets there are. */
   targetsLookMs: 1000,
   /** What a target answers is read up to here, and not kept. */

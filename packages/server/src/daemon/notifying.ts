@@ -129,7 +129,9 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
         const call = argument as TestCall;
         for (const target of call.targets)
           if (!reader.targets().has(target))
-            throw new StoreError('NotFound', { message: `There is no target ${target} of notifications.` });
+            throw new StoreError('NotFound', {
+              message: `There is no target ${target} of notifications: \`dsom notify target list\` shows those that there are.`,
+            });
         return test(call);
       },
     },

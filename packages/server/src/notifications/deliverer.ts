@@ -2,7 +2,7 @@ import type { Host } from '../host/index.ts';
 import type { KeyService } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import { type FollowedShard, type FollowerStatus, followedTarget, TargetFollower } from './follower.ts';
-import { openSender, type Sender } from './targets.ts';
+import { openSender, type Sender, shownTarget } from './targets.ts';
 
 export interface DelivererOptions {
   /** Those that this server may own. */
@@ -25,7 +25,12 @@ export interface Deliverer {
 export function startDeliverer(options: DelivererOptions): Deliverer {
   const { host, keys, onEvent } = options;
   const open = options.open ?? ((name, record) => openSender(name, record, keys, host));
+  const opening = async (name: string, record: Buffer) => ({
+    createdMs: shownTarget(record).createdMs,
+    sender: await open(name, record),
+  });
   const running = new Map<string, { readonly record: Buffer; readonly follower: TargetFollower }>();
+  const unreadable = new Map<string, Buffer>();
   let stopped = false;
   let looking: Promise<void> | undefined;
 
@@ -42,9 +47,17 @@ export function startDeliverer(options: DelivererOptions): Deliverer {
     for (const [target, record] of targets) {
       const id = `${shard.number}/${target}`;
       if (running.has(id)) continue;
-      const sender = await open(target, record);
+      // One that cannot be opened keeps no other one waiting, and is said once.
+      const opened = await opening(target, record).catch((cause: unknown) => {
+        if (!unreadable.get(id)?.equals(record))
+          onEvent('what is kept of a target of notifications cannot be read: define it anew', { target, cause });
+        unreadable.set(id, record);
+        return undefined;
+      });
+      if (!opened) continue;
+      const { sender, createdMs } = opened;
       if (stopped) return sender.close();
-      running.set(id, { record, follower: new TargetFollower({ target, shard, sender, host, onEvent }) });
+      running.set(id, { record, follower: new TargetFollower({ target, shard, sender, createdMs, host, onEvent }) });
     }
     for (const name of shard.followers().keys()) {
       const target = followedTarget(name);

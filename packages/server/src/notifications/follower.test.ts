@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { memoryVolume } from '../device/index.ts';
 import { type Host, realHost } from '../host/index.ts';
 import { memoryKv } from '../kv/index.ts';
+import { limits } from '../limits.ts';
 import { openEmbeddedLog } from '../log/index.ts';
 import { type Command, type Metadata, openMetadata } from '../metadata/index.ts';
 import { draftOf, inlinePiece } from '../metadata/rig.support.ts';
@@ -41,13 +42,16 @@ const takenOf = ({ body }: Message): Taken => {
   return { event: eventName, key: s3.object.key, sequencer: s3.object.sequencer };
 };
 
+/** What is kept of a target, as far as it is looked at here. */
+const record = (createdMs = 0): Buffer => Buffer.from(JSON.stringify({ version: 1, kind: 'webhook', createdMs }));
+
 class Store {
   readonly host = hurried();
   readonly volume = memoryVolume();
   kv = memoryKv(this.host);
   log!: Awaited<ReturnType<typeof openEmbeddedLog>>;
   metadata!: Metadata;
-  targets = new Map<string, Buffer>([['hook', Buffer.from('1')]]);
+  targets = new Map<string, Buffer>([['hook', record()]]);
   readonly taken: Taken[] = [];
   refuse: (message: Message) => boolean = () => false;
   under = 0;
@@ -111,7 +115,10 @@ class Store {
       keys: undefined as never,
       host: this.host,
       onEvent: (text) => void this.said.push(text),
-      open: async () => this.sender,
+      open: async (name) => {
+        if (name === 'broken') throw new Error('it does not open');
+        return this.sender;
+      },
     });
   }
 
@@ -251,7 +258,7 @@ describe('a follower of a shard', () => {
 
   it('does not wait for another target', async () => {
     const store = await new Store().open();
-    store.targets.set('other', Buffer.from('1'));
+    store.targets.set('other', record());
     store.refuse = (message) => takenOf(message).key.startsWith('hook');
     store.start();
     for (let at = 0; at < 300; at++) await store.put(`hook${at}`, 1, 'hook');
@@ -259,6 +266,20 @@ describe('a follower of a shard', () => {
     await store.until(() => store.taken.some(({ key }) => key === 'fine'), 'the other one has its event');
     const waiting = store.deliverer?.status().find(({ target }) => target === 'hook')?.waiting ?? 0;
     assert.ok(waiting > 0 && waiting <= 256, `${waiting} are read ahead`);
+    await store.deliverer?.stop();
+  });
+
+  it('does not wait for one that cannot be opened, which is said once', async () => {
+    const store = await new Store().open();
+    store.targets = new Map([
+      ['broken', record()],
+      ['hook', record()],
+    ]);
+    store.start();
+    await store.put('fine');
+    await store.until(() => store.taken.length === 1, 'the other one has its event');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(store.said.filter((text) => text.includes('cannot be read')).length, 1);
     await store.deliverer?.stop();
   });
 
@@ -294,6 +315,12 @@ describe('a follower of a shard', () => {
     await store.until(() => store.metadata.reader.followers().size === 0, 'nothing is kept for it');
     await store.put('two');
     assert.equal(store.taken.length, 1);
+    // Younger than all that was told before, by more than clocks differ.
+    store.targets = new Map([['hook', record(Date.now() + 2 * limits.noticeSkewMs)]]);
+    await store.until(() => store.metadata.reader.followers().size === 1, 'it has a beginning');
+    await store.put('three');
+    await store.until(() => store.taken.length === 2, 'the newest is delivered');
+    assert.equal(store.taken[1]?.key, 'three', 'and nothing that was told before it was there');
     await store.deliverer?.stop();
   });
 });

@@ -48,6 +48,8 @@ export interface FollowerOptions {
   readonly target: string;
   readonly shard: FollowedShard;
   readonly sender: Sender;
+  /** When the target was defined, ms since 1970. */
+  readonly createdMs: number;
   readonly host: Host;
   /** Something that an operator may want to know. */
   readonly onEvent: (text: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -120,7 +122,7 @@ export class TargetFollower {
         await this.#follow();
       } catch (cause) {
         // The beginning may have been cut off meanwhile: the next try finds out, and says so.
-        if (!signal.aborted)
+        if (!signal.aborted && shard.leads())
           onEvent('the log could not be followed for a target of notifications; it is tried again', {
             target,
             shard: shard.number,
@@ -134,13 +136,14 @@ export class TargetFollower {
   async #follow(): Promise<void> {
     const { shard, target, host } = this.#options;
     const name = followerName(target);
-    const known = shard.followers().get(name);
+    const known = shard.followers().get(name) ?? (await this.#beginning());
+    if (known === undefined) return;
     const tail = shard.tail();
     // What is kept for it begins here, before anything else can be cut off.
-    const from = Math.max(known ?? tail, tail);
+    const from = Math.max(known, tail);
     const feed = shard.feed(name, from);
     try {
-      if (known !== undefined && known < tail) await this.#tellLost(known, tail);
+      if (known < tail) await this.#tellLost(known, tail);
       if (known !== from) await shard.propose({ type: 'follower.advance', name, position: from });
       this.#begin(from);
       const cancel = host.timers.every(limits.followerWriteMs, () => void this.#write(feed));
@@ -156,6 +159,36 @@ export class TargetFollower {
         await Promise.all(this.#lanes.values());
         await this.#write(feed);
       }
+    } finally {
+      feed.close();
+    }
+  }
+
+  /**
+   * Where a new target begins: at the first event that can be for it, and not for one of the same name that was taken away. Written at once, so that nothing behind it can be cut off
+   * unnoticed. undefined: the follower ends.
+   */
+  async #beginning(): Promise<number | undefined> {
+    const { shard, target, createdMs } = this.#options;
+    const name = followerName(target);
+    const end = shard.head();
+    let position = shard.tail();
+    const feed = shard.feed(name, position);
+    try {
+      if (position <= end)
+        for await (const change of feed.changes(this.#stop.signal)) {
+          const mine = change.events.some(
+            (event) =>
+              event.type === 'noticed' &&
+              event.notice.timeMs >= createdMs - limits.noticeSkewMs &&
+              event.notice.destinations.some((destination) => destination.target === target),
+          );
+          if (!mine) position = change.position + 1;
+          if (mine || change.position >= end) break;
+        }
+      if (this.#stop.signal.aborted) return undefined;
+      await shard.propose({ type: 'follower.advance', name, position });
+      return position;
     } finally {
       feed.close();
     }
@@ -178,8 +211,9 @@ export class TargetFollower {
       from,
       to,
     });
-    await this.#deliver(lostMessage({ target, shard: shard.number, from, to, nowMs: host.clock.now() }));
-    this.#stop.signal.throwIfAborted();
+    const told = await this.#deliver(lostMessage({ target, shard: shard.number, from, to, nowMs: host.clock.now() }));
+    // Whoever follows next finds the same.
+    if (!told) throw new Error('this server owns the shard no more');
   }
 
   /** Puts the events of an entry on their way; resolves when there is room for more. */

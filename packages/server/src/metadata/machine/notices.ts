@@ -224,7 +224,9 @@ export function decideTarget(view: View, command: Of<'target.write'>): Decision 
 /** @throws StoreError NotFound */
 export function decideTargetGone(view: View, { name }: Of<'target.remove'>): Decision {
   if (!view.targets().has(name))
-    throw new StoreError('NotFound', { message: `There is no target ${name} of notifications.` });
+    throw new StoreError('NotFound', {
+      message: `There is no target ${name} of notifications: \`dsom notify target list\` shows those that there are.`,
+    });
   return done({ type: 'target.remove', name });
 }
 
