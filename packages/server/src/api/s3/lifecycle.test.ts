@@ -352,39 +352,3 @@ describe('the lifecycle configuration', () => {
     );
   });
 });
-
-describe('answers of a bucket with a lifecycle', () => {
-  const expiry = /^expiry-date="\w{3}, \d\d \w{3} \d{4} 00:00:00 GMT", rule-id="a%20rule\/1"$/;
-
-  it('say when an object expires, and by which rule', async () => {
-    await put(rule(days(3), prefixed, '<ID>a rule/1</ID>'));
-    await s3.send('PUT', '/other/logs/k', { body: 'x' });
-    const written = await s3.send('PUT', '/bucket/logs/k', { body: 'x' });
-    const copy = await s3.send('PUT', '/bucket/logs/copy', { headers: { 'x-amz-copy-source': '/bucket/logs/k' } });
-    const [read, head] = [await s3.send('GET', '/bucket/logs/k'), await s3.send('HEAD', '/bucket/logs/k')];
-    for (const { status, headers } of [written, copy, read, head]) {
-      assert.equal(status, 200);
-      assert.match(String(headers['x-amz-expiration']), expiry);
-    }
-    assert.equal((await s3.send('PUT', '/bucket/k', { body: 'x' })).headers['x-amz-expiration'], undefined);
-    assert.equal((await s3.send('GET', '/other/logs/k')).headers['x-amz-expiration'], undefined);
-  });
-
-  it('say when an upload is aborted', async () => {
-    await put(
-      rule(
-        '<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>',
-        prefixed,
-      ),
-    );
-    const started = await s3.send('POST', '/bucket/logs/big', { query: { uploads: '' } });
-    const listed = await s3.send('GET', '/bucket/logs/big', { query: { uploadId: started.xml('UploadId')! } });
-    for (const { status, headers } of [started, listed]) {
-      assert.equal(status, 200);
-      assert.match(String(headers['x-amz-abort-date']), /00:00:00 GMT$/);
-      assert.equal(headers['x-amz-abort-rule-id'], 'r');
-    }
-    const other = await s3.send('POST', '/bucket/big', { query: { uploads: '' } });
-    assert.equal(other.headers['x-amz-abort-date'], undefined);
-  });
-});
