@@ -134,6 +134,24 @@ guest = other.session(other.sts.assume_role(RoleArn=guests["Arn"], RoleSessionNa
 assert guest.s3.get_object(Bucket="acme", Key="x")["Body"].read() == b"secret"
 refused("AccessDenied", guest.s3.get_object, Bucket="shared", Key="a/x")
 
+# By an access control list, and by the policy of a bucket, each naming the account by its canonical id.
+canonical = other.s3.list_buckets()["Owner"]["ID"]
+acme.s3.put_bucket_ownership_controls(Bucket="acme", OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+refused("AccessDenied", other.s3.get_object, Bucket="acme", Key="x")
+acme.s3.put_object_acl(Bucket="acme", Key="x", GrantRead=f"id={canonical}")
+assert other.s3.get_object(Bucket="acme", Key="x")["Body"].read() == b"secret"
+refused("AccessDenied", other.s3.put_object, Bucket="acme", Key="x", Body=b"")
+refused("AccessDenied", root.s3.get_object, Bucket="acme", Key="x")
+acme.s3.put_object_acl(Bucket="acme", Key="x", ACL="private")
+refused("AccessDenied", other.s3.get_object, Bucket="acme", Key="x")
+statement = {"Effect": "Allow", "Principal": {"CanonicalUser": canonical}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::acme/*"}
+acme.s3.put_bucket_policy(Bucket="acme", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+other.s3.put_object(Bucket="acme", Key="from-other", Body=b"theirs")
+refused("AccessDenied", acme.s3.get_object, Bucket="acme", Key="from-other")
+other.s3.put_object_acl(Bucket="acme", Key="from-other", ACL="bucket-owner-full-control")
+assert acme.s3.get_object(Bucket="acme", Key="from-other")["Body"].read() == b"theirs"
+acme.s3.delete_bucket_policy(Bucket="acme")
+
 # What a key gave ends with it.
 root.iam.update_access_key(UserName="ann", AccessKeyId=key["AccessKeyId"], Status="Inactive")
 refused("InvalidAccessKeyId", ann.s3.get_object, Bucket="shared", Key="a/x")

@@ -32,8 +32,8 @@ export const identityLimits = {
   inlinePolicies: 64,
   /** One identity as it is kept. */
   identityBytes: 64 * KiB,
-  /** Body of a request to IAM or STS, parameters in it, and items on one page of an answer. */
-  identityRequestBytes: 128 * KiB,
+  /** Body of a request to IAM or STS, which is taken whole before its signature can be checked; parameters in it, and items on one page of an answer. */
+  identityRequestBytes: 64 * KiB,
   identityParameters: 400,
   identityPage: 1000,
   /** Users and roles that one thread keeps with their policies compiled, and sessions that it keeps opened. */

@@ -6,7 +6,7 @@ import { type Actions, type IdentityCall, iam } from '../call.ts';
 import { pageOf, pageOfIdentities } from '../pages.ts';
 import { rules } from '../parameters.ts';
 import { groupShape, userShape, wholeUser } from '../shapes.ts';
-import { all, holder, nameOf, newHolder } from '../targets.ts';
+import { all, everything, holder, nameOf, newHolder } from '../targets.ts';
 import { attachable } from './attachments.ts';
 
 const lastUsedNever = `${element('ServiceName', 'N/A')}${element('Region', 'N/A')}`;
@@ -126,6 +126,7 @@ export const userActions: Actions = {
 
   // Nobody has passwords, certificates or second factors here; clients ask for them before they delete a user.
   ListMFADevices: iam(holder('user', undefined, true), nothingOf('MFADevices')),
+  ListVirtualMFADevices: iam(everything, nothingOf('VirtualMFADevices')),
   ListSigningCertificates: iam(holder('user', undefined, true), nothingOf('Certificates')),
   ListSSHPublicKeys: iam(holder('user', undefined, true), nothingOf('SSHPublicKeys')),
   ListServiceSpecificCredentials: iam(holder('user', undefined, true), () => members('ServiceSpecificCredentials', [])),
