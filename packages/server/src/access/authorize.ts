@@ -63,8 +63,11 @@ export function authorize(
  * Whether some statement could allow one of the actions on something: false refuses a request before its body is read, which names what it is about.
  * True allows nothing.
  */
-export function mayAtAll(identity: Identity, actions: readonly string[], { policy, acls }: ResourceRules): boolean {
-  if (acls || identity.unlimited || identity.standing.requester.kind === 'root') return true;
-  const lists = [...identity.policies.identity, ...(policy ? [policy] : [])];
+export function mayAtAll(identity: Identity, actions: readonly string[], rules: ResourceRules): boolean {
+  const { account, policy, acls } = rules;
+  const own = account === undefined || account === identity.account;
+  if (acls || (own && (identity.unlimited || identity.standing.requester.kind === 'root'))) return true;
+  // What is another account's, its policy must allow whatever his own say.
+  const lists = [...(own ? identity.policies.identity : []), ...(policy ? [policy] : [])];
   return lists.some((one) => actions.some((action) => one.about(action).some((statement) => !statement.denies)));
 }

@@ -152,10 +152,14 @@ export class Authorization {
 
   /** False when the operation is refused whatever its document names, so that the document need not be read. */
   mayAtAll(operation: S3Operation, bucket: string): boolean {
-    const actions = permissionsOf(operation)
-      .needs.filter((need) => need.cause === undefined)
-      .flatMap((need) => [`s3:${need.action}`, `s3:${need.versionAction}`]);
-    return mayAtAll(this.identity, actions, rulesOfBucket(this.#request.objects, bucket));
+    const rules = rulesOfBucket(this.#request.objects, bucket);
+    return permissionsOf(operation).needs.every(
+      ({ action, versionAction, target, cause }) =>
+        // The source of a copy is in a bucket of its own.
+        cause !== undefined ||
+        target === 'source' ||
+        mayAtAll(this.identity, [`s3:${action}`, `s3:${versionAction}`], rules),
+    );
   }
 
   /** Whether only the identity has a say in what is done to a bucket, and everything is allowed to it: that is most of what a server does. */

@@ -3,7 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
 import { after, beforeEach } from 'node:test';
-import { createAuthenticator } from '../../access/index.ts';
+import { type Authenticator, createAuthenticator } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { AccessKeyRecord } from '../../metadata/index.ts';
@@ -20,7 +20,8 @@ import type { S3Options } from './options.ts';
  */
 
 export const region = 'us-east-1';
-const secret = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
+/** Of every key. */
+export const secret = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 
 export interface Answer {
   readonly status: number;
@@ -104,7 +105,15 @@ export function answerOf(status: number, headers: http.IncomingHttpHeaders, body
 
 export async function startHarness(
   objects: ObjectService,
-  { stalledMs, ...change }: Partial<S3Options> & { readonly stalledMs?: number } = {},
+  {
+    stalledMs,
+    beside,
+    ...change
+  }: Partial<S3Options> & {
+    readonly stalledMs?: number;
+    /** What answers paths below `/-/`. */
+    readonly beside?: (authenticator: Authenticator) => http.RequestListener;
+  } = {},
 ): Promise<Harness> {
   const host = realHost();
   const telemetry: Telemetry[] = [];
@@ -119,14 +128,15 @@ export async function startHarness(
     }),
   );
   let requests = 0;
-  const handler = createS3Handler({
+  const authenticator = createAuthenticator({
+    lookup: (id) => keys.get(id),
+    openSecret: () => Promise.resolve(secret),
+    clock: host.clock,
+    region,
+  });
+  const s3 = createS3Handler({
     objects,
-    authenticator: createAuthenticator({
-      lookup: (id) => keys.get(id),
-      openSecret: () => Promise.resolve(secret),
-      clock: host.clock,
-      region,
-    }),
+    authenticator,
     clock: host.clock,
     timers: host.timers,
     requestId: () => `request-${++requests}`,
@@ -139,6 +149,9 @@ export async function startHarness(
       void telemetry.push({ operation, status, bytesIn, bytesOut }),
     ...change,
   });
+  const own = beside?.(authenticator);
+  const handler: http.RequestListener = (request, response) =>
+    own && request.url?.startsWith('/-/') ? own(request, response) : s3(request, response);
   const server = http.createServer({ maxHeaderSize: limits.headerBytes, requestTimeout: 0 });
   const sockets = new Set<net.Socket>();
   server.on('connection', (socket) => sockets.add(socket.once('close', () => sockets.delete(socket))));
