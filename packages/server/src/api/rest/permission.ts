@@ -71,6 +71,7 @@ export async function mayCall(
   authorization: Authorization,
   facts: RequestFacts,
 ): Promise<boolean> {
+  authorization.renew();
   switch (access) {
     case 'open':
       return true;

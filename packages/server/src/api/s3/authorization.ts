@@ -94,12 +94,19 @@ export class Authorization {
   /** Versions that conditions or lists may ask about, as they were found; null: there is none. */
   #versions: Map<string, ObjectVersion | null> | undefined;
   #refusal: Refusal | undefined;
+  /** What was read of the bucket that was asked about last: several questions are about one. */
+  #held: { readonly bucket: string; readonly rules: ResourceRules } | undefined;
   /** That something was asked: whoever answers a request without a question has forgotten one. */
   asked = false;
 
   constructor(request: AuthorizationRequest) {
     this.identity = request.identity;
     this.#request = request;
+  }
+
+  /** From now on by the newest state: what was read of a bucket is read again. */
+  renew(): void {
+    this.#held = undefined;
   }
 
   /** Whether it depended on objects as they were found. */
@@ -152,7 +159,7 @@ export class Authorization {
 
   /** False when the operation is refused whatever its document names, so that the document need not be read. */
   mayAtAll(operation: S3Operation, bucket: string): boolean {
-    const rules = rulesOfBucket(this.#request.objects, bucket);
+    const rules = this.#rulesOf(bucket);
     return permissionsOf(operation).needs.every(
       ({ action, versionAction, target, cause }) =>
         // The source of a copy is in a bucket of its own.
@@ -220,12 +227,17 @@ export class Authorization {
 
   #rules(operation: S3Operation, bucket: string): ResourceRules {
     // Whoever makes a bucket owns it. Whether the name is taken, and by whom, is for the operation to say.
-    return bucket === '' || operation === 'CreateBucket' ? unowned : rulesOfBucket(this.#request.objects, bucket);
+    return bucket === '' || operation === 'CreateBucket' ? unowned : this.#rulesOf(bucket);
+  }
+
+  #rulesOf(bucket: string): ResourceRules {
+    if (this.#held?.bucket !== bucket) this.#held = { bucket, rules: rulesOfBucket(this.#request.objects, bucket) };
+    return this.#held.rules;
   }
 
   #policies(bucket: string): CompiledPolicy[] {
     const { identity, boundary, session = [] } = this.identity.policies;
-    const { policy } = bucket === '' ? unowned : rulesOfBucket(this.#request.objects, bucket);
+    const { policy } = bucket === '' ? unowned : this.#rulesOf(bucket);
     return [...identity, ...session, ...(boundary ? [boundary] : []), ...(policy ? [policy] : [])];
   }
 

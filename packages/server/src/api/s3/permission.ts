@@ -15,6 +15,7 @@ const inDocument: Partial<Record<S3Operation, readonly string[]>> = {
 /** Whether a request may go on to its operation. What only its document names, the operation asks about itself. */
 export function mayBegin(call: S3Call): boolean | Promise<boolean> {
   const { authorization, operation, bucket } = call;
+  authorization.renew();
   // Who sent a form is known once it was read: it is asked about then.
   if (operation === 'PostObject') return true;
   const { needs } = permissionsOf(operation);
