@@ -49,6 +49,13 @@ export function selectionOf(key: string, below: boolean): Selection {
   return { prefix, base: prefix.lastIndexOf('/') + 1, matches: (one) => whole.test(one) || folder?.test(one) === true };
 }
 
+/** An object that tells of itself only to who has its key (SSE-C), as a listing shows it. Of the keys that begin with its name it is the first. */
+async function firstFrom(client: ReturnType<Context['client']>, bucket: string, key: string, signal: AbortSignal) {
+  for await (const entry of client.list(bucket, { prefix: key, signal }))
+    return entry.kind === 'object' && entry.key === key ? entry : undefined;
+  return undefined;
+}
+
 /** The objects that an address stands for: one, those that a pattern matches, or with `recursive` everything below. */
 export async function* expand(
   context: Context,
@@ -61,8 +68,15 @@ export async function* expand(
   const { signal } = context;
   if (!recursive && !hasWildcard(key)) {
     if (key === '') throw new UsageError(`s3://${bucket} is a bucket: add a key, or -r for everything in it`);
-    const { size, etag, modifiedAt } = await client.head(bucket, plainKey(address), { signal });
-    yield { key: plainKey(address), size, etag, modifiedAt, relative: baseName(plainKey(address)) };
+    const named = plainKey(address);
+    const { size, etag, modifiedAt } = await client.head(bucket, named, { signal }).catch(async (error: unknown) => {
+      const listed =
+        (error as { status?: number }).status === 400 &&
+        (await firstFrom(client, bucket, named, signal).catch(() => undefined));
+      if (listed) return listed;
+      throw error;
+    });
+    yield { key: named, size, etag, modifiedAt, relative: baseName(named) };
     return;
   }
   const { prefix, base, matches } = selectionOf(key, recursive);

@@ -1,10 +1,5 @@
-import { CorruptionError, StoreError } from '../../errors.ts';
-import {
-  type DefaultRetention,
-  decodeLockConfiguration,
-  type ObjectVersion,
-  type Retention,
-} from '../../metadata/index.ts';
+import { StoreError } from '../../errors.ts';
+import type { DefaultRetention, ObjectVersion, Retention } from '../../metadata/index.ts';
 import type { Lock } from '../../objects/index.ts';
 import { parseDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
@@ -56,24 +51,14 @@ export function lockOfHeaders(call: S3Call): Lock {
   return { ...legalHold, retention: { mode: known, untilMs } };
 }
 
-/** What new versions of a bucket are retained by; undefined when by nothing. What cannot be read is left to the owner, who refuses. */
-function byDefault(call: S3Call): DefaultRetention | undefined {
-  const document = call.service.objects.configuration(call.bucket, 'objectLock');
-  try {
-    return document && decodeLockConfiguration(document).byDefault;
-  } catch (error) {
-    if (error instanceof CorruptionError) return undefined;
-    throw error;
-  }
-}
-
 /**
- * AWS wants what is locked to have come whole.
+ * AWS wants what is locked to have come whole. It asks for a digest also where only the bucket says so, by default; then it is not asked for here, since
+ * clients that never heard of locks write into such buckets too.
  * @param lock what an object, or the upload of a part, says itself
  * @throws StoreError InvalidRequest without a digest of the body
  */
 export function screenLocked(call: S3Call, lock: Lock, what: 'Object' | 'Part'): void {
-  if (!lock.retention && lock.legalHold === undefined && !byDefault(call)) return;
+  if (!lock.retention && lock.legalHold === undefined) return;
   const { md5, checksum } = announcedDigests(call);
   if (md5 || checksum) return;
   throw new StoreError('InvalidRequest', {
