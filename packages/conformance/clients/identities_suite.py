@@ -7,6 +7,7 @@ import sys
 import urllib.request
 
 import boto3
+import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -99,9 +100,21 @@ session.s3.put_object(Bucket="shared", Key="by-role", Body=b"1")
 assert session.sts.get_caller_identity()["Arn"] == taken["AssumedRoleUser"]["Arn"]
 url = session.s3.generate_presigned_url("get_object", Params={"Bucket": "shared", "Key": "by-role"})
 assert urllib.request.urlopen(url).read() == b"1"
+
+
+def upload_by_form(who, key):
+    """An upload by HTML form, with the token of the session among its fields."""
+    post = who.s3.generate_presigned_post(Bucket="shared", Key=key)
+    assert "x-amz-security-token" in post["fields"]
+    return urllib3.request("POST", post["url"], fields={**post["fields"], "file": ("f", b"by form")}).status
+
+
+assert upload_by_form(session, "by-form") == 204
+assert root.s3.get_object(Bucket="shared", Key="by-form")["Body"].read() == b"by form"
 narrow = ann.session(ann.sts.assume_role(RoleArn=role["Arn"], RoleSessionName="work", Policy=allow("s3:GetObject"))["Credentials"])
 assert narrow.s3.get_object(Bucket="shared", Key="by-role")["Body"].read() == b"1"
 refused("AccessDenied", narrow.s3.put_object, Bucket="shared", Key="by-role", Body=b"2")
+assert upload_by_form(narrow, "by-form-too") == 403
 refused("AccessDenied", ann.sts.assume_role, RoleArn=f"arn:aws:iam::{account}:role/missing", RoleSessionName="work")
 own = ann.session(ann.sts.get_session_token()["Credentials"])
 assert own.s3.get_object(Bucket="shared", Key="a/x")["Body"].read() == b"hello"
