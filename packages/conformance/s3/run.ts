@@ -11,28 +11,38 @@ const usage = `node packages/conformance/s3/run.ts --endpoint URL --access-key I
   --region NAME        us-east-1 when left out
   --only PATTERN       cases whose "area: rule" fits this regular expression
   --at-once N          cases at the same time, 8 when left out
-  --json FILE          results, for docs.ts
+  --json FILE          results, for table.ts
   --keep               leave the buckets where they are
   --list               name the cases and end`;
 
-const { values } = parseArgs({
-  options: {
-    endpoint: { type: 'string' },
-    'access-key': { type: 'string' },
-    'secret-key': { type: 'string' },
-    'second-access-key': { type: 'string' },
-    'second-secret-key': { type: 'string' },
-    tenant: { type: 'boolean', default: false },
-    domain: { type: 'string' },
-    region: { type: 'string', default: 'us-east-1' },
-    only: { type: 'string', default: '' },
-    'at-once': { type: 'string', default: '8' },
-    json: { type: 'string' },
-    keep: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+const options = {
+  endpoint: { type: 'string' },
+  'access-key': { type: 'string' },
+  'secret-key': { type: 'string' },
+  'second-access-key': { type: 'string' },
+  'second-secret-key': { type: 'string' },
+  tenant: { type: 'boolean', default: false },
+  domain: { type: 'string' },
+  region: { type: 'string', default: 'us-east-1' },
+  only: { type: 'string', default: '' },
+  'at-once': { type: 'string', default: '8' },
+  json: { type: 'string' },
+  keep: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+/** What was asked for; ends the process where that cannot be understood. */
+function asked() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    return process.exit(2);
+  }
+}
+
+const values = asked();
 
 const pattern = new RegExp(values.only);
 const chosen = cases.filter((one) => pattern.test(`${one.area}: ${one.name}`));

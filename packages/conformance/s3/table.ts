@@ -23,7 +23,10 @@ if (!first) {
 
 /** Names that are new in every run are not, so that two runs give one page. */
 const steady = (text: string): string =>
-  text.replace(/dsomc-[0-9a-f]{18}/g, 'BUCKET').replace(/2~[\w-]{20,}/g, 'UPLOAD');
+  text
+    .replace(/dsomc-[0-9a-f]{18}/g, 'BUCKET')
+    .replace(/2~[\w-]{20,}/g, 'UPLOAD')
+    .replace(/\w{3}, \d\d \w{3} 20[\d: ]+ GMT/g, 'DATE');
 const cell = (text: string): string => steady(text).replaceAll('|', '\\|').replaceAll('<', '&lt;').replace(/\s+/g, ' ');
 const passed = ({ results }: Tested, title: string): boolean => results.get(title)?.outcome === 'passed';
 const areas = new Map<string, Result[]>();
