@@ -12,7 +12,7 @@ export const configurationLimits = {
   corsHeaders: 256,
   /** Routing rules of a website; names under which one server serves websites. */
   routingRules: 50,
-  siteNames: 100,
+  websiteNames: 100,
   /** Configurations of one kind of which a bucket has many (metrics, analytics, intelligent tiering), those of one page of a list, and characters of an id. */
   listedConfigurations: 1000,
   listedConfigurationsPage: 100,

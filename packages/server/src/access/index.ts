@@ -19,7 +19,7 @@ export { type Identity, identityOf, type Standing } from './identity.ts';
 export { decodePayload, decodeWhole } from './payload.ts';
 export * from './policy/index.ts';
 export { scopeOf } from './scopes.ts';
-export { parseSiteTarget, parseTarget, type SiteNames, siteBucket, type Target } from './target.ts';
+export { parseTarget, parseWebsiteTarget, type Target, type WebsiteNames, websiteBucket } from './target.ts';
 export type {
   Authenticated,
   AuthenticatedKey,

@@ -53,7 +53,7 @@ function bucketOfHost(host: string, baseDomains: readonly string[]): string | un
 }
 
 /** Host names under which buckets are read as websites, in lower case. */
-export interface SiteNames {
+export interface WebsiteNames {
   /** The first label below is the bucket. */
   readonly domains: readonly string[];
   /** The bucket is called as the whole host; `*.` in front stands for any names below. */
@@ -66,7 +66,7 @@ const isNamed = (name: string, hosts: readonly string[]): boolean =>
   );
 
 /** The bucket that is read as a website under this name; undefined when none is. Whether it is there is not asked. */
-export function siteBucket(host: string | undefined, { domains, hosts }: SiteNames): string | undefined {
+export function websiteBucket(host: string | undefined, { domains, hosts }: WebsiteNames): string | undefined {
   if (host === undefined || (domains.length === 0 && hosts.length === 0)) return undefined;
   const name = hostName(host);
   return isNamed(name, hosts) ? name : bucketOfHost(host, domains);
@@ -74,10 +74,10 @@ export function siteBucket(host: string | undefined, { domains, hosts }: SiteNam
 
 /**
  * Where a request for a website points: the whole path is the key, and there is no query, because websites have no parameters.
- * @param bucket the one of {@link siteBucket}
+ * @param bucket the one of {@link websiteBucket}
  * @throws StoreError InvalidURI
  */
-export function parseSiteTarget(rawUrl: string, host: string | undefined, bucket: string): Target {
+export function parseWebsiteTarget(rawUrl: string, host: string | undefined, bucket: string): Target {
   const { rawPath } = splitTarget(rawUrl, host);
   return { bucket, key: keyOf(rawPath.slice(1)), rawPath, rawQuery: '', query: new Query('') };
 }

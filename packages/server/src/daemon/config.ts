@@ -34,10 +34,10 @@ const origin = z
   });
 
 const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const siteName = z.string().regex(new RegExp(`^${label}(?:\\.${label})*$`), {
+const websiteName = z.string().regex(new RegExp(`^${label}(?:\\.${label})*$`), {
   error: (issue) => `"${issue.input}" is not a name: write it like website.example.com, in lower case`,
 });
-const siteHost = z.string().regex(new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`), {
+const websiteHostName = z.string().regex(new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`), {
   error: (issue) => `"${issue.input}" is not a name: write it like www.example.com or *.example.com, in lower case`,
 });
 
@@ -62,11 +62,11 @@ export const configSchema = z.strictObject({
     .describe('the region that clients sign for'),
   domain: list.default([]).describe('domains below which the first label is a bucket (virtual-host style)'),
   websiteDomain: list
-    .pipe(z.array(siteName).max(limits.siteNames))
+    .pipe(z.array(websiteName).max(limits.websiteNames))
     .default([])
     .describe('domains below which the first label is a bucket that is read as a website'),
   websiteHost: list
-    .pipe(z.array(siteHost).max(limits.siteNames))
+    .pipe(z.array(websiteHostName).max(limits.websiteNames))
     .default([])
     .describe('hosts that are read as websites, each from the bucket of the same name; *.example.com for all below'),
   encryption: z

@@ -1,6 +1,6 @@
 import type http from 'node:http';
 import type { Socket } from 'node:net';
-import { Administration, createAuthenticator, Directory, SessionTokens, siteBucket } from '../access/index.ts';
+import { Administration, createAuthenticator, Directory, SessionTokens, websiteBucket } from '../access/index.ts';
 import {
   AccessLog,
   breakStalled,
@@ -137,7 +137,7 @@ export function createListener(options: ListenerOptions): Listener {
     logged.mirror(logged.at('delivered'), delivered);
     logged.mirror(logged.at('lost'), lost);
   });
-  const sites = { domains: config.websiteDomain, hosts: config.websiteHost };
+  const websites = { domains: config.websiteDomain, hosts: config.websiteHost };
   const s3 = createS3Handler({
     customerKeysOverHttp: config.customerKeysOverHttp,
     objects,
@@ -149,7 +149,7 @@ export function createListener(options: ListenerOptions): Listener {
     requestId,
     region: config.region,
     baseDomains: config.domain,
-    sites,
+    websites,
     log,
     position,
     shards: reader.shards,
@@ -232,7 +232,7 @@ export function createListener(options: ListenerOptions): Listener {
       return plain(response, 503, 'text/plain', 'This node serves no clients (--roles): ask one that is a gateway.\n');
     const url = request.url as string;
     // A website has no paths that are not its own.
-    if (siteBucket(request.headers.host, sites) !== undefined) return s3(request, response);
+    if (websiteBucket(request.headers.host, websites) !== undefined) return s3(request, response);
     if (cors(request, response)) return;
     if (isIdentityRequest(request, config.domain)) return iam(request, response);
     if (!url.startsWith('/-/')) return s3(request, response);

@@ -3,11 +3,11 @@ import {
   type CredentialKind,
   type Identity,
   identityOf,
-  parseSiteTarget,
   parseTarget,
+  parseWebsiteTarget,
   type SignedBy,
-  siteBucket,
   type Target,
+  websiteBucket,
 } from '../../access/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
@@ -105,12 +105,12 @@ class S3Handler {
     try {
       const { url = '/', headers, rawHeaders } = exchange.request;
       screenRepeated(rawHeaders);
-      const { sites, baseDomains } = this.#options;
-      const site = sites && siteBucket(headers.host, sites);
+      const { websites, baseDomains } = this.#options;
+      const site = websites && websiteBucket(headers.host, websites);
       if (site !== undefined) {
         answer = answerPage;
         exchange.operation = 'Website';
-        target = parseSiteTarget(url, headers.host, site);
+        target = parseWebsiteTarget(url, headers.host, site);
         await this.#website(exchange, target);
       } else {
         target = parseTarget(url, headers.host, baseDomains);

@@ -1,4 +1,4 @@
-import type { Authenticator, SiteNames } from '../../access/index.ts';
+import type { Authenticator, WebsiteNames } from '../../access/index.ts';
 import type { Clock, Timers } from '../../host/index.ts';
 import type { InvariantError } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
@@ -23,7 +23,7 @@ export interface S3Options {
   /** Lower-case names below which a bucket may stand (virtual-host style); none: path style only. */
   readonly baseDomains: readonly string[];
   /** Host names under which buckets are read as websites. Absent: none. */
-  readonly sites?: SiteNames;
+  readonly websites?: WebsiteNames;
   readonly log: S3Log;
   /** Newest applied position of a shard, the system shard by default: session tokens are checked against it. */
   readonly position?: (shard?: number) => Position;

@@ -11,7 +11,7 @@ import { type Answer, type Send, serveFake } from './harness.support.ts';
 import { locationOf, ruleFor } from './website/routing.ts';
 import { parseXml } from './xml/parser.ts';
 
-const sites = { domains: ['site.test'], hosts: ['www.own.test', '*.wild.test'] };
+const websites = { domains: ['site.test'], hosts: ['www.own.test', '*.wild.test'] };
 const { s3 } = await serveFake(
   async (harness) => {
     for (const bucket of [
@@ -34,7 +34,7 @@ const { s3 } = await serveFake(
       await harness.send('PUT', `/${bucket}/secret/page`, { body: 'secret' });
     }
   },
-  { sites },
+  { websites },
 );
 
 const put = (bucket: string, name: string, body: string): Promise<Answer> =>
