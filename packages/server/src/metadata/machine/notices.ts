@@ -159,6 +159,13 @@ function announcementOf(command: Command, key: Buffer): Announcement | undefined
   return 'announce' in command ? command.announce : undefined;
 }
 
+/** Most commands announce nothing, and pay for no look at their effects. */
+function announces(command: Command): boolean {
+  if (command.type === 'object.delete') return command.items.some(({ announce }) => announce !== undefined);
+  if (command.type === 'object.rename' && command.source.announce !== undefined) return true;
+  return 'announce' in command && command.announce !== undefined;
+}
+
 /** Which of the events that a command may announce an effect is. */
 const isFor = (event: NoticeEvent, effect: 'object' | 'marker' | 'removal'): boolean => {
   const marks = event.endsWith(':DeleteMarkerCreated');
@@ -197,6 +204,7 @@ function noticeOf(view: View, command: Command, stamp: Stamp, effect: Effect): E
 
 /** Adds what is to be told of a decision, where every node can read it: the change itself is never refused for its sake. */
 export function announced(view: View, command: Command, decision: Decision, stamp: Stamp): Decision {
+  if (!announces(command)) return decision;
   if (!stamp.alone && !view.has('notifications')) return decision;
   const notices = decision.effects.flatMap((effect) => noticeOf(view, command, stamp, effect) ?? []);
   return notices.length === 0 ? decision : { ...decision, effects: [...decision.effects, ...notices] };
