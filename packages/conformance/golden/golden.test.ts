@@ -15,6 +15,7 @@ import { type Server, startServer } from '../src/server.ts';
 import { packFolder, unpackFolder } from './archive.ts';
 import { goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { type Inventory, inventoryOf } from './inventory.ts';
+import { answersOf } from './whole.ts';
 
 const names = readdirSync(goldenFolder, { withFileTypes: true })
   .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
@@ -92,7 +93,7 @@ async function goOn(endpoint: string, { buckets }: Inventory): Promise<void> {
 }
 
 test('there are golden directories', () => {
-  assert.ok(names.length >= 5, names.join());
+  assert.ok(names.length >= 7, names.join());
 });
 
 for (const name of names) {
@@ -106,6 +107,7 @@ for (const name of names) {
       assert.equal(authority, manifest.members.authority);
       for (const feature of manifest.members.features) assert.ok(features.includes(feature), feature);
     }
+    if (manifest.answers) assert.deepEqual(await answersOf(server.endpoint), manifest.answers);
     clean((await fsck(server.endpoint)).counts);
     await goOn(server.endpoint, manifest.inventory);
     const after = await inventoryOf(server.endpoint);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { dsom } from '../cluster/cluster.support.ts';
 import type { Inventory } from './inventory.ts';
+import type { Answers } from './whole.ts';
 
 /** Where the directories of earlier versions are kept. */
 export const goldenFolder = path.resolve(import.meta.dirname, '../../server/golden');
@@ -11,6 +12,8 @@ export const layouts = {
   one: { directories: ['a'], flags: [], first: [], coded: false },
   two: { directories: ['a', 'b'], flags: [], first: [], coded: false },
   three: { directories: ['a', 'b', 'c'], flags: [], first: [], coded: true },
+  /** One directory, with users, policies, locks and configurations of buckets. */
+  whole: { directories: ['a'], flags: [], first: [], coded: false },
   /** One node, with a member of etcd of its own. */
   cluster: {
     directories: ['a'],
@@ -42,6 +45,8 @@ export interface Manifest {
   readonly inventory: Inventory;
   /** Of a cluster with features: those that were on, and how often the authority was changed. */
   readonly members?: { readonly features: readonly string[]; readonly authority: number };
+  /** What that version answered to questions about users, policies, locks and configurations. */
+  readonly answers?: Answers;
 }
 
 /** What the nodes of a cluster agree on. */

@@ -15,6 +15,7 @@ import { bin, startServer } from '../src/server.ts';
 import { packFolder } from './archive.ts';
 import { goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { inventoryOf } from './inventory.ts';
+import { answersOf, fillWhole } from './whole.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -114,6 +115,7 @@ async function make(name: string, layout: Layout, program: string): Promise<void
   try {
     let server = await startServer(data, { program, flags: [...flags, ...first], port: await portRow() });
     await filler(server.endpoint, coded).first();
+    if (layout === 'whole') await fillWhole(server.endpoint);
     if (layout === 'grown') await growCluster(server.endpoint);
     await server.stop();
     server = await startServer(data, { program, flags, port: server.port });
@@ -130,10 +132,11 @@ async function make(name: string, layout: Layout, program: string): Promise<void
     }
     const inventory = await inventoryOf(server.endpoint);
     const members = layout === 'members' || layout === 'grown' ? await membersOf(server.endpoint) : undefined;
+    const answers = layout === 'whole' ? await answersOf(server.endpoint) : undefined;
     await server.stop('SIGKILL');
     killMember(data[0] as string);
     mkdirSync(target, { recursive: true });
-    const manifest: Manifest = { layout, ...(members && { members }), inventory };
+    const manifest: Manifest = { layout, ...(members && { members }), ...(answers && { answers }), inventory };
     writeFileSync(path.join(target, 'manifest.json'), `${JSON.stringify(manifest, undefined, 1)}\n`);
     writeFileSync(path.join(target, 'data.zst'), packFolder(folder));
   } finally {
