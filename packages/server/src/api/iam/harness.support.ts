@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -70,6 +71,30 @@ export const trust = (principal: object | string, more = {}) => ({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole', ...more }],
 });
+
+/** Asks IAM, and fails unless it answers what was asked for. `as`: root when left out. */
+export async function done(api: IdentityHarness, action: string, form: Form = {}, as = api.root): Promise<Answer> {
+  const answer = await api.iam(as, action, form);
+  assert.equal(answer.status, 200, `${action}: ${answer.text}`);
+  assert.match(answer.text, new RegExp(`^<${action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">`));
+  assert.ok(answer.xml('RequestId'));
+  return answer;
+}
+
+/** Asks IAM, and fails unless it refuses with this code, in the form that IAM has for it. */
+export async function refusal(
+  api: IdentityHarness,
+  [code, status]: readonly [code: string, status: number],
+  action: string,
+  form: Form = {},
+  as = api.root,
+): Promise<void> {
+  const answer = await api.iam(as, action, form);
+  assert.deepEqual([answer.xml('Code'), answer.status], [code, status], `${action}: ${answer.text}`);
+  assert.match(answer.text, /^<ErrorResponse xmlns=/);
+  assert.equal(answer.xml('Type'), 'Sender');
+  assert.ok((answer.xml('Message') ?? '').length > 10);
+}
 
 /** The credentials in an answer of STS. */
 export function credentialsOf(answer: Answer): Credentials {

@@ -4,9 +4,11 @@ import { after, before, describe, it } from 'node:test';
 import {
   type Credentials,
   credentialsOf,
+  done,
   type Form,
   type IdentityHarness,
   policy,
+  refusal,
   startIdentityHarness,
   trust,
 } from './harness.support.ts';
@@ -28,21 +30,9 @@ const text = (document: object) => JSON.stringify(document);
 const status = async (as: Credentials, method: string, path: string, body = '') =>
   (await api.s3(as, method, path, body)).status;
 
-async function ok(action: string, form: Form = {}, as = api.root) {
-  const answer = await api.iam(as, action, form);
-  assert.equal(answer.status, 200, `${action}: ${answer.text}`);
-  assert.match(answer.text, new RegExp(`^<${action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">`));
-  assert.ok(answer.xml('RequestId'));
-  return answer;
-}
-
-async function refused(code: string, httpStatus: number, action: string, form: Form = {}, as = api.root) {
-  const answer = await api.iam(as, action, form);
-  assert.deepEqual([answer.xml('Code'), answer.status], [code, httpStatus], `${action}: ${answer.text}`);
-  assert.match(answer.text, /^<ErrorResponse xmlns=/);
-  assert.equal(answer.xml('Type'), 'Sender');
-  assert.ok((answer.xml('Message') ?? '').length > 10);
-}
+const ok = (action: string, form: Form = {}, as = api.root) => done(api, action, form, as);
+const refused = (code: string, status: number, action: string, form: Form = {}, as = api.root) =>
+  refusal(api, [code, status], action, form, as);
 
 describe('users', () => {
   it('are made, read, listed, renamed and deleted', async () => {

@@ -1,7 +1,7 @@
 /* Every action: asked for by somebody who may not, and with what it cannot take. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Form, type IdentityHarness, startIdentityHarness } from './harness.support.ts';
+import { done, type Form, type IdentityHarness, refusal, startIdentityHarness } from './harness.support.ts';
 import { actions } from './operations.ts';
 
 let api: IdentityHarness;
@@ -16,21 +16,9 @@ after(async () => {
 const arn = (rest: string) => `arn:aws:iam::000000000000:${rest}`;
 const text = (document: object) => JSON.stringify(document);
 
-async function ok(action: string, form: Form = {}, as = api.root) {
-  const answer = await api.iam(as, action, form);
-  assert.equal(answer.status, 200, `${action}: ${answer.text}`);
-  assert.match(answer.text, new RegExp(`^<${action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">`));
-  assert.ok(answer.xml('RequestId'));
-  return answer;
-}
-
-async function refused(code: string, httpStatus: number, action: string, form: Form = {}, as = api.root) {
-  const answer = await api.iam(as, action, form);
-  assert.deepEqual([answer.xml('Code'), answer.status], [code, httpStatus], `${action}: ${answer.text}`);
-  assert.match(answer.text, /^<ErrorResponse xmlns=/);
-  assert.equal(answer.xml('Type'), 'Sender');
-  assert.ok((answer.xml('Message') ?? '').length > 10);
-}
+const ok = (action: string, form: Form = {}, as = api.root) => done(api, action, form, as);
+const refused = (code: string, status: number, action: string, form: Form = {}, as = api.root) =>
+  refusal(api, [code, status], action, form, as);
 
 /** Enough for every action to get past its parameters. */
 const usual: Form = {
