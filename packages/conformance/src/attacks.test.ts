@@ -208,7 +208,6 @@ test('anonymous requests are denied, whatever they ask', async () => {
     ['HEAD', '/attacks/victim'],
     ['PUT', '/attacks/x'],
     ['DELETE', '/attacks/victim'],
-    ['POST', '/attacks'],
     ['GET', '/-/v1/buckets'],
     ['GET', '/-/v1/keys'],
     ['GET', '/-/admin/v1/status'],
@@ -218,4 +217,13 @@ test('anonymous requests are denied, whatever they ask', async () => {
     const answer = await store.send(method, path, { anonymous: true });
     assert.equal(answer.status, 403, `${method} ${path}`);
   }
+  const part = (name: string, content: string) =>
+    `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${content}\r\n`;
+  const form = await store.send('POST', '/attacks', {
+    anonymous: true,
+    headers: { 'content-type': 'multipart/form-data; boundary=b' },
+    body: `${part('key', 'x')}${part('file', 'x')}--b--\r\n`,
+  });
+  assert.equal(form.status, 403, form.text());
+  assert.equal((await store.send('GET', '/attacks/x')).status, 404);
 });
