@@ -24,8 +24,8 @@ function clustered({ cluster }: Owner): ClusterLink {
 export function ownerMethods(input: MethodsInput): OwnerMethods {
   const { owner, jobs } = input;
   return {
-    async propose(command) {
-      const { reply, position } = await owner.proposer.propose(command);
+    async propose({ command, request }) {
+      const { reply, position } = await owner.proposer.propose(command, request);
       return { reply: shortReply(command, reply), position };
     },
     openWindow: ({ device, minimumBytes }) => owner.fragmentOwner(device).openWindow(minimumBytes),

@@ -25,7 +25,8 @@ interface Proposed {
 
 /** What a worker may ask of the owner's thread. */
 export interface OwnerMethods {
-  propose(command: Command): Promise<Proposed>;
+  /** `request`: the id by which a second try is answered as the first. */
+  propose(call: { readonly command: Command; readonly request: Buffer | undefined }): Promise<Proposed>;
   openWindow(call: OnDevice<{ readonly minimumBytes: number }>): Promise<Window>;
   closeWindow(call: OnDevice<{ readonly nonce: Buffer; readonly unused: readonly Extent[] }>): Promise<void>;
   record(call: OnDevice<{ readonly records: readonly FragmentRecord[] }>): Promise<void>;
@@ -67,8 +68,8 @@ export interface WorkerMethods {
 /** The owner's proposer, from another thread. */
 export function remoteProposer(owner: Link): Proposer {
   return {
-    async propose(command) {
-      const { reply, position } = await owner.call<Proposed>('propose', command);
+    async propose(command, request) {
+      const { reply, position } = await owner.call<Proposed>('propose', { command, request });
       return { reply: wholeReply(command, reply), position };
     },
   };

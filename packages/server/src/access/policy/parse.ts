@@ -67,7 +67,8 @@ function readPrincipals(place: Place, node: JsonNode): PrincipalName[] {
   return found;
 }
 
-const actionForm = /^(?:\*|([a-z0-9-]+):([A-Za-z0-9*?]+))$/;
+/** Prefix and name are compared without case (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html). */
+const actionForm = /^(?:\*|([a-z0-9-]+):([a-z0-9*?]+))$/i;
 
 /** An action of a bucket's policy must be one of S3; in policies of identities the services are many, and newer ones are no error. */
 function checkAction(place: Place, value: Extract<JsonNode, { text: string }>, { kind }: ParseOptions): void {
@@ -79,8 +80,9 @@ function checkAction(place: Place, value: Extract<JsonNode, { text: string }>, {
     );
   }
   if (kind !== 'resource' || value.text === '*') return;
-  const [, service, name = ''] = parts;
-  if (service !== 's3') throw place.fail(`the policy of a bucket has actions of s3 only, not of ${service}`, value);
+  const [, service = '', name = ''] = parts;
+  if (service.toLowerCase() !== 's3')
+    throw place.fail(`the policy of a bucket has actions of s3 only, not of ${service}`, value);
   const test = compilePattern(parseTemplate(name.toLowerCase(), { wildcards: true, variables: false }));
   for (const action of s3Actions.keys()) if (test(action.toLowerCase(), 0, nothing)) return;
   throw place.fail(`S3 has no action ${value.text}${nearest(name, s3Actions.keys())}`, value);

@@ -105,5 +105,7 @@ describe('PutObject with x-amz-write-offset-bytes', () => {
     assert.deepEqual(outcome(started), [400, 'InvalidRequest']);
     const copy = await s3.send('PUT', '/bucket/k', { headers: { ...headers, 'x-amz-copy-source': '/bucket/log' } });
     assert.deepEqual(outcome(copy), [400, 'InvalidRequest']);
+    const renaming = { query: { renameObject: '' }, headers: { ...headers, 'x-amz-rename-source': 'log' } };
+    assert.deepEqual(outcome(await s3.send('PUT', '/bucket/k', renaming)), [400, 'InvalidRequest']);
   });
 });

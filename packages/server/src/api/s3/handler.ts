@@ -25,6 +25,7 @@ import { type Detected, detect } from './detect.ts';
 import { answerError, invalidArgument, notImplemented } from './failure.ts';
 import type { S3Operation } from './names.ts';
 import { optionsObject } from './operations/options-object.ts';
+import { formBoundary } from './operations/post-object.ts';
 import { operations } from './operations.ts';
 import type { S3Options } from './options.ts';
 import { answerPayer } from './payer.ts';
@@ -188,6 +189,8 @@ class S3Handler {
     // Before anything can be refused: pages read refusals too.
     if (request.headers.origin !== undefined && target.bucket !== undefined)
       applyCors(exchange, this.#service.objects, target.bucket);
+    // Before credentials: a signed request that is no form is told what is wrong with it.
+    if (detected === 'PostObject') formBoundary(request.headers);
     const { rawPath, rawQuery } = target;
     const attempt = () =>
       this.#options.authenticator.authenticate(

@@ -44,8 +44,15 @@ describe('the signature of a form', () => {
   });
 
   it('stands in the form and nowhere else', async () => {
-    for (const as of ['root', 'presigned'] as const)
+    for (const as of ['root', 'presigned'] as const) {
       assert.equal((await send('bucket', { key: 'k' }, {}, { as })).status, 403, as);
+      const bare = await s3.send('POST', '/bucket', { as, body: '<Delete/>' });
+      assert.deepEqual(
+        [...outcome(bare), bare.xml('Condition')],
+        [412, 'PreconditionFailed', 'Bucket POST must be of the enclosure-type multipart/form-data'],
+        as,
+      );
+    }
   });
 
   it('lets its owner do what he may do, and no more', async () => {

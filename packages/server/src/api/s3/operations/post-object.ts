@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type Expected, etagText } from '../../../objects/index.ts';
@@ -54,14 +55,22 @@ function successUrl(text: string | undefined, call: S3Call, etag: string): strin
   return `${url.href}${url.search === '' ? '?' : '&'}${query}${hash}`;
 }
 
+/**
+ * What parts the fields of a form.
+ * @throws StoreError PreconditionFailed where the request is no form, as AWS answers it whoever signs it; MalformedPOSTRequest
+ */
+export function formBoundary(headers: IncomingHttpHeaders): string {
+  const boundary = boundaryOf(headers['content-type']);
+  if (boundary !== undefined) return boundary;
+  throw new StoreError('PreconditionFailed', {
+    detail: { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' },
+  });
+}
+
 /** The form of the body, up to its file. */
 async function formOf({ exchange }: S3Call): Promise<Form> {
   const { headers } = exchange.request;
-  const boundary = boundaryOf(headers['content-type']);
-  if (boundary === undefined)
-    throw new StoreError('PreconditionFailed', {
-      detail: { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' },
-    });
+  const boundary = formBoundary(headers);
   if (headers['content-length'] === undefined) throw new StoreError('MissingContentLength');
   return readForm(exchange.body, boundary);
 }

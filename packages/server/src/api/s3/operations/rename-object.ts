@@ -3,6 +3,7 @@ import { answerEmpty, header, type S3Call } from '../call.ts';
 import { invalidArgument } from '../failure.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { renameSourceOf } from '../rename-source.ts';
+import { screenWrite } from '../screen.ts';
 
 const tokenHeader = 'x-amz-client-token';
 
@@ -21,6 +22,7 @@ function tokenOf(call: S3Call): string | undefined {
 }
 
 export async function renameObject(call: S3Call): Promise<void> {
+  screenWrite(call.headers);
   const source = { key: renameSourceOf(call), guard: readConditions(call.headers, sourceConditions) };
   const { bucket, version, position } = await call.service.objects.rename({
     bucket: call.bucket,
