@@ -45,11 +45,17 @@ export class Answer {
   }
 
   get code(): string | undefined {
-    return this.xml.name === 'Error' ? this.text('Code') : undefined;
+    return this.#error('Code');
   }
 
   get message(): string {
-    return this.xml.name === 'Error' ? (this.text('Message') ?? '') : '';
+    return this.#error('Message') ?? '';
+  }
+
+  /** S3 answers an Error, IAM and STS an ErrorResponse with one in it. */
+  #error(element: string): string | undefined {
+    if (this.xml.name === 'Error') return this.text(element);
+    return this.xml.name === 'ErrorResponse' ? this.text('Error', element) : undefined;
   }
 
   get etag(): string {

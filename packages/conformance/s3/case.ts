@@ -7,7 +7,9 @@ export type Need =
   /** That the second account may make buckets of its own. */
   | 'tenant'
   /** A name below which buckets stand (virtual-host style). */
-  | 'domain';
+  | 'domain'
+  /** A name below which buckets are websites. */
+  | 'website';
 
 /** One rule of the documentation, and how it is seen from outside. */
 export interface Case {

@@ -1,3 +1,6 @@
+import { aclAccessCases } from './areas/acl-access.ts';
+import { aclCases } from './areas/acls.ts';
+import { appendCases } from './areas/append.ts';
 import { attributeCases } from './areas/attributes.ts';
 import { bucketCases } from './areas/buckets.ts';
 import { checksumCases } from './areas/checksums.ts';
@@ -6,6 +9,7 @@ import { readConditionCases } from './areas/conditions.ts';
 import { configurationCases } from './areas/configurations.ts';
 import { copyCases } from './areas/copy.ts';
 import { corsCases } from './areas/cors.ts';
+import { customerKeyCases } from './areas/customer-keys.ts';
 import { deleteManyCases } from './areas/delete-many.ts';
 import { deleteMarkerCases } from './areas/delete-markers.ts';
 import { documentCases } from './areas/documents.ts';
@@ -15,11 +19,17 @@ import { keyCases } from './areas/keys.ts';
 import { lifecycleCases } from './areas/lifecycle.ts';
 import { bucketListingCases } from './areas/list-buckets.ts';
 import { listingCases } from './areas/listing.ts';
+import { lockedVersionCases } from './areas/locked-versions.ts';
 import { multipartCases } from './areas/multipart.ts';
+import { objectLockCases } from './areas/object-lock.ts';
 import { objectCases } from './areas/objects.ts';
 import { pageCases } from './areas/pages.ts';
+import { policyCases } from './areas/policies.ts';
+import { policyAccessCases } from './areas/policy-access.ts';
+import { statementCases } from './areas/policy-statements.ts';
 import { presignedCases } from './areas/presigned.ts';
 import { rangeCases } from './areas/ranges.ts';
+import { renameCases } from './areas/rename.ts';
 import { headerSignatureCases } from './areas/signatures.ts';
 import { streamingCases } from './areas/streaming.ts';
 import { taggingCases } from './areas/tagging.ts';
@@ -31,6 +41,9 @@ import type { Case } from './case.ts';
 
 /** All cases. */
 export const cases: readonly Case[] = [
+  aclAccessCases,
+  aclCases,
+  appendCases,
   attributeCases,
   bucketCases,
   checksumCases,
@@ -39,6 +52,7 @@ export const cases: readonly Case[] = [
   configurationCases,
   copyCases,
   corsCases,
+  customerKeyCases,
   deleteManyCases,
   deleteMarkerCases,
   documentCases,
@@ -48,11 +62,17 @@ export const cases: readonly Case[] = [
   lifecycleCases,
   bucketListingCases,
   listingCases,
+  lockedVersionCases,
   multipartCases,
+  objectLockCases,
   objectCases,
   pageCases,
+  policyCases,
+  policyAccessCases,
+  statementCases,
   presignedCases,
   rangeCases,
+  renameCases,
   headerSignatureCases,
   streamingCases,
   taggingCases,

@@ -8,6 +8,7 @@ const usage = `node packages/conformance/s3/run.ts --endpoint URL --access-key I
   --second-access-key ID --second-secret-key KEY   a second account, which has none of the first one's rights
   --tenant             the second account may make buckets of its own
   --domain NAME        a name below which buckets stand (virtual-host style), reached at the same address
+  --website-domain NAME   a name below which buckets are websites, reached at the same address
   --region NAME        us-east-1 when left out
   --only PATTERN       cases whose "area: rule" fits this regular expression
   --at-once N          cases at the same time, 8 when left out
@@ -23,6 +24,7 @@ const options = {
   'second-secret-key': { type: 'string' },
   tenant: { type: 'boolean', default: false },
   domain: { type: 'string' },
+  'website-domain': { type: 'string' },
   region: { type: 'string', default: 'us-east-1' },
   only: { type: 'string', default: '' },
   'at-once': { type: 'string', default: '8' },
@@ -72,6 +74,7 @@ async function main(): Promise<number> {
     second,
     ...(values.tenant && { tenant: true as const }),
     domain: values.domain,
+    website: values['website-domain'],
     keep: values.keep,
   };
   const results = await runCases(chosen, store, Number(values['at-once']), (result) => {

@@ -14,6 +14,7 @@ import { missing, runCases } from './runner.ts';
 import { Run, Steps } from './steps.ts';
 
 const domain = 's3.dsomc.test';
+const website = 'site.dsomc.test';
 let folder: string;
 let server: Server;
 let run: Run;
@@ -38,7 +39,7 @@ function stranger(endpoint: string): { accessKeyId: string; secretAccessKey: str
 
 before(async () => {
   folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), 'dsom-suite-'));
-  server = await startServer([folder], { flags: ['--domain', domain] });
+  server = await startServer([folder], { flags: ['--domain', domain, '--website-domain', website] });
   const { endpoint } = server;
   const store = {
     url: endpoint,
@@ -47,6 +48,7 @@ before(async () => {
     second: stranger(endpoint),
     tenant: true,
     domain,
+    website,
   } as const;
   run = new Run({ ...store, keep: true });
 });

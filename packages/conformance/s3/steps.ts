@@ -13,6 +13,8 @@ export interface Store extends Endpoint {
   readonly tenant?: true | undefined;
   /** Name below which buckets stand. */
   readonly domain?: string | undefined;
+  /** Name below which buckets are read as websites. */
+  readonly website?: string | undefined;
   /** Buckets stay; for stores that are thrown away. */
   readonly keep?: boolean;
 }
