@@ -13,6 +13,7 @@ import { lifecyclePlants } from './lifecycle.ts';
 import { lockPlants } from './locks.ts';
 import { lossPlants } from './loss.ts';
 import { memberPlants } from './members.ts';
+import { migratePlants } from './migrate.ts';
 import { movePlants } from './moves.ts';
 import { certificatePlants, transportPlants } from './network.ts';
 import { nodePlants } from './node.ts';
@@ -40,6 +41,7 @@ export const plants: readonly Plant[] = [
   ...codePlants,
   ...codedPlants,
   ...placementPlants,
+  ...migratePlants,
   ...movePlants,
   ...memberPlants,
   ...policyPlants,

@@ -17,6 +17,7 @@ import { addInventoryCommands } from './inventory.ts';
 import { addKeyCommands } from './keys.ts';
 import { addLifecycleCommands } from './lifecycle.ts';
 import { addListingCommands } from './listing.ts';
+import { addMigrateCommand } from './migrate.ts';
 import { addNotifyCommands } from './notify.ts';
 import { addObjectCommands } from './object.ts';
 import { addProfileCommands } from './profile.ts';
@@ -85,6 +86,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addInventoryCommands(program, run);
   addCopyCommands(program, run);
   addSyncCommand(program, run);
+  addMigrateCommand(program, run);
   addObjectCommands(program, run);
   addAnnotateCommands(program, run);
   addRedundancyCommands(program, run);

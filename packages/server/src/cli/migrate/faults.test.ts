@@ -1,0 +1,117 @@
+/* Stores and networks that fail: nothing wrong may become visible at the target, and nothing twice. */
+import assert from 'node:assert/strict';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { exitCode } from '../exit.ts';
+import { contents, migrate, put, putParts, type Store, startStore, versioning } from './process.fixture.ts';
+
+let source: Store;
+let target: Store;
+
+before(async () => {
+  [source, target] = await Promise.all([startStore(), startStore()]);
+});
+after(() => Promise.all([source.stop(), target.stop()]));
+
+type Answer = (given: IncomingMessage, chunk: Buffer | undefined, response: ServerResponse) => Buffer | undefined;
+
+/** A way to a store on which `onAnswer` sees every piece of every answer (undefined: before its head) and says what is sent on. */
+async function wayTo(store: Store, onAnswer: Answer) {
+  const { hostname, port } = new URL(store.endpoint);
+  const server = http.createServer((request, response) => {
+    const { method = '', url: path, headers } = request;
+    const onward = http.request({ hostname, port, method, path, headers }, (answer) => {
+      onAnswer(request, undefined, response);
+      if (response.destroyed) {
+        answer.destroy();
+        return;
+      }
+      response.writeHead(answer.statusCode ?? 500, answer.rawHeaders);
+      answer.on('data', (chunk: Buffer) => {
+        const sent = onAnswer(request, chunk, response);
+        if (sent && !response.destroyed) response.write(sent);
+      });
+      answer.on('end', () => response.end());
+    });
+    onward.on('error', () => response.destroy());
+    request.pipe(onward);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+const isObject = ({ method, url = '' }: IncomingMessage) =>
+  method === 'GET' && /\/(whole|parts)(\?|$)/.test(url) && !url.includes('tagging');
+
+async function fill(bucket: string): Promise<void> {
+  await source.s3.send({ method: 'PUT', bucket });
+  await versioning(source.s3, bucket, 'Enabled');
+  await put(source.s3, bucket, 'whole', 'w'.repeat(300_000));
+  await putParts(source.s3, bucket, 'parts', ['p'.repeat(5 * 1024 * 1024), 'q'.repeat(300_000)]);
+}
+
+const same = async (bucket: string) =>
+  assert.deepEqual(await contents(target.s3, bucket), await contents(source.s3, bucket));
+
+test('bytes that change on the way from the source never become visible', async () => {
+  await fill('spoilt');
+  const way = await wayTo(source, (request, chunk) => {
+    if (!chunk || !isObject(request)) return chunk;
+    const spoilt = Buffer.from(chunk);
+    spoilt[0] = (spoilt[0] as number) ^ 1;
+    return spoilt;
+  });
+  const ran = await migrate(way.endpoint, target.endpoint, ['s3://spoilt', '--no-configurations']);
+  way.close();
+  assert.deepEqual([ran.code, ran.rows[0]?.['failed'], ran.rows[0]?.['objects']], [exitCode.failed, 2, 0], ran.stderr);
+  assert.deepEqual(await contents(target.s3, 'spoilt'), []);
+  const { text } = await target.s3.send({ method: 'GET', bucket: 'spoilt', query: { uploads: '' } });
+  assert.ok(!text.includes('<Upload>'), 'the upload was given up');
+  assert.equal((await migrate(source.endpoint, target.endpoint, ['s3://spoilt'])).code, 0);
+  await same('spoilt');
+});
+
+test('an answer of the source that breaks off is asked for again', async () => {
+  await fill('broken');
+  const broken = new Set<string>();
+  const way = await wayTo(source, (request, chunk, response) => {
+    const { url = '' } = request;
+    if (!chunk || !isObject(request) || broken.has(url)) return chunk;
+    broken.add(url);
+    response.write(chunk.subarray(0, 1000), () => response.destroy());
+    return undefined;
+  });
+  const ran = await migrate(way.endpoint, target.endpoint, ['s3://broken']);
+  way.close();
+  assert.equal(broken.size, 3);
+  assert.deepEqual([ran.code, ran.rows[0]?.['objects']], [0, 2], ran.stderr);
+  await same('broken');
+});
+
+test('a write whose answer was lost is not made twice', async () => {
+  await fill('lost');
+  await source.s3.send({ method: 'DELETE', bucket: 'lost', key: 'gone' });
+  const lost = new Set<string>();
+  const way = await wayTo(target, (request, chunk, response) => {
+    const { method = '', url = '' } = request;
+    const writes = method === 'PUT' || method === 'DELETE' || (method === 'POST' && url.includes('uploadId'));
+    const id = `${method} ${url}`;
+    if (writes && /\/lost\/(whole|parts|gone)/.test(url) && !lost.has(id)) {
+      lost.add(id);
+      response.destroy();
+    }
+    return chunk;
+  });
+  const ran = await migrate(source.endpoint, way.endpoint, ['s3://lost']);
+  way.close();
+  assert.ok(lost.size >= 4, [...lost].join('\n'));
+  assert.equal(ran.code, 0, ran.stderr);
+  await same('lost');
+});

@@ -1,0 +1,147 @@
+/*
+ * One key of a bucket: which of its versions the target lacks, and their copies in order.
+ *
+ * Version ids and times are given by the store that has the version, so they are other ones at the target. What identifies a copy is its place: the
+ * target's versions of a key, oldest first, are those that the source has, or had, up to some point; what comes after that point is to be copied. The
+ * target's own state is therefore the journal of a migration: a run that was killed is gone on with by the next, from whatever machine.
+ */
+import { DsomError } from '@dsom/sdk';
+import type { S3Connection } from './connection.ts';
+import { copyVersion, sourceEtagHeader } from './object.ts';
+import type { Report } from './report.ts';
+import { type KeyVersions, type Pair, type Version, walkVersions } from './versions.ts';
+
+/** What all keys of a bucket share. */
+export interface BucketOrder {
+  readonly source: S3Connection;
+  readonly target: S3Connection;
+  readonly bucket: string;
+  readonly targetBucket: string;
+  /** Whether the source keeps versions, or did. */
+  readonly versioned: boolean;
+  readonly locks: boolean;
+  readonly dryRun: boolean;
+  /** What the source says counts, even where the target has something else. */
+  readonly overwrite: boolean;
+  readonly report: Report;
+  now(): number;
+  advance(bytes: number): void;
+  expect(bytes: number): void;
+  finish(): void;
+}
+
+const conflict = (message: string) => new DsomError('TargetDiffers', { message });
+
+/** Whether a version of the target is the copy of one of the source. */
+async function isCopy(order: BucketOrder, key: string, ours: Version, theirs: Version): Promise<boolean> {
+  if (ours.marker || theirs.marker) return ours.marker && theirs.marker;
+  if (ours.size !== theirs.size) return false;
+  if (ours.etag === theirs.etag) return true;
+  const query = { versionId: theirs.id === 'null' ? undefined : theirs.id };
+  const { headers } = await order.target.send({ method: 'HEAD', bucket: order.targetBucket, key, query });
+  return headers[sourceEtagHeader] === ours.etag;
+}
+
+/**
+ * How many versions of the source, from the oldest on, the target has.
+ * @throws DsomError TargetDiffers when the target has what the source never had, or has it no longer
+ */
+export async function copiedVersions(
+  order: Pick<BucketOrder, 'versioned' | 'overwrite'>,
+  ours: readonly Version[],
+  theirs: readonly Version[],
+  same: (one: Version, other: Version) => Promise<boolean>,
+): Promise<number> {
+  const newest = theirs.at(-1);
+  if (!newest) return 0;
+  if (!order.versioned) {
+    const only = ours.at(-1);
+    if (!only || (await same(only, newest))) return ours.length;
+    if (newest.modified > only.modified && !order.overwrite)
+      throw conflict('The target has other bytes under this key, and they are newer: --overwrite replaces them.');
+    return 0;
+  }
+  // The source may have lost its oldest versions since they were copied, as lifecycles do: then the target begins with more.
+  for (let more = Math.max(0, theirs.length - ours.length); more < theirs.length; more++) {
+    let overlap = 0;
+    while (more + overlap < theirs.length) {
+      if (!(await same(ours[overlap] as Version, theirs[more + overlap] as Version))) break;
+      overlap++;
+    }
+    if (more + overlap === theirs.length) return overlap;
+  }
+  if (!order.overwrite)
+    throw conflict(
+      'The target has versions of this key that are not those of the source: remove them there, or --overwrite puts the versions of the source on top.',
+    );
+  return 0;
+}
+
+async function copyOne(order: BucketOrder, key: string, version: Version): Promise<void> {
+  const { report, target, targetBucket: bucket } = order;
+  if (version.marker) {
+    if (!order.dryRun) await target.sendOnce({ method: 'DELETE', bucket, key });
+    report.deleteMarkers++;
+    return;
+  }
+  if (!order.dryRun) {
+    const byVersion = order.versioned;
+    const note = (what: string) => report.note(what);
+    await copyVersion({ ...order, key, version, byVersion, now: order.now(), note });
+  }
+  report.objects++;
+  report.bytes += version.size;
+}
+
+/** The target's versions of one key, as they are now. */
+async function targetVersions(order: BucketOrder, key: string): Promise<readonly Version[]> {
+  for await (const one of walkVersions(order.target, order.targetBucket, key, 'fails'))
+    return one.key === key ? one.versions : [];
+  return [];
+}
+
+/**
+ * Copies what the target lacks of a key. `nullOnly`: no more than its oldest version, if that is from before the source kept versions.
+ * A failure is counted in the report. @throws what all other keys would fail with
+ */
+export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean): Promise<void> {
+  const { key, source, target } = pair;
+  const { report } = order;
+  if (!source) {
+    if (!nullOnly) report.onlyAtTarget++;
+    return;
+  }
+  if (nullOnly && (source.versions[0]?.id !== 'null' || source.versions[0].marker || target)) return;
+  const wanted = nullOnly ? source.versions.slice(0, 1) : source.versions;
+  try {
+    refuseOverfull(source, target);
+    const same = (ours: Version, theirs: Version) => isCopy(order, key, ours, theirs);
+    let have: readonly Version[] = target?.versions ?? [];
+    let done = await copiedVersions(order, wanted, have, same);
+    report.present += done;
+    const bytes = wanted.slice(done).reduce((sum, one) => sum + one.size, 0);
+    const lacking = done < wanted.length;
+    if (lacking) order.expect(bytes);
+    let first = true;
+    await order.target.again(async () => {
+      if (!first) {
+        have = await targetVersions(order, key);
+        done = await copiedVersions(order, wanted, have, same);
+      }
+      first = false;
+      for (; done < wanted.length; done++) await copyOne(order, key, wanted[done] as Version);
+    });
+    if (lacking) order.finish();
+    if (!nullOnly && order.versioned && wanted.slice(1).some((one) => one.id === 'null'))
+      report.note('null version that is not the oldest of its key, got an id');
+  } catch (cause) {
+    report.fail(`${order.bucket}/${key}`, cause);
+  }
+}
+
+function refuseOverfull(...sides: readonly (KeyVersions | undefined)[]): void {
+  if (sides.some((side) => side?.overfull))
+    throw new DsomError('TooManyVersions', {
+      message: 'The key has more versions than can be brought into order: remove old ones at the source.',
+    });
+}

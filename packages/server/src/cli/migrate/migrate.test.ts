@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { exitCode } from '../exit.ts';
+import {
+  contents,
+  environment,
+  keys,
+  migrate,
+  put,
+  putParts,
+  type Store,
+  startStore,
+  versioning,
+} from './process.fixture.ts';
+
+const bin = fileURLToPath(new URL('../../../bin/dsom.mjs', import.meta.url));
+let source: Store;
+let target: Store;
+
+before(async () => {
+  [source, target] = await Promise.all([startStore(), startStore()]);
+});
+after(() => Promise.all([source.stop(), target.stop()]));
+
+const make = (store: Store, bucket: string, headers: Record<string, string> = {}) =>
+  store.s3.send({ method: 'PUT', bucket, headers });
+const run = (...parameters: string[]) => migrate(source.endpoint, target.endpoint, parameters);
+const same = async (bucket: string) =>
+  assert.deepEqual(await contents(target.s3, bucket), await contents(source.s3, bucket));
+
+test('versions come in their order, with delete markers and the null version', async () => {
+  await make(source, 'versions');
+  await put(source.s3, 'versions', 'before', 'null');
+  await put(source.s3, 'versions', 'both', 'null too');
+  await versioning(source.s3, 'versions', 'Enabled');
+  for (const body of ['one', 'two', 'two', 'three']) await put(source.s3, 'versions', 'both', body);
+  await source.s3.send({ method: 'DELETE', bucket: 'versions', key: 'both' });
+  await put(source.s3, 'versions', 'both', 'after the marker');
+  await put(source.s3, 'versions', 'gone', 'x');
+  await source.s3.send({ method: 'DELETE', bucket: 'versions', key: 'gone' });
+  await source.s3.send({ method: 'DELETE', bucket: 'versions', key: 'never' });
+  const ran = await run('s3://versions');
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual([ran.rows[0]?.['objects'], ran.rows[0]?.['deleteMarkers'], ran.rows[0]?.['failed']], [8, 3, 0]);
+  await same('versions');
+  const again = await run('s3://versions');
+  assert.deepEqual([again.code, again.rows[0]?.['objects'], again.rows[0]?.['present']], [0, 0, 11]);
+  await put(source.s3, 'versions', 'both', 'later');
+  await source.s3.send({ method: 'DELETE', bucket: 'versions', key: 'before' });
+  const later = await run('s3://versions');
+  assert.deepEqual([later.rows[0]?.['objects'], later.rows[0]?.['deleteMarkers']], [1, 1]);
+  await same('versions');
+});
+
+test('a bucket whose versioning is suspended ends suspended', async () => {
+  await make(source, 'suspended');
+  await versioning(source.s3, 'suspended', 'Enabled');
+  await put(source.s3, 'suspended', 'k', 'one');
+  await versioning(source.s3, 'suspended', 'Suspended');
+  await put(source.s3, 'suspended', 'k', 'null on top');
+  const ran = await run('s3://suspended');
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual(ran.rows[0]?.['notes'], { 'null version that is not the oldest of its key, got an id': 1 });
+  const { text } = await target.s3.send({ method: 'GET', bucket: 'suspended', query: { versioning: '' } });
+  assert.match(text, /<Status>Suspended</);
+  assert.equal((await run('s3://suspended')).rows[0]?.['present'], 2);
+});
+
+test('what describes an object comes with it, whatever its key', async () => {
+  await make(source, 'described');
+  const headers = {
+    'content-type': 'text/x-test; charset=utf-8',
+    'cache-control': 'max-age=7',
+    'content-disposition': 'attachment; filename="a b"',
+    'content-encoding': 'x-none',
+    'content-language': 'de',
+    expires: 'Wed, 21 Oct 2015 07:28:00 GMT',
+    'x-amz-meta-plain': 'a  b',
+    'x-amz-meta-word': '=?UTF-8?B?Wm/Dqw==?=',
+    'x-amz-meta-bytes': 'ZoÃ«',
+    'x-amz-tagging': 'a%20b=c%2Bd&e=%C3%A9%40',
+    'x-amz-checksum-crc32': 'NhCmhg==',
+    'x-amz-storage-class': 'STANDARD_IA',
+  };
+  const awkward = [
+    'a/../b',
+    './x',
+    '..',
+    '/lead',
+    'tail/',
+    'a//b',
+    'sp ace+plus%25',
+    'ä🙂',
+    "q'()*!~",
+    'line\nbreak\u0001',
+    '&<>"',
+  ];
+  for (const key of awkward) await put(source.s3, 'described', key, 'hello', headers);
+  await put(source.s3, 'described', 'empty', '');
+  const ran = await run('s3://described');
+  assert.equal(ran.code, 0, ran.stderr);
+  await same('described');
+  for (const key of awkward) {
+    const [ours, theirs] = await Promise.all(
+      [source, target].map(({ s3 }) =>
+        s3.send({ method: 'HEAD', bucket: 'described', key, headers: { 'x-amz-checksum-mode': 'ENABLED' } }),
+      ),
+    );
+    for (const name of Object.keys(headers).filter((one) => one !== 'x-amz-tagging'))
+      assert.equal(theirs?.headers[name], ours?.headers[name], `${name} of ${key}`);
+    assert.equal(ours?.headers['x-amz-checksum-crc32'], 'NhCmhg==');
+    const [one, other] = await Promise.all(
+      [source, target].map(({ s3 }) => s3.send({ method: 'GET', bucket: 'described', key, query: { tagging: '' } })),
+    );
+    assert.match(one?.text ?? '', /c\+d/);
+    assert.equal(other?.text, one?.text);
+  }
+});
+
+test('objects of several parts keep their parts and their ETag', async () => {
+  await make(source, 'parts');
+  const MiB = 1024 * 1024;
+  await putParts(source.s3, 'parts', 'uneven', ['a'.repeat(5 * MiB), 'b'.repeat(7 * MiB + 3), 'c']);
+  await putParts(source.s3, 'parts', 'single', ['only']);
+  const ran = await run('s3://parts');
+  assert.equal(ran.code, 0, ran.stderr);
+  await same('parts');
+  const { text } = await target.s3.send({ method: 'GET', bucket: 'parts', key: 'uneven' });
+  assert.ok(text === `${'a'.repeat(5 * MiB)}${'b'.repeat(7 * MiB + 3)}c`);
+});
+
+test('locks and configurations come with the bucket', async () => {
+  await make(source, 'locked', { 'x-amz-bucket-object-lock-enabled': 'true' });
+  const until = new Date(Date.now() + 86_400_000).toISOString();
+  const lock = { 'x-amz-object-lock-mode': 'GOVERNANCE', 'x-amz-object-lock-retain-until-date': until };
+  const md5 = (text: string) => ({ 'content-md5': createHash('md5').update(text).digest('base64') });
+  await put(source.s3, 'locked', 'kept', 'x', { ...lock, ...md5('x') });
+  await put(source.s3, 'locked', 'held', 'y', { 'x-amz-object-lock-legal-hold': 'ON', ...md5('y') });
+  const documents: Record<string, string> = {
+    tagging: '<Tagging><TagSet><Tag><Key>team</Key><Value>a</Value></Tag></TagSet></Tagging>',
+    cors: '<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>',
+    lifecycle:
+      '<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule></LifecycleConfiguration>',
+    website: '<WebsiteConfiguration><IndexDocument><Suffix>i.html</Suffix></IndexDocument></WebsiteConfiguration>',
+    'object-lock':
+      '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>3</Days></DefaultRetention></Rule></ObjectLockConfiguration>',
+    policy:
+      '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::locked/public/*"}]}',
+  };
+  for (const [name, body] of Object.entries(documents))
+    await source.s3.send({ method: 'PUT', bucket: 'locked', query: { [name]: '' }, headers: md5(body), body });
+  const ran = await run('s3://locked');
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.ok(Number(ran.rows[0]?.['configurations']) >= 6, ran.stdout);
+  for (const name of Object.keys(documents)) {
+    const [ours, theirs] = await Promise.all(
+      [source, target].map(({ s3 }) => s3.send({ method: 'GET', bucket: 'locked', query: { [name]: '' } })),
+    );
+    assert.equal(theirs?.text, ours?.text, name);
+  }
+  const kept = await target.s3.send({ method: 'HEAD', bucket: 'locked', key: 'kept' });
+  assert.equal(kept.headers['x-amz-object-lock-mode'], 'GOVERNANCE');
+  assert.equal(Date.parse(kept.headers['x-amz-object-lock-retain-until-date'] as string), Date.parse(until));
+  const held = await target.s3.send({ method: 'HEAD', bucket: 'locked', key: 'held' });
+  // The default retention is not there yet when objects are written: what was not retained is not retained now.
+  assert.deepEqual(
+    [held.headers['x-amz-object-lock-legal-hold'], held.headers['x-amz-object-lock-mode']],
+    ['ON', undefined],
+  );
+  // A lock that cannot be kept is no copy.
+  await make(target, 'unlocked');
+  const refused = await run('s3://locked', '--as', 'unlocked', '--no-configurations');
+  assert.deepEqual([refused.code, refused.rows[0]?.['failed']], [exitCode.failed, 2]);
+  assert.deepEqual(await contents(target.s3, 'unlocked'), []);
+});
+
+test('what the target has of its own is neither lost nor taken for a copy', async () => {
+  for (const store of [source, target]) await make(store, 'mine');
+  await put(source.s3, 'mine', 'k', 'from the source');
+  await put(source.s3, 'mine', 'fresh', 'x');
+  // Listings may tell times to the second.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await put(target.s3, 'mine', 'k', 'written here since');
+  await put(target.s3, 'mine', 'only here', 'x');
+  const ran = await run('s3://mine');
+  assert.equal(ran.code, exitCode.failed);
+  assert.match(ran.stderr, /newer: --overwrite/);
+  const { objects, failed, onlyAtTarget } = ran.rows[0] as Record<string, number>;
+  assert.deepEqual([objects, failed, onlyAtTarget], [1, 1, 1]);
+  assert.equal((await target.s3.send({ method: 'GET', bucket: 'mine', key: 'k' })).text, 'written here since');
+  assert.equal((await run('s3://mine', '--overwrite')).code, 0);
+  assert.equal((await target.s3.send({ method: 'GET', bucket: 'mine', key: 'k' })).text, 'from the source');
+});
+
+test('a dry run writes nothing and counts what it would', async () => {
+  await make(source, 'dry');
+  await put(source.s3, 'dry', 'a/k', '12345');
+  await put(source.s3, 'dry', 'b', 'x');
+  const ran = await run('s3://dry/a/', '--dry-run');
+  assert.deepEqual([ran.code, ran.rows[0]?.['objects'], ran.rows[0]?.['bytes']], [0, 1, 5], ran.stderr);
+  await assert.rejects(target.s3.send({ method: 'HEAD', bucket: 'dry' }), { status: 404 });
+});
+
+test('what is wrong is said with the next step', async () => {
+  const cases: [parameters: string[], code: number, said: RegExp][] = [
+    [['s3://nowhere'], exitCode.notFound, /nowhere|does not exist/],
+    [['s3://ghost@b'], exitCode.notFound, /there is no profile/],
+    [['s3://', '--as', 'x'], exitCode.usage, /--as names one bucket/],
+    [['s3://dry', '--parallel', '0'], exitCode.usage, /whole number/],
+    [['s3://dry', '--parallel', '9999'], exitCode.usage, /at most/],
+    [['s3://dry', '--follow', '--dry-run'], exitCode.usage, /exclude/],
+    [['./file'], exitCode.usage, /local path/],
+  ];
+  for (const [parameters, code, said] of cases) {
+    const ran = await run(...parameters);
+    assert.equal(ran.code, code, `${parameters.join(' ')}: ${ran.stderr}`);
+    assert.match(ran.stderr, said);
+  }
+  const itself = await migrate(source.endpoint, source.endpoint, ['s3://dry']);
+  assert.deepEqual([itself.code, /are the same/.test(itself.stderr)], [exitCode.usage, true]);
+  const wrong = await migrate(source.endpoint, target.endpoint, ['s3://dry'], {
+    ...keys,
+    secretAccessKey: 'wrong-secret',
+  });
+  assert.equal(wrong.code, exitCode.accessDenied, wrong.stderr);
+});
+
+test('a run that was killed is gone on with, and makes no version twice', async () => {
+  await make(source, 'killed');
+  await versioning(source.s3, 'killed', 'Enabled');
+  const body = 'k'.repeat(200_000);
+  for (let i = 0; i < 60; i++)
+    for (const version of [1, 2]) await put(source.s3, 'killed', `key-${i}`, `${version} ${i} ${body}`);
+  for (let kills = 0; kills < 2; kills++) {
+    const child = spawn(process.execPath, [bin, 'migrate', 's3://killed', '--parallel', '2', '--json'], {
+      env: { PATH: process.env['PATH'] ?? '', ...environment(source.endpoint, target.endpoint) },
+      stdio: 'ignore',
+    });
+    const gone = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)));
+    for (let tries = 0; tries < 3000; tries++) {
+      const have = await contents(target.s3, 'killed').catch(() => []);
+      if (have.length >= 10 + 40 * kills) break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill('SIGKILL');
+    assert.equal(await gone, 'SIGKILL', 'it was killed before its end');
+    const have = await contents(target.s3, 'killed');
+    assert.ok(have.length > 0 && have.length < 120, `${have.length} versions`);
+  }
+  const ran = await run('s3://killed');
+  assert.equal(ran.code, 0, ran.stderr);
+  const { objects = 0, present = 0 } = ran.rows[0] as Record<string, number>;
+  assert.ok(present > 0 && objects > 0 && present + objects === 120, ran.stdout);
+  await same('killed');
+});
+
+test('--follow brings what is written meanwhile, until it is interrupted', async () => {
+  await make(source, 'followed');
+  await put(source.s3, 'followed', 'k', 'one');
+  const child = spawn(process.execPath, [bin, 'migrate', 's3://followed', '--follow', '--interval', '1s', '--json'], {
+    env: { PATH: process.env['PATH'] ?? '', ...environment(source.endpoint, target.endpoint) },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  const holds = async (text: string) => {
+    for (let tries = 0; tries < 300; tries++) {
+      const got = await target.s3.send({ method: 'GET', bucket: 'followed', key: 'k' }).catch(() => undefined);
+      if (got?.text === text) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.fail(`the target never had "${text}": ${said}`);
+  };
+  await holds('one');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await put(source.s3, 'followed', 'k', 'two');
+  await holds('two');
+  child.kill('SIGINT');
+  assert.ok([0, exitCode.interrupted].includes(Number(await gone)));
+  assert.match(said, /"upTo":"20/);
+});

@@ -1,0 +1,144 @@
+/* Two real servers, and what tests of a migration do with them. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { realHost } from '../../host/index.ts';
+import { type Ran, runHere } from '../stub.fixture.ts';
+import { S3Connection } from './connection.ts';
+import { elements, textOf } from './xml.ts';
+
+const bin = fileURLToPath(new URL('../../../bin/dsom.mjs', import.meta.url));
+
+export interface Store {
+  readonly endpoint: string;
+  readonly s3: S3Connection;
+  stop(): Promise<void>;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+export const keys = { accessKeyId: 'rootkey', secretAccessKey: 'rootsecret' };
+
+export function clientOf(endpoint: string, credentials = keys, region?: string): S3Connection {
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  const connection = { endpoint, ...credentials, ...(region !== undefined && { region }) };
+  return new S3Connection(connection, realHost(), new AbortController().signal, sleep);
+}
+
+export async function startStore(): Promise<Store> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'dsom-migrate-'));
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const parameters = [
+    'server',
+    '--data',
+    path.join(folder, 'data'),
+    '--address',
+    `127.0.0.1:${port}`,
+    '--workers',
+    '1',
+  ];
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    DSOM_ROOT_ACCESS_KEY_ID: keys.accessKeyId,
+    DSOM_ROOT_SECRET_ACCESS_KEY: keys.secretAccessKey,
+  };
+  const server: ChildProcess = spawn(process.execPath, [bin, ...parameters], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  server.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text));
+  for (let tries = 0; ; tries++) {
+    const ready = await fetch(`${endpoint}/-/health/ready`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (ready) break;
+    assert.ok(tries < 600 && server.exitCode === null, `the server did not start:\n${log}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const s3 = clientOf(endpoint);
+  return {
+    endpoint,
+    s3,
+    async stop() {
+      s3.close();
+      const gone = new Promise((resolve) => server.once('exit', resolve));
+      server.kill('SIGTERM');
+      await gone;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export const environment = (from: string, to: string, fromKeys = keys): Record<string, string> => ({
+  HOME: '/nonexistent',
+  TZ: 'UTC',
+  DSOM_ENDPOINT: to,
+  DSOM_ACCESS_KEY_ID: keys.accessKeyId,
+  DSOM_SECRET_ACCESS_KEY: keys.secretAccessKey,
+  DSOM_FROM_ENDPOINT: from,
+  DSOM_FROM_ACCESS_KEY_ID: fromKeys.accessKeyId,
+  DSOM_FROM_SECRET_ACCESS_KEY: fromKeys.secretAccessKey,
+});
+
+export const migrate = (from: string, to: string, parameters: readonly string[], fromKeys = keys): Promise<Ran> =>
+  runHere(['migrate', ...parameters, '--json'], environment(from, to, fromKeys));
+
+export const put = (
+  s3: S3Connection,
+  bucket: string,
+  key: string,
+  body: string,
+  headers: Record<string, string> = {},
+) => s3.send({ method: 'PUT', bucket, key, body, headers });
+
+export const versioning = (s3: S3Connection, bucket: string, status: 'Enabled' | 'Suspended') =>
+  s3.send({
+    method: 'PUT',
+    bucket,
+    query: { versioning: '' },
+    body: `<VersioningConfiguration><Status>${status}</Status></VersioningConfiguration>`,
+  });
+
+/** Puts an object in parts of these texts. */
+export async function putParts(s3: S3Connection, bucket: string, key: string, parts: readonly string[]): Promise<void> {
+  const begun = await s3.send({ method: 'POST', bucket, key, query: { uploads: '' } });
+  const uploadId = textOf(begun.text, 'UploadId') as string;
+  let list = '';
+  for (const [i, body] of parts.entries()) {
+    const query = { partNumber: String(i + 1), uploadId };
+    const { headers } = await s3.send({ method: 'PUT', bucket, key, query, body });
+    list += `<Part><PartNumber>${i + 1}</PartNumber><ETag>${headers['etag']}</ETag></Part>`;
+  }
+  const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
+  await s3.send({ method: 'POST', bucket, key, query: { uploadId }, body });
+}
+
+/** What a listing of versions tells of each, but for what every store gives itself: ids (`null` is kept) and times. */
+export async function contents(s3: S3Connection, bucket: string): Promise<string[]> {
+  const { text } = await s3.send({ method: 'GET', bucket, query: { versions: '', 'encoding-type': 'url' } });
+  return elements(text, 'Version', 'DeleteMarker').map(({ name, inner }) =>
+    [
+      name,
+      textOf(inner, 'Key'),
+      textOf(inner, 'ETag') ?? '',
+      textOf(inner, 'Size') ?? '',
+      textOf(inner, 'IsLatest'),
+      textOf(inner, 'VersionId') === 'null' ? 'null' : 'id',
+    ].join(' '),
+  );
+}
