@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
+import { plants } from '../planted/plants.ts';
 import { errorTable } from '../src/errors.ts';
 import { limits } from '../src/limits.ts';
 import { isTest, root, sources, src } from './source.ts';
@@ -31,4 +34,12 @@ test('every error code can be raised and is reached by a test', () => {
     if (!new RegExp(`\\b${name}\\b`).test(tests)) idle.push(`no test reaches ${name}`);
   }
   assert.deepEqual(idle, []);
+});
+
+test('every planted bug finds its text, once', () => {
+  const idle = plants.flatMap(({ name, file, find }) => {
+    const found = readFileSync(path.join(root, 'packages/server', file), 'utf8').split(find).length - 1;
+    return found === 1 ? [] : [`${name}: ${found} times in ${file}`];
+  });
+  assert.deepEqual(idle, [], 'write the text of the plant as it stands now');
 });
