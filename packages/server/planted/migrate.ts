@@ -54,4 +54,12 @@ export const migratePlants: readonly Plant[] = [
     replace: 'newest.modified < only.modified',
     tests: [key],
   },
+  {
+    name: 'migrate: keys that only the target has are deleted unasked',
+    file: 'src/cli/migrate/key.ts',
+    find: 'if (!order.remove)',
+    replace: 'if (order.remove)',
+    tests: [whole],
+    pattern: 'of its own',
+  },
 ];

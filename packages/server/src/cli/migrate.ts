@@ -17,6 +17,7 @@ interface MigrateOptions extends CommonOptions {
   readonly as?: string;
   readonly dryRun?: boolean;
   readonly overwrite?: boolean;
+  readonly delete?: boolean;
   readonly configurations: boolean;
   readonly parallel: string;
   readonly follow?: boolean;
@@ -79,6 +80,7 @@ async function pass(context: Context, given: string, options: MigrateOptions, si
         parallel: parseCount(options.parallel),
         dryRun: options.dryRun === true,
         overwrite: options.overwrite === true,
+        remove: options.delete === true,
         withConfigurations: options.configurations,
         report,
         now: () => context.host.clock.now(),
@@ -176,6 +178,7 @@ export function addMigrateCommand(program: Command, run: Run): void {
     .option('--as <bucket>', 'name of the bucket at the target')
     .option('--dry-run', 'tell what would be copied, and write nothing')
     .option('--overwrite', 'where the target has something else, the source counts')
+    .option('--delete', 'delete at the target what the source does not have')
     .option('--no-configurations', 'objects only')
     .option('--parallel <keys>', 'keys copied at once', '8')
     .option('--follow', 'go on with pass after pass until it is interrupted')

@@ -106,7 +106,8 @@ export class S3Connection {
     const status = response.statusCode ?? 0;
     const headers = textHeaders(response.headers);
     // CompleteMultipartUpload may fail with 200, when it has begun to answer before it knew.
-    if (status < 200 || status > 299 || text.slice(0, 400).includes('<Error>')) throw errorOf(status, headers, text);
+    if (status < 200 || status > 299 || text.slice(0, 400).includes('<Error>'))
+      throw errorOf(this.endpoint, status, headers, text);
     return { status, headers, text };
   }
 
@@ -119,7 +120,7 @@ export class S3Connection {
     let text = '';
     for await (const piece of response.setEncoding('utf8') as AsyncIterable<string>)
       if (text.length < 65_536) text += piece;
-    throw errorOf(status, headers, text);
+    throw errorOf(this.endpoint, status, headers, text);
   }
 
   close(): void {
@@ -207,10 +208,11 @@ const codeOfStatus: Readonly<Record<number, string>> = {
   501: 'NotImplemented',
 };
 
-function errorOf(status: number, headers: Readonly<Record<string, string>>, text: string): DsomError {
+function errorOf({ origin }: URL, status: number, headers: Readonly<Record<string, string>>, text: string): DsomError {
   const code = textOf(text, 'Code') ?? codeOfStatus[status] ?? `Http${status}`;
   return new DsomError(code, {
-    message: textOf(text, 'Message') ?? `The store answered ${status}.`,
+    // Of two stores: which one.
+    message: `${origin}: ${textOf(text, 'Message') ?? `the answer is ${status}`}`,
     status,
     requestId: headers['x-amz-request-id'],
     // BadDigest: the bytes may have changed on the way.

@@ -115,3 +115,17 @@ test('a write whose answer was lost is not made twice', async () => {
   assert.equal(ran.code, 0, ran.stderr);
   await same('lost');
 });
+
+test('a listing out of order is refused before anything is taken for deleted', async () => {
+  await fill('order');
+  assert.equal((await migrate(source.endpoint, target.endpoint, ['s3://order'])).code, 0);
+  const way = await wayTo(source, (request, chunk) => {
+    if (!chunk || !request.url?.includes('versions=')) return chunk;
+    return Buffer.from(chunk.toString('latin1').replace('<Key>parts<', '<Key>zarts<'), 'latin1');
+  });
+  const ran = await migrate(way.endpoint, target.endpoint, ['s3://order', '--delete']);
+  way.close();
+  assert.equal(ran.code, exitCode.unreachable, ran.stderr);
+  assert.match(ran.stderr, /an order that is not S3's/);
+  await same('order');
+});

@@ -23,6 +23,8 @@ export interface BucketOrder {
   readonly dryRun: boolean;
   /** What the source says counts, even where the target has something else. */
   readonly overwrite: boolean;
+  /** What the source does not have is deleted at the target. */
+  readonly remove: boolean;
   readonly report: Report;
   now(): number;
   advance(bytes: number): void;
@@ -107,10 +109,7 @@ async function targetVersions(order: BucketOrder, key: string): Promise<readonly
 export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean): Promise<void> {
   const { key, source, target } = pair;
   const { report } = order;
-  if (!source) {
-    if (!nullOnly) report.onlyAtTarget++;
-    return;
-  }
+  if (!source) return nullOnly ? undefined : removeKey(order, key, target);
   if (nullOnly && (source.versions[0]?.id !== 'null' || source.versions[0].marker || target)) return;
   const wanted = nullOnly ? source.versions.slice(0, 1) : source.versions;
   try {
@@ -134,6 +133,22 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
     if (lacking) order.finish();
     if (!nullOnly && order.versioned && wanted.slice(1).some((one) => one.id === 'null'))
       report.note('null version that is not the oldest of its key, got an id');
+  } catch (cause) {
+    report.fail(`${order.bucket}/${key}`, cause);
+  }
+}
+
+/** A key that the source does not have, or no longer: it stays, unless the source counts for that too. */
+async function removeKey(order: BucketOrder, key: string, there: KeyVersions | undefined): Promise<void> {
+  const { report } = order;
+  if (!order.remove) {
+    report.onlyAtTarget++;
+    return;
+  }
+  if (there?.versions.at(-1)?.marker) return;
+  try {
+    if (!order.dryRun) await order.target.send({ method: 'DELETE', bucket: order.targetBucket, key });
+    report.deleted++;
   } catch (cause) {
     report.fail(`${order.bucket}/${key}`, cause);
   }

@@ -193,6 +193,11 @@ test('what the target has of its own is neither lost nor taken for a copy', asyn
   assert.equal((await target.s3.send({ method: 'GET', bucket: 'mine', key: 'k' })).text, 'written here since');
   assert.equal((await run('s3://mine', '--overwrite')).code, 0);
   assert.equal((await target.s3.send({ method: 'GET', bucket: 'mine', key: 'k' })).text, 'from the source');
+  const dry = await run('s3://mine', '--delete', '--dry-run');
+  assert.deepEqual([dry.rows[0]?.['deleted'], (await contents(target.s3, 'mine')).length], [1, 3]);
+  const removed = await run('s3://mine', '--delete');
+  assert.deepEqual([removed.code, removed.rows[0]?.['deleted'], removed.rows[0]?.['onlyAtTarget']], [0, 1, 0]);
+  await same('mine');
 });
 
 test('a dry run writes nothing and counts what it would', async () => {

@@ -13,6 +13,8 @@ export class Report {
   configurations = 0;
   /** Keys that only the target has. */
   onlyAtTarget = 0;
+  /** Keys that only the target had. */
+  deleted = 0;
   failed = 0;
   /** What was changed or left out, with how often. */
   readonly notes = new Map<string, number>();
@@ -36,7 +38,7 @@ export class Report {
 
   /** As one JSON object. */
   json(dryRun: boolean): Record<string, unknown> {
-    const { buckets, objects, bytes, deleteMarkers, present, configurations, onlyAtTarget, failed } = this;
+    const { buckets, objects, bytes, deleteMarkers, present, configurations, onlyAtTarget, deleted, failed } = this;
     const notes = Object.fromEntries(this.notes);
     return {
       action: 'migrate',
@@ -48,6 +50,7 @@ export class Report {
       present,
       configurations,
       onlyAtTarget,
+      deleted,
       failed,
       notes,
     };
@@ -60,6 +63,9 @@ export class Report {
       `${this.buckets} ${this.buckets === 1 ? 'bucket' : 'buckets'}: ${this.objects} versions (${formatSize(this.bytes)}) and ${this.deleteMarkers} delete markers ${done}, ${this.present} there already, ${this.failed} not copied`,
       ...(this.configurations > 0 ? [`${this.configurations} configurations ${done}`] : []),
       ...(this.onlyAtTarget > 0 ? [`${this.onlyAtTarget} keys are at the target only, and stay`] : []),
+      ...(this.deleted > 0
+        ? [`${this.deleted} keys ${dryRun ? 'to delete' : 'deleted'} that only the target had`]
+        : []),
       ...[...this.notes].map(([what, times]) => `${times} × ${what}`),
     ];
   }

@@ -60,6 +60,10 @@ export async function* walkVersions(
     for (const { name, inner } of elements(page, 'Version', 'DeleteMarker')) {
       const key = decodeKey(textOf(inner, 'Key') ?? '', encoded);
       if (current?.key !== key) {
+        if (current && compareKeys(current.key, key) > 0)
+          throw new DsomError('InvalidResponse', {
+            message: `${store.endpoint.origin} lists ${bucket} in an order that is not S3's: ${JSON.stringify(key)} after ${JSON.stringify(current.key)}. What it has cannot be compared with what the target has.`,
+          });
         if (current) yield ordered(current);
         current = { key, versions: [], overfull: false };
       }
