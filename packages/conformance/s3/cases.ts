@@ -1,5 +1,6 @@
 import { aclAccessCases } from './areas/acl-access.ts';
 import { aclCases } from './areas/acls.ts';
+import { announcementCases } from './areas/announcements.ts';
 import { appendCases } from './areas/append.ts';
 import { attributeCases } from './areas/attributes.ts';
 import { bucketCases } from './areas/buckets.ts';
@@ -14,10 +15,13 @@ import { deleteManyCases } from './areas/delete-many.ts';
 import { deleteMarkerCases } from './areas/delete-markers.ts';
 import { documentCases } from './areas/documents.ts';
 import { everywhereCases } from './areas/everywhere.ts';
+import { formCases } from './areas/forms.ts';
 import { hostCases } from './areas/hosts.ts';
+import { identityCases } from './areas/identities.ts';
 import { keyCases } from './areas/keys.ts';
 import { lifecycleCases } from './areas/lifecycle.ts';
 import { bucketListingCases } from './areas/list-buckets.ts';
+import { listedConfigurationCases } from './areas/listed-configurations.ts';
 import { listingCases } from './areas/listing.ts';
 import { lockedVersionCases } from './areas/locked-versions.ts';
 import { multipartCases } from './areas/multipart.ts';
@@ -30,12 +34,14 @@ import { statementCases } from './areas/policy-statements.ts';
 import { presignedCases } from './areas/presigned.ts';
 import { rangeCases } from './areas/ranges.ts';
 import { renameCases } from './areas/rename.ts';
+import { sessionCases } from './areas/sessions.ts';
 import { headerSignatureCases } from './areas/signatures.ts';
 import { streamingCases } from './areas/streaming.ts';
 import { taggingCases } from './areas/tagging.ts';
 import { uploadListCases } from './areas/upload-lists.ts';
 import { versioningCases } from './areas/versioning.ts';
 import { versionListingCases } from './areas/versions.ts';
+import { websiteCases } from './areas/websites.ts';
 import { writeConditionCases } from './areas/write-conditions.ts';
 import type { Case } from './case.ts';
 
@@ -43,6 +49,7 @@ import type { Case } from './case.ts';
 export const cases: readonly Case[] = [
   aclAccessCases,
   aclCases,
+  announcementCases,
   appendCases,
   attributeCases,
   bucketCases,
@@ -57,10 +64,13 @@ export const cases: readonly Case[] = [
   deleteMarkerCases,
   documentCases,
   everywhereCases,
+  formCases,
   hostCases,
+  identityCases,
   keyCases,
   lifecycleCases,
   bucketListingCases,
+  listedConfigurationCases,
   listingCases,
   lockedVersionCases,
   multipartCases,
@@ -73,11 +83,13 @@ export const cases: readonly Case[] = [
   presignedCases,
   rangeCases,
   renameCases,
+  sessionCases,
   headerSignatureCases,
   streamingCases,
   taggingCases,
   uploadListCases,
   versioningCases,
   versionListingCases,
+  websiteCases,
   writeConditionCases,
 ].flat();

@@ -43,6 +43,8 @@ export const statusOf = {
   InvalidRedirectLocation: 400,
   InvalidRequest: 400,
   InvalidRetentionPeriod: 400,
+  InvalidS3DestinationBucket: 400,
+  InvalidConfigurationId: 400,
   InvalidStorageClass: 400,
   InvalidTag: 400,
   InvalidTargetBucketForLogging: 400,
