@@ -86,14 +86,15 @@ const first: readonly Configuration[] = ['ownershipControls', 'encryption'];
 export async function migrateBucket(task: BucketTask): Promise<void> {
   const { source, target, bucket, targetBucket, dryRun } = task;
   const versioning = await versioningOf(source, bucket);
-  const lock = await read(task, 'object-lock');
+  // A lock that cannot be read may be one: then nothing is copied.
+  const lock = (await readConfiguration(source, bucket, 'object-lock')).state === 'set';
   const there = await exists(target, targetBucket);
   if (!there && !dryRun) {
-    const headers = lock === undefined ? {} : { 'x-amz-bucket-object-lock-enabled': 'true' };
-    await target.send({ method: 'PUT', bucket: targetBucket, headers });
+    const headers = lock ? { 'x-amz-bucket-object-lock-enabled': 'true' } : undefined;
+    await target.send({ method: 'PUT', bucket: targetBucket, ...(headers && { headers }) });
   }
   const targetLock = there ? await readConfiguration(target, targetBucket, 'object-lock') : undefined;
-  const locks = targetLock ? targetLock.state === 'set' : lock !== undefined;
+  const locks = targetLock ? targetLock.state === 'set' : lock;
   const before = !there && dryRun ? '' : await versioningOf(target, targetBucket);
   const order: BucketOrder = { ...task, versioned: versioning !== '', locks };
   if (task.withConfigurations) for (const name of first) await copyConfiguration(task, name);

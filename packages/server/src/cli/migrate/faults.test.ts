@@ -129,3 +129,27 @@ test('a listing out of order is refused before anything is taken for deleted', a
   assert.match(ran.stderr, /an order that is not S3's/);
   await same('order');
 });
+
+test('a lock that cannot be read is none to be left out', async () => {
+  await source.s3.send({ method: 'PUT', bucket: 'veiled', headers: { 'x-amz-bucket-object-lock-enabled': 'true' } });
+  await put(source.s3, 'veiled', 'k', 'x');
+  const refuses = http.createServer((request, response) => {
+    const { hostname, port } = new URL(source.endpoint);
+    const { method = '', url: path, headers } = request;
+    if (path?.includes('object-lock')) return void response.writeHead(403).end();
+    request.pipe(
+      http.request({ hostname, port, method, path, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.rawHeaders);
+        answer.pipe(response);
+      }),
+    );
+  });
+  await new Promise<void>((resolve) => refuses.listen(0, '127.0.0.1', resolve));
+  const ran = await migrate(`http://127.0.0.1:${(refuses.address() as AddressInfo).port}`, target.endpoint, [
+    's3://veiled',
+  ]);
+  refuses.closeAllConnections();
+  refuses.close();
+  assert.equal(ran.code, exitCode.accessDenied, ran.stderr);
+  await assert.rejects(target.s3.send({ method: 'HEAD', bucket: 'veiled' }), { status: 404 });
+});

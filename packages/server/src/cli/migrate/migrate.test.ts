@@ -200,6 +200,20 @@ test('what the target has of its own is neither lost nor taken for a copy', asyn
   await same('mine');
 });
 
+test('an object that only its customer can read is reported, and the others are copied', async () => {
+  await make(source, 'customers');
+  const key = Buffer.alloc(32, 7);
+  await put(source.s3, 'customers', 'secret', 'x', {
+    'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+    'x-amz-server-side-encryption-customer-key': key.toString('base64'),
+    'x-amz-server-side-encryption-customer-key-md5': createHash('md5').update(key).digest('base64'),
+  });
+  await put(source.s3, 'customers', 'plain', 'x');
+  const ran = await run('s3://customers');
+  assert.deepEqual([ran.code, ran.rows[0]?.['objects'], ran.rows[0]?.['failed']], [exitCode.failed, 1, 1]);
+  assert.match(ran.stderr, /needs the key of its customer/);
+});
+
 test('a dry run writes nothing and counts what it would', async () => {
   await make(source, 'dry');
   await put(source.s3, 'dry', 'a/k', '12345');

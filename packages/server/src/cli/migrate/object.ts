@@ -62,6 +62,10 @@ function description(order: CopyOrder, headers: Readonly<Record<string, string>>
   const until = headers['x-amz-object-lock-retain-until-date'];
   const mode = headers['x-amz-object-lock-mode'];
   const hold = headers['x-amz-object-lock-legal-hold'];
+  if (mode !== undefined && Number.isNaN(Date.parse(until ?? '')))
+    throw new DsomError('InvalidResponse', {
+      message: 'The object is retained, and until when cannot be read: look at its retention at the source.',
+    });
   const retained = mode !== undefined && until !== undefined && Date.parse(until) > order.now;
   if (order.locks && retained) {
     kept['x-amz-object-lock-mode'] = mode;
@@ -139,13 +143,15 @@ async function pass(order: CopyOrder, from: S3Stream, request: Omit<S3Request, '
  */
 export async function copyVersion(order: CopyOrder): Promise<number> {
   const { source, target, bucket, targetBucket, key, version } = order;
-  const head = await source.send({
-    method: 'HEAD',
-    bucket,
-    key,
-    query: versionQuery(order),
-    headers: { 'x-amz-checksum-mode': 'ENABLED' },
-  });
+  const head = await source
+    .send({ method: 'HEAD', bucket, key, query: versionQuery(order), headers: { 'x-amz-checksum-mode': 'ENABLED' } })
+    .catch((cause: unknown) => {
+      // An answer to HEAD has no body that could say why.
+      if (!(cause instanceof DsomError) || cause.status !== 400) throw cause;
+      const message =
+        'The source does not tell of it (400): it needs the key of its customer (SSE-C). Copy it with a client that has the key.';
+      throw new DsomError('InvalidRequest', { message, status: 400 });
+    });
   const etag = bare(head.headers['etag']);
   const size = Number(head.headers['content-length']);
   if (etag !== version.etag || size !== version.size)
