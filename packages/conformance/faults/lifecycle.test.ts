@@ -34,11 +34,11 @@ async function listed(server: Server, bucket: string): Promise<Map<string, strin
   }
 }
 
-async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+async function eventually(what: string, holds: () => Promise<boolean>, everyMs = 200): Promise<void> {
   const began = performance.now();
   while (!(await holds().catch(() => false))) {
     assert.ok(performance.now() - began < 120_000, `never: ${what}`);
-    await sleep(200);
+    await sleep(everyMs);
   }
 }
 
@@ -55,7 +55,8 @@ test('objects expire, move and are left as the rules say, with kill -9 in the mi
   const data = [path.join(folder, 'd0'), path.join(folder, 'd1')];
   let server = await startServer(data, { flags });
   t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
-  assert.match(server.output(), /WARNING {3}a day of lifecycles lasts 2 seconds/);
+  const warned = async () => /WARNING {3}a day of lifecycles lasts 2 seconds/.test(server.output());
+  await eventually('the server says that days are short', warned);
   assert.equal((await send(server.endpoint, 'PUT', '/rules')).status, 200);
   assert.equal((await dsom(['policy', 'set', 'COLD', '1'], operator(server))).code, 0);
   const kept = new Map<string, Buffer>();
@@ -63,17 +64,20 @@ test('objects expire, move and are left as the rules say, with kill -9 in the mi
     const answer = await send(server.endpoint, 'PUT', pathOf('rules', key), { body });
     assert.equal(answer.status, 200, answer.text());
   };
-  for (let first = 0; first < objects; first += 50)
-    await Promise.all(
-      Array.from({ length: 50 }, async (_, at) => {
-        const name = String(first + at).padStart(6, '0');
-        await put(`gone/${name}`, Buffer.from(name));
-        if ((first + at) % 10 > 0) return;
-        const body = Buffer.from(`kept ${name}`);
-        await put(`kept/${name}`, body);
-        kept.set(`kept/${name}`, body);
-      }),
-    );
+  const fill = async (count: number): Promise<void> => {
+    for (let first = 0; first < count; first += 50)
+      await Promise.all(
+        Array.from({ length: 50 }, async (_, at) => {
+          const name = String(first + at).padStart(6, '0');
+          await put(`gone/${name}`, Buffer.from(name));
+          if ((first + at) % 10 > 0) return;
+          const body = Buffer.from(`kept ${name}`);
+          await put(`kept/${name}`, body);
+          kept.set(`kept/${name}`, body);
+        }),
+      );
+  };
+  await fill(objects);
   for (let at = 0; at < 4; at++) {
     const body = randomBytes(300_000 + at);
     await put(`moves/${at}`, body);
@@ -94,17 +98,23 @@ test('objects expire, move and are left as the rules say, with kill -9 in the mi
   assert.match(dry.output, /nothing to do/);
 
   await configure(server, 'rules', rules);
+  const hasBegun = async () => (await metric(server.endpoint, 'dsom_lifecycle_actions_total')) > 0;
   let killed = 0;
-  for (let cycle = 0; cycle < 3; cycle++) {
-    await eventually('a pass deletes', async () => (await metric(server.endpoint, 'dsom_lifecycle_actions_total')) > 0);
+  for (let cycle = 1, count = objects; killed < 3; cycle++) {
+    await eventually('a pass deletes', hasBegun, 10);
     assert.equal(await server.stop('SIGKILL'), null);
     server = await startServer(data, { flags });
     const left = [...(await listed(server, 'rules')).keys()].filter((key) => key.startsWith('gone/')).length;
-    t.diagnostic(`after kill ${cycle + 1}: ${left} of ${objects} are left`);
-    if (left === 0) break;
-    killed += 1;
+    t.diagnostic(`after kill ${cycle}: ${left} of ${count} are left`);
+    if (left > 0) killed += 1;
+    else if (killed > 0) break;
+    else {
+      // On a machine that is busy with other things the kill comes late: with more to do, the pass is under way for longer.
+      assert.ok(cycle < 6, 'the server was killed before a pass was over');
+      count *= 2;
+      await fill(count);
+    }
   }
-  assert.ok(killed > 0 || objects < 1000, 'the server was killed before a pass was over');
   await eventually('all that is to go has gone, and all that is to move has moved', async () => {
     const now = await listed(server, 'rules');
     const moved = [...now].every(([key, storageClass]) => !key.startsWith('moves/') || storageClass === 'COLD');
