@@ -124,7 +124,7 @@ test('two devices: damage of one never shows, is counted, and is repaired; then 
   await lay('a slab that is gone', () => rmSync(slabs(a).at(-1) as string));
   await heal('a slab that is gone');
   await lay('an index that is gone', () => rmSync(path.join(b, 'device/index'), { recursive: true }));
-  assert.match(server.output(), /WARNING +the index of device .* was lost and has been made anew from its slabs/);
+  await server.says(/WARNING +the index of device .* was lost and has been made anew from its slabs/);
   await heal('an index that is gone');
   await lay('nothing more', () => {});
   assert.equal(await metric(server.endpoint, 'dsom_bad_copies_total'), 0);
@@ -213,8 +213,7 @@ test('without the second directory: the server says so, reads work, writes of on
   renameSync(b, `${b}-away`);
 
   server = await startServer([a], { until: 'live' });
-  await sleep(300);
-  assert.match(server.output(), /not among --data/);
+  await server.says(/not among --data/);
   await allRight(server.endpoint, contents, 'one directory');
   const inline = await send(server.endpoint, 'PUT', pathOf('damage', 'inline'), { body: 'small' });
   assert.equal(inline.status, 200, inline.text());

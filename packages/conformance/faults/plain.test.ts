@@ -66,7 +66,7 @@ test('encrypted by default, plain when told; each store reads both, and damage o
 
   await restart('--encryption', 'off');
   await fill('plain');
-  assert.match(server.output(), /WARNING +encryption is off: new objects are stored as plain bytes/);
+  await server.says(/WARNING +encryption is off: new objects are stored as plain bytes/);
   const doctor = await dsom(['doctor'], {
     DSOM_ENDPOINT: server.endpoint,
     DSOM_ACCESS_KEY_ID: credentials.accessKeyId,

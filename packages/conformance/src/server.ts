@@ -20,6 +20,8 @@ export interface Server {
   readonly startMs: number;
   /** Everything printed so far (the last 64 KiB). */
   output(): string;
+  /** Waits until it has printed it: what it says at its start may come later than its first answer. */
+  says(pattern: RegExp): Promise<void>;
   /** Sends the signal and waits for the end; resolves to the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -119,6 +121,10 @@ export async function startServer(
     pid: child.pid as number,
     startMs: performance.now() - started,
     output: () => output,
+    async says(pattern) {
+      for (const end = performance.now() + patienceMs; !pattern.test(output); await sleep(20))
+        if (performance.now() > end) throw new Error(`the server does not say ${pattern}:\n${output}`);
+    },
     async stop(signal = 'SIGTERM') {
       child.kill(signal);
       const code = await Promise.race([ended, sleep(60_000, 'late' as const, { ref: false })]);
