@@ -206,7 +206,7 @@ test('without the second directory: the server says so, reads work, writes of on
   const folder = scratch(t, 'damage-missing');
   const data = [path.join(folder, 'a'), path.join(folder, 'b')];
   const [a, b] = data as [string, string];
-  let server: Pick<Server, 'endpoint' | 'stop' | 'output'> = await startServer(data);
+  let server: Pick<Server, 'endpoint' | 'stop' | 'says'> = await startServer(data);
   t.after(async () => void (await server.stop('SIGKILL').catch(() => {})));
   const contents = await fillBucket(server.endpoint, 1);
   assert.equal(await server.stop(), 0);
