@@ -46,6 +46,17 @@ describe('a proposal', () => {
     assert.deepEqual(names(other), ['once']);
   });
 
+  it('with an id of its own is answered as the first time, on every node', async () => {
+    const id = Buffer.alloc(16, 7);
+    const [other] = rig.others as [RigNode];
+    const first = await rig.run(other.shard.propose(bucketCommand('named'), id));
+    for (const node of rig.nodes) {
+      const again = await rig.run(node.shard.propose(bucketCommand('named'), id));
+      assert.equal(again.reply.type, first.reply.type);
+    }
+    await assert.rejects(propose(other, 'named'), { code: 'BucketAlreadyOwnedByYou' });
+  });
+
   it('that never arrived is made by the next try', async () => {
     const [other] = rig.others as [RigNode];
     rig.calls.push('lost', 'silent');

@@ -160,11 +160,12 @@ export class ClusterShard implements Metadata {
     return false;
   }
 
-  async propose(proposed: Command): Promise<Outcome> {
+  /** @param id by which a second try of whoever asks is answered as the first; left out, each proposal has one of its own */
+  async propose(proposed: Command, id?: Buffer): Promise<Outcome> {
     const { host, node, incarnation } = this.#options;
     const command: Command =
       proposed.type === 'intent.open' ? { ...proposed, opener: { node, incarnation } } : proposed;
-    const request = host.entropy.bytes(requestBytes);
+    const request = id ?? host.entropy.bytes(requestBytes);
     const began = host.clock.monotonic();
     let wait: number = limits.proposeRetryMs;
     for (;;) {
