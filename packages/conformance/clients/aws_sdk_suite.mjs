@@ -187,7 +187,8 @@ for (const [failure, errorName] of [
   [() => call('GetObject', { Key: 'v', Range: 'bytes=99-' }), 'InvalidRange'],
   [() => call('DeleteBucket'), 'BucketNotEmpty'],
   [() => call('CreateBucket'), 'BucketAlreadyOwnedByYou'],
-  [() => call('PutBucketPolicy', { Policy: '{}' }), 'NotImplemented'],
+  [() => call('PutBucketPolicy', { Policy: '{}' }), 'MalformedPolicy'],
+  [() => call('PutBucketReplication', { ReplicationConfiguration: { Role: 'r', Rules: [] } }), 'NotImplemented'],
 ])
   await assert.rejects(failure(), { name: errorName });
 
