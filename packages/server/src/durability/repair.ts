@@ -42,8 +42,8 @@ export interface Repairer {
 
 /**
  * Repairs from another copy, or from any fragments of a code that are enough: their bytes are verified, the right ones are written beside the bad
- * ones, then the bad row goes and the new one is sealed. One repair per stripe at a time, `limits.repairsAtOnce` in all; what is refused is
- * found again by the next read or scrub.
+ * ones, then the bad row goes and the new one is sealed. The fragments of a stripe one after the other, `limits.repairsAtOnce` stripes at a time; what
+ * is refused is found again by the next read or scrub.
  */
 export function createRepairer(options: RepairOptions): Repairer {
   const where = options.where ?? createWhereabouts(options.access);
@@ -51,11 +51,13 @@ export function createRepairer(options: RepairOptions): Repairer {
     string,
     { readonly index: number; readonly cause: RepairCause; readonly done: Promise<boolean> }
   >();
-  return {
+  const repairer: Repairer = {
     repair(stripe, group, index, cause) {
       const name = stripe.toString('latin1');
       const same = running.get(name);
-      if (same) return same.index === index && same.cause === cause ? same.done : Promise.resolve(false);
+      if (same?.index === index && same.cause === cause) return same.done;
+      // A read has found the one, a scrub the other: whoever comes second has his written next, and is not told that it cannot be.
+      if (same) return same.done.then(() => repairer.repair(stripe, group, index, cause));
       if (running.size >= limits.repairsAtOnce) return Promise.resolve(false);
       where.observe([group]);
       const done = rewrite({ ...options, where }, stripe, group, index, cause)
@@ -68,6 +70,7 @@ export function createRepairer(options: RepairOptions): Repairer {
       while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done));
     },
   };
+  return repairer;
 }
 
 async function rewrite(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Code, ObjectVersion, Stripe } from '../../metadata/index.ts';
+import type { Code, GroupRecord, ObjectVersion, Stripe } from '../../metadata/index.ts';
 import { fragmentId } from '../address.ts';
 import {
   createCollector,
@@ -81,6 +81,13 @@ function setUp(seed = 1) {
       const device = replica.groups.find(({ id }) => id === stripe.group)?.devices[index] as string;
       return { device, on: stores.get(device) as MemoryFragments, id: fragmentId(stripe.id, index) };
     },
+    repair: (kept: Kept, index: number) =>
+      repair(
+        kept.stripe.id,
+        replica.groups.find(({ id }) => id === kept.stripe.group) as GroupRecord,
+        index,
+        'unreadable',
+      ),
     mend: () => drive(host, mender.run()),
     mended: () => mender.totals(),
     collect: () => drive(host, createCollector({ ...shared, oldestRead: async () => undefined }).run()),
@@ -105,6 +112,20 @@ test('what was sealed without a fragment gets it once it is published', async ()
   assert.equal(setting.held(), 6);
   assert.deepEqual((await setting.check()).counts, {});
   sameBytes(await setting.store.read(kept.stripe, 0, long), kept.bytes);
+});
+
+test('who finds a second bad fragment while the first is written has that one written too', async () => {
+  const setting = setUp();
+  const kept = await setting.put(long);
+  for (const index of [0, 3]) {
+    const { on, id } = setting.fragment(kept, index);
+    on.rows.delete(id.toString('hex'));
+  }
+  assert.equal(setting.held(), 4);
+  const both = Promise.all([setting.repair(kept, 0), setting.repair(kept, 3), setting.repair(kept, 0)]);
+  assert.deepEqual(await drive(setting.host, both), [true, true, true]);
+  assert.equal(setting.held(), 6);
+  assert.deepEqual((await setting.check()).counts, {});
 });
 
 test('a device that comes back empty is filled again', async () => {
