@@ -33,10 +33,17 @@ export const configurationPlants: readonly Plant[] = [
   {
     name: 'metadata: a reader keeps configurations when something was committed',
     file: 'src/metadata/kept.ts',
-    find: 'this.configurations.clear();',
+    find: 'this.#configurations.clear();',
     replace: '',
     tests: [metadata],
     pattern: 'read anew',
+  },
+  {
+    name: 'metadata: a reader keeps that a bucket has no configuration',
+    file: 'src/metadata/kept.ts',
+    find: 'this.#configured.clear();',
+    replace: '',
+    tests: ['src/metadata/kept.test.ts'],
   },
   {
     name: 'api: a wildcard of an origin overlaps what stands on both of its sides',

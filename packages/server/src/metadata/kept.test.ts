@@ -4,6 +4,7 @@ import { manualHost } from '../host/index.ts';
 import { type KvView, memoryKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { appliedKey, encodeApplied } from './applied.ts';
+import { configurationKinds, encodeConfiguration } from './machine/configurations.ts';
 import { keys } from './machine/keys.ts';
 import { encodeAccessKey } from './machine/rows.ts';
 import { openMetadataReader } from './reader.ts';
@@ -68,6 +69,33 @@ describe('what a reader keeps', () => {
     assert.equal(reader.accessKey('k')?.role, 'readwrite');
     write('k', 'readonly');
     assert.equal(reader.accessKey('k')?.role, 'readonly');
+  });
+
+  it('is that a bucket has no configuration of any kind, until one is put', () => {
+    const { kv, view } = store();
+    let asked = 0;
+    const reader = openMetadataReader({
+      ...view,
+      range(range) {
+        asked++;
+        return kv.range(range);
+      },
+    });
+    const put = (bucket: number, kind: number, text: string | undefined) =>
+      kv.commit([
+        [keys.configuration(bucket, kind), text === undefined ? undefined : encodeConfiguration(Buffer.from(text))],
+      ]);
+    const { cors, policy } = configurationKinds;
+    for (const kind of ['cors', 'policy', 'acl', 'cors'] as const)
+      assert.equal(reader.configuration(7, kind), undefined);
+    assert.equal(asked, 1, 'asked once for all kinds');
+    put(7, policy.number, 'p');
+    put(6, cors.number, 'of another bucket');
+    assert.equal(reader.configuration(7, 'policy')?.toString(), 'p');
+    assert.equal(reader.configuration(7, 'cors'), undefined);
+    assert.equal(reader.configuration(8, 'cors'), undefined);
+    put(7, policy.number, undefined);
+    assert.equal(reader.configuration(7, 'policy'), undefined);
   });
 
   it('is bounded', () => {

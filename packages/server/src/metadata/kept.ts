@@ -1,17 +1,19 @@
 import type { KvView } from '../kv/index.ts';
 import { limits } from '../limits.ts';
+import type { ConfigurationKind } from './machine/configurations.ts';
 import { IdentityView } from './machine/identity-view.ts';
-import type { AccessKeyRecord, BucketRecord } from './machine/records.ts';
+import type { AccessKeyRecord, BucketId, BucketRecord } from './machine/records.ts';
+import type { View } from './machine/view.ts';
 
 /** Rows by name; what is not there is not kept, since there is no end to names that do not exist. */
-class Rows<Row> {
-  readonly #rows = new Map<string, Row>();
+class Rows<Name, Row> {
+  readonly #rows = new Map<Name, Row>();
 
-  get(name: string): Row | undefined {
+  get(name: Name): Row | undefined {
     return this.#rows.get(name);
   }
 
-  set(name: string, row: Row | undefined): void {
+  set(name: Name, row: Row | undefined): void {
     if (row === undefined) return;
     if (this.#rows.size >= limits.readerRowsKept) this.#rows.clear();
     this.#rows.set(name, row);
@@ -28,10 +30,12 @@ export class Kept {
   #commits: number | undefined;
   position: number | undefined;
   identityGeneration: number | undefined;
-  readonly buckets = new Rows<BucketRecord>();
-  readonly accessKeys = new Rows<AccessKeyRecord>();
+  readonly buckets = new Rows<string, BucketRecord>();
+  readonly accessKeys = new Rows<string, AccessKeyRecord>();
+  /** Whether a bucket has any configuration: most have none, and every request asks for several kinds. */
+  readonly #configured = new Rows<BucketId, boolean>();
   /** By bucket and kind, of buckets that are there: null where a bucket has none, which is what most requests find. */
-  readonly configurations = new Rows<Buffer | null>();
+  readonly #configurations = new Rows<string, Buffer | null>();
 
   constructor(kv: KvView) {
     this.#kv = kv;
@@ -46,9 +50,25 @@ export class Kept {
       this.identityGeneration = undefined;
       this.buckets.clear();
       this.accessKeys.clear();
-      this.configurations.clear();
+      this.#configured.clear();
+      this.#configurations.clear();
     }
     return commits === undefined ? undefined : this;
+  }
+
+  configuration(view: View, id: BucketId, kind: ConfigurationKind): Buffer | undefined {
+    let configured = this.#configured.get(id);
+    if (configured === undefined) {
+      configured = view.isConfigured(id);
+      this.#configured.set(id, configured);
+    }
+    if (!configured) return undefined;
+    const name = `${id} ${kind}`;
+    const known = this.#configurations.get(name);
+    if (known !== undefined) return known ?? undefined;
+    const found = view.configuration(id, kind);
+    this.#configurations.set(name, found ?? null);
+    return found;
   }
 }
 

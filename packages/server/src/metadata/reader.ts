@@ -114,12 +114,7 @@ class Reader implements MetadataReader {
 
   configuration(id: BucketId, kind: ConfigurationKind): Buffer | undefined {
     const kept = this.#kept.newest();
-    const name = `${id} ${kind}`;
-    const known = kept?.configurations.get(name);
-    if (known !== undefined) return known ?? undefined;
-    const found = this.#view.configuration(id, kind);
-    kept?.configurations.set(name, found ?? null);
-    return found;
+    return kept ? kept.configuration(this.#view, id, kind) : this.#view.configuration(id, kind);
   }
 
   buckets(start: string, limit: number): Page<BucketRecord> {

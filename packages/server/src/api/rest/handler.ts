@@ -180,15 +180,18 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
           ? service
           : {
               ...service,
-              objects: announcingService(service.objects, options.notifications, {
-                operation: announced,
-                bucket,
-                requestId: exchange.id,
-                hostId: 'dsom',
-                principal: principalText(principal),
-                address: request.socket.remoteAddress,
-                region: options.region,
-              }),
+              objects: announcingService(
+                service.objects,
+                options.notifications,
+                { operation: announced, bucket },
+                () => ({
+                  requestId: exchange.id,
+                  hostId: 'dsom',
+                  principal: principalText(principal),
+                  address: request.socket.remoteAddress,
+                  region: options.region,
+                }),
+              ),
             },
       exchange,
       path: found.path,

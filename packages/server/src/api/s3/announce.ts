@@ -52,8 +52,6 @@ const eventsOf: Partial<Record<S3Operation, readonly NoticeEvent[]>> = {
 
 /** Who asks, and what for. */
 export interface AnnouncedRequest {
-  readonly operation: S3Operation;
-  readonly bucket: string;
   readonly requestId: string;
   readonly hostId: string;
   readonly principal: string;
@@ -104,26 +102,27 @@ function announcerOf(
   };
 }
 
-/** The object service for a request: one that announces what it changes, where somebody wants to know. */
+/** The object service for a request: one that announces what it changes, where somebody wants to know. @param requested asked for only there */
 export function announcingService(
   objects: ObjectService,
   notifications: Notifications | undefined,
-  request: AnnouncedRequest,
+  { operation, bucket: name }: { readonly operation: S3Operation; readonly bucket: string },
+  requested: () => AnnouncedRequest,
 ): ObjectService {
-  const { operation, principal, requestId, hostId, region } = request;
   const events = eventsOf[operation];
-  if (!events || !notifications || request.bucket === '') return objects;
+  if (!events || !notifications || name === '') return objects;
   // That there is no such bucket is the operation's to say.
-  const bucket = bucketNamed(objects, request.bucket);
-  const document = bucket && objects.configuration(request.bucket, 'notification');
+  const bucket = bucketNamed(objects, name);
+  const document = bucket && objects.configuration(name, 'notification');
   if (!document) return objects;
+  const { requestId, hostId, principal, region, address } = requested();
   const bridges = () => [...notifications.targets()].flatMap(([name, { eventBridge }]) => (eventBridge ? [name] : []));
   const about = {
     requestId,
     hostId,
     principal,
     region,
-    address: addressText(request.address),
+    address: addressText(address),
     // Of an operation that deletes many, EventBridge knows one name only.
     reason: operation === 'DeleteObjects' ? 'DeleteObject' : operation,
   };

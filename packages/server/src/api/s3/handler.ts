@@ -272,15 +272,13 @@ class S3Handler {
   /** The call, with an object service that announces what it changes where the bucket wants that. */
   #announcing(call: S3Call): S3Call {
     const { objects, notifications } = this.#service;
-    const announcing = announcingService(objects, notifications, {
-      operation: call.operation,
-      bucket: call.bucket,
+    const announcing = announcingService(objects, notifications, call, () => ({
       requestId: call.exchange.id,
       hostId: this.#hostId,
       principal: principalText(call.principal),
       address: call.exchange.request.socket.remoteAddress,
       region: this.#service.region,
-    });
+    }));
     return announcing === objects ? call : { ...call, service: { ...this.#service, objects: announcing } };
   }
 

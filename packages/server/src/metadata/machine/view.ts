@@ -141,6 +141,13 @@ export class View {
     return this.#decoded(keys.configuration(id, configurationKinds[kind].number), decodeConfiguration);
   }
 
+  /** Whether a bucket has a configuration of any kind. */
+  isConfigured(id: BucketId): boolean {
+    const range = { start: keys.configurationsOf(id), end: keys.configurationsEnd(id), limit: 1 };
+    for (const _ of this.rows.range(range)) return true;
+    return false;
+  }
+
   counts(id: BucketId): BucketCounts {
     const counts = this.#overlay
       ? this.countsCell(this.#overlay, id).decoded(decodeCounts)
