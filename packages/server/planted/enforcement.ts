@@ -14,9 +14,9 @@ export const enforcementPlants: readonly Plant[] = [
   },
   {
     name: 'enforcement: a policy that was compiled counts for ever',
-    file: 'src/api/s3/bucket-rules.ts',
-    find: 'if (known && (known.bytes === bytes || known.bytes.equals(bytes))) return known.policy;',
-    replace: 'if (known) return known.policy;',
+    file: 'src/api/s3/configurations/form.ts',
+    find: 'if (known && (known.bytes === bytes || known.bytes.equals(bytes))) return known.value;',
+    replace: 'if (known) return known.value;',
     tests: [policy],
   },
   {

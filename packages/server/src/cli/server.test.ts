@@ -1,73 +1,26 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { exitCode } from './exit.ts';
+import { bin, keys as rootKeys, type StartedServer, startServer } from './server.fixture.ts';
 import { type RunOptions, runHere } from './stub.fixture.ts';
 
-const bin = fileURLToPath(new URL('../../bin/dsom.mjs', import.meta.url));
-const folder = mkdtempSync(path.join(tmpdir(), 'dsom-cli-server-'));
-const keys = { DSOM_ACCESS_KEY_ID: 'rootkey', DSOM_SECRET_ACCESS_KEY: 'rootsecret' };
-let server: ChildProcess;
+const keys = { DSOM_ACCESS_KEY_ID: rootKeys.accessKeyId, DSOM_SECRET_ACCESS_KEY: rootKeys.secretAccessKey };
+let server: StartedServer;
+let folder: string;
 let endpoint: string;
-let log = '';
 
 const run = (parameters: readonly string[], options?: RunOptions) =>
   runHere(parameters, { HOME: folder, TZ: 'UTC', DSOM_ENDPOINT: endpoint, ...keys }, options);
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
 before(async () => {
-  const port = await freePort();
-  endpoint = `http://127.0.0.1:${port}`;
-  const parameters = [
-    'server',
-    '--data',
-    path.join(folder, 'data'),
-    '--address',
-    `127.0.0.1:${port}`,
-    '--workers',
-    '1',
-  ];
-  const { DSOM_ACCESS_KEY_ID: id, DSOM_SECRET_ACCESS_KEY: secret } = keys;
-  const env = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: folder,
-    DSOM_ROOT_ACCESS_KEY_ID: id,
-    DSOM_ROOT_SECRET_ACCESS_KEY: secret,
-  };
-  server = spawn(process.execPath, [bin, ...parameters], { env });
-  for (const stream of [server.stdout, server.stderr])
-    stream?.setEncoding('utf8').on('data', (text: string) => (log += text));
-  for (let tries = 0; ; tries++) {
-    const ready = await fetch(`${endpoint}/-/health/ready`).then(
-      (answer) => answer.ok,
-      () => false,
-    );
-    if (ready) break;
-    assert.ok(tries < 300 && server.exitCode === null, `the server did not start:\n${log}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  server = await startServer('dsom-cli-server-');
+  ({ folder, endpoint } = server);
 });
-
-after(async () => {
-  const gone = new Promise((resolve) => server.once('exit', resolve));
-  server.kill('SIGTERM');
-  assert.equal(await gone, 0, log);
-  rmSync(folder, { recursive: true, force: true });
-});
+after(() => server.stop());
 
 test('a server that cannot start names the option and says what to do', async () => {
   const port = endpoint.slice(endpoint.lastIndexOf(':') + 1);

@@ -11,11 +11,10 @@ import {
   unowned,
 } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
-import { FifoMap } from '../../fifo.ts';
 import { limits } from '../../limits.ts';
 import type { BucketRecord } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
-import { ParsedConfigurations } from './configurations/form.ts';
+import { ParsedConfigurations, ReadConfigurations } from './configurations/form.ts';
 import {
   type ObjectOwnership,
   ownershipForm,
@@ -76,18 +75,12 @@ function read(bytes: Buffer): BucketPolicy {
   }
 }
 
-/** By bucket, with the bytes that each was made of: comparing those is cheaper than compiling. */
-const compiled = new FifoMap<string, { readonly bytes: Buffer; readonly policy: BucketPolicy }>(limits.bucketPolicies);
+const policies = new ReadConfigurations(read, limits.bucketPolicies);
 
 /** The policy of a bucket that is there. */
 export function policyOfBucket(objects: ObjectService, bucket: string): BucketPolicy | undefined {
   const bytes = objects.configuration(bucket, 'policy');
-  if (!bytes) return undefined;
-  const known = compiled.get(bucket);
-  if (known && (known.bytes === bytes || known.bytes.equals(bytes))) return known.policy;
-  const policy = read(bytes);
-  compiled.set(bucket, { bytes, policy });
-  return policy;
+  return bytes && policies.of(bucket, bytes);
 }
 
 const everything: PublicAccessBlock = {

@@ -100,6 +100,14 @@ export function requireLocking(call: S3Call): void {
   throw new StoreError('InvalidRequest', { message: 'Bucket is missing Object Lock Configuration' });
 }
 
+/** The version that a request asks the lock of. @throws StoreError InvalidRequest where the bucket does not lock */
+export function lockableVersion(call: S3Call): ObjectVersion {
+  const { bucket, key, query } = call;
+  const { version } = call.service.objects.look({ bucket, key, versionId: query.get('versionId') });
+  requireLocking(call);
+  return version;
+}
+
 /** A Retention document; null: an empty one, which takes the retention away. @throws StoreError MalformedXML */
 export function retentionOfDocument(document: XmlElement): Retention | null {
   allowOnly(document, ['Mode', 'RetainUntilDate']);

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { exitCode } from '../exit.ts';
+import { bin, keys } from '../server.fixture.ts';
 import {
   contents,
   environment,
-  keys,
   migrate,
   put,
   putParts,
@@ -16,7 +15,6 @@ import {
   versioning,
 } from './process.fixture.ts';
 
-const bin = fileURLToPath(new URL('../../../bin/dsom.mjs', import.meta.url));
 let source: Store;
 let target: Store;
 

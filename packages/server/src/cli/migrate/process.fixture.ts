@@ -1,34 +1,14 @@
-/* Two real servers, and what tests of a migration do with them. */
-import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { realHost } from '../../host/index.ts';
+import { keys, startServer } from '../server.fixture.ts';
 import { type Ran, runHere } from '../stub.fixture.ts';
 import { S3Connection } from './connection.ts';
 import { elements, textOf } from './xml.ts';
-
-const bin = fileURLToPath(new URL('../../../bin/dsom.mjs', import.meta.url));
 
 export interface Store {
   readonly endpoint: string;
   readonly s3: S3Connection;
   stop(): Promise<void>;
 }
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-export const keys = { accessKeyId: 'rootkey', secretAccessKey: 'rootsecret' };
 
 export function clientOf(endpoint: string, credentials = keys, region?: string): S3Connection {
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -37,49 +17,14 @@ export function clientOf(endpoint: string, credentials = keys, region?: string):
 }
 
 export async function startStore(): Promise<Store> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'dsom-migrate-'));
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
-  const parameters = [
-    'server',
-    '--data',
-    path.join(folder, 'data'),
-    '--address',
-    `127.0.0.1:${port}`,
-    '--workers',
-    '1',
-  ];
-  const env = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: folder,
-    DSOM_ROOT_ACCESS_KEY_ID: keys.accessKeyId,
-    DSOM_ROOT_SECRET_ACCESS_KEY: keys.secretAccessKey,
-  };
-  const server: ChildProcess = spawn(process.execPath, [bin, ...parameters], {
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let log = '';
-  server.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text));
-  for (let tries = 0; ; tries++) {
-    const ready = await fetch(`${endpoint}/-/health/ready`).then(
-      (answer) => answer.ok,
-      () => false,
-    );
-    if (ready) break;
-    assert.ok(tries < 600 && server.exitCode === null, `the server did not start:\n${log}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const s3 = clientOf(endpoint);
+  const server = await startServer('dsom-migrate-');
+  const s3 = clientOf(server.endpoint);
   return {
-    endpoint,
+    endpoint: server.endpoint,
     s3,
     async stop() {
       s3.close();
-      const gone = new Promise((resolve) => server.once('exit', resolve));
-      server.kill('SIGTERM');
-      await gone;
-      rmSync(folder, { recursive: true, force: true });
+      await server.stop();
     },
   };
 }

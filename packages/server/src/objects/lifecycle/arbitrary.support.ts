@@ -75,3 +75,16 @@ export const versionArbitrary = fc.record({
   storageClass: fc.constantFrom(...classes),
   tags: tagsArbitrary,
 });
+
+/** A rule that asks for nothing but what is said. */
+export const ruleOf = (more: Partial<LifecycleRule>): LifecycleRule => ({
+  id: 'r',
+  enabled: true,
+  filter: { prefix: Buffer.alloc(0), tags: [], sizeAbove: undefined, sizeBelow: undefined },
+  expiration: undefined,
+  transitions: [],
+  noncurrentExpiration: undefined,
+  noncurrentTransitions: [],
+  abortDays: undefined,
+  ...more,
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { classes, dayMs, lifecycleArbitrary, versionArbitrary } from './arbitrary.support.ts';
+import { classes, dayMs, lifecycleArbitrary, ruleOf, versionArbitrary } from './arbitrary.support.ts';
 import { compileLifecycle } from './compile.ts';
 import { abortionOf, type Candidate, dueAfter, evaluate, expirationOf, type Moment } from './evaluate.ts';
 import { type NaiveVersion, naively } from './naive.support.ts';
@@ -23,17 +23,6 @@ function candidates(key: string, versions: readonly NaiveVersion[]): Candidate[]
   });
 }
 
-const rule = (more: Partial<LifecycleRule>): LifecycleRule => ({
-  id: 'r',
-  enabled: true,
-  filter: { prefix: Buffer.alloc(0), tags: [], sizeAbove: undefined, sizeBelow: undefined },
-  expiration: undefined,
-  transitions: [],
-  noncurrentExpiration: undefined,
-  noncurrentTransitions: [],
-  abortDays: undefined,
-  ...more,
-});
 const version: NaiveVersion = {
   isMarker: false,
   isNull: false,
@@ -80,7 +69,7 @@ describe('the evaluator of lifecycles', () => {
     fc.assert(
       fc.property(fc.array(prefix, { maxLength: 60 }), fc.array(prefix, { maxLength: 20 }), (prefixes, keys) => {
         const rules = prefixes.map((one, at) =>
-          rule({ id: String(at), filter: { ...rule({}).filter, prefix: Buffer.from(one, 'latin1') } }),
+          ruleOf({ id: String(at), filter: { ...ruleOf({}).filter, prefix: Buffer.from(one, 'latin1') } }),
         );
         const set = compiled(...rules);
         for (const key of keys) {
@@ -102,16 +91,16 @@ describe('the evaluator of lifecycles', () => {
       'what is never due has a date that can be told',
     );
     const [one] = candidates('k', [version]);
-    const rules = compiled(rule({ expiration: { days: 3 } }));
+    const rules = compiled(ruleOf({ expiration: { days: 3 } }));
     assert.equal(evaluate(rules, one!, moment(Date.UTC(2014, 0, 19) - 1)), undefined);
     assert.equal(evaluate(rules, one!, moment(Date.UTC(2014, 0, 19)))?.type, 'expire');
   });
 
   it('takes the earliest of several expirations, for the answer header too', () => {
     const rules = compiled(
-      rule({ id: 'long', expiration: { days: 300 } }),
-      rule({ id: 'short', expiration: { days: 3 } }),
-      rule({ id: 'tagged', expiration: { days: 1 }, filter: { ...rule({}).filter, tags: [['a', 'b']] } }),
+      ruleOf({ id: 'long', expiration: { days: 300 } }),
+      ruleOf({ id: 'short', expiration: { days: 3 } }),
+      ruleOf({ id: 'tagged', expiration: { days: 1 }, filter: { ...ruleOf({}).filter, tags: [['a', 'b']] } }),
     );
     const due = expirationOf(rules.at(Buffer.from('k'))!, version, day);
     assert.deepEqual([due?.rule.id, due?.dueMs], ['short', Date.UTC(2014, 0, 19)]);
@@ -121,7 +110,7 @@ describe('the evaluator of lifecycles', () => {
 
   it('removes for good before it moves, and moves before it marks', () => {
     const rules = compiled(
-      rule({ expiration: { days: 1 }, transitions: [{ when: { days: 0 }, storageClass: 'STANDARD_IA' }] }),
+      ruleOf({ expiration: { days: 1 }, transitions: [{ when: { days: 0 }, storageClass: 'STANDARD_IA' }] }),
     );
     const [one] = candidates('k', [version]);
     const late = version.modifiedMs + 10 * day;
@@ -132,7 +121,11 @@ describe('the evaluator of lifecycles', () => {
   });
 
   it('aborts uploads by the prefix alone', () => {
-    const rules = compiled(rule({ abortDays: 7 }), rule({ abortDays: 2 }), rule({ enabled: false, abortDays: 1 }));
+    const rules = compiled(
+      ruleOf({ abortDays: 7 }),
+      ruleOf({ abortDays: 2 }),
+      ruleOf({ enabled: false, abortDays: 1 }),
+    );
     const due = abortionOf(rules.at(Buffer.from('k'))!, version.modifiedMs, day);
     assert.equal(due?.dueMs, Date.UTC(2014, 0, 18));
     assert.equal(rules.ofUploads, true);

@@ -4,23 +4,12 @@ import fc from 'fast-check';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { type ObjectVersion, versionScan } from '../../metadata/index.ts';
 import { draftOf, inlinePiece, startUpload } from '../../metadata/rig.support.ts';
-import { lifecycleArbitrary, tagsArbitrary } from './arbitrary.support.ts';
+import { lifecycleArbitrary, ruleOf, tagsArbitrary } from './arbitrary.support.ts';
 import { type NaiveVersion, naively } from './naive.support.ts';
 import { classNames, dayMs, openPass, type PassRig } from './pass.fixture.ts';
 import type { Lifecycle, LifecycleRule } from './rules.ts';
 
 const classes = ['STANDARD', 'STANDARD_IA', 'REDUCED_REDUNDANCY', ...classNames];
-const rule = (more: Partial<LifecycleRule>): LifecycleRule => ({
-  id: 'r',
-  enabled: true,
-  filter: { prefix: Buffer.alloc(0), tags: [], sizeAbove: undefined, sizeBelow: undefined },
-  expiration: undefined,
-  transitions: [],
-  noncurrentExpiration: undefined,
-  noncurrentTransitions: [],
-  abortDays: undefined,
-  ...more,
-});
 const lifecycle = (...rules: LifecycleRule[]): Lifecycle => ({ minimum: 'all_storage_classes_128K', rules });
 const signal = () => new AbortController().signal;
 
@@ -118,7 +107,7 @@ describe('the pass of the lifecycle', () => {
 
   it('runs once after each midnight, and when the rules have changed', async () => {
     const open = await openPass('off');
-    await open.rules(lifecycle(rule({ expiration: { days: 1 } })));
+    await open.rules(lifecycle(ruleOf({ expiration: { days: 1 } })));
     await open.pass.run(signal());
     await open.put('a');
     await open.pass.run(signal());
@@ -130,14 +119,14 @@ describe('the pass of the lifecycle', () => {
     await open.put('a');
     await open.pass.run(signal());
     assert.deepEqual(open.pass.totals(), before);
-    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 } })));
+    await open.rules(lifecycle(ruleOf({ expiration: { dateMs: 0 } })));
     await open.pass.run(signal());
     assert.equal(open.pass.totals().expired, before.expired + 1);
   });
 
   it('does nothing while another one leads', async () => {
     const open = await openPass('off');
-    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 } })));
+    await open.rules(lifecycle(ruleOf({ expiration: { dateMs: 0 } })));
     await open.put('a');
     open.lead(false);
     await open.nextDay();
@@ -151,7 +140,7 @@ describe('the pass of the lifecycle', () => {
     const open = await openPass('off');
     const names = Array.from({ length: 2000 }, (_, at) => `k${String(at).padStart(5, '0')}`);
     for (const name of names) await open.put(name);
-    await open.rules(lifecycle(rule({ expiration: { days: 100 } })));
+    await open.rules(lifecycle(ruleOf({ expiration: { days: 100 } })));
     const stop = new AbortController();
     // The walk looks at the clock between its steps: it is stopped behind one of them.
     let looks = 0;
@@ -181,11 +170,11 @@ describe('the pass of the lifecycle', () => {
     await open.put('overwritten');
     await open.put('tagged', { tags: [['a', '1']] });
     await open.put('left');
-    const filter = { ...rule({}).filter, tags: [['a', '1']] as const };
+    const filter = { ...ruleOf({}).filter, tags: [['a', '1']] as const };
     await open.rules(
       lifecycle(
-        rule({ id: 'o', filter: { ...rule({}).filter, prefix: Buffer.from('o') }, expiration: { dateMs: 0 } }),
-        rule({ filter, expiration: { dateMs: 0 } }),
+        ruleOf({ id: 'o', filter: { ...ruleOf({}).filter, prefix: Buffer.from('o') }, expiration: { dateMs: 0 } }),
+        ruleOf({ filter, expiration: { dateMs: 0 } }),
       ),
     );
     const { metadata } = open.rig;
@@ -220,7 +209,7 @@ describe('the pass of the lifecycle', () => {
     await startUpload(rig, bucket, at('tmp/old'));
     await startUpload(rig, bucket, at('kept'));
     await startUpload(rig, bucket, at('tmp0'));
-    await open.rules(lifecycle(rule({ abortDays: 2, filter: { ...rule({}).filter, prefix: at('tmp/') } })));
+    await open.rules(lifecycle(ruleOf({ abortDays: 2, filter: { ...ruleOf({}).filter, prefix: at('tmp/') } })));
     rig.host.advance(1000);
     await startUpload(rig, bucket, at('tmp/new'));
     await open.nextDay();
@@ -235,7 +224,7 @@ describe('the pass of the lifecycle', () => {
   it('asks for bytes to be kept as the new class says', async () => {
     const open = await openPass('off');
     await open.put('a');
-    await open.rules(lifecycle(rule({ transitions: [{ when: { days: 0 }, storageClass: 'COLD' }] })));
+    await open.rules(lifecycle(ruleOf({ transitions: [{ when: { days: 0 }, storageClass: 'COLD' }] })));
     await open.nextDay();
     assert.equal(open.versions()[0]?.storageClass, 'COLD');
     assert.equal(open.rig.reader.setting('recode'), 'wanted');
@@ -246,7 +235,7 @@ describe('the pass of the lifecycle', () => {
     await open.put('a');
     await open.put('a');
     await open.put('b', { size: 10 });
-    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 }, noncurrentExpiration: { days: 1, newer: 0 } })));
+    await open.rules(lifecycle(ruleOf({ expiration: { dateMs: 0 }, noncurrentExpiration: { days: 1, newer: 0 } })));
     open.rig.host.advance(3 * dayMs);
     const before = open.versions();
     const told: string[] = [];
@@ -286,7 +275,7 @@ describe('the pass of the lifecycle', () => {
     await put({ legalHold: true });
     await put({});
     await put({});
-    await open.rules(lifecycle(rule({ noncurrentExpiration: { days: 1, newer: 0 } })), 'locked');
+    await open.rules(lifecycle(ruleOf({ noncurrentExpiration: { days: 1, newer: 0 } })), 'locked');
     const left = () => rig.reader.bucketById(id)?.counts.versions;
     await open.nextDay();
     await open.nextDay();
@@ -305,7 +294,7 @@ describe('the pass of the lifecycle', () => {
     await open.put('a');
     const document = Buffer.from('of a later version');
     await open.rig.do({ type: 'bucket.configure', name: 'bucket', kind: 'lifecycle', document }, 'done');
-    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 } })), 'other');
+    await open.rules(lifecycle(ruleOf({ expiration: { dateMs: 0 } })), 'other');
     await open.pass.run(signal());
     assert.equal(open.rig.reader.bucketById(other)?.counts.objects, 0);
     assert.deepEqual([open.versions().length, open.errors.length, open.pass.totals().failed], [1, 1, 1]);
@@ -313,7 +302,7 @@ describe('the pass of the lifecycle', () => {
     const propose = metadata.propose.bind(metadata);
     metadata.propose = (command, request) =>
       command.type === 'object.delete' ? Promise.reject(new StoreError('InvalidRequest')) : propose(command, request);
-    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 }, abortDays: 1 })));
+    await open.rules(lifecycle(ruleOf({ expiration: { dateMs: 0 }, abortDays: 1 })));
     await startUpload(open.rig, open.bucket, Buffer.from('up'));
     await open.nextDay();
     await open.nextDay();
@@ -325,8 +314,8 @@ describe('the pass of the lifecycle', () => {
     for (let at = 0; at < 300; at++) await open.put(`k${at}`);
     const other = await open.rig.bucket('other');
     await open.rig.put(other, 'x', inlinePiece('x'));
-    await open.rules(lifecycle(rule({ expiration: { days: 100 } })));
-    await open.rules(lifecycle(rule({ expiration: { days: 100 } })), 'other');
+    await open.rules(lifecycle(ruleOf({ expiration: { days: 100 } })));
+    await open.rules(lifecycle(ruleOf({ expiration: { days: 100 } })), 'other');
     open.leadFor(3);
     await open.pass.run(signal());
     const seen = open.pass.totals().versions;
@@ -342,8 +331,8 @@ describe('the pass of the lifecycle', () => {
     for (const name of ['a', 'b', 'c']) await open.put(name);
     await open.rules(
       lifecycle(
-        rule({ expiration: { dateMs: 0 } }),
-        rule({ id: 't', filter: { ...rule({}).filter, tags: [['a', 'b']] }, expiration: { dateMs: 0 } }),
+        ruleOf({ expiration: { dateMs: 0 } }),
+        ruleOf({ id: 't', filter: { ...ruleOf({}).filter, tags: [['a', 'b']] }, expiration: { dateMs: 0 } }),
       ),
     );
     const scan = versionScan(open.rig.kv);
@@ -379,7 +368,7 @@ describe('the pass of the lifecycle', () => {
     const other = await open.rig.bucket('other');
     await open.rig.put(other, 'x', inlinePiece('x'));
     await open.put('a');
-    await open.rules(lifecycle(rule({ expiration: { dateMs: 0 } })));
+    await open.rules(lifecycle(ruleOf({ expiration: { dateMs: 0 } })));
     await open.nextDay();
     assert.ok((open.rig.reader.version(other, Buffer.from('x'), undefined) as ObjectVersion).size > 0);
     await open.rig.do({ type: 'bucket.delete', name: 'bucket' }, 'done');

@@ -22,6 +22,22 @@ export function attachable(call: IdentityCall, arn: string, account = call.accou
   return arn;
 }
 
+/** What users and roles have in common when they are made. */
+export function newBounded(call: IdentityCall, ...named: Parameters<IdentityCall['name']>) {
+  const { parameters, account } = call;
+  const boundary = parameters.optional('PermissionsBoundary', rules.arn);
+  if (boundary !== undefined) attachable(call, boundary);
+  return {
+    account,
+    name: call.name(...named),
+    path: parameters.optional('Path', rules.path) ?? '/',
+    tags: parameters.tags(),
+    attached: [],
+    inline: [],
+    boundary,
+  };
+}
+
 const policyKey = (call: IdentityCall) => ({ keys: { 'iam:policyarn': call.name('PolicyArn', 'arn') } });
 
 const noInline = (kind: HolderKind, holderName: string, name: string): StoreError =>

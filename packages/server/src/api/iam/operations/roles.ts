@@ -7,7 +7,7 @@ import { pageOfIdentities } from '../pages.ts';
 import { rules } from '../parameters.ts';
 import { roleShape, wholeRole } from '../shapes.ts';
 import { all, holder, nameOf, newHolder } from '../targets.ts';
-import { attachable } from './attachments.ts';
+import { newBounded } from './attachments.ts';
 
 const usualSeconds = 3600;
 
@@ -19,17 +19,8 @@ const description = (call: IdentityCall): string | undefined =>
 
 export const roleActions: Actions = {
   CreateRole: iam(newHolder('role'), async (call) => {
-    const { parameters, account } = call;
-    const boundary = parameters.optional('PermissionsBoundary', rules.arn);
-    if (boundary !== undefined) attachable(call, boundary);
     const role = await call.administration.create('role', {
-      account,
-      name: call.name('RoleName', 'roleName'),
-      path: parameters.optional('Path', rules.path) ?? '/',
-      tags: parameters.tags(),
-      attached: [],
-      inline: [],
-      boundary,
+      ...newBounded(call, 'RoleName', 'roleName'),
       trust: trustDocument(call, 'AssumeRolePolicyDocument'),
       description: description(call) ?? '',
       maxSessionSeconds: seconds(call) ?? usualSeconds,

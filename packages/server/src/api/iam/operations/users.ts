@@ -7,7 +7,7 @@ import { pageOf, pageOfIdentities } from '../pages.ts';
 import { rules } from '../parameters.ts';
 import { groupShape, userShape, wholeUser } from '../shapes.ts';
 import { all, everything, holder, nameOf, newHolder } from '../targets.ts';
-import { attachable } from './attachments.ts';
+import { newBounded } from './attachments.ts';
 
 const lastUsedNever = `${element('ServiceName', 'N/A')}${element('Region', 'N/A')}`;
 
@@ -20,17 +20,8 @@ const isRoot = (call: IdentityCall): boolean =>
 /** Users, their keys, and the groups that they are in. */
 export const userActions: Actions = {
   CreateUser: iam(newHolder('user'), async (call) => {
-    const { parameters, account } = call;
-    const boundary = parameters.optional('PermissionsBoundary', rules.arn);
-    if (boundary !== undefined) attachable(call, boundary);
     const user = await call.administration.create('user', {
-      account,
-      name: call.name('UserName', 'userName'),
-      path: parameters.optional('Path', rules.path) ?? '/',
-      tags: parameters.tags(),
-      attached: [],
-      inline: [],
-      boundary,
+      ...newBounded(call, 'UserName', 'userName'),
       groups: [],
       email: '',
     });

@@ -56,21 +56,29 @@ export async function deleteConfiguration<Value>(call: S3Call, form: Configurati
   answerEmpty(call, 204);
 }
 
-/** Configurations by bucket as values, each with the bytes that it was read from: comparing those is cheaper than parsing. */
-export class ParsedConfigurations<Value> {
-  readonly #form: Pick<ConfigurationForm<Value>, 'parse'>;
-  readonly #known = new FifoMap<string, { readonly bytes: Buffer; readonly value: Value }>(limits.parsedConfigurations);
+/** Configurations by bucket as values, each with the bytes that it was read from: comparing those is cheaper than reading them again. */
+export class ReadConfigurations<Value> {
+  readonly #read: (bytes: Buffer) => Value;
+  readonly #known: FifoMap<string, { readonly bytes: Buffer; readonly value: Value }>;
 
-  constructor(form: Pick<ConfigurationForm<Value>, 'parse'>) {
-    this.#form = form;
+  constructor(read: (bytes: Buffer) => Value, most: number) {
+    this.#read = read;
+    this.#known = new FifoMap(most);
   }
 
   /** @param bytes what is kept for the bucket now */
   of(bucket: string, bytes: Buffer): Value {
     const known = this.#known.get(bucket);
     if (known && (known.bytes === bytes || known.bytes.equals(bytes))) return known.value;
-    const value = this.#form.parse(parseXml(bytes));
+    const value = this.#read(bytes);
     this.#known.set(bucket, { bytes, value });
     return value;
+  }
+}
+
+/** Those that are kept as S3 has them. */
+export class ParsedConfigurations<Value> extends ReadConfigurations<Value> {
+  constructor({ parse }: Pick<ConfigurationForm<Value>, 'parse'>) {
+    super((bytes) => parse(parseXml(bytes)), limits.parsedConfigurations);
   }
 }
