@@ -136,11 +136,19 @@ export class Cluster {
     const index = this.nodes.length;
     const place = this.#placeOf(index);
     const folder = place.folder ?? path.join(this.folder, `node-${index}`);
-    const port = await portRow();
+    const port = await this.#freeRow();
     const all = [anyVersion, ...flags];
     const server = await startServer([folder], { ...place, port, flags: [...all, ...how] });
     this.nodes.push({ place, folder, port, server, flags: all });
     return index;
+  }
+
+  /** Ports that no node of this cluster has: those of a node that is down are free to look at, and are its own. */
+  async #freeRow(): Promise<number> {
+    for (;;) {
+      const first = await portRow();
+      if (this.nodes.every(({ port }) => port !== first)) return first;
+    }
   }
 
   /** Endpoint of a node that runs. */

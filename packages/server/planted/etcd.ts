@@ -86,4 +86,20 @@ export const etcdPlants: readonly Plant[] = [
     tests: ['src/log/etcd/member.test.ts'],
     pattern: 'knows the versions',
   },
+  {
+    name: 'log in etcd: a member takes the address of another one',
+    file: 'src/log/etcd/membership.ts',
+    find: "there.name !== '' && there.name !== name",
+    replace: "there.name === '' && there.name !== name",
+    tests: ['src/log/etcd/member.test.ts'],
+    pattern: 'grows a cluster',
+  },
+  {
+    name: 'log in etcd: a member that ended is reported by the end of its stack',
+    file: 'src/log/etcd/member.ts',
+    find: 'said.findLast(',
+    replace: 'said.slice(-1).find(',
+    tests: ['src/log/etcd/member.test.ts'],
+    pattern: 'says why it ended',
+  },
 ];

@@ -38,8 +38,8 @@ export const clusterLimits = {
   etcdRestartMostMs: 30_000,
   /** A member that ran so long was well: the next pause is short again. */
   etcdSettledMs: 60_000,
-  /** Lines kept of what a member last said. */
-  etcdSaidLines: 20,
+  /** Lines kept of what a member last said; as many as the stack has with which it ends. */
+  etcdSaidLines: 60,
   /** Between two looks at the space of etcd; shares of its quota from which on only what frees space, and nothing, is appended. */
   etcdSpaceMs: 5000,
   etcdRoomyPercent: 75,

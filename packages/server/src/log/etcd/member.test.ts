@@ -98,6 +98,22 @@ describe('a member of etcd beside this program', { skip: noEtcd }, () => {
     }
   });
 
+  it('says why it ended, not the end of the stack that follows', async () => {
+    const one = await options('panics');
+    await fs.mkdir(one.directory, { recursive: true });
+    const once = join(one.directory, 'program');
+    const stack = `panic: tocommit(61) is out of range\n\ngoroutine 88 [running]:\n${'\tgo.etcd.io/etcd/raft/log.go:203 +0x103\n'.repeat(40)}`;
+    const script = [
+      '#!/bin/sh',
+      `[ "$1" = --version ] || [ -e '${once}.ran' ] && exec etcd "$@"`,
+      `touch '${once}.ran'; printf '${stack.replaceAll('\n', '\\n').replaceAll('\t', '\\t')}' >&2; exit 2`,
+    ];
+    await fs.writeFile(once, script.join('\n'), { mode: 0o700 });
+    const member = await startMember({ ...one, program: once });
+    await member.stop();
+    assert.match(one.reports[0] ?? '', /said last: panic: tocommit\(61\) is out of range$/);
+  });
+
   it('ends the process that an earlier run left behind', async () => {
     const one = await options('left');
     const data = join(one.directory, 'data');
@@ -156,6 +172,10 @@ describe('a member of etcd beside this program', { skip: noEtcd }, () => {
         await put(etcd, `before ${other.name} has its vote`);
         running.push(await startMember({ ...other, initialCluster }));
         await promoteMember(etcd, host, other.peerUrl);
+        await assert.rejects(
+          addMember(etcd, host, 'late', other.peerUrl),
+          /of another node has the address .*node remove/,
+        );
       }
       const members = await etcd.members();
       assert.deepEqual(members.map(({ name, learner }) => `${name} ${learner}`).sort(), [

@@ -162,9 +162,7 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
         continue;
       }
       if (host.clock.monotonic() - began >= limits.etcdSettledMs) pause = limits.etcdRestartMs;
-      options.report(
-        `etcd member ${name} ended; it is started again in ${pause} ms. It said last: ${said.at(-1) ?? 'nothing'}`,
-      );
+      options.report(`etcd member ${name} ended; it is started again in ${pause} ms. It said last: ${lastWord(said)}`);
       await host.timers.sleep(pause, stopping.signal);
       pause = Math.min(pause * 2, limits.etcdRestartMostMs);
     }
@@ -204,6 +202,10 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
     stop,
   };
 }
+
+/** The line that says why it ended, which a stack may follow. */
+const lastWord = (said: readonly string[]): string =>
+  said.findLast((line) => /^panic: |"level":"(?:panic|fatal)"/.test(line)) ?? said.at(-1) ?? 'nothing';
 
 /** Waits until the member answers and knows a leader; says so when it has no space left. */
 async function healthy(options: MemberOptions, said: readonly string[]): Promise<void> {

@@ -32,14 +32,22 @@ async function insist(host: Host, what: string, step: () => Promise<boolean>): P
 /**
  * Adds a member, which is started next with the text that this resolves with (`--initial-cluster`), and promoted then.
  * @param name of the member; @param peerUrl where the other members reach it
+ * @throws StoreError InvalidRequest when a member of another name is there already: etcd would take the new one for it, and it would end
+ * at once because it has not what that one had acknowledged
  */
 export async function addMember(etcd: Etcd, host: Host, name: string, peerUrl: string): Promise<string> {
   let text = '';
   await insist(host, `Adding the etcd member ${name}`, async () => {
     const members = await etcd.members();
-    if (!members.some(same(peerUrl))) {
+    const there = members.find(same(peerUrl));
+    if (!there) {
       await etcd.addLearner(peerUrl);
       return false;
+    }
+    // A member has no name until it has started.
+    if (there.name !== '' && there.name !== name) {
+      const message = `The etcd member ${there.name} of another node has the address ${peerUrl}. Give this node another address, or remove that node first if it is gone for good (dsom node remove).`;
+      throw new StoreError('InvalidRequest', { message });
     }
     const named = (member: Member): string =>
       same(peerUrl)(member) ? name : member.name || `m${member.id.toString(16)}`;
