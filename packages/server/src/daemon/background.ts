@@ -1,3 +1,4 @@
+import { LifecycleLog } from '../api/index.ts';
 import { fileVolume } from '../device/index.ts';
 import type { DamageReport } from '../durability/index.ts';
 import {
@@ -20,6 +21,7 @@ import type { Clock, Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
+import { accessDeliveryOf } from './access-logs.ts';
 import { dropBallast, takeBallast } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
 import { clusterAdmin } from './cluster/admin.ts';
@@ -46,6 +48,8 @@ export interface Jobs {
   readonly fragments: Pick<Mending, 'removing'>;
   readonly recoding: Pick<Recoding, 'status'>;
   readonly lifecycle: Pick<LifecycleWork, 'status'>;
+  /** Of what lifecycles do. */
+  readonly accessLog: Pick<LifecycleLog, 'totals'>;
   readonly notifying: Pick<Notifying, 'status'>;
   work(): NodeWork;
   /** What this server's devices hold of each group. */
@@ -121,7 +125,8 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const fragments = startMending({ owner, host, log, healthy });
   const { mender, repair } = fragments;
   const recoding = startRecoding(owner, host, log);
-  const lifecycle = startLifecycle(owner, host, log, dayMsOf(config));
+  const accessLog = new LifecycleLog(accessDeliveryOf(owner.thread.objects, config, host, log));
+  const lifecycle = startLifecycle(owner, host, log, dayMsOf(config), accessLog);
   const notifying = startNotifying(owner, host, log);
   const inventory = startInventory(owner, host, log, dayMsOf(config));
   const scrub = await createScrub({
@@ -260,6 +265,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     fragments,
     recoding,
     lifecycle,
+    accessLog,
     notifying,
     work,
     holdings,

@@ -1,4 +1,4 @@
-import { compiledLifecycle, lifecycleProposer } from '../api/index.ts';
+import { compiledLifecycle, type LifecycleLog, lifecycleProposer } from '../api/index.ts';
 import { fileVolume, readFile, replaceFile, type Volume } from '../device/index.ts';
 import { type JobProgress, repeat } from '../durability/index.ts';
 import type { Host } from '../host/index.ts';
@@ -59,7 +59,7 @@ function passOf(
   owner: LifecycleOwner,
   host: Host,
   dayMs: number,
-  onError: Parameters<typeof createLifecyclePass>[0]['onError'],
+  told: Pick<Parameters<typeof createLifecyclePass>[0], 'onDone' | 'onError'>,
 ): LifecyclePass {
   const { cluster } = owner;
   const { reader } = owner.thread;
@@ -80,7 +80,7 @@ function passOf(
     compiled: (bucket, document) => compiledLifecycle(bucket.name, document),
     dayMs,
     memory: filePlaceMemory(fileVolume(folders.state(owner.roles.primary))),
-    onError,
+    ...told,
   });
 }
 
@@ -89,11 +89,14 @@ export function startLifecycle(
   host: Host,
   log: Pick<StructuredLog, 'info' | 'warn' | 'error'>,
   dayMs: number,
+  accessLog: LifecycleLog,
 ): LifecycleWork {
   const { cluster } = owner;
-  const pass = passOf(owner, host, dayMs, (cause, what) =>
-    log.warn('the lifecycle could not treat an object; the next pass tries again', { ...what, cause }),
-  );
+  const pass = passOf(owner, host, dayMs, {
+    onDone: (bucket, done) => accessLog.done(bucket, done),
+    onError: (cause, what) =>
+      log.warn('the lifecycle could not treat an object; the next pass tries again', { ...what, cause }),
+  });
   let told: number | undefined;
   const job = repeat({
     host,
@@ -127,6 +130,7 @@ export function startLifecycle(
       runs.stop();
       await job.stop();
       await runs.ended();
+      await accessLog.close();
     },
   };
 }

@@ -20,6 +20,7 @@ import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
 import { shownTarget } from '../notifications/index.ts';
 import { createLog, createRegistry, expositionType, type RegistrySnapshot, threadMetrics } from '../telemetry/index.ts';
 import { emptyQueue } from './accepting.ts';
+import { accessDeliveryOf, accessLogMetrics } from './access-logs.ts';
 import { freshnessOf, type GateCalls, type Heard } from './cluster/gate.ts';
 import type { Config } from './config.ts';
 import { dayMsOf } from './day.ts';
@@ -122,21 +123,8 @@ export function createListener(options: ListenerOptions): Listener {
   };
   const cors = createCors({ allowed: config.allowOrigin, requestId, exchange });
   const notifications = notificationsOf(options);
-  const accessLog = new AccessLog({
-    objects,
-    host: realHost,
-    region: config.region,
-    everyMs: config.accessLogSeconds * 1000,
-    onFailure: (fields) => log.warn('lines of an access log could not be written and are lost', fields),
-  });
-  const logged = registry.counter('dsom_access_log_records_total', 'Lines of access logs, by what became of them.', [
-    'outcome',
-  ]);
-  registry.refresh(() => {
-    const { delivered, lost } = accessLog.totals();
-    logged.mirror(logged.at('delivered'), delivered);
-    logged.mirror(logged.at('lost'), lost);
-  });
+  const accessLog = new AccessLog(accessDeliveryOf(objects, config, realHost, log));
+  accessLogMetrics(registry, () => accessLog.totals());
   const websites = { domains: config.websiteDomain, hosts: config.websiteHost };
   const s3 = createS3Handler({
     customerKeysOverHttp: config.customerKeysOverHttp,

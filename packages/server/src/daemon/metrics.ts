@@ -8,6 +8,7 @@ import {
   type ServerState,
   serverMetrics,
 } from '../telemetry/index.ts';
+import { accessLogMetrics } from './access-logs.ts';
 import type { Jobs } from './background.ts';
 import type { LifecycleStatus } from './lifecycle.ts';
 import { notificationMetrics } from './notifying.ts';
@@ -61,6 +62,7 @@ export function createServerMetrics(
     };
   });
   notificationMetrics(registry, () => jobs.notifying.status());
+  accessLogMetrics(registry, () => jobs.accessLog.totals());
   return async () => {
     devices = await Promise.all(
       [...owner.thread.devices.values()].map(async (device) => {

@@ -1,16 +1,19 @@
 /* Access logs: what is taken, what a line says, and where the lines go. */
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { canonicalIdOf, firstAccount } from '../../access/index.ts';
 import { type Host, realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
+import type { LifecycleDone } from '../../objects/index.ts';
 import { AccessDelivery, logKey } from './access-delivery.ts';
 import { AccessLog } from './access-log.ts';
-import { accessLine } from './access-record.ts';
+import { accessLine, requestOperation } from './access-record.ts';
 import { documentOf } from './configurations/form.ts';
 import { type Logging, loggingForm } from './configurations/logging.ts';
 import { type Answer, startHarness } from './harness.support.ts';
+import { LifecycleLog } from './lifecycle-log.ts';
 import { fakeObjects } from './objects.support.ts';
 import { parseXml } from './xml/parser.ts';
 
@@ -25,7 +28,7 @@ const options = {
   onFailure: (fields: unknown) => void failures.push(fields),
 };
 const accessLog = new AccessLog(options);
-const s3 = await startHarness(fake.service, { accessLog });
+const s3 = await startHarness(fake.service, { accessLog, websites: { domains: ['site.test'], hosts: [] } });
 after(async () => {
   await s3.close();
   await accessLog.close();
@@ -187,9 +190,19 @@ describe('a line of an access log', () => {
     assert.deepEqual(at(presigned, 9, 19, 21), ['200', 'SigV4', 'QueryString']);
   });
 
+  it('says of a request of a website that it is one', async () => {
+    await put(to('logs'));
+    await logged();
+    await s3.raw('GET /page HTTP/1.1\r\nhost: source.site.test\r\nconnection: close\r\n\r\n');
+    const { lines } = await logged();
+    assert.deepEqual(
+      lines.map((fields) => [fields[6], fields[7], fields[22]]),
+      [['WEBSITE.GET.OBJECT', 'page', 'source.site.test']],
+    );
+  });
+
   it('names operations as AWS does', () => {
-    const of = (operation: Parameters<typeof accessLine>[0]['operation'], method: string) =>
-      accessLine({ ...blank, operation, method }).split(' ')[7];
+    const of = requestOperation;
     assert.equal(of('GetBucketLogging', 'GET'), 'REST.GET.LOGGING_STATUS');
     assert.equal(of('GetBucketVersioning', 'GET'), 'REST.GET.VERSIONING');
     assert.equal(of('PutBucketLifecycleConfiguration', 'PUT'), 'REST.PUT.LIFECYCLE');
@@ -204,7 +217,8 @@ describe('a line of an access log', () => {
     const text = fc.string({ unit: 'binary', maxLength: 20 });
     fc.assert(
       fc.property(text, text, text, fc.uint8Array({ maxLength: 9 }), (userAgent, referer, hostHeader, key) => {
-        const line = accessLine({ ...blank, userAgent, referer, hostHeader, target: referer, key: Buffer.from(key) });
+        const request = { line: referer, userAgent, referer };
+        const line = accessLine({ ...blank, request, hostHeader, key: Buffer.from(key) });
         assert.equal(line.indexOf('\n'), line.length - 1);
         assert.equal(line.match(/\[[^\]]*\]|"[^"]*"|\S+/g)?.length, 27, line);
         assert.match(line, /^[\x20-\x7e]*\n$/);
@@ -220,25 +234,107 @@ const blank: Parameters<typeof accessLine>[0] = {
   address: undefined,
   requester: undefined,
   requestId: 'r',
-  operation: 'GetObject',
-  method: 'GET',
+  operation: 'REST.GET.OBJECT',
   key: Buffer.from('k'),
-  target: '/b/k',
-  httpVersion: '1.1',
   status: 200,
   errorCode: undefined,
   bytesSent: 0,
   objectSize: undefined,
-  totalMs: 0,
-  turnAroundMs: undefined,
-  referer: undefined,
-  userAgent: undefined,
   versionId: undefined,
   hostId: 'h',
   authentication: undefined,
   hostHeader: undefined,
   region: 'r',
 };
+
+describe('lines besides the one of a request', () => {
+  const at = (fields: readonly string[], ...places: number[]) => places.map((place) => fields[place]);
+
+  it('tell of each key of a deletion of many', async () => {
+    await put(to('logs'));
+    await logged();
+    await s3.send('PUT', '/source/one', { body: 'four' });
+    const objects = ['one', 'none', 'x'.repeat(1025)].map((key) => `<Object><Key>${key}</Key></Object>`).join('');
+    const guarded = '<Object><Key>a b</Key><ETag>"other"</ETag></Object>';
+    const body = `<Delete>${objects}${guarded}</Delete>`;
+    const headers = { 'content-md5': hash('md5', body, 'base64') };
+    await s3.send('POST', '/source', { query: { delete: '' }, body, headers });
+    const { lines } = await logged();
+    const [batch, ...keys] = lines.slice(1) as [string[], ...string[][]];
+    assert.deepEqual(at(batch, 6, 7, 9), ['REST.POST.MULTI_OBJECT_DELETE', '-', '200']);
+    assert.deepEqual(
+      keys.map((line) => at(line, 6, 7, 9, 10, 12)),
+      [
+        ['BATCH.DELETE.OBJECT', 'one', '204', '-', '4'],
+        ['BATCH.DELETE.OBJECT', 'none', '204', '-', '-'],
+        ['BATCH.DELETE.OBJECT', 'x'.repeat(1025), '400', 'KeyTooLongError', '-'],
+        ['BATCH.DELETE.OBJECT', 'a%2520b', '412', 'PreconditionFailed', '-'],
+      ],
+    );
+    // All of one request, and nothing of it is said twice.
+    for (const line of keys) {
+      assert.deepEqual(at(line, 2, 3, 4, 5, 18, 19), at(batch, 2, 3, 4, 5, 18, 19));
+      assert.deepEqual(at(line, 8, 11, 13, 14, 15, 16), ['-', '-', '-', '-', '-', '-']);
+    }
+  });
+
+  it('tell the log of its source of a copy, done or refused, and of no other request', async () => {
+    await s3.send('PUT', '/elsewhere');
+    await s3.send('PUT', '/source/from', { body: 'seven!!' });
+    await logged();
+    const copy = (source: string, as: 'root' | 'scoped' = 'root') =>
+      s3.send('PUT', '/elsewhere/to', { headers: { 'x-amz-copy-source': source }, as });
+    const done = await copy('/source/from');
+    assert.equal(done.status, 200);
+    assert.equal((await copy('/source/none')).status, 404);
+    assert.equal((await copy('/source/from', 'scoped')).status, 403);
+    await copy('%ff');
+    await s3.send('GET', '/elsewhere/to', { headers: { 'x-amz-copy-source': '/source/from' } });
+    const { lines } = await logged();
+    assert.deepEqual(
+      lines.map((line) => at(line, 1, 4, 6, 7, 8, 9, 10, 12)),
+      [
+        ['source', 'key-root', 'REST.COPY.OBJECT_GET', 'from', '-', '200', '-', '7'],
+        ['source', 'key-root', 'REST.COPY.OBJECT_GET', 'none', '-', '404', 'NoSuchKey', '-'],
+        ['source', 'key-scoped', 'REST.COPY.OBJECT_GET', 'from', '-', '403', 'AccessDenied', '-'],
+      ],
+    );
+    assert.equal(lines[0]?.[5], done.headers['x-amz-request-id']);
+  });
+
+  it('tell what lifecycles do', async () => {
+    const log = new LifecycleLog(options);
+    const bucket = { ...fake.service.bucket('source'), versioning: 'enabled' as const };
+    const key = Buffer.from('k');
+    const version = { sequence: 5, nonce: Buffer.alloc(8, 1), isNull: false };
+    const id = '00000000000000050101010101010101';
+    const moved = (storageClass: string) =>
+      ({ action: 'transition', key, version, size: 9, storageClass }) satisfies LifecycleDone;
+    log.done(bucket, { action: 'mark', key, version, size: undefined });
+    log.done(bucket, { action: 'remove', key, version, size: 9 });
+    log.done({ ...bucket, versioning: 'off' }, { action: 'remove', key, version, size: 9 });
+    log.done(bucket, { action: 'abort', key, version: undefined, size: undefined });
+    for (const name of ['STANDARD_IA', 'GLACIER', 'COLD']) log.done(bucket, moved(name));
+    log.done({ ...bucket, name: 'elsewhere' }, { action: 'remove', key, version, size: 9 });
+    await log.close();
+    const { lines } = await logged();
+    assert.ok(
+      lines.every((line) => line.length === 27 && line[3] === '-' && line[4] === 'AmazonS3' && line[9] === '-'),
+    );
+    assert.deepEqual(
+      lines.map((line) => at(line, 6, 12, 17)),
+      [
+        ['S3.CREATE.DELETEMARKER', '-', id],
+        ['S3.EXPIRE.OBJECT', '9', id],
+        ['S3.EXPIRE.OBJECT', '9', '-'],
+        ['S3.DELETE.UPLOAD', '-', '-'],
+        ['S3.TRANSITION_SIA.OBJECT', '9', id],
+        ['S3.TRANSITION.OBJECT', '9', id],
+        ['S3.TRANSITION_COLD.OBJECT', '9', id],
+      ],
+    );
+  });
+});
 
 describe('lines on their way', () => {
   it('do not go on for ever in a bucket that is logged into itself', async () => {

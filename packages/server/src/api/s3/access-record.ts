@@ -15,23 +15,24 @@ export interface AccessRecord {
   /** Absent: anonymous, or not known to be anybody. */
   readonly requester: string | undefined;
   readonly requestId: string;
-  readonly operation: S3Operation | undefined;
-  readonly method: string;
+  /** As {@link requestOperation} names it, or one of those that no request is by itself: `BATCH.DELETE.OBJECT`. */
+  readonly operation: string;
   /** Empty: the operation is one of the bucket. */
   readonly key: Buffer;
-  /** Request target and version of HTTP as they came: `/bucket/key?x=y`, `1.1`. */
-  readonly target: string;
-  readonly httpVersion: string;
-  readonly status: number;
+  /** What came, as in a request line: `GET /bucket/key?x=y HTTP/1.1`, with what clients say of themselves. Absent: it is a part of another request, or of none. */
+  readonly request?: {
+    readonly line: string;
+    readonly referer: string | undefined;
+    readonly userAgent: string | undefined;
+  };
+  readonly status?: number;
   readonly errorCode: string | undefined;
   readonly bytesSent: number;
   readonly objectSize: number | undefined;
-  readonly totalMs: number;
-  readonly turnAroundMs: number | undefined;
-  readonly referer: string | undefined;
-  readonly userAgent: string | undefined;
+  readonly totalMs?: number;
+  readonly turnAroundMs?: number | undefined;
   readonly versionId: string | undefined;
-  readonly hostId: string;
+  readonly hostId: string | undefined;
   readonly authentication: 'AuthHeader' | 'QueryString' | undefined;
   readonly hostHeader: string | undefined;
   readonly region: string;
@@ -72,7 +73,7 @@ const types: Partial<Record<S3Operation, string>> = {
 const derived = new Map<S3Operation, string>();
 
 /** `REST.METHOD.RESOURCE_TYPE`. */
-function operationText(operation: S3Operation | undefined, method: string): string {
+export function requestOperation(operation: S3Operation | undefined, method: string): string {
   if (operation === undefined) return `REST.${method}.UNKNOWN`;
   let known = derived.get(operation);
   if (known === undefined) {
@@ -131,11 +132,12 @@ const field = (value: string | number | undefined): string =>
 const quoted = (value: string | undefined): string =>
   value === undefined || value === '' ? '"-"' : `"${escaped(value, true)}"`;
 
+const rounded = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : Math.round(ms));
+
 /** The line, with its end. */
 export function accessLine(record: AccessRecord): string {
   const address = record.address?.startsWith('::ffff:') ? record.address.slice(7) : record.address;
-  const request = `${record.method} ${record.target} HTTP/${record.httpVersion}`;
-  const { authentication } = record;
+  const { authentication, request } = record;
   return `${[
     field(record.bucketOwner),
     field(record.bucket),
@@ -143,17 +145,17 @@ export function accessLine(record: AccessRecord): string {
     field(address),
     field(record.requester),
     field(record.requestId),
-    operationText(record.operation, record.method),
+    record.operation,
     record.key.length === 0 ? '-' : keyText(record.key),
-    quoted(request),
-    String(record.status),
+    request ? quoted(request.line) : '-',
+    field(record.status),
     field(record.errorCode),
     record.bytesSent === 0 ? '-' : String(record.bytesSent),
     field(record.objectSize),
-    String(Math.round(record.totalMs)),
-    field(record.turnAroundMs === undefined ? undefined : Math.round(record.turnAroundMs)),
-    quoted(record.referer),
-    quoted(record.userAgent),
+    field(rounded(record.totalMs)),
+    field(rounded(record.turnAroundMs)),
+    request ? quoted(request.referer) : '-',
+    request ? quoted(request.userAgent) : '-',
     field(record.versionId),
     field(record.hostId),
     authentication === undefined ? '-' : 'SigV4',

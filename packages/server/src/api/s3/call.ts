@@ -5,6 +5,7 @@ import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import { pushLevel } from '../http/consistency.ts';
 import type { Exchange, HeaderList } from '../http/exchange.ts';
+import type { AccessLog } from './access-log.ts';
 import type { Notifications } from './announce.ts';
 import type { Authorization } from './authorization.ts';
 import type { S3Operation } from './names.ts';
@@ -22,6 +23,8 @@ export interface S3Service {
   readonly lifecycleDayMs: number;
   /** Absent: nobody can be told of anything. */
   readonly notifications?: Notifications | undefined;
+  /** Told of what has a line of its own besides the request. */
+  readonly accessLog?: Pick<AccessLog, 'copied' | 'deleted'> | undefined;
   /** Value of x-amz-id-2 and HostId. */
   readonly hostId: string;
   /** Keys of customers are taken from any connection. Absent: over TLS, and from this machine. */

@@ -71,6 +71,7 @@ class S3Handler {
       region: options.region,
       position: options.position,
       notifications: options.notifications,
+      accessLog: options.accessLog,
       staleMs: options.shared?.staleMs,
       lifecycleDayMs: options.lifecycleDayMs ?? limits.dayMs,
       hostId: this.#hostId,
@@ -126,7 +127,7 @@ class S3Handler {
   async #website(exchange: Exchange, target: Target): Promise<void> {
     const { request } = exchange;
     const { bucket = '', key, query, rawPath } = target;
-    const note = this.#options.accessLog?.begin(exchange, target);
+    const note = this.#options.accessLog?.begin(exchange, target, undefined, true);
     if (note) note.operation = 'GetObject';
     if (request.headers.origin !== undefined) applyCors(exchange, this.#service.objects, bucket);
     const principal = { kind: 'anonymous' } as const;
@@ -183,7 +184,7 @@ class S3Handler {
     const headers = query.has('X-Amz-Signature') ? withParameters(request.headers, query) : request.headers;
     const detected = detect(method, target, headers);
     if (typeof detected === 'string') exchange.operation = detected;
-    const note = this.#options.accessLog?.begin(exchange, target);
+    const note = this.#options.accessLog?.begin(exchange, target, headers['x-amz-copy-source']);
     if (note && typeof detected === 'string') note.operation = detected;
     if (detected === 'OptionsObject') return this.#preflight(exchange, target);
     // Before anything can be refused: pages read refusals too.

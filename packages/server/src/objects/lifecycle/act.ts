@@ -1,7 +1,14 @@
 import { StoreError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
-import type { BucketRecord, Command, Expectation, VersionSelector } from '../../metadata/index.ts';
+import type {
+  BucketRecord,
+  Command,
+  DeleteResult,
+  Expectation,
+  VersionRecord,
+  VersionSelector,
+} from '../../metadata/index.ts';
 import { askForRecoding } from '../policy.ts';
 import { propose, type Rooms } from '../rooms.ts';
 import { dueAfter } from './evaluate.ts';
@@ -101,9 +108,20 @@ const passing: ReadonlySet<string> = new Set([
 /** Nobody answers now: the pass ends, and goes on later. */
 const ending: ReadonlySet<string> = new Set(['ServiceUnavailable', 'SlowDown', 'NotImplemented']);
 
+/** What was done to one version or upload. `mark`: a marker hides it now, and `version` is the marker's. */
+export interface LifecycleDone {
+  readonly action: 'mark' | 'remove' | 'transition' | 'abort';
+  readonly key: Buffer;
+  readonly version: Pick<VersionRecord, 'sequence' | 'nonce' | 'isNull'> | undefined;
+  readonly size: number | undefined;
+  readonly storageClass?: string;
+}
+
 export interface ActorOptions {
   readonly rooms: Pick<Rooms, 'reader' | 'proposer'>;
   readonly dayMs: number;
+  /** Told of each thing that was done. */
+  readonly onDone?: ((bucket: BucketRecord, done: LifecycleDone) => void) | undefined;
   readonly onError: (cause: unknown, what: { readonly bucket: string; readonly key: string }) => void;
 }
 
@@ -136,9 +154,10 @@ export class Actor {
 
   async abort(found: readonly FoundUpload[]): Promise<void> {
     await this.#each(found, ({ key, upload }) =>
-      this.#counted(key, 'aborted', () =>
-        propose(this.#options.rooms, { type: 'upload.abort', bucket: this.#bucket.id, key, upload }, 'done'),
-      ),
+      this.#counted(key, 'aborted', async () => {
+        await propose(this.#options.rooms, { type: 'upload.abort', bucket: this.#bucket.id, key, upload }, 'done');
+        this.#done({ action: 'abort', key, version: undefined, size: undefined });
+      }),
     );
   }
 
@@ -154,9 +173,13 @@ export class Actor {
     const results = await this.#proposeDelete(rooms, { type: 'object.delete', bucket, owner, items });
     if (!results) return;
     for (const [at, one] of found.entries()) {
-      const error = results[at]?.error;
-      if (!error) countFound(this.#counts, one);
-      else if (passing.has(error.code)) this.#counts.changed += 1;
+      const { key, size, action } = one;
+      const { error, marker, version } = results[at] as DeleteResult;
+      if (!error) {
+        countFound(this.#counts, one);
+        if (action.type === 'expire' && marker) this.#done({ action: 'mark', key, version, size: undefined });
+        else this.#done({ action: 'remove', key, version: one, size });
+      } else if (passing.has(error.code)) this.#counts.changed += 1;
       else this.#counts.refused += 1;
     }
   }
@@ -179,9 +202,14 @@ export class Actor {
     const change = { storageClass: action.storageClass };
     const expected = expectationOf(one, this.#nowMs, this.#options.dayMs);
     const about = { type: 'object.annotate', bucket: this.#bucket.id, key, version: selectorOf(one) } as const;
-    return this.#counted(key, 'transitioned', () =>
-      propose(this.#options.rooms, { ...about, guard: undefined, change, expected }, 'version'),
-    );
+    return this.#counted(key, 'transitioned', async () => {
+      await propose(this.#options.rooms, { ...about, guard: undefined, change, expected }, 'version');
+      this.#done({ action: 'transition', key, version: one, size: one.size, ...change });
+    });
+  }
+
+  #done(done: LifecycleDone): void {
+    this.#options.onDone?.(this.#bucket, done);
   }
 
   async #counted(key: Buffer, what: keyof LifecycleCounts, work: () => Promise<unknown>): Promise<void> {

@@ -13,6 +13,8 @@ export interface PassRig {
   readonly pass: LifecyclePass;
   readonly memory: PlaceMemory;
   readonly errors: unknown[];
+  /** What was done, each as `action key`. */
+  readonly done: string[];
   /** Another process over the same state, with the same memory. */
   again(): LifecyclePass;
   /** Another one that scans otherwise. */
@@ -40,6 +42,7 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
   await rig.do({ type: 'setting.write', name: 'policies', value: policies }, 'done');
   const memory = processPlaceMemory();
   const errors: unknown[] = [];
+  const done: string[] = [];
   const given = new Map<string, Lifecycle>();
   /** How often it is still answered that this one leads. */
   let leads = Number.POSITIVE_INFINITY;
@@ -58,6 +61,7 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
       },
       dayMs,
       memory,
+      onDone: (_bucket, { action, key }) => done.push(`${action} ${key}`),
       onError,
     });
   const pass = make();
@@ -68,6 +72,7 @@ export async function openPass(versioning: 'off' | 'enabled' | 'suspended' = 'en
     pass,
     memory,
     errors,
+    done,
     again: () => make(),
     over: make,
     lead(now) {

@@ -124,6 +124,29 @@ describe('the pass of the lifecycle', () => {
     assert.equal(open.pass.totals().expired, before.expired + 1);
   });
 
+  it('tells what it has done, thing by thing, and nothing that it has not', async () => {
+    const open = await openPass('enabled');
+    await open.put('a');
+    await open.put('locked');
+    const rule = ruleOf({ expiration: { dateMs: 0 }, noncurrentExpiration: { days: 1, newer: 0 } });
+    await open.rules(lifecycle(rule));
+    const { metadata } = open.rig;
+    const propose = metadata.propose.bind(metadata);
+    metadata.propose = (command, request) =>
+      command.type === 'object.delete' && command.items.some(({ key }) => String(key) === 'locked')
+        ? propose({ ...command, items: command.items.map((one) => ({ ...one, guard: { ifMatch: 'other' } })) }, request)
+        : propose(command, request);
+    await open.pass.run(signal());
+    assert.deepEqual([open.done, open.pass.totals().expired], [[], 0], 'all of that batch were refused');
+    metadata.propose = propose;
+    await open.nextDay();
+    assert.deepEqual(open.done.sort(), ['mark a', 'mark locked']);
+    await open.nextDay();
+    await open.nextDay();
+    // The versions that the markers hid, then the markers that were all that was left.
+    assert.deepEqual(open.done.slice(2).sort(), ['remove a', 'remove a', 'remove locked', 'remove locked']);
+  });
+
   it('does nothing while another one leads', async () => {
     const open = await openPass('off');
     await open.rules(lifecycle(ruleOf({ expiration: { dateMs: 0 } })));

@@ -3,7 +3,15 @@ import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { BucketRecord, MetadataReader, ScanCursor, VersionScan } from '../../metadata/index.ts';
 import type { Rooms } from '../rooms.ts';
-import { Actor, addCounts, type Counting, countFound, type LifecycleCounts, noCounts } from './act.ts';
+import {
+  Actor,
+  type ActorOptions,
+  addCounts,
+  type Counting,
+  countFound,
+  type LifecycleCounts,
+  noCounts,
+} from './act.ts';
 import type { CompiledLifecycle } from './compile.ts';
 import { digestOfRules, freshPlaces, type LifecyclePlaces, type PlaceMemory, signatureOf } from './place.ts';
 import type { Found, FoundUpload, UploadCursor } from './walk.ts';
@@ -38,6 +46,7 @@ export interface PassOptions {
   readonly compiled: (bucket: BucketRecord, document: Buffer) => CompiledLifecycle;
   readonly dayMs: number;
   readonly memory: PlaceMemory;
+  readonly onDone?: ActorOptions['onDone'];
   readonly onError: (cause: unknown, what: { readonly bucket: string; readonly key: string }) => void;
 }
 

@@ -86,6 +86,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       ...(newTags && { tags: tagsOfHeader(header(call, 'x-amz-tagging')) }),
     }),
   );
+  call.service.accessLog?.copied(call.exchange, written.source.size);
   const { bucket, version, position } = written;
   const headers = writtenHeaders(call, bucket, version, position);
   pushExpiration(headers, call, version);

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { DeleteResult, Guard } from '../../../metadata/index.ts';
 import { versionIdText } from '../../../objects/index.ts';
@@ -15,12 +16,12 @@ interface Wanted {
   readonly versionId: string | undefined;
   readonly guard: Guard | undefined;
   /** Why it cannot even be tried; the other keys are. */
-  readonly fault: { readonly code: string; readonly message: string } | undefined;
+  readonly fault: { readonly code: ErrorCode; readonly message: string } | undefined;
 }
 
 const versionIdForm = /^(?:null|[0-9a-f]{32})$/;
 
-const denied = { code: 'AccessDenied', message: 'Access Denied' };
+const denied: Wanted['fault'] = { code: 'AccessDenied', message: 'Access Denied' };
 
 function faultOf(bytes: Buffer, versionId: string | undefined): Wanted['fault'] {
   if (bytes.length > limits.keyBytes) return { code: 'KeyTooLongError', message: 'Your key is too long' };
@@ -102,16 +103,23 @@ export async function deleteObjects(call: S3Call): Promise<void> {
           tried.map(({ bytes, versionId, guard }) => ({ key: bytes, versionId, guard })),
           bypasses,
         );
-  const rows: string[] = [];
   let next = 0;
-  for (const item of items) {
-    if (item.fault) {
-      rows.push(errorXml(item, item.fault.code, item.fault.message));
-      continue;
-    }
-    const result = results[next++]!;
-    if (result.error) rows.push(errorXml(item, result.error.code, result.error.message));
-    else if (!quiet) rows.push(deletedXml(item, result));
-  }
+  const ended = items.map((item) => {
+    const result = item.fault ? undefined : results[next++];
+    return { item, result, error: item.fault ?? result?.error };
+  });
+  call.service.accessLog?.deleted(
+    call.exchange,
+    ended.map(({ item: { bytes, versionId }, result, error }) => ({
+      key: bytes,
+      versionId,
+      result,
+      errorCode: error?.code,
+    })),
+  );
+  const rows = ended.flatMap(({ item, result, error }) => {
+    if (error) return errorXml(item, error.code, error.message);
+    return quiet || !result ? [] : deletedXml(item, result);
+  });
   answerXml(call, s3Document('DeleteResult', rows.join('')));
 }

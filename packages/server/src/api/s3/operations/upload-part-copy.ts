@@ -32,6 +32,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
   const copied = await copying(
     call.service.objects.copyPart({ bucket: call.bucket, key: call.key, uploadId, number, source, slice, customerKey }),
   );
+  call.service.accessLog?.copied(call.exchange, copied.source.size);
   const headers = answerHeaders(call);
   pushEncryption(headers, call);
   if (source.versionId !== undefined || !copied.source.isNull)
