@@ -146,6 +146,22 @@ export const notificationPlants: readonly Plant[] = [
     pattern: 'are bounded',
   },
   {
+    name: 'inventory: lists that do not count are written out',
+    file: 'src/api/s3/inventory/row.ts',
+    find: 'const acl = source.lists ?',
+    replace: 'const acl = source ?',
+    tests: [inventory],
+    pattern: 'as GetObjectAcl does',
+  },
+  {
+    name: 'inventory: a list that cannot be read is said to grant nothing',
+    file: 'src/api/s3/inventory/row.ts',
+    find: 'return acl ? readableGrants(acl) :',
+    replace: 'return acl ? (readableGrants(acl) ?? []) :',
+    tests: [inventory],
+    pattern: 'cannot read',
+  },
+  {
     name: 'inventory: what a crash left counts as written',
     file: 'src/api/s3/inventory/report.ts',
     find: 'if (whole.items.length > 0) last = time;',

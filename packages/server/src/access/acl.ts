@@ -64,15 +64,17 @@ function decodeAcl(bytes: Buffer): readonly Grant[] {
   return value.grants.map(readGrant);
 }
 
-/** A list grants nothing when it cannot be read. */
-export function grantsOf(bytes: Buffer | undefined): readonly Grant[] {
-  if (!bytes) return [];
+/** What a list says; undefined when it cannot be read. */
+export function readableGrants(bytes: Buffer): readonly Grant[] | undefined {
   try {
     return decodeAcl(bytes);
   } catch {
-    return [];
+    return undefined;
   }
 }
+
+/** A list grants nothing when it cannot be read. */
+export const grantsOf = (bytes: Buffer | undefined): readonly Grant[] => (bytes && readableGrants(bytes)) ?? [];
 
 /** Whether a list lets in everybody, or everybody who has an account anywhere. */
 export const isPublicAcl = (grants: readonly Grant[]): boolean =>

@@ -11,6 +11,7 @@ export {
   isPublicAcl,
   type Permission,
   permissions,
+  readableGrants,
 } from './acl.ts';
 export { createAuthenticator } from './authenticator.ts';
 export { type Attempt, authorize, isFree, mayAtAll, type ResourceRules, unowned } from './authorize.ts';

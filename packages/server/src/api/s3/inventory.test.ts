@@ -4,11 +4,14 @@ import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { canonicalIdOf, firstAccount, groups } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { type Inventory, inventoriesOf, inventoryFields, inventoryForm } from './configurations/inventory.ts';
 import { type Answer, type Harness, startHarness } from './harness.support.ts';
 import { lastWritten, writeInventory } from './inventory/report.ts';
+import { columnsOf } from './inventory/row.ts';
+import { plainVersion } from './rows.support.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 import { parseXml } from './xml/parser.ts';
 import { s3Document } from './xml/writer.ts';
@@ -219,11 +222,70 @@ describe('an inventory', () => {
       ['STANDARD', 'false', 'SSE-S3', 'DISABLED'],
     );
     assert.ok(first?.['VersionId'] && first['VersionId'] !== second?.['VersionId']);
-    const acl = JSON.parse(Buffer.from(first?.['ObjectAccessControlList'] ?? '', 'base64').toString());
-    assert.equal(acl.grants[0].permission, 'FULL_CONTROL');
     const hive = (await s3.send('GET', '/reports', { query: { prefix: 'lists/source/list/hive/' } })).all('Key');
     assert.equal(hive.length, 1);
     assert.equal((await read(hive[0] as string)).toString(), `s3://reports/${manifest.files[0]?.key}`);
+  });
+
+  it('says whose each object is and what it grants, as GetObjectAcl does', async () => {
+    await s3.send('PUT', '/mixed', { headers: { 'x-amz-object-ownership': 'ObjectWriter' } });
+    const policy = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Principal: '*', Action: 's3:PutObject*', Resource: 'arn:aws:s3:::mixed/*' }],
+    });
+    await s3.send('PUT', '/mixed', { query: { policy: '' }, body: policy });
+    const [ours, theirs] = [canonicalIdOf(firstAccount), canonicalIdOf('123456789012')];
+    const headers = {
+      'x-amz-grant-read': `uri="${groups.AuthenticatedUsers}"`,
+      'x-amz-grant-full-control': `id=${theirs}`,
+    };
+    assert.equal((await s3.send('PUT', '/mixed/a', { body: 'a' })).status, 200);
+    assert.equal((await s3.send('PUT', '/mixed/b', { body: 'b', headers })).status, 200);
+    assert.equal((await s3.send('PUT', '/mixed/c', { body: 'c', as: 'foreign' })).status, 200);
+    const fields = ['ObjectAccessControlList', 'ObjectOwner'] as const;
+    const listed = async (id: string) => {
+      const { manifest } = await write({ versions: 'Current', fields, id }, 'mixed');
+      return rowsOf((await report(manifest)).files).map(([, key, acl, owner]) => [
+        key,
+        owner,
+        JSON.parse(Buffer.from(acl ?? '', 'base64').toString()),
+      ]);
+    };
+    const list = (...grants: object[]) => ({ version: '2022-11-10', status: 'AVAILABLE', grants });
+    const full = (canonicalId: string) => ({ canonicalId, type: 'CanonicalUser', permission: 'FULL_CONTROL' });
+    const group = { uri: groups.AuthenticatedUsers, type: 'Group', permission: 'READ' };
+    assert.deepEqual(await listed('mixed'), [
+      ['a', ours, list(full(ours))],
+      ['b', ours, list(full(theirs), group)],
+      ['c', theirs, list(full(theirs))],
+    ]);
+    // With lists off they say nothing, and all is the bucket's owner's.
+    const rule =
+      '<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>';
+    const md5 = { 'content-md5': createHash('md5').update(rule).digest('base64') };
+    assert.equal(
+      (await s3.send('PUT', '/mixed', { query: { ownershipControls: '' }, body: rule, headers: md5 })).text,
+      '',
+    );
+    for (const row of await listed('off')) assert.deepEqual(row.slice(1), [ours, list(full(ours))]);
+  });
+
+  it('says of a list that it cannot read that it is not to be had', () => {
+    const [acl, owner] = columnsOf({ versions: 'Current', fields: ['ObjectAccessControlList', 'ObjectOwner'] }).slice(
+      2,
+    );
+    const bucket = store.objects.bucket('source');
+    const listed = {
+      key: Buffer.from('k'),
+      isLatest: true,
+      record: { ...plainVersion(Buffer.alloc(1)), acl: Buffer.from('{') },
+    };
+    const source = { bucket, lists: true };
+    assert.equal(owner?.of(listed, source), 'UNAVAILABLE');
+    assert.equal(
+      Buffer.from(String(acl?.of(listed, source)), 'base64').toString(),
+      '{"version":"2022-11-10","status":"UNAVAILABLE","grants":[]}',
+    );
   });
 
   it('has current objects only, and those of its prefix', async () => {

@@ -3,9 +3,10 @@ import type { Host } from '../../../host/index.ts';
 import { limits } from '../../../limits.ts';
 import type { BucketRecord, ListedVersion } from '../../../metadata/index.ts';
 import { type ObjectService, versionIdText } from '../../../objects/index.ts';
+import { ownershipOf } from '../bucket-rules.ts';
 import type { Inventory } from '../configurations/inventory.ts';
 import { csvMember, fileSchema, parquetFile } from './files.ts';
-import { type Column, columnsOf, type Value } from './row.ts';
+import { type Column, columnsOf, type Source, type Value } from './row.ts';
 
 /*
  * Writes one inventory into its bucket, as AWS lays it out (https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html): data files first, then
@@ -38,13 +39,13 @@ const none = Buffer.alloc(0);
 class Rows {
   done = false;
   readonly #options: ReportOptions;
-  readonly #bucket: BucketRecord;
+  readonly #source: Source;
   readonly #columns: readonly Column[];
   #last: ListedVersion | undefined;
 
   constructor(options: ReportOptions, bucket: BucketRecord, columns: readonly Column[]) {
     this.#options = options;
-    this.#bucket = bucket;
+    this.#source = { bucket, lists: ownershipOf(options.objects, bucket.name) !== 'BucketOwnerEnforced' };
     this.#columns = columns;
   }
 
@@ -66,7 +67,7 @@ class Rows {
       inventory.versions === 'All'
         ? listed
         : listed.filter(({ isLatest, record }) => isLatest && record.kind === 'object');
-    const rows = wanted.map((one) => this.#columns.map(({ of }) => of(one, this.#bucket)));
+    const rows = wanted.map((one) => this.#columns.map(({ of }) => of(one, this.#source)));
     onRows?.(rows.length);
     await host.timers.sleep(host.clock.monotonic() - began, signal);
     signal.throwIfAborted();

@@ -1,6 +1,7 @@
-import { accountOf, canonicalIdOf } from '../../../access/index.ts';
+import { accountOf, canonicalIdOf, type Grant, groups, readableGrants } from '../../../access/index.ts';
 import type { BucketRecord, ListedVersion } from '../../../metadata/index.ts';
 import { etagText, versionIdText } from '../../../objects/index.ts';
+import { ownersList } from '../acl.ts';
 import { type Inventory, type InventoryField, inventoryFields } from '../configurations/inventory.ts';
 
 /*
@@ -8,6 +9,13 @@ import { type Inventory, type InventoryField, inventoryFields } from '../configu
  */
 
 export type Value = string | number | boolean | Date | undefined;
+
+/** The bucket that is listed. */
+export interface Source {
+  readonly bucket: BucketRecord;
+  /** Whether access control lists count in it; where they do not, its owner owns all that is in it. */
+  readonly lists: boolean;
+}
 
 export interface Column {
   /** As in manifests of CSV files. */
@@ -17,7 +25,7 @@ export interface Column {
   readonly type: 'STRING' | 'BOOLEAN' | 'INT64' | 'TIMESTAMP';
   /** Whether every version has it. */
   readonly required: boolean;
-  readonly of: (listed: ListedVersion, bucket: BucketRecord) => Value;
+  readonly of: (listed: ListedVersion, source: Source) => Value;
 }
 
 const column = (
@@ -29,14 +37,14 @@ const column = (
 ): Column => ({ name, snake, type, required, of });
 
 const base: readonly Column[] = [
-  column('Bucket', 'STRING', (_listed, bucket) => bucket.name, true),
+  column('Bucket', 'STRING', (_listed, { bucket }) => bucket.name, true),
   column('Key', 'STRING', ({ key }) => key.toString('utf8'), true),
 ];
 
 const versioned: readonly Column[] = [
   // Of a bucket without versions there is none to name.
-  column('VersionId', 'STRING', ({ record }, { versioning }) =>
-    versioning === 'off' ? undefined : versionIdText(record),
+  column('VersionId', 'STRING', ({ record }, { bucket }) =>
+    bucket.versioning === 'off' ? undefined : versionIdText(record),
   ),
   column('IsLatest', 'BOOLEAN', ({ isLatest }) => isLatest),
   column('IsDeleteMarker', 'BOOLEAN', ({ record }) => record.kind === 'marker'),
@@ -44,14 +52,25 @@ const versioned: readonly Column[] = [
 
 const object = ({ record }: ListedVersion) => (record.kind === 'object' ? record : undefined);
 
-const ownerId = (owner: string): string => canonicalIdOf(accountOf(owner));
+const ownerOf = ({ record }: ListedVersion, { bucket, lists }: Source): string => (lists ? record.owner : bucket.owner);
 
-const acl = (owner: string): string =>
+/** What a version grants, as GetObjectAcl shows it; undefined: it cannot be read. */
+function grantsOn(listed: ListedVersion, source: Source): readonly Grant[] | undefined {
+  const acl = source.lists ? object(listed)?.acl : undefined;
+  return acl ? readableGrants(acl) : ownersList(ownerOf(listed, source));
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/objectacl.html */
+const aclField = (grants: readonly Grant[] | undefined): string =>
   Buffer.from(
     JSON.stringify({
       version: '2022-11-10',
-      status: 'AVAILABLE',
-      grants: [{ canonicalId: ownerId(owner), type: 'CanonicalUser', permission: 'FULL_CONTROL' }],
+      status: grants ? 'AVAILABLE' : 'UNAVAILABLE',
+      grants: (grants ?? []).map(({ to, permission }) =>
+        'id' in to
+          ? { canonicalId: to.id, type: 'CanonicalUser', permission }
+          : { uri: groups[to.group], type: 'Group', permission },
+      ),
     }),
   ).toString('base64');
 
@@ -90,8 +109,15 @@ const optional: Readonly<Record<InventoryField, Column>> = {
   IntelligentTieringAccessTier: column('IntelligentTieringAccessTier', 'STRING', () => undefined),
   BucketKeyStatus: column('BucketKeyStatus', 'STRING', (listed) => object(listed) && 'DISABLED'),
   ChecksumAlgorithm: column('ChecksumAlgorithm', 'STRING', (listed) => object(listed)?.checksum?.algorithm),
-  ObjectAccessControlList: column('ObjectAccessControlList', 'STRING', ({ record }) => acl(record.owner)),
-  ObjectOwner: column('ObjectOwner', 'STRING', ({ record }) => ownerId(record.owner)),
+  // A marker has no list, and an owner.
+  ObjectAccessControlList: column(
+    'ObjectAccessControlList',
+    'STRING',
+    (listed, source) => object(listed) && aclField(grantsOn(listed, source)),
+  ),
+  ObjectOwner: column('ObjectOwner', 'STRING', (listed, source) =>
+    grantsOn(listed, source) ? canonicalIdOf(accountOf(ownerOf(listed, source))) : 'UNAVAILABLE',
+  ),
 };
 
 /** Columns of an inventory, in their order. */
