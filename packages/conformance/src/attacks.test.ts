@@ -227,3 +227,19 @@ test('anonymous requests are denied, whatever they ask', async () => {
   assert.equal(form.status, 403, form.text());
   assert.equal((await store.send('GET', '/attacks/x')).status, 404);
 });
+
+test('the log of the server says of refused requests which they were, and why', async () => {
+  const form = { anonymous: true, headers: { 'content-type': 'application/x-www-form-urlencoded' } };
+  for (const [method, path, options, operation, code] of [
+    ['PUT', '/attacks/logged', { query: { uploadId: 'u', partNumber: 'x' } }, 'UploadPart', 'InvalidArgument'],
+    ['GET', '/-/v1/buckets', { query: { limit: 'x' } }, 'listBuckets', 'InvalidArgument'],
+    ['POST', '/', form, 'Unknown', 'MissingAuthenticationToken'],
+  ] as const) {
+    const { headers } = await store.send(method, path, options);
+    const id = headers['x-amz-request-id'] ?? headers['x-dsom-request-id'] ?? headers['x-amzn-requestid'];
+    const line = `"operation":"${operation}","requestId":"${id}","status":4..,"code":"${code}","reason":"[^"]+"`;
+    await store.says(new RegExp(`"request refused".*${line}`));
+  }
+  await exchangeRaw(store.port, 'GARBAGE\r\n\r\n');
+  await store.says(/"request refused".*"code":"BadRequest".*"cause":"Parse Error/);
+});

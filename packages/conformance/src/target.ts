@@ -9,6 +9,8 @@ import { type Server, startServer } from './server.ts';
 export interface Target {
   readonly endpoint: string;
   readonly port: number;
+  /** Waits until the server says this on its standard error; at once where it is somebody else's, whose output is not to be seen. */
+  says(pattern: RegExp): Promise<unknown>;
   /** Sends a signed request. */
   send(method: string, path: string, options?: RequestOptions): Promise<Answer>;
 }
@@ -41,6 +43,7 @@ export function target(prepare?: (store: Target) => Promise<unknown>): Target {
     get port() {
       return Number(new URL(endpoint).port);
     },
+    says: async (pattern) => own?.says(pattern),
     send: (method, where, options) => send(endpoint, method, where, options),
   };
   return store;

@@ -4,6 +4,20 @@ import type { Plant } from './plant.ts';
 
 export const accessPlants: readonly Plant[] = [
   {
+    name: 'api: the log of refused requests has their queries, and the signatures in them',
+    file: 'src/api/http/refusals.ts',
+    find: 'path: (end < 0 ? url : url.slice(0, end))',
+    replace: 'path: url',
+    tests: ['src/api/http/refusals.test.ts'],
+  },
+  {
+    name: 'api: a flood of refusals of one kind hides the others from the log',
+    file: 'src/api/http/refusals.ts',
+    find: 'let window = this.#windows.get(code);',
+    replace: "code = 'AccessDenied';\n    let window = this.#windows.get(code);",
+    tests: ['src/api/http/refusals.test.ts'],
+  },
+  {
     name: 'access: an x-amz header need not be signed',
     file: 'src/access/canonical.ts',
     find: "if (missing === '') return;",

@@ -1,12 +1,15 @@
 const KiB = 1024;
 
-/** Bounds of event notifications, access logs and inventories; a part of `limits`. Bytes unless the name says otherwise. */
+/** Bounds of event notifications, access logs, the log of refused requests, and inventories; a part of `limits`. Bytes unless the name says otherwise. */
 export const notificationLimits = {
   /** Targets that an operator may define, and what is kept of one. */
   targets: 32,
   targetBytes: 16 * KiB,
   targetNameChars: 64,
   targetHeaders: 16,
+  /** Lines a second about requests that were refused with one code, for each thread; and characters of the path in such a line. */
+  refusalLines: 10,
+  refusedPathChars: 512,
   /** Followers of one shard's log. */
   followers: 128,
   /** Configurations in the notification configuration of one bucket, and characters of the ID of one (S3: 100, 255). */

@@ -1,6 +1,7 @@
 export type { Freshness, Scope } from './http/consistency.ts';
 export { createCors } from './http/cors.ts';
 export { refuseMalformed } from './http/malformed.ts';
+export { Refusals } from './http/refusals.ts';
 export { breakStalled } from './http/stalled.ts';
 export { createIdentityHandler, isIdentityRequest } from './iam/handler.ts';
 export { createRestHandler } from './rest/deferred.ts';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
+import { logLevels } from '../telemetry/index.ts';
 
 const bytes = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   if (typeof value === 'number') return value;
@@ -96,6 +97,10 @@ export const configSchema = z.strictObject({
     .describe(
       'whether keys of customers (SSE-C) are taken without TLS from other machines: for a proxy that has them from TLS',
     ),
+  logLevel: z
+    .enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` })
+    .default('info')
+    .describe('least severity of the lines that the server logs; debug has every refused request'),
   metricsPublic: flag.default(true).describe('whether /-/metrics answers without credentials'),
   clusterName: text
     .regex(/^[a-z0-9-]{1,32}$/, { error: 'must be 1 to 32 lower-case letters, digits and hyphens' })

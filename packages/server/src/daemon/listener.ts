@@ -10,6 +10,7 @@ import {
   createS3Handler,
   isIdentityRequest,
   type Notifications,
+  Refusals,
   type RestOptions,
   refuseMalformed,
 } from '../api/index.ts';
@@ -88,7 +89,13 @@ export function createListener(options: ListenerOptions): Listener {
   const { config, thread, owner, realHost } = options;
   const { clock, timers } = realHost;
   const { reader, objects } = thread;
-  const log = createLog({ clock, write: (line) => process.stderr.write(line), fields: { worker: options.worker } });
+  const log = createLog({
+    clock,
+    level: config.logLevel,
+    write: (line) => process.stderr.write(line),
+    fields: { worker: options.worker },
+  });
+  const refusals = new Refusals(log, clock);
   const registry = createRegistry();
   const metrics = threadMetrics(registry, {
     cache: () => thread.cache.statistics(),
@@ -118,6 +125,7 @@ export function createListener(options: ListenerOptions): Listener {
   const exchange: RestOptions['exchange'] = {
     clock,
     timers,
+    refusals,
     ended: ({ operation }, status, seconds, bytesIn, bytesOut) =>
       finished(operation, status, seconds, bytesIn, bytesOut),
   };
@@ -139,6 +147,7 @@ export function createListener(options: ListenerOptions): Listener {
     baseDomains: config.domain,
     websites,
     log,
+    refusals,
     position,
     shards: reader.shards,
     lifecycleDayMs: dayMsOf(config),
@@ -247,7 +256,10 @@ export function createListener(options: ListenerOptions): Listener {
   });
   server.maxConnections = limits.connections;
   breakStalled(server, limits.stalledConnectionMs);
-  server.on('request', handle).on('checkContinue', handle).on('clientError', refuseMalformed);
+  server
+    .on('request', handle)
+    .on('checkContinue', handle)
+    .on('clientError', (error, socket) => refuseMalformed(error, socket, refusals));
   const sockets = new Set<Socket>();
   let accepted = 0;
   server.on('connection', (socket) => {

@@ -62,7 +62,11 @@ function claimPort(host: string, port: number): Promise<number> {
  */
 export async function startServer(config: Config, spawned: readonly SpawnedWorker[]): Promise<RunningServer> {
   const host = realHost();
-  const log = createLog({ clock: host.clock, write: (line) => process.stderr.write(line) });
+  const log = createLog({
+    clock: host.clock,
+    level: config.logLevel,
+    write: (line) => process.stderr.write(line),
+  });
   const address = parseAddress(config.address);
   const port = await claimPort(address.host, address.port);
   const onDamage = (report: DamageReport) =>

@@ -2,7 +2,8 @@ import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { redact } from './redact.ts';
 
-const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+/** By severity; `silent` writes nothing. */
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 type Severity = Exclude<LogLevel, 'silent'>;
 

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { StoreError } from '../../errors.ts';
 import type { Clock, Timers } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import { RequestBody } from './body.ts';
+import type { Refusals } from './refusals.ts';
 
 /** What an exchange needs of its surroundings; made once per handler, not per request. */
 export interface ExchangeOptions {
@@ -10,6 +12,8 @@ export interface ExchangeOptions {
   readonly timers: Timers;
   /** Called once per exchange when its answer was given to the socket, or when the client had gone (`status` 499). */
   readonly ended: (exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
+  /** Where refused requests are logged. Absent: nowhere. */
+  readonly refusals?: Pick<Refusals, 'note'> | undefined;
 }
 
 /** The bytes of an answer. */
@@ -73,6 +77,11 @@ export class Exchange {
 
   get gone(): boolean {
     return this.response.destroyed || this.request.socket.destroyed;
+  }
+
+  /** Logs why the request is refused, before that is answered. */
+  refused(error: StoreError): void {
+    this.#options.refusals?.note(this, error);
   }
 
   /** Answers with headers and a body at hand. For HEAD the body must be left out and Content-Length given among the headers. */

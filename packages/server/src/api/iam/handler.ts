@@ -149,6 +149,7 @@ export function createIdentityHandler(
     run(exchange).catch((error: unknown) => {
       if (!(error instanceof StoreError)) options.unexpected(error, exchange.operation);
       const known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
+      if (error === known) exchange.refused(known);
       answerFailure(exchange, serviceOf(request.headers.authorization), known);
       if (error instanceof InvariantError) throw error;
     });

@@ -227,6 +227,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       if (error instanceof InvariantError) throw error;
       if (!(error instanceof StoreError)) options.unexpected(error, exchange.operation);
       const known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
+      if (error === known) exchange.refused(known);
       answerProblem(known, exchange, ['x-dsom-request-id', exchange.id]);
     });
   };

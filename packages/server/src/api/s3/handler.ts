@@ -325,7 +325,7 @@ class S3Handler {
         code: known.code,
         error,
       });
-    }
+    } else exchange.refused(known);
     answer(known, {
       exchange,
       hostId: this.#hostId,
@@ -359,6 +359,7 @@ export function createS3Handler(options: S3Options): (request: IncomingMessage, 
   const exchangeOptions = {
     clock,
     timers,
+    refusals: options.refusals,
     ended(exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) {
       telemetry?.(exchange.operation, status, seconds, bytesIn, bytesOut);
       options.accessLog?.ended(exchange, options.hostId ?? 'dsom', { status, seconds, in: bytesIn, out: bytesOut });

@@ -4,6 +4,7 @@ import type { InvariantError } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import type { Freshness } from '../http/consistency.ts';
+import type { Refusals } from '../http/refusals.ts';
 import type { AccessLog } from './access-log.ts';
 import type { Notifications } from './announce.ts';
 
@@ -25,6 +26,8 @@ export interface S3Options {
   /** Host names under which buckets are read as websites. Absent: none. */
   readonly websites?: WebsiteNames;
   readonly log: S3Log;
+  /** Where refused requests are logged. Absent: nowhere. */
+  readonly refusals?: Pick<Refusals, 'note'>;
   /** Newest applied position of a shard, the system shard by default: session tokens are checked against it. */
   readonly position?: (shard?: number) => Position;
   /** How many shards there are. Absent: one. */
