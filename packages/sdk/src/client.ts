@@ -7,6 +7,7 @@ import { type GetOptions, get, head, type ObjectBody, type ReadConditions } from
 import { type Edges, platformEdges } from './edges.ts';
 import { DsomError } from './error.ts';
 import { Keys } from './keys.ts';
+import { KmsKeys } from './kms.ts';
 import {
   everyEntry,
   type ListedObject,
@@ -96,6 +97,7 @@ function share(options: ClientOptions): Shared {
 export class DsomClient {
   readonly buckets: Buckets;
   readonly keys: Keys;
+  readonly kms: KmsKeys;
   readonly tenants: Tenants;
   readonly users: Users;
   readonly admin: Admin;
@@ -106,6 +108,7 @@ export class DsomClient {
     this.#shared = shared;
     this.buckets = new Buckets(shared.transport);
     this.keys = new Keys(shared.transport);
+    this.kms = new KmsKeys(shared.transport);
     this.tenants = new Tenants(shared.transport);
     this.users = new Users(shared.transport);
     this.admin = new Admin(shared.transport);

@@ -16,16 +16,16 @@ export const customerPlants: readonly Plant[] = [
   {
     name: 'customers: parts of an upload take any key',
     file: 'src/objects/uploads.ts',
-    find: 'key: partKeyOf(await bucketKey(rooms, bucket), upload, target.customerKey),',
+    find: 'key: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey),',
     replace:
-      'key: (upload.encryption && target.customerKey ? (await bucketKey(rooms, bucket)).newObjectKey().key : partKeyOf(await bucketKey(rooms, bucket), upload, target.customerKey)),',
+      'key: (upload.encryption && target.customerKey ? (await bucketKey(rooms, bucket)).newObjectKey().key : await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey)),',
     tests: [s3],
     pattern: 'takes parts with that key only',
   },
   {
     name: 'customers: a copy says nothing of the key that it has',
     file: 'src/objects/copy.ts',
-    find: '    ...draftFrom(version, wrapped),\n    ...request.lock,\n    ...encryptionBy(request.customerKey),\n',
+    find: '    ...draftFrom(version, wrapped),\n    ...request.lock,\n    ...said,\n',
     replace: '    ...draftFrom(version, wrapped),\n    ...request.lock,\n',
     tests: [s3],
     pattern: 'from . to .',

@@ -9,6 +9,7 @@ import { etcdPlants } from './etcd.ts';
 
 import { durabilityPlants, fragmentPlants } from './fragments.ts';
 import { identityPlants } from './identities.ts';
+import { kmsPlants } from './kms.ts';
 import { lifecyclePlants } from './lifecycle.ts';
 import { lockPlants } from './locks.ts';
 import { lossPlants } from './loss.ts';
@@ -63,6 +64,7 @@ export const plants: readonly Plant[] = [
   ...identityPlants,
   ...lifecyclePlants,
   ...customerPlants,
+  ...kmsPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

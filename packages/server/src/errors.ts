@@ -77,6 +77,8 @@ export const errorTable = {
   KeyTooLongError: row(400, 3, 'The key is longer than 1,024 bytes.'),
   MalformedACLError: row(400, 3, 'The access control list is not well formed or does not match the schema.'),
   MalformedPolicy: row(400, 3, 'The policy is not valid.'),
+  'KMS.DisabledException': row(400, 9, 'The request was rejected because the specified KMS key is not enabled.'),
+  'KMS.NotFoundException': row(400, 5, 'The request was rejected because the specified key could not be found.'),
   LimitExceeded: row(409, 8, 'It would exceed a limit of the account: delete what is not needed.'),
   MalformedPolicyDocument: row(400, 3, 'The policy document is malformed.'),
   MalformedQueryString: row(400, 3, 'The form of the request is malformed.'),

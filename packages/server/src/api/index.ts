@@ -13,6 +13,7 @@ export { lifecycleProposer, type Notifications } from './s3/announce.ts';
 export { type Inventory, inventoriesOf } from './s3/configurations/inventory.ts';
 export { createS3Handler } from './s3/handler.ts';
 export { lastWritten, type Report as InventoryReport, writeInventory } from './s3/inventory/report.ts';
+export { defaultKmsOf } from './s3/kms.ts';
 export { compiledLifecycle } from './s3/lifecycle.ts';
 export { LifecycleLog } from './s3/lifecycle-log.ts';
 export type { S3Operation } from './s3/names.ts';

@@ -100,6 +100,8 @@ async function candidates(
   if (parent === 'profile' && ['use', 'remove'].includes(name)) return only(Object.keys(profiles.read().profiles));
   if (parent === 'key' && name === 'revoke')
     return only((await context.client().keys.list({ timeoutMs })).map(({ accessKeyId }) => accessKeyId));
+  if (parent === 'kms' && name !== 'create' && name !== 'list')
+    return only((await context.client().kms.list({ timeoutMs })).flatMap(({ id, alias }) => [alias, id]));
   if (name === 'completion') return only(Object.keys(completionScripts));
   const remote = word.includes('://');
   if (transfers.has(name)) return { words: await addresses(context, word), files: !remote };

@@ -15,6 +15,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { exitCode, exitCodeHelp, verdictOf } from './exit.ts';
 import { addInventoryCommands } from './inventory.ts';
 import { addKeyCommands } from './keys.ts';
+import { addKmsCommands } from './kms.ts';
 import { addLifecycleCommands } from './lifecycle.ts';
 import { addListingCommands } from './listing.ts';
 import { addMigrateCommand } from './migrate.ts';
@@ -92,6 +93,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addRedundancyCommands(program, run);
   addLifecycleCommands(program, run);
   addKeyCommands(program, run);
+  addKmsCommands(program, run);
   addAccountCommands(program, run);
   addClusterCommands(program, run);
   addDoctorCommand(program, run, services);

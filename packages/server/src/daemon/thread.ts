@@ -1,3 +1,4 @@
+import { defaultKmsOf } from '../api/index.ts';
 import { createCache, type FrameCache } from '../cache/index.ts';
 import type { Device } from '../device/index.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../durability/index.ts';
 import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fragments/index.ts';
 import type { Clock, Host } from '../host/index.ts';
-import { bucketKeys, type KeyService } from '../keys/index.ts';
+import { bucketKeys, type KeyService, kmsKeys } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import {
@@ -148,6 +149,8 @@ export async function assembleThread(
     proposer: input.proposer,
     stripes,
     bucketKeys: bucketKeys(input.keyService, host.entropy),
+    kmsKeys: kmsKeys(input.keyService, host.entropy),
+    defaultKms: defaultKmsOf,
     cache,
     memory: new BodyMemory({ timers: host.timers, bytes: limits.bodyBytes }),
     plain: input.plain === true,

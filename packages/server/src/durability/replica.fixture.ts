@@ -225,6 +225,7 @@ export class Replica {
     holds: () => false,
     bucketShards: () => undefined,
     configuration: () => undefined,
+    kms: { byId: () => undefined, named: () => undefined, all: () => [] },
     targets: () => new Map(),
     followers: () => new Map(),
     shardOfIntent: () => 0,

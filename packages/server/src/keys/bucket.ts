@@ -6,7 +6,7 @@ import type { Entropy } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { isBlank, keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
-import type { BucketKey, BucketKeys, KeyService, ObjectKeys } from './types.ts';
+import type { BucketKey, BucketKeys, KeyService, ObjectKeys, OpenKmsKey } from './types.ts';
 
 const objectContext = Buffer.from('dsom object key 1', 'latin1');
 const customerContext = Buffer.from('dsom customer object key 1', 'latin1');
@@ -39,13 +39,15 @@ class Derivation {
   }
 }
 
-/** Keys of objects under HMAC-SHA256 of a customer's key, whose own key is derived from that of the bucket. */
-class CustomerKeys implements ObjectKeys {
+/** Keys of objects under HMAC-SHA256 of a second key (a customer's, or a named one), whose own key is derived from that of the bucket. */
+class TwofoldKeys implements ObjectKeys {
   readonly #key: KeyObject;
+  readonly #context: Buffer;
   readonly #entropy: Entropy;
 
-  constructor(key: Buffer, entropy: Entropy) {
+  constructor(key: Buffer, context: Buffer, entropy: Entropy) {
     this.#key = createSecretKey(key);
+    this.#context = context;
     this.#entropy = entropy;
   }
 
@@ -56,11 +58,11 @@ class CustomerKeys implements ObjectKeys {
 
   wrapObjectKey(key: Buffer): Buffer {
     invariant(key.length === keyBytes && !isBlank(key), 'an object key is 32 random bytes');
-    return sealBox(this.#key, this.#entropy.bytes(nonceBytes), key, customerContext);
+    return sealBox(this.#key, this.#entropy.bytes(nonceBytes), key, this.#context);
   }
 
   unwrapObjectKey(wrapped: Buffer): Buffer {
-    const key = wrapped.length === wrappedBytes ? openBox(this.#key, wrapped, customerContext) : undefined;
+    const key = wrapped.length === wrappedBytes ? openBox(this.#key, wrapped, this.#context) : undefined;
     if (!key || isBlank(key))
       throw new StoreError('AccessDenied', { message: 'The key of this object cannot be opened.' });
     return key;
@@ -72,11 +74,14 @@ class OpenBucketKey implements BucketKey {
   readonly #derivation: Derivation;
   readonly #entropy: Entropy;
   readonly #customerSecret: Buffer;
+  readonly #kmsSecret: Buffer;
   #forCustomers: MacKey | undefined;
+  #forKms: MacKey | undefined;
 
   constructor(key: Buffer, entropy: Entropy) {
     this.#key = createSecretKey(key);
     this.#customerSecret = new Derivation(key, 'dsom customer keys 1', 0).key(Buffer.alloc(0));
+    this.#kmsSecret = new Derivation(key, 'dsom kms keys 1', 0).key(Buffer.alloc(0));
     const seed = new Derivation(key, 'dsom object keys 1', 0).key(Buffer.alloc(0));
     this.#derivation = new Derivation(seed, 'dsom object key 2', seedBytes);
     this.#entropy = entropy;
@@ -85,7 +90,14 @@ class OpenBucketKey implements BucketKey {
   withCustomerKey(customerKey: Uint8Array): ObjectKeys {
     invariant(customerKey.length === keyBytes, 'the key of a customer has 32 bytes');
     this.#forCustomers ??= new MacKey(this.#customerSecret);
-    return new CustomerKeys(this.#forCustomers.code(customerKey), this.#entropy);
+    return new TwofoldKeys(this.#forCustomers.code(customerKey), customerContext, this.#entropy);
+  }
+
+  withKmsKey({ id, version, key }: OpenKmsKey, bound: Uint8Array): ObjectKeys {
+    invariant(key.length === keyBytes && !isBlank(key), 'a version of a named key has 32 bytes');
+    this.#forKms ??= new MacKey(this.#kmsSecret);
+    const named = Buffer.from(`dsom kms object key 1\0${id}\0${version}\0`, 'utf8');
+    return new TwofoldKeys(this.#forKms.code(key), Buffer.concat([named, bound]), this.#entropy);
   }
 
   newObjectKey(): { readonly key: Buffer; readonly wrapped: Buffer } {

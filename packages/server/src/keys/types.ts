@@ -27,6 +27,11 @@ export interface BucketKey extends ObjectKeys {
    * @param key 32 bytes of the customer; not kept
    */
   withCustomerKey(key: Uint8Array): ObjectKeys;
+  /**
+   * The same with one version of a named key.
+   * @param bound what else has to be the same when it opens: the encryption context
+   */
+  withKmsKey(key: OpenKmsKey, bound: Uint8Array): ObjectKeys;
 }
 
 /** Makes, wraps and unwraps the keys of objects. */
@@ -36,4 +41,24 @@ export interface ObjectKeys {
   wrapObjectKey(key: Buffer): Buffer;
   /** @throws StoreError AccessDenied when a wrapped key was changed; a changed seed gives a key that opens nothing */
   unwrapObjectKey(wrapped: Buffer): Buffer;
+}
+
+/** One version of a named key, opened: never leaves the server. */
+export interface OpenKmsKey {
+  /** A UUID. */
+  readonly id: string;
+  /** From 1. */
+  readonly version: number;
+  /** 32 bytes. */
+  readonly key: Buffer;
+}
+
+/** Versions of named keys, kept open in memory (bounded by `limits.openKmsKeys`). */
+export interface KmsKeys {
+  /** 32 new random bytes, wrapped by the master key for this version of this key alone. */
+  create(id: string, version: number): Promise<Buffer>;
+  /** @throws StoreError AccessDenied when it cannot be unwrapped: changed, or of another key or version */
+  open(id: string, version: number, wrapped: Buffer): Promise<OpenKmsKey>;
+  /** The same where it is open already. */
+  opened(id: string, version: number, wrapped: Buffer): OpenKmsKey | undefined;
 }

@@ -48,6 +48,8 @@ export type {
   Hybrid,
   IntentRecord,
   InvitationRecord,
+  KmsEncryption,
+  KmsKeyRecord,
   ManifestReference,
   NodeRecord,
   NodeRole,

@@ -159,6 +159,9 @@ class Reader implements MetadataReader {
     return this.#view.devices();
   }
 
+  get kms() {
+    return this.#view.kms;
+  }
   readonly targets = () => this.#view.targets();
   readonly followers = () => this.#view.followers();
 

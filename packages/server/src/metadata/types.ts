@@ -1,6 +1,7 @@
 import type { Position } from '../log/index.ts';
 import type { Announcement, DeleteCommand, NotificationCommand, RenameCommand } from './announcing.ts';
 import type { Expectation, GarbageRow, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
+import type { KmsKeyCommand, KmsKeyReader } from './kms.ts';
 import type { LockCommand } from './locking.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
@@ -227,6 +228,7 @@ export type Command =
   /** Something that holds for the whole cluster; {@link MetadataReader.setting}. */
   | { readonly type: 'setting.write'; readonly name: string; readonly value: string }
   | NotificationCommand
+  | KmsKeyCommand
   /** `createdMs` is decided. Refused when {@link limits.invitations} are open; those that have expired go. */
   | { readonly type: 'invitation.write'; readonly invitation: Omit<InvitationRecord, 'createdMs'> }
   /** It was used or revoked. NotFound when it is not there: it can be used once. */
@@ -335,6 +337,8 @@ export interface MetadataReader extends ShardPlaces {
   /** Features that are turned on. */
   features(): readonly string[];
   setting(name: string): string | undefined;
+  /** Named keys. */
+  readonly kms: KmsKeyReader;
   /** Records of the targets of notifications, by name. */
   targets(): ReadonlyMap<string, Buffer>;
   /** From where on each follower of this shard's log has still to deal with it. */

@@ -2,7 +2,7 @@ import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
-import { encryptionBy, objectKeyOf, wrappingKeys } from './encryption.ts';
+import { openedKeyOf, type Wrapping, wrappingFor } from './encryption.ts';
 import { takeBody } from './intake.ts';
 import { keptWith, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
@@ -46,9 +46,11 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
   if (request.offset !== undefined && request.offset !== size) {
     throw new StoreError('InvalidWriteOffset', { detail: { ObjectSize: String(size) } });
   }
+  const fresh = object ? undefined : await wrappingFor(rooms, bucket, request);
   const { key, wrapped } = object
-    ? { key: objectKeyOf(keys, object, request.customerKey), wrapped: object.wrappedKey }
-    : wrappingKeys(keys, request.customerKey).newObjectKey();
+    ? { key: await openedKeyOf(rooms, keys, object, request.customerKey), wrapped: object.wrappedKey }
+    : (fresh as Wrapping).keys.newObjectKey();
+  const said = object ? { ...(object.encryption && { encryption: object.encryption }) } : (fresh as Wrapping).said;
   const { redundancy: policy } = request;
   const own = policy ?? object?.policy;
   const { storageClass } = object ?? request;
@@ -77,7 +79,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
         ...draftOf(request, piece, wrapped),
         ...(policy && { policy }),
         ...request.lock,
-        ...encryptionBy(request.customerKey),
+        ...said,
       },
     },
     'version',

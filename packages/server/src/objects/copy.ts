@@ -13,7 +13,7 @@ import {
 import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
 import { checkKey } from './describing.ts';
-import { encryptionBy, objectKeyOf, wrappingKeys } from './encryption.ts';
+import { openedKeyOf, wrappingFor } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId } from './ids.ts';
 import { takeBody } from './intake.ts';
@@ -77,17 +77,15 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
   const from = found.bucket;
   if (from.id === bucket.id && request.key.equals(request.source.key)) checkChanges(request, version);
   const sourceKey = await bucketKey(rooms, from);
-  const targetKey = await bucketKey(rooms, bucket);
   if (rooms.reader.shardOf(from.id, request.source.key) !== rooms.reader.shardOf(bucket.id, request.key))
     return { ...(await rewrite(rooms, horizon, request, bucket, found)), source: version };
-  const wrapped = wrappingKeys(targetKey, request.customerKey).wrapObjectKey(
-    objectKeyOf(sourceKey, version, request.source.customerKey),
-  );
+  const { keys, said } = await wrappingFor(rooms, bucket, request);
+  const wrapped = keys.wrapObjectKey(await openedKeyOf(rooms, sourceKey, version, request.source.customerKey));
   const checksum = await checksumOf(rooms, horizon, request, found);
   const draft = {
     ...draftFrom(version, wrapped),
     ...request.lock,
-    ...encryptionBy(request.customerKey),
+    ...said,
     storageClass: request.storageClass,
     ...(request.redundancy && { policy: request.redundancy }),
     headers: headersOf(request, version),
@@ -139,7 +137,8 @@ async function rewrite(
   const own = request.redundancy && { policy: request.redundancy };
   const kept = keptWith(rooms, bucket, { storageClass: request.storageClass, ...own });
   if (kept.policy && 'hot' in kept.policy) await askForRecoding(rooms);
-  const { key, wrapped } = wrappingKeys(await bucketKey(rooms, bucket), request.customerKey).newObjectKey();
+  const { keys, said } = await wrappingFor(rooms, bucket, request);
+  const { key, wrapped } = keys.newObjectKey();
   const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
   const stream = reading.open({ start: 0, end: version.size });
   const body = { stream, release: (chunk: Uint8Array) => stream.release?.(chunk), length: version.size };
@@ -158,7 +157,7 @@ async function rewrite(
     ...draftOf(describing, piece, wrapped),
     ...own,
     ...request.lock,
-    ...encryptionBy(request.customerKey),
+    ...said,
   };
   const command = {
     type: 'object.put',
@@ -187,6 +186,7 @@ function checkChanges(request: CopyRequest, version: ObjectVersion): void {
     request.metadata !== undefined ||
     request.redundancy !== undefined ||
     request.customerKey !== undefined ||
+    request.kms != null ||
     version.encryption !== undefined ||
     typeof request.redirect === 'string' ||
     request.encryptionSaid === true ||

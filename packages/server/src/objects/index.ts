@@ -4,6 +4,7 @@ export type { CustomerKey } from './encryption.ts';
 export { etagText } from './etag.ts';
 export { ReadHorizon } from './horizon.ts';
 export { gukText, parseGuk, parseVersionId, uploadIdText, versionIdText } from './ids.ts';
+export { type KmsAdministration, type KmsChoice, kmsKeyArn } from './kms.ts';
 export type { LifecycleCounts, LifecycleDone } from './lifecycle/act.ts';
 export { transitionClasses, waterfallRank } from './lifecycle/classes.ts';
 export { type CompiledLifecycle, compileLifecycle } from './lifecycle/compile.ts';

@@ -2,11 +2,11 @@ import { limits } from '../limits.ts';
 import type { ObjectVersion, Piece, VersionDraft } from '../metadata/index.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
-import { encryptionBy, wrappingKeys } from './encryption.ts';
+import { wrappingFor } from './encryption.ts';
 import { type Plan, takeBody, takeSmall } from './intake.ts';
 import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
-import { bucketKey, findBucket, type Rooms } from './rooms.ts';
+import { findBucket, type Rooms } from './rooms.ts';
 import type { Describing, PutRequest, WriteResult } from './types.ts';
 
 /** What the version of an object made of one piece says. */
@@ -37,11 +37,9 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
   checkKey(request.key);
   checkDescribing(rooms, request);
   const bucket = findBucket(rooms, request.bucket);
-  const opened = bucketKey(rooms, bucket);
-  const { key, wrapped } = wrappingKeys(
-    opened instanceof Promise ? await opened : opened,
-    request.customerKey,
-  ).newObjectKey();
+  const wrapping = wrappingFor(rooms, bucket, request);
+  const { keys, said } = wrapping instanceof Promise ? await wrapping : wrapping;
+  const { key, wrapped } = keys.newObjectKey();
   const { redundancy: policy, storageClass } = request;
   const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
   if (policy && 'hot' in policy) await preparePolicy(rooms, policy);
@@ -69,7 +67,7 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
         ...draftOf(request, piece, wrapped),
         ...(policy && { policy }),
         ...request.lock,
-        ...encryptionBy(request.customerKey),
+        ...said,
       },
       pieces: [piece],
     },

@@ -11,14 +11,14 @@ import {
   type VersionRecord,
 } from '../metadata/index.ts';
 import { checkRead } from './conditions.ts';
-import { type CustomerKey, objectKeyOf } from './encryption.ts';
+import { type CustomerKey, objectKeyOf, openedKeyOf } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId, versionIdText } from './ids.ts';
 import { openInline } from './inline.ts';
 import { piecesOf, runsOf } from './layout.ts';
 import { type Found, Outlet } from './outlet.ts';
 import { keptWith } from './policy.ts';
-import { findBucket, type Rooms } from './rooms.ts';
+import { bucketKey, findBucket, type Rooms } from './rooms.ts';
 import type { Touches } from './touches.ts';
 import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
 
@@ -26,7 +26,7 @@ import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
  * Looks a version up. Conditions are not looked at.
  * @throws StoreError NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidArgument; MethodNotAllowed for a marker named by its id
  */
-export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard' | 'customerKey'>): Found {
+export function findVersion(rooms: Rooms, request: Omit<ReadRequest, 'guard' | 'customerKey' | 'withoutBytes'>): Found {
   const bucket = findBucket(rooms, request.bucket);
   const selector = parseVersionId(request.versionId);
   const { reader } = rooms;
@@ -65,6 +65,8 @@ class Reading implements ReadResult {
   readonly #bucketKey: BucketKey;
   readonly #touches: Touches | undefined;
   #key: Buffer | undefined;
+  /** Its key was not opened, so nothing is given of its bytes. */
+  readonly #closed: boolean = false;
 
   constructor(
     rooms: Rooms,
@@ -73,6 +75,7 @@ class Reading implements ReadResult {
     key: BucketKey,
     customerKey: CustomerKey | undefined,
     touches: Touches | undefined,
+    named?: { readonly objectKey: Buffer | undefined },
   ) {
     this.bucket = found.bucket;
     this.version = found.version;
@@ -83,7 +86,8 @@ class Reading implements ReadResult {
     this.#bucketKey = key;
     this.#touches = touches;
     // Nothing is said of the object, and nothing given from the cache, to who has not its key.
-    if (customerKey || found.version.encryption) this.#key = objectKeyOf(key, found.version, customerKey);
+    if (named) [this.#key, this.#closed] = [named.objectKey, named.objectKey === undefined];
+    else if (customerKey || found.version.encryption) this.#key = objectKeyOf(key, found.version, customerKey);
   }
 
   open(slice: Slice): Outgoing {
@@ -123,6 +127,7 @@ class Reading implements ReadResult {
 
   #check(slice: Slice): void {
     const { start, end } = slice;
+    invariant(!this.#closed, 'bytes are read with the key of the object only');
     invariant(start >= 0 && start <= end && end <= this.version.size, 'a slice lies within its object');
   }
 
@@ -153,6 +158,7 @@ class Reading implements ReadResult {
  * @param customerKey the one that the object was stored with, where it was
  * @throws StoreError InvalidRequest, AccessDenied at one that is missing, wrong or too many
  * @param touches hears of it when bytes are read. Absent: nobody has to know
+ * @param withoutBytes a named key need not open
  */
 export function readingOf(
   rooms: Rooms,
@@ -160,15 +166,33 @@ export function readingOf(
   found: Found,
   customerKey: CustomerKey | undefined,
   touches?: Touches,
+  withoutBytes = false,
 ): ReadResult | Promise<ReadResult> {
   const embedded = found.version.manifest.embedded;
   if (!embedded || 'stripes' in embedded.body) horizon.note(found.position);
   const { bucket } = found;
+  if (found.version.encryption?.kind === 'kms')
+    return namedReading(rooms, horizon, found, customerKey, withoutBytes, touches);
   const key = rooms.bucketKeys.opened(bucket.name, bucket.wrappedKey);
   if (key) return new Reading(rooms, horizon, found, key, customerKey, touches);
   return rooms.bucketKeys
     .open(bucket.name, bucket.wrappedKey)
     .then((opened) => new Reading(rooms, horizon, found, opened, customerKey, touches));
+}
+
+/** The same for an object with a named key. */
+async function namedReading(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  found: Found,
+  customerKey: CustomerKey | undefined,
+  withoutBytes: boolean,
+  touches: Touches | undefined,
+): Promise<ReadResult> {
+  const { bucket, version } = found;
+  const key = await bucketKey(rooms, bucket);
+  const objectKey = withoutBytes && !customerKey ? undefined : await openedKeyOf(rooms, key, version, customerKey);
+  return new Reading(rooms, horizon, found, key, customerKey, touches, { objectKey });
 }
 
 /** Looks up, checks the read conditions, and gives what can be read. */
@@ -180,5 +204,5 @@ export function read(
 ): ReadResult | Promise<ReadResult> {
   const found = findVersion(rooms, request);
   checkRead(request.guard, found.version);
-  return readingOf(rooms, horizon, found, request.customerKey, touches);
+  return readingOf(rooms, horizon, found, request.customerKey, touches, request.withoutBytes);
 }

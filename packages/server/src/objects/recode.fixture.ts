@@ -5,7 +5,7 @@ import { createCollector, createMender, createRepairer, crossCheck, openStripeSt
 import { drive, memoryStores } from '../durability/memory.fixture.ts';
 import { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
-import { bucketKeys } from '../keys/index.ts';
+import { bucketKeys, kmsKeys } from '../keys/index.ts';
 import { memoryKv } from '../kv/index.ts';
 import { type ObjectVersion, openMetadata, type Proposer, type Redundancy, type Stripe } from '../metadata/index.ts';
 import { planGroups, planLayout } from '../placement/index.ts';
@@ -70,6 +70,7 @@ export async function openRecoding(devices = 11, usual = Math.min(2, devices)) {
     proposer,
     stripes,
     bucketKeys: bucketKeys(plainKeys(), host.entropy),
+    kmsKeys: kmsKeys(plainKeys(), host.entropy),
     cache: createCache({ bytes: 0 }),
     host,
   };

@@ -3,9 +3,10 @@ import type { StripeStore } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import type { BucketKey, BucketKeys } from '../keys/index.ts';
+import type { BucketKey, BucketKeys, KmsKeys } from '../keys/index.ts';
 import type { Position } from '../log/index.ts';
 import type { BucketRecord, Command, MetadataReader, Proposer, Reply } from '../metadata/index.ts';
+import type { KmsChoice } from './kms.ts';
 import type { BodyMemory, Place } from './memory.ts';
 
 /** What the object service stands on. */
@@ -14,6 +15,9 @@ export interface Rooms {
   readonly proposer: Proposer;
   readonly stripes: StripeStore;
   readonly bucketKeys: BucketKeys;
+  readonly kmsKeys: KmsKeys;
+  /** What a bucket's configuration `encryption` says of a named key, whoever wrote it. Absent: nothing. */
+  readonly defaultKms?: (document: Buffer) => KmsChoice | undefined;
   readonly cache: FrameCache;
   readonly host: Host;
   /** Shared by the bodies of this thread. Absent: as if each were alone. */

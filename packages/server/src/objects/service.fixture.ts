@@ -2,7 +2,7 @@ import { createCache } from '../cache/index.ts';
 import { digestOf } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
-import { bucketKeys, type KeyService } from '../keys/index.ts';
+import { bucketKeys, type KeyService, kmsKeys } from '../keys/index.ts';
 import { memoryKv } from '../kv/index.ts';
 import type { Log, LogEntry } from '../log/index.ts';
 import { joinShards, type Metadata, openMetadata } from '../metadata/index.ts';
@@ -91,6 +91,7 @@ export async function openService(
     proposer: metadata,
     stripes,
     bucketKeys: bucketKeys(plainKeys(), host.entropy),
+    kmsKeys: kmsKeys(plainKeys(), host.entropy),
     cache: createCache({ bytes: options.cacheBytes ?? 0 }),
     host,
   });

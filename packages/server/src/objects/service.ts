@@ -6,6 +6,7 @@ import { configureBucket, createBucket, deleteBucket, updateBucket } from './buc
 import { completeUpload } from './complete.ts';
 import { copy } from './copy.ts';
 import { ReadHorizon } from './horizon.ts';
+import { kmsAdministration } from './kms.ts';
 import { list, listUploads, listVersions } from './listing.ts';
 import { storageClassesOf } from './policy.ts';
 import { put } from './put.ts';
@@ -31,6 +32,7 @@ function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): Obje
     announcing: (announcer) =>
       serviceOver({ ...rooms, proposer: announcing(rooms.proposer, announcer) }, horizon, touches),
     plain: rooms.plain === true,
+    kms: kmsAdministration(rooms),
     createBucket: (request) => createBucket(rooms, request),
     deleteBucket: (name) => deleteBucket(rooms, name),
     bucket: (name) => findBucket(rooms, name),

@@ -23,6 +23,7 @@ import type {
 } from '../metadata/index.ts';
 import type { Announcer } from './announce.ts';
 import type { CustomerKey } from './encryption.ts';
+import type { KmsAdministration, KmsChoice } from './kms.ts';
 
 export type Tags = readonly (readonly [string, string])[];
 type Consistency = 'strong' | 'causal' | 'eventual';
@@ -71,8 +72,9 @@ export interface PutRequest extends Describing {
   /** undefined: what the storage class or the bucket says. */
   readonly redundancy: Policy | undefined;
   readonly lock?: Lock;
-  /** Absent: the bucket's key alone. */
   readonly customerKey?: CustomerKey | undefined;
+  /** A named key; null: none. Absent: what the bucket says by default. */
+  readonly kms?: KmsChoice | null | undefined;
 }
 
 /** Which version to read. `partNumber` starts at 1. */
@@ -84,6 +86,8 @@ export interface ReadRequest {
   readonly guard: Guard | undefined;
   /** Where the object was stored with one. */
   readonly customerKey?: CustomerKey | undefined;
+  /** No bytes will be read, so a named key need not open. */
+  readonly withoutBytes?: boolean;
 }
 
 /** A slice of an object; both in bytes, `end` exclusive. */
@@ -153,6 +157,7 @@ export interface CopyRequest extends Partial<Describing> {
   readonly lock?: Lock;
   /** For the copy; that of the source is with the source. */
   readonly customerKey?: CustomerKey | undefined;
+  readonly kms?: KmsChoice | null | undefined;
   /** Website redirect of the copy, where the other headers are the source's; null: none. Absent: the source's too. */
   readonly redirect?: string | null;
   /** That the request says how the copy is to be encrypted counts as a change of an object that is copied onto itself. */
@@ -192,6 +197,7 @@ export interface ObjectListQuery {
 export interface ObjectService {
   /** True when new bytes are stored without encryption. */
   readonly plain?: boolean;
+  readonly kms: KmsAdministration;
   createBucket(request: {
     readonly name: string;
     readonly owner: string;
@@ -280,6 +286,7 @@ export interface ObjectService {
       readonly redundancy?: Policy | undefined;
       readonly lock?: Lock;
       readonly customerKey?: CustomerKey | undefined;
+      readonly kms?: KmsChoice | null | undefined;
     },
   ): Promise<UploadRecord>;
   upload(bucket: string, key: Buffer, uploadId: string): UploadRecord;

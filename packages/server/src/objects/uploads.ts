@@ -6,7 +6,7 @@ import type { BucketRecord, PartRecord, UploadRecord } from '../metadata/index.t
 import { mayShrink } from './compression.ts';
 import { findSource } from './copy.ts';
 import { checkDescribing, checkKey } from './describing.ts';
-import { type CustomerKey, encryptionBy, objectKeyOf, wrappingKeys } from './encryption.ts';
+import { type CustomerKey, openedKeyOf, wrappingFor } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
 import { parseUploadId } from './ids.ts';
 import { type Plan, takeBody } from './intake.ts';
@@ -49,7 +49,8 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
   const bucket = findBucket(rooms, request.bucket);
   if (request.redundancy) await preparePolicy(rooms, request.redundancy);
   if (request.redundancy && 'hot' in request.redundancy) await askForRecoding(rooms);
-  const { wrapped } = wrappingKeys(await bucketKey(rooms, bucket), request.customerKey).newObjectKey();
+  const { keys, said } = await wrappingFor(rooms, bucket, request);
+  const { wrapped } = keys.newObjectKey();
   const { key, owner, storageClass, headers, metadata, tags, checksumAlgorithm } = request;
   const command = {
     type: 'upload.create',
@@ -65,7 +66,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
     wrappedKey: wrapped,
     ...(request.redundancy && { redundancy: request.redundancy }),
     ...request.lock,
-    ...encryptionBy(request.customerKey),
+    ...said,
     ...(request.acl && { acl: request.acl }),
   } as const;
   return (await propose(rooms, command, 'upload')).upload;
@@ -102,7 +103,12 @@ interface PartTarget {
 }
 
 /** Every part comes with the key of its upload. @throws StoreError InvalidRequest */
-function partKeyOf(keys: BucketKey, upload: UploadRecord, customerKey: CustomerKey | undefined): Buffer {
+async function partKeyOf(
+  rooms: Rooms,
+  keys: BucketKey,
+  upload: UploadRecord,
+  customerKey: CustomerKey | undefined,
+): Promise<Buffer> {
   const refuse = (message: string, cause?: unknown) => new StoreError('InvalidRequest', { message, cause });
   const isCustomers = upload.encryption?.kind === 'customer';
   if (isCustomers && !customerKey)
@@ -114,7 +120,7 @@ function partKeyOf(keys: BucketKey, upload: UploadRecord, customerKey: CustomerK
       'The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.',
     );
   try {
-    return objectKeyOf(keys, upload, customerKey);
+    return await openedKeyOf(rooms, keys, upload, customerKey);
   } catch (cause) {
     if (!isCustomers) throw cause;
     throw refuse('The provided encryption parameters did not match the ones used originally.', cause);
@@ -134,7 +140,7 @@ async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expec
   const { redundancy: policy, storageClass } = upload;
   const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
   const plan: Plan = {
-    key: partKeyOf(await bucketKey(rooms, bucket), upload, target.customerKey),
+    key: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey),
     redundancy: writtenWith(kept.policy),
     mayInline: kept.mayInline,
     pack: mayShrink(upload.headers),

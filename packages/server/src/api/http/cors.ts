@@ -6,7 +6,7 @@ import { Exchange, type ExchangeOptions, type HeaderList } from './exchange.ts';
 const exposed = [
   'Accept-Ranges, Content-Encoding, Content-Disposition, Content-Length, Content-Range, Date, ETag, Location, Retry-After',
   'x-amz-bucket-region, x-amz-checksum-crc32, x-amz-checksum-crc32c, x-amz-checksum-crc64nvme, x-amz-checksum-sha1, x-amz-checksum-sha256, x-amz-checksum-type',
-  'x-amz-delete-marker, x-amz-id-2, x-amz-missing-meta, x-amz-mp-parts-count, x-amz-request-id, x-amz-server-side-encryption, x-amz-storage-class',
+  'x-amz-delete-marker, x-amz-id-2, x-amz-missing-meta, x-amz-mp-parts-count, x-amz-request-id, x-amz-server-side-encryption, x-amz-server-side-encryption-aws-kms-key-id, x-amz-storage-class',
   'x-amz-tagging-count, x-amz-version-id, x-dsom-consistency, x-dsom-error-code, x-dsom-guk, x-dsom-position, x-dsom-redundancy, x-dsom-request-id, x-dsom-token',
   'x-dsom-version-id, *',
 ].join(', ');

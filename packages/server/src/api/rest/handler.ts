@@ -33,6 +33,7 @@ import { accountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { bucketRoutes } from './routes/buckets.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
+import { kmsRoutes } from './routes/kms.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { listingRoutes } from './routes/listing.ts';
 import { notificationRoutes } from './routes/notifications.ts';
@@ -74,6 +75,7 @@ export const routes: readonly Route[] = [
   ...accountRoutes,
   ...shardingRoutes,
   ...lifecycleRoutes,
+  ...kmsRoutes,
 ];
 
 /** What an operation of the native API is to those who are told of events. */

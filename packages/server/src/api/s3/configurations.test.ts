@@ -115,8 +115,8 @@ describe('default encryption', () => {
     );
   });
 
-  it('of a KMS is refused by name, and a key of one goes with no other', async () => {
-    for (const algorithm of ['aws:kms', 'aws:kms:dsse']) {
+  it('with aws:fsx is refused by name, and a named key goes with no other', async () => {
+    for (const algorithm of ['aws:fsx']) {
       const got = await put('encryption', encryption(`<SSEAlgorithm>${algorithm}</SSEAlgorithm>`));
       assert.deepEqual([got.status, got.code], [501, 'NotImplemented']);
       assert.ok(got.xml('Message')!.includes(algorithm));

@@ -110,5 +110,3 @@ export function pushCustomerKey(headers: HeaderList, call: S3Call): void {
   const md5 = header(call, `${target}-key-md5`);
   if (md5 !== undefined) headers.push(`${target}-algorithm`, 'AES256', `${target}-key-MD5`, md5);
 }
-
-export const hasCustomerKey = (call: S3Call): boolean => header(call, `${target}-key-md5`) !== undefined;

@@ -1,14 +1,15 @@
 import { StoreError } from '../../errors.ts';
-import type { BucketRecord, ObjectVersion, PartRecord } from '../../metadata/index.ts';
+import type { BucketRecord, ObjectVersion, PartRecord, UploadRecord } from '../../metadata/index.ts';
 import { etagText, gukText, versionIdText } from '../../objects/index.ts';
 import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
 import { encodeHeader, encodeWords } from '../http/header-text.ts';
 import { storedText } from '../http/redundancy.ts';
 import { answerHeaders, type S3Call } from './call.ts';
-import { hasCustomerKey, pushCustomerKey } from './customer-keys.ts';
+import { pushCustomerKey } from './customer-keys.ts';
 import { describingHeaders } from './description.ts';
 import { invalidArgument } from './failure.ts';
+import { pushContext, pushKms } from './kms.ts';
 import { pushPosition } from './position.ts';
 
 /** x-amz-version-id, in buckets that ever had versions. */
@@ -20,10 +21,12 @@ export function pushVersionId(
   if (bucket.versioning !== 'off') headers.push('x-amz-version-id', versionIdText(version));
 }
 
-/** That all bytes of a version are encrypted, or, without one, that those of what the request adds to would be; and with whose key. */
-export function pushEncryption(headers: HeaderList, call: S3Call, version?: ObjectVersion): void {
-  if (version ? version.encryption?.kind === 'customer' : hasCustomerKey(call)) return pushCustomerKey(headers, call);
-  const sealed = version?.manifest.sealed ?? call.service.objects.plain !== true;
+/** That all bytes of a version are encrypted, or that those of what is added to an upload would be; and with whose key. */
+export function pushEncryption(headers: HeaderList, call: S3Call, what: ObjectVersion | UploadRecord): void {
+  const { encryption } = what;
+  if (encryption?.kind === 'kms') return pushKms(headers, call, encryption);
+  if (encryption?.kind === 'customer') return pushCustomerKey(headers, call);
+  const sealed = 'manifest' in what ? what.manifest.sealed : call.service.objects.plain !== true;
   if (sealed) headers.push('x-amz-server-side-encryption', 'AES256');
 }
 
@@ -41,6 +44,7 @@ export function writtenHeaders(
 ): HeaderList {
   const headers = answerHeaders(call);
   pushEncryption(headers, call, version);
+  if (version.encryption?.kind === 'kms') pushContext(headers, version.encryption);
   headers.push('x-dsom-guk', gukText(version.guk));
   pushPosition(headers, call, position);
   pushVersionId(headers, bucket, version);

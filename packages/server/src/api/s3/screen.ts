@@ -38,26 +38,29 @@ export function screenKey(key: Buffer): void {
   }
 }
 
-const kmsForms = ['aws:kms', 'aws:kms:dsse', 'aws:fsx'];
+const kmsForms = ['aws:kms', 'aws:kms:dsse'];
 
-function screenEncryption(value: string): void {
-  if (value === 'AES256') return;
-  if (kmsForms.includes(value))
+function screenEncryption(value: string, isMaking: boolean): void {
+  if (value === 'AES256' || (isMaking && kmsForms.includes(value))) return;
+  if (kmsForms.includes(value) || value === 'aws:fsx')
     throw notImplemented(`Encryption with ${value}`, { Header: 'x-amz-server-side-encryption' });
   throw new StoreError('InvalidEncryptionAlgorithmError', {
     detail: { ArgumentName: 'x-amz-server-side-encryption', ArgumentValue: value },
   });
 }
 
-/** Checks one `x-amz-` header of a write. Those that operations read themselves pass. */
-function screenWriteHeader(name: string, value: string): void {
+/**
+ * Checks one `x-amz-` header of a write. Those that operations read themselves pass.
+ * @param isMaking it makes an object or an upload, which may have a named key
+ */
+function screenWriteHeader(name: string, value: string, isMaking: boolean): void {
   switch (name) {
     case 'x-amz-server-side-encryption':
-      screenEncryption(value);
+      screenEncryption(value, isMaking);
       return;
     case 'x-amz-server-side-encryption-bucket-key-enabled':
-      if (value.toLowerCase() === 'true')
-        throw notImplemented('Encryption with bucket keys of a KMS', { Header: name });
+      if (!isMaking && value.toLowerCase() === 'true')
+        throw notImplemented('A bucket key for this operation', { Header: name });
       return;
     case 'x-amz-write-offset-bytes':
       throw new StoreError('InvalidRequest', {
@@ -65,8 +68,8 @@ function screenWriteHeader(name: string, value: string): void {
         detail: { Header: name },
       });
     default:
-      if (name.startsWith('x-amz-server-side-encryption-') && !name.includes('-customer-'))
-        throw notImplemented('Encryption with a KMS', { Header: name });
+      if (!isMaking && name.startsWith('x-amz-server-side-encryption-') && !name.includes('-customer-'))
+        throw notImplemented('A named key for this operation', { Header: name });
   }
 }
 
@@ -74,10 +77,13 @@ function screenWriteHeader(name: string, value: string): void {
  * Screens the headers of an operation that creates a bucket, an object, an upload or a part.
  * @param own a header that the operation reads itself, and no other does
  */
-export function screenWrite(headers: IncomingHttpHeaders, own?: string): void {
+export function screenWrite(headers: IncomingHttpHeaders, own?: string, isMaking = false): void {
   for (const name in headers)
-    if (name.startsWith('x-amz-') && name !== own) screenWriteHeader(name, headers[name] as string);
+    if (name.startsWith('x-amz-') && name !== own) screenWriteHeader(name, headers[name] as string, isMaking);
 }
+
+/** The same where an object or an upload is made, which may have a named key (kms.ts). */
+export const screenMaking = (headers: IncomingHttpHeaders, own?: string): void => screenWrite(headers, own, true);
 
 /** What every request of a bucket must say well, whatever it asks for. */
 export function screenCall({

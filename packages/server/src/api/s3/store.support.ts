@@ -3,12 +3,13 @@ import { memoryDevice, memoryVolume } from '../../device/index.ts';
 import { localAccess, openStripeStore } from '../../durability/index.ts';
 import { openFragmentOwner, openFragmentStore } from '../../fragments/index.ts';
 import { realHost } from '../../host/index.ts';
-import { bucketKeys, type KeyService, openKeyring } from '../../keys/index.ts';
+import { bucketKeys, type KeyService, kmsKeys, openKeyring } from '../../keys/index.ts';
 import { memoryKv } from '../../kv/index.ts';
 import { openEmbeddedLog } from '../../log/index.ts';
 import { type Metadata, openMetadata } from '../../metadata/index.ts';
 import { createObjectService, type ObjectService } from '../../objects/index.ts';
 import { planLayout } from '../../placement/index.ts';
+import { defaultKmsOf } from './kms.ts';
 
 /** The whole store below the protocol, as a server puts it together, on memory instead of disks. */
 export interface MemoryStore {
@@ -16,6 +17,8 @@ export interface MemoryStore {
   readonly position: () => number;
   readonly metadata: Metadata;
   readonly keyring: KeyService;
+  /** Of the metadata. */
+  readonly kv: ReturnType<typeof memoryKv>;
   close(): Promise<void>;
 }
 
@@ -46,6 +49,8 @@ export async function openMemoryStore(): Promise<MemoryStore> {
     proposer: metadata,
     stripes,
     bucketKeys: bucketKeys(keyring, host.entropy),
+    kmsKeys: kmsKeys(keyring, host.entropy),
+    defaultKms: defaultKmsOf,
     cache: createCache({ bytes: 4 * 1024 ** 2 }),
     host,
   });
@@ -54,6 +59,7 @@ export async function openMemoryStore(): Promise<MemoryStore> {
     position: () => reader.position(),
     metadata,
     keyring,
+    kv,
     async close() {
       await stripes.close();
       await store.close();

@@ -12,6 +12,7 @@ import {
 } from './identities.ts';
 import { IdentityView } from './identity-view.ts';
 import { type counters, keys } from './keys.ts';
+import { encodeKmsKey } from './kms-keys.ts';
 import { type Application, fits } from './manifests.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import type { BucketId } from './records.ts';
@@ -337,6 +338,10 @@ const handlers: Handlers = {
   },
   'invitation.remove'(app, { id }) {
     remove(app, keys.invitation(id), 'an invitation');
+  },
+  'kmsKey.write'(app, { key }) {
+    app.rows.set(keys.kmsKey(key.id), encodeKmsKey(key));
+    app.rows.set(keys.kmsKeyName(key.name), Buffer.from(key.id));
   },
   'target.write'(app, { name, record }) {
     app.rows.set(keys.target(name), record);

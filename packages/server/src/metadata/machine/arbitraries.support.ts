@@ -111,7 +111,17 @@ export const extensionsOfUploads = fc.record(
     retention: fc.record({ mode: fc.constantFrom('GOVERNANCE' as const, 'COMPLIANCE' as const), untilMs: whole }),
     legalHold: fc.boolean(),
     acl: blob(40),
-    encryption: fc.constant({ kind: 'customer' as const }),
+    encryption: fc.oneof(
+      fc.constant({ kind: 'customer' as const }),
+      fc.record({
+        kind: fc.constant('kms' as const),
+        algorithm: fc.constantFrom('aws:kms' as const, 'aws:kms:dsse' as const),
+        bucketKey: fc.boolean(),
+        key: text,
+        version: fc.nat(),
+        context: blob(40),
+      }),
+    ),
   },
   { requiredKeys: [] },
 );
@@ -191,3 +201,11 @@ export const accessKey = fc.oneof(
   plainKey,
   fc.tuple(plainKey, accountKey).map(([key, its]): AccessKeyRecord => ({ ...key, ...its })),
 );
+
+export const kmsKey = fc.record({
+  id: text,
+  name: text,
+  createdMs: whole,
+  state: fc.constantFrom('enabled' as const, 'disabled' as const),
+  versions: fc.array(blob(90), { minLength: 1, maxLength: 4 }),
+});

@@ -13,6 +13,7 @@ import {
   extensionsOfUploads,
   headers,
   identityRecord,
+  kmsKey,
   object,
   pairs,
   piece,
@@ -29,6 +30,7 @@ import {
 } from './configurations.ts';
 import type { Effect } from './effects.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
+import { decodeKmsKey, encodeKmsKey } from './kms-keys.ts';
 import { decodeNotice, encodeNotice, noticeEvents } from './notices.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import type { DeviceRecord, NodeRecord, PieceRow, StoredBucket, UploadRecord } from './records.ts';
@@ -187,6 +189,7 @@ const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('account.remove'), id: text }),
   fc.record({ type: fc.constant('identity.write'), identity: identityRecord }),
   fc.record({ type: fc.constant('identity.remove'), id: text }),
+  fc.record({ type: fc.constant('kmsKey.write'), key: kmsKey }),
   fc.record({ type: fc.constant('target.write'), name: text, record: blob(90) }),
   fc.record({ type: fc.constant('target.remove'), name: text }),
   fc.record({ type: fc.constant('follower.write'), name: text, position: whole }),
@@ -276,6 +279,7 @@ const codecs: Record<string, [fc.Arbitrary<unknown>, (value: never) => Buffer, (
   bucketShards: [bucketShards, rows.encodeBucketShards, rows.decodeBucketShards],
   counts: [counts, rows.encodeCounts, rows.decodeCounts],
   upload: [upload, rows.encodeUpload, rows.decodeUpload],
+  kmsKey: [kmsKey, encodeKmsKey, decodeKmsKey],
   accessKey: [accessKey, rows.encodeAccessKey, rows.decodeAccessKey],
   intent: [intent, rows.encodeIntent, rows.decodeIntent],
   group: [group, rows.encodeGroup, rows.decodeGroup],

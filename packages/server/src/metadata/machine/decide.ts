@@ -32,6 +32,7 @@ import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './d
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { type Feature, featuresOf } from './features.ts';
+import { decideKmsKey, decideKmsKeyChange } from './kms-keys.ts';
 import { checkNothingLocked, timed } from './locks.ts';
 import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
@@ -110,6 +111,8 @@ const deciders: Deciders = {
   'invitation.write': decideInvitation,
   'invitation.remove': decideInvitationGone,
   'authority.write': decideAuthority,
+  'kmsKey.create': decideKmsKey,
+  'kmsKey.change': decideKmsKeyChange,
   'target.write': decideTarget,
   'target.remove': decideTargetGone,
   'follower.advance': decideFollower,

@@ -9,6 +9,7 @@ import type {
   GroupRecord,
   IntentRecord,
   InvitationRecord,
+  KmsKeyRecord,
   NodeRecord,
   StoredBucket,
   UploadRecord,
@@ -143,6 +144,7 @@ export type Effect =
   | { readonly type: 'invitation.write'; readonly invitation: InvitationRecord }
   | { readonly type: 'invitation.remove'; readonly id: Buffer }
   | { readonly type: 'authority.write'; readonly authority: AuthorityRecord }
+  | { readonly type: 'kmsKey.write'; readonly key: KmsKeyRecord }
   /** A target of notifications; what its record means is known to whoever wrote it. */
   | { readonly type: 'target.write'; readonly name: string; readonly record: Buffer }
   | { readonly type: 'target.remove'; readonly name: string }

@@ -14,6 +14,7 @@ import { configurationKindOf, configurationKinds } from './configurations.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { choice, count } from './fields.ts';
 import { decodeAccount, decodeIdentity, encodeAccount, encodeIdentity } from './identities.ts';
+import { kmsKeyCodec } from './kms-keys.ts';
 import { lockClockCodec } from './locks.ts';
 import {
   decodeAccessKey,
@@ -329,6 +330,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     read: (from) => ({ id: from.string() }),
   },
   'lock.clock': lockClockCodec,
+  'kmsKey.write': kmsKeyCodec,
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

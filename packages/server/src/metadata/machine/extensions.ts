@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { choice, readPolicy, writePolicy } from './fields.ts';
-import type { Extensions, GivenExtensions } from './records.ts';
+import type { Encryption, Extensions, GivenExtensions } from './records.ts';
 
 /*
  * What the first formats of versions had no place for: a u8 with the bits of what follows, then each in the order of its bit. Where there is
@@ -11,7 +11,29 @@ import type { Extensions, GivenExtensions } from './records.ts';
 
 type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys' | 'acls';
 
-const encryptions = ['customer'] as const;
+const encryptions = ['customer', 'kms'] as const;
+const kmsAlgorithms = ['aws:kms', 'aws:kms:dsse'] as const;
+
+function writeEncryption(out: ByteWriter, encryption: Encryption): ByteWriter {
+  out.u8(encryptions.indexOf(encryption.kind));
+  if (encryption.kind === 'customer') return out;
+  const { algorithm, key, version, bucketKey, context } = encryption;
+  out.u8(kmsAlgorithms.indexOf(algorithm)).u8(Number(bucketKey));
+  return out.string(key).varint(version).bytes(context);
+}
+
+function readEncryption(from: ByteReader): Encryption {
+  const kind = choice(encryptions, from.u8(), 'encryption');
+  if (kind === 'customer') return { kind };
+  return {
+    kind,
+    algorithm: choice(kmsAlgorithms, from.u8(), 'algorithm'),
+    bucketKey: choice([false, true], from.u8(), 'bucket key'),
+    key: from.string(),
+    version: from.varint(),
+    context: from.bytes(),
+  };
+}
 
 const modes = ['GOVERNANCE', 'COMPLIANCE'] as const;
 
@@ -48,8 +70,8 @@ const extensions: { readonly [Name in keyof Extensions]-?: Extension<NonNullable
   encryption: {
     bit: 32,
     feature: 'namedKeys',
-    write: (out, { kind }) => out.u8(encryptions.indexOf(kind)),
-    read: (from) => ({ kind: choice(encryptions, from.u8(), 'encryption') }),
+    write: writeEncryption,
+    read: readEncryption,
   },
 };
 

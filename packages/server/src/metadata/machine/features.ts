@@ -1,7 +1,8 @@
 import type { Effect, EffectType } from './effects.ts';
 import { featuresOfExtensions } from './extensions.ts';
+import type { Encryption, ObjectVersion } from './records.ts';
 import { extensionsOfUpload } from './rows.ts';
-import { VersionRow } from './versions.ts';
+import { decodeVersion, VersionRow } from './versions.ts';
 
 /*
  * What entries may hold that not every version of a cluster knows. The first version that had clusters knows none of these names, and all that it
@@ -24,16 +25,23 @@ export const features = [
   'identities',
   'namedKeys',
   'acls',
+  'kmsKeys',
 ] as const;
 
 export type Feature = (typeof features)[number];
 
 type Needed = Feature | ReadonlySet<Feature> | undefined;
 
+/** What extensions need; which of the keys it is that wraps, only the row says. */
+function needsOf(bits: number, encryption: () => Encryption | undefined): ReadonlySet<Feature> {
+  const needed: ReadonlySet<Feature> = featuresOfExtensions(bits);
+  return needed.has('namedKeys') && encryption()?.kind === 'kms' ? new Set([...needed, 'kmsKeys' as const]) : needed;
+}
+
 /** What the row of a version says may need several. */
 function needsOfRow({ row }: { readonly row: Buffer }): Needed {
   const { extensions } = new VersionRow(row);
-  return extensions === 0 ? undefined : featuresOfExtensions(extensions);
+  return extensions === 0 ? undefined : needsOf(extensions, () => (decodeVersion(row) as ObjectVersion).encryption);
 }
 
 /** Which effects, or which of their values, need one. */
@@ -45,6 +53,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'bucket.shards': ({ place }) => (place.madeWith === undefined ? 'objectShards' : 'reshard'),
   'bucket.forget': () => 'objectShards',
   'lock.clock': () => 'objectLock',
+  'kmsKey.write': () => 'kmsKeys',
   'target.write': () => 'notifications',
   'target.remove': () => 'notifications',
   'follower.write': () => 'notifications',
@@ -59,12 +68,13 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'identity.remove': () => 'identities',
   'key.write': ({ key }) => (key.account === undefined ? undefined : 'identities'),
   'piece.swap': () => 'policies',
-  'version.swap': (effect) => new Set([...featuresOfExtensions(new VersionRow(effect.row).extensions), 'policies']),
+  'version.swap': (effect) =>
+    new Set([...((needsOfRow(effect) as ReadonlySet<Feature> | undefined) ?? []), 'policies']),
   'version.insert': needsOfRow,
   'version.update': needsOfRow,
   'bucket.write': ({ bucket }) => (bucket.redundancy && 'hot' in bucket.redundancy ? 'policies' : undefined),
   'upload.create': ({ upload }) => {
-    const features = featuresOfExtensions(extensionsOfUpload(upload));
+    const features = needsOf(extensionsOfUpload(upload), () => upload.encryption);
     return upload.redundancy && 'hot' in upload.redundancy ? new Set<Feature>([...features, 'policies']) : features;
   },
 };

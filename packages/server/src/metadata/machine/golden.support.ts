@@ -322,6 +322,24 @@ const lock = { retention: { mode: 'COMPLIANCE', untilMs: 1_900_000_000_789 }, le
 export const lockedObject: ObjectVersion = { ...keptObject, ...lock };
 export const lockedUpload: UploadRecord = { ...keptUpload, ...lock };
 export const customersObject: ObjectVersion = { ...object, encryption: { kind: 'customer' } };
+const kmsId = '01234567-89ab-4def-8123-456789abcdef';
+export const kmsObject: ObjectVersion = {
+  ...object,
+  encryption: {
+    kind: 'kms',
+    algorithm: 'aws:kms:dsse',
+    bucketKey: true,
+    key: kmsId,
+    version: 3,
+    context: Buffer.from('{"a":"b"}'),
+  },
+};
+export const kmsEffects: readonly Effect[] = [
+  {
+    type: 'kmsKey.write',
+    key: { id: kmsId, name: 'payroll', createdMs: 1000, state: 'disabled', versions: [run(4, 1), run(3, 9)] },
+  },
+];
 export const grantedObject: ObjectVersion = { ...object, acl: Buffer.from('{"v":1,"grants":[["READ","AllUsers"]]}') };
 
 export const lockEffects: readonly Effect[] = [{ type: 'lock.clock', ms: 1_700_000_000_123 }];

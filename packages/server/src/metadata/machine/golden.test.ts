@@ -28,6 +28,8 @@ import {
   keptObject,
   keptUpload,
   key,
+  kmsEffects,
+  kmsObject,
   lockEffects,
   lockedObject,
   lockedUpload,
@@ -66,6 +68,8 @@ const writtenSecond: typeof written = {
   object: [() => encodeVersion(keptObject, false), decodeVersion, keptObject],
   grantedObject: [() => encodeVersion(grantedObject, false), decodeVersion, grantedObject],
   lockedObject: [() => encodeVersion(lockedObject, false), decodeVersion, lockedObject],
+  kmsObject: [() => encodeVersion(kmsObject, false), decodeVersion, kmsObject],
+  kmsEntry: [() => encodeEntry(kmsEffects), decodeEntry, kmsEffects],
   customersObject: [() => encodeVersion(customersObject, false), decodeVersion, customersObject],
   lockEntry: [() => encodeEntry(lockEffects), decodeEntry, lockEffects],
   lockedUpload: [() => rows.encodeUpload(lockedUpload), rows.decodeUpload, lockedUpload],
@@ -279,6 +283,10 @@ const golden: Record<string, string> = {
 };
 
 const goldenSecond: Record<string, string> = {
+  kmsEntry:
+    '013d41012430313233343536372d383961622d346465662d383132332d34353637383961626364656607706179726f6c6ce8030000000000000102040102030403090a0b',
+  kmsObject:
+    '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b0176200101012430313233343536372d383961622d346465662d383132332d34353637383961626364656603097b2261223a2262227d03001c0102030405060708050568656c6c6f',
   grantedObject:
     '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017610267b2276223a312c226772616e7473223a5b5b2252454144222c22416c6c5573657273225d5d7d03001c0102030405060708050568656c6c6f',
   lockedObject:

@@ -45,6 +45,7 @@ export const tables = {
   identityCounts: 0x38,
   targets: 0x3c,
   followers: 0x3d,
+  kmsKeys: 0x3f,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -200,6 +201,9 @@ export const keys = {
   setting: (name: string) => prefixed(tables.settings, Buffer.from(name)),
   target: (name: string) => prefixed(tables.targets, Buffer.from(name)),
   follower: (name: string) => prefixed(tables.followers, Buffer.from(name)),
+  /** 00 and the id, or 01 and the name: a row that holds the id. */
+  kmsKey: (id: string) => prefixed(tables.kmsKeys, Buffer.from(`\0${id}`)),
+  kmsKeyName: (name: string) => prefixed(tables.kmsKeys, Buffer.from(`\x01${name}`)),
   invitation: (id: Uint8Array) => prefixed(tables.invitations, id),
   account: (id: string) => prefixed(tables.accounts, Buffer.from(id)),
   identity: (id: string) => prefixed(tables.identities, Buffer.from(id)),

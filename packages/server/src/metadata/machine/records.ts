@@ -163,9 +163,31 @@ export interface Extensions {
   readonly encryption?: Encryption;
 }
 
-/** `customer`: a key that the customer sends with each request, and that is kept nowhere. */
-export interface Encryption {
-  readonly kind: 'customer';
+/** `customer`: a key that the customer sends with each request, and that is kept nowhere. `kms`: a named key. */
+export type Encryption = { readonly kind: 'customer' } | KmsEncryption;
+
+export interface KmsEncryption {
+  readonly kind: 'kms';
+  readonly algorithm: 'aws:kms' | 'aws:kms:dsse';
+  /** Id of the named key. */
+  readonly key: string;
+  /** Which of its versions, from 1. */
+  readonly version: number;
+  /** Whether the request, or the bucket, asked for an S3 bucket key: kept to be answered. */
+  readonly bucketKey: boolean;
+  /** Encryption context: JSON as it was given; empty where none was. What is wrapped opens with the same one only. */
+  readonly context: Buffer;
+}
+
+/** A named key: its versions wrapped by the master key, the first one first. The newest wraps what is new. */
+export interface KmsKeyRecord {
+  /** A UUID. */
+  readonly id: string;
+  /** Without `alias/`. */
+  readonly name: string;
+  readonly createdMs: number;
+  readonly state: 'enabled' | 'disabled';
+  readonly versions: readonly Buffer[];
 }
 
 /** Until when a version cannot be taken away. */

@@ -4,6 +4,7 @@ import type { VersionSelector } from '../types.ts';
 import { decodeAuthorityRecord, decodeDevice, decodeInvitation, decodeNode } from './cluster.ts';
 import { type ConfigurationKind, configurationKinds, decodeConfiguration } from './configurations.ts';
 import { counters, keys, parse, successorOfPrefix, type Table, tableEnd, tableStart } from './keys.ts';
+import { KmsKeyView } from './kms-keys.ts';
 import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
 import type {
@@ -339,6 +340,11 @@ export class View {
 
   setting(name: string): string | undefined {
     return this.#decoded(keys.setting(name), decodeSetting);
+  }
+
+  get kms(): KmsKeyView {
+    const ids = () => this.all('kmsKeys', (id, key) => (key[1] === 1 ? [id.toString('utf8')] : [])).flat();
+    return new KmsKeyView((key) => this.rows.get(key), ids);
   }
 
   /** Records of the targets of notifications, by name. */

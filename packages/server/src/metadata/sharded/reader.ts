@@ -224,6 +224,10 @@ class ShardedReader implements MetadataReader {
     return this.#system.features();
   }
 
+  get kms() {
+    return this.#system.kms;
+  }
+
   targets() {
     return this.#system.targets();
   }

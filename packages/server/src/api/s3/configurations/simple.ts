@@ -31,14 +31,15 @@ function onlyRule(document: XmlElement): XmlElement {
 }
 
 export interface DefaultEncryption {
+  readonly algorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse';
+  /** Of a named key: id, ARN or alias; undefined: the one that is used where none is named. */
+  readonly key: string | undefined;
   readonly bucketKey: boolean;
   /** Ways of encryption that writes may not ask for; undefined: not said. */
   readonly blocked: readonly string[] | undefined;
 }
 
-const kmsAlgorithms = ['aws:kms', 'aws:kms:dsse', 'aws:fsx'];
-
-/** What new objects are encrypted with: AES256, as everything is. Other algorithms are refused by name. */
+/** What new objects are encrypted with, where their requests do not say. */
 export const encryptionForm: ConfigurationForm<DefaultEncryption> = {
   kind: 'encryption',
   root: 'ServerSideEncryptionConfiguration',
@@ -53,19 +54,22 @@ export const encryptionForm: ConfigurationForm<DefaultEncryption> = {
     const byDefault = childOf(rule, 'ApplyServerSideEncryptionByDefault');
     if (!byDefault) throw malformed('The Rule has ApplyServerSideEncryptionByDefault.');
     allowOnly(byDefault, ['SSEAlgorithm', 'KMSMasterKeyID']);
-    const algorithm = oneOf(byDefault, 'SSEAlgorithm', ['AES256', ...kmsAlgorithms]);
-    if (algorithm !== 'AES256') throw notImplemented(`Encryption with ${algorithm}`, { Element: 'SSEAlgorithm' });
-    if (childOf(byDefault, 'KMSMasterKeyID'))
+    const algorithm = oneOf(byDefault, 'SSEAlgorithm', ['AES256', 'aws:kms', 'aws:kms:dsse', 'aws:fsx']);
+    if (algorithm === 'aws:fsx') throw notImplemented(`Encryption with ${algorithm}`, { Element: 'SSEAlgorithm' });
+    const key = textOf(byDefault, 'KMSMasterKeyID')?.trim();
+    if (key === '') throw malformed('The element KMSMasterKeyID names a key, or is left out.');
+    if (algorithm === 'AES256' && key !== undefined)
       throw new StoreError('InvalidArgument', {
         message: 'a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse',
         detail: { ArgumentName: 'ApplyServerSideEncryptionByDefault' },
       });
-    return { bucketKey: flagOf(rule, 'BucketKeyEnabled') ?? false, blocked: blockedOf(rule) };
+    return { algorithm, key, bucketKey: flagOf(rule, 'BucketKeyEnabled') ?? false, blocked: blockedOf(rule) };
   },
-  write: ({ bucketKey, blocked }) => {
+  write: ({ algorithm, key, bucketKey, blocked }) => {
     const types = blocked?.map((type) => element('EncryptionType', type)).join('');
     const list = types === undefined ? '' : `<BlockedEncryptionTypes>${types}</BlockedEncryptionTypes>`;
-    return `<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>${element('BucketKeyEnabled', bucketKey)}${list}</Rule>`;
+    const named = key === undefined ? '' : element('KMSMasterKeyID', key);
+    return `<Rule><ApplyServerSideEncryptionByDefault>${element('SSEAlgorithm', algorithm)}${named}</ApplyServerSideEncryptionByDefault>${element('BucketKeyEnabled', bucketKey)}${list}</Rule>`;
   },
 };
 

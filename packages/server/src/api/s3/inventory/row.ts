@@ -1,5 +1,5 @@
 import { accountOf, canonicalIdOf, type Grant, groups, readableGrants } from '../../../access/index.ts';
-import type { BucketRecord, ListedVersion } from '../../../metadata/index.ts';
+import type { BucketRecord, ListedVersion, ObjectVersion } from '../../../metadata/index.ts';
 import { etagText, versionIdText } from '../../../objects/index.ts';
 import { ownersList } from '../acl.ts';
 import { type Inventory, type InventoryField, inventoryFields } from '../configurations/inventory.ts';
@@ -54,6 +54,13 @@ const object = ({ record }: ListedVersion) => (record.kind === 'object' ? record
 
 const ownerOf = ({ record }: ListedVersion, { bucket, lists }: Source): string => (lists ? record.owner : bucket.owner);
 
+function encryptionStatus({ encryption, manifest }: ObjectVersion): string {
+  if (encryption?.kind === 'customer') return 'SSE-C';
+  if (encryption?.kind === 'kms') return encryption.algorithm === 'aws:kms' ? 'SSE-KMS' : 'DSSE-KMS';
+  return manifest.sealed ? 'SSE-S3' : 'NOT-SSE';
+}
+
+
 /** What a version grants, as GetObjectAcl shows it; undefined: it cannot be read. */
 function grantsOn(listed: ListedVersion, source: Source): readonly Grant[] | undefined {
   const acl = source.lists ? object(listed)?.acl : undefined;
@@ -95,7 +102,7 @@ const optional: Readonly<Record<InventoryField, Column>> = {
   ReplicationStatus: column('ReplicationStatus', 'STRING', () => undefined),
   EncryptionStatus: column('EncryptionStatus', 'STRING', (listed) => {
     const found = object(listed);
-    return found && (found.manifest.sealed ? 'SSE-S3' : 'NOT-SSE');
+    return found && encryptionStatus(found);
   }),
   ObjectLockRetainUntilDate: column('ObjectLockRetainUntilDate', 'TIMESTAMP', (listed) => {
     const until = object(listed)?.retention?.untilMs;
@@ -107,7 +114,10 @@ const optional: Readonly<Record<InventoryField, Column>> = {
     return held === undefined ? undefined : held ? 'ON' : 'OFF';
   }),
   IntelligentTieringAccessTier: column('IntelligentTieringAccessTier', 'STRING', () => undefined),
-  BucketKeyStatus: column('BucketKeyStatus', 'STRING', (listed) => object(listed) && 'DISABLED'),
+  BucketKeyStatus: column('BucketKeyStatus', 'STRING', (listed) => {
+    const encryption = object(listed)?.encryption;
+    return object(listed) && (encryption?.kind === 'kms' && encryption.bucketKey ? 'ENABLED' : 'DISABLED');
+  }),
   ChecksumAlgorithm: column('ChecksumAlgorithm', 'STRING', (listed) => object(listed)?.checksum?.algorithm),
   // A marker has no list, and an owner.
   ObjectAccessControlList: column(

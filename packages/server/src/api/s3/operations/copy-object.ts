@@ -10,10 +10,11 @@ import { newCustomerKeyOf } from '../customer-keys.ts';
 import { describedHeaders, describedMetadata, redundancyOf, storageClassOf } from '../description.ts';
 import { factsOf } from '../facts.ts';
 import { invalidArgument } from '../failure.ts';
+import { kmsOf } from '../kms.ts';
 import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { lockOfHeaders } from '../object-lock.ts';
-import { screenWrite } from '../screen.ts';
+import { screenMaking } from '../screen.ts';
 import { tagsOfHeader } from '../tags.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
@@ -45,7 +46,7 @@ async function requireCopiedTags(call: S3Call, source: CopySource): Promise<void
 }
 
 export async function copyObject(call: S3Call): Promise<void> {
-  screenWrite(call.headers);
+  screenMaking(call.headers);
   if (header(call, 'x-amz-copy-source-range') !== undefined) {
     throw invalidArgument(
       'x-amz-copy-source-range',
@@ -77,6 +78,7 @@ export async function copyObject(call: S3Call): Promise<void> {
       guard: readConditions(call.headers),
       lock: lockOfHeaders(call),
       customerKey: newCustomerKeyOf(call),
+      kms: kmsOf(call),
       storageClass: storageClassOf(call),
       ...(redundancy && { redundancy }),
       checksumAlgorithm: algorithm === undefined ? undefined : algorithmOf(algorithm, 'x-amz-checksum-algorithm'),

@@ -4,14 +4,15 @@ import { answerHeaders, answerXml, header, type S3Call } from '../call.ts';
 import { algorithmOf, checksumTypeOf } from '../checksums.ts';
 import { newCustomerKeyOf } from '../customer-keys.ts';
 import { describe, redundancyOf } from '../description.ts';
+import { kmsOf, pushContext } from '../kms.ts';
 import { pushAbortion } from '../lifecycle.ts';
 import { pushEncryption } from '../object-headers.ts';
 import { lockOfHeaders } from '../object-lock.ts';
-import { screenWrite } from '../screen.ts';
+import { screenMaking } from '../screen.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
 export async function createMultipartUpload(call: S3Call): Promise<void> {
-  screenWrite(call.headers);
+  screenMaking(call.headers);
   const text = header(call, 'x-amz-checksum-algorithm');
   const upload = await call.service.objects.createUpload({
     ...describe(call),
@@ -23,10 +24,12 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     redundancy: redundancyOf(call),
     lock: lockOfHeaders(call),
     customerKey: newCustomerKeyOf(call),
+    kms: kmsOf(call),
   });
   const { checksumAlgorithm, checksumType } = upload;
   const headers = answerHeaders(call);
-  pushEncryption(headers, call);
+  pushEncryption(headers, call, upload);
+  if (upload.encryption?.kind === 'kms') pushContext(headers, upload.encryption);
   pushAbortion(headers, call, upload.initiatedMs);
   if (checksumAlgorithm && checksumType)
     headers.push('x-amz-checksum-algorithm', checksumAlgorithm, 'x-amz-checksum-type', checksumType);

@@ -1,4 +1,4 @@
-import type { S3Call } from '../call.ts';
+import { header, type S3Call } from '../call.ts';
 import { customerKeyOf } from '../customer-keys.ts';
 import { factsOf } from '../facts.ts';
 import { overridesOf } from '../object-headers.ts';
@@ -13,6 +13,7 @@ export async function headObject(call: S3Call): Promise<void> {
     versionId: call.query.get('versionId'),
     guard: undefined,
     customerKey: customerKeyOf(call),
+    withoutBytes: header(call, 'x-amz-checksum-mode')?.toUpperCase() !== 'ENABLED',
   });
   const read = pending instanceof Promise ? await pending : pending;
   if (call.authorization.looked) await call.authorization.requireFor('HeadObject', factsOf(call), read.version);

@@ -9,12 +9,13 @@ import { announcedDigests, pushChecksum } from '../checksums.ts';
 import { newCustomerKeyOf } from '../customer-keys.ts';
 import { describe } from '../description.ts';
 import { factsOf } from '../facts.ts';
+import { kmsOf } from '../kms.ts';
 import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { lockOfHeaders, screenLocked } from '../object-lock.ts';
 import { fieldsOf, headersOfFields } from '../post/fields.ts';
 import { checkPostPolicy, type LengthRange, parsePostPolicy } from '../post/policy.ts';
-import { screenCall, screenWrite } from '../screen.ts';
+import { screenCall, screenMaking } from '../screen.ts';
 import { bareDocument, element, encodeUrl } from '../xml/writer.ts';
 
 /** The bytes of the file, as long as they are no more than they may be; it ends only where they are enough. */
@@ -100,10 +101,11 @@ async function store(
   file: FormFile,
   range: LengthRange,
 ): Promise<void> {
-  screenWrite(call.headers);
+  screenMaking(call.headers);
   const owned = ownedAs(call);
   const described = describe(call);
   const customerKey = newCustomerKeyOf(call);
+  const kms = kmsOf(call);
   const lock = lockOfHeaders(call);
   screenLocked(call, lock, 'Object');
   const { md5, checksum } = announcedDigests(call);
@@ -119,6 +121,7 @@ async function store(
     redundancy: undefined,
     lock,
     customerKey,
+    kms,
   });
   const headers = writtenHeaders(call, bucket, version, position);
   pushExpiration(headers, call, version);

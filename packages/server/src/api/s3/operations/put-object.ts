@@ -9,10 +9,11 @@ import { newCustomerKeyOf } from '../customer-keys.ts';
 import { describe, redundancyOf } from '../description.ts';
 import { invalidArgument } from '../failure.ts';
 import { takeBody } from '../incoming.ts';
+import { kmsOf } from '../kms.ts';
 import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { lockOfHeaders, screenLocked } from '../object-lock.ts';
-import { screenWrite } from '../screen.ts';
+import { screenMaking } from '../screen.ts';
 
 const offsetHeader = 'x-amz-write-offset-bytes';
 
@@ -27,12 +28,13 @@ function offsetOf(call: S3Call): number | undefined {
 }
 
 export async function putObject(call: S3Call): Promise<void> {
-  screenWrite(call.headers, offsetHeader);
+  screenMaking(call.headers, offsetHeader);
   const offset = offsetOf(call);
   const owned = ownedAs(call);
   const described = describe(call);
   const redundancy = redundancyOf(call);
   const customerKey = newCustomerKeyOf(call);
+  const kms = kmsOf(call);
   const lock = lockOfHeaders(call);
   screenLocked(call, lock, 'Object');
   const guard = readConditions(call.headers);
@@ -50,6 +52,7 @@ export async function putObject(call: S3Call): Promise<void> {
     redundancy,
     lock,
     customerKey,
+    kms,
   };
   const { objects } = call.service;
   const { bucket, version, position } = await (offset === undefined

@@ -18,6 +18,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
   screenWrite(call.headers);
   const uploadId = uploadIdOf(call);
   const number = partNumberOf(call.query.get('partNumber') ?? '');
+  const upload = call.service.objects.upload(call.bucket, call.key, uploadId);
   const range = header(call, rangeHeader);
   const slice = range === undefined ? undefined : parseExactRange(range);
   if (range !== undefined && slice === undefined) {
@@ -34,7 +35,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
   );
   call.service.accessLog?.copied(call.exchange, copied.source.size);
   const headers = answerHeaders(call);
-  pushEncryption(headers, call);
+  pushEncryption(headers, call, upload);
   if (source.versionId !== undefined || !copied.source.isNull)
     headers.push('x-amz-copy-source-version-id', versionIdText(copied.source));
   const { checksum } = copied.part.piece;

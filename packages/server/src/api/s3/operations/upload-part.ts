@@ -13,6 +13,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
   screenWrite(call.headers);
   const uploadId = uploadIdOf(call);
   const number = partNumberOf(call.query.get('partNumber') ?? '');
+  const upload = call.service.objects.upload(call.bucket, call.key, uploadId);
   screenLockedPart(call, uploadId);
   const pending = takeBody(call, limits.partBytesMax);
   const { body, expected } = pending instanceof Promise ? await pending : pending;
@@ -27,7 +28,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
   });
   const headers = answerHeaders(call);
   headers.push('ETag', partEtag(part));
-  pushEncryption(headers, call);
+  pushEncryption(headers, call, upload);
   pushRedundancy(headers, call, part);
   const { checksum } = part.piece;
   if (checksum) headers.push(checksumHeaders[checksum.algorithm], storedChecksumText(checksum, 0));

@@ -1,0 +1,20 @@
+import type { KmsKeyRecord } from './machine/records.ts';
+
+/** What may be asked about named keys. */
+export type KmsKeyCommand =
+  /** A new key; `wrapped` is its first version. Its id and its name must be free. */
+  | { readonly type: 'kmsKey.create'; readonly id: string; readonly name: string; readonly wrapped: Buffer }
+  /** Another state, or one more version, whose number is that of the newest and one. */
+  | {
+      readonly type: 'kmsKey.change';
+      readonly id: string;
+      readonly state?: KmsKeyRecord['state'];
+      readonly version?: { readonly number: number; readonly wrapped: Buffer };
+    };
+
+/** Named keys as a replica has them. @throws CorruptionError where a row cannot be read */
+export interface KmsKeyReader {
+  byId(id: string): KmsKeyRecord | undefined;
+  named(name: string): KmsKeyRecord | undefined;
+  all(): readonly KmsKeyRecord[];
+}
