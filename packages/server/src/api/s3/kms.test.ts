@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { KmsKeyRecord } from '../../metadata/index.ts';
-import { keys } from '../../metadata/machine/keys.ts';
 import { kmsKeyArn } from '../../objects/index.ts';
 import { type Answer, type Harness, startHarness } from './harness.support.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
@@ -209,36 +208,6 @@ describe('a rotated key', () => {
   });
 });
 
-describe('a record of a named key that cannot be read', () => {
-  it('opens and encrypts nothing', async () => {
-    const own = await openMemoryStore();
-    const server = await startHarness(own.objects, { position: own.position });
-    ok(await server.send('PUT', '/b-1'));
-    const key = await own.objects.kms.create('broken');
-    ok(await server.send('PUT', '/b-1/k', { body: 'bytes', headers: withKey(key.id) }));
-    const rowKey = keys.kmsKey(key.id);
-    const row = Buffer.from(own.kv.get(rowKey)!);
-    const state = 1 + 1 + 36 + 1 + 'broken'.length + 8;
-    for (const [at, value] of [
-      [0, 2],
-      [state, 7],
-      [state + 1, 0],
-      [state + 1, 2],
-    ] as const) {
-      const changed = Buffer.from(row);
-      changed[at] = value;
-      own.kv.commit([[rowKey, changed]]);
-      for (const answer of [
-        await server.send('GET', '/b-1/k'),
-        await server.send('PUT', '/b-1/new', { body: 'x', headers: withKey(key.id) }),
-      ])
-        says(answer, 403, 'AccessDenied', /cannot be read/);
-    }
-    await server.close();
-    await own.close();
-  });
-});
-
 describe('a request that names a key', () => {
   it('is refused where it says it wrong', async () => {
     const contextHeader = `${sse}-context`;
@@ -359,8 +328,15 @@ describe('the default encryption of a bucket', () => {
     // Whatever the protocol: here it is asked of the object service itself.
     const body = Buffer.from('x');
     const written = await store.objects.put({
-      ...{ headers: {}, metadata: [], tags: [], storageClass: 'STANDARD' },
-      ...{ bucket: 'by-default', key: Buffer.from('native'), owner: 'root', expected: {}, guard: undefined },
+      headers: {},
+      metadata: [],
+      tags: [],
+      storageClass: 'STANDARD',
+      bucket: 'by-default',
+      key: Buffer.from('native'),
+      owner: 'root',
+      expected: {},
+      guard: undefined,
       body: { whole: body, stream: (async function* () {})(), length: 1 },
       redundancy: undefined,
     });
