@@ -1,7 +1,7 @@
 const KiB = 1024;
 
 /**
- * Bounds of accounts, identities and sessions; a part of `limits`. Figures are the quotas of IAM and STS where they have one
+ * Bounds of accounts, identities, sessions and named keys; a part of `limits`. Figures are the quotas of IAM and STS where they have one
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html). Bytes unless the name says otherwise.
  */
 export const identityLimits = {
@@ -51,4 +51,12 @@ export const identityLimits = {
   userSessionSecondsMax: 36 * 3600,
   /** Times that a change of an identity is tried again when somebody else changed it meanwhile. */
   identityRetries: 8,
+  /** Named keys (SSE-KMS) of the store, versions of one, characters of a name. */
+  kmsKeys: 1000,
+  kmsKeyVersions: 100,
+  kmsKeyNameChars: 64,
+  /** An encryption context, as the JSON that it is. */
+  kmsContextBytes: KiB,
+  /** Versions of named keys that one thread keeps opened. */
+  openKmsKeys: 1024,
 } as const;

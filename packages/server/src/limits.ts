@@ -2,7 +2,6 @@ import { clusterLimits } from './cluster-limits.ts';
 import { configurationLimits } from './configuration-limits.ts';
 import { identityLimits } from './identity-limits.ts';
 import { invariant } from './invariant.ts';
-import { kmsLimits } from './kms-limits.ts';
 import { notificationLimits } from './notification-limits.ts';
 import { policyLimits } from './policy-limits.ts';
 
@@ -18,7 +17,6 @@ export const limits = {
   ...configurationLimits,
   ...identityLimits,
   ...notificationLimits,
-  ...kmsLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
   bucketNameMin: 3,

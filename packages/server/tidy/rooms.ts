@@ -25,7 +25,6 @@ export const openModules: readonly string[] = [
   'configuration-limits.ts',
   'identity-limits.ts',
   'notification-limits.ts',
-  'kms-limits.ts',
 ];
 
 export const rowOf = (room: string): number => rows.findIndex((row) => row.includes(room));

@@ -4,6 +4,7 @@ import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
 import { openedKeyOf, type Wrapping, wrappingFor } from './encryption.ts';
 import { takeBody } from './intake.ts';
+import { checkAppendedWith } from './kms.ts';
 import { keptWith, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
 import { draftOf } from './put.ts';
@@ -46,6 +47,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
   if (request.offset !== undefined && request.offset !== size) {
     throw new StoreError('InvalidWriteOffset', { detail: { ObjectSize: String(size) } });
   }
+  if (object) checkAppendedWith(rooms, bucket, object.encryption, request.kms);
   const fresh = object ? undefined : await wrappingFor(rooms, bucket, request);
   const { key, wrapped } = object
     ? { key: await openedKeyOf(rooms, keys, object, request.customerKey), wrapped: object.wrappedKey }

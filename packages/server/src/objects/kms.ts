@@ -1,7 +1,13 @@
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { KmsKeys, OpenKmsKey } from '../keys/index.ts';
 import { limits } from '../limits.ts';
-import { type BucketRecord, firstAccount, type KmsEncryption, type KmsKeyRecord } from '../metadata/index.ts';
+import {
+  type BucketRecord,
+  type Encryption,
+  firstAccount,
+  type KmsEncryption,
+  type KmsKeyRecord,
+} from '../metadata/index.ts';
 import { propose, type Rooms } from './rooms.ts';
 
 /*
@@ -127,6 +133,31 @@ export async function newKmsKey(
   const key = await open(keeping, record, record.versions.length);
   const { algorithm, context, bucketKey = false } = choice;
   return { key, encryption: { kind: 'kms', algorithm, key: key.id, version: key.version, bucketKey, context } };
+}
+
+/**
+ * An append goes on with the key that the object has: a request that says another one is refused, instead of passed over.
+ * @throws StoreError InvalidRequest; KMS.NotFoundException
+ */
+export function checkAppendedWith(
+  keeping: Keeping,
+  bucket: BucketRecord,
+  encryption: Encryption | undefined,
+  choice: KmsChoice | null | undefined,
+): void {
+  if (choice === undefined) return;
+  const its = encryption?.kind === 'kms' ? encryption : undefined;
+  const isSame =
+    choice === null
+      ? its === undefined
+      : its?.algorithm === choice.algorithm &&
+        found(keeping, choice.key ?? `alias/${defaultName}`, bucket.region).id === its.key &&
+        (choice.context.length === 0 || choice.context.equals(its.context));
+  if (isSame) return;
+  throw new StoreError('InvalidRequest', {
+    message:
+      'The object has another encryption than the request says: leave the encryption out, and the bytes get that of the object.',
+  });
 }
 
 /** What has to be the same when the key of an object opens. */

@@ -1,5 +1,6 @@
-/* Rows of named keys that cannot be read: unreadable means denied. */
+/* Named keys where they meet others: rows that cannot be read, keys of customers, appends. */
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { keys } from '../../metadata/machine/keys.ts';
 import { type Answer, startHarness } from './harness.support.ts';
@@ -40,5 +41,50 @@ describe('a record of a named key that cannot be read', () => {
     }
     await server.close();
     await own.close();
+  });
+});
+
+describe('named keys and keys of customers', () => {
+  it('are copied from one to the other, and an append says the key of the object, or none', async () => {
+    const own = await openMemoryStore();
+    const server = await startHarness(own.objects, { position: own.position });
+    try {
+      ok(await server.send('PUT', '/b-1'));
+      const key = (await own.objects.kms.create('k')).id;
+      const another = (await own.objects.kms.create('another')).id;
+      const secret = randomBytes(32);
+      const customers = (prefix: string) => ({
+        [`${prefix}-customer-algorithm`]: 'AES256',
+        [`${prefix}-customer-key`]: secret.toString('base64'),
+        [`${prefix}-customer-key-md5`]: createHash('md5').update(secret).digest('base64'),
+      });
+      const put = (path: string, body: string | undefined, headers: Record<string, string>) =>
+        server.send('PUT', path, { ...(body !== undefined && { body }), headers });
+      const copy = 'x-amz-copy-source';
+      ok(await put('/b-1/named', 'bytes', withKey(key)));
+      ok(await put('/b-1/customers', undefined, { [copy]: '/b-1/named', ...customers(sse) }));
+      says(await server.send('GET', '/b-1/customers'), 400, 'InvalidRequest', /correct parameters/);
+      const source = customers(`${copy}-server-side-encryption`);
+      ok(await put('/b-1/back', undefined, { [copy]: '/b-1/customers', ...source, ...withKey(another) }));
+      await own.objects.kms.setState(key, 'disabled');
+      assert.equal((await server.send('GET', '/b-1/customers', { headers: customers(sse) })).text, 'bytes');
+      assert.equal((await server.send('GET', '/b-1/back')).text, 'bytes');
+      await own.objects.kms.setState(key, 'enabled');
+
+      ok(await put('/b-1/plain', 'bytes', {}));
+      const append = (path: string, headers: Record<string, string>) =>
+        put(path, '+', { 'x-amz-write-offset-bytes': '5', ...headers });
+      const other = /another encryption/;
+      says(await append('/b-1/plain', withKey(key)), 400, 'InvalidRequest', other);
+      says(await append('/b-1/named', withKey(another)), 400, 'InvalidRequest', other);
+      says(await append('/b-1/named', { [sse]: 'AES256' }), 400, 'InvalidRequest', other);
+      says(await append('/b-1/named', { ...withKey(key), [sse]: 'aws:kms:dsse' }), 400, 'InvalidRequest', other);
+      ok(await append('/b-1/plain', { [sse]: 'AES256' }));
+      ok(await append('/b-1/named', withKey('alias/k')));
+      assert.equal((await server.send('GET', '/b-1/named')).text, 'bytes+');
+    } finally {
+      await server.close();
+      await own.close();
+    }
   });
 });

@@ -45,12 +45,7 @@ export interface FakeObjects {
 }
 
 type Put = Parameters<ObjectService['put']>[0];
-const noKeys: ObjectService['kms'] = {
-  list: () => [],
-  create: () => Promise.reject(new Error('this store has no named keys')),
-  setState: () => Promise.reject(new Error('this store has no named keys')),
-  rotate: () => Promise.reject(new Error('this store has no named keys')),
-};
+const noKey = () => Promise.reject(new Error('this store has no named keys'));
 
 const zeros = Buffer.alloc(8);
 const notHere = () => Promise.reject(new Error('not in the fake'));
@@ -136,7 +131,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
 
   const service: ObjectService = {
     announcing: () => service,
-    kms: noKeys,
+    kms: { list: () => [], create: noKey, setState: noKey, rotate: noKey },
     async createBucket({ name, owner, region }) {
       if (buckets.has(name)) throw new StoreError('BucketAlreadyOwnedByYou');
       const record = plainBucket(buckets.size + 1, name, owner, region, now());
