@@ -1,6 +1,7 @@
 export { type ShortReply, shortReply, wholeReply } from './answers.ts';
 export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
+export type { KmsKeyRecord } from './kms.ts';
 export { type ConfigurationKind, configurationBytes, configurationKinds } from './machine/configurations.ts';
 export { firstAccount } from './machine/decide-identities.ts';
 export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
@@ -49,7 +50,6 @@ export type {
   IntentRecord,
   InvitationRecord,
   KmsEncryption,
-  KmsKeyRecord,
   ManifestReference,
   NodeRecord,
   NodeRole,

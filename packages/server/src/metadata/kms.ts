@@ -1,4 +1,13 @@
-import type { KmsKeyRecord } from './machine/records.ts';
+/** A named key: its versions wrapped by the master key, the first one first. The newest wraps what is new. */
+export interface KmsKeyRecord {
+  /** A UUID. */
+  readonly id: string;
+  /** Without `alias/`. */
+  readonly name: string;
+  readonly createdMs: number;
+  readonly state: 'enabled' | 'disabled';
+  readonly versions: readonly Buffer[];
+}
 
 /** What may be asked about named keys. */
 export type KmsKeyCommand =

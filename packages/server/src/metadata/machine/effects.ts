@@ -1,3 +1,4 @@
+import type { KmsKeyRecord } from '../kms.ts';
 import type { ConfigurationKind } from './configurations.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
 import type {
@@ -9,7 +10,6 @@ import type {
   GroupRecord,
   IntentRecord,
   InvitationRecord,
-  KmsKeyRecord,
   NodeRecord,
   StoredBucket,
   UploadRecord,

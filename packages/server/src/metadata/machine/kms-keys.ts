@@ -1,11 +1,10 @@
 import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { KmsKeyCommand, KmsKeyReader } from '../kms.ts';
+import type { KmsKeyCommand, KmsKeyReader, KmsKeyRecord } from '../kms.ts';
 import type { Decision, Stamp } from './deciding.ts';
 import { choice, ended, format } from './fields.ts';
 import { keys } from './keys.ts';
-import type { KmsKeyRecord } from './records.ts';
 import type { View } from './view.ts';
 
 /*

@@ -179,17 +179,6 @@ export interface KmsEncryption {
   readonly context: Buffer;
 }
 
-/** A named key: its versions wrapped by the master key, the first one first. The newest wraps what is new. */
-export interface KmsKeyRecord {
-  /** A UUID. */
-  readonly id: string;
-  /** Without `alias/`. */
-  readonly name: string;
-  readonly createdMs: number;
-  readonly state: 'enabled' | 'disabled';
-  readonly versions: readonly Buffer[];
-}
-
 /** Until when a version cannot be taken away. */
 export interface Retention {
   /** Governance gives way to who may bypass it; compliance to nobody. */
