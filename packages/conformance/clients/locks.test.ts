@@ -1,9 +1,10 @@
-/* Object lock and keys of customers, with boto3 and the aws command; and what of them is on the disk. */
+/* Object lock, keys of customers and named keys, with boto3 and the aws command; and what of them is on the disk. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { bin, credentials } from '../src/server.ts';
 import { openRig, python, type Rig } from './rig.ts';
 
 let rig: Rig;
@@ -58,4 +59,33 @@ test('aws: a key from a file, over parts; a lock that a deletion meets', { timeo
   };
   const version = ['--bucket', 'records', '--key', 'r', '--version-id', put.VersionId];
   await assert.rejects(aws('s3api', 'delete-object', ...version, '--bypass-governance-retention'), /AccessDenied/);
+});
+
+test('named keys', { timeout: 10 * 60_000 }, async (t) => {
+  const env = {
+    DSOM_ENDPOINT: rig.server.endpoint,
+    DSOM_ACCESS_KEY_ID: credentials.accessKeyId,
+    DSOM_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+  const secret = randomBytes(32);
+  await t.test('boto3, and the dsom command', async () => {
+    const suite = path.join(import.meta.dirname, 'kms_suite.py');
+    const parameters = [suite, rig.server.endpoint, secret.toString('hex'), process.execPath, bin];
+    await rig.run(python().python, parameters, { env });
+  });
+  await t.test('nothing of the bytes of such objects is anywhere on the disk', () => {
+    assert.notDeepEqual(holding(rig.data, Buffer.from('small-none')), []);
+    assert.deepEqual(holding(rig.data, secret), []);
+  });
+  await t.test('aws: over parts, until the key is disabled', async () => {
+    const aws = (...args: string[]) => rig.run(python().aws, ['--endpoint-url', rig.server.endpoint, 's3', ...args]);
+    const [file, back] = ['named', 'named-back'].map((name) => path.join(rig.scratch, name)) as [string, string];
+    writeFileSync(file, randomBytes(9 << 20));
+    const sse = ['--sse', 'aws:kms', '--sse-kms-key-id', 'alias/payroll', '--only-show-errors'];
+    await aws('cp', file, 's3://named/cli', ...sse);
+    await aws('cp', 's3://named/cli', back, '--only-show-errors');
+    assert.ok(readFileSync(back).equals(readFileSync(file)));
+    await rig.run(process.execPath, [bin, 'kms', 'disable', 'alias/payroll'], { env });
+    await assert.rejects(aws('cp', 's3://named/cli', back, '--only-show-errors'), /KMS.DisabledException|\(400\)/);
+  });
 });

@@ -107,6 +107,31 @@ test('a key that one node makes is good at the next request to another, and revo
   }
 });
 
+test('a named key is used by every node once one has made it, and by none once one has disabled it', {
+  skip,
+}, async () => {
+  const [a, b, c] = cluster.endpoints() as [string, string, string];
+  const sse = 'x-amz-server-side-encryption';
+  await until('the feature is on', 30_000, async () =>
+    (await dsom(a, 'cluster', 'features')).some(({ name, on }) => name === 'kmsKeys' && on === true),
+  );
+  await dsom(a, 'kms', 'create', 'payroll');
+  const headers = { [sse]: 'aws:kms', [`${sse}-aws-kms-key-id`]: 'alias/payroll' };
+  const put = await send(b, 'PUT', pathOf('shared', 'named'), { body: 'bytes', headers });
+  assert.equal(put.status, 200, put.text());
+  for (const level of ['strong', 'eventual'])
+    assert.equal(
+      (await send(b, 'GET', pathOf('shared', 'named'), { headers: { 'x-dsom-consistency': level } })).text(),
+      'bytes',
+    );
+  assert.equal((await send(c, 'GET', pathOf('shared', 'named'))).text(), 'bytes');
+  await dsom(c, 'kms', 'disable', 'alias/payroll');
+  for (const endpoint of [a, b, c]) {
+    const got = await send(endpoint, 'GET', pathOf('shared', 'named'));
+    assert.deepEqual([got.status, got.element('Code')], [400, 'KMS.DisabledException'], got.text());
+  }
+});
+
 test('objects have three copies, on three nodes', { skip }, async () => {
   const [a] = cluster.endpoints() as [string];
   const put = await send(a, 'PUT', pathOf('shared', 'copies'), { body: randomBytes(MiB) });

@@ -250,3 +250,27 @@ test('keys and what an operator asks', async () => {
   const lines = await all(client.admin.fsck());
   assert.equal(lines.at(-1)?.type, 'summary');
 });
+
+test('named keys', async () => {
+  const made = await client.kms.create('sdk/key');
+  assert.deepEqual([made.alias, made.state, made.versions], ['alias/sdk/key', 'enabled', 1]);
+  assert.ok(made.arn.endsWith(`:key/${made.id}`) && made.createdAt);
+  assert.equal((await client.kms.rotate('alias/sdk/key')).versions, 2);
+  assert.equal((await client.kms.disable(made.arn)).state, 'disabled');
+  assert.deepEqual(await client.kms.list(), [{ ...made, state: 'disabled', versions: 2 }]);
+  assert.equal((await client.kms.enable(made.id)).state, 'enabled');
+  await assert.rejects(client.kms.create('sdk/key'), codeIs('InvalidRequest'));
+  await assert.rejects(client.kms.create('aws/mine'), codeIs('InvalidArgument'));
+  await assert.rejects(client.kms.create('x'.repeat(65)), codeIs('InvalidArgument'));
+  await assert.rejects(client.kms.rotate('alias/nobody'), codeIs('KMS.NotFoundException'));
+  const keys = await client.keys.create({ name: 'no admin', role: 'readwrite' });
+  const other = new DsomClient({ endpoint: client.endpoint, ...keys });
+  for (const call of [
+    () => other.kms.list(),
+    () => other.kms.create('mine'),
+    () => other.kms.disable(made.id),
+    () => other.kms.enable(made.id),
+    () => other.kms.rotate(made.id),
+  ])
+    await assert.rejects(call(), codeIs('AccessDenied'));
+});

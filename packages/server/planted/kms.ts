@@ -46,6 +46,14 @@ export const kmsPlants: readonly Plant[] = [
     pattern: 'wraps with its newest version',
   },
   {
+    name: 'kms: a node that has not heard of a key yet says that there is none',
+    file: 'src/objects/kms.ts',
+    find: '  await keeping.latest();\n  return here(keeping, text, region);',
+    replace: '  return key;',
+    tests: ['src/daemon/cluster/kms.test.ts'],
+    pattern: 'asked for by a node',
+  },
+  {
     name: 'kms: the default of a bucket is passed over',
     file: 'src/objects/encryption.ts',
     find: 'return kms ? { ...kms, bucketKey: byDefault?.bucketKey } : byDefault;',

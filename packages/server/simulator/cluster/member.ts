@@ -174,7 +174,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
       mender?.missed(stripe, group, index);
     },
     layOut: (redundancy) => planner.layOut(redundancy),
-    cluster: { node: name, transport },
+    cluster: { node: name, transport, gate: gates },
   });
   for (const store of stores.values()) await removeStrays(metadata.reader, store);
   const { network, conditions } = thread;

@@ -26,6 +26,7 @@ import {
 import { BodyMemory, createObjectService, type ObjectService, ReadHorizon } from '../objects/index.ts';
 import { layoutOf } from '../placement/index.ts';
 import type { Transport } from '../transport/index.ts';
+import { type GateCalls, systemScope } from './cluster/gate.ts';
 import { placementDevices } from './cluster/layout.ts';
 import { Network } from './cluster/network.ts';
 import { DeviceConditions, type StoppedDevices } from './conditions.ts';
@@ -59,6 +60,7 @@ export interface ThreadInput {
     /** Id of this node. */
     readonly node: string;
     readonly transport: Transport;
+    readonly gate: GateCalls;
   };
 }
 
@@ -118,7 +120,8 @@ export async function assembleThread(
   const access = new Map<string, FragmentAccess>();
   for (const [identity, store] of stores) access.set(identity, localAccess(store));
   const conditions = await DeviceConditions.watch(devices, host, input.stopped);
-  const network = input.cluster && new Network({ ...input.cluster, reader, host }, access);
+  const { cluster } = input;
+  const network = cluster && new Network({ ...cluster, reader, host }, access);
   const stripes = openStripeStore({
     groups: () => reader.groups(),
     group: (id) => reader.group(id),
@@ -154,6 +157,7 @@ export async function assembleThread(
     cache,
     memory: new BodyMemory({ timers: host.timers, bytes: limits.bodyBytes }),
     plain: input.plain === true,
+    ...(cluster && { latest: () => cluster.gate.latest(systemScope) }),
     ...(network && {
       get metadataCopies() {
         return reader.nodes().filter((node) => node.state !== 'removed').length;

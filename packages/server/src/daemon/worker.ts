@@ -54,6 +54,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
   const keyring = await openKeyring({ volume: fileVolume(data.keys), host, create: false });
   const proposer = remoteProposer(link);
   const { cluster } = data;
+  const gate = remoteGate(link);
   const linkFailed = (cause: unknown) => void link.call('linkFailed', String(cause)).catch(() => {});
   const thread = await openThread({
     host,
@@ -66,7 +67,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
     cacheBytes: data.cacheBytes,
     plain: data.config.encryption === 'off',
     ...(cluster && {
-      cluster: { node: cluster.node, transport: await openThreadLinks(cluster.folder, host, linkFailed) },
+      cluster: { node: cluster.node, transport: await openThreadLinks(cluster.folder, host, linkFailed), gate },
     }),
     onDamage: (report) => void link.call('damage', report).catch(() => {}),
     // What does not arrive is found by the look through all stripes at the next start.
@@ -85,7 +86,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
     owner: remoteOwner(link),
     realHost: host,
     proposer,
-    gate: cluster && { calls: remoteGate(link), heard: cluster.heard },
+    gate: cluster && { calls: gate, heard: cluster.heard },
   });
   methods = {
     listen: () => listener.listen(),

@@ -47,7 +47,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
   if (request.offset !== undefined && request.offset !== size) {
     throw new StoreError('InvalidWriteOffset', { detail: { ObjectSize: String(size) } });
   }
-  if (object) checkAppendedWith(rooms, bucket, object.encryption, request.kms);
+  if (object) await checkAppendedWith(rooms, bucket, object.encryption, request.kms);
   const fresh = object ? undefined : await wrappingFor(rooms, bucket, request);
   const { key, wrapped } = object
     ? { key: await openedKeyOf(rooms, keys, object, request.customerKey), wrapped: object.wrappedKey }

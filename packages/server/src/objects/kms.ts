@@ -37,7 +37,7 @@ export interface KmsAdministration {
   rotate(key: string): Promise<KmsKeyRecord>;
 }
 
-type Keeping = Pick<Rooms, 'reader' | 'proposer' | 'host'> & { readonly kmsKeys: KmsKeys };
+type Keeping = Pick<Rooms, 'reader' | 'proposer' | 'host' | 'latest'> & { readonly kmsKeys: KmsKeys };
 
 const defaultName = 'aws/s3';
 const arnForm = /^arn:aws[a-z-]*:kms:([a-z0-9-]*):([0-9]{12}):((?:key|alias)\/.+)$/;
@@ -64,15 +64,31 @@ function readable<Value>(read: () => Value): Value {
   }
 }
 
-/** @throws StoreError KMS.NotFoundException, AccessDenied */
-function found({ reader }: Keeping, text: string, region: string | undefined): KmsKeyRecord {
+/** @throws StoreError AccessDenied */
+function here({ reader }: Keeping, text: string, region: string | undefined): KmsKeyRecord | undefined {
   const [, itsRegion, account, resource] = arnForm.exec(text) ?? [];
   if (resource !== undefined && (account !== firstAccount || (region !== undefined && itsRegion !== region)))
-    throw notFound(text);
+    return undefined;
   const name = resource ?? `${text.startsWith('alias/') ? '' : 'key/'}${text}`;
-  const key = readable(() =>
+  return readable(() =>
     name.startsWith('alias/') ? reader.kms.named(name.slice(6)) : reader.kms.byId(name.slice(4).toLowerCase()),
   );
+}
+
+/**
+ * Another node may have made the key, or rotated it, and an object shard may show what is encrypted with it before the system shard does here.
+ * @param version that it has to have
+ */
+async function sought(keeping: Keeping, text: string, region?: string, version = 1): Promise<KmsKeyRecord | undefined> {
+  const key = here(keeping, text, region);
+  if (!keeping.latest || (key && key.versions.length >= version)) return key;
+  await keeping.latest();
+  return here(keeping, text, region);
+}
+
+/** @throws StoreError KMS.NotFoundException, AccessDenied; ServiceUnavailable where this node cannot ask for it */
+async function found(keeping: Keeping, text: string, region?: string, version?: number): Promise<KmsKeyRecord> {
+  const key = await sought(keeping, text, region, version);
   if (!key) throw notFound(text);
   return key;
 }
@@ -87,21 +103,19 @@ async function make(keeping: Keeping, name: string): Promise<KmsKeyRecord> {
   const id = uuid(keeping.host.entropy.bytes(16));
   const wrapped = await keeping.kmsKeys.create(id, 1);
   await propose(keeping, { type: 'kmsKey.create', id, name, wrapped }, 'done');
-  return found(keeping, id, undefined);
+  return found(keeping, id);
 }
 
 /** The key that is used where none is named. Of several requests that make it at once, one does. */
 async function defaultKey(keeping: Keeping): Promise<KmsKeyRecord> {
-  const there = () => readable(() => keeping.reader.kms.named(defaultName));
-  const key = there();
+  const there = () => sought(keeping, `alias/${defaultName}`);
+  const key = await there();
   if (key) return key;
   try {
     return await make(keeping, defaultName);
   } catch (error) {
-    const made = there();
+    const made = await there();
     if (made) return made;
-    // Somebody else made it, and this node has yet to hear of it.
-    if (error instanceof StoreError && error.code === 'InvalidRequest') throw new StoreError('SlowDown');
     throw error;
   }
 }
@@ -119,8 +133,8 @@ function open({ kmsKeys }: Keeping, key: KmsKeyRecord, version: number): OpenKms
 }
 
 /** The version of a named key that something was wrapped with. @throws StoreError KMS.DisabledException, KMS.NotFoundException, AccessDenied */
-export const kmsKeyOf = (keeping: Keeping, { key, version }: KmsEncryption): OpenKmsKey | Promise<OpenKmsKey> =>
-  open(keeping, found(keeping, key, undefined), version);
+export const kmsKeyOf = async (keeping: Keeping, { key, version }: KmsEncryption): Promise<OpenKmsKey> =>
+  open(keeping, await found(keeping, key, undefined, version), version);
 
 /** The newest version of the key that was chosen, and what the row of something new says of it. */
 export async function newKmsKey(
@@ -129,7 +143,7 @@ export async function newKmsKey(
   choice: KmsChoice,
 ): Promise<{ readonly key: OpenKmsKey; readonly encryption: KmsEncryption }> {
   const isDefault = choice.key === undefined || choice.key.endsWith(`alias/${defaultName}`);
-  const record = isDefault ? await defaultKey(keeping) : found(keeping, choice.key as string, bucket.region);
+  const record = isDefault ? await defaultKey(keeping) : await found(keeping, choice.key as string, bucket.region);
   const key = await open(keeping, record, record.versions.length);
   const { algorithm, context, bucketKey = false } = choice;
   return { key, encryption: { kind: 'kms', algorithm, key: key.id, version: key.version, bucketKey, context } };
@@ -139,19 +153,19 @@ export async function newKmsKey(
  * An append goes on with the key that the object has: a request that says another one is refused, instead of passed over.
  * @throws StoreError InvalidRequest; KMS.NotFoundException
  */
-export function checkAppendedWith(
+export async function checkAppendedWith(
   keeping: Keeping,
   bucket: BucketRecord,
   encryption: Encryption | undefined,
   choice: KmsChoice | null | undefined,
-): void {
+): Promise<void> {
   if (choice === undefined) return;
   const its = encryption?.kind === 'kms' ? encryption : undefined;
   const isSame =
     choice === null
       ? its === undefined
       : its?.algorithm === choice.algorithm &&
-        found(keeping, choice.key ?? `alias/${defaultName}`, bucket.region).id === its.key &&
+        (await found(keeping, choice.key ?? `alias/${defaultName}`, bucket.region)).id === its.key &&
         (choice.context.length === 0 || choice.context.equals(its.context));
   if (isSame) return;
   throw new StoreError('InvalidRequest', {
@@ -169,7 +183,7 @@ const nameForm = /^(?!aws\/)[A-Za-z0-9/_-]+$/;
 export function kmsAdministration(keeping: Keeping): KmsAdministration {
   const changed = async (key: KmsKeyRecord, change: object): Promise<KmsKeyRecord> => {
     await propose(keeping, { type: 'kmsKey.change', id: key.id, ...change }, 'done');
-    return found(keeping, key.id, undefined);
+    return found(keeping, key.id);
   };
   return {
     list: () => readable(() => keeping.reader.kms.all()),
@@ -181,9 +195,9 @@ export function kmsAdministration(keeping: Keeping): KmsAdministration {
         });
       return make(keeping, name);
     },
-    setState: async (text, state) => changed(found(keeping, text, undefined), { state }),
+    setState: async (text, state) => changed(await found(keeping, text), { state }),
     async rotate(text) {
-      const key = found(keeping, text, undefined);
+      const key = await found(keeping, text);
       const number = key.versions.length + 1;
       return changed(key, { version: { number, wrapped: await keeping.kmsKeys.create(key.id, number) } });
     },

@@ -18,6 +18,8 @@ export interface Rooms {
   readonly kmsKeys: KmsKeys;
   /** What a bucket's configuration `encryption` says of a named key, whoever wrote it. Absent: nothing. */
   readonly defaultKms?: (document: Buffer) => KmsChoice | undefined;
+  /** Waits until what the system shard said before the call, to any node, can be read here. Absent: it can always. */
+  readonly latest?: () => Promise<void>;
   readonly cache: FrameCache;
   readonly host: Host;
   /** Shared by the bodies of this thread. Absent: as if each were alone. */

@@ -242,7 +242,21 @@ describe('a request that names a key', () => {
   });
 
   it('is refused where it makes no object', async () => {
-    says(await s3.send('PUT', '/three', { headers: withKey(payroll.id) }), 501, 'NotImplemented');
+    const begun = ok(await s3.send('POST', '/one/no-parts', { query: { uploads: '' }, headers: withKey(payroll.id) }));
+    const part = { uploadId: begun.xml('UploadId')!, partNumber: '1' };
+    const named = withKey(payroll.id);
+    for (const headers of [
+      named,
+      { [`${sse}-aws-kms-key-id`]: payroll.id },
+      { [`${sse}-context`]: context({}) },
+      { [`${sse}-bucket-key-enabled`]: 'true' },
+    ]) {
+      const wrong = [400, 'InvalidArgument', /^x-amz-server-side-encryption.* header is not supported/] as const;
+      says(await s3.send('PUT', '/three', { headers }), ...wrong);
+      says(await s3.send('PUT', '/one/no-parts', { query: part, headers, body: 'x' }), ...wrong);
+      const copied = { ...headers, 'x-amz-copy-source': '/one/named' };
+      says(await s3.send('PUT', '/one/no-parts', { query: part, headers: copied }), ...wrong);
+    }
   });
 });
 

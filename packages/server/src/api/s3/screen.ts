@@ -40,10 +40,14 @@ export function screenKey(key: Buffer): void {
 
 const kmsForms = ['aws:kms', 'aws:kms:dsse'];
 
+/** A part has the encryption of its upload, and a bucket says its own by PutBucketEncryption. */
+const notHere = (name: string, value: string): StoreError =>
+  invalidArgument(name, value, `${name} header is not supported for this operation.`);
+
 function screenEncryption(value: string, isMaking: boolean): void {
   if (value === 'AES256' || (isMaking && kmsForms.includes(value))) return;
-  if (kmsForms.includes(value) || value === 'aws:fsx')
-    throw notImplemented(`Encryption with ${value}`, { Header: 'x-amz-server-side-encryption' });
+  if (kmsForms.includes(value)) throw notHere('x-amz-server-side-encryption', value);
+  if (value === 'aws:fsx') throw notImplemented(`Encryption with ${value}`, { Header: 'x-amz-server-side-encryption' });
   throw new StoreError('InvalidEncryptionAlgorithmError', {
     detail: { ArgumentName: 'x-amz-server-side-encryption', ArgumentValue: value },
   });
@@ -59,8 +63,7 @@ function screenWriteHeader(name: string, value: string, isMaking: boolean): void
       screenEncryption(value, isMaking);
       return;
     case 'x-amz-server-side-encryption-bucket-key-enabled':
-      if (!isMaking && value.toLowerCase() === 'true')
-        throw notImplemented('A bucket key for this operation', { Header: name });
+      if (!isMaking && value.toLowerCase() !== 'false') throw notHere(name, value);
       return;
     case 'x-amz-write-offset-bytes':
       throw new StoreError('InvalidRequest', {
@@ -69,7 +72,7 @@ function screenWriteHeader(name: string, value: string, isMaking: boolean): void
       });
     default:
       if (!isMaking && name.startsWith('x-amz-server-side-encryption-') && !name.includes('-customer-'))
-        throw notImplemented('A named key for this operation', { Header: name });
+        throw notHere(name, value);
   }
 }
 

@@ -54,6 +54,9 @@ export function createGate(log: SharedLog, replica: ShardReplica, { timers }: Pi
   };
 }
 
+/** What the system shard alone knows: no bucket is called so. */
+export const systemScope: Scope = { bucket: '' };
+
 type Places = Pick<MetadataReader, 'bucket' | 'placesOf' | 'shardsOf'>;
 
 /** Shards that have a part in what a request is about, as far as this node knows; undefined: all. Buckets are the system shard's. */

@@ -60,7 +60,6 @@ function encryptionStatus({ encryption, manifest }: ObjectVersion): string {
   return manifest.sealed ? 'SSE-S3' : 'NOT-SSE';
 }
 
-
 /** What a version grants, as GetObjectAcl shows it; undefined: it cannot be read. */
 function grantsOn(listed: ListedVersion, source: Source): readonly Grant[] | undefined {
   const acl = source.lists ? object(listed)?.acl : undefined;
