@@ -133,8 +133,16 @@ export const identityPlants: readonly Plant[] = [
   {
     name: 'api: who asks is who he was before the node had caught up',
     file: 'src/api/s3/handler.ts',
-    find: 'const now = await attempt();',
+    find: 'const now = await confirmed(position, at, known, attempt);',
     replace: 'const now = known;',
+    tests: [fresh],
+    pattern: 'may less than this node knew',
+  },
+  {
+    name: 'api: that the shard has gone on since who asks was found out is overlooked',
+    file: 'src/api/http/authentication.ts',
+    find: 'at !== undefined && position?.() === at',
+    replace: 'at !== undefined && position?.() !== undefined',
     tests: [fresh],
     pattern: 'may less than this node knew',
   },

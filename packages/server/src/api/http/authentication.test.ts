@@ -64,21 +64,37 @@ describe('credentials in a cluster', () => {
   });
 
   it('that were taken away, or may less than this node knew, are refused', async () => {
-    let now: () => Authenticated = () => as('root');
-    let next: () => Authenticated = now;
-    const authenticator: Authenticator = {
-      authenticate: () => now(),
-      authenticateCall: () => now(),
-      authenticateForm: () => now(),
+    let [at, asked] = [1, 0];
+    const root = as('root');
+    let now: () => Authenticated = () => root;
+    let next: (() => Authenticated) | undefined;
+    const answer = (): Authenticated => {
+      asked++;
+      return now();
     };
-    const shared = behind(() => (now = next));
-    const s3 = await startHarness(fakeObjects().service, { authenticator, shared, position: () => 1 });
+    const authenticator: Authenticator = {
+      authenticate: answer,
+      authenticateCall: answer,
+      authenticateForm: answer,
+    };
+    const shared = behind(() => {
+      if (!next) return;
+      at++;
+      now = next;
+    });
+    const s3 = await startHarness(fakeObjects().service, { authenticator, shared, position: () => at });
     after(() => s3.close());
     assert.equal((await s3.send('PUT', '/bucket')).status, 200);
+    assert.equal(asked, 1, 'nothing has changed: a signature is computed once');
     next = () => as('readonly');
     assert.equal((await s3.send('PUT', '/bucket/key', { body: 'x' })).code, 'AccessDenied');
-    now = () => as('root');
+    now = () => root;
     next = unknown;
     assert.equal((await s3.send('GET', '/bucket')).code, 'InvalidAccessKeyId');
+    now = () => root;
+    next = now;
+    asked = 0;
+    assert.equal((await s3.send('GET', '/bucket')).status, 200);
+    assert.equal(asked, 2, 'something else has changed, which nobody here can tell');
   });
 });

@@ -1,5 +1,6 @@
 import type { Authenticated } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
+import type { Position } from '../../log/index.ts';
 import { type Freshness, fresh } from './consistency.ts';
 
 /** What is answered about credentials that are not known here, or not any more. */
@@ -16,6 +17,19 @@ export function authenticated(
 ): Authenticated | Promise<Authenticated> {
   return freshness.shared ? lookedForTwice(freshness, attempt) : attempt();
 }
+
+/**
+ * The verdict on credentials after the server got as fresh as the request asks for. It rests on rows of the system shard alone (access keys, users, roles, groups and their policies), so it
+ * is asked for again where that shard has gone on meanwhile, and nowhere else: what another node has taken away counts at once, and a signature is computed once.
+ * @param position of the system shard now
+ * @param at what it was before the first verdict was asked for; undefined: nobody has looked
+ */
+export const confirmed = (
+  position: (() => Position) | undefined,
+  at: Position | undefined,
+  verdict: Authenticated,
+  attempt: () => Authenticated | Promise<Authenticated>,
+): Authenticated | Promise<Authenticated> => (at !== undefined && position?.() === at ? verdict : attempt());
 
 async function lookedForTwice(
   freshness: Freshness,

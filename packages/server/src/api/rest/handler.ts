@@ -13,7 +13,7 @@ import { InvariantError, invariant } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import { localNumber, shardOfNumber } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
-import { authenticated } from '../http/authentication.ts';
+import { authenticated, confirmed } from '../http/authentication.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
@@ -120,7 +120,9 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
 
     const { position, shared, shards = 1 } = options;
     const attempt = () => options.authenticator.authenticate({ method, ...target, headers: request.headers }, accepted);
-    const { principal, payload, signature } = await authenticated({ position, shared }, attempt);
+    const at = shared && position();
+    const known = await authenticated({ position, shared }, attempt);
+    const { principal, payload, signature } = known;
     if (principal.kind === 'anonymous') throw new StoreError('AccessDenied');
     const { bucket, key } = found.path;
     const authorizationOf = (identity: Identity) =>
@@ -150,7 +152,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     if (waiting) {
       await waiting;
       // What was known before, also of who asks, may have been older than what the request must see.
-      const identity = identityOf((await attempt()).principal);
+      const identity = identityOf((await confirmed(position, at, known, attempt)).principal);
       if (identity !== authorization.identity) authorization = authorizationOf(identity);
       if (!(await mayCall(found.route, authorization, facts))) throw authorization.denial();
     } else if (!admitted) throw authorization.denial();

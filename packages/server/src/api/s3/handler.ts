@@ -12,7 +12,7 @@ import {
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
-import { authenticated } from '../http/authentication.ts';
+import { authenticated, confirmed } from '../http/authentication.ts';
 import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
@@ -200,6 +200,7 @@ class S3Handler {
         detected === 'PostObject' ? unsigned : accepted,
       );
     const { position, shared } = this.#options;
+    const at = shared && position?.();
     const pending = position ? authenticated({ position, shared }, attempt) : attempt();
     const known = pending instanceof Promise ? await pending : pending;
     const { principal, payload, signature } = known;
@@ -234,7 +235,7 @@ class S3Handler {
     if (ready) {
       await ready;
       // What was known before, also of who asks, may have been older than what the request must see.
-      const now = await attempt();
+      const now = await confirmed(position, at, known, attempt);
       const identity = identityOf(now.principal);
       if (identity !== authorization.identity)
         call = { ...call, principal: now.principal, authorization: authorizationOf(identity) };
