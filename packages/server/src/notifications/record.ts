@@ -1,3 +1,4 @@
+import { accountOf, canonicalIdOf } from '../access/index.ts';
 import { etagText, type Notice } from '../metadata/index.ts';
 import { versionIdText } from '../objects/index.ts';
 
@@ -52,6 +53,14 @@ const youngKinds: ReadonlySet<string> = new Set([
 
 const kindOf = (event: Notice['event']): string => event.split(':')[0] as string;
 
+/** Who asked, from `account/name`. A service, and nobody in particular, has no account; nor has what a version of before named by a key. */
+function requesterOf({ principal }: Notice['origin']): { readonly account: string; readonly name: string } {
+  const slash = principal.indexOf('/');
+  return slash < 0
+    ? { account: principal, name: principal }
+    : { account: principal.slice(0, slash), name: principal.slice(slash + 1) };
+}
+
 /** The `Records` document of S3 with this one record. */
 function s3Record(notice: Notice, place: NoticePlace, configurationId: string): object {
   const { event, origin, object } = notice;
@@ -61,7 +70,7 @@ function s3Record(notice: Notice, place: NoticePlace, configurationId: string): 
     awsRegion: origin.region,
     eventTime: iso(notice.timeMs),
     eventName: event,
-    userIdentity: { principalId: origin.principal },
+    userIdentity: { principalId: requesterOf(origin).name },
     requestParameters: { sourceIPAddress: origin.address },
     responseElements: { 'x-amz-request-id': origin.requestId, 'x-amz-id-2': origin.hostId },
     s3: {
@@ -69,7 +78,7 @@ function s3Record(notice: Notice, place: NoticePlace, configurationId: string): 
       configurationId,
       bucket: {
         name: origin.bucketName,
-        ownerIdentity: { principalId: origin.bucketOwner },
+        ownerIdentity: { principalId: canonicalIdOf(accountOf(origin.bucketOwner)) },
         arn: arnOf(origin.bucketName),
       },
       object: {
@@ -108,7 +117,7 @@ function eventBridgeEvent(notice: Notice, place: NoticePlace, id: string): objec
     id,
     'detail-type': detailTypes[event] ?? detailTypes[kind],
     source: 'aws.s3',
-    account: origin.bucketOwner,
+    account: accountOf(origin.bucketOwner),
     time: iso(notice.timeMs).replace(/\.\d+Z$/, 'Z'),
     region: origin.region,
     resources: [arnOf(origin.bucketName)],
@@ -122,7 +131,7 @@ function eventBridgeEvent(notice: Notice, place: NoticePlace, id: string): objec
         sequencer: sequencerOf(notice, place),
       },
       'request-id': origin.requestId,
-      requester: origin.principal,
+      requester: requesterOf(origin).account,
       // The service that did it by itself has none.
       ...(origin.address !== '' && origin.address !== origin.principal && { 'source-ip-address': origin.address }),
       ...(withReason.has(kind) && { reason: kind === 'LifecycleExpiration' ? 'Lifecycle Expiration' : origin.reason }),

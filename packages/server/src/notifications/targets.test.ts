@@ -1,9 +1,12 @@
 /* What is taken as a target, what of it may be shown, and what it is sent. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { canonicalIdOf, firstAccount } from '../access/index.ts';
 import type { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import type { KeyService } from '../keys/index.ts';
+import type { Notice } from '../metadata/index.ts';
+import { messageOf } from './record.ts';
 import { openSender, shownTarget, type TargetSecret, targetRecord } from './targets.ts';
 
 /** Says what was sealed only to who names the same context. */
@@ -71,5 +74,49 @@ describe('a target of notifications', () => {
         `${name} ${JSON.stringify(secret)}`,
       );
     await record('a', { ...nats, subject: 's3.events' }, 'nats');
+  });
+});
+
+describe('an event', () => {
+  const notice: Notice = {
+    event: 'ObjectCreated:Put',
+    origin: {
+      requestId: 'r',
+      hostId: 'h',
+      principal: '123456789012/AWS:AIDAUSER',
+      address: '127.0.0.1',
+      reason: 'PutObject',
+      bucketName: 'bucket',
+      bucketOwner: 'somebody',
+      region: 'r',
+    },
+    destinations: [],
+    bucket: 1,
+    key: Buffer.from('k'),
+    timeMs: 0,
+    sequence: 1,
+    nonce: Buffer.alloc(8),
+    isNull: true,
+    versioned: false,
+    place: 0,
+    object: undefined,
+  };
+  const place = { shard: 0, position: 1, ordinal: 0 };
+  const sent = (shape: 's3' | 'eventBridge', principal = notice.origin.principal) => {
+    const one = { ...notice, origin: { ...notice.origin, principal } };
+    return JSON.parse(messageOf(one, place, { target: 't', configuration: 'c', shape }).body.toString());
+  };
+
+  it('names the owner of the bucket, and who asked, as S3 does: never by the name under which something is kept', () => {
+    const [record] = sent('s3').Records;
+    assert.equal(record.userIdentity.principalId, 'AWS:AIDAUSER');
+    assert.equal(record.s3.bucket.ownerIdentity.principalId, canonicalIdOf(firstAccount));
+    const bridged = sent('eventBridge');
+    assert.deepEqual([bridged.account, bridged.detail.requester], [firstAccount, '123456789012']);
+    for (const alone of ['s3.amazonaws.com', 'Anonymous']) {
+      assert.equal(sent('s3', alone).Records[0].userIdentity.principalId, alone);
+      assert.equal(sent('eventBridge', alone).detail.requester, alone);
+    }
+    assert.doesNotMatch(JSON.stringify([record, bridged]), /somebody/);
   });
 });

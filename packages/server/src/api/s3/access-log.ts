@@ -5,7 +5,6 @@ import type { ObjectService } from '../../objects/index.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { AccessDelivery, type AccessDeliveryOptions, type AccessTotals } from './access-delivery.ts';
 import { type AccessRecord, accessLine, requestOperation } from './access-record.ts';
-import { principalText } from './announce.ts';
 import { bucketNamed } from './bucket-rules.ts';
 import { ParsedConfigurations } from './configurations/form.ts';
 import { type Logging, loggingForm } from './configurations/logging.ts';
@@ -16,8 +15,10 @@ import type { S3Operation } from './names.ts';
 
 /** A user or session by its ARN; a key that is its own scope by its id. */
 function requesterText(principal: Principal): string {
-  const requester = principal.kind === 'identity' ? principal.identity.standing.requester : undefined;
-  return requester !== undefined && 'arn' in requester ? requester.arn : principalText(principal);
+  if (principal.kind === 'anonymous') return '-';
+  if (principal.kind === 'key') return principal.key.id;
+  const { requester } = principal.identity.standing;
+  return 'arn' in requester ? requester.arn : principal.credentials.accessKeyId;
 }
 
 /** A bucket that is logged, and where to. */

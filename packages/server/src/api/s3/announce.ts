@@ -1,4 +1,4 @@
-import type { Principal } from '../../access/index.ts';
+import { canonicalIdOf, identityOf, type Principal } from '../../access/index.ts';
 import type {
   Announcement,
   BucketRecord,
@@ -62,16 +62,14 @@ export interface AnnouncedRequest {
 
 const kept = new ParsedConfigurations(notificationForm);
 
-/** Who asks, as events name him: by the id of his key. */
+/**
+ * Who asks, as notices keep him: `account/name`, the name being `AWS:` and the unique id of a user or session, as S3 has it, or the canonical id of the account whose key it is.
+ */
 export function principalText(principal: Principal): string {
-  switch (principal.kind) {
-    case 'key':
-      return principal.key.id;
-    case 'identity':
-      return principal.identity.standing.userId ?? principal.credentials.accessKeyId;
-    default:
-      return 'Anonymous';
-  }
+  if (principal.kind === 'anonymous') return 'Anonymous';
+  const { account = '', standing } = identityOf(principal);
+  const named = principal.kind === 'identity' && standing.requester.kind !== 'root' && standing.userId !== undefined;
+  return `${account}/${named ? `AWS:${standing.userId}` : canonicalIdOf(account)}`;
 }
 
 /** IPv4 within IPv6 is written as IPv4. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { canonicalIdOf, firstAccount } from '../../access/index.ts';
 import type { Announcement } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import type { Notifications } from './announce.ts';
@@ -227,7 +228,7 @@ describe('what is announced', () => {
         origin: {
           requestId: done.headers['x-amz-request-id'],
           hostId: 'dsom',
-          principal: 'key-root',
+          principal: `${firstAccount}/${canonicalIdOf(firstAccount)}`,
           region: 'us-east-1',
           address: '127.0.0.1',
           reason: 'PutObject',
