@@ -21,6 +21,7 @@ import {
 import * as objects from './objects.ts';
 import { type PresignOptions, presign } from './presign.ts';
 import type { WriteConditions, WriteResult } from './put.ts';
+import { Quotas } from './quotas.ts';
 import { type CallOptions, Transport } from './request.ts';
 import { type Consistency, TokenJar } from './session.ts';
 import { Signer } from './sign.ts';
@@ -100,6 +101,7 @@ export class DsomClient {
   readonly kms: KmsKeys;
   readonly tenants: Tenants;
   readonly users: Users;
+  readonly quotas: Quotas;
   readonly admin: Admin;
   readonly #shared: Shared;
 
@@ -111,6 +113,7 @@ export class DsomClient {
     this.kms = new KmsKeys(shared.transport);
     this.tenants = new Tenants(shared.transport);
     this.users = new Users(shared.transport);
+    this.quotas = new Quotas(shared.transport);
     this.admin = new Admin(shared.transport);
   }
 

@@ -46,6 +46,7 @@ export type {
 } from './objects.ts';
 export { type PresignOptions, presignSecondsMax } from './presign.ts';
 export type { ObjectDescription, Policy, Redundancy, WriteConditions, WriteResult } from './put.ts';
+export { type Quota, type QuotaHolder, type QuotaStatus, Quotas } from './quotas.ts';
 export type { CallOptions } from './request.ts';
 export type { Consistency } from './session.ts';
 export type { Uploadable } from './source.ts';

@@ -23,6 +23,7 @@ import { placementPlants } from './placement.ts';
 import type { Plant } from './plant.ts';
 import { policyPlants } from './policies.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
+import { quotaPlants } from './quotas.ts';
 import { reshardPlants } from './reshard.ts';
 import { daemonPlants } from './running.ts';
 import { shardPlants } from './shards.ts';
@@ -51,6 +52,7 @@ export const plants: readonly Plant[] = [
   ...nodePlants,
   ...shardPlants,
   ...reshardPlants,
+  ...quotaPlants,
   ...lossPlants,
   ...objectPlants,
   ...accessPlants,

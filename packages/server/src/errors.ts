@@ -124,6 +124,7 @@ export const errorTable = {
   OwnershipControlsNotFoundError: row(404, 5, 'The bucket ownership controls were not found.'),
   PackedPolicyTooLarge: row(400, 3, 'The session policies and tags are too large together: use smaller ones.'),
   PreconditionFailed: row(412, 9, 'At least one of the preconditions did not hold.'),
+  QuotaExceeded: row(403, 8, 'It would exceed a quota: delete what is not needed, or ask the operator for more.'),
   ReplicationConfigurationNotFoundError: row(404, 5, 'The bucket has no replication configuration.'),
   RequestHeaderSectionTooLarge: row(400, 3, 'The request headers are too large.'),
   RequestTimeTooSkewed: row(

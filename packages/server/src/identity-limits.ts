@@ -6,6 +6,8 @@ const KiB = 1024;
  */
 export const identityLimits = {
   accounts: 1000,
+  /** Buckets and tenants whose quotas are in the metrics. */
+  quotaSeries: 200,
   /** Of all accounts together. */
   accessKeys: 10_000,
   /** Of one account. */

@@ -19,6 +19,7 @@ export * from './identities/index.ts';
 export { type Identity, identityOf, type Standing } from './identity.ts';
 export { decodePayload, decodeWhole } from './payload.ts';
 export * from './policy/index.ts';
+export { type QuotaHolder, type QuotaStatus, Quotas } from './quotas.ts';
 export { scopeOf } from './scopes.ts';
 export { parseTarget, parseWebsiteTarget, type Target, type WebsiteNames, websiteBucket } from './target.ts';
 export type {

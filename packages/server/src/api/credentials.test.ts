@@ -23,6 +23,7 @@ const s3 = await startHarness(service, {
       objects: service,
       keys: { list: () => [], create: () => Promise.reject(new Error('none')), revoke: () => Promise.resolve() },
       accounts: nothing as never,
+      quotas: nothing as never,
       authenticator,
       host,
       region: 'us-east-1',

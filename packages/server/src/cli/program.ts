@@ -22,6 +22,7 @@ import { addMigrateCommand } from './migrate.ts';
 import { addNotifyCommands } from './notify.ts';
 import { addObjectCommands } from './object.ts';
 import { addProfileCommands } from './profile.ts';
+import { addQuotaCommands } from './quotas.ts';
 import { addRedundancyCommands } from './redundancy.ts';
 import { runServer, serverHelp } from './server.ts';
 import { addSyncCommand } from './sync.ts';
@@ -95,6 +96,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addKeyCommands(program, run);
   addKmsCommands(program, run);
   addAccountCommands(program, run);
+  addQuotaCommands(program, run);
   addClusterCommands(program, run);
   addDoctorCommand(program, run, services);
   addCheckCommands(program, run, services);

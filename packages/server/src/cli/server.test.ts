@@ -107,6 +107,67 @@ test('the tour: from a bucket to a synchronised folder and back', async () => {
   assert.deepEqual(fetched, new Uint8Array(readFileSync(path.join(tree, 'a.txt'))));
 });
 
+test('a quota is set, refuses what goes beyond it with what to do, and is shown', async () => {
+  assert.equal((await run(['mb', 's3://narrow'])).code, 0);
+  const table = async (...args: string[]) => (await run(['quota', ...args])).stdout.trim().split(/\n/).at(-1);
+  assert.match((await run(['quota', 'show'])).stderr, /no quotas: `dsom quota set/);
+  assert.match((await table('show', 's3://narrow'))!, /^bucket {2}narrow {2}0 B of any {2}0 of any$/);
+  assert.match((await table('set', 's3://narrow', '--bytes', '1MiB', '--objects', '3'))!, /0 B of 1.00 MiB {2}0 of 3$/);
+  const [small, large] = [path.join(folder, 'small'), path.join(folder, 'large')];
+  writeFileSync(small, randomBytes(300_000));
+  writeFileSync(large, randomBytes(900_000));
+  assert.equal((await run(['cp', small, 's3://narrow/a'])).code, 0);
+  const refused = await run(['cp', large, 's3://narrow/b']);
+  assert.equal(refused.code, exitCode.accessDenied, refused.stderr);
+  assert.match(refused.stderr, /narrow holds 300000 of the 1048576 bytes .*adds 900000: delete .*dsom quota set/);
+  const [shown] = (await run(['quota', 'show', '--json'])).rows;
+  assert.deepEqual(shown, {
+    kind: 'bucket',
+    name: 'narrow',
+    quota: { bytes: 1_048_576, objects: 3 },
+    usage: { bytes: 300_000, objects: 1 },
+  });
+  const scraped = await fetch(`${endpoint}/-/metrics`).then((answer) => answer.text());
+  assert.match(scraped, /dsom_quota_used\{of="bucket",name="narrow",unit="bytes"\} 300000\n/);
+  assert.match(scraped, /dsom_quota_limit\{of="bucket",name="narrow",unit="objects"\} 3\n/);
+  assert.match(
+    (await table('set', '--tenant', 'root', '--objects', '1'))!,
+    /^tenant {2}root {2}.* of any {2}\d+ of 1$/,
+  );
+  assert.match(
+    (await run(['cp', small, 's3://narrow/c'])).stderr,
+    /tenant that owns narrow holds \d+ of the 1 objects/,
+  );
+  assert.equal((await run(['rm', 's3://narrow/a'])).code, 0);
+  for (const holder of [['s3://narrow'], ['--tenant', 'root']])
+    assert.equal((await run(['quota', 'clear', ...holder])).code, 0);
+  assert.equal((await run(['cp', large, 's3://narrow/b'])).code, 0);
+  const usage = [
+    ['set'],
+    ['set', 's3://narrow'],
+    ['clear'],
+    ['set', 's3://narrow', '--bytes', 'much'],
+    ['show', 's3://narrow', '--tenant', 'root'],
+  ];
+  for (const wrong of usage) assert.equal((await run(['quota', ...wrong])).code, exitCode.usage, wrong.join(' '));
+  for (const gone of [
+    ['show', 's3://nowhere'],
+    ['set', '--tenant', 'nobody', '--objects', '1'],
+  ])
+    assert.equal((await run(['quota', ...gone])).code, exitCode.notFound, gone.join(' '));
+  const ask = (body: unknown) =>
+    fetch(`${endpoint}/-/v1/quotas/buckets/narrow`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${rootKeys.accessKeyId}.${rootKeys.secretAccessKey}` },
+      body: JSON.stringify(body),
+    });
+  for (const body of [{}, { bytes: null }, { bytes: -1 }, { bytes: 1.5 }, { bytes: '1' }, { parts: 1 }, []]) {
+    const answer = await ask(body);
+    assert.equal(answer.status, 400, `${JSON.stringify(body)} ${await answer.text()}`);
+  }
+  assert.equal((await run(['rb', '--force', 's3://narrow'])).code, 0);
+});
+
 test('keys, checks and the end of a bucket', async () => {
   const made = (await run(['key', 'create', 'reader', '--role', 'readonly', '--json'])).rows[0]!;
   const reader = {

@@ -1,6 +1,13 @@
 import type http from 'node:http';
 import type { Socket } from 'node:net';
-import { Administration, createAuthenticator, Directory, SessionTokens, websiteBucket } from '../access/index.ts';
+import {
+  Administration,
+  createAuthenticator,
+  Directory,
+  Quotas,
+  SessionTokens,
+  websiteBucket,
+} from '../access/index.ts';
 import {
   AccessLog,
   breakStalled,
@@ -158,6 +165,7 @@ export function createListener(options: ListenerOptions): Listener {
     objects,
     notifications,
     accounts: administration,
+    quotas: new Quotas(reader, options.proposer, administration),
     keys: createKeyAdmin(reader, options.proposer, keyring, realHost.entropy),
     authenticator,
     host: realHost,

@@ -13,6 +13,7 @@ import type { Jobs } from './background.ts';
 import type { LifecycleStatus } from './lifecycle.ts';
 import { notificationMetrics } from './notifying.ts';
 import type { Owner } from './owner.ts';
+import { quotaMetrics } from './quotas.ts';
 
 /** Private (anonymous) memory of this process in bytes, where the system tells. */
 function privateBytes(): number | undefined {
@@ -63,6 +64,7 @@ export function createServerMetrics(
   });
   notificationMetrics(registry, () => jobs.notifying.status());
   accessLogMetrics(registry, () => jobs.accessLog.totals());
+  quotaMetrics(registry, owner.metadata.reader);
   return async () => {
     devices = await Promise.all(
       [...owner.thread.devices.values()].map(async (device) => {

@@ -31,7 +31,7 @@ export const bucket: BucketRecord = {
   wrappedKey: Buffer.alloc(60),
   consistency: 'strong',
   redundancy: undefined,
-  counts: { objects: 0, versions: 0, uploads: 0, bytes: 0 },
+  counts: { objects: 0, versions: 0, uploads: 0, bytes: 0, partBytes: 0 },
 };
 
 const paged = <Item>(items: readonly Item[], limit: number) => ({
@@ -50,7 +50,7 @@ export class Replica {
   readonly intents = new Map<string, IntentRecord>();
   garbage: GarbageRow[] = [];
   groups: readonly GroupRecord[];
-  counts = { objects: 0, versions: 0, uploads: 0, bytes: 0 };
+  counts = { objects: 0, versions: 0, uploads: 0, bytes: 0, partBytes: 0 };
   position = 0;
   /** Refuses the next commands. */
   refuse: Error | undefined;
@@ -235,6 +235,7 @@ export class Replica {
     accessKey: () => undefined,
     accessKeys: () => [],
     identities: openMetadataReader(memoryKv(manualHost(1))).identities,
+    quotas: openMetadataReader(memoryKv(manualHost(1))).quotas,
     groups: () => this.groups,
     group: (id) => this.groups.find((one) => one.id === id),
     nodes: () => [],

@@ -18,7 +18,9 @@ export class Comparison {
     const { reader } = this;
     const record = reader.bucket(names[index]!)!;
     assert.equal(record.versioning, bucket.versioning);
-    assert.deepEqual({ ...record.counts }, bucket.counts());
+    // Parts are counted where quotas are: quotas.test.ts.
+    const { partBytes: _, ...counts } = record.counts;
+    assert.deepEqual(counts, bucket.counts());
     for (const text of texts) {
       const key = Buffer.from(text, 'latin1');
       const versions = bucket.of(text);

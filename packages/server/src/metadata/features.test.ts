@@ -207,6 +207,23 @@ describe('an extension of a version', () => {
   });
 });
 
+describe('a quota', () => {
+  it('is not set in a cluster until every node knows it, and then it is', async () => {
+    const cluster = new Cluster();
+    const leader = await cluster.start();
+    const about = { owner: 'o', region: 'r', wrappedKey: Buffer.from('wk') };
+    const { reply } = await leader.propose({ type: 'bucket.create', name: 'bucket', ...about });
+    const bucket = reply.type === 'bucket' ? reply.bucket.id : 0;
+    const command = { type: 'quota.write', subject: { kind: 'bucket', bucket }, quota: { bytes: 1 } } as const;
+    await assert.rejects(leader.propose(command), says('NotImplemented', /quotas.*cluster features/));
+    for (const { name } of cluster.nodes) await leader.propose({ type: 'node.write', node: nodeOf(name, features) });
+    await leader.propose({ type: 'feature.enable', feature: 'quotas' });
+    await leader.propose(command);
+    assert.deepEqual(leader.replica.reader.quotas.of(command.subject), { bytes: 1 });
+    await cluster.stop();
+  });
+});
+
 describe('an invitation', () => {
   const day = 24 * 3600 * 1000;
   const invitationOf = (rig: Rig, number: number, validMs = day) => {

@@ -4,6 +4,7 @@ export type { Change, ChangeEvent, Feed } from './feed.ts';
 export type { KmsKeyRecord } from './kms.ts';
 export { type ConfigurationKind, configurationBytes, configurationKinds } from './machine/configurations.ts';
 export { firstAccount } from './machine/decide-identities.ts';
+export { checkQuotas } from './machine/decide-quotas.ts';
 export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
 export { checkAcl, checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
 export { type Feature, features, isKnownFeature } from './machine/features.ts';
@@ -30,6 +31,7 @@ export {
 } from './machine/locks.ts';
 export { type Destination, type Notice, type NoticeEvent, noticeEvents, type Origin } from './machine/notices.ts';
 export { localNumber, numberOf, shardOfNumber } from './machine/numbering.ts';
+export type { OtherShards, Quota, QuotaReader, QuotaSubject, Usage } from './machine/quotas.ts';
 export type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -82,6 +84,7 @@ export {
 export type { Metadata, MetadataStatistics } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
 export { type ScanCursor, type ScannedPlace, type VersionRow, type VersionScan, versionScan } from './scan.ts';
+export { otherShards } from './sharded/quotas.ts';
 export { shardedReader } from './sharded/reader.ts';
 export { doubled, objectShardsName, shardsInUse, shardsInUseName } from './sharded/routing.ts';
 export { joinShards } from './sharded/shards.ts';

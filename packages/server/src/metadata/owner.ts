@@ -324,6 +324,7 @@ export class Owner implements Metadata {
       started: this.#options.started,
       shard: this.#shard.number,
       alone: this.#options.term === undefined,
+      ...(this.#shard.others && { others: this.#shard.others }),
       digest: this.digest(),
       random: (length) => entropy.bytes(length),
     };

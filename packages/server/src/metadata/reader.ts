@@ -7,6 +7,7 @@ import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
 import { decodePieceRow, partOf, stripesOf } from './machine/pieces.ts';
+import { QuotaView } from './machine/quota-view.ts';
 import type {
   BucketId,
   BucketRecord,
@@ -47,10 +48,12 @@ class Reader implements MetadataReader {
     this.#view = new View(kv);
     this.#kept = new Kept(kv);
     this.identities = new KeptIdentities(kv, this.#kept);
+    this.quotas = new QuotaView(this.#view);
   }
 
   readonly shards = 1;
   readonly identities: MetadataReader['identities'];
+  readonly quotas: MetadataReader['quotas'];
 
   position(): number {
     const kept = this.#kept.newest();

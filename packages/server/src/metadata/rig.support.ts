@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { manualHost } from '../host/index.ts';
 import { type MemoryKv, memoryKv } from '../kv/index.ts';
 import type { Log, LogEntry } from '../log/index.ts';
+import type { OtherShards } from './machine/quotas.ts';
 import type { ObjectVersion, Piece } from './machine/records.ts';
 import { openMetadata } from './open.ts';
 import type { Metadata } from './owner.ts';
@@ -77,6 +78,7 @@ export class Rig {
   metadata!: Metadata;
   #stripes = 0;
   #intent: Buffer | undefined;
+  #others: OtherShards | undefined;
 
   readonly #shard: number;
 
@@ -87,9 +89,10 @@ export class Rig {
     this.kv = memoryKv(this.host);
   }
 
-  static async open(seed = 1, shard = 7): Promise<Rig> {
+  static async open(seed = 1, shard = 7, others?: OtherShards): Promise<Rig> {
     const rig = new Rig(seed, shard);
-    rig.metadata = await openMetadata({ log: rig.log, kv: rig.kv, host: rig.host, shard });
+    rig.#others = others;
+    await rig.#open();
     return rig;
   }
 
@@ -103,7 +106,13 @@ export class Rig {
     this.log.losing = undefined;
     this.kv = this.kv.crash();
     this.#intent = undefined;
-    this.metadata = await openMetadata({ log: this.log, kv: this.kv, host: this.host, shard: this.#shard });
+    await this.#open();
+  }
+
+  async #open(): Promise<void> {
+    const { log, kv, host } = this;
+    const others = this.#others && { others: this.#others };
+    this.metadata = await openMetadata({ log, kv, host, shard: this.#shard, ...others });
   }
 
   /** What was opened belongs to a process that is gone. */

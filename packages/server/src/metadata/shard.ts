@@ -4,6 +4,7 @@ import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { type Failure, failureOf, isFull } from './failure.ts';
+import type { OtherShards } from './machine/quotas.ts';
 import { Progress } from './progress.ts';
 import { openMetadataReader } from './reader.ts';
 import { Replica } from './replica.ts';
@@ -16,6 +17,8 @@ export interface ShardOptions {
   readonly shard: number;
   /** Bound of what the KV writes between two checkpoints; {@link limits.checkpointPendingBytes} when left out. */
   readonly pendingBytes?: number;
+  /** What this node knows of the other shards. Absent: there are none. */
+  readonly others?: OtherShards;
 }
 
 /**
@@ -26,6 +29,7 @@ export class Shard {
   readonly kv: Kv;
   readonly host: Host;
   readonly number: number;
+  readonly others: OtherShards | undefined;
   readonly replica: Replica;
   readonly progress: Progress;
   readonly checkpoints: Checkpoints;
@@ -41,6 +45,7 @@ export class Shard {
     this.kv = options.kv;
     this.host = options.host;
     this.number = options.shard;
+    this.others = options.others;
     this.replica = new Replica(options.kv);
     const position = () => this.replica.applied.position;
     this.progress = new Progress(position());

@@ -7,6 +7,7 @@ import type { BucketCommand } from './machine/bucket-commands.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import type { IdentityCommand } from './machine/identity-commands.ts';
 import type { IdentityReader } from './machine/identity-view.ts';
+import type { QuotaCommand, QuotaReader } from './machine/quotas.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -97,6 +98,7 @@ export type Keeps = 'state' | 'self';
 export type Command =
   | BucketCommand
   | IdentityCommand
+  | QuotaCommand
   /** A new object whose bytes are `pieces` (one for a PUT), under a new manifest. */
   | {
       readonly type: 'object.put';
@@ -298,6 +300,7 @@ export interface MetadataReader extends ShardPlaces {
   accessKeys(): readonly AccessKeyRecord[];
   /** Accounts, users, groups, roles and managed policies. */
   readonly identities: IdentityReader;
+  readonly quotas: QuotaReader;
   groups(): readonly GroupRecord[];
   group(id: number): GroupRecord | undefined;
   /** The selected version or marker; undefined when it does not exist. */

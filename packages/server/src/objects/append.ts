@@ -8,6 +8,7 @@ import { checkAppendedWith } from './kms.ts';
 import { keptWith, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
 import { draftOf } from './put.ts';
+import { checkRoom } from './quotas.ts';
 import { bucketKey, findBucket, type Rooms } from './rooms.ts';
 import type { PutRequest, WriteResult } from './types.ts';
 
@@ -57,6 +58,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
   const own = policy ?? object?.policy;
   const { storageClass } = object ?? request;
   const kept = keptWith(rooms, bucket, { storageClass, ...(own && { policy: own }) });
+  checkRoom(rooms, bucket, request.body.length, () => 0);
   const piece = await takeBody(rooms, request.body, {
     key,
     redundancy: writtenWith(kept.policy),

@@ -1,11 +1,12 @@
 import { limits } from '../limits.ts';
-import type { ObjectVersion, Piece, VersionDraft } from '../metadata/index.ts';
+import type { BucketRecord, ObjectVersion, Piece, VersionDraft } from '../metadata/index.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
 import { wrappingFor } from './encryption.ts';
 import { type Plan, takeBody, takeSmall } from './intake.ts';
 import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
+import { checkRoom } from './quotas.ts';
 import { findBucket, type Rooms } from './rooms.ts';
 import type { Describing, PutRequest, WriteResult } from './types.ts';
 
@@ -32,6 +33,12 @@ export function draftFrom(version: ObjectVersion, wrappedKey: Buffer): VersionDr
   return { size, etag, etagParts, storageClass, headers, metadata, tags, checksum, wrappedKey, partSizes };
 }
 
+/** Bytes of what a put takes the place of. */
+function sizeReplaced({ reader }: Rooms, { id, versioning }: BucketRecord, key: Buffer): number {
+  const replaced = versioning === 'enabled' ? undefined : reader.version(id, key, 'null');
+  return replaced?.kind === 'object' ? replaced.size : 0;
+}
+
 /** One pass over the body, one proposal. */
 export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResult> {
   checkKey(request.key);
@@ -54,7 +61,11 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
     maximum: limits.singlePutBytes,
     shard: rooms.reader.shardOf(bucket.id, request.key),
   };
-  const piece = takeSmall(rooms, request.body, plan) ?? (await takeBody(rooms, request.body, plan));
+  let piece = takeSmall(rooms, request.body, plan);
+  if (!piece) {
+    checkRoom(rooms, bucket, request.body.length, () => sizeReplaced(rooms, bucket, request.key));
+    piece = await takeBody(rooms, request.body, plan);
+  }
   const reply = await publish(
     rooms,
     {

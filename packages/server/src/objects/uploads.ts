@@ -12,6 +12,7 @@ import { parseUploadId } from './ids.ts';
 import { type Plan, takeBody } from './intake.ts';
 import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish } from './publish.ts';
+import { checkRoom } from './quotas.ts';
 import { readingOf } from './read.ts';
 import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
 import type { Expected, Incoming, ObjectService } from './types.ts';
@@ -149,6 +150,7 @@ async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expec
     maximum: limits.partBytesMax,
     shard: rooms.reader.shardOf(bucket.id, target.key),
   };
+  checkRoom(rooms, bucket, body.length, () => rooms.reader.part(upload.id, target.number)?.piece.size ?? 0);
   const piece = await takeBody(rooms, body, plan);
   const command = {
     type: 'upload.part',

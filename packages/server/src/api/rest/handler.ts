@@ -6,6 +6,7 @@ import {
   type Identity,
   identityOf,
   parseTarget,
+  type Quotas,
 } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
@@ -38,6 +39,7 @@ import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { listingRoutes } from './routes/listing.ts';
 import { notificationRoutes } from './routes/notifications.ts';
 import { objectRoutes } from './routes/objects.ts';
+import { quotaRoutes } from './routes/quotas.ts';
 import { shardingRoutes } from './routes/sharding.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 
@@ -46,6 +48,7 @@ export interface RestOptions {
   readonly objects: ObjectService;
   readonly keys: KeyAdmin;
   readonly accounts: Administration;
+  readonly quotas: Quotas;
   readonly authenticator: Authenticator;
   readonly host: Host;
   readonly region: string;
@@ -76,6 +79,7 @@ export const routes: readonly Route[] = [
   ...shardingRoutes,
   ...lifecycleRoutes,
   ...kmsRoutes,
+  ...quotaRoutes,
 ];
 
 /** What an operation of the native API is to those who are told of events. */
@@ -100,6 +104,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     objects: options.objects,
     keys: options.keys,
     accounts: options.accounts,
+    quotas: options.quotas,
     host: options.host,
     region: options.region,
     version: options.version,

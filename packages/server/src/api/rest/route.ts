@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Administration, PayloadForm } from '../../access/index.ts';
+import type { Administration, PayloadForm, Quotas } from '../../access/index.ts';
 import type { Host } from '../../host/index.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
@@ -14,6 +14,7 @@ export interface RestService {
   readonly objects: ObjectService;
   readonly keys: KeyAdmin;
   readonly accounts: Administration;
+  readonly quotas: Quotas;
   readonly host: Host;
   readonly region: string;
   readonly version: string;

@@ -151,7 +151,7 @@ export const plainBucket = (
   wrappedKey: Buffer.alloc(8),
   consistency: 'strong',
   redundancy: undefined,
-  counts: { objects: 0, versions: 0, uploads: 0, bytes: 0 },
+  counts: { objects: 0, versions: 0, uploads: 0, bytes: 0, partBytes: 0 },
 });
 
 /** Says something else of a version, where it is. */

@@ -3,7 +3,15 @@ import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
-import { features, type NodeRecord, openShardReplica, ReplicaError, type Term } from '../../metadata/index.ts';
+import {
+  features,
+  type MetadataReader,
+  type NodeRecord,
+  openShardReplica,
+  otherShards,
+  ReplicaError,
+  type Term,
+} from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, unpack } from '../../transport/index.ts';
 import type { LogEnd } from '../alone.ts';
@@ -114,13 +122,17 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     closers.push(() => shared.close());
     const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log });
     closers.push(() => kv.close());
+    /** By number of the shard, those that are open: what each shard knows of the others. */
+    const readers: (MetadataReader | undefined)[] = [];
     const replica = openShardReplica({
       log: shared,
       kv,
       host,
       shard: shardNumber,
       pendingBytes: pendingBytesOf(kvFolder),
+      others: otherShards(readers, 0),
     });
+    readers[0] = replica.reader;
     /** Known from the time on that this node listens. */
     let healthy = (_device: string): boolean => true;
     let duties: readonly { stop(): Promise<void> }[] = [];
@@ -231,6 +243,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       campaigns: config.roles.includes('metadata'),
       primary,
       yields: (number) => yields(number),
+      readers,
       closers,
     });
     objectShards = others.objectShards;

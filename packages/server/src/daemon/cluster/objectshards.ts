@@ -8,6 +8,7 @@ import {
   type NodeRecord,
   objectShardsName,
   openShardReplica,
+  otherShards,
   type ShardReplica,
   type Term,
 } from '../../metadata/index.ts';
@@ -56,6 +57,8 @@ export interface ObjectShardsInput {
   readonly primary: string;
   /** Whether another node should own a shard. */
   readonly yields: (shard: number) => boolean;
+  /** By number, those that are open. Each is added here. */
+  readonly readers: (MetadataReader | undefined)[];
   /** Where what closes them goes, as soon as each is open. */
   readonly closers: (() => Promise<unknown>)[];
 }
@@ -92,6 +95,7 @@ export function announce(metadata: Pick<Metadata, 'propose'>, record: NodeRecord
 export async function openObjectShards(input: ObjectShardsInput): Promise<OpenShards> {
   const { shard, gate, record, host, log } = input;
   const numbers = Array.from({ length: objectShardsOf(shard.reader) ?? 0 }, (_, at) => at + 1);
+  input.readers.length = numbers.length + 1;
   const opened = await Promise.allSettled(numbers.map((number) => openOne(input, number)));
   const objectShards = opened.map((one) => {
     if (one.status === 'rejected') throw one.reason;
@@ -113,7 +117,9 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
   closers.push(() => log.close());
   const kv = await openReplicaKv({ directory, host, shared: log, transport, node, log: told, shard: number });
   closers.push(() => kv.close());
-  const replica = openShardReplica({ log, kv, host, shard: number, pendingBytes: pendingBytesOf(directory) });
+  const others = otherShards(input.readers, number);
+  const replica = openShardReplica({ log, kv, host, shard: number, others, pendingBytes: pendingBytesOf(directory) });
+  input.readers[number] = replica.reader;
   let duty: { stop(): Promise<void> } | undefined;
   const shard = new ClusterShard({
     number,

@@ -48,13 +48,16 @@ export interface ReachOptions {
 
 type Problem = Omit<Suspicion, 'still'>;
 
+/** Counts that a walk finds again. Of parts only those are counted that came since quotas can be set. */
+type Counted = Omit<BucketCounts, 'partBytes'>;
+
 /** Checks everything that versions and uploads point to. */
 export class Reach implements Visitor {
   readonly #options: ReachOptions;
   /** Manifests walked lately: many versions may share one. */
   readonly #walked = new Set<string>();
   #tally = { objects: 0, versions: 0, uploads: 0, bytes: 0 };
-  #before: BucketCounts = this.#tally;
+  #before: Counted = this.#tally;
   #size = 0;
 
   constructor(options: ReachOptions) {
@@ -218,17 +221,17 @@ export class Reach implements Visitor {
   }
 }
 
-const copyOf = ({ objects, versions, uploads, bytes }: BucketCounts): BucketCounts => ({
+const copyOf = ({ objects, versions, uploads, bytes }: Counted): Counted => ({
   objects,
   versions,
   uploads,
   bytes,
 });
 
-const same = (a: BucketCounts, b: BucketCounts): boolean =>
+const same = (a: Counted, b: Counted): boolean =>
   a.objects === b.objects && a.versions === b.versions && a.uploads === b.uploads && a.bytes === b.bytes;
 
-const text = ({ objects, versions, uploads, bytes }: BucketCounts): string =>
+const text = ({ objects, versions, uploads, bytes }: Counted): string =>
   `${objects} objects, ${versions} versions, ${uploads} uploads and ${bytes} bytes`;
 
 function versionName(bucket: BucketRecord, key: Buffer, { isNull, sequence, nonce }: ObjectVersion): string {

@@ -28,6 +28,7 @@ import {
   encodeSetting,
   encodeUpload,
 } from './rows.ts';
+import { forgetQuota, meterPart, quotaHandlers, takePartBytes } from './usage.ts';
 import { VersionRow } from './versions.ts';
 
 /*
@@ -162,6 +163,7 @@ const handlers: Handlers = {
     remove(app, keys.bucketId(id), 'the id of a bucket');
     app.rows.set(keys.bucketCounts(id), undefined);
     app.rows.set(keys.bucketShards(id), undefined);
+    forgetQuota(app, { kind: 'bucket', bucket: id });
     // A handful at most. Where configurations are not known yet there are none.
     const configured = [...app.rows.range({ start: keys.configurationsOf(id), end: keys.configurationsEnd(id) })];
     for (const { key } of configured) app.rows.set(key, undefined);
@@ -186,6 +188,7 @@ const handlers: Handlers = {
   },
   'account.remove'(app, { id }) {
     remove(app, keys.account(id), 'an account');
+    forgetQuota(app, { kind: 'tenant', account: id });
     renew(app);
   },
   'identity.write'(app, { identity }) {
@@ -277,13 +280,14 @@ const handlers: Handlers = {
     fits(piece.kind === 'piece', 'a part is a piece');
     const at = keys.piece(upload, index);
     const old = app.rows.get(at);
+    meterPart(app, bucket, upload, piece.piece, old);
     if (old) app.displace(old);
     app.publish(piece.piece, upload, bucket, key);
     app.rows.set(at, row);
   },
   'upload.complete'(app, { bucket, key, upload, drops, moves, embedded }) {
     remove(app, keys.upload(bucket, key, upload), 'an upload');
-    app.count(bucket, { uploads: -1 });
+    app.count(bucket, { uploads: -1, partBytes: -takePartBytes(app, upload) });
     const take = (index: number): Buffer => {
       const row = app.rows.get(keys.piece(upload, index));
       fits(row, 'a part of a completed upload exists');
@@ -296,7 +300,7 @@ const handlers: Handlers = {
   },
   'upload.abort'(app, { bucket, key, upload }) {
     remove(app, keys.upload(bucket, key, upload), 'an upload');
-    app.count(bucket, { uploads: -1 });
+    app.count(bucket, { uploads: -1, partBytes: -takePartBytes(app, upload) });
     const [part] = app.view.pieces(upload, 0, ANY_PART, 1);
     if (part) app.discard(upload, part.index, ANY_PART);
   },
@@ -356,6 +360,7 @@ const handlers: Handlers = {
     remove(app, keys.follower(name), 'a follower');
   },
   notice() {},
+  ...quotaHandlers,
   'authority.write'(app, { authority }) {
     app.rows.set(keys.authority(), encodeAuthorityRecord(authority));
   },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
+import type { Quota, QuotaSubject } from './quotas.ts';
 import type { AccessKeyRecord, ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
 
 /* Values of every record, for property tests. */
@@ -209,3 +210,12 @@ export const kmsKey = fc.record({
   state: fc.constantFrom('enabled' as const, 'disabled' as const),
   versions: fc.array(blob(90), { minLength: 1, maxLength: 4 }),
 });
+export const quotaSubject: fc.Arbitrary<QuotaSubject> = fc.oneof(
+  fc.record({ kind: fc.constant('bucket' as const), bucket: fc.nat() }),
+  fc.record({ kind: fc.constant('tenant' as const), account: fc.stringMatching(/^\d{12}$/) }),
+);
+export const quota: fc.Arbitrary<Quota> = fc.oneof(
+  fc.record({ bytes: whole, objects: whole }),
+  fc.record({ bytes: whole }),
+  fc.record({ objects: whole }),
+);

@@ -17,6 +17,8 @@ import {
   object,
   pairs,
   piece,
+  quota,
+  quotaSubject,
   text,
   version,
   whole,
@@ -126,7 +128,7 @@ const group = fc.oneof(
     return fc.record({ id: fc.nat(), epoch: whole, devices, code: fc.constant(one) });
   }),
 );
-const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole });
+const counts = fc.record({ objects: whole, versions: whole, uploads: whole, bytes: whole, partBytes: whole });
 const garbage = fc.record({ manifest: bytes(16), first: fc.nat(), end: fc.nat() });
 const asMade = fc.record({
   id: fc.nat(),
@@ -195,6 +197,9 @@ const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('follower.write'), name: text, position: whole }),
   fc.record({ type: fc.constant('follower.remove'), name: text }),
   fc.record({ type: fc.constant('notice'), notice: blob(90) }),
+  fc.record({ type: fc.constant('quota.write'), subject: quotaSubject, quota }),
+  fc.record({ type: fc.constant('quota.remove'), subject: quotaSubject }),
+  fc.record({ type: fc.constant('usage.begin'), account: text }),
   fc.record({ type: fc.constant('key.write'), key: accessKey }),
   fc.record({ type: fc.constant('key.remove'), id: text }),
   fc.record({

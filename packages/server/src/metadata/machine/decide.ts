@@ -25,6 +25,7 @@ import {
 } from './decide-identities.ts';
 import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
+import { withinQuotas, writeQuota } from './decide-quotas.ts';
 import { decideRecode, decideTouch } from './decide-recode.ts';
 import { decideRename } from './decide-rename.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
@@ -117,6 +118,7 @@ const deciders: Deciders = {
   'target.remove': decideTargetGone,
   'follower.advance': decideFollower,
   'follower.remove': decideFollowerGone,
+  'quota.write': writeQuota,
   digest: (_view, _command, { digest }) => ({ effects: [{ type: 'digest', digest }], reply: { type: 'done' } }),
 };
 
@@ -170,8 +172,9 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
     });
   if (keyed.has(command.type) && 'key' in command && 'bucket' in command)
     checkHere(view, command.bucket, command.key as Buffer, stamp.shard);
-  const decision = decider(view, command, stamp);
-  checkNothingLocked(view, decision.effects, stamp, command.type === 'object.delete' && command.bypasses === true);
+  const decided = decider(view, command, stamp);
+  checkNothingLocked(view, decided.effects, stamp, command.type === 'object.delete' && command.bypasses === true);
+  const decision = withinQuotas(view, command, decided, stamp);
   const { effects, reply } = announced(view, command, decision, stamp);
   return permitted(view, command, { effects: timed(view, effects, stamp), reply }, stamp);
 }

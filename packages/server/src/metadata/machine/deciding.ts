@@ -7,6 +7,7 @@ import { inherited } from './extensions.ts';
 import { checkUnlocked, lockOfNew } from './locks.ts';
 import { numberOf } from './numbering.ts';
 import { encodePieceRow, stripesOf } from './pieces.ts';
+import type { OtherShards } from './quotas.ts';
 import type {
   BucketId,
   BucketRecord,
@@ -36,6 +37,8 @@ export interface Stamp {
   readonly shard: number;
   /** Whether one process alone has the log: then a feature is turned on by the entry that needs it first. */
   readonly alone: boolean;
+  /** What other shards have, as last heard. Absent: there are none. */
+  readonly others?: OtherShards;
   /** Of the committed state below the entry. */
   readonly digest: Buffer;
   random(length: number): Buffer;

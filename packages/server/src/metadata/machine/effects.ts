@@ -1,6 +1,7 @@
 import type { KmsKeyRecord } from '../kms.ts';
 import type { ConfigurationKind } from './configurations.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
+import type { Quota, QuotaSubject } from './quotas.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -153,6 +154,10 @@ export type Effect =
   | { readonly type: 'follower.remove'; readonly name: string }
   /** What is to be told of the effects before it ({@link Notice}). Changes nothing. */
   | { readonly type: 'notice'; readonly notice: Buffer }
+  | { readonly type: 'quota.write'; readonly subject: QuotaSubject; readonly quota: Quota }
+  | { readonly type: 'quota.remove'; readonly subject: QuotaSubject }
+  /** From this entry on, what the buckets of this account hold in this shard is a row. */
+  | { readonly type: 'usage.begin'; readonly account: string }
   /** The proposal with this id is what the effects before it in the entry answer. Requests numbered below `below` are forgotten. */
   | { readonly type: 'request.done'; readonly request: Buffer; readonly outcome: Buffer; readonly below: number }
   /** The digest of the state below this entry. Changes nothing; who applies the entry compares. */

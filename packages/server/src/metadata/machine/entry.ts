@@ -16,6 +16,8 @@ import { choice, count } from './fields.ts';
 import { decodeAccount, decodeIdentity, encodeAccount, encodeIdentity } from './identities.ts';
 import { kmsKeyCodec } from './kms-keys.ts';
 import { lockClockCodec } from './locks.ts';
+import { notificationCodecs } from './notices.ts';
+import { quotaCodecs } from './quotas.ts';
 import {
   decodeAccessKey,
   decodeBucket,
@@ -284,31 +286,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
     write: (out, effect) => out.u32(effect.bucket).u8(configurationKinds[effect.kind].number),
     read: (from) => ({ bucket: from.u32(), kind: configurationKindOf(from.u8()) }),
   },
-  'target.write': {
-    code: 70,
-    write: (out, effect) => out.string(effect.name).bytes(effect.record),
-    read: (from) => ({ name: from.string(), record: from.bytes() }),
-  },
-  'target.remove': {
-    code: 71,
-    write: (out, effect) => out.string(effect.name),
-    read: (from) => ({ name: from.string() }),
-  },
-  'follower.write': {
-    code: 72,
-    write: (out, effect) => out.string(effect.name).varint(effect.position),
-    read: (from) => ({ name: from.string(), position: from.varint() }),
-  },
-  'follower.remove': {
-    code: 73,
-    write: (out, effect) => out.string(effect.name),
-    read: (from) => ({ name: from.string() }),
-  },
-  notice: {
-    code: 74,
-    write: (out, effect) => out.bytes(effect.notice),
-    read: (from) => ({ notice: from.bytes() }),
-  },
+  ...notificationCodecs,
   'account.write': {
     code: 52,
     write: (out, effect) => out.bytes(encodeAccount(effect.account)),
@@ -331,6 +309,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
   },
   'lock.clock': lockClockCodec,
   'kmsKey.write': kmsKeyCodec,
+  ...quotaCodecs,
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

@@ -26,6 +26,7 @@ export const features = [
   'namedKeys',
   'acls',
   'kmsKeys',
+  'quotas',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -67,6 +68,9 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'identity.write': () => 'identities',
   'identity.remove': () => 'identities',
   'key.write': ({ key }) => (key.account === undefined ? undefined : 'identities'),
+  'quota.write': () => 'quotas',
+  'quota.remove': () => 'quotas',
+  'usage.begin': () => 'quotas',
   'piece.swap': () => 'policies',
   'version.swap': (effect) =>
     new Set([...((needsOfRow(effect) as ReadonlySet<Feature> | undefined) ?? []), 'policies']),

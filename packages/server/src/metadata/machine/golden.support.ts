@@ -343,3 +343,12 @@ export const kmsEffects: readonly Effect[] = [
 export const grantedObject: ObjectVersion = { ...object, acl: Buffer.from('{"v":1,"grants":[["READ","AllUsers"]]}') };
 
 export const lockEffects: readonly Effect[] = [{ type: 'lock.clock', ms: 1_700_000_000_123 }];
+
+export const quotaEffects: readonly Effect[] = [
+  { type: 'quota.write', subject: { kind: 'bucket', bucket: 300 }, quota: { bytes: 2 ** 40, objects: 7 } },
+  { type: 'quota.write', subject: { kind: 'tenant', account: '123456789012' }, quota: { objects: 0 } },
+  { type: 'quota.remove', subject: { kind: 'bucket', bucket: 300 } },
+  { type: 'usage.begin', account: '123456789012' },
+];
+export const usage = { objects: 300, bytes: 2 ** 40 };
+export const countsWithParts = { objects: 1, versions: 2, uploads: 3, bytes: 2 ** 40, partBytes: 300 };

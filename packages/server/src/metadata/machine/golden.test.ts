@@ -15,6 +15,7 @@ import {
   codedGroup,
   configurationEffects,
   copiesGroup,
+  countsWithParts,
   customersObject,
   device,
   effects,
@@ -39,6 +40,7 @@ import {
   noticed,
   notificationEffects,
   object,
+  quotaEffects,
   run,
   sealedBucket,
   shardedBucket,
@@ -46,12 +48,14 @@ import {
   striped,
   swapEffects,
   upload,
+  usage,
   userKey,
 } from './golden.support.ts';
 import { decodeAccount, decodeIdentity, encodeAccount, encodeIdentity } from './identities.ts';
 import { keys } from './keys.ts';
 import { decodeNotice, encodeNotice } from './notices.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
+import { decodeUsage, encodeSubject, encodeUsage } from './quotas.ts';
 import * as rows from './rows.ts';
 import { decodeVersion, encodeVersion } from './versions.ts';
 
@@ -62,6 +66,7 @@ import { decodeVersion, encodeVersion } from './versions.ts';
 
 /** Of records that have had two formats: the second is used only for what the first cannot say. */
 const writtenSecond: typeof written = {
+  counts: [() => rows.encodeCounts(countsWithParts), rows.decodeCounts, countsWithParts],
   group: [() => rows.encodeGroup(codedGroup), rows.decodeGroup, codedGroup],
   bucket: [() => rows.encodeBucket(codedBucket), rows.decodeBucket, codedBucket],
   upload: [() => rows.encodeUpload(keptUpload), rows.decodeUpload, keptUpload],
@@ -103,9 +108,9 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
   ],
   bucket: [() => rows.encodeBucket(bucket), rows.decodeBucket, bucket],
   counts: [
-    () => rows.encodeCounts({ objects: 1, versions: 2, uploads: 3, bytes: 2 ** 40 }),
+    () => rows.encodeCounts({ objects: 1, versions: 2, uploads: 3, bytes: 2 ** 40, partBytes: 0 }),
     rows.decodeCounts,
-    { objects: 1, versions: 2, uploads: 3, bytes: 2 ** 40 },
+    { objects: 1, versions: 2, uploads: 3, bytes: 2 ** 40, partBytes: 0 },
   ],
   upload: [() => rows.encodeUpload(upload), rows.decodeUpload, upload],
   accessKey: [() => rows.encodeAccessKey(key), rows.decodeAccessKey, key],
@@ -142,6 +147,8 @@ const written: Record<string, [bytes: () => Buffer, again: (bytes: Buffer) => un
   configuration: [() => encodeConfiguration(run(3, 1)), decodeConfiguration, run(3, 1)],
   notificationEntry: [() => encodeEntry(notificationEffects), decodeEntry, notificationEffects],
   notice: [() => encodeNotice(noticed), decodeNotice, noticed],
+  quotaEntry: [() => encodeEntry(quotaEffects), decodeEntry, quotaEffects],
+  usage: [() => encodeUsage(usage), decodeUsage, usage],
   shardedBucket: [() => rows.encodeBucketShards(shardedBucket), rows.decodeBucketShards, shardedBucket],
   sealedBucket: [() => rows.encodeBucketShards(sealedBucket), rows.decodeBucketShards, sealedBucket],
   outcomeDone: [() => encodeOutcome({ type: 'digest' }, { type: 'done' }), decodeOutcome, { type: 'done' }],
@@ -221,6 +228,11 @@ const rowKeys: Record<string, Buffer> = {
   configuration: keys.configuration(300, 7),
   target: keys.target('hook'),
   follower: keys.follower('f'),
+  usage: keys.usage('123456789012'),
+  bucketQuota: keys.quota(encodeSubject({ kind: 'bucket', bucket: 300 })),
+  tenantQuota: keys.quota(encodeSubject({ kind: 'tenant', account: '123456789012' })),
+  quotaRows: keys.quotaRows(),
+  partBytes: keys.partBytes(run(16, 0)),
   settingRow: rows.encodeSetting('v'),
 };
 
@@ -269,6 +281,9 @@ const golden: Record<string, string> = {
     '01284401000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2fe8030000000000000000000000010000026e3129000102030405060708090a0b0c0d0e0f2a1001030103010203040203040501020304',
   configurationEntry: '01300700000001043c782f3e312c01000012',
   configuration: '0103010203',
+  quotaEntry:
+    '015005010000012c12010300000000000100000700000000000000500d023132333435363738393031320a010200000000000000005105010000012c520c313233343536373839303132',
+  usage: '012c010000000000000000000000010000',
   notificationEntry: '014604686f6f6b04010203044704686f6f6b480166ac024901664a0401020304',
   notice:
     '01020707000000016bfbd095ffbc31ac023c3d3e3f40414243020152016802414b0831302e302e302e310a436f70794f626a6563740670686f746f73056f776e65720465752d31020004686f6f6b0163010362757300056465666768696a6b6c6d6e6f7071727303',
@@ -287,6 +302,7 @@ const goldenSecond: Record<string, string> = {
     '013d41012430313233343536372d383961622d346465662d383132332d34353637383961626364656607706179726f6c6ce8030000000000000102040102030403090a0b',
   kmsObject:
     '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b0176200101012430313233343536372d383961622d346465662d383132332d34353637383961626364656603097b2261223a2262227d03001c0102030405060708050568656c6c6f',
+  counts: '0201000000000000000200000000000000030000000000000000000000000100002c01000000000000',
   grantedObject:
     '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017610267b2276223a312c226772616e7473223a5b5b2252454144222c22416c6c5573657273225d5d7d03001c0102030405060708050568656c6c6f',
   lockedObject:
@@ -345,6 +361,11 @@ const goldenKeys: Record<string, string> = {
   configuration: '300000012c07',
   target: '3c686f6f6b',
   follower: '3d66',
+  usage: '40313233343536373839303132',
+  bucketQuota: '41010000012c',
+  tenantQuota: '4102313233343536373839303132',
+  quotaRows: '4100',
+  partBytes: '42000102030405060708090a0b0c0d0e0f',
   settingRow: '010176',
 };
 

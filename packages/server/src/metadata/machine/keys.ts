@@ -46,6 +46,9 @@ export const tables = {
   targets: 0x3c,
   followers: 0x3d,
   kmsKeys: 0x3f,
+  usage: 0x40,
+  quotas: 0x41,
+  partBytes: 0x42,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -222,6 +225,14 @@ export const keys = {
   identityCount: (account: string, kind: number) =>
     prefixed(tables.identityCounts, Buffer.concat([Buffer.from(account), Buffer.from([kind])])),
   identityGeneration: () => prefixed(tables.identityCounts, Buffer.from([0])),
+  /** What a tenant has: account of 12 digits. */
+  usage: (account: string) => prefixed(tables.usage, Buffer.from(account)),
+  /** Kind and name of the subject (quotas.ts). */
+  quota: (subject: Uint8Array) => prefixed(tables.quotas, subject),
+  /** How many rows there are in the tables `usage` and `quotas`. */
+  quotaRows: () => prefixed(tables.quotas, Buffer.from([0])),
+  /** What the parts of an open upload have. */
+  partBytes: (upload: Uint8Array) => prefixed(tables.partBytes, upload),
   /** The one row of its table. */
   authority: () => prefixed(tables.authorities, Buffer.from([0])),
 };

@@ -4,6 +4,7 @@ import type { Overlay } from './overlay.ts';
 import { decodePieceRow, encodePieceRow, stripesOf } from './pieces.ts';
 import type { BucketCounts, BucketId, ObjectVersion, Piece } from './records.ts';
 import { decodeNumber, encodeCounts, encodeGarbage, encodeNumber, encodeStripe } from './rows.ts';
+import { meter } from './usage.ts';
 import { isOutside } from './versions.ts';
 import { View } from './view.ts';
 
@@ -51,10 +52,13 @@ export class Application {
       versions: counts.versions + (change.versions ?? 0),
       uploads: counts.uploads + (change.uploads ?? 0),
       bytes: counts.bytes + (change.bytes ?? 0),
+      partBytes: counts.partBytes + (change.partBytes ?? 0),
     };
     fits(next.objects >= 0 && next.versions >= 0 && next.uploads >= 0 && next.bytes >= 0, 'counts stay above zero');
-    fits(Number.isSafeInteger(next.bytes), 'counts stay below 2^53');
+    fits(next.partBytes >= 0, 'bytes of parts stay above zero');
+    fits(Number.isSafeInteger(next.bytes + next.partBytes), 'counts stay below 2^53');
     this.rows.assign(this.view.countsCell(this.rows, bucket), next, encodeCounts);
+    if (this.view.isMetered()) meter(this, bucket, change);
   }
 
   /** Makes the stripes of a piece known, under the object that they are published for. */

@@ -250,3 +250,34 @@ export function decideFollower(view: View, { name, position }: Of<'follower.adva
 export function decideFollowerGone(view: View, { name }: Of<'follower.remove'>): Decision {
   return view.follower(name) === undefined ? done() : done({ type: 'follower.remove', name });
 }
+
+/** Effects of notifications, as they stand in entries. */
+export const notificationCodecs = {
+  'target.write': {
+    code: 70,
+    write: (out: ByteWriter, effect: { readonly name: string; readonly record: Buffer }) =>
+      out.string(effect.name).bytes(effect.record),
+    read: (from: ByteReader) => ({ name: from.string(), record: from.bytes() }),
+  },
+  'target.remove': {
+    code: 71,
+    write: (out: ByteWriter, effect: { readonly name: string }) => out.string(effect.name),
+    read: (from: ByteReader) => ({ name: from.string() }),
+  },
+  'follower.write': {
+    code: 72,
+    write: (out: ByteWriter, effect: { readonly name: string; readonly position: number }) =>
+      out.string(effect.name).varint(effect.position),
+    read: (from: ByteReader) => ({ name: from.string(), position: from.varint() }),
+  },
+  'follower.remove': {
+    code: 73,
+    write: (out: ByteWriter, effect: { readonly name: string }) => out.string(effect.name),
+    read: (from: ByteReader) => ({ name: from.string() }),
+  },
+  notice: {
+    code: 74,
+    write: (out: ByteWriter, effect: { readonly notice: Buffer }) => out.bytes(effect.notice),
+    read: (from: ByteReader) => ({ notice: from.bytes() }),
+  },
+} as const;

@@ -52,6 +52,8 @@ export interface BucketCounts {
   readonly versions: number;
   readonly uploads: number;
   readonly bytes: number;
+  /** Bytes of the parts of open uploads, since the feature `quotas` is on (quotas.ts); else 0. */
+  readonly partBytes: number;
 }
 
 /**

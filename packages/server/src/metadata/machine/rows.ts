@@ -88,12 +88,17 @@ export function decodeBucket(bytes: Uint8Array): StoredBucket {
   return ended(from, { ...bucket, redundancy: copies === 0 ? undefined : { copies } });
 }
 
-export const encodeCounts = (counts: BucketCounts): Buffer =>
-  start(33).u64(counts.objects).u64(counts.versions).u64(counts.uploads).u64(counts.bytes).finish();
+export function encodeCounts({ objects, versions, uploads, bytes, partBytes }: BucketCounts): Buffer {
+  const out = new ByteWriter(41).u8(partBytes === 0 ? 1 : 2);
+  out.u64(objects).u64(versions).u64(uploads).u64(bytes);
+  return (partBytes === 0 ? out : out.u64(partBytes)).finish();
+}
 
 export function decodeCounts(bytes: Uint8Array): BucketCounts {
-  const from = open(bytes, 'bucket counts');
-  return ended(from, { objects: from.u64(), versions: from.u64(), uploads: from.u64(), bytes: from.u64() });
+  const from = new ByteReader(bytes);
+  const version = formatOf(from, 2, 'bucket counts');
+  const counts = { objects: from.u64(), versions: from.u64(), uploads: from.u64(), bytes: from.u64() };
+  return ended(from, { ...counts, partBytes: version === 1 ? 0 : from.u64() });
 }
 
 /** Holds the id too: the same bytes travel in log entries. */

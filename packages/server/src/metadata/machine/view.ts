@@ -43,7 +43,7 @@ import {
 } from './rows.ts';
 import { VersionRow } from './versions.ts';
 
-const noCounts: BucketCounts = { objects: 0, versions: 0, uploads: 0, bytes: 0 };
+const noCounts: BucketCounts = { objects: 0, versions: 0, uploads: 0, bytes: 0, partBytes: 0 };
 
 /** Decoded buckets by name, each with the row that it was decoded from. */
 export type KnownBuckets = Map<string, { readonly row: Buffer; readonly bucket: StoredBucket }>;
@@ -75,6 +75,7 @@ export class View {
   readonly #counts = new Map<BucketId, Cell>();
   readonly #shards = new Map<BucketId, Cell>();
   readonly #counters: (Cell | undefined)[] = [];
+  #metered: Cell | undefined;
   #object: { readonly bucket: BucketId; readonly key: Buffer; readonly cell: Cell } | undefined;
 
   /** @param buckets what earlier views of rows like these have decoded */
@@ -158,6 +159,13 @@ export class View {
 
   countsCell(overlay: Overlay, id: BucketId): Cell {
     return kept(this.#counts, id, overlay, keys.bucketCounts);
+  }
+
+  /** Whether this shard has quotas, or rows of what tenants have: most have none. */
+  isMetered(): boolean {
+    if (!this.#overlay) return this.rows.get(keys.quotaRows()) !== undefined;
+    this.#metered ??= this.#overlay.cell(keys.quotaRows());
+    return this.#metered.bytes !== undefined;
   }
 
   /** Newest version or marker of a key. */

@@ -24,6 +24,7 @@ import type {
   VersionSelector,
 } from '../types.ts';
 import { type Ask, mergePages, mergeRuns } from './listing.ts';
+import { quotasOver } from './quotas.ts';
 
 /** Of the prefix of an intent, with which all ids under it begin. */
 const INTENT_BYTES = 8;
@@ -172,7 +173,7 @@ class ShardedReader implements MetadataReader {
   }
 
   #countsOf(id: BucketId): BucketCounts {
-    const sum = { objects: 0, versions: 0, uploads: 0, bytes: 0 };
+    const sum = { objects: 0, versions: 0, uploads: 0, bytes: 0, partBytes: 0 };
     for (const shard of this.shardsOf(id)) {
       const counts = this.#open(shard).bucketById(id)?.counts;
       if (!counts) continue;
@@ -180,6 +181,7 @@ class ShardedReader implements MetadataReader {
       sum.versions += counts.versions;
       sum.uploads += counts.uploads;
       sum.bytes += counts.bytes;
+      sum.partBytes += counts.partBytes;
     }
     return sum;
   }
@@ -190,6 +192,10 @@ class ShardedReader implements MetadataReader {
 
   get identities() {
     return this.#system.identities;
+  }
+
+  get quotas() {
+    return quotasOver(this.#shards);
   }
 
   accessKeys() {

@@ -1,0 +1,58 @@
+import type { Plant } from './plant.ts';
+
+/* Bugs by which a quota is passed, refuses too much, or counts what is not there. */
+
+const tests = ['src/metadata/quotas.test.ts'];
+const decide = 'src/metadata/machine/decide-quotas.ts';
+const usage = 'src/metadata/machine/usage.ts';
+
+export const quotaPlants: readonly Plant[] = [
+  {
+    name: 'quotas: a byte more than is allowed',
+    file: decide,
+    find: 'held[unit] + adds[unit] <= most) continue;',
+    replace: 'held[unit] + adds[unit] <= most + 1) continue;',
+    tests,
+    pattern: 'same moment together',
+  },
+  {
+    name: 'quotas: what is replaced counts on',
+    file: decide,
+    find: 'if (effect.replaces > 0) bytes -= sizeOf(view, effect, effect.replaces);',
+    replace: 'if (effect.replaces > 0) bytes -= 0;',
+    tests,
+    pattern: 'same moment together',
+  },
+  {
+    name: 'quotas: what adds nothing is refused, too',
+    file: decide,
+    find: 'adds[unit] <= 0 || ',
+    replace: '',
+    tests,
+    pattern: 'adds nothing',
+  },
+  {
+    name: 'quotas: a part counts twice when it becomes an object',
+    file: usage,
+    find: '  app.rows.set(key, undefined);\n  return decodeNumber(row);',
+    replace: '  app.rows.set(key, undefined);\n  return 0;',
+    tests,
+    pattern: 'counts parts',
+  },
+  {
+    name: 'quotas: what other shards hold does not count',
+    file: decide,
+    find: 'const [own, elsewhere] = [here.usage(subject), others?.usage(subject)];',
+    replace: 'const [own, elsewhere] = [here.usage(subject), undefined as Usage | undefined];',
+    tests,
+    pattern: 'over several shards',
+  },
+  {
+    name: 'quotas: what was there before a tenant had a quota does not count',
+    file: 'src/metadata/machine/quota-view.ts',
+    find: '      sum.bytes += bytes;',
+    replace: '      sum.bytes += 0 * bytes;',
+    tests,
+    pattern: 'of a tenant',
+  },
+];

@@ -1,0 +1,102 @@
+/* `quota`: how much buckets and tenants may hold, and how much they do. */
+import type { Quota, QuotaHolder, QuotaStatus } from '@dsom/sdk';
+import type { Command } from 'commander';
+import { parseBucket } from './address.ts';
+import { clientCommand, type Run } from './command.ts';
+import type { CommonOptions, Context } from './context.ts';
+import { UsageError } from './exit.ts';
+import { formatSize, formatTable, parseCount, parseSize, printable } from './format.ts';
+
+interface QuotaOptions extends CommonOptions {
+  readonly tenant?: string;
+  readonly bytes?: string;
+  readonly objects?: string;
+}
+
+interface Named {
+  readonly holder: QuotaHolder;
+  readonly profile?: string | undefined;
+  readonly shown: string;
+}
+
+/** What was named; undefined: nothing. */
+function named(address: string | undefined, tenant: string | undefined): Named | undefined {
+  if (address !== undefined && tenant !== undefined) throw new UsageError('name a bucket or --tenant, not both');
+  if (tenant !== undefined) return { holder: { tenant }, shown: `tenant ${tenant}` };
+  if (address === undefined) return undefined;
+  const { bucket, profile } = parseBucket(address);
+  return { holder: { bucket }, profile, shown: `s3://${bucket}` };
+}
+
+function required(address: string | undefined, tenant: string | undefined): Named {
+  const found = named(address, tenant);
+  if (!found) throw new UsageError('name what the quota is of: s3://BUCKET or --tenant TENANT');
+  return found;
+}
+
+const held = (used: number, most: number | undefined, text: (value: number) => string): string =>
+  most === undefined ? `${text(used)} of any` : `${text(used)} of ${text(most)}`;
+
+const lines = (all: readonly QuotaStatus[]): string[] =>
+  formatTable([
+    ['OF', 'NAME', 'BYTES', 'OBJECTS'],
+    ...all.map(({ kind, name, quota, usage }) => [
+      kind,
+      printable(name),
+      held(usage.bytes, quota.bytes, formatSize),
+      held(usage.objects, quota.objects, String),
+    ]),
+  ]);
+
+async function setQuota(context: Context, [address]: readonly string[], options: QuotaOptions): Promise<void> {
+  const { holder, profile } = required(address, options.tenant);
+  const quota: Quota = {
+    ...(options.bytes !== undefined && { bytes: parseSize(options.bytes) }),
+    ...(options.objects !== undefined && { objects: parseCount(options.objects, 0) }),
+  };
+  if (Object.keys(quota).length === 0)
+    throw new UsageError('say what is limited: --bytes, --objects, or both; `dsom quota clear` takes a quota away');
+  const status = await context.client({ profile }).quotas.set(holder, quota, { signal: context.signal });
+  context.succeed();
+  await context.result(status, lines([status]));
+}
+
+async function showQuotas(context: Context, [address]: readonly string[], options: QuotaOptions): Promise<void> {
+  const { signal } = context;
+  const one = named(address, options.tenant);
+  if (one) {
+    const status = await context.client({ profile: one.profile }).quotas.get(one.holder, { signal });
+    context.succeed();
+    await context.result(status, lines([status]));
+    return;
+  }
+  const all: QuotaStatus[] = [];
+  for await (const status of context.client().quotas.list({ signal })) all.push(status);
+  context.succeed();
+  if (context.options.json) for (const status of all) await context.result(status);
+  else if (all.length > 0) await context.result(undefined, lines(all));
+  else context.note('there are no quotas: `dsom quota set s3://BUCKET --bytes 10GiB` makes one');
+}
+
+async function clearQuota(context: Context, [address]: readonly string[], options: QuotaOptions): Promise<void> {
+  const { holder, profile, shown } = required(address, options.tenant);
+  await context.client({ profile }).quotas.clear(holder, { signal: context.signal });
+  context.succeed();
+  await context.result({ action: 'clear', ...holder }, options.quiet ? [] : `${shown} is not limited any more`);
+}
+
+export function addQuotaCommands(program: Command, run: Run): void {
+  const quota = program.command('quota').description('how much buckets and tenants may hold');
+  const ofTenant = 'all buckets of this tenant together, by name or account, in the place of one bucket';
+  clientCommand(quota, 'set [bucket]', 'limit a bucket or a tenant; what is not named here is not limited any more')
+    .option('--tenant <tenant>', ofTenant)
+    .option('--bytes <size>', 'bytes of all versions and of parts of open uploads, such as 10GiB')
+    .option('--objects <n>', 'versions and delete markers')
+    .action(run(setQuota));
+  clientCommand(quota, 'show [bucket]', 'what is allowed and what is held; all quotas when nothing is named')
+    .option('--tenant <tenant>', ofTenant)
+    .action(run(showQuotas));
+  clientCommand(quota, 'clear [bucket]', 'limit a bucket or a tenant no more')
+    .option('--tenant <tenant>', ofTenant)
+    .action(run(clearQuota));
+}

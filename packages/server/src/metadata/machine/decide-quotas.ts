@@ -1,0 +1,144 @@
+import { StoreError } from '../../errors.ts';
+import type { Command } from '../types.ts';
+import { firstAccount } from './decide-identities.ts';
+import { bucketOf, type Decision, type Stamp } from './deciding.ts';
+import type { Effect, VersionInsert } from './effects.ts';
+import { IdentityView } from './identity-view.ts';
+import { keys } from './keys.ts';
+import { decodePieceRow } from './pieces.ts';
+import { QuotaView } from './quota-view.ts';
+import { type QuotaCommand, type QuotaReader, type QuotaSubject, tenantOf, type Usage } from './quotas.ts';
+import type { BucketId, StoredBucket } from './records.ts';
+import { decodeNumber } from './rows.ts';
+import { partBytes } from './usage.ts';
+import { VersionRow } from './versions.ts';
+import type { View } from './view.ts';
+
+/*
+ * Who decides a write decides with it whether it keeps within the quotas, on the state that all writes before it have left: so no two of one shard go beyond
+ * one together. What other shards hold is as this node has last heard of it, and counts towards the sum: there a quota may be passed by what they take in the
+ * time by which the node is behind them. What takes nothing is never refused, whatever is held already, and neither is a delete that leaves a marker.
+ */
+
+const invalid = (message: string): StoreError => new StoreError('InvalidArgument', { message });
+
+function checkSubject(view: View, subject: QuotaSubject): void {
+  if (subject.kind === 'bucket') bucketOf(view, subject.bucket);
+  else if (subject.account !== firstAccount && !new IdentityView(view.rows).account(subject.account))
+    throw new StoreError('NoSuchEntity', {
+      message: `There is no tenant with the account ${subject.account}: \`dsom tenant list\` shows those that there are.`,
+    });
+}
+
+export function writeQuota(view: View, { subject, quota }: QuotaCommand): Decision {
+  const reply = { type: 'done' } as const;
+  checkSubject(view, subject);
+  const quotas = new QuotaView(view);
+  const there = quotas.of(subject);
+  if (quota === null) return { effects: there ? [{ type: 'quota.remove', subject }] : [], reply };
+  const { bytes, objects } = quota;
+  const given = [bytes, objects].filter((one) => one !== undefined);
+  if (given.length === 0) throw invalid('A quota limits bytes, or objects, or both: say at least one of them.');
+  if (!given.every((one) => Number.isSafeInteger(one) && one >= 0))
+    throw invalid('A quota is a whole number from 0 up to 2^53 - 1.');
+  if (there?.bytes === bytes && there?.objects === objects) return { effects: [], reply };
+  const effects: Effect[] = [{ type: 'quota.write', subject, quota }];
+  if (subject.kind === 'tenant' && !quotas.keeps(subject.account))
+    effects.push({ type: 'usage.begin', account: subject.account });
+  return { effects, reply };
+}
+
+/** Those that may add bytes or versions, and are no deletes. */
+const adding: ReadonlySet<Command['type']> = new Set([
+  'object.put',
+  'object.share',
+  'object.append',
+  'object.rename',
+  'object.annotate',
+  'upload.part',
+  'upload.complete',
+] satisfies Command['type'][]);
+
+function sizeOf(view: View, { bucket, key }: Pick<VersionInsert, 'bucket' | 'key'>, sequence: number): number {
+  const newest = view.newest(bucket, key);
+  const row = newest?.sequence === sequence ? newest : newest && view.older(newest.guk, sequence);
+  return row?.size ?? 0;
+}
+
+/** What these effects add to what their bucket holds. */
+function added(view: View, effects: readonly Effect[]): Usage {
+  let [objects, bytes] = [0, 0];
+  for (const effect of effects) {
+    if (effect.type === 'version.insert') {
+      bytes += new VersionRow(effect.row).size;
+      if (effect.replaces > 0) bytes -= sizeOf(view, effect, effect.replaces);
+      else objects += 1;
+    } else if (effect.type === 'version.remove') {
+      bytes -= sizeOf(view, effect, effect.sequence);
+      objects -= 1;
+    } else if (effect.type === 'upload.part') {
+      const { piece } = decodePieceRow(effect.row) as Extract<ReturnType<typeof decodePieceRow>, { kind: 'piece' }>;
+      bytes += partBytes(view, effect.upload, piece, view.rows.get(keys.piece(effect.upload, effect.index))).change;
+    } else if (effect.type === 'upload.complete') {
+      const row = view.rows.get(keys.partBytes(effect.upload));
+      if (row) bytes -= decodeNumber(row);
+    }
+  }
+  return { objects, bytes };
+}
+
+const units = { bytes: 'bytes', objects: 'objects (versions and delete markers)' } as const;
+
+/** What the buckets of a bucket's owner have in common with it when they are counted. */
+const subjectsOf = ({ id, owner }: Pick<StoredBucket, 'id' | 'owner'>): readonly QuotaSubject[] => [
+  { kind: 'bucket', bucket: id },
+  { kind: 'tenant', account: tenantOf(owner) },
+];
+
+/**
+ * Looks whether what comes on top keeps within the quotas of a bucket and of its tenant.
+ * @throws StoreError QuotaExceeded
+ */
+export function checkQuotas(
+  quotas: Pick<QuotaReader, 'of' | 'usage'>,
+  bucket: Pick<StoredBucket, 'id' | 'name' | 'owner'>,
+  more: () => Usage,
+): void {
+  for (const subject of subjectsOf(bucket)) {
+    const quota = quotas.of(subject);
+    if (!quota) continue;
+    const [adds, held] = [more(), quotas.usage(subject)];
+    for (const unit of ['bytes', 'objects'] as const) {
+      const most = quota[unit];
+      if (most === undefined || adds[unit] <= 0 || held[unit] + adds[unit] <= most) continue;
+      const whose = subject.kind === 'bucket' ? `The bucket ${bucket.name}` : `The tenant that owns ${bucket.name}`;
+      throw new StoreError('QuotaExceeded', {
+        message: `${whose} holds ${held[unit]} of the ${most} ${units[unit]} that its quota allows, and this adds ${adds[unit]}: delete objects, old versions or open uploads, or ask the operator for more (\`dsom quota set\`).`,
+        detail: { Quota: subject.kind, Used: String(held[unit]), Allowed: String(most), Added: String(adds[unit]) },
+      });
+    }
+  }
+}
+
+/**
+ * The decision, where it keeps within the quotas.
+ * @throws StoreError QuotaExceeded
+ */
+export function withinQuotas(view: View, command: Command, decision: Decision, { others, alone }: Stamp): Decision {
+  if (!adding.has(command.type) || !('bucket' in command)) return decision;
+  const here = new QuotaView(view);
+  const quotas = others?.quotas ?? here;
+  if (!quotas.any()) return decision;
+  const bucket = bucketOf(view, command.bucket as BucketId);
+  const { effects } = decision;
+  const usage = (subject: QuotaSubject): Usage => {
+    const [own, elsewhere] = [here.usage(subject), others?.usage(subject)];
+    return { objects: own.objects + (elsewhere?.objects ?? 0), bytes: own.bytes + (elsewhere?.bytes ?? 0) };
+  };
+  checkQuotas({ of: (subject) => quotas.of(subject), usage }, bucket, () => added(view, effects));
+  const account = tenantOf(bucket.owner);
+  const begins = effects.length > 0 && (alone || view.has('quotas')) && !here.keeps(account);
+  // In this shard, too, it is a row from here on.
+  if (!begins || !quotas.of({ kind: 'tenant', account })) return decision;
+  return { ...decision, effects: [{ type: 'usage.begin', account }, ...effects] };
+}
