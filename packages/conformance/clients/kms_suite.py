@@ -95,6 +95,20 @@ assert (put["SSEKMSKeyId"], put["BucketKeyEnabled"]) == (other["arn"], True), pu
 s3.upload_fileobj(io.BytesIO(large), "by-default", "parts", Config=PARTS)
 assert s3.head_object(Bucket="by-default", Key="parts")["SSEKMSKeyId"] == other["arn"]
 
+# Another key for what is there, without writing its bytes.
+for name in ["small-none", "large-other", "parts"]:
+    before = s3.head_object(Bucket="named", Key=name)
+    to = {"SSEKMS": {"KMSKeyArn": other["arn"], "BucketKeyEnabled": True}}
+    if before["ServerSideEncryption"] == "aws:kms:dsse":
+        refused("InvalidRequest", s3.update_object_encryption, Bucket="named", Key=name, ObjectEncryption=to)
+        continue
+    s3.update_object_encryption(Bucket="named", Key=name, ObjectEncryption=to)
+    head = s3.head_object(Bucket="named", Key=name)
+    assert (head["SSEKMSKeyId"], head["BucketKeyEnabled"]) == (other["arn"], True), head
+    assert (head["ETag"], head["LastModified"]) == (before["ETag"], before["LastModified"]), head
+    assert read(name) == (large if name == "parts" else bodies["small"])
+s3.update_object_encryption(Bucket="named", Key="parts", ObjectEncryption={"SSEKMS": {"KMSKeyArn": payroll["arn"]}})
+
 # A rotated key, and a disabled one.
 [rotated] = kms("rotate", "alias/payroll")
 assert rotated["versions"] == 2, rotated

@@ -54,6 +54,22 @@ export const kmsPlants: readonly Plant[] = [
     pattern: 'asked for by a node',
   },
   {
+    name: 'kms: the key of an object that was replaced meanwhile is put in the place of the new one',
+    file: 'src/metadata/machine/decide-annotate.ts',
+    find: "if (!command.before.equals(before.wrappedKey)) throw new StoreError('ConditionalRequestConflict');",
+    replace: '',
+    tests: ['src/api/s3/object-encryption.test.ts'],
+    pattern: 'loses nothing of what others do',
+  },
+  {
+    name: 'kms: what is locked gets another key',
+    file: 'src/metadata/machine/decide-annotate.ts',
+    find: 'checkUnlocked(row!, stamp, false);',
+    replace: 'checkUnlocked(row!, stamp, true);',
+    tests: ['src/api/s3/object-encryption.test.ts'],
+    pattern: 'refused for what is locked',
+  },
+  {
     name: 'kms: the default of a bucket is passed over',
     file: 'src/objects/encryption.ts',
     find: 'return kms ? { ...kms, bucketKey: byDefault?.bucketKey } : byDefault;',

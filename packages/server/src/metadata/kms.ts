@@ -1,3 +1,6 @@
+import type { BucketId, KmsEncryption } from './machine/records.ts';
+import type { VersionSelector } from './types.ts';
+
 /** A named key: its versions wrapped by the master key, the first one first. The newest wraps what is new. */
 export interface KmsKeyRecord {
   /** A UUID. */
@@ -20,6 +23,18 @@ export type KmsKeyCommand =
       readonly state?: KmsKeyRecord['state'];
       readonly version?: { readonly number: number; readonly wrapped: Buffer };
     };
+
+/** The key of one version, where it is, is wrapped by a named key from now on. Refused where the version is locked. */
+export interface RewrapCommand {
+  readonly type: 'object.rewrap';
+  readonly bucket: BucketId;
+  readonly key: Buffer;
+  readonly version: VersionSelector;
+  /** What was kept of the key when it was opened: ConditionalRequestConflict where it is not that any more. */
+  readonly before: Buffer;
+  readonly wrappedKey: Buffer;
+  readonly encryption: KmsEncryption;
+}
 
 /** Named keys as a replica has them. @throws CorruptionError where a row cannot be read */
 export interface KmsKeyReader {

@@ -1,7 +1,7 @@
 import type { Position } from '../log/index.ts';
 import type { Announcement, DeleteCommand, NotificationCommand, RenameCommand } from './announcing.ts';
 import type { Expectation, GarbageRow, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
-import type { KmsKeyCommand, KmsKeyReader } from './kms.ts';
+import type { KmsKeyCommand, KmsKeyReader, RewrapCommand } from './kms.ts';
 import type { LockCommand } from './locking.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
@@ -162,6 +162,7 @@ export type Command =
       readonly expected?: Expectation;
     }
   | LockCommand
+  | RewrapCommand
   | RecodeCommand
   | TouchCommand
   | (Omit<GivenExtensions, 'policy'> & {

@@ -258,6 +258,8 @@ export interface ObjectService {
    * @throws StoreError AccessDenied where the lock that is there does not give way; InvalidRequest where the bucket does not lock; InvalidArgument at a time that is not ahead
    */
   setLock(request: Omit<ReadRequest, 'guard'>, change: LockChange, bypasses: boolean): Promise<ObjectVersion>;
+  /** Another named key for a version, where it is. @throws StoreError as `rewrap` in rewrap.ts says */
+  rewrap(request: Pick<ReadRequest, 'bucket' | 'key' | 'versionId'>, kms: KmsChoice): Promise<ObjectVersion>;
   /** @param bypasses governance gives way; no locked version goes otherwise */
   delete(
     bucket: string,

@@ -20,6 +20,9 @@ export function defaultKmsOf(document: Buffer): KmsChoice | undefined {
   return algorithm === 'AES256' ? undefined : { algorithm, key, context: Buffer.alloc(0), bucketKey };
 }
 
+/** Whether a text has the form that AWS asks for where a key can be named by nothing else. */
+export const isKmsKeyArn = (text: string): boolean => /^arn:aws[-a-z0-9]*:kms:[-a-z0-9]*:[0-9]{12}:key\/.+$/.test(text);
+
 /** @throws StoreError InvalidArgument unless it is base64 of a JSON object of strings */
 function contextOf(text: string | undefined): Buffer {
   if (text === undefined) return Buffer.alloc(0);

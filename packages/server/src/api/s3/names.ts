@@ -98,6 +98,7 @@ export const supportedOperations = [
   'PutPublicAccessBlock',
   'RenameObject',
   'RestoreObject',
+  'UpdateObjectEncryption',
   'UploadPart',
   'UploadPartCopy',
 ] as const;
@@ -120,7 +121,6 @@ export const refusedOperations = [
   'SelectObjectContent',
   'UpdateBucketMetadataInventoryTableConfiguration',
   'UpdateBucketMetadataJournalTableConfiguration',
-  'UpdateObjectEncryption',
   'WriteGetObjectResponse',
 ] as const;
 

@@ -132,6 +132,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
   const service: ObjectService = {
     announcing: () => service,
     kms: { list: () => [], create: noKey, setState: noKey, rotate: noKey },
+    rewrap: noKey,
     async createBucket({ name, owner, region }) {
       if (buckets.has(name)) throw new StoreError('BucketAlreadyOwnedByYou');
       const record = plainBucket(buckets.size + 1, name, owner, region, now());

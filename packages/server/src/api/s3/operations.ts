@@ -96,6 +96,7 @@ import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
 import { renameObject } from './operations/rename-object.ts';
 import { restoreObject } from './operations/restore-object.ts';
+import { updateObjectEncryption } from './operations/update-object-encryption.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 import { answerUnset } from './unset.ts';
@@ -187,6 +188,7 @@ const supported = {
   PutObjectLegalHold: putObjectLegalHold,
   PutObjectLockConfiguration: putObjectLockConfiguration,
   PutObjectRetention: putObjectRetention,
+  UpdateObjectEncryption: updateObjectEncryption,
   DeleteBucketInventoryConfiguration: deleteBucketInventoryConfiguration,
   GetBucketInventoryConfiguration: getBucketInventoryConfiguration,
   ListBucketInventoryConfigurations: listBucketInventoryConfigurations,

@@ -22,7 +22,8 @@ export interface MemoryStore {
   close(): Promise<void>;
 }
 
-export async function openMemoryStore(): Promise<MemoryStore> {
+/** @param plain nothing new is encrypted */
+export async function openMemoryStore(plain = false): Promise<MemoryStore> {
   const host = realHost();
   const log = await openEmbeddedLog({ volume: memoryVolume(), host });
   const kv = memoryKv(host);
@@ -52,6 +53,7 @@ export async function openMemoryStore(): Promise<MemoryStore> {
     kmsKeys: kmsKeys(keyring, host.entropy),
     defaultKms: defaultKmsOf,
     cache: createCache({ bytes: 4 * 1024 ** 2 }),
+    plain,
     host,
   });
   return {

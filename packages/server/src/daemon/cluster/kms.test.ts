@@ -137,6 +137,20 @@ describe('named keys on several nodes', () => {
     assert.equal(await several.run(get(behind, 'unheard')), 'bytes of unheard');
   });
 
+  it('are given to an object by any node, and known to the others', async () => {
+    const { id } = await several.run(services[leading]!.kms.create('given'));
+    await several.run(gates[behind]!.latest());
+    const at = { bucket: 'bucket', key: Buffer.from('late'), versionId: undefined };
+    await put(leading, 'late', choice('alias/late'));
+    await several.run(gates[behind]!.latest());
+    await several.run(services[behind]!.rewrap(at, choice(id)));
+    for (let node = 0; node < nodes; node++) {
+      await several.run(gates[node]!.latest({ bucket: 'bucket' }));
+      assert.deepEqual((keyOf(node, 'late') as { key: string }).key, id);
+      assert.equal(await several.run(get(node, 'late')), 'bytes of late');
+    }
+  });
+
   it('have one aws/s3, whichever nodes need it first at once', async () => {
     await Promise.all(services.map((_, node) => put(node, `default-${node}`, choice(undefined))));
     await several.run(gates[behind]!.latest());

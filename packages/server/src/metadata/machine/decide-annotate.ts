@@ -79,3 +79,29 @@ export function decideLock(view: View, command: Of<'object.lock'>, stamp: Stamp)
   const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, row!.mayHaveOlder) } as const;
   return { effects: [effect], reply: { type: 'version', version, replacedNull: false } };
 }
+
+/** The words of AWS (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html). */
+const lockedEncryption =
+  "The encryption type for the specified object can't be updated because that object is protected by S3 Object Lock. If the object has a governance-mode retention period or a legal hold, you must first remove the Object Lock status on the object before you issue your UpdateObjectEncryption request. You can't use the UpdateObjectEncryption operation with objects that have an Object Lock compliance mode retention period applied to them.";
+
+/**
+ * Keeps the key of a version wrapped by another key, where it is: no byte is sealed anew, and other versions that share them keep their own wrapping.
+ * @throws StoreError AccessDenied where the version is locked; ConditionalRequestConflict where its key is not kept as it was when it was opened
+ */
+export function decideRewrap(view: View, command: Of<'object.rewrap'>, stamp: Stamp): Decision {
+  const { bucket, key, version: selector, wrappedKey, encryption } = command;
+  bucketOf(view, bucket);
+  checkKey(key);
+  const row = view.find(bucket, key, selector);
+  const before = objectOf(row, selector);
+  try {
+    checkUnlocked(row!, stamp, false);
+  } catch (cause) {
+    if (!(cause instanceof StoreError)) throw cause;
+    throw new StoreError('AccessDenied', { message: lockedEncryption, cause });
+  }
+  if (!command.before.equals(before.wrappedKey)) throw new StoreError('ConditionalRequestConflict');
+  const version: ObjectVersion = { ...before, wrappedKey, encryption };
+  const effect = { type: 'version.update', bucket, key, row: encodeVersion(version, row!.mayHaveOlder) } as const;
+  return { effects: [effect], reply: { type: 'version', version, replacedNull: false } };
+}

@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
-import { decideAnnotate, decideLock } from './decide-annotate.ts';
+import { decideAnnotate, decideLock, decideRewrap } from './decide-annotate.ts';
 import {
   adoptBucket,
   createBucket,
@@ -92,6 +92,7 @@ const deciders: Deciders = {
   'object.delete': decideDelete,
   'object.annotate': decideAnnotate,
   'object.lock': decideLock,
+  'object.rewrap': decideRewrap,
   'object.recode': decideRecode,
   'object.touch': decideTouch,
   'upload.create': decideUploadCreate,
@@ -155,6 +156,7 @@ const keyed: ReadonlySet<Command['type']> = new Set([
   'object.rename',
   'object.annotate',
   'object.lock',
+  'object.rewrap',
   'object.recode',
   'upload.create',
 ] satisfies Command['type'][]);

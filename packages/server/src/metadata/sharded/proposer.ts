@@ -67,6 +67,7 @@ export class ShardedProposer implements Proposer {
       case 'object.rename':
       case 'object.annotate':
       case 'object.lock':
+      case 'object.rewrap':
       case 'object.recode':
       case 'upload.create':
         return this.#ofKey(command, command.key, request);
