@@ -214,7 +214,8 @@ function connectionFailed(endpoint: URL, page: string | undefined, cause: unknow
       : ` If the server runs, it has to let pages of ${page} in: dsom server --allow-origin ${page}`;
   return new DsomError('ConnectionFailed', {
     message: `No answer from ${endpoint.origin}${why === '' ? '' : ` (${why})`}.${hint}`,
-    retryable: true,
+    // A certificate that is refused is refused again.
+    retryable: !/CERT|UNABLE_TO_|SSL_WRONG_VERSION/.test(code ?? ''),
     cause,
   });
 }

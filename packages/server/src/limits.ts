@@ -1,5 +1,6 @@
 import { clusterLimits } from './cluster-limits.ts';
 import { configurationLimits } from './configuration-limits.ts';
+import { connectionLimits } from './connection-limits.ts';
 import { identityLimits } from './identity-limits.ts';
 import { invariant } from './invariant.ts';
 import { notificationLimits } from './notification-limits.ts';
@@ -15,6 +16,7 @@ export const limits = {
   ...clusterLimits,
   ...policyLimits,
   ...configurationLimits,
+  ...connectionLimits,
   ...identityLimits,
   ...notificationLimits,
   /** Keys, as UTF-8 (S3). */
@@ -140,14 +142,6 @@ export const limits = {
   /** Origins of web pages that one server lets in, and how long a browser remembers that it does. */
   allowedOrigins: 100,
   preflightSeconds: 3600,
-  connections: 4096,
-  headersTimeoutMs: 20_000,
-  /** Between two looks for connections whose request head is overdue. */
-  connectionCheckMs: 2000,
-  /** An idle connection is kept open so long. */
-  keepAliveMs: 65_000,
-  /** Connections that wait to be accepted, for each worker. */
-  backlog: 1024,
   /** With so many serving threads or fewer, the owner's thread is one of them. */
   ownerServesUpTo: 2,
   /** V8's young generation of a worker: small, so that private memory stays small. */
@@ -163,17 +157,6 @@ export const limits = {
   sendBufferBytes: 512 * KiB,
   /** An answer is broken off when the client takes nothing of what waits for it for this long. */
   idleSendMs: 120_000,
-  /** A connection is broken when the client takes nothing of an answer for this long, however the answer was given. */
-  stalledConnectionMs: 600_000,
-  /** What is still read, and for how long, of a body whose request was already refused, so that the client can read the answer. */
-  lingerBytes: 16 * MiB,
-  lingerMs: 5000,
-  /** Time for running requests to finish after SIGTERM. */
-  drainMs: 8000,
-  /** After SIGTERM, connections that the system has taken in already are accepted for at most so long. */
-  drainAcceptMs: 1000,
-  /** After SIGTERM, connections without a request are closed only after so long: one may just be on its way. */
-  drainIdleMs: 200,
   uploadsPerPage: 1000,
   /** Pause between two runs of the collector, and between two looks whether a scrub is due. */
   collectMs: 2000,

@@ -23,6 +23,7 @@ export const openModules: readonly string[] = [
   'cluster-limits.ts',
   'policy-limits.ts',
   'configuration-limits.ts',
+  'connection-limits.ts',
   'identity-limits.ts',
   'notification-limits.ts',
 ];

@@ -1,3 +1,4 @@
+export { TrustedProxies } from './http/connection.ts';
 export type { Freshness, Scope } from './http/consistency.ts';
 export { createCors } from './http/cors.ts';
 export { refuseMalformed } from './http/malformed.ts';

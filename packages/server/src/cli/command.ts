@@ -46,6 +46,7 @@ export function clientCommand(
     .description(summary)
     .option('--profile <name>', 'profile of the endpoint and keys to use')
     .option('--endpoint <url>', 'endpoint to use instead of the one of the profile or the environment')
+    .option('--ca <file>', 'certificates (PEM) of authorities to trust besides those of the system')
     .option('--json', 'one JSON object a line')
     .option('-q, --quiet', 'no progress, no remarks')
     .showHelpAfterError('(add --help for what can be given)');

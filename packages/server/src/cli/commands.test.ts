@@ -161,6 +161,11 @@ test('the doctor', async () => {
   assert.equal(stub.store.buckets.get('b')?.objects.size, 0);
   const gone = await stub.run(['doctor', '--endpoint', 'http://127.0.0.1:9']);
   assert.deepEqual([gone.code, /✗ endpoint/.test(gone.stdout)], [exitCode.unreachable, true]);
+  const clear = await stub.run(['doctor', '--endpoint', 'http://0.0.0.0:9', '--json']);
+  assert.deepEqual(
+    clear.rows.map((row) => `${row['test']} ${row['outcome']}`),
+    ['runtime ok', 'settings ok', 'tls warning', 'endpoint failed'],
+  );
   const wrong = await stub.run(['doctor'], { environment: { DSOM_ACCESS_KEY_ID: 'other' } });
   assert.deepEqual([wrong.code, /✗ credentials/.test(wrong.stdout)], [exitCode.accessDenied, true]);
 });
@@ -277,7 +282,7 @@ test('completion, help and version', async () => {
   const answers: readonly [words: string, answer: string][] = [
     ['sc', '- scrub'],
     ['ls --rec', '- --recursive'],
-    ['ls --', '- --profile --endpoint --json --quiet --recursive --human --versions --uploads --summary'],
+    ['ls --', '- --profile --endpoint --ca --json --quiet --recursive --human --versions --uploads --summary'],
     ['server --scrub-', '- --scrub-days'],
     ['server --config ', '+'],
     ['fsck --data ', '+'],

@@ -18,7 +18,7 @@ import type { Terminal } from './terminal.ts';
 const addressed = new Set(['ls', 'rm', 'cat', 'stat', 'du', 'find', 'tag', 'versions', 'presign', 'rb', 'run']);
 /** Those whose parameters may also be files. */
 const transfers = new Set(['cp', 'mv', 'sync']);
-const fileOptions = new Set(['--data', '--config']);
+const fileOptions = new Set(['--data', '--config', '--ca', '--tls-certificate', '--tls-key', '--tls-client-authority']);
 const answersMax = 200;
 const timeoutMs = 2000;
 
@@ -86,8 +86,9 @@ async function candidates(
   const { command, options } = await commandOf(program, before, services);
   const profiles = new Profiles(terminal.environment);
   const given = (name: string) => (before.includes(name) ? before[before.indexOf(name) + 1] : undefined);
-  const [profile, endpoint] = [given('--profile'), given('--endpoint')];
-  const context = new Context({ ...(profile && { profile }), ...(endpoint && { endpoint }) }, terminal);
+  const [profile, endpoint, ca] = [given('--profile'), given('--endpoint'), given('--ca')];
+  const said = { ...(profile && { profile }), ...(endpoint && { endpoint }), ...(ca && { ca }) };
+  const context = new Context(said, terminal);
 
   const previous = options.find(({ short, long }) => before.length > 0 && [short, long].includes(before.at(-1)));
   if (previous?.required) return valuesOf(previous, context, profiles);

@@ -9,13 +9,15 @@ import { type Host, realHost } from '../host/index.ts';
 import type { RemoteAddress } from './address.ts';
 import { CommandError, type ExitCode, exitCode, isHopeless, UsageError, verdictOf } from './exit.ts';
 import { printable } from './format.ts';
-import { findConnection } from './profiles.ts';
+import { type FoundConnection, findConnection } from './profiles.ts';
 import type { Terminal } from './terminal.ts';
+import { trust } from './trust.ts';
 
 /** Options that every client command has. */
 export interface CommonOptions {
   readonly profile?: string;
   readonly endpoint?: string;
+  readonly ca?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -50,12 +52,7 @@ export class Context {
     const profile = address?.profile;
     let client = this.#clients.get(profile);
     if (!client) {
-      const endpoint = profile === undefined ? this.options.endpoint : undefined;
-      const { from, ...connection } = findConnection(
-        this.terminal.environment,
-        profile ?? this.options.profile,
-        endpoint,
-      );
+      const { from, ...connection } = this.connection(profile);
       try {
         client = new DsomClient(connection);
       } catch (cause) {
@@ -64,6 +61,17 @@ export class Context {
       this.#clients.set(profile, client);
     }
     return client;
+  }
+
+  /** Endpoint and keys of the command, or of another profile; its authorities are trusted from now on. */
+  connection(profile?: string): FoundConnection {
+    const { environment } = this.terminal;
+    const found =
+      profile === undefined
+        ? findConnection(environment, this.options.profile, this.options)
+        : findConnection(environment, profile, {});
+    if (found.ca !== undefined) trust(found.ca);
+    return found;
   }
 
   /** True where a person looks on. */

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { formatRemote, parseBucket } from './address.ts';
 import { clientCommand, collect, type Examined, type Run, type Services } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
+import { examineTls } from './doctor-tls.ts';
 import { CommandError, type ExitCode, exitCode, verdictOf } from './exit.ts';
 import { formatSize } from './format.ts';
-import { findConnection } from './profiles.ts';
 
-interface Finding extends Omit<Examined, 'test'> {
+export interface Finding extends Omit<Examined, 'test'> {
   readonly exit?: ExitCode;
 }
 
@@ -185,16 +185,16 @@ async function examine(
   }
   let client: DsomClient | undefined;
   await exam.test('settings', () => {
-    const { from, endpoint, accessKeyId } = findConnection(
-      context.terminal.environment,
-      options.profile,
-      options.endpoint,
-    );
+    const { from, endpoint, accessKeyId } = context.connection();
     client = context.client();
     return ok(`${endpoint} with key ${accessKeyId}, from ${from}`);
   });
   if (client) {
     const found = client;
+    const { clock: time } = context.host;
+    const tls = await examineTls(found.endpoint, time.now(), context.signal);
+    // Nothing else would be answered.
+    if (tls && !(await exam.test('tls', () => tls))) return conclude(exam, context);
     // A server that does not answer is told of once, and soon.
     const reached = await exam.test('endpoint', async () => {
       try {

@@ -93,6 +93,25 @@ const noTls: Verdict = {
   advice: 'The server there does not speak TLS: write the endpoint with http:// instead of https://.',
 };
 
+const trustIt =
+  'When the server has a certificate of an authority of your own, name the file of that authority: --ca FILE, DSOM_CA, or `dsom profile add … --ca FILE`.';
+const restart = 'Renew the certificate of the server: it reads its files again within a minute.';
+
+/** What to do about a certificate, by the code of OpenSSL or of Node. */
+export const tlsAdvice: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: trustIt,
+  SELF_SIGNED_CERT_IN_CHAIN: trustIt,
+  UNABLE_TO_GET_ISSUER_CERT: trustIt,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: trustIt,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: `${trustIt} When it is of a public authority, its chain is missing in --tls-certificate of the server.`,
+  CERT_HAS_EXPIRED: restart,
+  CERT_NOT_YET_VALID: 'Set the clock of this machine, or of the one that made the certificate.',
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    'Write the endpoint with a name that the certificate is for, or make one for this name (subject alternative name).',
+};
+
+const certificateCode = new RegExp(`\\b(?:${Object.keys(tlsAdvice).sort().reverse().join('|')})\\b`);
+
 const notAllowed: Verdict = {
   exit: exitCode.accessDenied,
   advice: 'This user may not touch that file: see its owner and mode (ls -l).',
@@ -117,6 +136,8 @@ export function verdictOf(cause: unknown): Verdict {
   if (cause instanceof UsageError) return { exit: exitCode.usage };
   if (cause instanceof DsomError) {
     if (cause.code === 'ConnectionFailed' && /WRONG_VERSION_NUMBER/.test(cause.message)) return noTls;
+    const refused = cause.code === 'ConnectionFailed' ? certificateCode.exec(cause.message)?.[0] : undefined;
+    if (refused !== undefined) return { exit: exitCode.unreachable, advice: tlsAdvice[refused] };
     const known = byCode[cause.code];
     if (known) return known;
     return {

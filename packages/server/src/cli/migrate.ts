@@ -10,8 +10,9 @@ import { S3Connection } from './migrate/connection.ts';
 import { migrateLimits } from './migrate/limits.ts';
 import { Report } from './migrate/report.ts';
 import { elements, textOf } from './migrate/xml.ts';
-import { type Connection, findConnection, Profiles } from './profiles.ts';
+import { type Connection, Profiles } from './profiles.ts';
 import { Progress } from './progress.ts';
+import { trust } from './trust.ts';
 
 interface MigrateOptions extends CommonOptions {
   readonly as?: string;
@@ -38,6 +39,7 @@ function sourceConnection(context: Context, profile: string | undefined): Connec
 }
 
 function connect(context: Context, connection: Connection, whose: string): S3Connection {
+  if (connection.ca !== undefined) trust(connection.ca);
   const url = URL.parse(connection.endpoint);
   if (!url || !/^https?:$/.test(url.protocol) || url.pathname !== '/')
     throw new UsageError(
@@ -139,7 +141,7 @@ async function migrate(context: Context, [given = '']: readonly string[], option
     throw new UsageError(`--parallel is ${migrateLimits.parallel} at most`);
   if (parseDuration(options.interval) < 1) throw new UsageError('--interval is a second at least');
   const from = sourceConnection(context, address.profile);
-  const to = findConnection(context.terminal.environment, options.profile, options.endpoint);
+  const to = context.connection();
   if (
     new URL(from.endpoint).origin === new URL(to.endpoint).origin &&
     (options.as ?? address.bucket) === address.bucket

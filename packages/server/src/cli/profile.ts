@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { Run } from './command.ts';
@@ -6,12 +7,14 @@ import { UsageError } from './exit.ts';
 import { formatTable } from './format.ts';
 import { Profiles } from './profiles.ts';
 import type { Terminal } from './terminal.ts';
+import { trust } from './trust.ts';
 
 interface AddOptions extends CommonOptions {
   readonly endpoint?: string;
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
   readonly region?: string;
+  readonly ca?: string;
   readonly use?: boolean;
 }
 
@@ -35,7 +38,7 @@ async function add(context: Context, [name = '', given]: readonly string[], opti
   const endpoint = given ?? options.endpoint ?? '';
   const url = URL.parse(endpoint);
   if (!url || !/^https?:$/.test(url.protocol) || url.pathname !== '/')
-    throw new UsageError(`"${endpoint}" is not an endpoint: write it like http://127.0.0.1:9000`);
+    throw new UsageError(`"${endpoint}" is not an endpoint: write it like http://127.0.0.1:9000 or https://s3.example`);
   const keys = [options.accessKeyId, options.secretAccessKey];
   const questions = ['Access key id', 'Secret access key'].filter((_, index) => keys[index] === undefined);
   const answers = questions.length > 0 ? await ask(context.terminal, questions) : [];
@@ -44,9 +47,17 @@ async function add(context: Context, [name = '', given]: readonly string[], opti
     throw new UsageError('both keys are needed: as options, or as two lines of standard input');
   const profiles = new Profiles(context.terminal.environment);
   const { region } = options;
+  const ca = options.ca === undefined ? undefined : path.resolve(options.ca);
+  if (ca !== undefined) trust(ca);
   profiles.add(
     name,
-    { endpoint: url.origin, accessKeyId, secretAccessKey, ...(region !== undefined && { region }) },
+    {
+      endpoint: url.origin,
+      accessKeyId,
+      secretAccessKey,
+      ...(region !== undefined && { region }),
+      ...(ca !== undefined && { ca }),
+    },
     options.use === true,
   );
   const current = profiles.read().current === name;
@@ -59,8 +70,8 @@ async function add(context: Context, [name = '', given]: readonly string[], opti
 async function list(context: Context): Promise<void> {
   const { current, profiles } = new Profiles(context.terminal.environment).read();
   if (context.options.json) {
-    for (const [name, { endpoint, accessKeyId, region }] of Object.entries(profiles))
-      await context.result({ name, endpoint, accessKeyId, region, current: name === current });
+    for (const [name, { endpoint, accessKeyId, region, ca }] of Object.entries(profiles))
+      await context.result({ name, endpoint, accessKeyId, region, ca, current: name === current });
     return;
   }
   const rows = Object.entries(profiles).map(([name, one]) => [
@@ -95,6 +106,7 @@ export function addProfileCommands(program: Command, run: Run): void {
     .option('--access-key-id <id>', 'asked for when not given')
     .option('--secret-access-key <secret>', 'asked for when not given')
     .option('--region <region>', 'region in signatures')
+    .option('--ca <file>', 'certificates (PEM) of authorities to trust besides those of the system')
     .option('--use', 'use it from now on')
     .action(run(add));
   json(profile.command('list')).description('list profiles').action(run(list));

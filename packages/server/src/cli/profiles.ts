@@ -9,6 +9,8 @@ export interface Connection {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly region?: string | undefined;
+  /** File of authorities to trust, besides those of the system. */
+  readonly ca?: string | undefined;
 }
 
 /** The file of profiles, format 1. */
@@ -29,8 +31,8 @@ function configFolder(environment: Environment): string {
 }
 
 const isConnection = (value: unknown): value is Connection => {
-  const { endpoint, accessKeyId, secretAccessKey } = (value ?? {}) as Record<string, unknown>;
-  return [endpoint, accessKeyId, secretAccessKey].every((text) => typeof text === 'string');
+  const { endpoint, accessKeyId, secretAccessKey, ca = '' } = (value ?? {}) as Record<string, unknown>;
+  return [endpoint, accessKeyId, secretAccessKey, ca].every((text) => typeof text === 'string');
 };
 
 /** Named connections in `~/.config/dsom/profiles.json`, which only its owner can read. */
@@ -114,15 +116,17 @@ export interface FoundConnection extends Connection {
 /**
  * The connection to use: the named profile (also by DSOM_PROFILE), else DSOM_ENDPOINT, DSOM_ACCESS_KEY_ID and DSOM_SECRET_ACCESS_KEY, else the
  * current profile.
+ * @param given what the command line says, which weighs most
  */
 export function findConnection(
   environment: Environment,
   profile: string | undefined,
-  endpoint: string | undefined,
+  given: { readonly endpoint?: string | undefined; readonly ca?: string | undefined },
 ): FoundConnection {
   const profiles = new Profiles(environment);
   const named = profile ?? environment['DSOM_PROFILE'];
-  const override = endpoint === undefined ? {} : { endpoint };
+  const ca = given.ca ?? (environment['DSOM_CA'] || undefined);
+  const override = { ...(given.endpoint !== undefined && { endpoint: given.endpoint }), ...(ca && { ca }) };
   if (named) return { ...profiles.get(named), ...override, from: `profile "${named}"` };
   const accessKeyId = environment['DSOM_ACCESS_KEY_ID'];
   const secretAccessKey = environment['DSOM_SECRET_ACCESS_KEY'];

@@ -21,6 +21,8 @@ export interface Banner {
   /** Root keys made by this start: shown this once. */
   readonly newRoot: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
   readonly rootFromEnvironment: boolean;
+  /** File of a certificate that is its own authority, which clients must be told to trust. */
+  readonly ownAuthority: string | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -122,13 +124,16 @@ export function bannerText(banner: Banner): string {
         : '  keys      root keys are those printed at the first start',
     );
   }
+  const trust = banner.ownAuthority === undefined ? '' : ` --ca ${banner.ownAuthority}`;
   lines.push('', '  Try:');
   if (newRoot)
     lines.push(
-      `    npx dsom profile add local --endpoint ${endpoint} --access-key-id ${newRoot.accessKeyId} --secret-access-key ${newRoot.secretAccessKey} --use`,
+      `    npx dsom profile add local --endpoint ${endpoint}${trust} --access-key-id ${newRoot.accessKeyId} --secret-access-key ${newRoot.secretAccessKey} --use`,
     );
   else
-    lines.push(`    npx dsom profile add local --endpoint ${endpoint} --access-key-id … --secret-access-key … --use`);
+    lines.push(
+      `    npx dsom profile add local --endpoint ${endpoint}${trust} --access-key-id … --secret-access-key … --use`,
+    );
   lines.push('    npx dsom mb s3://first && npx dsom cp README.md s3://first/', '    npx dsom ls s3://first', '');
   return lines.join('\n');
 }

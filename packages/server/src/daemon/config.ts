@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { logLevels } from '../telemetry/index.ts';
@@ -41,6 +42,17 @@ const websiteName = z.string().regex(new RegExp(`^${label}(?:\\.${label})*$`), {
 const websiteHostName = z.string().regex(new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`), {
   error: (issue) => `"${issue.input}" is not a name: write it like www.example.com or *.example.com, in lower case`,
 });
+
+const proxyRange = z.string().refine((text) => isNetwork(text), {
+  error: (issue) => `"${issue.input}" is no address and no network: write it like 10.0.0.7, 10.0.0.0/8 or fd00::/8`,
+});
+
+/** An IPv4 address inside IPv6 is written as what it is. */
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, more] = text.split('/');
+  const width = isIP(address) === 4 ? 32 : isIP(address) === 6 && !/^::ffff:/i.test(address) ? 128 : -1;
+  return more === undefined && (prefix === undefined ? width > 0 : /^\d{1,3}$/.test(prefix) && Number(prefix) <= width);
+}
 
 const days = 'must be a number of days above 0, and 365 at most';
 
@@ -92,6 +104,28 @@ export const configSchema = z.strictObject({
     .pipe(z.array(origin).max(limits.allowedOrigins))
     .default([])
     .describe('origins of web pages that may call, such as https://app.example; * for every one'),
+  tlsCertificate: list
+    .pipe(z.array(z.string()).max(limits.tlsCertificates))
+    .default([])
+    .describe('file (PEM) with the certificate that clients are shown, and those up to its authority; speaks HTTPS'),
+  tlsKey: list
+    .pipe(z.array(z.string()).max(limits.tlsCertificates))
+    .default([])
+    .describe('file (PEM) with the private key of that certificate; of several, in the same order'),
+  tlsClientAuthority: text
+    .optional()
+    .describe('file (PEM) with the authorities of certificates of devices, which policies may ask for'),
+  tlsMin: z
+    .enum(['1.2', '1.3'], { error: 'must be 1.2 or 1.3' })
+    .default('1.2')
+    .describe('least version of TLS that is spoken with clients'),
+  tlsRedirectAddress: text
+    .optional()
+    .describe('host:port for plain HTTP, where readers are sent on to HTTPS and everything else is refused'),
+  trustedProxy: list
+    .pipe(z.array(proxyRange).max(limits.trustedProxies))
+    .default([])
+    .describe('addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count'),
   customerKeysOverHttp: flag
     .default(false)
     .describe(
@@ -166,6 +200,7 @@ const clientVariables = new Set([
   'DSOM_ENDPOINT',
   'DSOM_ACCESS_KEY_ID',
   'DSOM_SECRET_ACCESS_KEY',
+  'DSOM_CA',
   'DSOM_PROFILE',
   'DSOM_CONFIG',
   'DSOM_CONFIG_HOME',
@@ -256,7 +291,20 @@ export function loadConfig(
     throw new ConfigError(
       `${both} is given as --domain and as --website-domain: buckets below it are either called by clients or read as websites`,
     );
+  checkTls(result.data);
   return result.data;
+}
+
+/** @throws ConfigError where settings of TLS do not fit together */
+function checkTls({ tlsCertificate, tlsKey, ...more }: Config): void {
+  if (tlsCertificate.length !== tlsKey.length)
+    throw new ConfigError(
+      `${tlsCertificate.length} --tls-certificate and ${tlsKey.length} --tls-key are given: give each certificate its key, in the same order`,
+    );
+  if (tlsCertificate.length > 0) return;
+  for (const key of ['tlsClientAuthority', 'tlsRedirectAddress'] as const)
+    if (more[key] !== undefined)
+      throw new ConfigError(`${flagName(key)} is of no use without --tls-certificate and --tls-key: give them too`);
 }
 
 /** Splits `host:port`, `[v6]:port`, `:port` or `port`. */

@@ -1,5 +1,6 @@
 import type http from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import {
   Administration,
   createAuthenticator,
@@ -20,6 +21,7 @@ import {
   Refusals,
   type RestOptions,
   refuseMalformed,
+  TrustedProxies,
 } from '../api/index.ts';
 import type { Entropy, Host } from '../host/index.ts';
 import { type KeyService, openSecret, sealSecret } from '../keys/index.ts';
@@ -36,6 +38,8 @@ import { createKeyAdmin } from './keyadmin.ts';
 import type { OwnerMethods } from './protocol.ts';
 import { askReadiness } from './readiness.ts';
 import type { Thread } from './thread.ts';
+import type { TlsMaterial } from './tls/material.ts';
+import { createSecureServer } from './tls/server.ts';
 
 // An import would touch every export of the module, of which one loads the whole of `fetch`: 7 MB in every thread, and a slower start.
 const { createServer } = process.getBuiltinModule('node:http');
@@ -59,12 +63,16 @@ export interface ListenerOptions {
   readonly proposer: Proposer;
   /** How this node gets as fresh as a request asks for; absent where it is alone. */
   readonly gate?: { readonly calls: GateCalls; readonly heard: Heard } | undefined;
+  /** What HTTPS is spoken with. Absent: the listener speaks HTTP. */
+  readonly tls?: TlsMaterial | undefined;
   /** Number of this worker, in its log lines. */
   readonly worker: number;
 }
 
 export interface Listener {
   listen(): Promise<void>;
+  /** What HTTPS is spoken with from now on. */
+  renewTls(material: TlsMaterial): void;
   metrics(): RegistrySnapshot;
   /** Closes the listening socket and waits for running requests, at most so long; then breaks what is left. */
   drain(milliseconds: number): Promise<void>;
@@ -129,10 +137,12 @@ export function createListener(options: ListenerOptions): Listener {
   const requestId = requestIds(realHost.entropy);
   const position = (shard?: number) => reader.position(shard);
   const shared = options.gate && freshnessOf(options.gate.calls, reader, options.gate.heard, clock);
+  const proxies = new TrustedProxies(config.trustedProxy);
   const exchange: RestOptions['exchange'] = {
     clock,
     timers,
     refusals,
+    proxies,
     ended: ({ operation }, status, seconds, bytesIn, bytesOut) =>
       finished(operation, status, seconds, bytesIn, bytesOut),
   };
@@ -149,6 +159,7 @@ export function createListener(options: ListenerOptions): Listener {
     authenticator,
     clock,
     timers,
+    proxies,
     requestId,
     region: config.region,
     baseDomains: config.domain,
@@ -251,7 +262,7 @@ export function createListener(options: ListenerOptions): Listener {
     );
   };
 
-  const server = createServer({
+  const serverOptions = {
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeoutMs,
     connectionsCheckingInterval: limits.connectionCheckMs,
@@ -261,13 +272,13 @@ export function createListener(options: ListenerOptions): Listener {
     requireHostHeader: true,
     insecureHTTPParser: false,
     noDelay: true,
-  });
+  };
+  const malformed = (error: Error, socket: Duplex) => refuseMalformed(error, socket, refusals);
+  const secure = options.tls && createSecureServer(serverOptions, options.tls, malformed);
+  const server = secure?.server ?? createServer(serverOptions).on('clientError', malformed);
   server.maxConnections = limits.connections;
   breakStalled(server, limits.stalledConnectionMs);
-  server
-    .on('request', handle)
-    .on('checkContinue', handle)
-    .on('clientError', (error, socket) => refuseMalformed(error, socket, refusals));
+  server.on('request', handle).on('checkContinue', handle);
   const sockets = new Set<Socket>();
   let accepted = 0;
   server.on('connection', (socket) => {
@@ -284,6 +295,7 @@ export function createListener(options: ListenerOptions): Listener {
           resolve(),
         );
       }),
+    renewTls: (material) => secure?.renew(material),
     metrics: () => registry.snapshot(),
     async drain(milliseconds) {
       draining = true;

@@ -12,11 +12,15 @@ async function serve(flags: Readonly<Record<string, unknown>>): Promise<number> 
   const signal = new Promise<undefined>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(undefined));
   });
+  // Without certificates a hang-up ends the server, as it does every program.
+  let reload: (() => Promise<void>) | undefined;
+  if (config.tlsCertificate.length > 0) process.on('SIGHUP', () => void reload?.());
   const starting = import('./server.ts').then(({ startServer }) => startServer(config, workers));
   const server = await starting.catch(async (cause: unknown) => {
     for (const worker of workers) await worker.end();
     throw cause;
   });
+  reload = server.reload;
   console.log(server.banner);
   // Not at the end alone: a server that is killed shall start as fast.
   flushCompileCache();

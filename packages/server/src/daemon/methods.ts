@@ -6,6 +6,7 @@ import type { Owner } from './owner.ts';
 import type { OwnerMethods } from './protocol.ts';
 import { readiness } from './readiness.ts';
 import type { ClusterLink } from './shard.ts';
+import type { TlsWatch } from './tls/watch.ts';
 
 export interface MethodsInput {
   readonly owner: Owner;
@@ -13,6 +14,8 @@ export interface MethodsInput {
   readonly onDamage: (report: DamageReport) => void;
   readonly onLinkFailed: (cause: string) => void;
   readonly metrics: () => Promise<string>;
+  /** Absent: clients are spoken to over HTTP. */
+  readonly tls: TlsWatch | undefined;
 }
 
 function clustered({ cluster }: Owner): ClusterLink {
@@ -41,7 +44,7 @@ export function ownerMethods(input: MethodsInput): OwnerMethods {
       return group ? jobs.repair(stripe, group, copy, cause) : Promise.resolve(false);
     },
     layOut: (redundancy) => owner.layout.layOut(redundancy),
-    readiness: () => readiness(owner, jobs),
+    readiness: () => readiness(owner, jobs, input.tls),
     latest: (scope) => clustered(owner).gate.latest(scope),
     reached: (position) => clustered(owner).gate.reached(position),
     metrics: input.metrics,

@@ -14,6 +14,7 @@ import type { LifecycleStatus } from './lifecycle.ts';
 import { notificationMetrics } from './notifying.ts';
 import type { Owner } from './owner.ts';
 import { quotaMetrics } from './quotas.ts';
+import { type TlsWatch, tlsMetrics } from './tls/watch.ts';
 
 /** Private (anonymous) memory of this process in bytes, where the system tells. */
 function privateBytes(): number | undefined {
@@ -36,6 +37,7 @@ export function createServerMetrics(
   owner: Owner,
   jobs: Jobs,
   now: () => number,
+  tls: TlsWatch | undefined,
   serving: () => Promise<readonly RegistrySnapshot[]>,
 ): () => Promise<string> {
   const registry = createRegistry();
@@ -65,6 +67,7 @@ export function createServerMetrics(
   notificationMetrics(registry, () => jobs.notifying.status());
   accessLogMetrics(registry, () => jobs.accessLog.totals());
   quotaMetrics(registry, owner.metadata.reader);
+  if (tls) tlsMetrics(registry, tls, now);
   return async () => {
     devices = await Promise.all(
       [...owner.thread.devices.values()].map(async (device) => {

@@ -6,6 +6,7 @@ import { type Command, type Proposer, type Redundancy, type ShortReply, wholeRep
 import type { RegistrySnapshot } from '../telemetry/index.ts';
 import type { GateCalls } from './cluster/gate.ts';
 import type { Link } from './port.ts';
+import type { TlsMaterial } from './tls/material.ts';
 
 /** Whether this server can do what it is for, and if not, why. */
 export interface Readiness {
@@ -58,6 +59,8 @@ export interface OwnerMethods {
 export interface WorkerMethods {
   /** Starts to accept connections. */
   listen(): Promise<void>;
+  /** What HTTPS is spoken with from now on. */
+  renewTls(material: TlsMaterial): void;
   /** Position of the oldest read under way in a shard. */
   oldestRead(shard: number): Position | undefined;
   metrics(): RegistrySnapshot;

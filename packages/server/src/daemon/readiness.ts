@@ -5,6 +5,7 @@ import type { Jobs } from './background.ts';
 import { clusterHealth } from './cluster/health.ts';
 import type { Owner } from './owner.ts';
 import type { OwnerMethods, Readiness } from './protocol.ts';
+import type { TlsWatch } from './tls/watch.ts';
 
 /** Space that is free within the slabs is room too, though the disk has none. */
 async function condition(owner: Owner, device: Device): Promise<DeviceHealth> {
@@ -29,7 +30,7 @@ function mirrorTexts({ roles, missing, mirror, cluster }: Owner): string[] {
 }
 
 /** Whether a write could be accepted now, and if not, every reason. */
-export async function readiness(owner: Owner, jobs: Jobs): Promise<Readiness> {
+export async function readiness(owner: Owner, jobs: Jobs, tls?: TlsWatch): Promise<Readiness> {
   const reasons: string[] = [];
   const stopped = owner.metadata.failure();
   if (stopped) reasons.push(`metadata: ${stopped}`);
@@ -51,6 +52,7 @@ export async function readiness(owner: Owner, jobs: Jobs): Promise<Readiness> {
   } else if (!health.some((device) => device.health === 'good'))
     reasons.push(...health.map((device) => `device ${device.identity} is ${device.health}`));
   degraded.push(...mirrorTexts(owner));
+  degraded.push(...(tls?.texts() ?? []));
   const { waiting, complete } = jobs.mender.totals();
   if (waiting > 0) degraded.push(`${waiting} copies are not written yet`);
   if (!complete) degraded.push('it is not known yet whether copies are missing');

@@ -1,14 +1,14 @@
-import { createServer } from 'node:net';
 import type { DamageReport } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
 import { type Jobs, startJobs } from './background.ts';
 import { bannerText, metadataTexts, notEncryptedText, shortDaysText } from './banner.ts';
+import { claimPort } from './claim.ts';
 import { findMembership } from './cluster/membership.ts';
 import { seldom } from './cluster/seldom.ts';
 import { oldestReadHere } from './collecting.ts';
-import { type Config, ConfigError, parseAddress } from './config.ts';
+import { type Config, parseAddress } from './config.ts';
 import { folders } from './directories.ts';
 import { rebuiltText } from './indexes.ts';
 import { createListener, type Listener } from './listener.ts';
@@ -18,41 +18,23 @@ import { defaultCopies, openOwner } from './owner.ts';
 import type { Methods } from './port.ts';
 import { openRootKey } from './rootkey.ts';
 import { copiesOver } from './thread.ts';
+import { tlsFilesOf } from './tls/material.ts';
+import { listenToRedirect } from './tls/redirect.ts';
+import { endpointOf, watchTls } from './tls/watch.ts';
 import { version } from './version.ts';
 import { type SpawnedWorker, threadPlan, type WorkerLink } from './workers.ts';
 
 export interface RunningServer {
-  /** `http://host:port` of this server. */
+  /** `http://host:port` of this server, or `https://…`. */
   readonly endpoint: string;
   /** Text for the operator: where, with what keys, what is kept. */
   readonly banner: string;
+  /** Reads the files of certificates now. Resolves when what they hold is served, or was refused. */
+  reload(): Promise<void>;
   /** Drains, checkpoints and closes. A second call waits for the first. */
   stop(): Promise<void>;
   /** Resolves when the server has ended by itself because of a failure it must not survive. */
   readonly failed: Promise<Error>;
-}
-
-const listenFailures: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'something else listens there: stop it, or give another --address',
-  EADDRNOTAVAIL:
-    'no interface of this machine has that address: give one that it has, or 0.0.0.0 for all, as --address',
-  EACCES: 'this user may not use that port: give one above 1023 as --address, or let the user bind low ports',
-  ENOTFOUND: 'that name is not known here: give an address of this machine as --address',
-};
-
-/** Finds the port to use, and refuses one that somebody else listens on: with SO_REUSEPORT two servers would share it unseen. */
-function claimPort(host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = listenFailures[cause.code ?? ''] ?? `${cause.message}. Give another --address.`;
-      reject(new ConfigError(`cannot listen on ${host}:${port}: ${why}`, { cause }));
-    });
-    probe.listen({ host, port, exclusive: true }, () => {
-      const { port: found } = probe.address() as { port: number };
-      probe.close(() => resolve(found));
-    });
-  });
 }
 
 /**
@@ -67,6 +49,21 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     level: config.logLevel,
     write: (line) => process.stderr.write(line),
   });
+  const workers: WorkerLink[] = [];
+  const links = () => workers.map((one) => one.link);
+  let listener: Listener | undefined;
+  const tlsFiles = tlsFilesOf(config);
+  const tls =
+    tlsFiles &&
+    (await watchTls({
+      files: tlsFiles,
+      host,
+      log,
+      async install(material) {
+        listener?.renewTls(material);
+        await Promise.all(links().map((link) => link.call('renewTls', material)));
+      },
+    }));
   const address = parseAddress(config.address);
   const port = await claimPort(address.host, address.port);
   const onDamage = (report: DamageReport) =>
@@ -91,7 +88,6 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     plain: config.encryption === 'off',
     cacheBytes: plan.ownerServes ? cacheBytes : 0,
   });
-  const workers: WorkerLink[] = [];
   let failed: (cause: Error) => void = () => {};
   const failure = new Promise<Error>((resolve) => (failed = resolve));
   try {
@@ -99,7 +95,6 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       entropy: host.entropy,
       now: host.clock.now(),
     });
-    const links = () => workers.map((one) => one.link);
     const jobs = await startJobs({
       owner,
       config,
@@ -110,8 +105,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       degraded: async () => (await methods.readiness()).degraded,
     });
     mender = jobs.mender;
-    let listener: Listener | undefined;
-    const metrics = createServerMetrics(owner, jobs, host.clock.now, async () => [
+    const metrics = createServerMetrics(owner, jobs, host.clock.now, tls, async () => [
       ...(await Promise.all(links().map((link) => link.call<RegistrySnapshot>('metrics', undefined)))),
       ...(listener ? [listener.metrics()] : []),
     ]);
@@ -120,6 +114,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       jobs,
       onDamage,
       metrics,
+      tls,
       onLinkFailed,
     });
     const between = await owner.cluster?.listen({
@@ -137,6 +132,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       port,
       root: root.given,
       version,
+      tls: tls?.material,
     };
     const data = {
       ...common,
@@ -166,10 +162,14 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       });
     }
     await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
+    const redirect = await listenToRedirect(config.tlsRedirectAddress, port);
+    tls?.start();
 
     void owner.cluster?.failed.then(failed);
     let stopping: Promise<void> | undefined;
     const stop = async () => {
+      tls?.stop();
+      redirect?.close();
       await Promise.all([
         listener?.drain(limits.drainMs),
         ...links().map((link) => link.call('drain', limits.drainMs)),
@@ -179,8 +179,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       for (const worker of workers) await worker.end();
       await owner.close();
     };
-    const shown = address.host === '0.0.0.0' || address.host === '::' ? '127.0.0.1' : address.host;
-    const endpoint = `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
+    const endpoint = endpointOf(address.host, port, tls?.state);
     const devices = await Promise.all(
       owner.sites.map(async (site) => {
         const device = owner.thread.devices.get(site.identity.device);
@@ -195,6 +194,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     return {
       endpoint,
       failed: failure,
+      reload: async () => tls?.reload(),
       banner: bannerText({
         endpoint,
         version,
@@ -210,7 +210,9 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
         workers: serving,
         newRoot: root.made,
         rootFromEnvironment: root.given !== undefined,
+        ownAuthority: tls?.state.certificates[0]?.selfSigned === true ? config.tlsCertificate[0] : undefined,
         warnings: [
+          ...(tls?.texts() ?? []),
           ...(config.encryption === 'off' ? [notEncryptedText] : []),
           ...(config.lifecycleDaySeconds === undefined ? [] : [shortDaysText(config.lifecycleDaySeconds)]),
           ...metadataTexts(owner),

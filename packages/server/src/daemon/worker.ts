@@ -14,6 +14,7 @@ import { connect, type Link, type Methods } from './port.ts';
 import { remoteFragmentOwner, remoteGate, remoteOwner, remoteProposer, type WorkerMethods } from './protocol.ts';
 import type { DeviceSite } from './sites.ts';
 import { openThread } from './thread.ts';
+import type { TlsMaterial } from './tls/material.ts';
 
 /** What a worker is told once the store is open. */
 export interface WorkerData {
@@ -29,6 +30,8 @@ export interface WorkerData {
   readonly root: AccessKeyRecord | undefined;
   readonly cacheBytes: number;
   readonly version: string;
+  /** What HTTPS is spoken with; absent: HTTP. */
+  readonly tls: TlsMaterial | undefined;
   /** Absent: this server is alone. */
   readonly cluster?: ClusterThreads;
   readonly worker: number;
@@ -90,6 +93,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
   });
   methods = {
     listen: () => listener.listen(),
+    renewTls: (material) => listener.renewTls(material),
     oldestRead: (shard) => thread.objects.oldestRead(shard),
     metrics: () => listener.metrics(),
     async drain(milliseconds) {

@@ -1,4 +1,5 @@
 export { type ResourceLevel, type S3Action, s3Actions } from './actions.ts';
+export { type AddressRange, inRange, parseAddress, parseRange } from './addresses.ts';
 export { canonicalPolicy } from './canonical.ts';
 export { type Outcome, type Reason, reasons } from './combine.ts';
 export { type AccessRequest, CompiledPolicy } from './compile.ts';

@@ -22,8 +22,8 @@ type Row = readonly [name: string, type: KeyType, from?: string | undefined, man
 const rows: readonly Row[] = [
   ['aws:CurrentTime', 'date', "the server's clock"],
   ['aws:EpochTime', 'date', "the server's clock, in seconds since 1970"],
-  ['aws:SecureTransport', 'boolean', 'whether the connection is TLS'],
-  ['aws:SourceIp', 'address', 'the other end of the connection; never a header'],
+  ['aws:SecureTransport', 'boolean', "whether the client's connection is TLS"],
+  ['aws:SourceIp', 'address', 'the other end of the connection; a header only from a trusted proxy'],
   ['aws:UserAgent', 'string', 'header User-Agent: as the client likes it'],
   ['aws:Referer', 'string', 'header Referer: as the client likes it'],
   ['aws:RequestedRegion', 'string', 'the region that the server was given'],
@@ -79,7 +79,7 @@ const rows: readonly Row[] = [
   ['s3:authType', 'string', 'REST-HEADER, REST-QUERY-STRING or POST: where the signature stands'],
   ['s3:signatureAge', 'number', 'milliseconds since a presigned request was signed'],
   ['s3:signatureversion', 'string', 'AWS4-HMAC-SHA256'],
-  ['s3:TlsVersion', 'number', 'version of TLS of the connection: 1.2 or 1.3'],
+  ['s3:TlsVersion', 'number', 'version of TLS of the connection to this server: 1.2 or 1.3'],
   ['s3:ResourceAccount', 'string', 'account that owns the bucket'],
   ['s3:x-amz-content-sha256', 'string', 'that header'],
   ['s3:delimiter', 'string', 'parameter delimiter of a listing'],
@@ -119,7 +119,7 @@ const rows: readonly Row[] = [
   ['s3:DataAccessPointArn', 'arn'],
   ['s3:destinationRegion', 'string'],
   ['s3:isReplicationPauseRequest', 'boolean'],
-  ['dsom:DeviceId', 'string', 'name in the certificate that a device shows: the device itself, whoever uses it'],
+  ['dsom:DeviceId', 'string', 'common name in the certificate that a device shows: the device itself, whoever uses it'],
   ['dsom:DeviceFingerprint', 'string', 'SHA-256 of that certificate, 64 hexadecimal digits'],
 ];
 

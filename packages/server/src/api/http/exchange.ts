@@ -4,12 +4,15 @@ import type { Clock, Timers } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import { RequestBody } from './body.ts';
+import { type Connection, connectionOf, type TrustedProxies } from './connection.ts';
 import type { Refusals } from './refusals.ts';
 
 /** What an exchange needs of its surroundings; made once per handler, not per request. */
 export interface ExchangeOptions {
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Whose headers count that say by which connection a client came. Absent: nobody's. */
+  readonly proxies?: TrustedProxies | undefined;
   /** Called once per exchange when its answer was given to the socket, or when the client had gone (`status` 499). */
   readonly ended: (exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
   /** Where refused requests are logged. Absent: nowhere. */
@@ -47,6 +50,7 @@ export class Exchange {
   readonly #options: ExchangeOptions;
   readonly #started: number;
   #body: RequestBody | undefined;
+  #connection: Connection | undefined;
   #bytesOut = 0;
   #awaitsContinue: boolean;
   #over = false;
@@ -68,6 +72,13 @@ export class Exchange {
       this.response.writeContinue();
     });
     return this.#body;
+  }
+
+  /** By which connection the request came. */
+  get connection(): Connection {
+    const { clock, proxies } = this.#options;
+    this.#connection ??= connectionOf(this.request, proxies, clock.now());
+    return this.#connection;
   }
 
   /** True when the status line is out: an error can then only break the connection. */

@@ -57,11 +57,12 @@ export class Refusals {
   }
 
   /** @param error why; its cause is logged as well, which no client sees */
-  note({ request, id, operation }: Exchange, error: StoreError): void {
+  note(exchange: Exchange, error: StoreError): void {
     const level = ordinary.has(error.http) ? 'debug' : 'info';
     if (!this.#log.enabled(level)) return;
     const leftOut = this.#admit(error.code);
     if (leftOut === undefined) return;
+    const { request, id, operation, connection } = exchange;
     const { method, url = '' } = request;
     const end = url.indexOf('?');
     const details = tellingDetails.flatMap((name) =>
@@ -78,7 +79,7 @@ export class Refusals {
       // Without its query, where signatures are.
       path: (end < 0 ? url : url.slice(0, end)).slice(0, limits.refusedPathChars),
       accessKeyId: claimedKey(request),
-      address: request.socket.remoteAddress,
+      address: connection.address,
       ...(error.cause !== undefined && { cause: error.cause }),
       ...(leftOut > 0 && { leftOut }),
     });

@@ -116,7 +116,6 @@ export function createIdentityHandler(
     const { account } = caller;
     if (account === undefined) throw new StoreError('AccessDenied');
     screenSession(credentials, of, name);
-    const { socket } = request;
     const call = new IdentityCall({
       service,
       exchange,
@@ -128,11 +127,7 @@ export function createIdentityHandler(
       account,
       general: generalContext({
         standing: caller.standing,
-        connection: {
-          address: socket.remoteAddress,
-          tls: 'getProtocol' in socket && typeof socket.getProtocol === 'function' ? socket.getProtocol() : undefined,
-          device: undefined,
-        },
+        connection: exchange.connection,
         nowMs: clock.now(),
         region,
         header: (header) => headers[header] as string | undefined,

@@ -197,7 +197,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
                   requestId: exchange.id,
                   hostId: 'dsom',
                   principal: principalText(principal),
-                  address: request.socket.remoteAddress,
+                  address: exchange.connection.address,
                   region: options.region,
                 }),
               ),

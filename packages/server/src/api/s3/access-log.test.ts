@@ -232,6 +232,8 @@ const blank: Parameters<typeof accessLine>[0] = {
   bucket: 'b',
   timeMs: 0,
   address: undefined,
+  cipher: undefined,
+  tls: undefined,
   requester: undefined,
   requestId: 'r',
   operation: 'REST.GET.OBJECT',

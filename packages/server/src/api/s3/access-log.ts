@@ -182,6 +182,7 @@ export class AccessLog {
     if (!note) return;
     this.#noted.delete(exchange);
     const { request, answered } = exchange;
+    const { connection } = exchange;
     const { principal, operation, target, errorCode, source } = note;
     const known = principal !== undefined && principal.kind !== 'anonymous';
     const reads = operation === 'GetObject' || operation === 'HeadObject';
@@ -191,7 +192,9 @@ export class AccessLog {
     /** What all lines of a request have in common. */
     const common = {
       timeMs: note.timeMs,
-      address: request.socket.remoteAddress,
+      address: connection.address,
+      cipher: connection.cipher,
+      tls: connection.tls,
       requester: known ? requesterText(principal) : undefined,
       requestId: exchange.id,
       hostId,

@@ -12,6 +12,9 @@ export interface AccessRecord {
   /** When the request came, ms since 1970. */
   readonly timeMs: number;
   readonly address: string | undefined;
+  /** Cipher suite and version of TLS, as OpenSSL names them. */
+  readonly cipher: string | undefined;
+  readonly tls: string | undefined;
   /** Absent: anonymous, or not known to be anybody. */
   readonly requester: string | undefined;
   readonly requestId: string;
@@ -159,11 +162,11 @@ export function accessLine(record: AccessRecord): string {
     field(record.versionId),
     field(record.hostId),
     authentication === undefined ? '-' : 'SigV4',
-    // The cipher and the version of TLS, which a proxy in front of the server ends; an access point, and whether an access control list was needed.
-    '-',
+    field(record.cipher),
     field(authentication),
     field(record.hostHeader),
-    '-',
+    field(record.tls),
+    // An access point, and whether an access control list was needed.
     '-',
     '-',
     field(record.region),

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { manualHost, realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { type Harness, large, serveFake, startHarness, until, withLarge } from './harness.support.ts';
+import { malformed } from './malformed.support.ts';
 import { fakeObjects } from './objects.support.ts';
 
 /* What the network may do to the handler: smuggle, stall, vanish, flood. */
@@ -15,37 +16,9 @@ const { fake, s3 } = await serveFake(withLarge);
 const answers = (text: string) => text.match(/HTTP\/1\.1 \d{3}/g) ?? [];
 
 describe('malformed HTTP', () => {
-  const host = () => `Host: ${s3.host}\r\n`;
-  const rows: readonly [string, () => string][] = [
-    [
-      'Content-Length and Transfer-Encoding at once',
-      () => `PUT /bucket/x HTTP/1.1\r\n${host()}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
-    ],
-    [
-      'an obfuscated Transfer-Encoding',
-      () => `PUT /bucket/x HTTP/1.1\r\n${host()}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`,
-    ],
-    ['a space before the colon', () => `GET / HTTP/1.1\r\n${host()}X-Amz-Date : 1\r\n\r\n`],
-    ['bare LF', () => `GET / HTTP/1.1\n${host()}\n\n`],
-    ['a bare CR in a header', () => `GET / HTTP/1.1\r\n${host()}A: b\rc\r\n\r\n`],
-    ['two lengths', () => `PUT /bucket/x HTTP/1.1\r\n${host()}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`],
-    ['a negative length', () => `PUT /bucket/x HTTP/1.1\r\n${host()}Content-Length: -5\r\n\r\n`],
-    [
-      'a length that overflows',
-      () => `PUT /bucket/x HTTP/1.1\r\n${host()}Content-Length: 99999999999999999999999\r\n\r\n`,
-    ],
-    ['no Host', () => 'GET / HTTP/1.1\r\n\r\n'],
-    ['headers without end', () => `GET / HTTP/1.1\r\n${host()}${`X: ${'y'.repeat(1000)}\r\n`.repeat(40)}\r\n`],
-    ['no HTTP at all', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
-    ['a control character in the target', () => `GET /bucket/a\x01b HTTP/1.1\r\n${host()}\r\n`],
-    [
-      'a chunk whose extension never ends',
-      () => `PUT /bucket/x HTTP/1.1\r\n${host()}Transfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(100_000)}`,
-    ],
-  ];
-  for (const [what, bytes] of rows) {
+  for (const [what, bytes] of malformed) {
     it(`${what} gets one 4xx, or nothing, and the connection ends`, async () => {
-      const text = await s3.raw(bytes());
+      const text = await s3.raw(bytes(s3.host));
       assert.ok(answers(text).length <= 1, text);
       if (text !== '') assert.match(text, /^HTTP\/1\.1 (4\d\d|501) /);
       assert.ok(!s3.telemetry.some((row) => row.status < 400));

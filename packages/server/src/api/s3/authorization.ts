@@ -1,4 +1,3 @@
-import { TLSSocket } from 'node:tls';
 import {
   type Attempt,
   accountOf,
@@ -311,15 +310,10 @@ export class Authorization {
     tags: Tags = [],
   ): RequestContext {
     const { identity, signature, exchange, nowMs, region, header, parameter, objects } = this.#request;
-    const { socket } = exchange.request;
     return requestContext({
       operation,
       standing: identity.standing,
-      connection: {
-        address: socket.remoteAddress,
-        tls: socket instanceof TLSSocket ? (socket.getProtocol() ?? undefined) : undefined,
-        device: undefined,
-      },
+      connection: exchange.connection,
       nowMs,
       region,
       header: (name) => said?.headers?.get(name) ?? header(name),

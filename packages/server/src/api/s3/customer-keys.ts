@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { TLSSocket } from 'node:tls';
 import { StoreError } from '../../errors.ts';
 import type { CustomerKey } from '../../objects/index.ts';
 import type { HeaderList } from '../http/exchange.ts';
@@ -22,8 +21,8 @@ const isLoopback = (address: string | undefined): boolean =>
 
 /** A key that travels in the clear is no secret: it comes over TLS, from this machine, or where the operator says that a proxy has it from TLS. */
 function screenConnection(call: S3Call): void {
-  const { socket } = call.exchange.request;
-  if (call.service.customerKeysOverHttp || socket instanceof TLSSocket || isLoopback(socket.remoteAddress)) return;
+  const { secure, address } = call.exchange.connection;
+  if (call.service.customerKeysOverHttp || secure || isLoopback(address)) return;
   throw new StoreError('InvalidRequest', { message: `${subject} be made over a secure connection.` });
 }
 

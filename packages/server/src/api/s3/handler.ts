@@ -278,7 +278,7 @@ class S3Handler {
       requestId: call.exchange.id,
       hostId: this.#hostId,
       principal: principalText(call.principal),
-      address: call.exchange.request.socket.remoteAddress,
+      address: call.exchange.connection.address,
       region: this.#service.region,
     }));
     return announcing === objects ? call : { ...call, service: { ...this.#service, objects: announcing } };
@@ -356,11 +356,12 @@ class S3Handler {
  */
 export function createS3Handler(options: S3Options): (request: IncomingMessage, response: ServerResponse) => void {
   const handler = new S3Handler(options);
-  const { clock, timers, requestId, telemetry } = options;
+  const { clock, timers, requestId, telemetry, proxies } = options;
   const exchangeOptions = {
     clock,
     timers,
     refusals: options.refusals,
+    proxies,
     ended(exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) {
       telemetry?.(exchange.operation, status, seconds, bytesIn, bytesOut);
       options.accessLog?.ended(exchange, options.hostId ?? 'dsom', { status, seconds, in: bytesIn, out: bytesOut });

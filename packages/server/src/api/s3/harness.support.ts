@@ -1,8 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
 import { after, beforeEach } from 'node:test';
+import tls from 'node:tls';
 import { type Authenticator, createAuthenticator } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
@@ -108,9 +110,12 @@ export async function startHarness(
   {
     stalledMs,
     beside,
+    secure,
     ...change
   }: Partial<S3Options> & {
     readonly stalledMs?: number;
+    /** Speaks HTTPS: how its server is made, and the authority of its certificate. */
+    readonly secure?: { readonly make: (options: http.ServerOptions) => https.Server; readonly ca: string };
     /** What answers paths below `/-/`. */
     readonly beside?: (authenticator: Authenticator) => http.RequestListener;
   } = {},
@@ -152,11 +157,12 @@ export async function startHarness(
   const own = beside?.(authenticator);
   const handler: http.RequestListener = (request, response) =>
     own && request.url?.startsWith('/-/') ? own(request, response) : s3(request, response);
-  const server = http.createServer({ maxHeaderSize: limits.headerBytes, requestTimeout: 0 });
+  const serverOptions = { maxHeaderSize: limits.headerBytes, requestTimeout: 0 };
+  const server = secure?.make(serverOptions) ?? http.createServer(serverOptions).on('clientError', refuseMalformed);
   const sockets = new Set<net.Socket>();
   server.on('connection', (socket) => sockets.add(socket.once('close', () => sockets.delete(socket))));
-  server.on('request', handler).on('checkContinue', handler).on('clientError', refuseMalformed);
-  if (stalledMs !== undefined) breakStalled(server, stalledMs);
+  server.on('request', handler).on('checkContinue', handler);
+  if (stalledMs !== undefined) breakStalled(server as http.Server, stalledMs);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const name = `127.0.0.1:${port}`;
@@ -247,8 +253,16 @@ export async function startHarness(
         wire['content-length'] = String(body.length);
       if (options.expect) wire['expect'] = '100-continue';
       return new Promise((resolve, reject) => {
-        const request = http.request(
-          { host: '127.0.0.1', port, method, path: target, headers: wire, agent: options.agent ?? false },
+        const request = (secure ? https : http).request(
+          {
+            host: '127.0.0.1',
+            port,
+            method,
+            path: target,
+            headers: wire,
+            agent: options.agent ?? false,
+            ca: secure?.ca,
+          },
           (response) => {
             const chunks: Buffer[] = [];
             response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -265,7 +279,8 @@ export async function startHarness(
     },
     raw(bytes, waitMs = 2000) {
       return new Promise((resolve) => {
-        const socket = net.connect(port, '127.0.0.1');
+        const to = { port, host: '127.0.0.1' };
+        const socket = secure ? tls.connect({ ...to, ca: secure.ca }) : net.connect(to);
         let text = '';
         socket.on('data', (data) => (text += data.toString('latin1')));
         socket.on('error', () => undefined);

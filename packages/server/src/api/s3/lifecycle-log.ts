@@ -59,6 +59,8 @@ export class LifecycleLog {
       bucket: name,
       timeMs: host.clock.now(),
       address: undefined,
+      cipher: undefined,
+      tls: undefined,
       requester: 'AmazonS3',
       requestId: host.entropy.bytes(8).toString('hex').toUpperCase(),
       operation: operationOf(done),

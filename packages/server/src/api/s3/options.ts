@@ -3,6 +3,7 @@ import type { Clock, Timers } from '../../host/index.ts';
 import type { InvariantError } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import type { TrustedProxies } from '../http/connection.ts';
 import type { Freshness } from '../http/consistency.ts';
 import type { Refusals } from '../http/refusals.ts';
 import type { AccessLog } from './access-log.ts';
@@ -18,6 +19,8 @@ export interface S3Options {
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Whose headers count that say by which connection a client came. Absent: nobody's. */
+  readonly proxies?: TrustedProxies | undefined;
   /** A new id for every request: x-amz-request-id. */
   readonly requestId: () => string;
   readonly region: string;

@@ -24,7 +24,7 @@ const contextFor = ({ headers = {}, parameters = {}, ...more }: Given = {}): Req
   requestContext({
     operation: 'GetObject',
     standing: ann,
-    connection: { address: '::ffff:10.1.2.3', tls: 'TLSv1.3', device: undefined },
+    connection: { address: '::ffff:10.1.2.3', secure: true, tls: 'TLSv1.3', device: undefined },
     nowMs: Date.UTC(2026, 0, 31, 12),
     region: 'us-east-1',
     header: (name) => headers[name],
@@ -158,7 +158,7 @@ describe('the context of a request', () => {
   });
 
   it('gives anonymous requests no name, and unencrypted ones no version of TLS', () => {
-    const connection = { address: '10.0.0.1', tls: undefined, device: undefined };
+    const connection = { address: '10.0.0.1', secure: false, tls: undefined, device: undefined };
     const context = contextFor({
       standing: { requester: { kind: 'anonymous' }, userId: undefined, tags: nothing(), session: undefined },
       signature: undefined,
@@ -189,7 +189,7 @@ describe('the context of a request', () => {
         const context = requestContext({
           operation,
           standing: { ...ann, requester, session, tags: some() },
-          connection: { address: '10.0.0.1', tls: 'TLSv1.2', device },
+          connection: { address: '10.0.0.1', secure: true, tls: 'TLSv1.2', device },
           nowMs: 0,
           region: 'r',
           header: () => '2026-01-01T00:00:00Z',

@@ -1,28 +1,19 @@
 import { conditionKey, type RequestContext, type Requester, type SignedBy, type Standing } from '../../access/index.ts';
+import type { Connection } from '../http/connection.ts';
 import type { S3Operation } from './names.ts';
 import { permissionsOf } from './permissions.ts';
 
 /*
  * What a request says to the conditions of policies. Two rules keep it from saying what its sender likes:
  * - a key has one source, the one that the table of condition keys names; no header or parameter is ever taken for another key, and the
- *   address is that of the connection, never of X-Forwarded-For;
+ *   address is that of the connection, never of X-Forwarded-For, unless a proxy that is trusted sends it (`http/connection.ts`);
  * - a key of S3 is there only for operations that have it: `?prefix=home/` on a GET of an object is no s3:prefix.
  */
-
-/** The connection by which the request came. */
-export interface Connection {
-  /** The other end; undefined when it is gone. */
-  readonly address: string | undefined;
-  /** As TLS names it (`TLSv1.3`); undefined: the connection is not encrypted. */
-  readonly tls: string | undefined;
-  /** Who showed a certificate that was checked. `fingerprint`: SHA-256, 64 hexadecimal digits. */
-  readonly device: { readonly id: string; readonly fingerprint: string } | undefined;
-}
 
 export interface RequestKnowledge {
   readonly operation: S3Operation;
   readonly standing: Standing;
-  readonly connection: Connection;
+  readonly connection: Omit<Connection, 'cipher'>;
   readonly nowMs: number;
   readonly region: string;
   /** Lower-case name. */
@@ -84,7 +75,7 @@ export type GeneralKnowledge = Pick<
 const general: Readonly<Record<string, (known: GeneralKnowledge) => Values>> = {
   'aws:currenttime': ({ nowMs }) => isoTime(nowMs),
   'aws:epochtime': ({ nowMs }) => String(Math.floor(nowMs / 1000)),
-  'aws:securetransport': ({ connection }) => flag(connection.tls !== undefined),
+  'aws:securetransport': ({ connection }) => flag(connection.secure),
   'aws:sourceip': ({ connection }) => connection.address,
   'aws:useragent': ({ header }) => header('user-agent'),
   'aws:referer': ({ header }) => header('referer'),

@@ -78,10 +78,9 @@ function sizeOf(call: S3Call): number | undefined {
   return Number(text);
 }
 
-/** Where the object is now. The scheme of the connection counts, not what a header claims. */
+/** Where the object is now. The scheme of the connection counts. */
 function locationOf(call: S3Call): string {
-  const { request } = call.exchange;
-  const scheme = 'encrypted' in request.socket ? 'https' : 'http';
+  const scheme = call.exchange.connection.secure ? 'https' : 'http';
   const host = header(call, 'host') ?? 'localhost';
   const path = call.rawPath.startsWith(`/${call.bucket}/`)
     ? `${call.bucket}/${encodeUrl(call.key)}`

@@ -39,7 +39,7 @@ async function* within(bytes: AsyncIterable<Uint8Array>, { least, most }: Length
 
 /** Where the object is, by the name under which the form was sent. */
 function locationOf(call: S3Call): string {
-  const protocol = 'encrypted' in call.exchange.request.socket ? 'https' : 'http';
+  const protocol = call.exchange.connection.secure ? 'https' : 'http';
   const path = call.rawPath.endsWith('/') ? call.rawPath : `${call.rawPath}/`;
   return `${protocol}://${header(call, 'host') ?? ''}${path}${encodeUrl(call.key)}`;
 }

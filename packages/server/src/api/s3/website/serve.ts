@@ -41,9 +41,8 @@ function websiteOf({ service, bucket }: S3Call): Website {
 /** Protocol and host as they were asked. The name is one that this server serves sites under; what stands behind it must be a port. */
 function own(call: S3Call): { readonly protocol: string; readonly host: string } {
   const [host = '', port] = (header(call, 'host') ?? '').split(':');
-  const encrypted = 'encrypted' in call.exchange.request.socket;
   return {
-    protocol: encrypted ? 'https' : 'http',
+    protocol: call.exchange.connection.secure ? 'https' : 'http',
     host: port !== undefined && /^[0-9]{1,5}$/.test(port) ? `${host}:${port}` : host,
   };
 }
