@@ -22,7 +22,8 @@ const exchange = (url = '/bucket/key', authorization?: string): Exchange =>
   ({
     id: 'ID1',
     operation: 'PutObject',
-    request: { method: 'PUT', url, headers: { authorization }, socket: { remoteAddress: '10.0.0.1' } },
+    request: { method: 'PUT', url, headers: { authorization } },
+    connection: { address: '10.0.0.1' },
   }) as unknown as Exchange;
 
 describe('the log of refused requests', () => {
