@@ -4,6 +4,27 @@ import type { Plant } from './plant.ts';
 
 export const accessPlants: readonly Plant[] = [
   {
+    name: 'api: bad input: text in the place of elements is passed over',
+    file: 'src/api/s3/xml/parser.ts',
+    find: 'if (!blank.test(parent.text)) throw',
+    replace: 'if (parent.text.length > 1e9) throw',
+    tests: ['src/api/s3/bad-input.test.ts'],
+  },
+  {
+    name: 'api: bad input: a refusal says nothing to the log',
+    file: 'src/api/s3/handler.ts',
+    find: '} else exchange.refused(known);',
+    replace: '}',
+    tests: ['src/api/s3/bad-input.test.ts'],
+  },
+  {
+    name: 'iam: bad input: a list of tags may be missing',
+    file: 'src/api/iam/parameters.ts',
+    find: "if (tags.length === 0) throw constraint('Tags', undefined, 'not be null');",
+    replace: '',
+    tests: ['src/api/iam/bad-input.test.ts'],
+  },
+  {
     name: 'api: the log of refused requests has their queries, and the signatures in them',
     file: 'src/api/http/refusals.ts',
     find: 'path: (end < 0 ? url : url.slice(0, end))',

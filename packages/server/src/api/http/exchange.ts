@@ -205,6 +205,8 @@ export class Exchange {
       response.end();
     };
     const cancel = this.#options.timers.after(limits.lingerMs, finish);
+    // Nobody is left to read why.
+    response.once('close', finish);
     this.body.discard(finish);
   }
 

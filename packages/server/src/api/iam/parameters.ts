@@ -116,6 +116,21 @@ export class Parameters {
     }
   }
 
+  /** Keys of tags, one at least. @throws StoreError ValidationError */
+  tagKeys(): string[] {
+    const keys = this.list('TagKeys', limits.identityTags);
+    if (keys.length === 0) throw constraint('TagKeys', undefined, 'not be null');
+    for (const [at, key] of keys.entries()) checkTag(`tagKeys.${at + 1}.member`, key, 1, limits.tagKeyChars);
+    return keys;
+  }
+
+  /** {@link tags}, one at least. @throws StoreError ValidationError */
+  someTags(): [string, string][] {
+    const tags = this.tags();
+    if (tags.length === 0) throw constraint('Tags', undefined, 'not be null');
+    return tags;
+  }
+
   /** `NAME.member.1.FIELD` … for each of the fields. */
   structures<Field extends string>(
     name: string,

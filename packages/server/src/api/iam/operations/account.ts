@@ -1,7 +1,7 @@
 import { isBuiltIn } from '../../../access/index.ts';
 import { limits } from '../../../limits.ts';
 import type { IdentityKind, IdentityOf, RoleRecord, UserGroupRecord, UserRecord } from '../../../metadata/index.ts';
-import { element } from '../../s3/xml/writer.ts';
+import { element, escapeXml } from '../../s3/xml/writer.ts';
 import { members, tagList, wrap } from '../answer.ts';
 import { type Actions, type IdentityCall, iam } from '../call.ts';
 import { pageOf } from '../pages.ts';
@@ -125,6 +125,6 @@ export const accountActions: Actions = {
   GetAccountAuthorizationDetails: iam(everything, details),
   ListAccountAliases: iam(everything, (call) => {
     const name = call.administration.identities.account(call.account)?.name;
-    return `${members('AccountAliases', name === undefined ? [] : [element('N', name).slice(3, -4)])}${element('IsTruncated', false)}`;
+    return pageOf(call, 'AccountAliases', name === undefined ? [] : [name], String, escapeXml);
   }),
 };

@@ -1,5 +1,4 @@
 import { StoreError } from '../../../errors.ts';
-import { limits } from '../../../limits.ts';
 import { element } from '../../s3/xml/writer.ts';
 import { tagList } from '../answer.ts';
 import { type Action, type IdentityCall, iam } from '../call.ts';
@@ -27,20 +26,19 @@ function tagName(call: IdentityCall, kind: Tagged): string {
 function tagActions(kind: Tagged, name: string): Record<string, Action> {
   const on = (more: (call: IdentityCall) => object) =>
     kind === 'policy' ? policyTarget(more) : holder(kind as HolderKind, more);
-  const keysOf = (call: IdentityCall): string[] => call.parameters.list('TagKeys', limits.identityTags);
   return {
     [`Tag${name}`]: iam(
-      on((call) => ({ requestTags: call.parameters.tags() })),
+      on((call) => ({ requestTags: call.parameters.someTags() })),
       async (call) => {
-        const given = call.parameters.tags();
+        const given = call.parameters.someTags();
         await call.change(kind, tagName(call, kind), (before) => ({ ...before, tags: tagged(before.tags, given) }));
         return undefined;
       },
     ),
     [`Untag${name}`]: iam(
-      on((call) => ({ tagKeys: keysOf(call) })),
+      on((call) => ({ tagKeys: call.parameters.tagKeys() })),
       async (call) => {
-        const gone = new Set(keysOf(call).map((key) => key.toLowerCase()));
+        const gone = new Set(call.parameters.tagKeys().map((key) => key.toLowerCase()));
         await call.change(kind, tagName(call, kind), (before) => ({
           ...before,
           tags: before.tags.filter(([key]) => !gone.has(key.toLowerCase())),

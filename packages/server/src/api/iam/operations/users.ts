@@ -1,7 +1,7 @@
 import { groupArn, rootArn } from '../../../access/index.ts';
 import { StoreError } from '../../../errors.ts';
 import { element } from '../../s3/xml/writer.ts';
-import { members, time, wrap } from '../answer.ts';
+import { time, wrap } from '../answer.ts';
 import { type Actions, type IdentityCall, iam } from '../call.ts';
 import { pageOf, pageOfIdentities } from '../pages.ts';
 import { rules } from '../parameters.ts';
@@ -11,7 +11,14 @@ import { newBounded } from './attachments.ts';
 
 const lastUsedNever = `${element('ServiceName', 'N/A')}${element('Region', 'N/A')}`;
 
-const nothingOf = (list: string) => () => `${element('IsTruncated', false)}${members(list, [])}`;
+/** The empty page of what nobody has here. */
+const nothingOf = (list: string) => (call: IdentityCall) => pageOf(call, list, [], String, String);
+
+/** The same, of a user who must be there. */
+const nothingOfUser = (list: string) => (call: IdentityCall) => {
+  call.get('user', nameOf(call, 'user', true));
+  return nothingOf(list)(call);
+};
 
 /** Root asks who it is itself. */
 const isRoot = (call: IdentityCall): boolean =>
@@ -116,11 +123,11 @@ export const userActions: Actions = {
   ),
 
   // Nobody has passwords, certificates or second factors here; clients ask for them before they delete a user.
-  ListMFADevices: iam(holder('user', undefined, true), nothingOf('MFADevices')),
+  ListMFADevices: iam(holder('user', undefined, true), nothingOfUser('MFADevices')),
   ListVirtualMFADevices: iam(everything, nothingOf('VirtualMFADevices')),
-  ListSigningCertificates: iam(holder('user', undefined, true), nothingOf('Certificates')),
-  ListSSHPublicKeys: iam(holder('user', undefined, true), nothingOf('SSHPublicKeys')),
-  ListServiceSpecificCredentials: iam(holder('user', undefined, true), () => members('ServiceSpecificCredentials', [])),
+  ListSigningCertificates: iam(holder('user', undefined, true), nothingOfUser('Certificates')),
+  ListSSHPublicKeys: iam(holder('user', undefined, true), nothingOfUser('SSHPublicKeys')),
+  ListServiceSpecificCredentials: iam(holder('user', undefined, true), nothingOfUser('ServiceSpecificCredentials')),
   GetLoginProfile: iam(holder('user', undefined, true), (call) =>
     noLogin(call.get('user', nameOf(call, 'user', true)).name),
   ),

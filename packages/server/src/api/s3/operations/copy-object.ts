@@ -63,7 +63,7 @@ export async function copyObject(call: S3Call): Promise<void> {
   if (onto && !newMetadata && !newTags && !changing.some((name) => header(call, name) !== undefined)) {
     throw new StoreError('InvalidRequest', {
       message:
-        "This copy is illegal: it copies an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     });
   }
   if (!newTags) await requireCopiedTags(call, source);

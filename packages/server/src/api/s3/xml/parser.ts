@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { StoreError } from '../../../errors.ts';
+import { errorTable, StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 
 /*
@@ -25,8 +25,10 @@ interface OpenElement {
   text: string;
 }
 
-export function malformed(message?: string): StoreError {
-  return new StoreError('MalformedXML', message === undefined ? {} : { message });
+/** MalformedXML. @param why what is wrong, in a sentence; clients that look for the words of AWS find those first */
+export function malformed(why?: string): StoreError {
+  const { message } = errorTable.MalformedXML;
+  return new StoreError('MalformedXML', why === undefined ? {} : { message: `${message} ${why}` });
 }
 
 const tagName = /[A-Za-z_][A-Za-z0-9_.-]*(?::[A-Za-z_][A-Za-z0-9_.-]*)?/y;
@@ -196,8 +198,9 @@ class Parser {
   }
 }
 
-/** Refuses every child that is not named: what is not understood must not be passed over. */
+/** Refuses every child that is not named, and text where elements are meant: what is not understood must not be passed over. */
 export function allowOnly(parent: XmlElement, names: readonly string[]): void {
+  if (!blank.test(parent.text)) throw malformed(`The element ${parent.name} holds elements, not text.`);
   for (const child of parent.children)
     if (!names.includes(child.name)) throw malformed(`The element ${child.name} is not known here.`);
 }
