@@ -122,7 +122,8 @@ for name in ["small", "large", "parts", "form", "rotated"]:
     assert s3.head_object(Bucket="named", Key=name)["SSEKMSKeyId"] == payroll["arn"]
 refused("KMS.DisabledException", s3.put_object, Bucket="named", Key="small", Body=b"", **by_payroll)
 refused("KMS.DisabledException", s3.copy_object, Bucket="named", Key="copied", CopySource="named/small")
-refused("KMS.NotFoundException", s3.put_object, Bucket="named", Key="small", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/nobody")
+for unknown in ["alias/nobody", "x" * 3000]:
+    refused("KMS.NotFoundException", s3.put_object, Bucket="named", Key="small", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=unknown)
 assert read("small-other") == bodies["small"]
 kms("enable", payroll["id"])
 assert read("parts") == large

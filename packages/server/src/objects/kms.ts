@@ -40,6 +40,7 @@ export interface KmsAdministration {
 type Keeping = Pick<Rooms, 'reader' | 'proposer' | 'host' | 'latest'> & { readonly kmsKeys: KmsKeys };
 
 const defaultName = 'aws/s3';
+const defaultAlias = `alias/${defaultName}`;
 const arnForm = /^arn:aws[a-z-]*:kms:([a-z0-9-]*):([0-9]{12}):((?:key|alias)\/.+)$/;
 
 /** The ARN of a named key (https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id-key-ARN). */
@@ -64,12 +65,18 @@ function readable<Value>(read: () => Value): Value {
   }
 }
 
+/** `alias/NAME`, or `key/` and an id; undefined for the ARN of another region or account. */
+function nameOf(text: string, region: string | undefined): string | undefined {
+  const [, itsRegion, account, resource] = arnForm.exec(text) ?? [];
+  if (resource === undefined) return text.startsWith('alias/') ? text : `key/${text}`;
+  return account === firstAccount && (region === undefined || itsRegion === region) ? resource : undefined;
+}
+
 /** @throws StoreError AccessDenied */
 function here({ reader }: Keeping, text: string, region: string | undefined): KmsKeyRecord | undefined {
-  const [, itsRegion, account, resource] = arnForm.exec(text) ?? [];
-  if (resource !== undefined && (account !== firstAccount || (region !== undefined && itsRegion !== region)))
-    return undefined;
-  const name = resource ?? `${text.startsWith('alias/') ? '' : 'key/'}${text}`;
+  const name = nameOf(text, region);
+  // Longer than any is: it need not be looked for, and no row could be called so.
+  if (name === undefined || name.length > 'alias/'.length + limits.kmsKeyNameChars) return undefined;
   return readable(() =>
     name.startsWith('alias/') ? reader.kms.named(name.slice(6)) : reader.kms.byId(name.slice(4).toLowerCase()),
   );
@@ -108,7 +115,7 @@ async function make(keeping: Keeping, name: string): Promise<KmsKeyRecord> {
 
 /** The key that is used where none is named. Of several requests that make it at once, one does. */
 async function defaultKey(keeping: Keeping): Promise<KmsKeyRecord> {
-  const there = () => sought(keeping, `alias/${defaultName}`);
+  const there = () => sought(keeping, defaultAlias);
   const key = await there();
   if (key) return key;
   try {
@@ -142,8 +149,9 @@ export async function newKmsKey(
   bucket: BucketRecord,
   choice: KmsChoice,
 ): Promise<{ readonly key: OpenKmsKey; readonly encryption: KmsEncryption }> {
-  const isDefault = choice.key === undefined || choice.key.endsWith(`alias/${defaultName}`);
-  const record = isDefault ? await defaultKey(keeping) : await found(keeping, choice.key as string, bucket.region);
+  const { key: text = defaultAlias } = choice;
+  const isDefault = nameOf(text, bucket.region) === defaultAlias;
+  const record = isDefault ? await defaultKey(keeping) : await found(keeping, text, bucket.region);
   const key = await open(keeping, record, record.versions.length);
   const { algorithm, context, bucketKey = false } = choice;
   return { key, encryption: { kind: 'kms', algorithm, key: key.id, version: key.version, bucketKey, context } };
@@ -151,7 +159,7 @@ export async function newKmsKey(
 
 /**
  * An append goes on with the key that the object has: a request that says another one is refused, instead of passed over.
- * @throws StoreError InvalidRequest; KMS.NotFoundException
+ * @throws StoreError InvalidRequest
  */
 export async function checkAppendedWith(
   keeping: Keeping,
@@ -165,7 +173,7 @@ export async function checkAppendedWith(
     choice === null
       ? its === undefined
       : its?.algorithm === choice.algorithm &&
-        (await found(keeping, choice.key ?? `alias/${defaultName}`, bucket.region)).id === its.key &&
+        (await sought(keeping, choice.key ?? defaultAlias, bucket.region))?.id === its.key &&
         (choice.context.length === 0 || choice.context.equals(its.context));
   if (isSame) return;
   throw new StoreError('InvalidRequest', {

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { limits } from '../../limits.ts';
 import { keys } from '../../metadata/machine/keys.ts';
+import { encodeKmsKey } from '../../metadata/machine/kms-keys.ts';
 import { type Answer, startHarness } from './harness.support.ts';
 import { openMemoryStore } from './store.support.ts';
 
@@ -40,6 +42,28 @@ describe('a record of a named key that cannot be read', () => {
         says(answer, 403, 'AccessDenied', /cannot be read/);
     }
     await server.close();
+    await own.close();
+  });
+});
+
+describe('named keys, and versions of one', () => {
+  it('are bounded', async () => {
+    const own = await openMemoryStore();
+    const { kms } = own.objects;
+    const full = await kms.create('full');
+    const put = (id: string, name: string, versions: number) => {
+      const wrapped = Array.from({ length: versions }, () => full.versions[0]!);
+      own.kv.commit([
+        [keys.kmsKey(id), encodeKmsKey({ ...full, id, name, versions: wrapped })],
+        [keys.kmsKeyName(name), Buffer.from(id)],
+      ]);
+    };
+    put(full.id, full.name, limits.kmsKeyVersions - 1);
+    assert.equal((await kms.rotate(full.id)).versions.length, limits.kmsKeyVersions);
+    await assert.rejects(kms.rotate(full.id), { code: 'InvalidRequest', message: /Make a new key/ });
+    for (let i = 2; i < limits.kmsKeys; i++) put(`id-${i}`, `name-${i}`, 1);
+    await kms.create('last');
+    await assert.rejects(kms.create('one-more'), { code: 'InvalidRequest', message: /as many as there may be/ });
     await own.close();
   });
 });

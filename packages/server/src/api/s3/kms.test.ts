@@ -100,7 +100,10 @@ describe('an object with a named key', () => {
     const wrong = [
       'payroll',
       'alias/nobody',
+      'x'.repeat(3000),
       'alias/',
+      'xalias/aws/s3',
+      'arn:aws:kms:nowhere-1:000000000000:alias/aws/s3',
       randomBytes(16).toString('hex'),
       arn.replace(payroll.id, 'alias/payroll'),
       arn.replace(`:${region}:`, ':nowhere-1:'),

@@ -55,6 +55,11 @@ async function copyConfiguration(task: BucketTask, name: Configuration): Promise
   if (text === undefined || written.get(id) === text) return;
   // A lock without a default retention came with the bucket.
   if (name === 'object-lock' && textOf(text, 'Rule') === undefined) return;
+  // The key stays at the source: with its name in the bucket's default, nothing could be written.
+  if (name === 'encryption' && textOf(text, 'KMSMasterKeyID') !== undefined) {
+    written.set(id, text);
+    return report.note('default encryption with a named key, left out: `dsom kms create` one and put it with that');
+  }
   try {
     if (!task.dryRun) await writeConfiguration(task.target, targetBucket, name, text);
     written.set(id, text);

@@ -150,8 +150,15 @@ test('locks and configurations come with the bucket', async () => {
   };
   for (const [name, body] of Object.entries(documents))
     await source.s3.send({ method: 'PUT', bucket: 'locked', query: { [name]: '' }, headers: md5(body), body });
+  const byKey =
+    '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>alias/theirs</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>';
+  const encryption = { bucket: 'locked', query: { encryption: '' } };
+  await source.s3.send({ ...encryption, method: 'PUT', headers: md5(byKey), body: byKey });
   const ran = await run('s3://locked');
   assert.equal(ran.code, 0, ran.stderr);
+  // The key stays behind: no object could be written with its name in the bucket's default.
+  assert.match(JSON.stringify(ran.rows[0]?.['notes']), /named key, left out/);
+  assert.match((await target.s3.send({ ...encryption, method: 'GET' })).text, /AES256/);
   assert.ok(Number(ran.rows[0]?.['configurations']) >= 6, ran.stdout);
   for (const name of Object.keys(documents)) {
     const [ours, theirs] = await Promise.all(
