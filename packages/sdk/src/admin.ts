@@ -26,6 +26,15 @@ const targetsPath = '/-/admin/v1/notifications/targets';
 export interface NamedPolicy {
   readonly name: string;
   readonly redundancy: Policy;
+  /** Objects of the class are archived. Absent: they are read at once. */
+  readonly archive?: RestoreTimes;
+}
+
+/** How long each tier of a restore of an archived object takes, ms. */
+export interface RestoreTimes {
+  readonly standardMs: number;
+  readonly bulkMs: number;
+  readonly expeditedMs: number;
 }
 
 const namedPolicies = (answer: Json): readonly NamedPolicy[] =>
@@ -124,15 +133,22 @@ export class Admin {
     );
   }
 
-  /** Defines a storage class, or changes it: what has the class is kept so from then on, in the background. */
-  async setPolicy(name: string, redundancy: Policy, options: CallOptions = {}): Promise<readonly NamedPolicy[]> {
+  /**
+   * Defines a storage class, or changes it: what has the class is kept so from then on, in the background.
+   * @param options `archive`: its objects have to be restored before they are read; null: they have not. Absent: as before
+   */
+  async setPolicy(
+    name: string,
+    redundancy: Policy,
+    { archive, ...options }: CallOptions & { readonly archive?: RestoreTimes | null | undefined } = {},
+  ): Promise<readonly NamedPolicy[]> {
     return namedPolicies(
       await this.#transport.send({
         ...options,
         method: 'PUT',
         path: `${policiesPath}/${encodeURIComponent(name)}`,
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ redundancy }),
+        body: JSON.stringify({ redundancy, archive }),
         read: readJson<Json>,
       }),
     );

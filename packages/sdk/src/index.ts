@@ -8,6 +8,7 @@ export {
   type NodeChange,
   type NotificationTarget,
   type RebalanceChange,
+  type RestoreTimes,
 } from './admin.ts';
 export { type BucketChange, type BucketInfo, type BucketSettings, Buckets, type Versioning } from './buckets.ts';
 export { type ClientOptions, DsomClient, DsomSession } from './client.ts';

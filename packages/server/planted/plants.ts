@@ -1,3 +1,4 @@
+import { archivePlants } from './archive.ts';
 import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
@@ -65,6 +66,7 @@ export const plants: readonly Plant[] = [
   ...notificationPlants,
   ...identityPlants,
   ...lifecyclePlants,
+  ...archivePlants,
   ...customerPlants,
   ...kmsPlants,
   ...daemonPlants,

@@ -60,8 +60,8 @@ export const webPlants: readonly Plant[] = [
   {
     name: 'web: a rename leaves the object under its old name as well',
     file: 'src/metadata/machine/decide-rename.ts',
-    find: '[added, ...gone.effects]',
-    replace: '[added, ...gone.effects.slice(1)]',
+    find: '[added, ...gone.effects,',
+    replace: '[added, ...gone.effects.slice(1),',
     tests: [model],
     pattern: 'plain model',
   },

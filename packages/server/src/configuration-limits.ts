@@ -40,6 +40,11 @@ export const configurationLimits = {
   lifecycleFileBytes: 512 * KiB,
   /** Rows of versions between two that the owner looks at before it puts one off. */
   lifecycleLook: 1000,
+  /** Restores: how often a shard is asked for those that are due, those of one proposal, most days of one, and the longest time that a tier may take. */
+  restoreCheckMs: 1000,
+  restoreBatch: 64,
+  restoreDays: 2 ** 31 - 1,
+  restoreDelayMs: 30 * 86_400_000,
   /** Default retention of a bucket, as AWS bounds it. */
   retentionDays: 36_500,
   retentionYears: 100,

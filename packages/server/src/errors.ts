@@ -188,6 +188,7 @@ export const errorTable = {
     16,
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
   ),
+  RestoreAlreadyInProgress: row(409, 9, 'Object restore is already in progress'),
   SlowDown: row(503, 8, 'Too many requests at once. Slow down and try again.', true),
   StalePlacement: row(503, 14, 'The device was chosen by an older placement map than its node knows. Try again.', true),
   StorageFull: row(

@@ -1,12 +1,12 @@
 /* `redundancy` and `policy`: what buckets and objects are kept with, and what storage classes stand for. */
-import type { NamedPolicy } from '@dsom/sdk';
+import type { NamedPolicy, RestoreTimes } from '@dsom/sdk';
 import type { Command } from 'commander';
 import { addExplainCommand } from './access-policy.ts';
 import { formatRemote, parseRemote } from './address.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
-import { formatRedundancy, formatTable, parsePolicy, printable } from './format.ts';
+import { formatRedundancy, formatTable, parseDuration, parsePolicy, printable } from './format.ts';
 import { plainKey } from './remote.ts';
 
 interface RedundancyOptions extends CommonOptions {
@@ -59,7 +59,26 @@ async function redundancy(
 const policyLines = (policies: readonly NamedPolicy[]): string[] =>
   policies.length === 0
     ? ['no storage classes of your own']
-    : formatTable([['CLASS', 'KEPT WITH'], ...policies.map((one) => [one.name, formatRedundancy(one.redundancy)])]);
+    : formatTable([
+        ['CLASS', 'READ', 'KEPT WITH'],
+        ...policies.map((one) => [one.name, readText(one.archive), formatRedundancy(one.redundancy)]),
+      ]);
+
+const readText = (archive: RestoreTimes | undefined): string =>
+  archive === undefined
+    ? 'at once'
+    : `restored in ${[archive.standardMs, archive.bulkMs, archive.expeditedMs].map((ms) => `${ms / 1000}s`).join('/')}`;
+
+/** `3h/5h/1m`: how long Standard, Bulk and Expedited take; a single one: all of them. */
+function parseArchive(text: string): RestoreTimes {
+  const parts = text.split('/');
+  if (parts.length !== 1 && parts.length !== 3)
+    throw new UsageError(
+      `"${text}" is no time for restores: write it like 0s, or 3h/5h/1m for Standard, Bulk, Expedited`,
+    );
+  const [standardMs = 0, bulkMs = standardMs, expeditedMs = standardMs] = parts.map((one) => parseDuration(one) * 1000);
+  return { standardMs, bulkMs, expeditedMs };
+}
 
 export function addRedundancyCommands(program: Command, run: Run): void {
   clientCommand(program, 'redundancy <address> [value]', 'show or change what a bucket or an object is kept with')
@@ -77,14 +96,19 @@ export function addRedundancyCommands(program: Command, run: Run): void {
       await context.result({ policies }, policyLines(policies));
     }),
   );
-  clientCommand(policy, 'set <name> <redundancy>', 'define one, or change it: 3, 8+3, or 2/8+3/7d').action(
-    run(async (context, [name = '', value = '']) => {
-      const { signal } = context;
-      const policies = await context.client().admin.setPolicy(name, parsePolicy(value), { signal });
-      context.succeed();
-      await context.result({ policies }, policyLines(policies));
-    }),
-  );
+  clientCommand(policy, 'set <name> <redundancy>', 'define one, or change it: 3, 8+3, or 2/8+3/7d')
+    .option('--archive <times>', 'GLACIER, DEEP_ARCHIVE: objects are restored before they are read, in 0s, or 3h/5h/1m')
+    .option('--no-archive', 'objects are read at once')
+    .action(
+      run<CommonOptions & { readonly archive?: string | false }>(async (context, [name = '', value = ''], options) => {
+        const { signal } = context;
+        const { archive: said } = options;
+        const archive = said === undefined ? undefined : said === false ? null : parseArchive(said);
+        const policies = await context.client().admin.setPolicy(name, parsePolicy(value), { signal, archive });
+        context.succeed();
+        await context.result({ policies }, policyLines(policies));
+      }),
+    );
   clientCommand(policy, 'remove <name>', 'objects of that class are kept as their bucket says from then on').action(
     run(async (context, [name = '']) => {
       const policies = await context.client().admin.removePolicy(name, { signal: context.signal });

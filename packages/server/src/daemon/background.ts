@@ -38,6 +38,7 @@ import type { Owner } from './owner.ts';
 import { policyAdmin } from './policies.ts';
 import type { Link } from './port.ts';
 import { type Recoding, startRecoding } from './recoding.ts';
+import { startRestoring } from './restoring.ts';
 
 /** The work that goes on beside requests: collecting garbage, verifying bytes, and what an operator asks for. */
 export interface Jobs {
@@ -127,6 +128,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const recoding = startRecoding(owner, host, log);
   const accessLog = new LifecycleLog(accessDeliveryOf(owner.thread.objects, config, host, log));
   const lifecycle = startLifecycle(owner, host, log, dayMsOf(config), accessLog);
+  const restoring = startRestoring(owner, host, log, dayMsOf(config));
   const notifying = startNotifying(owner, host, log);
   const inventory = startInventory(owner, host, log, dayMsOf(config));
   const scrub = await createScrub({
@@ -291,6 +293,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         fragments.stop(),
         recoding.stop(),
         lifecycle.stop(),
+        restoring.stop(),
         notifying.stop(),
         inventory.stop(),
         rebalance?.stop(),

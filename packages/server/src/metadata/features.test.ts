@@ -176,6 +176,10 @@ describe('an extension of a version', () => {
     assert.deepEqual(needs({ policy, legalHold: false }), [both, both, both]);
     assert.deepEqual(needs({ acl: Buffer.from('a') }), [['acls'], ['acls'], ['acls', 'policies']]);
     assert.deepEqual(needs({ legalHold: true }), [['objectLock'], ['objectLock'], both]);
+    const restore = { restore: { state: 'restored', untilMs: 1 } } as GivenExtensions;
+    assert.deepEqual(needs(restore), [['archive'], ['archive'], ['archive', 'policies']]);
+    const setting = (name: string) => [...featuresOf({ type: 'setting.write', name, value: '{}' })];
+    assert.deepEqual([setting('pace'), setting('archives')], [['settings'], ['settings', 'archive']]);
     const { headers, metadata, tags, storageClass, wrappedKey } = version;
     const described = { headers, metadata, tags, storageClass, wrappedKey, owner: 'o', initiatedMs: 1 };
     const about = { id: Buffer.alloc(16), bucket: 1, key: Buffer.from('k'), ...described };

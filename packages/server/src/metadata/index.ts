@@ -7,7 +7,7 @@ export { firstAccount } from './machine/decide-identities.ts';
 export { checkQuotas } from './machine/decide-quotas.ts';
 export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
 export { checkAcl, checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
-export { type Feature, features, isKnownFeature } from './machine/features.ts';
+export { archivesSetting, type Feature, features, isKnownFeature } from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
 export {
   type AccountRecord,
@@ -83,6 +83,7 @@ export {
 } from './open.ts';
 export type { Metadata, MetadataStatistics } from './owner.ts';
 export { openMetadataReader } from './reader.ts';
+export { dueRestores } from './restores.ts';
 export { type ScanCursor, type ScannedPlace, type VersionRow, type VersionScan, versionScan } from './scan.ts';
 export { otherShards } from './sharded/quotas.ts';
 export { shardedReader } from './sharded/reader.ts';

@@ -116,9 +116,12 @@ export function listObjects(kv: KvReader, query: ListQuery): Page<ListedObject |
     fold: folding(page),
     give(row, key) {
       if (!page.takes()) return false;
-      const { size, etag, etagParts, modifiedMs, storageClass, owner, checksum } = new VersionRow(row.value);
+      const version = new VersionRow(row.value);
+      const { size, etag, etagParts, modifiedMs, storageClass, owner, checksum } = version;
+      const restore = query.restores === true ? version.restore : undefined;
       // A copy: a view would keep the whole row, inline bytes included, for as long as the page is in use.
-      page.items.push({ key, size, etag: Buffer.from(etag), etagParts, modifiedMs, storageClass, owner, checksum });
+      const listed = { key, size, etag: Buffer.from(etag), etagParts, modifiedMs, storageClass, owner, checksum };
+      page.items.push(restore ? { ...listed, restore } : listed);
       return true;
     },
   });

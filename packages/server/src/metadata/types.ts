@@ -32,10 +32,12 @@ import type {
   VersionRecord,
 } from './machine/records.ts';
 import type { ShardPlaces } from './placing.ts';
+import type { Restore, RestoringCommand } from './restoring.ts';
 
 export type * from './announcing.ts';
 export type * from './keeping.ts';
 export type * from './locking.ts';
+export type * from './restoring.ts';
 
 /** Preconditions on the object as it is when the owner decides. An ETag is quoted as in HTTP, `*` stands for any. */
 export interface Guard {
@@ -163,6 +165,7 @@ export type Command =
     }
   | LockCommand
   | RewrapCommand
+  | RestoringCommand
   | RecodeCommand
   | TouchCommand
   | (Omit<GivenExtensions, 'policy'> & {
@@ -287,6 +290,8 @@ export interface ListedObject {
   readonly storageClass: string;
   readonly owner: string;
   readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: 'FULL_OBJECT' | 'COMPOSITE' } | undefined;
+  /** Given where the query asks for it. */
+  readonly restore?: Restore;
 }
 
 /** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
@@ -384,6 +389,8 @@ export interface ListQuery {
   /** First key that may be given; a page goes on at the successor of the last key (or prefix) of the page before. */
   readonly start: Buffer;
   readonly limit: number;
+  /** Whether each object says how it is restored. */
+  readonly restores?: boolean;
 }
 
 export interface ListedVersion {

@@ -41,6 +41,8 @@ function encodedKey(key: Buffer): string {
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
+/** The same without fractions of a second. */
+const seconds = (ms: number): string => iso(ms).replace(/\.\d+Z$/, 'Z');
 const arnOf = (bucket: string): string => `arn:aws:s3:::${bucket}`;
 
 /** Kinds of events whose records have a younger version than the others. */
@@ -63,7 +65,7 @@ function requesterOf({ principal }: Notice['origin']): { readonly account: strin
 
 /** The `Records` document of S3 with this one record. */
 function s3Record(notice: Notice, place: NoticePlace, configurationId: string): object {
-  const { event, origin, object } = notice;
+  const { event, origin, object, restore } = notice;
   const record = {
     eventVersion: youngKinds.has(kindOf(event)) ? '2.3' : '2.1',
     eventSource: 'aws:s3',
@@ -88,6 +90,15 @@ function s3Record(notice: Notice, place: NoticePlace, configurationId: string): 
         sequencer: sequencerOf(notice, place),
       },
     },
+    ...(event === 'ObjectRestore:Completed' &&
+      restore && {
+        glacierEventData: {
+          restoreEventData: {
+            lifecycleRestorationExpiryTime: iso(restore.untilMs),
+            lifecycleRestoreStorageClass: restore.storageClass,
+          },
+        },
+      }),
   };
   return { Records: [record] };
 }
@@ -109,7 +120,7 @@ const withReason: ReadonlySet<string> = new Set(['ObjectCreated', 'ObjectRemoved
 
 /** @param id a UUID, the same for the same event */
 function eventBridgeEvent(notice: Notice, place: NoticePlace, id: string): object {
-  const { event, origin, object } = notice;
+  const { event, origin, object, restore } = notice;
   const kind = kindOf(event);
   const deletes = kind === 'ObjectRemoved' || kind === 'LifecycleExpiration';
   return {
@@ -118,7 +129,7 @@ function eventBridgeEvent(notice: Notice, place: NoticePlace, id: string): objec
     'detail-type': detailTypes[event] ?? detailTypes[kind],
     source: 'aws.s3',
     account: accountOf(origin.bucketOwner),
-    time: iso(notice.timeMs).replace(/\.\d+Z$/, 'Z'),
+    time: seconds(notice.timeMs),
     region: origin.region,
     resources: [arnOf(origin.bucketName)],
     detail: {
@@ -135,6 +146,8 @@ function eventBridgeEvent(notice: Notice, place: NoticePlace, id: string): objec
       // The service that did it by itself has none.
       ...(origin.address !== '' && origin.address !== origin.principal && { 'source-ip-address': origin.address }),
       ...(withReason.has(kind) && { reason: kind === 'LifecycleExpiration' ? 'Lifecycle Expiration' : origin.reason }),
+      ...(restore && event !== 'ObjectRestore:Delete' && { 'source-storage-class': restore.storageClass }),
+      ...(restore && restore.untilMs > 0 && { 'restore-expiry-time': seconds(restore.untilMs) }),
       ...(deletes && {
         'deletion-type': event.endsWith(':DeleteMarkerCreated') ? 'Delete Marker Created' : 'Permanently Deleted',
       }),

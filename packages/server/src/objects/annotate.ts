@@ -7,6 +7,7 @@ import {
   type LockChange,
   type ObjectVersion,
 } from '../metadata/index.ts';
+import { archivedError, isArchived } from './archive.ts';
 import { parseVersionId } from './ids.ts';
 import { askForRecoding, checkStorageClass, preparePolicy } from './policy.ts';
 import { written } from './publish.ts';
@@ -21,6 +22,7 @@ import type { PatchRequest, ReadRequest, Tags, WriteResult } from './types.ts';
 export async function patch(rooms: Rooms, request: PatchRequest): Promise<WriteResult> {
   const { headers, metadata, tags, guard, storageClass, policy } = request;
   if (storageClass !== undefined) checkStorageClass(rooms, storageClass);
+  if (storageClass !== undefined) checkRestored(rooms, request, storageClass);
   if (policy) await preparePolicy(rooms, policy);
   const change = {
     ...(headers && { headers }),
@@ -31,6 +33,16 @@ export async function patch(rooms: Rooms, request: PatchRequest): Promise<WriteR
   };
   if (storageClass !== undefined || policy !== undefined) await askForRecoding(rooms);
   return annotate(rooms, request, change, guard, request.versionId === undefined ? request.owner : undefined);
+}
+
+/** Who may not read what is archived may not make it readable by giving it another class. @throws StoreError InvalidObjectState */
+function checkRestored(rooms: Rooms, request: PatchRequest, storageClass: string): void {
+  const { version } = findVersion(rooms, request);
+  if (isArchived(rooms, version) && !isArchived(rooms, { storageClass }))
+    throw archivedError(
+      version.storageClass,
+      'An archived object must be restored before it gets another storage class.',
+    );
 }
 
 /** Replaces the tags of one version where it is. */

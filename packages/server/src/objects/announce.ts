@@ -9,6 +9,7 @@ function announcedBy(announcer: Announcer, command: Command): Command {
     case 'object.share':
     case 'object.append':
     case 'object.annotate':
+    case 'object.restore':
     case 'upload.complete': {
       const announce = announcer(command.key);
       return announce ? { ...command, announce } : command;

@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { checkNotArchive } from './archive.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
 import { openedKeyOf, type Wrapping, wrappingFor } from './encryption.ts';
@@ -43,6 +44,7 @@ async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteRe
   const keys = await bucketKey(rooms, bucket);
   const newest = rooms.reader.version(bucket.id, request.key, undefined);
   const object = newest?.kind === 'object' ? newest : undefined;
+  if (object) checkNotArchive(rooms, object);
   const size = object?.size ?? 0;
   // The owner decides this again; known now, it saves the client from sending a body in vain.
   if (request.offset !== undefined && request.offset !== size) {

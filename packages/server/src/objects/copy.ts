@@ -10,6 +10,7 @@ import {
   type ObjectChecksum,
   type ObjectVersion,
 } from '../metadata/index.ts';
+import { archivedError, isArchived } from './archive.ts';
 import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
 import { checkKey } from './describing.ts';
@@ -29,7 +30,7 @@ type CopyResult = WriteResult & { readonly source: ObjectVersion };
 
 /**
  * Looks up what is to be copied.
- * @throws StoreError as a read does, but InvalidRequest for a marker named by its id, and PreconditionFailed for every condition
+ * @throws StoreError as a read does, but InvalidRequest for a marker named by its id, PreconditionFailed for every condition, and InvalidObjectState for what is archived
  */
 export function findSource(rooms: Rooms, source: CopySource): Found {
   let found: Found;
@@ -42,6 +43,8 @@ export function findSource(rooms: Rooms, source: CopySource): Found {
     });
   }
   checkSource(source.guard, found.version);
+  if (isArchived(rooms, found.version))
+    throw archivedError(found.version.storageClass, "Operation is not valid for the source object's storage class");
   return found;
 }
 

@@ -1,4 +1,5 @@
 export { type Announcer, announcing } from './announce.ts';
+export { archivedError, archiveNames, archivesOf, type RestoreDelays } from './archive.ts';
 export { readOutcome } from './conditions.ts';
 export type { CustomerKey } from './encryption.ts';
 export { etagText } from './etag.ts';

@@ -39,11 +39,12 @@ const nothing = { items: [], truncated: false } as const;
 
 function queryOf(
   rooms: Rooms,
-  query: Pick<ObjectListQuery, 'bucket' | 'prefix' | 'delimiter' | 'limit'>,
+  query: Pick<ObjectListQuery, 'bucket' | 'prefix' | 'delimiter' | 'limit' | 'restores'>,
   start: Buffer,
 ): ListQuery {
   const { id } = findBucket(rooms, query.bucket);
-  return { bucket: id, prefix: query.prefix, delimiter: query.delimiter, start, limit: query.limit };
+  const { prefix, delimiter, limit, restores = false } = query;
+  return { bucket: id, prefix, delimiter, start, limit, restores };
 }
 
 /** Live objects and common prefixes, in key order. */

@@ -10,6 +10,7 @@ import {
   shardOfNumber,
   type VersionRecord,
 } from '../metadata/index.ts';
+import { archivedError, isArchived } from './archive.ts';
 import { checkRead } from './conditions.ts';
 import { type CustomerKey, objectKeyOf, openedKeyOf } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
@@ -59,6 +60,7 @@ class Reading implements ReadResult {
   readonly bucket: BucketRecord;
   readonly version: ObjectVersion;
   readonly position: Position;
+  readonly archived: boolean;
   readonly #rooms: Rooms;
   readonly #horizon: ReadHorizon;
   readonly #found: Found;
@@ -80,6 +82,7 @@ class Reading implements ReadResult {
     this.bucket = found.bucket;
     this.version = found.version;
     this.position = found.position;
+    this.archived = isArchived(rooms, found.version);
     this.#rooms = rooms;
     this.#horizon = horizon;
     this.#found = found;
@@ -126,6 +129,7 @@ class Reading implements ReadResult {
   }
 
   #check(slice: Slice): void {
+    if (this.archived) throw archivedError(this.version.storageClass);
     const { start, end } = slice;
     invariant(!this.#closed, 'bytes are read with the key of the object only');
     invariant(start >= 0 && start <= end && end <= this.version.size, 'a slice lies within its object');

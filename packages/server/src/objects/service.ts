@@ -13,6 +13,7 @@ import { put } from './put.ts';
 import { findVersion, read } from './read.ts';
 import { remove } from './remove.ts';
 import { rename } from './rename.ts';
+import { restore } from './restore.ts';
 import { rewrap } from './rewrap.ts';
 import { findBucket, type Rooms } from './rooms.ts';
 import { storedOf, storedVersion } from './stored.ts';
@@ -52,6 +53,7 @@ function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): Obje
     setAcl: (request, acl) => setAcl(rooms, request, acl),
     setLock: (request, change, bypasses) => setLock(rooms, request, change, bypasses),
     rewrap: (request, kms) => rewrap(rooms, request, kms),
+    restore: (request) => restore(rooms, request),
     delete: (bucket, owner, items, bypasses) => remove(rooms, bucket, owner, items, bypasses),
     byGuk(guk) {
       const found = rooms.reader.byGuk(guk);

@@ -17,6 +17,7 @@ import type {
   PartRecord,
   Policy,
   Redundancy,
+  RestoreTier,
   TextChange,
   UploadRecord,
   Versioning,
@@ -90,6 +91,14 @@ export interface ReadRequest {
   readonly withoutBytes?: boolean;
 }
 
+/** Which version to restore, for how many days, and how soon. */
+export interface RestoreRequest extends Omit<ReadRequest, 'guard' | 'customerKey'> {
+  readonly days: number;
+  readonly tier: RestoreTier;
+  /** Length of a day, ms. */
+  readonly dayMs: number;
+}
+
 /** A slice of an object; both in bytes, `end` exclusive. */
 export interface Slice {
   readonly start: number;
@@ -111,6 +120,8 @@ export interface ReadResult {
   readonly bucket: BucketRecord;
   readonly version: ObjectVersion;
   readonly position: Position;
+  /** It has to be restored before it is read: `open` and `immediate` throw InvalidObjectState. */
+  readonly archived: boolean;
   /** Plaintext of the slice; every byte verified before it is given. */
   open(slice: Slice): Outgoing;
   /** The whole plaintext when it is at hand without waiting (inline objects, cached small ones), else undefined. */
@@ -188,6 +199,8 @@ export interface ObjectListQuery {
   /** First key that may be given (inclusive) — continuation tokens; wins over `after`. */
   readonly from?: Buffer;
   readonly limit: number;
+  /** Whether each object of a list of objects says how it is restored. */
+  readonly restores?: boolean;
 }
 
 /**
@@ -260,6 +273,12 @@ export interface ObjectService {
   setLock(request: Omit<ReadRequest, 'guard'>, change: LockChange, bypasses: boolean): Promise<ObjectVersion>;
   /** Another named key for a version, where it is. @throws StoreError as `rewrap` in rewrap.ts says */
   rewrap(request: Pick<ReadRequest, 'bucket' | 'key' | 'versionId'>, kms: KmsChoice): Promise<ObjectVersion>;
+  /**
+   * Has an archived version restored for a while, done so faster, or stay restored for longer.
+   * @returns the version: `ongoing`, or `restored` where it was so before
+   * @throws StoreError InvalidObjectState where it is not archived; RestoreAlreadyInProgress; InvalidArgument for a tier that its class does not have
+   */
+  restore(request: RestoreRequest): Promise<ObjectVersion>;
   /** @param bypasses governance gives way; no locked version goes otherwise */
   delete(
     bucket: string,

@@ -1,6 +1,7 @@
 import { canonicalIdOf, identityOf, type Principal } from '../../access/index.ts';
 import type {
   Announcement,
+  BucketId,
   BucketRecord,
   Destination,
   MetadataReader,
@@ -127,31 +128,42 @@ export function announcingService(
   return objects.announcing(announcerOf(bucket, document, bridges, events, about));
 }
 
+const restorations: readonly NoticeEvent[] = ['ObjectRestore:Completed', 'ObjectRestore:Delete'];
 const expirations: readonly NoticeEvent[] = ['LifecycleExpiration:Delete', 'LifecycleExpiration:DeleteMarkerCreated'];
 
-/** What the lifecycle proposes, announced as AWS does: nobody asked for it, from nowhere. @param bridges the targets of EventBridge */
+/** Nobody asked for it, from nowhere. */
+const ofItself = {
+  requestId: '',
+  hostId: '',
+  principal: 's3.amazonaws.com',
+  address: 's3.amazonaws.com',
+  reason: '',
+};
+
+/** What lifecycles propose, and what comes of restores, announced as AWS does. @param bridges the targets of EventBridge */
 export function lifecycleProposer(
   proposer: Proposer,
   reader: Pick<MetadataReader, 'bucketById' | 'configuration'>,
   bridges: () => readonly string[],
 ): Proposer {
+  const announcer = (id: BucketId, events: readonly NoticeEvent[]): Announcer | undefined => {
+    const bucket = reader.bucketById(id);
+    const document = bucket && reader.configuration(id, 'notification');
+    return document && announcerOf(bucket, document, bridges, events, { ...ofItself, region: bucket.region });
+  };
   return {
     propose(command, request) {
+      if (command.type === 'restore.advance') {
+        const items = command.items.map((item) => {
+          const announce = announcer(item.bucket, restorations)?.(item.key);
+          return announce ? { ...item, announce } : item;
+        });
+        return proposer.propose({ ...command, items }, request);
+      }
       const moves = command.type === 'object.annotate' && command.change.storageClass !== undefined;
       if (command.type !== 'object.delete' && !moves) return proposer.propose(command, request);
-      const bucket = reader.bucketById(command.bucket);
-      const document = bucket && reader.configuration(bucket.id, 'notification');
-      if (!document) return proposer.propose(command, request);
-      const events: readonly NoticeEvent[] = moves ? ['LifecycleTransition'] : expirations;
-      const about = {
-        requestId: '',
-        hostId: '',
-        principal: 's3.amazonaws.com',
-        address: 's3.amazonaws.com',
-        reason: '',
-        region: bucket.region,
-      };
-      return announcing(proposer, announcerOf(bucket, document, bridges, events, about)).propose(command, request);
+      const found = announcer(command.bucket, moves ? ['LifecycleTransition'] : expirations);
+      return (found ? announcing(proposer, found) : proposer).propose(command, request);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { accountOf, canonicalIdOf } from '../../access/index.ts';
 import { limits } from '../../limits.ts';
 import type { Page } from '../../metadata/index.ts';
-import type { S3Call } from './call.ts';
+import { header, type S3Call } from './call.ts';
 import { invalidArgument } from './failure.ts';
 import { escapeXml, keyText } from './xml/writer.ts';
 
@@ -12,6 +12,8 @@ export interface Listing {
   readonly limit: number;
   /** Keys are percent-encoded, because XML cannot carry all of them. */
   readonly url: boolean;
+  /** How objects are restored is to be said. */
+  readonly restores: boolean;
 }
 
 const largest = 2 ** 31 - 1;
@@ -52,7 +54,19 @@ export function listingOf(call: S3Call, limitParameter: string, argument?: strin
     delimiter: bytesOfParameter(call, 'delimiter'),
     limit: pageSize(call.query.get(limitParameter), limitParameter, argument),
     url: urlEncoded(call),
+    restores: wantsRestores(call),
   };
+}
+
+/** @throws StoreError InvalidArgument for an attribute that there is not */
+function wantsRestores(call: S3Call): boolean {
+  const text = header(call, 'x-amz-optional-object-attributes');
+  if (text === undefined) return false;
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names)
+    if (name !== 'RestoreStatus')
+      throw invalidArgument('x-amz-optional-object-attributes', name, 'Invalid attribute name specified.');
+  return true;
 }
 
 /** `<name>key</name>` in the form that the client asked for; the element is there even when it is empty. */

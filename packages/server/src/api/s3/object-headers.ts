@@ -30,6 +30,13 @@ export function pushEncryption(headers: HeaderList, call: S3Call, what: ObjectVe
   if (sealed) headers.push('x-amz-server-side-encryption', 'AES256');
 }
 
+/** x-amz-restore, of what is restored for a while or will be. */
+function pushRestore(headers: HeaderList, { restore }: ObjectVersion): void {
+  if (!restore) return;
+  const until = restore.state === 'restored' ? `, expiry-date="${httpDate(restore.untilMs)}"` : '';
+  headers.push('x-amz-restore', `ongoing-request="${restore.state === 'ongoing'}"${until}`);
+}
+
 /** How many copies there are now, whatever was asked for. */
 export function pushRedundancy(headers: HeaderList, call: S3Call, what: ObjectVersion | PartRecord): void {
   headers.push('x-dsom-redundancy', storedText(call.service.objects.stored(what)));
@@ -130,6 +137,7 @@ export function readHeaders(
   if (missing > 0) headers.push('x-amz-missing-meta', String(missing));
   if (version.tags.length > 0) headers.push('x-amz-tagging-count', String(version.tags.length));
   if (version.storageClass !== 'STANDARD') headers.push('x-amz-storage-class', version.storageClass);
+  pushRestore(headers, version);
   pushVersionId(headers, bucket, version);
   return headers;
 }

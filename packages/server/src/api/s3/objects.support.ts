@@ -104,8 +104,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
   };
   const readOf = (bucket: FakeBucket, found: Stored & { record: ObjectVersion }): ReadResult => ({
     bucket: bucket.record,
-    version: found.record,
-    position: sequence,
+    ...{ version: found.record, position: sequence, archived: false },
     immediate: ({ start, end }) => (faults.forbidImmediate ? undefined : found.bytes.subarray(start, end)),
     async *open({ start, end }) {
       const step = faults.chunk ?? 64 * 1024;
@@ -116,11 +115,10 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
         yield found.bytes.subarray(at, Math.min(end, at + step));
       }
     },
-    parts(after, limit) {
-      return found.record.partSizes
+    parts: (after, limit) =>
+      found.record.partSizes
         .slice(after, after + limit)
-        .map((size, i) => ({ number: after + i + 1, size, checksum: undefined }));
-    },
+        .map((size, i) => ({ number: after + i + 1, size, checksum: undefined })),
   });
   const upload = (name: string, key: Buffer, id: string) => uploadOf(find(name), key, id);
   const makeVersion = (bucket: FakeBucket, bytes: Buffer, rest: Partial<ObjectVersion>): ObjectVersion => ({
@@ -205,6 +203,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     },
     append: notHere,
     rename: notHere,
+    restore: notHere,
     setLock: notHere,
     patch: notHere,
     setTags: async (request, tags) => rewritten(find(request.bucket), request, (record) => ({ ...record, tags })),

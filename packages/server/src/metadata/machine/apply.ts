@@ -206,8 +206,9 @@ const handlers: Handlers = {
     index(app, before, undefined);
     app.rows.set(keys.identity(id), undefined);
   },
-  'lock.clock'(app, { ms }) {
-    raise(app, 'lockClock', ms);
+  'lock.clock': (app, { ms }) => raise(app, 'lockClock', ms),
+  'restore.due'(app, { dueMs, sequence, place }) {
+    app.rows.set(keys.restore(dueMs, sequence), place && encodePlace(place.bucket, place.key));
   },
   'key.write'(app, { key }) {
     if (put(app, keys.accessKey(key.id), encodeAccessKey(key))) count(app, 'accessKeys', 1);

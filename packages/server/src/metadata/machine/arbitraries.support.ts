@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
 import type { Quota, QuotaSubject } from './quotas.ts';
 import type { AccessKeyRecord, ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
+import type { Restore, RestoreDue, RestoreTier } from './restores.ts';
 
 /* Values of every record, for property tests. */
 
@@ -105,6 +106,15 @@ const policy: fc.Arbitrary<Policy> = fc.oneof(
   fc.record({ hot: always, cold: always, afterIdleMs: fc.nat(2 ** 40) }),
 );
 const use = fc.record({ readMs: whole, heat: fc.nat(255) });
+const restore: fc.Arbitrary<Restore> = fc.oneof(
+  fc.record({ state: fc.constant('restored' as const), untilMs: whole }),
+  fc.record({
+    state: fc.constant('ongoing' as const),
+    tier: fc.constantFrom<RestoreTier>('Standard', 'Bulk', 'Expedited'),
+    readyMs: whole,
+    days: fc.nat(),
+  }),
+);
 
 /** What uploads may say besides. */
 export const extensionsOfUploads = fc.record(
@@ -127,7 +137,7 @@ export const extensionsOfUploads = fc.record(
   { requiredKeys: [] },
 );
 const extensions = fc
-  .tuple(extensionsOfUploads, fc.record({ policy, use }, { requiredKeys: [] }))
+  .tuple(extensionsOfUploads, fc.record({ policy, use, restore }, { requiredKeys: [] }))
   .map(([some, others]) => ({ ...some, ...others }));
 
 /** Those that say more: format 2. */
@@ -219,3 +229,10 @@ export const quota: fc.Arbitrary<Quota> = fc.oneof(
   fc.record({ bytes: whole }),
   fc.record({ objects: whole }),
 );
+
+export const restoreDue: fc.Arbitrary<RestoreDue> = fc.record({
+  type: fc.constant('restore.due' as const),
+  dueMs: whole,
+  sequence: whole,
+  place: fc.option(fc.record({ bucket: fc.nat(), key: blob(40) }), { nil: undefined }),
+});

@@ -1,6 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import type { Command } from '../types.ts';
 import { insertion, placeFor } from './decide-objects.ts';
+import { keepRestore } from './decide-restore.ts';
 import { bucketOf, checkKey, type Decision, newVersion, type Stamp } from './deciding.ts';
 import { described } from './descriptions.ts';
 import { checkExpectation } from './expectations.ts';
@@ -23,8 +24,10 @@ function objectOf(row: VersionRow | undefined, version: Annotate['version']): Ob
 
 /** A policy or list that is given up is left out. */
 function changedBy(before: ObjectVersion, change: Annotate['change']): ObjectVersion {
-  const { policy: _, acl: __, ...others } = before;
-  return { ...others, ...described(before, change) };
+  const { policy: _, acl: __, restore, ...others } = before;
+  const next = { ...others, ...described(before, change) };
+  // That it can be read for a while was said of the class that it had.
+  return restore && next.storageClass === before.storageClass ? { ...next, restore } : next;
 }
 
 /**
@@ -35,11 +38,13 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   if (command.renew !== undefined) {
     const place = placeFor(view, stamp, { ...command, owner: command.renew });
     const before = objectOf(place.newest, undefined);
-    const { retention: _, legalHold: __, ...draft } = changedBy(before, change);
-    const version = newVersion(view, stamp, bucket, place.identity, draft, before.manifest);
+    const changed = changedBy(before, change);
+    const { retention: _, legalHold: __, ...draft } = changed;
+    const made = newVersion(view, stamp, bucket, place.identity, draft, before.manifest);
+    const { version, notes } = keepRestore(made, changed, command);
     const shares = isOutside(before.manifest);
     const effect = insertion(command, place, version, shares ? 'share' : 'new', shares ? before.manifest.pieces : 0);
-    return { effects: [effect], reply: { type: 'version', version, replacedNull: place.replacedNull } };
+    return { effects: [effect, ...notes], reply: { type: 'version', version, replacedNull: place.replacedNull } };
   }
   bucketOf(view, bucket);
   checkKey(key);
@@ -48,6 +53,11 @@ export function decideAnnotate(view: View, command: Annotate, stamp: Stamp): Dec
   checkGuard(command.guard, row, command.version === undefined ? 'NoSuchKey' : 'NoSuchVersion');
   checkExpectation(view, command.expected, newest, row, stamp);
   const before = objectOf(row, command.version);
+  if (command.expected && change.storageClass !== undefined && before.restore)
+    throw new StoreError('PreconditionFailed', {
+      message: 'The object is restored for now: the lifecycle moves it when that is over.',
+      detail: { Condition: 'lifecycle' },
+    });
   // Tags, and how bytes are kept, are no part of what is locked.
   if (row && (change.headers || change.metadata)) checkUnlocked(row, stamp, false);
   const version = changedBy(before, change);

@@ -3,6 +3,7 @@ import type { Command } from '../types.ts';
 import { apply } from './apply.ts';
 import { deleteItem } from './decide-deletes.ts';
 import { insertion, placeFor } from './decide-objects.ts';
+import { keepRestore } from './decide-restore.ts';
 import { bucketOf, checkKey, type Decision, newVersion, type Stamp } from './deciding.ts';
 import { checkGuard } from './guards.ts';
 import { Application } from './manifests.ts';
@@ -37,7 +38,8 @@ export function decideRename(view: View, command: Extract<Command, { type: 'obje
   const { retention, ...others } = before;
   const draft = retention && retention.untilMs > stamp.lockNow ? before : others;
   const identity = { ...place.identity, modifiedMs, owner: before.owner };
-  const version = newVersion(view, stamp, bucket.id, identity, draft, before.manifest);
+  const made = newVersion(view, stamp, bucket.id, identity, draft, before.manifest);
+  const { version, notes } = keepRestore(made, before, command);
   const shares = isOutside(before.manifest);
   const added = insertion(command, place, version, shares ? 'share' : 'new', shares ? before.manifest.pieces : 0);
   // The marker of the source has a sequence of its own, so it is decided on what the target's leaves behind.
@@ -46,5 +48,5 @@ export function decideRename(view: View, command: Extract<Command, { type: 'obje
   apply(new Application(scratch, stamp.position, seen), [added]);
   const gone = deleteItem(seen, stamp, bucket, { owner }, { key: source.key, version: undefined, guard: undefined });
   const reply = { type: 'version', version, replacedNull: place.replacedNull } as const;
-  return { effects: [added, ...gone.effects], reply };
+  return { effects: [added, ...gone.effects, ...notes], reply };
 }

@@ -28,6 +28,7 @@ import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { withinQuotas, writeQuota } from './decide-quotas.ts';
 import { decideRecode, decideTouch } from './decide-recode.ts';
 import { decideRename } from './decide-rename.ts';
+import { decideAdvance, decideRestore } from './decide-restore.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import type { Decision, Stamp } from './deciding.ts';
@@ -93,6 +94,8 @@ const deciders: Deciders = {
   'object.annotate': decideAnnotate,
   'object.lock': decideLock,
   'object.rewrap': decideRewrap,
+  'object.restore': decideRestore,
+  'restore.advance': decideAdvance,
   'object.recode': decideRecode,
   'object.touch': decideTouch,
   'upload.create': decideUploadCreate,
@@ -157,6 +160,7 @@ const keyed: ReadonlySet<Command['type']> = new Set([
   'object.annotate',
   'object.lock',
   'object.rewrap',
+  'object.restore',
   'object.recode',
   'upload.create',
 ] satisfies Command['type'][]);

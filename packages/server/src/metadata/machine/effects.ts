@@ -15,6 +15,7 @@ import type {
   StoredBucket,
   UploadRecord,
 } from './records.ts';
+import type { RestoreDue } from './restores.ts';
 
 /*
  * What a log entry holds. Each effect is fully decided: it names times, ids and sequences, and which version it replaces, so that every
@@ -158,6 +159,8 @@ export type Effect =
   | { readonly type: 'quota.remove'; readonly subject: QuotaSubject }
   /** From this entry on, what the buckets of this account hold in this shard is a row. */
   | { readonly type: 'usage.begin'; readonly account: string }
+  /** When something is to be done about the restore of a version; without a place it was done. */
+  | RestoreDue
   /** The proposal with this id is what the effects before it in the entry answer. Requests numbered below `below` are forgotten. */
   | { readonly type: 'request.done'; readonly request: Buffer; readonly outcome: Buffer; readonly below: number }
   /** The digest of the state below this entry. Changes nothing; who applies the entry compares. */

@@ -18,6 +18,7 @@ import { kmsKeyCodec } from './kms-keys.ts';
 import { lockClockCodec } from './locks.ts';
 import { notificationCodecs } from './notices.ts';
 import { quotaCodecs } from './quotas.ts';
+import { restoreDueCodec } from './restores.ts';
 import {
   decodeAccessKey,
   decodeBucket,
@@ -47,9 +48,7 @@ interface Codec<E> {
 
 const manifestKinds = ['new', 'publish', 'share'] as const;
 
-function flag(from: ByteReader): boolean {
-  return choice([false, true], from.u8(), 'flag');
-}
+const flag = (from: ByteReader): boolean => choice([false, true], from.u8(), 'flag');
 
 const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Type }>> } = {
   'bucket.write': {
@@ -310,6 +309,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
   'lock.clock': lockClockCodec,
   'kmsKey.write': kmsKeyCodec,
   ...quotaCodecs,
+  'restore.due': restoreDueCodec,
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

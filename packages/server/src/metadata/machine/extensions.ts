@@ -2,6 +2,7 @@ import type { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { choice, readPolicy, writePolicy } from './fields.ts';
 import type { Encryption, Extensions, GivenExtensions } from './records.ts';
+import { readRestore, writeRestore } from './restores.ts';
 
 /*
  * What the first formats of versions had no place for: a u8 with the bits of what follows, then each in the order of its bit. Where there is
@@ -9,7 +10,7 @@ import type { Encryption, Extensions, GivenExtensions } from './records.ts';
  * (features.ts): it is written only when every node knows it.
  */
 
-type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys' | 'acls';
+type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys' | 'acls' | 'archive';
 
 const encryptions = ['customer', 'kms'] as const;
 const kmsAlgorithms = ['aws:kms', 'aws:kms:dsse'] as const;
@@ -73,6 +74,7 @@ const extensions: { readonly [Name in keyof Extensions]-?: Extension<NonNullable
     write: writeEncryption,
     read: readEncryption,
   },
+  restore: { bit: 64, feature: 'archive', write: writeRestore, read: readRestore },
 };
 
 const names = Object.keys(extensions) as (keyof Extensions)[];
@@ -102,10 +104,11 @@ export function readExtensions(from: ByteReader): Extensions {
   return read as Extensions;
 }
 
-/** Those that a new version takes over from what it is made from: how the old one was used is its own. */
+/** Those that a new version takes over from what it is made from: how the old one was used, and that it is restored, is its own. */
 export function inherited(bearer: Extensions): GivenExtensions {
   const taken: Record<string, unknown> = {};
-  for (const name of names) if (name !== 'use' && bearer[name] !== undefined) taken[name] = bearer[name];
+  for (const name of names)
+    if (name !== 'use' && name !== 'restore' && bearer[name] !== undefined) taken[name] = bearer[name];
   return taken;
 }
 

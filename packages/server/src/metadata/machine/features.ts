@@ -27,6 +27,7 @@ export const features = [
   'acls',
   'kmsKeys',
   'quotas',
+  'archive',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -45,9 +46,13 @@ function needsOfRow({ row }: { readonly row: Buffer }): Needed {
   return extensions === 0 ? undefined : needsOf(extensions, () => (decodeVersion(row) as ObjectVersion).encryption);
 }
 
+/** Name of the setting that says which storage classes are archives (objects/archive.ts). */
+export const archivesSetting = 'archives';
+const settingsOfArchives: ReadonlySet<Feature> = new Set(['settings', 'archive']);
+
 /** Which effects, or which of their values, need one. */
 const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: Type }>) => Needed } = {
-  'setting.write': () => 'settings',
+  'setting.write': ({ name }) => (name === archivesSetting ? settingsOfArchives : 'settings'),
   'invitation.write': () => 'invitations',
   'invitation.remove': () => 'invitations',
   'authority.write': () => 'authorities',
@@ -55,6 +60,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'bucket.forget': () => 'objectShards',
   'lock.clock': () => 'objectLock',
   'kmsKey.write': () => 'kmsKeys',
+  'restore.due': () => 'archive',
   'target.write': () => 'notifications',
   'target.remove': () => 'notifications',
   'follower.write': () => 'notifications',

@@ -49,6 +49,7 @@ export const tables = {
   usage: 0x40,
   quotas: 0x41,
   partBytes: 0x42,
+  restores: 0x45,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -190,6 +191,14 @@ export const keys = {
     return out;
   },
 
+  /** In the order in which they are due. */
+  restore(dueMs: number, sequence: number): Buffer {
+    const out = sized(tables.restores, 17);
+    u64At(out, dueMs, 1);
+    u64At(out, sequence, 9);
+    return out;
+  },
+
   intent: (prefix: Uint8Array) => prefixed(tables.intents, prefix),
   group: (id: number) => numbered(tables.groups, id),
   accessKey: (id: string) => prefixed(tables.accessKeys, Buffer.from(id)),
@@ -259,6 +268,10 @@ export const parse = {
   garbage(key: Buffer): { position: number; ordinal: number } {
     if (key.length !== 13) throw new CorruptionError('key of table garbage has a wrong length');
     return { position: readU64(key, 1), ordinal: key.readUInt32BE(9) };
+  },
+  restore(key: Buffer): { dueMs: number; sequence: number } {
+    if (key.length !== 17) throw new CorruptionError('key of table restores has a wrong length');
+    return { dueMs: readU64(key, 1), sequence: readU64(key, 9) };
   },
   request(key: Buffer): number {
     if (key.length !== 9) throw new CorruptionError('key of table requests has a wrong length');

@@ -5,7 +5,7 @@ import type { Announcement, Command } from '../types.ts';
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { choice, count, ended, format } from './fields.ts';
-import type { BucketId } from './records.ts';
+import type { BucketId, ObjectVersion, VersionRecord } from './records.ts';
 import { VersionRow } from './versions.ts';
 import type { View } from './view.ts';
 
@@ -75,6 +75,8 @@ export interface Notice {
   readonly place: number;
   /** What is known of an object, and not of a marker or what was removed. */
   readonly object: { readonly size: number; readonly etag: Buffer; readonly etagParts: number } | undefined;
+  /** Of an event of a restore: the class of the object, and until when it is restored (ms since 1970; 0 where it is not). */
+  readonly restore?: { readonly storageClass: string; readonly untilMs: number };
 }
 
 const originFields = [
@@ -91,15 +93,20 @@ const shapes = ['s3', 'eventBridge'] as const;
 const flagNull = 1;
 const flagVersioned = 2;
 const flagObject = 4;
+const flagRestore = 8;
 
 /**
- * 01, event u8 (its place in {@link noticeEvents}), flags u8 (1 null version, 2 the bucket has versioning, 4 size and ETag follow), bucket u32, key bytes, time varint, sequence varint,
- * nonce 8, place of the shard varint, the texts of the origin as strings, count varint, destinations each: shape u8, target string, configuration string; with flag 4: size varint, ETag 16, its parts varint.
+ * 01, event u8 (its place in {@link noticeEvents}), flags u8 (1 null version, 2 the bucket has versioning, 4 size and ETag follow, 8 a restore follows), bucket u32, key bytes, time varint, sequence varint,
+ * nonce 8, place of the shard varint, the texts of the origin as strings, count varint, destinations each: shape u8, target string, configuration string; with flag 4: size varint, ETag 16, its parts varint;
+ * with flag 8: storage class string, until varint.
  */
 export function encodeNotice(notice: Notice): Buffer {
-  const { object, origin, destinations } = notice;
+  const { object, restore, origin, destinations } = notice;
   const flags =
-    (notice.isNull ? flagNull : 0) | (notice.versioned ? flagVersioned : 0) | (object === undefined ? 0 : flagObject);
+    (notice.isNull ? flagNull : 0) |
+    (notice.versioned ? flagVersioned : 0) |
+    (object === undefined ? 0 : flagObject) |
+    (restore === undefined ? 0 : flagRestore);
   const out = new ByteWriter()
     .u8(1)
     .u8(noticeEvents.indexOf(notice.event))
@@ -115,6 +122,7 @@ export function encodeNotice(notice: Notice): Buffer {
   for (const { shape, target, configuration } of destinations)
     out.u8(shapes.indexOf(shape)).string(target).string(configuration);
   if (object) out.varint(object.size).raw(object.etag).varint(object.etagParts);
+  if (restore) out.string(restore.storageClass).varint(restore.untilMs);
   return out.finish();
 }
 
@@ -133,6 +141,7 @@ export function decodeNotice(bytes: Buffer): Notice {
     configuration: from.string(),
   }));
   const object = flags & flagObject ? { size: from.varint(), etag: from.raw(16), etagParts: from.varint() } : undefined;
+  const restore = flags & flagRestore ? { storageClass: from.string(), untilMs: from.varint() } : undefined;
   const isNull = (flags & flagNull) > 0;
   const versioned = (flags & flagVersioned) > 0;
   const notice = {
@@ -148,20 +157,23 @@ export function decodeNotice(bytes: Buffer): Notice {
     versioned,
     place,
     object,
+    ...(restore && { restore }),
   };
   return ended(from, notice);
 }
 
 /** What a command says is to be told of a key. A deletion of many keys says it of each, a new name of both. */
 function announcementOf(command: Command, key: Buffer): Announcement | undefined {
-  if (command.type === 'object.delete') return command.items.find((item) => item.key.equals(key))?.announce;
+  if (command.type === 'object.delete' || command.type === 'restore.advance')
+    return command.items.find((item) => item.key.equals(key))?.announce;
   if (command.type === 'object.rename' && !command.key.equals(key)) return command.source.announce;
   return 'announce' in command ? command.announce : undefined;
 }
 
 /** Most commands announce nothing, and pay for no look at their effects. */
 function announces(command: Command): boolean {
-  if (command.type === 'object.delete') return command.items.some(({ announce }) => announce !== undefined);
+  if (command.type === 'object.delete' || command.type === 'restore.advance')
+    return command.items.some(({ announce }) => announce !== undefined);
   if (command.type === 'object.rename' && command.source.announce !== undefined) return true;
   return 'announce' in command && command.announce !== undefined;
 }
@@ -173,6 +185,20 @@ const isFor = (event: NoticeEvent, effect: 'object' | 'marker' | 'removal'): boo
   return effect === 'marker' ? marks : effect === 'removal' ? removes : !marks && !removes;
 };
 
+/** What an event of a restore tells: that it began, is done, or is over. */
+const restoreEvents = { ongoing: 'ObjectRestore:Post', restored: 'ObjectRestore:Completed' } as const;
+
+const restoreOf = ({ storageClass, restore }: ObjectVersion): NonNullable<Notice['restore']> => ({
+  storageClass,
+  untilMs: restore?.state === 'restored' ? restore.untilMs : 0,
+});
+
+const tells = (event: NoticeEvent, version: VersionRecord | undefined): boolean => {
+  if (!event.startsWith('ObjectRestore:')) return true;
+  const restore = version?.kind === 'object' ? version.restore : undefined;
+  return event === (restore ? restoreEvents[restore.state] : 'ObjectRestore:Delete');
+};
+
 function noticeOf(view: View, command: Command, stamp: Stamp, effect: Effect): Effect | undefined {
   if (effect.type !== 'version.insert' && effect.type !== 'version.update' && effect.type !== 'version.remove') return;
   const announced = announcementOf(command, effect.key);
@@ -180,7 +206,7 @@ function noticeOf(view: View, command: Command, stamp: Stamp, effect: Effect): E
   const { bucket, key } = effect;
   const version = effect.type === 'version.remove' ? undefined : new VersionRow(effect.row).record();
   const kind = version === undefined ? 'removal' : version.kind;
-  const destinations = announced.destinations.filter(({ event }) => isFor(event, kind));
+  const destinations = announced.destinations.filter(({ event }) => isFor(event, kind) && tells(event, version));
   const [first] = destinations;
   if (!first) return;
   const { sequence, nonce, isNull } = version ?? (effect as Extract<Effect, { type: 'version.remove' }>);
@@ -198,6 +224,7 @@ function noticeOf(view: View, command: Command, stamp: Stamp, effect: Effect): E
     place: Math.max(0, view.bucketShards(bucket)?.shards.indexOf(stamp.shard) ?? 0),
     object:
       version?.kind === 'object' ? { size: version.size, etag: version.etag, etagParts: version.etagParts } : undefined,
+    ...(first.event.startsWith('ObjectRestore:') && version?.kind === 'object' && { restore: restoreOf(version) }),
   };
   return { type: 'notice', notice: encodeNotice(notice) };
 }

@@ -1,6 +1,7 @@
+import type { Restore } from './restores.ts';
+
 /*
  * The rows of a metadata shard, as values. Their byte forms live in the codecs beside this file.
- *
  * One object is one row in `objects` (its newest version, also when that is a delete marker); older versions are rows in
  * `history` below the object's GUK. An inline object is therefore one entry and one look-up.
  */
@@ -163,6 +164,8 @@ export interface Extensions {
   readonly acl?: Buffer;
   /** What wraps the key of its bytes; absent: the key of its bucket. */
   readonly encryption?: Encryption;
+  /** Of an archived object: that it can be read for a while, or will be. */
+  readonly restore?: Restore;
 }
 
 /** `customer`: a key that the customer sends with each request, and that is kept nowhere. `kms`: a named key. */
@@ -190,7 +193,7 @@ export interface Retention {
 }
 
 /** Those that a version is made with. */
-export type GivenExtensions = Omit<Extensions, 'use'>;
+export type GivenExtensions = Omit<Extensions, 'use' | 'restore'>;
 
 export interface ObjectVersion extends VersionIdentity, Extensions {
   readonly kind: 'object';

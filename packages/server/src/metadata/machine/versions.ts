@@ -5,6 +5,7 @@ import { extensionsOf, readExtensions, writeExtensions } from './extensions.ts';
 import { checksumCode, checksumKind, ended, readHeaders, readPairs, writeHeaders, writePairs } from './fields.ts';
 import { readPiece, stripesOf, writePiece } from './pieces.ts';
 import type { ManifestReference, ObjectChecksum, ObjectVersion, VersionRecord } from './records.ts';
+import type { Restore } from './restores.ts';
 
 /*
  * The row of a version, in `objects` and `history` alike. A head of fixed offsets comes first, so that a listing, a precondition or an
@@ -198,6 +199,12 @@ export class VersionRow {
     readPairs(from);
     readPairs(from);
     return from.u8();
+  }
+  /** How the object is restored, where it is archived. */
+  get restore(): Restore | undefined {
+    if (this.bytes[0] !== FORMAT_EXTENDED) return undefined;
+    const record = this.record();
+    return record.kind === 'object' ? record.restore : undefined;
   }
   get storageClass(): string {
     const code = this.bytes[3]!;

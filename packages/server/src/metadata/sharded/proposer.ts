@@ -68,6 +68,7 @@ export class ShardedProposer implements Proposer {
       case 'object.annotate':
       case 'object.lock':
       case 'object.rewrap':
+      case 'object.restore':
       case 'object.recode':
       case 'upload.create':
         return this.#ofKey(command, command.key, request);
@@ -82,6 +83,8 @@ export class ShardedProposer implements Proposer {
       case 'intent.open':
       case 'intent.close':
         return this.#to(command.shard ?? 0, command, request);
+      case 'restore.advance':
+        return this.#to(command.shard, command, request);
       case 'intent.collected':
         return this.#to(this.#reader.shardOfIntent(command.prefix), command, request);
       case 'intent.expire':

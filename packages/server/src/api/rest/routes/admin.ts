@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../../../limits.ts';
 import type { Policy } from '../../../metadata/index.ts';
+import type { RestoreDelays } from '../../../objects/index.ts';
 import { type PolicyJson, policyJson, policyOf } from '../../http/redundancy.ts';
 import { type Route, route } from '../route.ts';
 import { keyJson, keyShape, redundancy } from '../shapes.ts';
@@ -8,12 +9,23 @@ import { sendNews } from './news.ts';
 
 const none = z.strictObject({});
 const anything = z.record(z.string(), z.unknown());
-const policyShape = z.object({ name: z.string(), redundancy });
+const restoreMs = z.int().min(0).max(limits.restoreDelayMs);
+/** How long each tier of a restore takes. */
+const archiveShape = z.strictObject({ standardMs: restoreMs, bulkMs: restoreMs, expeditedMs: restoreMs });
+const policyShape = z.object({ name: z.string(), redundancy, archive: archiveShape.optional() });
 
 /** What the owner answers about policies, as JSON. */
 async function policies(asked: Promise<unknown>) {
-  const known = (await asked) as readonly { readonly name: string; readonly policy: Policy }[];
-  return { policies: known.map(({ name, policy }) => ({ name, redundancy: policyJson(policy) as PolicyJson })) };
+  const known = (await asked) as readonly { name: string; policy: Policy; archive?: RestoreDelays }[];
+  return {
+    policies: known.map(({ name, policy, archive }) => ({
+      name,
+      redundancy: policyJson(policy) as PolicyJson,
+      ...(archive && {
+        archive: { standardMs: archive.Standard, bulkMs: archive.Bulk, expeditedMs: archive.Expedited },
+      }),
+    })),
+  };
 }
 
 const secretText = z.string().min(8).max(128);
@@ -129,10 +141,16 @@ export const adminRoutes: readonly Route[] = [
     summary: 'Defines a storage class, or changes it: what has the class is kept so from then on, in the background',
     access: 'admin',
     query: none,
-    body: z.strictObject({ redundancy }),
+    body: z.strictObject({ redundancy, archive: archiveShape.nullable().optional() }),
     answer: { status: 200, body: z.object({ policies: z.array(policyShape) }) },
     run: async (call) => {
-      const change = { name: call.path['name'], policy: policyOf(call.body.redundancy) };
+      const { archive } = call.body;
+      const delays = archive && {
+        Standard: archive.standardMs,
+        Bulk: archive.bulkMs,
+        Expedited: archive.expeditedMs,
+      };
+      const change = { name: call.path['name'], policy: policyOf(call.body.redundancy), archive: delays };
       call.json(200, await policies(call.service.admin('policy.change', change)));
     },
   }),

@@ -1,3 +1,4 @@
+import { archivedError } from '../../../objects/index.ts';
 import { step } from '../../http/cohort.ts';
 import type { S3Call } from '../call.ts';
 import { customerKeyOf } from '../customer-keys.ts';
@@ -18,6 +19,7 @@ export async function getObject(call: S3Call): Promise<void> {
   });
   const read = pending instanceof Promise ? await pending : pending;
   if (call.authorization.looked) await call.authorization.requireFor('GetObject', factsOf(call), read.version);
+  if (read.archived) throw archivedError(read.version.storageClass);
   const answer = represent(call, read, replaced);
   if (!answer) return;
   const { status, headers, slice } = answer;

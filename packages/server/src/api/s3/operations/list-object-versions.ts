@@ -3,6 +3,7 @@ import { versionIdText } from '../../../objects/index.ts';
 import { isoDate } from '../../http/dates.ts';
 import { answerXml, type S3Call } from '../call.ts';
 import { invalidArgument } from '../failure.ts';
+import { restoreStatus } from '../listed-object.ts';
 import {
   bytesOfParameter,
   echoed,
@@ -15,7 +16,7 @@ import {
 } from '../listing.ts';
 import { element, keyText, s3Document } from '../xml/writer.ts';
 
-function row({ key, record, isLatest }: ListedVersion, url: boolean): string {
+function row({ key, record, isLatest }: ListedVersion, url: boolean, restores: boolean): string {
   const identity = `<Key>${keyText(key, url)}</Key><VersionId>${versionIdText(record)}</VersionId><IsLatest>${isLatest}</IsLatest><LastModified>${isoDate(record.modifiedMs)}</LastModified>`;
   const owner = ownerElement('Owner', record.owner);
   if (record.kind === 'marker') return `<DeleteMarker>${identity}${owner}</DeleteMarker>`;
@@ -23,12 +24,13 @@ function row({ key, record, isLatest }: ListedVersion, url: boolean): string {
   const sum = checksum
     ? `<ChecksumAlgorithm>${checksum.algorithm}</ChecksumAlgorithm><ChecksumType>${checksum.type}</ChecksumType>`
     : '';
-  return `<Version>${identity}<ETag>&quot;${etag.toString('hex')}${etagParts > 0 ? `-${etagParts}` : ''}&quot;</ETag>${sum}<Size>${size}</Size><StorageClass>${storageClass}</StorageClass>${owner}</Version>`;
+  const status = restores ? restoreStatus(record.restore) : '';
+  return `<Version>${identity}<ETag>&quot;${etag.toString('hex')}${etagParts > 0 ? `-${etagParts}` : ''}&quot;</ETag>${sum}<Size>${size}</Size><StorageClass>${storageClass}</StorageClass>${owner}${status}</Version>`;
 }
 
 export function listObjectVersions(call: S3Call): void {
   const listing = listingOf(call, 'max-keys', 'maxKeys');
-  const { prefix, delimiter, limit, url } = listing;
+  const { prefix, delimiter, limit, url, restores } = listing;
   const keyMarker = bytesOfParameter(call, 'key-marker');
   const marker = call.query.get('version-id-marker');
   const versionMarker = marker === '' ? undefined : marker;
@@ -45,7 +47,7 @@ export function listObjectVersions(call: S3Call): void {
     limit === 0
       ? emptyPage
       : objects.listVersions({ bucket: call.bucket, prefix, delimiter, after: keyMarker, versionMarker, limit });
-  const { rows, last } = pageXml<ListedVersion>(page, url, row);
+  const { rows, last } = pageXml<ListedVersion>(page, url, (version) => row(version, url, restores));
   const id = last && 'record' in last ? element('NextVersionIdMarker', versionIdText(last.record)) : '';
   const next = last ? keyElement('NextKeyMarker', placeOf(last), url) + id : '';
   answerXml(

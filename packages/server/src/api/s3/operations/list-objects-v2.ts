@@ -26,14 +26,15 @@ function keyOfToken(token: string): Buffer {
 
 export function listObjectsV2(call: S3Call): void {
   const listing = listingOf(call, 'max-keys', 'maxKeys');
-  const { prefix, delimiter, limit, url } = listing;
+  const { prefix, delimiter, limit, url, restores } = listing;
   const token = call.query.get('continuation-token');
   const startAfter = bytesOfParameter(call, 'start-after');
   const after = token === undefined || token === '' ? startAfter : keyOfToken(token);
   const owner = call.query.get('fetch-owner')?.toLowerCase() === 'true';
   const { objects } = call.service;
   const bucket = objects.bucket(call.bucket);
-  const page = limit === 0 ? emptyPage : objects.list({ bucket: call.bucket, prefix, delimiter, after, limit });
+  const page =
+    limit === 0 ? emptyPage : objects.list({ bucket: call.bucket, prefix, delimiter, after, limit, restores });
   const { rows, last } = pageXml<ListedObject>(page, url, (object) => contents(object, url, owner));
   const next = last ? element('NextContinuationToken', tokenOf(placeOf(last))) : '';
   const start = startAfter.length > 0 ? keyElement('StartAfter', startAfter, url) : '';

@@ -1,17 +1,21 @@
-import { StoreError } from '../../../errors.ts';
-import type { S3Call } from '../call.ts';
+import { limits } from '../../../limits.ts';
+import type { RestoreTier } from '../../../metadata/index.ts';
+import { answerEmpty, type S3Call } from '../call.ts';
 import { invalidArgument, notImplemented } from '../failure.ts';
 import { requireDocument } from '../incoming.ts';
 import { allowOnly, childOf, malformed, textOf, type XmlElement } from '../xml/parser.ts';
 
-const tiers = ['Standard', 'Bulk', 'Expedited'];
+const tiers = ['Standard', 'Bulk', 'Expedited'] as const satisfies readonly RestoreTier[];
 
-function checkTier(parent: XmlElement): void {
-  const tier = textOf(parent, 'Tier')?.trim();
-  if (tier !== undefined && !tiers.includes(tier)) throw malformed(`Tier is one of ${tiers.join(', ')}.`);
+function tierOf(parent: XmlElement): RestoreTier | undefined {
+  const text = textOf(parent, 'Tier')?.trim();
+  const tier = tiers.find((one) => one === text);
+  if (text !== undefined && !tier) throw malformed(`Tier is one of ${tiers.join(', ')}.`);
+  return tier;
 }
 
-function screen(document: XmlElement): void {
+/** For how many days, and how soon. Without a tier it is Standard. */
+function requested(document: XmlElement): { readonly days: number; readonly tier: RestoreTier } {
   allowOnly(document, [
     'Days',
     'GlacierJobParameters',
@@ -26,27 +30,23 @@ function screen(document: XmlElement): void {
   const days = textOf(document, 'Days')?.trim();
   if (days === undefined || !/^-?[0-9]{1,10}$/.test(days)) throw malformed('RestoreRequest has Days, a whole number.');
   if (Number(days) < 1) throw invalidArgument('Days', days, "'Days' must be a positive integer");
-  checkTier(document);
+  if (Number(days) > limits.restoreDays) throw malformed('Days of RestoreRequest is too large.');
   const parameters = childOf(document, 'GlacierJobParameters');
-  if (!parameters) return;
-  allowOnly(parameters, ['Tier']);
-  checkTier(parameters);
+  if (parameters) allowOnly(parameters, ['Tier']);
+  const said = tierOf(document);
+  return { days: Number(days), tier: (parameters && tierOf(parameters)) ?? said ?? 'Standard' };
 }
 
-/**
- * A storage class is a way to keep bytes here, whatever its name: each can be read at once, so that there is never anything to restore. That is answered
- * as AWS answers it for an object that is not archived.
- */
 export async function restoreObject(call: S3Call): Promise<void> {
-  screen(await requireDocument(call, 'RestoreRequest'));
+  const { days, tier } = requested(await requireDocument(call, 'RestoreRequest'));
   const { bucket, key } = call;
-  const { version } = call.service.objects.look({
+  const { restore } = await call.service.objects.restore({
     bucket,
     key,
     versionId: call.query.get('versionId'),
+    days,
+    tier,
+    dayMs: call.service.lifecycleDayMs,
   });
-  throw new StoreError('InvalidObjectState', {
-    message: "Restore is not allowed for the object's current storage class",
-    detail: { StorageClass: version.storageClass },
-  });
+  answerEmpty(call, restore?.state === 'restored' ? 200 : 202);
 }

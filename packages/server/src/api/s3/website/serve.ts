@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { StoreError } from '../../../errors.ts';
-import type { ReadResult } from '../../../objects/index.ts';
+import { archivedError, type ReadResult } from '../../../objects/index.ts';
 import type { HeaderList } from '../../http/exchange.ts';
 import { encodeHeader } from '../../http/header-text.ts';
 import { answerHeaders, header, type S3Call } from '../call.ts';
@@ -63,7 +63,9 @@ async function lookUp(call: S3Call, key: Buffer): Promise<Found> {
   if (!(await authorization.allows('GetObject', about(bucket, key.toString('utf8')))))
     return { read: undefined, error: denied, missing: false };
   try {
-    return { read: await service.objects.read({ bucket, key, versionId: undefined, guard: undefined }) };
+    const read = await service.objects.read({ bucket, key, versionId: undefined, guard: undefined });
+    if (read.archived && call.exchange.request.method !== 'HEAD') throw archivedError(read.version.storageClass);
+    return { read };
   } catch (error) {
     if (!(error instanceof StoreError) || error.http >= 500) throw error;
     const told = error.code !== 'NoSuchKey' || authorization.mayList(bucket);
