@@ -18,3 +18,9 @@ test('boto3 with inventories, and one on demand', { timeout: 10 * 60_000 }, asyn
   assert.match(String(summary?.['manifest']), /^lists\/listed\/asked\/.*\/manifest\.json$/);
   await assert.rejects(dsom(endpoint, 'inventory', 'run', 's3://listed', 'nothing'), /configuration/);
 });
+
+test('boto3 with an archive', { timeout: 10 * 60_000 }, async () => {
+  const { endpoint } = rig.server;
+  await dsom(endpoint, 'policy', 'set', 'GLACIER', '1', '--archive', '0s');
+  await rig.run(python().python, [path.join(import.meta.dirname, 'archive_suite.py'), endpoint]);
+});

@@ -64,10 +64,11 @@ const policyLines = (policies: readonly NamedPolicy[]): string[] =>
         ...policies.map((one) => [one.name, readText(one.archive), formatRedundancy(one.redundancy)]),
       ]);
 
-const readText = (archive: RestoreTimes | undefined): string =>
-  archive === undefined
-    ? 'at once'
-    : `restored in ${[archive.standardMs, archive.bulkMs, archive.expeditedMs].map((ms) => `${ms / 1000}s`).join('/')}`;
+const readText = (archive: RestoreTimes | undefined): string => {
+  if (!archive) return 'at once';
+  const times = [archive.standardMs, archive.bulkMs, archive.expeditedMs].map((ms) => `${ms / 1000}s`);
+  return `restored in ${new Set(times).size === 1 ? times[0] : times.join('/')}`;
+};
 
 /** `3h/5h/1m`: how long Standard, Bulk and Expedited take; a single one: all of them. */
 function parseArchive(text: string): RestoreTimes {
