@@ -104,7 +104,9 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
   };
   const readOf = (bucket: FakeBucket, found: Stored & { record: ObjectVersion }): ReadResult => ({
     bucket: bucket.record,
-    ...{ version: found.record, position: sequence, archived: false },
+    version: found.record,
+    position: sequence,
+    archived: false,
     immediate: ({ start, end }) => (faults.forbidImmediate ? undefined : found.bytes.subarray(start, end)),
     async *open({ start, end }) {
       const step = faults.chunk ?? 64 * 1024;
@@ -244,18 +246,10 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     list(query) {
       const rows = sorted(find(query.bucket)).flatMap(({ key, list }) => {
         const record = list[0]?.record;
-        return record?.kind === 'object'
-          ? [
-              {
-                key,
-                item: {
-                  ...record,
-                  key,
-                  checksum: record.checksum && { algorithm: record.checksum.algorithm, type: record.checksum.type },
-                },
-              },
-            ]
-          : [];
+        if (record?.kind !== 'object') return [];
+        const { checksum: sum } = record;
+        const checksum = sum && { algorithm: sum.algorithm, type: sum.type };
+        return [{ key, item: { ...record, key, checksum } }];
       });
       return page(rolled(query, rows), query.limit);
     },
