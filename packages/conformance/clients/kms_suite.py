@@ -120,6 +120,14 @@ for name in ["small", "large", "parts", "form", "rotated"]:
     error = refused("KMS.DisabledException", s3.get_object, Bucket="named", Key=name)
     assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400 and "dsom kms enable" in str(error), error
     assert s3.head_object(Bucket="named", Key=name)["SSEKMSKeyId"] == payroll["arn"]
+for method, status in [("HEAD", 200), ("GET", 400)]:
+    native = urllib.request.Request(f"{endpoint}/-/v1/buckets/named/objects/small", method=method)
+    native.add_header("authorization", f"Bearer {os.environ['AWS_ACCESS_KEY_ID']}.{os.environ['AWS_SECRET_ACCESS_KEY']}")
+    try:
+        assert urllib.request.urlopen(native).status == status
+    except urllib.error.HTTPError as error:
+        assert error.code == status, (method, error.code, error.read())
+refused("KMS.DisabledException", s3.get_object_attributes, Bucket="named", Key="small", ObjectAttributes=["ETag"])
 refused("KMS.DisabledException", s3.put_object, Bucket="named", Key="small", Body=b"", **by_payroll)
 refused("KMS.DisabledException", s3.copy_object, Bucket="named", Key="copied", CopySource="named/small")
 for unknown in ["alias/nobody", "x" * 3000]:

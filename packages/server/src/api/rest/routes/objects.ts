@@ -28,17 +28,19 @@ const keyOf = (call: RestCall) => keyBytes(call.path['key'] as string);
 
 /** The same answer serves GET and HEAD. */
 async function read(call: RestCall<z.output<typeof versionQuery>, undefined>): Promise<void> {
+  const isHead = call.exchange.request.method === 'HEAD';
   const found = await call.service.objects.read({
     bucket: bucketOf(call),
     key: keyOf(call),
     versionId: call.query.versionId,
     guard: guardOf(call),
+    withoutBytes: isHead,
   });
   const { status, slice, headers } = sliceOf(call, found);
   const length = slice.end - slice.start;
   headers.push(...objectHeaders(found.version), 'Content-Length', String(length));
   pushRedundancy(call, found.version, headers);
-  if (call.exchange.request.method === 'HEAD' || length === 0) return call.exchange.send(status, headers);
+  if (isHead || length === 0) return call.exchange.send(status, headers);
   const body = found.immediate(slice);
   if (body) return call.exchange.send(status, headers, body);
   await call.exchange.stream(status, headers, length, found.open(slice), () => {});
