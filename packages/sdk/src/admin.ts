@@ -21,6 +21,7 @@ const lifecyclePath = '/-/admin/v1/lifecycle';
 const policiesPath = '/-/admin/v1/policies';
 const inventoryPath = '/-/admin/v1/inventory';
 const targetsPath = '/-/admin/v1/notifications/targets';
+const failedPath = '/-/admin/v1/notifications/failed';
 
 /** What a storage class of the operator stands for. */
 export interface NamedPolicy {
@@ -202,6 +203,22 @@ export class Admin {
     const path = `${targetsPath}/${encodeURIComponent(name)}/test`;
     const answer = await this.#transport.send({ ...options, method: 'POST', path, read: readJson<Json> });
     return listField(answer, 'results').map(({ failure }) => failure as string | undefined)[0];
+  }
+
+  /** Events that targets have refused for good; `more`: there are others behind them. */
+  failedEvents(target: string | undefined, options: CallOptions = {}): Promise<Json> {
+    const query = target === undefined ? '' : `?target=${encodeURIComponent(target)}`;
+    return this.#transport.send({ ...options, method: 'GET', path: `${failedPath}${query}`, read: readJson<Json> });
+  }
+
+  /** Delivers up to 50 of them again, by their ids. @returns `delivered`, and what was wrong with others as `failures` */
+  retryFailedEvents(target: string, ids: readonly string[], options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${failedPath}/retry`, { target, ids }, options);
+  }
+
+  /** Gives up to 50 of them up, by their ids. */
+  dropFailedEvents(target: string, ids: readonly string[], options: CallOptions = {}): Promise<Json> {
+    return this.#post(`${failedPath}/drop`, { target, ids }, options);
   }
 
   rebalanceStatus(options: CallOptions = {}): Promise<Json> {

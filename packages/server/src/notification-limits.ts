@@ -23,6 +23,14 @@ export const notificationLimits = {
   noticeTryMs: 10_000,
   noticeRetryMs: 500,
   noticeRetryMostMs: 60_000,
+  /** An event that a target refuses is given up after so many tries, over so long a time at least. */
+  noticeRefusals: 10,
+  noticeRefusedMs: 5 * 60_000,
+  /** Events that are kept of those that a target of one shard has refused, and what is kept of one. */
+  failedEvents: 500,
+  failedEventBytes: 16 * KiB,
+  /** Of them that an operator has delivered again, or dropped, in one call. */
+  failedEventsAtOnce: 50,
   /** A position is written so long after the first delivery that it does not cover, or so many bytes of the log later. */
   followerWriteMs: 1000,
   followerWriteBytes: 16 * 1024 * KiB,

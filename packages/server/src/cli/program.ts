@@ -12,6 +12,7 @@ import { addCompletionCommands } from './completion.ts';
 import { type CommonOptions, Context } from './context.ts';
 import { addCopyCommands } from './copy.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addEventCommands } from './events.ts';
 import { exitCode, exitCodeHelp, verdictOf } from './exit.ts';
 import { addInventoryCommands } from './inventory.ts';
 import { addKeyCommands } from './keys.ts';
@@ -85,6 +86,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addBucketCommands(program, run);
   addListingCommands(program, run);
   addNotifyCommands(program, run);
+  addEventCommands(program, run);
   addInventoryCommands(program, run);
   addCopyCommands(program, run);
   addSyncCommand(program, run);

@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
-import { limits } from '../limits.ts';
+import type { MetadataReader } from '../metadata/index.ts';
 import {
   type Deliverer,
   type FollowedShard,
@@ -13,6 +13,7 @@ import {
   testMessage,
 } from '../notifications/index.ts';
 import type { Registry, StructuredLog } from '../telemetry/index.ts';
+import { failedEventMethods, sendOnce } from './failed-events.ts';
 import type { Owner } from './owner.ts';
 
 /* Event notifications of this server: the shards that it owns are followed for every target, and what an operator asks is answered. */
@@ -42,6 +43,12 @@ export interface Notifying extends Pick<Deliverer, 'status' | 'stop'> {
   readonly methods: Readonly<Record<string, (argument: unknown) => unknown>>;
 }
 
+/** By the names under which they failed, without that of the target. */
+const failedIn = (reader: Pick<MetadataReader, 'memos'>, target: string): ReadonlyMap<string, Buffer> =>
+  new Map(
+    [...reader.memos('failedEvents', `${target}/`)].map(([name, event]) => [name.slice(target.length + 1), event]),
+  );
+
 function followedShards(owner: Owner): FollowedShard[] {
   const { cluster, metadata, log, thread } = owner;
   if (!cluster)
@@ -51,6 +58,7 @@ function followedShards(owner: Owner): FollowedShard[] {
         tail: () => log.tail,
         head: () => log.head,
         followers: () => thread.reader.followers(),
+        failed: (target) => failedIn(thread.reader, target),
         feed: (name, from) => metadata.feed(name, from),
         propose: (command) => metadata.propose(command),
         leads: () => true,
@@ -62,6 +70,7 @@ function followedShards(owner: Owner): FollowedShard[] {
     tail: () => its.tail,
     head: () => its.head,
     followers: () => shard.reader.followers(),
+    failed: (target) => failedIn(shard.reader, target),
     feed: (name, from) => shard.feed(name, from),
     propose: (command) => shard.propose(command),
     leads: () => shard.leads,
@@ -71,8 +80,9 @@ function followedShards(owner: Owner): FollowedShard[] {
 export function startNotifying(owner: Owner, host: Host, log: StructuredLog): Notifying {
   const { keyring, metadata } = owner;
   const { reader } = owner.thread;
+  const shards = followedShards(owner);
   const deliverer = startDeliverer({
-    shards: followedShards(owner),
+    shards,
     targets: () => reader.targets(),
     keys: keyring,
     host,
@@ -97,19 +107,12 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
         const record = reader.targets().get(target);
         if (!record) return { target, failure: 'there is no such target' };
         const sender = await openSender(target, record, keyring, host);
-        const late = new AbortController();
         try {
-          await Promise.race([
-            sender.send(message),
-            host.timers.sleep(limits.noticeTryMs, late.signal).then(() => {
-              throw new Error(`it did not answer within ${limits.noticeTryMs / 1000} s`);
-            }),
-          ]);
+          await sendOnce(sender, message, host);
           return { target };
         } catch (cause) {
           return { target, failure: cause instanceof Error ? cause.message : String(cause) };
         } finally {
-          late.abort();
           await sender.close();
         }
       }),
@@ -119,6 +122,7 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
     status: () => deliverer.status(),
     stop: () => deliverer.stop(),
     methods: {
+      ...failedEventMethods({ shards, targets: () => reader.targets(), keys: keyring, host }),
       'notify.list': list,
       'notify.add': (argument) => add(argument as NewTarget),
       'notify.remove': async (argument) => {
@@ -153,6 +157,16 @@ export function notificationMetrics(registry: Registry, status: Deliverer['statu
     'Times that the log was cut before its events were delivered to a target, which is told so.',
     ['target'],
   );
+  const refused = registry.counter(
+    'dsom_notifications_refused_total',
+    'Events that a target has refused for good, and that are on its list of failed events.',
+    ['target'],
+  );
+  const failed = registry.gauge(
+    'dsom_notification_failed_events',
+    'Events on the list of those that a target has refused for good, of the shards that this server owns.',
+    ['target'],
+  );
   const waiting = registry.gauge('dsom_notifications_waiting', 'Events read from the log and not delivered yet.', [
     'target',
   ]);
@@ -164,21 +178,25 @@ export function notificationMetrics(registry: Registry, status: Deliverer['statu
   registry.refresh(() => {
     waiting.clear();
     behind.clear();
-    const sums = new Map<string, { delivered: number; failures: number; lost: number }>();
+    failed.clear();
+    const sums = new Map<string, { delivered: number; failures: number; lost: number; refused: number }>();
     for (const one of status()) {
-      const sum = sums.get(one.target) ?? { delivered: 0, failures: 0, lost: 0 };
+      const sum = sums.get(one.target) ?? { delivered: 0, failures: 0, lost: 0, refused: 0 };
       sums.set(one.target, {
         delivered: sum.delivered + one.delivered,
         failures: sum.failures + one.failures,
         lost: sum.lost + one.lost,
+        refused: sum.refused + one.refused,
       });
       waiting.add(waiting.at(one.target), one.waiting);
+      failed.add(failed.at(one.target), one.failed);
       behind.add(behind.at(one.target), one.behind);
     }
     for (const [target, sum] of sums) {
       delivered.mirror(delivered.at(target), sum.delivered);
       failures.mirror(failures.at(target), sum.failures);
       lost.mirror(lost.at(target), sum.lost);
+      refused.mirror(refused.at(target), sum.refused);
     }
   });
 }

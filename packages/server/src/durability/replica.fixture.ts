@@ -225,6 +225,8 @@ export class Replica {
     holds: () => false,
     bucketShards: () => undefined,
     configuration: () => undefined,
+    memos: () => new Map(),
+    keyUse: () => undefined,
     kms: { byId: () => undefined, named: () => undefined, all: () => [] },
     targets: () => new Map(),
     followers: () => new Map(),

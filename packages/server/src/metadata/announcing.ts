@@ -1,4 +1,5 @@
 import type { Position } from '../log/index.ts';
+import type { MemoKind } from './machine/memos.ts';
 import type { Destination, Origin } from './machine/notices.ts';
 import type { BucketId } from './machine/records.ts';
 import type { Expectation, Guard, VersionSelector } from './types.ts';
@@ -16,7 +17,24 @@ export type NotificationCommand =
   | { readonly type: 'target.remove'; readonly name: string }
   /** Of one shard's log: all below `position` has been dealt with for this follower. */
   | { readonly type: 'follower.advance'; readonly name: string; readonly position: Position }
-  | { readonly type: 'follower.remove'; readonly name: string };
+  | { readonly type: 'follower.remove'; readonly name: string }
+  /**
+   * An event of this shard's log that a target has refused for good; of more than {@link limits.failedEvents} of a target the first one goes.
+   * @throws StoreError InvalidRequest beyond {@link limits.failedEventBytes}
+   */
+  | { readonly type: 'event.fail'; readonly target: string; readonly name: string; readonly event: Buffer }
+  /** They were delivered after all, or given up. What is not there is no error. */
+  | { readonly type: 'event.settle'; readonly target: string; readonly names: readonly string[] };
+
+/** What a replica has of notifications. */
+export interface NoticeReader {
+  /** Records of the targets, by name. */
+  targets(): ReadonlyMap<string, Buffer>;
+  /** From where on each follower of this shard's log has still to deal with it. */
+  followers(): ReadonlyMap<string, Position>;
+  /** What servers have noted, of this shard: those of a kind whose names begin so, in order of name. */
+  memos(kind: MemoKind, prefix: string): ReadonlyMap<string, Buffer>;
+}
 
 /** The newest version of `source` becomes that of `key`, with all that is said of it, and goes where it was. Both keys are in one shard. */
 export interface RenameCommand {

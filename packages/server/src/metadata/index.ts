@@ -72,6 +72,7 @@ export type {
   VersionRecord,
   VersionUse,
 } from './machine/records.ts';
+export type { KeyUse } from './memos.ts';
 export {
   type MetadataOptions,
   openMetadata,

@@ -166,6 +166,8 @@ class Reader implements MetadataReader {
     return this.#view.kms;
   }
   readonly targets = () => this.#view.targets();
+  readonly memos = (...of: Parameters<View['memos']>) => this.#view.memos(...of);
+  readonly keyUse = (id: string) => this.#view.keyUse(id);
   readonly followers = () => this.#view.followers();
 
   setting(name: string) {

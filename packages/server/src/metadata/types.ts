@@ -1,5 +1,5 @@
 import type { Position } from '../log/index.ts';
-import type { Announcement, DeleteCommand, NotificationCommand, RenameCommand } from './announcing.ts';
+import type { Announcement, DeleteCommand, NoticeReader, NotificationCommand, RenameCommand } from './announcing.ts';
 import type { Expectation, GarbageRow, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
 import type { KmsKeyCommand, KmsKeyReader, RewrapCommand } from './kms.ts';
 import type { LockCommand } from './locking.ts';
@@ -31,6 +31,7 @@ import type {
   UploadRecord,
   VersionRecord,
 } from './machine/records.ts';
+import type { KeyUse } from './memos.ts';
 import type { ShardPlaces } from './placing.ts';
 import type { Restore, RestoringCommand } from './restoring.ts';
 
@@ -295,7 +296,7 @@ export interface ListedObject {
 }
 
 /** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
-export interface MetadataReader extends ShardPlaces {
+export interface MetadataReader extends ShardPlaces, NoticeReader {
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
   /** The document of a bucket's configuration, by the id of the bucket; undefined when it has none of this kind. The same buffer as long as nothing changed it, most of the time. */
@@ -348,10 +349,8 @@ export interface MetadataReader extends ShardPlaces {
   setting(name: string): string | undefined;
   /** Named keys. */
   readonly kms: KmsKeyReader;
-  /** Records of the targets of notifications, by name. */
-  targets(): ReadonlyMap<string, Buffer>;
-  /** From where on each follower of this shard's log has still to deal with it. */
-  followers(): ReadonlyMap<string, Position>;
+  /** When an access key was used last, as far as that was noted. */
+  keyUse(id: string): KeyUse | undefined;
   /** Open ones, and those that have expired and were not taken away yet. */
   invitations(): readonly InvitationRecord[];
   /** The newest authority; undefined while the cluster has its first one. */

@@ -62,7 +62,10 @@ export function startDeliverer(options: DelivererOptions): Deliverer {
     for (const name of shard.followers().keys()) {
       const target = followedTarget(name);
       // Its events are nobody's any more, and the log need not keep them.
-      if (target !== undefined && !targets.has(target)) await shard.propose({ type: 'follower.remove', name });
+      if (target === undefined || targets.has(target)) continue;
+      const names = [...shard.failed(target).keys()];
+      if (names.length > 0) await shard.propose({ type: 'event.settle', target, names });
+      await shard.propose({ type: 'follower.remove', name });
     }
   };
   const look = async (): Promise<void> => {

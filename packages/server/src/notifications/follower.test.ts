@@ -9,21 +9,23 @@ import { openEmbeddedLog } from '../log/index.ts';
 import { type Command, type Metadata, openMetadata } from '../metadata/index.ts';
 import { draftOf, inlinePiece } from '../metadata/rig.support.ts';
 import { startDeliverer } from './deliverer.ts';
+import { failedEvent, RefusalError } from './failed.ts';
 import type { FollowedShard } from './follower.ts';
 import type { Message } from './record.ts';
 import type { Sender } from './targets.ts';
 
-/** A host whose time goes fifty times as fast. */
-function hurried(): Host {
+/** A host whose time goes so many times as fast; on the wall it stays. */
+function hurried(times: number): Host {
   const host = realHost();
-  const { timers } = host;
+  const { timers, clock } = host;
   return {
     ...host,
+    clock: { ...clock, now: () => clock.now(), monotonic: () => clock.monotonic() * times },
     timers: {
       ...timers,
-      after: (ms, run) => timers.after(ms / 50, run),
-      every: (ms, run) => timers.every(Math.max(1, ms / 50), run),
-      sleep: (ms, signal) => timers.sleep(ms / 50, signal),
+      after: (ms, run) => timers.after(ms / times, run),
+      every: (ms, run) => timers.every(Math.max(1, ms / times), run),
+      sleep: (ms, signal) => timers.sleep(ms / times, signal),
       soon: (run) => timers.soon(run),
     },
   };
@@ -46,14 +48,15 @@ const takenOf = ({ body }: Message): Taken => {
 const record = (createdMs = 0): Buffer => Buffer.from(JSON.stringify({ version: 1, kind: 'webhook', createdMs }));
 
 class Store {
-  readonly host = hurried();
+  readonly host: Host;
   readonly volume = memoryVolume();
-  kv = memoryKv(this.host);
+  kv: ReturnType<typeof memoryKv>;
   log!: Awaited<ReturnType<typeof openEmbeddedLog>>;
   metadata!: Metadata;
   targets = new Map<string, Buffer>([['hook', record()]]);
   readonly taken: Taken[] = [];
   refuse: (message: Message) => boolean = () => false;
+  unwanted: (message: Message) => boolean = () => false;
   under = 0;
   most = 0;
   readonly underWay = new Set<string>();
@@ -61,6 +64,11 @@ class Store {
   life = 0;
   deliverer: ReturnType<typeof startDeliverer> | undefined;
   readonly said: string[] = [];
+
+  constructor(times = 50) {
+    this.host = hurried(times);
+    this.kv = memoryKv(this.host);
+  }
 
   async open(): Promise<this> {
     const { host, volume } = this;
@@ -92,6 +100,7 @@ class Store {
         this.under--;
         this.underWay.delete(key);
         if (this.refuse(message)) throw new Error('it is away');
+        if (this.unwanted(message)) throw new RefusalError('it answered with status 404');
         this.taken.push(takenOf(message));
       },
       close: async () => {},
@@ -105,6 +114,13 @@ class Store {
       tail: () => log.tail,
       head: () => log.head,
       followers: () => metadata.reader.followers(),
+      failed: (target) =>
+        new Map(
+          [...metadata.reader.memos('failedEvents', `${target}/`)].map(([name, event]) => [
+            name.slice(target.length + 1),
+            event,
+          ]),
+        ),
       feed: (name, from) => metadata.feed(name, from),
       propose: (command) => metadata.propose(command),
       leads: () => true,
@@ -254,6 +270,52 @@ describe('a follower of a shard', () => {
     await store.until(() => store.taken.some(({ key }) => key === 'stuck'), 'it is taken at last');
     await store.deliverer?.stop();
     assert.ok(store.said.some((text) => text.includes('does not take events')));
+  });
+
+  it('gives up an event that the target refuses for good, keeps it, and goes on with its key', async () => {
+    const store = await new Store(1000).open();
+    const kept = () => [...store.metadata.reader.memos('failedEvents', 'hook/').values()].map(failedEvent);
+    let tries = 0;
+    let [first, away] = ['', ''];
+    store.unwanted = (message) => {
+      const { key, sequencer } = takenOf(message);
+      if (key !== 'bad') return false;
+      first ||= sequencer;
+      if (sequencer !== first) return false;
+      tries++;
+      assert.deepEqual(kept(), [], 'it is not kept before its time');
+      return true;
+    };
+    store.refuse = (message) => {
+      const { key, sequencer } = takenOf(message);
+      if (key === 'away') away = sequencer;
+      return key === 'away';
+    };
+    store.start();
+    await store.put('bad');
+    await store.put('bad');
+    await store.put('away');
+    await store.until(() => kept().length === 1, 'it is kept');
+    const [failed] = kept();
+    assert.ok(tries >= limits.noticeRefusals && failed?.tries === tries, `${tries} tries`);
+    assert.deepEqual(
+      [failed?.event, failed?.bucket, failed?.key, failed?.failure],
+      ['s3:ObjectCreated:Put', 'bucket', 'bad', 'it answered with status 404'],
+    );
+    assert.equal(takenOf({ id: '', body: Buffer.from(failed?.body ?? '') }).sequencer, first);
+    await store.until(() => store.taken.some(({ key }) => key === 'bad'), 'the next one of its key is delivered');
+    assert.equal(store.deliverer?.status()[0]?.refused, 1);
+    assert.equal(store.taken.filter(({ key }) => key === 'away').length, 0);
+    assert.notEqual(away, '', 'a target in trouble is tried on: its events are not given up');
+    await store.crash();
+    assert.equal(kept().length, 1, 'what is kept outlives the process');
+    store.unwanted = () => false;
+    store.start();
+    await store.until(() => store.taken.some(({ key }) => key === 'away'), 'the other one is delivered at last');
+    // What was below the written position when the process died may come again, the kept one with it: at least once.
+    store.targets = new Map();
+    await store.until(() => kept().length === 0, 'nothing is kept for a target that is gone');
+    await store.deliverer?.stop();
   });
 
   it('does not wait for another target', async () => {

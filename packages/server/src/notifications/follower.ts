@@ -1,13 +1,14 @@
 import type { Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Change, Command, Feed, Notice } from '../metadata/index.ts';
+import { failedName, failedRecord, RefusalError } from './failed.ts';
 import { lostMessage, type Message, messageOf, type NoticePlace } from './record.ts';
 import type { Sender } from './targets.ts';
 
 /*
  * Follows the log of one shard for one target.
  *
- * Invariants: the position that is written covers no event that the target has not taken; of the events of one key one is under way at a time, in the order of the log; at most
+ * Invariants: the position that is written covers no event that the target has not taken, or that is not on the list of those that it has refused for good; of the events of one key one is under way at a time, in the order of the log; at most
  * `limits.noticesAhead` events are read ahead, and what is not read lies in the log. Events that the log could not keep are never passed over in silence: the target is told
  * which, before it gets any other.
  *
@@ -25,6 +26,8 @@ export interface FollowedShard {
   followers(): ReadonlyMap<string, number>;
   feed(name: string, from: number): Feed;
   propose(command: Command): Promise<unknown>;
+  /** Events that a target has refused for good, by name. */
+  failed(target: string): ReadonlyMap<string, Buffer>;
   /** Whether this server owns it: whoever does delivers. */
   leads(): boolean;
 }
@@ -37,6 +40,10 @@ export interface FollowerStatus {
   readonly failures: number;
   /** Times that the log was cut before what it had was delivered. */
   readonly lost: number;
+  /** Events that it has refused for good. */
+  readonly refused: number;
+  /** Those of them that are kept. */
+  readonly failed: number;
   /** Events read and not taken yet. */
   readonly waiting: number;
   /** Entries of the log that the written position does not cover. */
@@ -62,6 +69,14 @@ const followerName = (target: string): string => prefix + target;
 export const followedTarget = (name: string): string | undefined =>
   name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
 
+/** An event on its way. */
+interface Followed {
+  readonly notice: Notice;
+  readonly message: Message;
+  /** Under which it is kept if the target refuses it. */
+  readonly name: string;
+}
+
 /** An entry of which not all is delivered yet. */
 interface Unfinished {
   readonly position: number;
@@ -86,6 +101,7 @@ export class TargetFollower {
   #delivered = 0;
   #failures = 0;
   #lost = 0;
+  #refused = 0;
   #lastFailure: string | undefined;
 
   constructor(options: FollowerOptions) {
@@ -101,6 +117,8 @@ export class TargetFollower {
       delivered: this.#delivered,
       failures: this.#failures,
       lost: this.#lost,
+      refused: this.#refused,
+      failed: shard.failed(target).size,
       waiting: this.#waiting,
       behind: Math.max(0, shard.head() + 1 - Math.max(this.#written, shard.tail())),
       lastFailure: this.#lastFailure,
@@ -224,23 +242,28 @@ export class TargetFollower {
     for (const event of change.events) {
       if (event.type !== 'noticed') continue;
       const place: NoticePlace = { shard: shard.number, position: change.position, ordinal: ordinal++ };
-      for (const destination of event.notice.destinations)
+      for (const [number, destination] of event.notice.destinations.entries())
         if (destination.target === target) {
           while (this.#waiting >= limits.noticesAhead && !this.#stop.signal.aborted) await this.#change();
           if (entry.left++ === 0) this.#unfinished.push(entry);
-          this.#lane(event.notice, messageOf(event.notice, place, destination), entry);
+          this.#lane(entry, {
+            notice: event.notice,
+            message: messageOf(event.notice, place, destination),
+            name: failedName(place, number),
+          });
         }
     }
     this.#bytes += change.bytes;
     this.#read = change.position + 1;
   }
 
-  #lane({ bucket, key }: Notice, message: Message, entry: Unfinished): void {
+  #lane(entry: Unfinished, event: Followed): void {
+    const { bucket, key } = event.notice;
     const name = `${bucket}/${key.toString('latin1')}`;
     this.#waiting++;
     const before = this.#lanes.get(name) ?? Promise.resolve();
     const mine = before.then(async () => {
-      if (await this.#deliver(message)) {
+      if (await this.#deliver(event.message, event)) {
         entry.left--;
         this.#deliveredSince = true;
       }
@@ -251,15 +274,18 @@ export class TargetFollower {
     this.#lanes.set(name, mine);
   }
 
-  /** Tries until the target has it, or the follower ends: then false. */
-  async #deliver(message: Message): Promise<boolean> {
+  /** Tries until the target has it or it was given up, or the follower ends: then false. @param event absent: it is never given up */
+  async #deliver(message: Message, event?: Followed): Promise<boolean> {
     const { sender, host, shard, target, onEvent } = this.#options;
     const { signal } = this.#stop;
     let pause: number = limits.noticeRetryMs;
+    let [refusals, tries, since] = [0, 0, 0];
     for (;;) {
       while (this.#flying >= limits.noticesInFlight && !signal.aborted) await this.#change();
       if (signal.aborted || !shard.leads()) return false;
       this.#flying++;
+      tries++;
+      let refused: string | undefined;
       try {
         await sender.send(message);
         this.#delivered++;
@@ -275,14 +301,42 @@ export class TargetFollower {
             cause,
           });
         this.#lastFailure = text;
+        if (cause instanceof RefusalError) refused = text;
       } finally {
         this.#flying--;
         this.#wake();
+      }
+      if (refused !== undefined && event) {
+        const now = host.clock.monotonic();
+        if (refusals++ === 0) since = now;
+        const over = refusals >= limits.noticeRefusals && now - since >= limits.noticeRefusedMs;
+        if (over && (await this.#giveUp(event, tries, refused))) return true;
       }
       // Spread, so that what failed together is not tried together.
       await host.timers.sleep(pause * (0.5 + host.entropy.bytes(1)[0]! / 512), signal);
       pause = Math.min(2 * pause, limits.noticeRetryMostMs);
     }
+  }
+
+  /** Puts an event on the list of failed ones, where it is durable before the position goes past it. @returns false where that cannot be now */
+  async #giveUp({ notice, message, name }: Followed, tries: number, failure: string): Promise<boolean> {
+    const { shard, target, host, onEvent } = this.#options;
+    const what = { failedMs: host.clock.now(), tries, failure };
+    try {
+      await shard.propose({ type: 'event.fail', target, name, event: failedRecord(message, notice, what) });
+    } catch {
+      // Not every node knows such lists yet, or another one owns the shard: it is tried on.
+      return false;
+    }
+    this.#refused++;
+    onEvent('a target has refused an event for good: `dsom events failed list` shows it', {
+      target,
+      shard: shard.number,
+      event: message.id,
+      tries,
+      failure,
+    });
+    return true;
   }
 
   /** All below it was dealt with. */

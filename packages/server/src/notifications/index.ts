@@ -1,4 +1,5 @@
 export { type Deliverer, type DelivererOptions, startDeliverer } from './deliverer.ts';
+export { type FailedEvent, failedEvent } from './failed.ts';
 export type { FollowedShard, FollowerStatus } from './follower.ts';
 export { type Message, testMessage } from './record.ts';
 export {

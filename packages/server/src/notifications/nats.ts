@@ -1,4 +1,5 @@
 import { limits } from '../limits.ts';
+import { isRefusal, RefusalError } from './failed.ts';
 import type { Message } from './record.ts';
 import type { Sender, TargetSecret } from './targets.ts';
 
@@ -38,6 +39,15 @@ interface JetStream {
 const transportPackage = '@nats-io/transport-node';
 const jetstreamPackage = '@nats-io/jetstream';
 
+/** What a failed publication says of itself: an answer of JetStream has a status like those of HTTP. */
+interface PublishError extends Error {
+  readonly status?: unknown;
+}
+
+/** A stream has refused it, or it is larger than what the server of NATS takes. */
+const isUnwanted = ({ name, status }: PublishError): boolean =>
+  name === 'JetStreamApiError' ? typeof status === 'number' && isRefusal(status) : name === 'InvalidArgumentError';
+
 async function loaded<Module>(name: string): Promise<Module> {
   try {
     return (await import(name)) as Module;
@@ -74,7 +84,11 @@ export function natsSender(secret: TargetSecret): Sender {
     async send({ id, body }: Message) {
       const connection = await connected();
       const { jetstream } = await loaded<JetStream>(jetstreamPackage);
-      await jetstream(connection).publish(subject, body, { msgID: id, timeout: limits.noticeTryMs });
+      await jetstream(connection)
+        .publish(subject, body, { msgID: id, timeout: limits.noticeTryMs })
+        .catch((cause: PublishError) => {
+          throw isUnwanted(cause) ? new RefusalError(`it answered: ${cause.message}`, { cause }) : cause;
+        });
     },
     async close() {
       const known = await open?.catch(() => undefined);

@@ -38,7 +38,7 @@ export interface TargetShown {
 
 /** Takes messages to one target. */
 export interface Sender {
-  /** Resolves when the target has taken it; rejects, with what was wrong, when it has not or nobody knows. */
+  /** Resolves when the target has taken it; rejects, with what was wrong, when it has not or nobody knows. @throws RefusalError (rejects) when it does not want it */
   send(message: Message): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { RequestOptions } from 'node:http';
 import type { Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
+import { isRefusal, RefusalError } from './failed.ts';
 import type { Message } from './record.ts';
 import type { Sender, TargetSecret } from './targets.ts';
 
@@ -9,7 +10,7 @@ const http = process.getBuiltinModule('node:http');
 const https = process.getBuiltinModule('node:https');
 
 /**
- * A POST of each message. Every answer of 200 to 299 means that it was taken. Redirects are not followed: an answer must not lead the server to addresses that the operator
+ * A POST of each message. Every answer of 200 to 299 means that it was taken, and what else is below 500 but 408, 425 and 429 that it is refused. Redirects are not followed: an answer must not lead the server to addresses that the operator
  * has not given.
  */
 export function webhookSender({ url: address, headers }: Pick<TargetSecret, 'url' | 'headers'>, host: Host): Sender {
@@ -52,7 +53,10 @@ export function webhookSender({ url: address, headers }: Pick<TargetSecret, 'url
           cancel();
           const status = response.statusCode ?? 0;
           if (status >= 200 && status < 300) resolve();
-          else reject(new Error(`it answered with status ${status}`));
+          else {
+            const message = `it answered with status ${status}`;
+            reject(isRefusal(status) ? new RefusalError(message) : new Error(message));
+          }
         });
       });
       request.end(body);

@@ -14,6 +14,7 @@ import { IdentityView } from './identity-view.ts';
 import { type counters, keys } from './keys.ts';
 import { encodeKmsKey } from './kms-keys.ts';
 import { type Application, fits } from './manifests.ts';
+import { memoKinds } from './memos.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import type { BucketId } from './records.ts';
 import {
@@ -348,18 +349,16 @@ const handlers: Handlers = {
     app.rows.set(keys.kmsKey(key.id), encodeKmsKey(key));
     app.rows.set(keys.kmsKeyName(key.name), Buffer.from(key.id));
   },
+  'memo.write': (app, { kind, name, value }) => app.rows.set(keys.memo(memoKinds[kind], name), value),
+  'memo.remove': (app, { kind, name }) => remove(app, keys.memo(memoKinds[kind], name), 'a memo'),
   'target.write'(app, { name, record }) {
     app.rows.set(keys.target(name), record);
   },
-  'target.remove'(app, { name }) {
-    remove(app, keys.target(name), 'a target of notifications');
-  },
+  'target.remove': (app, { name }) => remove(app, keys.target(name), 'a target of notifications'),
   'follower.write'(app, { name, position }) {
     app.rows.set(keys.follower(name), encodeNumber(position));
   },
-  'follower.remove'(app, { name }) {
-    remove(app, keys.follower(name), 'a follower');
-  },
+  'follower.remove': (app, { name }) => remove(app, keys.follower(name), 'a follower'),
   notice() {},
   ...quotaHandlers,
   'authority.write'(app, { authority }) {

@@ -36,6 +36,7 @@ import type { Effect } from './effects.ts';
 import { type Feature, featuresOf } from './features.ts';
 import { decideKmsKey, decideKmsKeyChange } from './kms-keys.ts';
 import { checkNothingLocked, timed } from './locks.ts';
+import { decideEventFail, decideEventSettle, decideKeyUsed, withoutUse } from './memos.ts';
 import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
 import type { View } from './view.ts';
@@ -63,7 +64,10 @@ function createKey(view: View, command: Of<'key.create'>, stamp: Stamp): Decisio
 function revokeKey(view: View, { id }: Of<'key.revoke'>): Decision {
   const key = view.accessKey(id);
   if (!key) throw new StoreError('NotFound', { resource: id });
-  return { effects: [...withoutKey(view, key), { type: 'key.remove', id }], reply: { type: 'done' } };
+  return {
+    effects: [...withoutKey(view, key), ...withoutUse(view, id), { type: 'key.remove', id }],
+    reply: { type: 'done' },
+  };
 }
 
 type Deciders = {
@@ -116,6 +120,9 @@ const deciders: Deciders = {
   'invitation.write': decideInvitation,
   'invitation.remove': decideInvitationGone,
   'authority.write': decideAuthority,
+  'event.fail': decideEventFail,
+  'event.settle': decideEventSettle,
+  'key.used': decideKeyUsed,
   'kmsKey.create': decideKmsKey,
   'kmsKey.change': decideKmsKeyChange,
   'target.write': decideTarget,

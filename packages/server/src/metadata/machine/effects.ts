@@ -1,6 +1,7 @@
 import type { KmsKeyRecord } from '../kms.ts';
 import type { ConfigurationKind } from './configurations.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
+import type { MemoKind } from './memos.ts';
 import type { Quota, QuotaSubject } from './quotas.ts';
 import type {
   AccessKeyRecord,
@@ -147,6 +148,9 @@ export type Effect =
   | { readonly type: 'invitation.remove'; readonly id: Buffer }
   | { readonly type: 'authority.write'; readonly authority: AuthorityRecord }
   | { readonly type: 'kmsKey.write'; readonly key: KmsKeyRecord }
+  /** Something that a server notes of its own doings. */
+  | { readonly type: 'memo.write'; readonly kind: MemoKind; readonly name: string; readonly value: Buffer }
+  | { readonly type: 'memo.remove'; readonly kind: MemoKind; readonly name: string }
   /** A target of notifications; what its record means is known to whoever wrote it. */
   | { readonly type: 'target.write'; readonly name: string; readonly record: Buffer }
   | { readonly type: 'target.remove'; readonly name: string }

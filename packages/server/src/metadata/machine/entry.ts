@@ -16,6 +16,7 @@ import { choice, count } from './fields.ts';
 import { decodeAccount, decodeIdentity, encodeAccount, encodeIdentity } from './identities.ts';
 import { kmsKeyCodec } from './kms-keys.ts';
 import { lockClockCodec } from './locks.ts';
+import { memoCodecs } from './memos.ts';
 import { notificationCodecs } from './notices.ts';
 import { quotaCodecs } from './quotas.ts';
 import { restoreDueCodec } from './restores.ts';
@@ -310,6 +311,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
   'kmsKey.write': kmsKeyCodec,
   ...quotaCodecs,
   'restore.due': restoreDueCodec,
+  ...memoCodecs,
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

@@ -28,6 +28,7 @@ export const features = [
   'kmsKeys',
   'quotas',
   'archive',
+  'memos',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -61,6 +62,8 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'lock.clock': () => 'objectLock',
   'kmsKey.write': () => 'kmsKeys',
   'restore.due': () => 'archive',
+  'memo.write': () => 'memos',
+  'memo.remove': () => 'memos',
   'target.write': () => 'notifications',
   'target.remove': () => 'notifications',
   'follower.write': () => 'notifications',

@@ -1,5 +1,6 @@
 import type { Effect } from './effects.ts';
 import type { IdentityRecord } from './identities.ts';
+import { encodeKeyUse } from './memos.ts';
 import type { Notice } from './notices.ts';
 import type {
   AccessKeyRecord,
@@ -339,6 +340,11 @@ export const kmsEffects: readonly Effect[] = [
     type: 'kmsKey.write',
     key: { id: kmsId, name: 'payroll', createdMs: 1000, state: 'disabled', versions: [run(4, 1), run(3, 9)] },
   },
+];
+export const memoEffects: readonly Effect[] = [
+  { type: 'memo.write', kind: 'failedEvents', name: 'hook/1', value: run(3, 1) },
+  { type: 'memo.write', kind: 'keyUses', name: 'KEY', value: encodeKeyUse({ ms: 1000, service: 's3', region: 'r' }) },
+  { type: 'memo.remove', kind: 'keyUses', name: 'KEY' },
 ];
 export const grantedObject: ObjectVersion = { ...object, acl: Buffer.from('{"v":1,"grants":[["READ","AllUsers"]]}') };
 

@@ -36,6 +36,7 @@ import {
   lockedUpload,
   marker,
   memberEffects,
+  memoEffects,
   node,
   noticed,
   notificationEffects,
@@ -75,6 +76,7 @@ const writtenSecond: typeof written = {
   lockedObject: [() => encodeVersion(lockedObject, false), decodeVersion, lockedObject],
   kmsObject: [() => encodeVersion(kmsObject, false), decodeVersion, kmsObject],
   kmsEntry: [() => encodeEntry(kmsEffects), decodeEntry, kmsEffects],
+  memoEntry: [() => encodeEntry(memoEffects), decodeEntry, memoEffects],
   customersObject: [() => encodeVersion(customersObject, false), decodeVersion, customersObject],
   lockEntry: [() => encodeEntry(lockEffects), decodeEntry, lockEffects],
   lockedUpload: [() => rows.encodeUpload(lockedUpload), rows.decodeUpload, lockedUpload],
@@ -298,6 +300,7 @@ const golden: Record<string, string> = {
 };
 
 const goldenSecond: Record<string, string> = {
+  memoEntry: '015a0106686f6f6b2f31030102035a02034b45590801e80702733301725b02034b4559',
   kmsEntry:
     '013d41012430313233343536372d383961622d346465662d383132332d34353637383961626364656607706179726f6c6ce8030000000000000102040102030403090a0b',
   kmsObject:

@@ -1,3 +1,4 @@
+import type { KeyUse } from '../memos.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
 import type { AccessKeyRecord } from './records.ts';
 
@@ -17,5 +18,7 @@ export type IdentityCommand =
   | { readonly type: 'identity.remove'; readonly id: string; readonly revision: number }
   | { readonly type: 'key.create'; readonly record: Omit<AccessKeyRecord, 'createdMs'> }
   | { readonly type: 'key.revoke'; readonly id: string }
+  /** Of keys that are there; the later use of a key stays. */
+  | { readonly type: 'key.used'; readonly uses: readonly (KeyUse & { readonly id: string })[] }
   /** @throws StoreError NoSuchEntity where the key is gone, or is no user's */
   | { readonly type: 'key.update'; readonly id: string; readonly status: 'active' | 'inactive' };

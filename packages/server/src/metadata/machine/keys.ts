@@ -50,6 +50,7 @@ export const tables = {
   quotas: 0x41,
   partBytes: 0x42,
   restores: 0x45,
+  memos: 0x46,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -216,6 +217,8 @@ export const keys = {
   /** 00 and the id, or 01 and the name: a row that holds the id. */
   kmsKey: (id: string) => prefixed(tables.kmsKeys, Buffer.from(`\0${id}`)),
   kmsKeyName: (name: string) => prefixed(tables.kmsKeys, Buffer.from(`\x01${name}`)),
+  /** Number of the kind, name. */
+  memo: (kind: number, name: string) => prefixed(tables.memos, Buffer.from(String.fromCharCode(kind) + name)),
   invitation: (id: Uint8Array) => prefixed(tables.invitations, id),
   account: (id: string) => prefixed(tables.accounts, Buffer.from(id)),
   identity: (id: string) => prefixed(tables.identities, Buffer.from(id)),
@@ -279,6 +282,7 @@ export const parse = {
   },
   setting: (key: Buffer): string => key.toString('utf8', 1),
   feature: (key: Buffer): string => key.toString('utf8', 1),
+  memo: (key: Buffer): string => key.toString('utf8', 2),
   /** Of a target, or of a follower. */
   name: (key: Buffer): string => key.toString('utf8', 1),
   upload(row: Buffer): { key: Buffer; upload: Buffer } {

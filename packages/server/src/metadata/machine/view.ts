@@ -1,10 +1,12 @@
 import type { KvReader } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
+import type { KeyUse } from '../memos.ts';
 import type { VersionSelector } from '../types.ts';
 import { decodeAuthorityRecord, decodeDevice, decodeInvitation, decodeNode } from './cluster.ts';
 import { type ConfigurationKind, configurationKinds, decodeConfiguration } from './configurations.ts';
 import { counters, keys, parse, successorOfPrefix, type Table, tableEnd, tableStart } from './keys.ts';
 import { KmsKeyView } from './kms-keys.ts';
+import { decodeKeyUse, type MemoKind, memoKinds } from './memos.ts';
 import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
 import type {
@@ -353,6 +355,23 @@ export class View {
   get kms(): KmsKeyView {
     const ids = () => this.all('kmsKeys', (id, key) => (key[1] === 1 ? [id.toString('utf8')] : [])).flat();
     return new KmsKeyView((key) => this.rows.get(key), ids);
+  }
+
+  memo(kind: MemoKind, name: string): Buffer | undefined {
+    return this.#decoded(keys.memo(memoKinds[kind], name), (value) => value);
+  }
+
+  /** Those whose names begin so, by name, in its order. */
+  memos(kind: MemoKind, prefix: string): ReadonlyMap<string, Buffer> {
+    const start = keys.memo(memoKinds[kind], prefix);
+    const range = { start, end: successorOfPrefix(start) as Buffer };
+    return new Map(Array.from(this.rows.range(range), ({ key, value }) => [parse.memo(key), value]));
+  }
+
+  /** Undefined: it was not used, or nobody has noted it yet. */
+  keyUse(id: string): KeyUse | undefined {
+    const row = this.memo('keyUses', id);
+    return row && decodeKeyUse(row);
   }
 
   /** Records of the targets of notifications, by name. */

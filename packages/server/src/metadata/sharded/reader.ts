@@ -186,9 +186,7 @@ class ShardedReader implements MetadataReader {
     return sum;
   }
 
-  accessKey(id: string) {
-    return this.#system.accessKey(id);
-  }
+  readonly accessKey = (id: string) => this.#system.accessKey(id);
 
   get identities() {
     return this.#system.identities;
@@ -229,6 +227,9 @@ class ShardedReader implements MetadataReader {
   features() {
     return this.#system.features();
   }
+
+  readonly memos: MetadataReader['memos'] = (...of) => this.#system.memos(...of);
+  readonly keyUse: MetadataReader['keyUse'] = (id) => this.#system.keyUse(id);
 
   get kms() {
     return this.#system.kms;

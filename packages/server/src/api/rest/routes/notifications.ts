@@ -20,7 +20,49 @@ const newTarget = z.strictObject({
   eventBridge: z.boolean().default(false),
 });
 
+const failedPath = 'admin/v1/notifications/failed';
+const failedEvents = z.strictObject({
+  target: z.string().min(1).max(limits.targetNameChars),
+  ids: z.array(z.string().min(1).max(64)).min(1).max(limits.failedEventsAtOnce),
+});
+
 export const notificationRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: failedPath,
+    id: 'listFailedEvents',
+    summary: 'Events that targets have refused for good, the first ones first',
+    access: 'admin',
+    query: z.strictObject({ target: z.string().max(limits.targetNameChars).optional() }),
+    body: 'none',
+    answer: {
+      status: 200,
+      body: z.object({ events: z.array(z.record(z.string(), z.unknown())), more: z.boolean() }),
+    },
+    run: async (call) => call.json(200, await call.service.admin('notify.failed', call.query.target)),
+  }),
+  route({
+    method: 'POST',
+    path: `${failedPath}/retry`,
+    id: 'retryFailedEvents',
+    summary: 'Delivers failed events again, and takes those off the list that the target takes',
+    access: 'admin',
+    query: none,
+    body: failedEvents,
+    answer: { status: 200, body: z.object({ delivered: z.number(), failures: z.array(z.string()) }) },
+    run: async (call) => call.json(200, await call.service.admin('notify.retry', call.body)),
+  }),
+  route({
+    method: 'POST',
+    path: `${failedPath}/drop`,
+    id: 'dropFailedEvents',
+    summary: 'Takes failed events off the list: they are never delivered',
+    access: 'admin',
+    query: none,
+    body: failedEvents,
+    answer: { status: 200, body: z.object({ dropped: z.number() }) },
+    run: async (call) => call.json(200, await call.service.admin('notify.drop', call.body)),
+  }),
   route({
     method: 'GET',
     path,
