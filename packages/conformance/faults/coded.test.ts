@@ -52,6 +52,19 @@ test('six data directories and 4+2: two are lost, and nothing is', { timeout: 24
     }
   };
 
+  /** Waits until what was deleted is gone from the devices. */
+  const collected = async () => {
+    const deadline = performance.now() + 60_000;
+    while ((await metric(server.endpoint, 'dsom_garbage_rows')) > 0) {
+      assert.ok(performance.now() < deadline, 'garbage is still listed');
+      await sleep(200);
+    }
+  };
+  const remove = async (key: string) => {
+    kept.delete(key);
+    assert.equal((await send(server.endpoint, 'DELETE', pathOf('coded', key))).status, 204);
+  };
+
   assert.equal((await send(server.endpoint, 'PUT', '/coded')).status, 200);
   const settings = (redundancy: unknown) =>
     fetch(`${server.endpoint}/-/v1/buckets/coded`, {
@@ -97,6 +110,9 @@ test('six data directories and 4+2: two are lost, and nothing is', { timeout: 24
   const narrow = await put('narrow', randomBytes(MiB), { 'x-dsom-redundancy': '5+1' });
   assert.equal(narrow.status, 503, narrow.text());
   await readAll('one away');
+  // What it holds of them is told to nobody who could remove it.
+  for (const size of [64 * KiB, MiB]) await remove(`size-${size}`);
+  await collected();
   assert.equal(await server.stop('SIGKILL'), null);
 
   // Two away: everything that may lose two is read, nothing more is written that way.
@@ -108,7 +124,7 @@ test('six data directories and 4+2: two are lost, and nothing is', { timeout: 24
   assert.deepEqual([during.status, during.element('Code')], [503, 'ServiceUnavailable']);
   assert.equal(await server.stop(), 0);
 
-  // Both back: what was written meanwhile gets its missing fragment.
+  // Both back: what was written meanwhile gets its missing fragment, and what was deleted meanwhile is gone.
   for (const i of [2, 4]) renameSync(aside(all[i] as string), all[i] as string);
   server = await startServer(all);
   await whole();
@@ -129,6 +145,7 @@ test('six data directories and 4+2: two are lost, and nothing is', { timeout: 24
     for (const i of pair) rmSync(path.join(all[i] as string, 'device', 'slab-000000'));
     server = await startServer(all);
     for (const key of ['own', 'copied']) await send(server.endpoint, 'DELETE', pathOf('coded', key));
+    await collected();
     await readAll(`slabs of ${pair} gone`);
     const scrub = await dsom(['scrub', 'start', '--wait', '--json'], {
       ...environment,

@@ -201,4 +201,11 @@ export const devicePlants: readonly Plant[] = [
     replace: '',
     tests: ['src/device/device.test.ts'],
   },
+  {
+    name: 'start: a device that is back is forgotten before it was looked through',
+    file: 'src/daemon/returned.ts',
+    find: 'if (store) removed += await',
+    replace: 'if (store && missing.length > 0) removed += await',
+    tests: ['src/daemon/returned.test.ts'],
+  },
 ];

@@ -16,6 +16,7 @@ import { ConfigError } from './config.ts';
 import { type DataDirectories, type DataDirectory, folders, openDataDirectories, type Roles } from './directories.ts';
 import { type IndexEvent, openIndex } from './indexes.ts';
 import { Layout, siteDevices } from './layout.ts';
+import { sweepReturned } from './returned.ts';
 import type { LogState, OpenShard, ShardParts } from './shard.ts';
 import type { DeviceSite } from './sites.ts';
 import type { StateSnapshots } from './snapshots.ts';
@@ -203,6 +204,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     });
     closers.push(() => thread.close());
     if (cluster) for (const store of thread.stores.values()) await removeStrays(metadata.reader, store);
+    else await sweepReturned(metadata, thread.stores, missing);
     return {
       directories,
       roles,
