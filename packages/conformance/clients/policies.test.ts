@@ -5,7 +5,8 @@ import { openRig, python, type Rig } from './rig.ts';
 
 let rig: Rig;
 before(async () => {
-  rig = await openRig('policies');
+  // Over TLS, which its policies ask for, too.
+  rig = await openRig('policies', undefined, 'https');
 });
 after(() => rig.close());
 

@@ -2,6 +2,7 @@
 
 Arguments: endpoint, then access key id, secret and account of a user of another account.
 """
+import io
 import json
 import sys
 import urllib.error
@@ -108,6 +109,33 @@ other.put_object(Bucket=bucket, Key="public/theirs", Body=b"theirs")
 assert root.get_object(Bucket=bucket, Key="public/theirs")["Body"].read() == b"theirs"
 refused("AccessDenied", other.get_bucket_policy, Bucket=bucket)
 assert bucket not in [b["Name"] for b in other.list_buckets()["Buckets"]]
+
+# What a connection is: everything here goes over TLS.
+deny = lambda **condition: put(bucket, rule("Deny", "*", "s3:GetObject", everything, **condition))
+deny(Bool={"aws:SecureTransport": "false"})
+assert root.get_object(Bucket=bucket, Key="private/a.txt")["Body"].read() == b"private/a.txt"
+deny(NumericLessThan={"s3:TlsVersion": "1.2"})
+assert root.get_object(Bucket=bucket, Key="private/a.txt")["Body"].read() == b"private/a.txt"
+deny(Bool={"aws:SecureTransport": "true"})
+refused("AccessDenied", root.get_object, Bucket=bucket, Key="private/a.txt")
+deny(NumericGreaterThanEquals={"s3:TlsVersion": "1.2"})
+refused("AccessDenied", root.get_object, Bucket=bucket, Key="private/a.txt")
+deny(Null={"dsom:DeviceId": "true"})
+refused("AccessDenied", root.get_object, Bucket=bucket, Key="private/a.txt")
+
+# Bodies over TLS are not signed but checked: in chunks with a checksum behind them, also nobody's, in parts, by a presigned URL.
+put(bucket, rule("Allow", "*", "s3:PutObject", f"arn:aws:s3:::{bucket}/parts/*"))
+nobody.put_object(Bucket=bucket, Key="parts/nobody", Body=io.BytesIO(b"nobody's"))
+assert root.get_object(Bucket=bucket, Key="parts/nobody")["Body"].read() == b"nobody's"
+root.delete_bucket_policy(Bucket=bucket)
+root.put_object(Bucket=bucket, Key="parts/chunks", Body=io.BytesIO(b"x" * 200_000))
+assert root.head_object(Bucket=bucket, Key="parts/chunks", ChecksumMode="ENABLED")["ChecksumCRC32"]
+root.upload_fileobj(io.BytesIO(bytes(12 << 20)), bucket, "parts/large")
+assert root.head_object(Bucket=bucket, Key="parts/large")["ContentLength"] == 12 << 20
+link = root.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "parts/link"}, ExpiresIn=60)
+assert link.startswith("https://")
+with urllib.request.urlopen(urllib.request.Request(link, data=b"by link", method="PUT")) as answer:
+    assert answer.status == 200
 
 # Texts that are no policies.
 for text in ["{", "{}", json.dumps({"Version": "2012-10-17", "Statement": [rule("Allow", "*", "s3:GetObjekt", everything)]})]:

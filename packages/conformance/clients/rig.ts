@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { makeCertificate } from '../src/certificates.ts';
 import { credentials, type Server, startServer } from '../src/server.ts';
 
 export interface Rig {
@@ -51,14 +52,23 @@ export function python(name: keyof typeof pythonPackages = 'python-1'): {
   return found;
 }
 
-/** @param prepare runs before the server starts, and answers flags for it */
-export async function openRig(name: string, prepare?: (scratch: string) => Promise<readonly string[]>): Promise<Rig> {
+/**
+ * @param prepare runs before the server starts, and answers flags for it
+ * @param over HTTPS, with a certificate that programs are told to trust, each in its way
+ */
+export async function openRig(
+  name: string,
+  prepare?: (scratch: string) => Promise<readonly string[]>,
+  over: 'http' | 'https' = 'http',
+): Promise<Rig> {
   const scratch = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), `dsom-clients-${name}-`));
   const data = path.join(scratch, 'data');
+  const tls = over === 'https' ? makeCertificate(scratch, name) : undefined;
+  const trusting = tls && { AWS_CA_BUNDLE: tls.certificate, SSL_CERT_FILE: tls.certificate, DSOM_CA: tls.certificate };
   const rig: Rig = {
     scratch,
     data,
-    server: await startServer([data], { flags: (await prepare?.(scratch)) ?? [] }),
+    server: await startServer([data], { tls, flags: (await prepare?.(scratch)) ?? [] }),
     run: (program, args, options = {}) =>
       new Promise((resolve, reject) => {
         const env: Record<string, string | undefined> = {
@@ -71,6 +81,7 @@ export async function openRig(name: string, prepare?: (scratch: string) => Promi
           RCLONE_CONFIG: path.join(scratch, 'rclone.conf'),
           RESTIC_PASSWORD: 'restic-password',
           RESTIC_CACHE_DIR: path.join(scratch, 'restic-cache'),
+          ...trusting,
           ...options.env,
         };
         execFile(

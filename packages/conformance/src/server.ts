@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CertificateFiles } from './certificates.ts';
 
 export const credentials = { accessKeyId: 'CONFORMANCEKEY', secretAccessKey: 'conformance-secret-key' } as const;
 
@@ -68,6 +69,8 @@ export async function startServer(
   options: {
     readonly port?: number;
     readonly flags?: readonly string[];
+    /** Speaks HTTPS with this certificate, which this process trusts. */
+    readonly tls?: CertificateFiles | undefined;
     readonly env?: Readonly<Record<string, string>>;
     /** What to wait for, `ready` when left out: a server whose disk is full lives and is not ready. */
     readonly until?: 'live' | 'ready';
@@ -81,7 +84,7 @@ export async function startServer(
 ): Promise<Server> {
   const port = options.port ?? (await freePort());
   const host = options.host ?? '127.0.0.1';
-  const endpoint = `http://${host}:${port}`;
+  const endpoint = `${options.tls ? 'https' : 'http'}://${host}:${port}`;
   const started = performance.now();
   const [command, ...args] = [
     ...(options.launch ?? []),
@@ -91,6 +94,7 @@ export async function startServer(
     ...data.flatMap((one) => ['--data', one]),
     '--address',
     `${host}:${port}`,
+    ...(options.tls ? ['--tls-certificate', options.tls.certificate, '--tls-key', options.tls.key] : []),
     ...(options.flags ?? []),
   ] as [string, ...string[]];
   const child: ChildProcess = spawn(command, args, {

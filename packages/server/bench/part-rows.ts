@@ -6,6 +6,7 @@ import { metadataAppends } from './etcd.ts';
 import { lifecycleFigures } from './lifecycle.ts';
 import { type LinkRates, linkRates, type Rate } from './links.ts';
 import { median } from './rig.ts';
+import { tlsRates } from './tls.ts';
 
 /** The code's kernel on one core, copies in and out included. */
 export async function erasureRows({ row }: Table): Promise<void> {
@@ -91,4 +92,12 @@ export async function linkRows({ row, share }: Table, runs: number): Promise<voi
       `≤ ${most} µs`,
       of(name, 'cpu') <= most,
     );
+}
+
+/** HTTPS beside HTTP. */
+export async function tlsRows({ share }: Table, runs: number, port: number): Promise<void> {
+  const { small, large, put } = await tlsRates(runs, port);
+  share('GET 4 KiB over HTTPS, 32 connections, to HTTP', 'per s', small.https, small.http, 0.6);
+  share('GET 8 MiB over HTTPS, 8 connections, to HTTP', 'MB/s', large.https, large.http, 0.4);
+  share('PUT 8 MiB over HTTPS, 8 connections, to HTTP', 'MB/s', put.https, put.http, 0.4);
 }

@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,11 +36,11 @@ export interface Target {
   stop(): Promise<void>;
 }
 
-async function untilAnswers(port: number, where: string, child: ChildProcess): Promise<void> {
+async function untilAnswers(port: number, where: string, child: ChildProcess, secure = false): Promise<void> {
   for (let i = 0; i < 3000; i++) {
     const up = await new Promise((resolve) => {
-      http
-        .get({ host: '127.0.0.1', port, path: where, agent: false }, (answer) =>
+      (secure ? https : http)
+        .get({ host: '127.0.0.1', port, path: where, agent: false, rejectUnauthorized: false }, (answer) =>
           resolve((answer.resume().statusCode ?? 500) < 300),
         )
         .on('error', () => resolve(false));
@@ -64,9 +65,10 @@ async function launch(
   });
   const kill = () => child.kill('SIGKILL');
   process.on('exit', kill);
-  await untilAnswers(port, where, child);
+  const secure = args.includes('--tls-certificate');
+  await untilAnswers(port, where, child, secure);
   return {
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: `${secure ? 'https' : 'http'}://127.0.0.1:${port}`,
     pid: child.pid as number,
     startMs: performance.now() - begin,
     async stop() {

@@ -31,6 +31,7 @@ import { shardPlants } from './shards.ts';
 import { simulatedPlants } from './simulated.ts';
 import { metadataPlants, objectPlants } from './state.ts';
 import { devicePlants, kvPlants, logPlants } from './storage.ts';
+import { tlsPlants } from './tls.ts';
 import { webPlants } from './web.ts';
 
 /** Every planted bug. A text that is not exactly once in its file fails the run: change it together with the code. */
@@ -73,5 +74,6 @@ export const plants: readonly Plant[] = [
   ...transportPlants,
   ...certificatePlants,
   ...simulatedPlants,
+  ...tlsPlants,
   ...webPlants,
 ];

@@ -16,11 +16,26 @@ import { all, authenticate, change, get, refused } from './spoil.support.ts';
 import type { CredentialKind, SignedRequest } from './types.ts';
 
 describe('kinds of credentials', () => {
-  it('anonymous requests have no principal and no chunked body', async () => {
+  it('anonymous requests have no principal, and no chunks with signatures', async () => {
     const result = await authenticate(request('GET', '/b/k', { host: 'h' }));
     assert.deepEqual(result, { principal: { kind: 'anonymous' }, payload: { kind: 'none' }, signature: undefined });
-    const headers = { host: 'h', 'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' };
-    await refused(request('PUT', '/b/k', headers), 'InvalidArgument');
+    const put = (form: string, target = '/b/k') => request('PUT', target, { host: 'h', 'x-amz-content-sha256': form });
+    const chunked = await authenticate(put('STREAMING-UNSIGNED-PAYLOAD-TRAILER'));
+    assert.deepEqual(
+      [chunked.principal, chunked.payload],
+      [{ kind: 'anonymous' }, { kind: 'chunked', signing: undefined, trailer: true }],
+    );
+    for (const form of ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER'])
+      await refused(put(form), 'InvalidRequest', /^Anonymous requests don't support this/);
+    await refused(put('STREAMING-UNSIGNED-PAYLOAD'), 'InvalidArgument');
+  });
+
+  it('CVE-2025-31489, CVE-2026-41145: unsigned chunks take no credentials on trust', async () => {
+    const form = { host: 'h', 'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' };
+    const query = 'X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20130524%2Fus-east-1%2Fs3%2Faws4_request';
+    await refused(request('PUT', `/b/k?${query}`, form), 'AuthorizationQueryParametersError');
+    const authorization = 'AWS4-HMAC-SHA256 Credential=AKID/20130524/us-east-1/s3/aws4_request, SignedHeaders=host';
+    await refused(request('PUT', '/b/k', { ...form, authorization }), 'AuthorizationHeaderMalformed');
   });
 
   it('older and unknown signatures are refused by name', async () => {

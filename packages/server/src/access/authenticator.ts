@@ -10,7 +10,7 @@ import { claimOfForm, type FormClaim, type FormFields } from './form.ts';
 import type { Directory, Session, SessionTokens } from './identities/index.ts';
 import { type Identity, identityOf } from './identity.ts';
 import { Keyholder } from './keyholder.ts';
-import { payloadFormOf, payloadHashOf, unsignedPayloadForm } from './payload-form.ts';
+import { anonymousPayloadForm, payloadFormOf, payloadHashOf, unsignedPayloadForm } from './payload-form.ts';
 import { algorithm, sameSignature } from './signature.ts';
 import type { Authenticated, Authenticator, CredentialKind, Principal, SignedRequest } from './types.ts';
 
@@ -121,7 +121,7 @@ class SignatureAuthenticator implements Authenticator {
     }
     switch (kind) {
       case 'anonymous':
-        return { principal: { kind: 'anonymous' }, payload: unsignedPayloadForm(request), signature: undefined };
+        return { principal: { kind: 'anonymous' }, payload: anonymousPayloadForm(request), signature: undefined };
       case 'header':
         return this.#verify(request, claimOfHeader(request, authorization as string, this.#scope));
       case 'query':

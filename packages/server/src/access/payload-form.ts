@@ -7,8 +7,9 @@ import type { PayloadForm, SignedRequest } from './types.ts';
  * The forms of `x-amz-content-sha256` (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html):
  * the header is part of what is signed, so the form of the body is as trustworthy as the request.
  *
- * aws-chunked is taken with a signed Authorization header only. A presigned URL signs no form of the body and an
- * anonymous request signs nothing: for those, chunk signatures and trailers would be checked against nothing.
+ * aws-chunked with signatures is taken with a signed Authorization header only: a presigned URL signs no form of the body and an anonymous
+ * request signs nothing, so that chunk signatures would be checked against nothing. Chunks without signatures are taken of anonymous requests,
+ * too, as boto3 sends them over TLS: there is nothing that they could seem to prove.
  */
 
 const sha256 = /^[0-9a-f]{64}$/;
@@ -60,6 +61,18 @@ export function payloadFormOf(payloadHash: string, claim: Claim, signingKey: Mac
     ? { signingKey, scope: claim.scope.text, timestamp: claim.timestamp, seedSignature: claim.signature }
     : undefined;
   return { kind: 'chunked', signing, trailer: form.trailer };
+}
+
+/** How the body of an anonymous request has to be read. @throws StoreError InvalidRequest for chunks with signatures, InvalidArgument for what is no form */
+export function anonymousPayloadForm(request: SignedRequest): PayloadForm {
+  const form = chunkedForms.get(header(request, 'x-amz-content-sha256') ?? '');
+  if (!form) return unsignedPayloadForm(request);
+  if (form.signed)
+    throw new StoreError('InvalidRequest', {
+      message:
+        "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
+    });
+  return { kind: 'chunked', signing: undefined, trailer: form.trailer };
 }
 
 /** How the body of a request without a signature has to be read. @throws StoreError InvalidArgument for anything but a plain hash */

@@ -70,6 +70,12 @@ describe('the context of a request', () => {
       assert.equal(context.values(key), undefined, key);
   });
 
+  it('knows of TLS that ends at a proxy, and not its version', () => {
+    const connection = { address: '10.1.2.3', secure: true, tls: undefined, device: undefined };
+    const context = contextFor({ connection });
+    assert.deepEqual([context.values('aws:securetransport'), context.values('s3:tlsversion')], ['true', undefined]);
+  });
+
   it('GHSA-6r96, CVE-2026-21862: is not what headers and parameters call themselves', () => {
     const names = [
       'aws:sourceip',

@@ -299,7 +299,12 @@ describe('the files of TLS', () => {
     const write = (level: string) => (event: string, fields?: Readonly<Record<string, unknown>>) =>
       void logged.push(`${level} ${event} ${JSON.stringify(fields ?? {})}`);
     const log = { info: write('info'), warn: write('warn'), error: write('error') };
-    const watch = await watchTls({ files, host, log, install: async (next) => void installed.push(next) });
+    let failing = false;
+    const install = async (next: TlsMaterial) => {
+      if (failing) throw new Error('a thread does not answer');
+      installed.push(next);
+    };
+    const watch = await watchTls({ files, host, log, install });
     watch.start();
     const turn = async () => {
       host.advance(limits.tlsReloadMs);
@@ -329,6 +334,16 @@ describe('the files of TLS', () => {
     file('key.pem', next.key);
     await turn();
     assert.deepEqual([installed.length, watch.texts()], [1, []], 'what is served is there again');
+
+    // What cannot be given to the threads is given to them at the next look.
+    failing = true;
+    file('certificate.pem', pair.certificate);
+    file('key.pem', pair.key);
+    await turn();
+    assert.match(logged.at(-1) ?? '', /^error certificates could not be read anew/);
+    failing = false;
+    await turn();
+    assert.deepEqual(installed.at(-1)?.pairs, [pair]);
 
     logged.length = 0;
     host.advance(20 * dayMs);

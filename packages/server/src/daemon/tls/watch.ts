@@ -116,9 +116,18 @@ export async function watchTls({ files, host, log, install }: TlsWatchOptions): 
     warnedMs = now;
     for (const text of tlsTexts({ ...state, refused: undefined }, clock.now())) log.warn(text);
   };
-  // One look after the other.
-  let looking = Promise.resolve();
-  const reload = (): Promise<void> => (looking = looking.then(look));
+  // One look after the other, and at most one that waits.
+  let last = Promise.resolve();
+  let waiting: Promise<void> | undefined;
+  const reload = (): Promise<void> => {
+    waiting ??= last = last.then(async () => {
+      waiting = undefined;
+      await look().catch((cause: unknown) =>
+        log.error('certificates could not be read anew; it is tried again', { cause }),
+      );
+    });
+    return waiting;
+  };
   let stop: Cancel | undefined;
   return {
     get material() {
