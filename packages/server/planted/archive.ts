@@ -1,9 +1,10 @@
 import type { Plant } from './plant.ts';
 
-/* Bugs in archives: what is read too early, too long or not at all, and restores that are forgotten. */
+/* Bugs in archives: what is read too early, too long or not at all, and restores that are forgotten; and in configurations that count requests. */
 
 const model = 'src/metadata/restores.test.ts';
 const api = 'src/api/s3/restore.test.ts';
+const reports = 'src/api/s3/reports.test.ts';
 
 export const archivePlants: readonly Plant[] = [
   {
@@ -93,5 +94,21 @@ export const archivePlants: readonly Plant[] = [
     replace: 'isArchived(rooms, version) && isArchived(rooms, { storageClass })',
     tests: [api],
     pattern: 'gives no byte',
+  },
+  {
+    name: 'metrics: requests of any key count for a metrics configuration by prefix',
+    file: 'src/api/s3/request-metrics.ts',
+    find: "key !== '' && key.startsWith(filter.prefix ?? '')",
+    replace: "key !== ''",
+    tests: [reports],
+    pattern: 'are counted',
+  },
+  {
+    name: 'metrics: what a request deletes has no tags when it is counted',
+    file: 'src/api/s3/request-metrics.ts',
+    find: 'tags: byTags ? this.#tagsOf(bucket, target) : undefined',
+    replace: 'tags: undefined',
+    tests: [reports],
+    pattern: 'are counted',
   },
 ];

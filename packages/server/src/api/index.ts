@@ -19,3 +19,4 @@ export { compiledLifecycle } from './s3/lifecycle.ts';
 export { LifecycleLog } from './s3/lifecycle-log.ts';
 export type { S3Operation } from './s3/names.ts';
 export type { S3Log, S3Options } from './s3/options.ts';
+export { type CountedRequest, RequestMetrics } from './s3/request-metrics.ts';

@@ -19,6 +19,7 @@ import {
   isIdentityRequest,
   type Notifications,
   Refusals,
+  RequestMetrics,
   type RestOptions,
   refuseMalformed,
   TrustedProxies,
@@ -37,6 +38,7 @@ import { dayMsOf } from './day.ts';
 import { createKeyAdmin } from './keyadmin.ts';
 import type { OwnerMethods } from './protocol.ts';
 import { askReadiness } from './readiness.ts';
+import { requestMetrics } from './request-metrics.ts';
 import type { Thread } from './thread.ts';
 import type { TlsMaterial } from './tls/material.ts';
 import { createSecureServer } from './tls/server.ts';
@@ -156,6 +158,7 @@ export function createListener(options: ListenerOptions): Listener {
     objects,
     notifications,
     accessLog,
+    requestMetrics: new RequestMetrics(objects, requestMetrics(registry)),
     authenticator,
     clock,
     timers,

@@ -127,6 +127,7 @@ class S3Handler {
   async #website(exchange: Exchange, target: Target): Promise<void> {
     const { request } = exchange;
     const { bucket = '', key, query, rawPath } = target;
+    this.#options.requestMetrics?.begin(exchange, target);
     const note = this.#options.accessLog?.begin(exchange, target, undefined, true);
     if (note) note.operation = 'GetObject';
     if (request.headers.origin !== undefined) applyCors(exchange, this.#service.objects, bucket);
@@ -184,6 +185,7 @@ class S3Handler {
     const headers = query.has('X-Amz-Signature') ? withParameters(request.headers, query) : request.headers;
     const detected = detect(method, target, headers);
     if (typeof detected === 'string') exchange.operation = detected;
+    this.#options.requestMetrics?.begin(exchange, target);
     const note = this.#options.accessLog?.begin(exchange, target, headers['x-amz-copy-source']);
     if (note && typeof detected === 'string') note.operation = detected;
     if (detected === 'OptionsObject') return this.#preflight(exchange, target);
@@ -364,6 +366,7 @@ export function createS3Handler(options: S3Options): (request: IncomingMessage, 
     proxies,
     ended(exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) {
       telemetry?.(exchange.operation, status, seconds, bytesIn, bytesOut);
+      options.requestMetrics?.ended(exchange, { status, in: bytesIn, out: bytesOut });
       options.accessLog?.ended(exchange, options.hostId ?? 'dsom', { status, seconds, in: bytesIn, out: bytesOut });
     },
   };

@@ -8,6 +8,7 @@ import type { Freshness } from '../http/consistency.ts';
 import type { Refusals } from '../http/refusals.ts';
 import type { AccessLog } from './access-log.ts';
 import type { Notifications } from './announce.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 
 /** Where failures are written that a client must not see in detail. */
 export interface S3Log {
@@ -41,6 +42,8 @@ export interface S3Options {
   readonly notifications?: Notifications;
   /** Where requests of buckets that are logged are written. Absent: nowhere. */
   readonly accessLog?: AccessLog;
+  /** Counts requests by the metrics configurations of their bucket. Absent: nobody does. */
+  readonly requestMetrics?: RequestMetrics;
   /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
   readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
   /** Length of a day of lifecycles, ms. Absent: 24 hours. */

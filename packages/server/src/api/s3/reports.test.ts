@@ -7,6 +7,8 @@ import { limits } from '../../limits.ts';
 import type { ListedForm } from './configurations/listed.ts';
 import { analyticsForm, intelligentTieringForm, metricsForm } from './configurations/reports.ts';
 import { type Answer, type Harness, serveFake, startHarness } from './harness.support.ts';
+import { fakeObjects } from './objects.support.ts';
+import { type CountedRequest, RequestMetrics } from './request-metrics.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 import { parseXml } from './xml/parser.ts';
 
@@ -312,5 +314,66 @@ describe('every form of them', () => {
       { numRuns: 1500 },
     );
     assert.ok(taken > 50, `only ${taken} documents were taken`);
+  });
+});
+
+describe('requests of a bucket with metrics configurations', () => {
+  it('are counted for each configuration that is about them: all, by prefix, by tags, refused ones too', async () => {
+    const counted: CountedRequest[] = [];
+    const { service } = fakeObjects();
+    const watched = await startHarness(service, {
+      requestMetrics: new RequestMetrics(service, (one) => counted.push(one)),
+    });
+    try {
+      for (const bucket of ['watched', 'quiet']) await watched.send('PUT', `/${bucket}`);
+      await watched.send('PUT', '/quiet/k', { body: 'x' });
+      assert.deepEqual(counted, [], 'a bucket without a configuration');
+      const configure = (id: string, inner: string) =>
+        watched.send('PUT', '/watched', {
+          query: { metrics: '', id },
+          body: `<MetricsConfiguration><Id>${id}</Id>${inner}</MetricsConfiguration>`,
+        });
+      await configure('all', '');
+      await configure('logs', filter('<Prefix>logs/</Prefix>'));
+      await configure('red', filter(`<And><Prefix>logs/</Prefix>${tag('c', 'red')}</And>`));
+      const of = async (method: string, path: string, options?: Parameters<Harness['send']>[2]) => {
+        counted.length = 0;
+        await watched.send(method, path, options);
+        return counted.map(({ filter: id, kind, status, in: incoming, out }) => [id, kind, status, incoming, out]);
+      };
+      const red = { 'x-amz-tagging': 'c=red' };
+      assert.deepEqual(await of('PUT', '/watched/logs/a', { body: 'abc', headers: red }), [
+        ['all', 'put', 200, 3, 0],
+        ['logs', 'put', 200, 3, 0],
+        ['red', 'put', 200, 3, 0],
+      ]);
+      assert.deepEqual(await of('GET', '/watched/logs/a'), [
+        ['all', 'get', 200, 0, 3],
+        ['logs', 'get', 200, 0, 3],
+        ['red', 'get', 200, 0, 3],
+      ]);
+      assert.deepEqual(await of('PUT', '/watched/log', { body: 'x', headers: red }), [['all', 'put', 200, 1, 0]]);
+      const ids = (rows: readonly (readonly unknown[])[]) => rows.map(([id, kind, status]) => [id, kind, status]);
+      assert.deepEqual(ids(await of('GET', '/watched/logs/none')), [
+        ['all', 'get', 404],
+        ['logs', 'get', 404],
+      ]);
+      assert.deepEqual(ids(await of('GET', '/watched/logs/a', { as: 'anonymous' })), [
+        ['all', 'get', 403],
+        ['logs', 'get', 403],
+        ['red', 'get', 403],
+      ]);
+      assert.deepEqual(ids(await of('GET', '/watched', { query: { prefix: 'logs/' } })), [['all', 'list', 200]]);
+      assert.deepEqual(ids(await of('DELETE', '/watched/logs/a')), [
+        ['all', 'delete', 204],
+        ['logs', 'delete', 204],
+        ['red', 'delete', 204],
+      ]);
+      assert.deepEqual(ids(await of('GET', '/missing/logs/a')), []);
+      await watched.send('DELETE', '/watched', { query: { metrics: '', id: 'all' } });
+      assert.deepEqual(ids(await of('HEAD', '/watched/log')), []);
+    } finally {
+      await watched.close();
+    }
   });
 });

@@ -7,11 +7,11 @@ import { idOf, type ListedForm } from './listed.ts';
 import { oneOf } from './simple.ts';
 
 /*
- * What a bucket shall be watched for: metrics of requests, analysis of storage classes, tiers of access. They are kept and answered; docs/s3-compatibility.md
- * says what they do here.
+ * What a bucket shall be watched for: metrics of requests, analysis of storage classes, tiers of access. They are kept and answered; metrics count requests
+ * (request-metrics.ts), and docs/s3-compatibility.md says what the others do not.
  */
 
-interface Report {
+export interface Report {
   readonly id: string;
   readonly filter: ObjectFilter | undefined;
 }
