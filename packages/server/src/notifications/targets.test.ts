@@ -119,4 +119,28 @@ describe('an event', () => {
     }
     assert.doesNotMatch(JSON.stringify([record, bridged]), /somebody/);
   });
+
+  it('of a restore says from which class, and until when', () => {
+    const untilMs = Date.UTC(2026, 10, 30);
+    const of = (event: Notice['event'], shape: 's3' | 'eventBridge', until = 0) => {
+      const one = { ...notice, event, restore: { storageClass: 'GLACIER', untilMs: until } };
+      return JSON.parse(messageOf(one, place, { target: 't', configuration: 'c', shape }).body.toString());
+    };
+    const restored = {
+      lifecycleRestorationExpiryTime: '2026-11-30T00:00:00.000Z',
+      lifecycleRestoreStorageClass: 'GLACIER',
+    };
+    const done = of('ObjectRestore:Completed', 's3', untilMs).Records[0];
+    assert.deepEqual(done.glacierEventData, { restoreEventData: restored });
+    assert.equal(of('ObjectRestore:Post', 's3').Records[0].glacierEventData, undefined);
+    const bridged = ['Post', 'Completed', 'Delete'].map((what) => {
+      const event = of(`ObjectRestore:${what}` as Notice['event'], 'eventBridge', what === 'Completed' ? untilMs : 0);
+      return [event['detail-type'], event.detail['source-storage-class'], event.detail['restore-expiry-time']];
+    });
+    assert.deepEqual(bridged, [
+      ['Object Restore Initiated', 'GLACIER', undefined],
+      ['Object Restore Completed', 'GLACIER', '2026-11-30T00:00:00Z'],
+      ['Object Restore Expired', undefined, undefined],
+    ]);
+  });
 });

@@ -1,7 +1,8 @@
 /* Archived objects, over the real store: what is refused until they are restored, RestoreObject, and what answers and lists say of it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { dueRestores } from '../../metadata/index.ts';
+import { type Command, dueRestores, type Proposer } from '../../metadata/index.ts';
+import { lifecycleProposer } from './announce.ts';
 import { type Answer, type Harness, startHarness } from './harness.support.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 
@@ -220,6 +221,41 @@ describe('RestoreObject', () => {
       const wrong = { 'x-amz-optional-object-attributes': 'RestoreStatus, Color' };
       says(await s3.send('GET', '/bucket', { query, headers: wrong }), 400, 'InvalidArgument');
     }
+  });
+
+  it('is told of, where its bucket wants that, also when nobody asks any more', async () => {
+    const target = 'arn:aws:sqs:us-east-1:000000000000:hook';
+    const rules = `<QueueConfiguration><Id>q</Id><Queue>${target}</Queue><Event>s3:ObjectRestore:*</Event><Filter><S3Key><FilterRule><Name>prefix</Name><Value>told/</Value></FilterRule></S3Key></Filter></QueueConfiguration>`;
+    await store.objects.configure(
+      'bucket',
+      'notification',
+      Buffer.from(`<NotificationConfiguration>${rules}</NotificationConfiguration>`),
+    );
+    const { id: bucket } = store.objects.bucket('bucket');
+    const asked: Command[] = [];
+    const recorder: Proposer = {
+      async propose(command) {
+        asked.push(command);
+        return { reply: { type: 'done' }, position: 0 };
+      },
+    };
+    const { reader } = store.metadata;
+    const items = ['told/a', 'other'].map((key) => ({ dueMs: 1, sequence: 1, bucket, key: Buffer.from(key) }));
+    const advance = { type: 'restore.advance', shard: 0, dayMs, items } as const;
+    await lifecycleProposer(recorder, reader, () => []).propose(advance);
+    const [command] = asked;
+    assert.ok(command?.type === 'restore.advance');
+    const [told, other] = command.items;
+    assert.deepEqual(
+      told?.announce?.destinations.map(({ event, target: name }) => [event, name]),
+      [
+        ['ObjectRestore:Completed', 'hook'],
+        ['ObjectRestore:Delete', 'hook'],
+      ],
+    );
+    assert.equal(told?.announce?.origin.principal, 's3.amazonaws.com');
+    assert.equal(other?.announce, undefined);
+    await store.objects.configure('bucket', 'notification', null);
   });
 
   it('is for archived objects that are there, by who may', async () => {
