@@ -3,7 +3,11 @@ import { restPath } from './encode.ts';
 import { type CallOptions, readJson, readNothing, type Transport } from './request.ts';
 
 /** What a quota is of, by its name. */
-export type QuotaHolder = { readonly bucket: string } | { readonly tenant: string };
+export type QuotaHolder =
+  | { readonly bucket: string }
+  | { readonly tenant: string }
+  /** `tenant`: the first account when left out. */
+  | { readonly user: string; readonly tenant?: string | undefined };
 
 /** What is undefined is not limited. */
 export interface Quota {
@@ -13,8 +17,10 @@ export interface Quota {
 }
 
 export interface QuotaStatus {
-  readonly kind: 'bucket' | 'tenant';
+  readonly kind: 'bucket' | 'tenant' | 'user';
   readonly name: string;
+  /** Of a user. */
+  readonly tenant?: string | undefined;
   readonly quota: Quota;
   /** Bytes of all versions and of the parts of open uploads; versions and delete markers. */
   readonly usage: { readonly bytes: number; readonly objects: number };
@@ -26,17 +32,23 @@ function statusOf(row: Json): QuotaStatus {
   const limit = (name: string): number | undefined =>
     typeof quota[name] === 'number' ? (quota[name] as number) : undefined;
   return {
-    kind: row['kind'] === 'tenant' ? 'tenant' : 'bucket',
+    kind: row['kind'] === 'tenant' || row['kind'] === 'user' ? row['kind'] : 'bucket',
     name: textField(row, 'name') ?? '',
+    ...(row['kind'] === 'user' && { tenant: textField(row, 'tenant') }),
     quota: { bytes: limit('bytes'), objects: limit('objects') },
     usage: { bytes: Number(usage['bytes'] ?? 0), objects: Number(usage['objects'] ?? 0) },
   };
 }
 
-const pathOf = (holder: QuotaHolder): string =>
-  'bucket' in holder ? restPath('quotas', 'buckets', holder.bucket) : restPath('quotas', 'tenants', holder.tenant);
+/** Where the quota is. */
+function placeOf(holder: QuotaHolder): { readonly path: string; readonly query?: { readonly tenant: string } } {
+  if ('bucket' in holder) return { path: restPath('quotas', 'buckets', holder.bucket) };
+  if (!('user' in holder)) return { path: restPath('quotas', 'tenants', holder.tenant) };
+  const path = restPath('quotas', 'users', holder.user);
+  return holder.tenant === undefined ? { path } : { path, query: { tenant: holder.tenant } };
+}
 
-/** How much buckets and tenants may hold, and how much they do: `client.quotas`. */
+/** How much buckets, tenants and users may hold, and how much they do: `client.quotas`. */
 export class Quotas {
   readonly #transport: Transport;
 
@@ -49,7 +61,7 @@ export class Quotas {
     return this.#transport.send({
       ...options,
       method: 'GET',
-      path: pathOf(holder),
+      ...placeOf(holder),
       read: async (response) => statusOf(await readJson<Json>(response)),
     });
   }
@@ -59,7 +71,7 @@ export class Quotas {
     return this.#transport.send({
       ...options,
       method: 'PUT',
-      path: pathOf(holder),
+      ...placeOf(holder),
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(quota),
       repeatable: true,
@@ -68,7 +80,7 @@ export class Quotas {
   }
 
   async clear(holder: QuotaHolder, options: CallOptions = {}): Promise<void> {
-    await this.#transport.send({ ...options, method: 'DELETE', path: pathOf(holder), read: readNothing });
+    await this.#transport.send({ ...options, method: 'DELETE', ...placeOf(holder), read: readNothing });
   }
 
   /** All that there are, a page after the other. */

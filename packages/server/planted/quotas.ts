@@ -18,8 +18,8 @@ export const quotaPlants: readonly Plant[] = [
   {
     name: 'quotas: what is replaced counts on',
     file: decide,
-    find: 'if (effect.replaces > 0) bytes -= sizeOf(view, effect, effect.replaces);',
-    replace: 'if (effect.replaces > 0) bytes -= 0;',
+    find: '      gone(effect, effect.replaces);',
+    replace: '',
     tests,
     pattern: 'same moment together',
   },
@@ -34,8 +34,8 @@ export const quotaPlants: readonly Plant[] = [
   {
     name: 'quotas: a part counts twice when it becomes an object',
     file: usage,
-    find: '  app.rows.set(key, undefined);\n  return decodeNumber(row);',
-    replace: '  app.rows.set(key, undefined);\n  return 0;',
+    find: 'const bytes = row ? decodeNumber(row) : 0;',
+    replace: 'const bytes = row ? 0 : 0;',
     tests,
     pattern: 'counts parts',
   },
@@ -54,5 +54,21 @@ export const quotaPlants: readonly Plant[] = [
     replace: '      sum.bytes += 0 * bytes;',
     tests,
     pattern: 'of a tenant',
+  },
+  {
+    name: 'quotas: what somebody else replaces is counted on for its user',
+    file: usage,
+    find: '  charge(app, user, by, by * row.size);',
+    replace: '  charge(app, user, Math.max(0, by), Math.max(0, by) * row.size);',
+    tests,
+    pattern: 'of a user counts',
+  },
+  {
+    name: "quotas: a renamed object is nobody's",
+    file: decide,
+    find: 'return source && quotas.writerOf(source.sequence);',
+    replace: 'return source && undefined;',
+    tests,
+    pattern: 'of a user counts',
   },
 ];

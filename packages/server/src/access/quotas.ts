@@ -3,7 +3,11 @@ import type { MetadataReader, Proposer, Quota, QuotaSubject, Usage } from '../me
 import type { Administration } from './identities/index.ts';
 
 /** What a quota is of, by its name. */
-export type QuotaHolder = { readonly bucket: string } | { readonly tenant: string };
+export type QuotaHolder =
+  | { readonly bucket: string }
+  | { readonly tenant: string }
+  /** `tenant`: the first account when left out. */
+  | { readonly user: string; readonly tenant?: string | undefined };
 
 export interface QuotaStatus {
   readonly holder: QuotaHolder;
@@ -16,12 +20,12 @@ export interface QuotaStatus {
 export class Quotas {
   readonly #reader: Pick<MetadataReader, 'bucket' | 'bucketById' | 'quotas'>;
   readonly #proposer: Proposer;
-  readonly #accounts: Pick<Administration, 'account'>;
+  readonly #accounts: Pick<Administration, 'account' | 'get' | 'identities'>;
 
   constructor(
     reader: Pick<MetadataReader, 'bucket' | 'bucketById' | 'quotas'>,
     proposer: Proposer,
-    accounts: Pick<Administration, 'account'>,
+    accounts: Pick<Administration, 'account' | 'get' | 'identities'>,
   ) {
     this.#reader = reader;
     this.#proposer = proposer;
@@ -40,7 +44,7 @@ export class Quotas {
     return this.#status(subject);
   }
 
-  /** Those that there are: buckets in the order in which they were made, then tenants. */
+  /** Those that there are: buckets in the order in which they were made, then tenants, then users. */
   list(
     after: QuotaHolder | undefined,
     limit: number,
@@ -50,6 +54,10 @@ export class Quotas {
   }
 
   #subject(holder: QuotaHolder): QuotaSubject {
+    if ('user' in holder) {
+      const { id } = this.#accounts.account(holder.tenant);
+      return { kind: 'user', user: this.#accounts.get(id, 'user', holder.user).id };
+    }
     if ('tenant' in holder) return { kind: 'tenant', account: this.#accounts.account(holder.tenant).id };
     const bucket = this.#reader.bucket(holder.bucket);
     if (!bucket) throw new StoreError('NoSuchBucket', { resource: holder.bucket });
@@ -58,10 +66,13 @@ export class Quotas {
 
   #status(subject: QuotaSubject): QuotaStatus {
     const { quotas } = this.#reader;
-    const holder =
-      subject.kind === 'bucket'
-        ? { bucket: this.#reader.bucketById(subject.bucket)?.name ?? '' }
-        : { tenant: this.#accounts.account(subject.account).name };
-    return { holder, quota: quotas.of(subject) ?? {}, usage: quotas.usage(subject) };
+    return { holder: this.#holder(subject), quota: quotas.of(subject) ?? {}, usage: quotas.usage(subject) };
+  }
+
+  #holder(subject: QuotaSubject): QuotaHolder {
+    if (subject.kind === 'bucket') return { bucket: this.#reader.bucketById(subject.bucket)?.name ?? '' };
+    if (subject.kind === 'tenant') return { tenant: this.#accounts.account(subject.account).name };
+    const user = this.#accounts.identities.identity(subject.user);
+    return { user: user?.name ?? '', tenant: user && this.#accounts.account(user.account).name };
   }
 }

@@ -142,6 +142,28 @@ test('a quota is set, refuses what goes beyond it with what to do, and is shown'
   for (const holder of [['s3://narrow'], ['--tenant', 'root']])
     assert.equal((await run(['quota', 'clear', ...holder])).code, 0);
   assert.equal((await run(['cp', large, 's3://narrow/b'])).code, 0);
+  const policy = ['--policy', 'AmazonS3FullAccess', '--json'];
+  const [user] = (await run(['user', 'create', 'ann', ...policy])).rows;
+  const ann = {
+    DSOM_ACCESS_KEY_ID: String(user!['accessKeyId']),
+    DSOM_SECRET_ACCESS_KEY: String(user!['secretAccessKey']),
+  };
+  assert.match(
+    (await table('set', '--user', 'ann', '--bytes', '1MiB'))!,
+    /^user {2}ann of root {2}0 B of 1.00 MiB {2}0 of any$/,
+  );
+  assert.equal((await run(['cp', small, 's3://narrow/hers'], { environment: ann })).code, 0);
+  const hers = await run(['cp', large, 's3://narrow/more'], { environment: ann });
+  assert.match(hers.stderr, /user who writes this has written 300000 of the 1048576 bytes/);
+  assert.equal((await run(['quota', 'show'], { environment: ann })).code, exitCode.accessDenied);
+  assert.equal((await run(['quota', 'show', 's3://narrow'], { environment: ann })).code, 0);
+  assert.equal((await run(['cp', large, 's3://narrow/more'])).code, 0);
+  assert.deepEqual(
+    (await run(['quota', 'show', '--json'])).rows.map(({ kind, name, tenant, usage }) => [kind, name, tenant, usage]),
+    [['user', 'ann', 'root', { bytes: 300_000, objects: 1 }]],
+  );
+  const raised = await run(['rm', 's3://narrow/hers']);
+  assert.match((await table('show', '--user', 'ann', '--tenant', 'root'))!, /0 B of 1.00 MiB/, raised.stderr);
   const usage = [
     ['set'],
     ['set', 's3://narrow'],

@@ -1,5 +1,5 @@
 import type { Position } from '../log/index.ts';
-import type { BucketId, Piece } from './machine/records.ts';
+import type { BucketId, Opener, Piece } from './machine/records.ts';
 
 /* Contracts of whoever has bytes kept in another way than they are. */
 
@@ -86,3 +86,26 @@ export interface GarbageRow {
   /** May be empty (inline pieces): such a row is reported like any other. */
   readonly stripes: readonly { readonly id: Buffer; readonly group: number }[];
 }
+
+/** What may be asked about the ranges of stripe ids that one writer may use, and about garbage. */
+export type UpkeepCommand =
+  /** `opener`: which process will close it; in a cluster every intent has one. `shard`: the one that publishes under it, 0 when left out. */
+  | { readonly type: 'intent.open'; readonly prefix: Buffer; readonly shard?: number; readonly opener?: Opener }
+  | { readonly type: 'intent.close'; readonly prefix: Buffer; readonly shard?: number }
+  /**
+   * Closes the intents of processes that are known to be gone: of all lives of a node, but for the incarnation `except`. Node '' stands for
+   * intents without an opener. Without `dead`: every intent opened before this start of the one process that has the log; none in a cluster.
+   */
+  | {
+      readonly type: 'intent.expire';
+      readonly dead?: readonly { readonly node: string; readonly except?: Buffer }[];
+    }
+  | { readonly type: 'intent.collected'; readonly prefix: Buffer }
+  /**
+   * The fragments of all stripes of these rows are removed, durably. Rows that share position and ordinal are taken in the order that
+   * `garbage()` gave them, without gaps; one behind a gap is ignored and comes again. Reporting a row twice does nothing.
+   */
+  | {
+      readonly type: 'garbage.collected';
+      readonly rows: readonly Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>[];
+    };

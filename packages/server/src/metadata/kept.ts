@@ -2,6 +2,7 @@ import type { KvView } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import { IdentityView } from './machine/identity-view.ts';
+import { QuotaView } from './machine/quota-view.ts';
 import type { AccessKeyRecord, BucketId, BucketRecord } from './machine/records.ts';
 import type { View } from './machine/view.ts';
 
@@ -30,6 +31,7 @@ export class Kept {
   #commits: number | undefined;
   position: number | undefined;
   identityGeneration: number | undefined;
+  metered: boolean | undefined;
   readonly buckets = new Rows<string, BucketRecord>();
   readonly accessKeys = new Rows<string, AccessKeyRecord>();
   /** Whether a bucket has any configuration: most have none, and every request asks for several kinds. */
@@ -48,6 +50,7 @@ export class Kept {
       this.#commits = commits;
       this.position = undefined;
       this.identityGeneration = undefined;
+      this.metered = undefined;
       this.buckets.clear();
       this.accessKeys.clear();
       this.#configured.clear();
@@ -86,5 +89,22 @@ export class KeptIdentities extends IdentityView {
     if (!kept) return super.generation();
     kept.identityGeneration ??= super.generation();
     return kept.identityGeneration;
+  }
+}
+
+/** Whether there are any quotas, every write of a user asks. */
+export class KeptQuotas extends QuotaView {
+  readonly #kept: Kept;
+
+  constructor(view: View, kept: Kept) {
+    super(view);
+    this.#kept = kept;
+  }
+
+  override any(): boolean {
+    const kept = this.#kept.newest();
+    if (!kept) return super.any();
+    kept.metered ??= super.any();
+    return kept.metered;
   }
 }

@@ -8,10 +8,12 @@ import { audit } from './ledger.support.ts';
 import { firstAccount } from './machine/decide-identities.ts';
 import type { Quota, QuotaSubject, Usage } from './machine/quotas.ts';
 import type { ModelBucket } from './model.support.ts';
+import type { Metadata } from './owner.ts';
 import { auditQuotas } from './quotas.support.ts';
 import { completeUpload, inlinePiece, Rig, startUpload, stripedPiece } from './rig.support.ts';
 import { scenario } from './scenarios.support.ts';
 import { ShardedRig } from './sharded/rig.support.ts';
+import type { Command } from './types.ts';
 
 const first: QuotaSubject = { kind: 'tenant', account: firstAccount };
 const ofBucket = (bucket: number): QuotaSubject => ({ kind: 'bucket', bucket });
@@ -64,6 +66,24 @@ const kinds = [
 const isBeyond = (held: Usage, { bytes = Infinity, objects = Infinity }: Quota): boolean =>
   held.bytes > bytes || held.objects > objects;
 
+/** From now on what is written is written by one of two users, or by somebody else. */
+function writeAs(rig: Rig): void {
+  let turn = 0;
+  const propose: Metadata['propose'] = (command, request) => {
+    const writer = ['AIDA1', 'AIDA2', undefined][turn++ % 3];
+    const writes = /^object.(put|share|append|annotate)$|^upload.create$/.test(command.type) && writer !== undefined;
+    return inner.propose(writes ? ({ ...command, writer } as Command) : command, request);
+  };
+  const inner = rig.metadata;
+  rig.metadata = new Proxy(inner, {
+    get: (target, name) => {
+      if (name === 'propose') return propose;
+      const value = Reflect.get(target, name) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
 describe('quotas in random histories', () => {
   for (const shards of [0, 3])
     it(`with ${shards} object shards`, { timeout: 60_000 }, () =>
@@ -77,6 +97,7 @@ describe('quotas in random histories', () => {
             const rig = shards === 0 ? await Rig.open() : await ShardedRig.start(shards);
             await rig.metadata.propose({ type: 'feature.enable', feature: 'quotas' });
             const run = await startRun(versioning, rig);
+            writeAs(rig);
             const subject = ofTenant ? first : ofBucket(run.ids[0]!);
             const held = () => usageOf(ofTenant ? run.model : run.model.slice(0, 1));
             const check = () => {
@@ -213,6 +234,73 @@ describe('a quota', () => {
     await rig.do({ type: 'account.remove', id: account }, 'done');
     assert.deepEqual([rig.reader.quotas.of(tenant), rig.reader.quotas.any()], [undefined, false]);
     auditQuotas(rig.kv);
+  });
+
+  it('of a user counts what he writes while he has one, and nobody else, until it goes', async () => {
+    const rig = await Rig.open();
+    const bucket = await rig.bucket('bucket', 'enabled');
+    const about = { path: '/', createdMs: 0, revision: 0, tags: [], attached: [], inline: [] };
+    const user = 'AIDAUSERUSERUSERUSER';
+    const record = {
+      ...about,
+      kind: 'user',
+      id: user,
+      account: firstAccount,
+      name: 'ann',
+      boundary: undefined,
+      groups: [],
+      accessKeys: [],
+      email: '',
+    } as const;
+    await rig.do({ type: 'identity.write', identity: record }, 'done');
+    const subject: QuotaSubject = { kind: 'user', user };
+    const usage = () => rig.reader.quotas.usage(subject);
+    await rig.put(bucket, 'before', inlinePiece('123'));
+    await set(rig, subject, { bytes: 10, objects: 3 });
+    const { version } = await rig.put(bucket, 'k', inlinePiece('12345'), { writer: user });
+    await rig.put(bucket, 'k', inlinePiece('1234567890'));
+    assert.deepEqual(usage(), { objects: 1, bytes: 5 }, 'what another one writes over it is not his');
+    await rig.put(bucket, 'k2', inlinePiece('1234'), { writer: user });
+    await assert.rejects(
+      rig.put(bucket, 'k3', inlinePiece('12'), { writer: user }),
+      exceeded(/^The user who writes this has written 9 of the 10 bytes .* adds 2: /, { Quota: 'user' }),
+    );
+    await rig.put(bucket, 'k3', inlinePiece('12'));
+    const source = { key: Buffer.from('k2'), guard: undefined };
+    const place = { bucket, key: Buffer.from('moved'), owner: 'o', guard: undefined };
+    await assert.rejects(rig.do({ type: 'object.rename', ...place, source }, 'version'), exceeded(/adds 4/));
+    await rig.remove(bucket, 'k', version);
+    assert.deepEqual(usage(), { objects: 1, bytes: 4 });
+    // His version below the marker stays his, and the new name is, too.
+    await rig.do({ type: 'object.rename', ...place, source }, 'version');
+    assert.deepEqual(usage(), { objects: 2, bytes: 8 });
+    const upload = await startUpload(rig, bucket, Buffer.from('u'));
+    await rig.do({ type: 'upload.abort', bucket, key: Buffer.from('u'), upload }, 'done');
+    await rig.crash();
+    auditQuotas(rig.kv);
+    await rig.do({ type: 'identity.remove', id: user, revision: 1 }, 'done');
+    assert.deepEqual([rig.reader.quotas.of(subject), usage()], [undefined, { objects: 2, bytes: 8 }]);
+    await rig.remove(bucket, 'moved', 'null');
+    auditQuotas(rig.kv);
+    await assert.rejects(set(rig, subject, { bytes: 1 }), (error: StoreError) => error.code === 'NoSuchEntity');
+  });
+
+  it('of a user counts the parts of his uploads, whoever sends them', async () => {
+    const rig = await ShardedRig.start(2);
+    await rig.metadata.propose({ type: 'feature.enable', feature: 'quotas' });
+    const [one, two] = [await rig.bucket('one'), await rig.bucket('two')];
+    const user = 'AIDA1';
+    const subject: QuotaSubject = { kind: 'user', user };
+    await set(rig, ofBucket(one), { bytes: 1_000_000 });
+    writeAs(rig);
+    const upload = await startUpload(rig, one);
+    const piece = stripedPiece(await rig.stripes(1), 5000);
+    await rig.do({ type: 'upload.part', bucket: one, key: Buffer.from('k'), upload, number: 1, piece }, 'part');
+    assert.deepEqual(rig.reader.quotas.usage(subject), { objects: 0, bytes: 5000 });
+    await completeUpload(rig, one, upload, [[1, piece]]);
+    assert.deepEqual(rig.reader.quotas.usage(subject), { objects: 1, bytes: 5000 });
+    await rig.put(two, 'k', inlinePiece('12'), { writer: user });
+    for (const { kv } of rig.each) auditQuotas(kv);
   });
 
   it('goes with its bucket, and is refused where it says nothing or is of nobody', async () => {

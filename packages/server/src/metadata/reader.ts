@@ -2,12 +2,11 @@ import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { KvReader, KvView } from '../kv/index.ts';
 import { readPosition } from './applied.ts';
-import { Kept, KeptIdentities } from './kept.ts';
+import { Kept, KeptIdentities, KeptQuotas } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
 import { decodePieceRow, partOf, stripesOf } from './machine/pieces.ts';
-import { QuotaView } from './machine/quota-view.ts';
 import type {
   BucketId,
   BucketRecord,
@@ -48,7 +47,7 @@ class Reader implements MetadataReader {
     this.#view = new View(kv);
     this.#kept = new Kept(kv);
     this.identities = new KeptIdentities(kv, this.#kept);
-    this.quotas = new QuotaView(this.#view);
+    this.quotas = new KeptQuotas(this.#view, this.#kept);
   }
 
   readonly shards = 1;

@@ -1,6 +1,14 @@
 import type { Position } from '../log/index.ts';
 import type { Announcement, DeleteCommand, NoticeReader, NotificationCommand, RenameCommand } from './announcing.ts';
-import type { Expectation, GarbageRow, PlacedPiece, RecodeCommand, StripeOwner, TouchCommand } from './keeping.ts';
+import type {
+  Expectation,
+  GarbageRow,
+  PlacedPiece,
+  RecodeCommand,
+  StripeOwner,
+  TouchCommand,
+  UpkeepCommand,
+} from './keeping.ts';
 import type { KmsKeyCommand, KmsKeyReader, RewrapCommand } from './kms.ts';
 import type { LockCommand } from './locking.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
@@ -24,7 +32,6 @@ import type {
   ObjectChecksum,
   ObjectHeaders,
   ObjectVersion,
-  Opener,
   PartRecord,
   Piece,
   Policy,
@@ -96,7 +103,7 @@ export type Keeps = 'state' | 'self';
 
 /**
  * What a room may ask of the shard's owner. The owner decides it against the newest state, stamps times and ids, and logs the effects.
- * Every command is plain data: it crosses threads.
+ * Every command is plain data: it crosses threads. `writer`: id of the user for whom what it makes counts, if he has a quota.
  */
 export type Command =
   | BucketCommand
@@ -110,6 +117,7 @@ export type Command =
       readonly owner: string;
       readonly guard: Guard | undefined;
       readonly announce?: Announcement;
+      readonly writer?: string;
       readonly draft: VersionDraft;
       readonly pieces: readonly Piece[];
     }
@@ -121,6 +129,7 @@ export type Command =
       readonly owner: string;
       readonly guard: Guard | undefined;
       readonly announce?: Announcement;
+      readonly writer?: string;
       readonly draft: VersionDraft;
       readonly source: {
         readonly bucket: BucketId;
@@ -143,6 +152,7 @@ export type Command =
       readonly offset: number | undefined;
       readonly piece: Piece;
       readonly announce?: Announcement;
+      readonly writer?: string;
       readonly draft: VersionDraft;
     }
   | RenameCommand
@@ -159,6 +169,7 @@ export type Command =
       readonly version: VersionSelector;
       readonly guard: Guard | undefined;
       readonly announce?: Announcement;
+      readonly writer?: string;
       readonly change: DescriptionChange;
       /** Owner of the new version. Only without a version. */
       readonly renew?: string;
@@ -174,6 +185,7 @@ export type Command =
       readonly bucket: BucketId;
       readonly key: Buffer;
       readonly owner: string;
+      readonly writer?: string;
       readonly storageClass: string;
       readonly headers: ObjectHeaders;
       readonly metadata: readonly (readonly [string, string])[];
@@ -204,23 +216,7 @@ export type Command =
       readonly checksum: ObjectChecksum | undefined;
     }
   | { readonly type: 'upload.abort'; readonly bucket: BucketId; readonly key: Buffer; readonly upload: Buffer }
-  /** `opener`: which process will close it; in a cluster every intent has one. `shard`: the one that publishes under it, 0 when left out. */
-  | { readonly type: 'intent.open'; readonly prefix: Buffer; readonly shard?: number; readonly opener?: Opener }
-  | { readonly type: 'intent.close'; readonly prefix: Buffer; readonly shard?: number }
-  /**
-   * Closes the intents of processes that are known to be gone: of all lives of a node, but for the incarnation `except`. Node '' stands for
-   * intents without an opener. Without `dead`: every intent opened before this start of the one process that has the log; none in a cluster.
-   */
-  | {
-      readonly type: 'intent.expire';
-      readonly dead?: readonly { readonly node: string; readonly except?: Buffer }[];
-    }
-  | { readonly type: 'intent.collected'; readonly prefix: Buffer }
-  /**
-   * The fragments of all stripes of these rows are removed, durably. Rows that share position and ordinal are taken in the order that
-   * `garbage()` gave them, without gaps; one behind a gap is ignored and comes again. Reporting a row twice does nothing.
-   */
-  | { readonly type: 'garbage.collected'; readonly rows: readonly Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>[] }
+  | UpkeepCommand
   | { readonly type: 'group.define'; readonly groups: readonly GroupRecord[] }
   /**
    * A node joins, starts (with a new incarnation, which closes the intents of the one before), changes, drains, or is removed (which closes

@@ -20,6 +20,7 @@ import { storedOf, storedVersion } from './stored.ts';
 import { Touches } from './touches.ts';
 import type { ObjectService } from './types.ts';
 import { abortUpload, copyPart, createUpload, findUpload, listParts, putPart } from './uploads.ts';
+import { writing } from './writing.ts';
 
 /**
  * The object service of one thread, over the rooms that it stands on. It keeps no state but which reads are under way.
@@ -33,6 +34,11 @@ function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): Obje
   return {
     announcing: (announcer) =>
       serviceOver({ ...rooms, proposer: announcing(rooms.proposer, announcer) }, horizon, touches),
+    by(user) {
+      const { quotas } = rooms.reader;
+      if (!quotas.any() || !quotas.of({ kind: 'user', user })) return undefined;
+      return serviceOver({ ...rooms, proposer: writing(rooms.proposer, user) }, horizon, touches);
+    },
     plain: rooms.plain === true,
     kms: kmsAdministration(rooms),
     createBucket: (request) => createBucket(rooms, request),

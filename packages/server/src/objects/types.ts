@@ -358,6 +358,8 @@ export interface ObjectService {
 
   /** The same service for one request: what it changes is announced, in the entry of the change. */
   announcing(announcer: Announcer): ObjectService;
+  /** The same service for the requests of a user, by his id: what they write counts for him. Undefined where he has no quota. */
+  by(user: string): ObjectService | undefined;
 
   /** Storage classes that can be asked for: those of S3 that stand for something here, and the operator's own. */
   storageClasses(): readonly string[];

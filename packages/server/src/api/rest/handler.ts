@@ -18,7 +18,7 @@ import { authenticated, confirmed } from '../http/authentication.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
-import { announcingService, type Notifications, principalText } from '../s3/announce.ts';
+import { announcingService, type Notifications, principalText, writingService } from '../s3/announce.ts';
 import { ownerIn } from '../s3/bucket-rules.ts';
 import type { S3Operation } from '../s3/names.ts';
 import { concealed } from '../s3/permission.ts';
@@ -183,24 +183,20 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       return list;
     };
     const announced = announcedAs[found.route.id];
+    const objects = writingService(service.objects, method, authorization.identity);
     const call: RestCall = {
       service:
         announced === undefined || bucket === undefined
-          ? service
+          ? { ...service, objects }
           : {
               ...service,
-              objects: announcingService(
-                service.objects,
-                options.notifications,
-                { operation: announced, bucket },
-                () => ({
-                  requestId: exchange.id,
-                  hostId: 'dsom',
-                  principal: principalText(principal),
-                  address: exchange.connection.address,
-                  region: options.region,
-                }),
-              ),
+              objects: announcingService(objects, options.notifications, { operation: announced, bucket }, () => ({
+                requestId: exchange.id,
+                hostId: 'dsom',
+                principal: principalText(principal),
+                address: exchange.connection.address,
+                region: options.region,
+              })),
             },
       exchange,
       path: found.path,

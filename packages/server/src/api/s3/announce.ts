@@ -1,4 +1,4 @@
-import { canonicalIdOf, identityOf, type Principal } from '../../access/index.ts';
+import { canonicalIdOf, type Identity, identityOf, type Principal } from '../../access/index.ts';
 import type {
   Announcement,
   BucketId,
@@ -130,6 +130,17 @@ export function announcingService(
 
 const restorations: readonly NoticeEvent[] = ['ObjectRestore:Completed', 'ObjectRestore:Delete'];
 const expirations: readonly NoticeEvent[] = ['LifecycleExpiration:Delete', 'LifecycleExpiration:DeleteMarkerCreated'];
+
+/** The object service for a request of somebody: what a user writes counts for him, where he has a quota. */
+export function writingService(
+  objects: ObjectService,
+  method: string | undefined,
+  { standing }: Identity,
+): ObjectService {
+  const { requester, userId } = standing;
+  if (method === 'GET' || method === 'HEAD' || requester.kind !== 'user' || userId === undefined) return objects;
+  return objects.by(userId) ?? objects;
+}
 
 /** Nobody asked for it, from nowhere. */
 const ofItself = {

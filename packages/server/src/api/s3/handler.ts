@@ -16,7 +16,7 @@ import { authenticated, confirmed } from '../http/authentication.ts';
 import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
-import { announcingService, principalText } from './announce.ts';
+import { announcingService, principalText, writingService } from './announce.ts';
 import { Authorization } from './authorization.ts';
 import { isOwner, ownerIn } from './bucket-rules.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
@@ -273,9 +273,10 @@ class S3Handler {
     throw call.authorization.denial();
   }
 
-  /** The call, with an object service that announces what it changes where the bucket wants that. */
+  /** The call, with an object service that announces what it changes where the bucket wants that, and counts it for who asks where he has a quota. */
   #announcing(call: S3Call): S3Call {
-    const { objects, notifications } = this.#service;
+    const { notifications } = this.#service;
+    const objects = writingService(this.#service.objects, call.exchange.request.method, call.authorization.identity);
     const announcing = announcingService(objects, notifications, call, () => ({
       requestId: call.exchange.id,
       hostId: this.#hostId,
@@ -283,7 +284,9 @@ class S3Handler {
       address: call.exchange.connection.address,
       region: this.#service.region,
     }));
-    return announcing === objects ? call : { ...call, service: { ...this.#service, objects: announcing } };
+    return announcing === this.#service.objects
+      ? call
+      : { ...call, service: { ...this.#service, objects: announcing } };
   }
 
   /** Nobody signs it, so it is answered before anybody is asked who he is; as fresh as everything else is. */

@@ -25,6 +25,7 @@ import {
   sorted,
   uploadOf,
   versions,
+  withoutKeysAndQuotas,
 } from './rows.support.ts';
 
 /* An object service in maps, for tests of the protocol: it decides as the real one does, keeps bytes as they are, and can give broken or slow streams. */
@@ -45,7 +46,6 @@ export interface FakeObjects {
 }
 
 type Put = Parameters<ObjectService['put']>[0];
-const noKey = () => Promise.reject(new Error('this store has no named keys'));
 
 const zeros = Buffer.alloc(8);
 const notHere = () => Promise.reject(new Error('not in the fake'));
@@ -131,8 +131,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
 
   const service: ObjectService = {
     announcing: () => service,
-    kms: { list: () => [], create: noKey, setState: noKey, rotate: noKey },
-    rewrap: noKey,
+    ...withoutKeysAndQuotas,
     async createBucket({ name, owner, region }) {
       if (buckets.has(name)) throw new StoreError('BucketAlreadyOwnedByYou');
       const record = plainBucket(buckets.size + 1, name, owner, region, now());

@@ -172,3 +172,12 @@ export const granting = (bucket: FakeBucket, which: Parameters<typeof rewritten>
     const { acl: _, ...rest } = record;
     return acl === null ? rest : { ...rest, acl };
   });
+
+const noKey = () => Promise.reject(new Error('this store has no named keys'));
+
+/** What the store in maps does not have. */
+export const withoutKeysAndQuotas = {
+  by: () => undefined,
+  kms: { list: () => [], create: noKey, setState: noKey, rotate: noKey },
+  rewrap: noKey,
+} as const;

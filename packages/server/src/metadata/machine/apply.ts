@@ -29,7 +29,7 @@ import {
   encodeSetting,
   encodeUpload,
 } from './rows.ts';
-import { forgetQuota, meterPart, quotaHandlers, takePartBytes } from './usage.ts';
+import { forgetQuota, meterPart, quotaHandlers, sequenceOf, takePartBytes } from './usage.ts';
 import { VersionRow } from './versions.ts';
 
 /*
@@ -63,7 +63,7 @@ function drop(app: Application, bucket: BucketId, row: VersionRow): void {
     fits(record.kind === 'object', 'a marker holds no bytes');
     app.release(record);
   }
-  app.count(bucket, { versions: -1, bytes: -row.size });
+  app.count(bucket, { versions: -1, bytes: -row.size }, row);
 }
 
 const live = (row: VersionRow | undefined): number => (row && !row.isMarker ? 1 : 0);
@@ -89,7 +89,7 @@ function insert(app: Application, effect: VersionInsert): void {
     } else app.rows.add(keys.guk(row.guk), encodePlace(bucket, key));
   }
   app.rows.put(app.view.objectCell(app.rows, bucket, key), effect.row);
-  app.count(bucket, { versions: 1, bytes: row.size, objects: live(row) - live(newest) });
+  app.count(bucket, { versions: 1, bytes: row.size, objects: live(row) - live(newest) }, row);
   raise(app, 'sequence', row.sequence + 1);
 }
 
@@ -206,6 +206,7 @@ const handlers: Handlers = {
     fits(before, 'an identity that is removed exists');
     index(app, before, undefined);
     app.rows.set(keys.identity(id), undefined);
+    forgetQuota(app, { kind: 'user', user: id });
   },
   'lock.clock': (app, { ms }) => raise(app, 'lockClock', ms),
   'restore.due'(app, { dueMs, sequence, place }) {
@@ -378,8 +379,6 @@ const handlers: Handlers = {
 
 /** Above the index of every part: a part of the format, whatever the limit of today is. */
 const ANY_PART = 0x1_0000;
-
-const sequenceOf = (id: Buffer): number => id.readUInt32BE(0) * 2 ** 32 + id.readUInt32BE(4);
 
 /**
  * Applies effects of one entry to `rows`, in order. Call it once for an entry, or once for each command of it with the same application.

@@ -223,6 +223,7 @@ export const kmsKey = fc.record({
 export const quotaSubject: fc.Arbitrary<QuotaSubject> = fc.oneof(
   fc.record({ kind: fc.constant('bucket' as const), bucket: fc.nat() }),
   fc.record({ kind: fc.constant('tenant' as const), account: fc.stringMatching(/^\d{12}$/) }),
+  fc.record({ kind: fc.constant('user' as const), user: fc.stringMatching(/^AIDA[A-Z2-7]{17}$/) }),
 );
 export const quota: fc.Arbitrary<Quota> = fc.oneof(
   fc.record({ bytes: whole, objects: whole }),

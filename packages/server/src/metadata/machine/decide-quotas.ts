@@ -10,7 +10,7 @@ import { QuotaView } from './quota-view.ts';
 import { type QuotaCommand, type QuotaReader, type QuotaSubject, tenantOf, type Usage } from './quotas.ts';
 import type { BucketId, StoredBucket } from './records.ts';
 import { decodeNumber } from './rows.ts';
-import { partBytes } from './usage.ts';
+import { partBytes, sequenceOf } from './usage.ts';
 import { VersionRow } from './versions.ts';
 import type { View } from './view.ts';
 
@@ -24,7 +24,12 @@ const invalid = (message: string): StoreError => new StoreError('InvalidArgument
 
 function checkSubject(view: View, subject: QuotaSubject): void {
   if (subject.kind === 'bucket') bucketOf(view, subject.bucket);
-  else if (subject.account !== firstAccount && !new IdentityView(view.rows).account(subject.account))
+  else if (subject.kind === 'user') {
+    if (new IdentityView(view.rows).identity(subject.user)?.kind !== 'user')
+      throw new StoreError('NoSuchEntity', {
+        message: `There is no user with the id ${subject.user}: \`dsom user list\` shows those that there are.`,
+      });
+  } else if (subject.account !== firstAccount && !new IdentityView(view.rows).account(subject.account))
     throw new StoreError('NoSuchEntity', {
       message: `There is no tenant with the account ${subject.account}: \`dsom tenant list\` shows those that there are.`,
     });
@@ -35,7 +40,7 @@ export function writeQuota(view: View, { subject, quota }: QuotaCommand): Decisi
   checkSubject(view, subject);
   const quotas = new QuotaView(view);
   const there = quotas.of(subject);
-  if (quota === null) return { effects: there ? [{ type: 'quota.remove', subject }] : [], reply };
+  if (quota === null) return { effects: there ? [{ type: 'quota.write', subject, quota }] : [], reply };
   const { bytes, objects } = quota;
   const given = [bytes, objects].filter((one) => one !== undefined);
   if (given.length === 0) throw invalid('A quota limits bytes, or objects, or both: say at least one of them.');
@@ -55,6 +60,7 @@ const adding: ReadonlySet<Command['type']> = new Set([
   'object.append',
   'object.rename',
   'object.annotate',
+  'upload.create',
   'upload.part',
   'upload.complete',
 ] satisfies Command['type'][]);
@@ -65,18 +71,41 @@ function sizeOf(view: View, { bucket, key }: Pick<VersionInsert, 'bucket' | 'key
   return row?.size ?? 0;
 }
 
-/** What these effects add to what their bucket holds. */
-function added(view: View, effects: readonly Effect[]): Usage {
+/** For whom what a command makes counts: who is said to write, or whom it counts for already. */
+function writerOf(view: View, command: Command): string | undefined {
+  const quotas = new QuotaView(view);
+  if (command.type === 'upload.part' || command.type === 'upload.complete')
+    return quotas.writerOf(sequenceOf(command.upload));
+  if (command.type === 'object.rename') {
+    const source = view.newest(command.bucket, command.source.key);
+    return source && quotas.writerOf(source.sequence);
+  }
+  return 'writer' in command ? command.writer : undefined;
+}
+
+/**
+ * What these effects add to what their bucket holds.
+ * @param user to what he has written: only what counts for him does, and markers do not
+ */
+function added(view: View, effects: readonly Effect[], user?: string): Usage {
+  const quotas = new QuotaView(view);
+  const isCounted = (sequence: number): boolean => user === undefined || quotas.writerOf(sequence) === user;
+  const gone = (effect: Pick<VersionInsert, 'bucket' | 'key'>, sequence: number): void => {
+    if (sequence === 0 || !isCounted(sequence)) return;
+    bytes -= sizeOf(view, effect, sequence);
+    objects -= 1;
+  };
   let [objects, bytes] = [0, 0];
   for (const effect of effects) {
     if (effect.type === 'version.insert') {
-      bytes += new VersionRow(effect.row).size;
-      if (effect.replaces > 0) bytes -= sizeOf(view, effect, effect.replaces);
-      else objects += 1;
-    } else if (effect.type === 'version.remove') {
-      bytes -= sizeOf(view, effect, effect.sequence);
-      objects -= 1;
-    } else if (effect.type === 'upload.part') {
+      const row = new VersionRow(effect.row);
+      if (user === undefined || !row.isMarker) {
+        bytes += row.size;
+        objects += 1;
+      }
+      gone(effect, effect.replaces);
+    } else if (effect.type === 'version.remove') gone(effect, effect.sequence);
+    else if (effect.type === 'upload.part') {
       const { piece } = decodePieceRow(effect.row) as Extract<ReturnType<typeof decodePieceRow>, { kind: 'piece' }>;
       bytes += partBytes(view, effect.upload, piece, view.rows.get(keys.piece(effect.upload, effect.index))).change;
     } else if (effect.type === 'upload.complete') {
@@ -89,31 +118,39 @@ function added(view: View, effects: readonly Effect[]): Usage {
 
 const units = { bytes: 'bytes', objects: 'objects (versions and delete markers)' } as const;
 
-/** What the buckets of a bucket's owner have in common with it when they are counted. */
-const subjectsOf = ({ id, owner }: Pick<StoredBucket, 'id' | 'owner'>): readonly QuotaSubject[] => [
+/** What a write to a bucket counts for. */
+const subjectsOf = ({ id, owner }: Pick<StoredBucket, 'id' | 'owner'>, user?: string): readonly QuotaSubject[] => [
   { kind: 'bucket', bucket: id },
   { kind: 'tenant', account: tenantOf(owner) },
+  ...(user === undefined ? [] : [{ kind: 'user', user } as const]),
 ];
 
+const nameOf = (subject: QuotaSubject, bucket: string): string =>
+  ({
+    bucket: `The bucket ${bucket} holds`,
+    tenant: `The tenant that owns ${bucket} holds`,
+    user: 'The user who writes this has written',
+  })[subject.kind];
+
 /**
- * Looks whether what comes on top keeps within the quotas of a bucket and of its tenant.
+ * Looks whether what comes on top keeps within the quotas of a bucket, of its tenant, and of the user who writes.
  * @throws StoreError QuotaExceeded
  */
 export function checkQuotas(
   quotas: Pick<QuotaReader, 'of' | 'usage'>,
   bucket: Pick<StoredBucket, 'id' | 'name' | 'owner'>,
-  more: () => Usage,
+  more: (subject: QuotaSubject) => Usage,
+  user?: string,
 ): void {
-  for (const subject of subjectsOf(bucket)) {
+  for (const subject of subjectsOf(bucket, user)) {
     const quota = quotas.of(subject);
     if (!quota) continue;
-    const [adds, held] = [more(), quotas.usage(subject)];
+    const [adds, held] = [more(subject), quotas.usage(subject)];
     for (const unit of ['bytes', 'objects'] as const) {
       const most = quota[unit];
       if (most === undefined || adds[unit] <= 0 || held[unit] + adds[unit] <= most) continue;
-      const whose = subject.kind === 'bucket' ? `The bucket ${bucket.name}` : `The tenant that owns ${bucket.name}`;
       throw new StoreError('QuotaExceeded', {
-        message: `${whose} holds ${held[unit]} of the ${most} ${units[unit]} that its quota allows, and this adds ${adds[unit]}: delete objects, old versions or open uploads, or ask the operator for more (\`dsom quota set\`).`,
+        message: `${nameOf(subject, bucket.name)} ${held[unit]} of the ${most} ${units[unit]} that its quota allows, and this adds ${adds[unit]}: delete objects, old versions or open uploads, or ask the operator for more (\`dsom quota set\`).`,
         detail: { Quota: subject.kind, Used: String(held[unit]), Allowed: String(most), Added: String(adds[unit]) },
       });
     }
@@ -128,17 +165,31 @@ export function withinQuotas(view: View, command: Command, decision: Decision, {
   if (!adding.has(command.type) || !('bucket' in command)) return decision;
   const here = new QuotaView(view);
   const quotas = others?.quotas ?? here;
-  if (!quotas.any()) return decision;
+  if (!quotas.any() && !here.any()) return decision;
   const bucket = bucketOf(view, command.bucket as BucketId);
   const { effects } = decision;
   const usage = (subject: QuotaSubject): Usage => {
     const [own, elsewhere] = [here.usage(subject), others?.usage(subject)];
     return { objects: own.objects + (elsewhere?.objects ?? 0), bytes: own.bytes + (elsewhere?.bytes ?? 0) };
   };
-  checkQuotas({ of: (subject) => quotas.of(subject), usage }, bucket, () => added(view, effects));
+  const user = writerOf(view, command);
+  const more = (subject: QuotaSubject): Usage =>
+    added(view, effects, subject.kind === 'user' ? subject.user : undefined);
+  checkQuotas({ of: (subject) => quotas.of(subject), usage }, bucket, more, user);
+  if (effects.length === 0 || !(alone || view.has('quotas'))) return decision;
   const account = tenantOf(bucket.owner);
-  const begins = effects.length > 0 && (alone || view.has('quotas')) && !here.keeps(account);
   // In this shard, too, it is a row from here on.
-  if (!begins || !quotas.of({ kind: 'tenant', account })) return decision;
-  return { ...decision, effects: [{ type: 'usage.begin', account }, ...effects] };
+  const begins = !here.keeps(account) && quotas.of({ kind: 'tenant', account }) !== undefined;
+  const counted: Effect[] = begins ? [{ type: 'usage.begin', account }] : [];
+  if (user !== undefined) counted.push(...charges(effects, user));
+  return counted.length === 0 ? decision : { ...decision, effects: [...counted, ...effects] };
 }
+
+/** What these effects make counts for the user. */
+const charges = (effects: readonly Effect[], user: string): Effect[] =>
+  effects.flatMap((effect): Effect[] => {
+    if (effect.type === 'upload.create')
+      return [{ type: 'usage.charge', sequence: sequenceOf(effect.upload.id), user }];
+    const row = effect.type === 'version.insert' ? new VersionRow(effect.row) : undefined;
+    return row && !row.isMarker ? [{ type: 'usage.charge', sequence: row.sequence, user }] : [];
+  });

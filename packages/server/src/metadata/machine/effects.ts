@@ -159,8 +159,10 @@ export type Effect =
   | { readonly type: 'follower.remove'; readonly name: string }
   /** What is to be told of the effects before it ({@link Notice}). Changes nothing. */
   | { readonly type: 'notice'; readonly notice: Buffer }
-  | { readonly type: 'quota.write'; readonly subject: QuotaSubject; readonly quota: Quota }
-  | { readonly type: 'quota.remove'; readonly subject: QuotaSubject }
+  /** null: it goes. */
+  | { readonly type: 'quota.write'; readonly subject: QuotaSubject; readonly quota: Quota | null }
+  /** The version or upload with this sequence, which an effect behind this one makes, counts for the user with this id. */
+  | { readonly type: 'usage.charge'; readonly sequence: number; readonly user: string }
   /** From this entry on, what the buckets of this account hold in this shard is a row. */
   | { readonly type: 'usage.begin'; readonly account: string }
   /** When something is to be done about the restore of a version; without a place it was done. */

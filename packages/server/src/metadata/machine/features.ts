@@ -78,7 +78,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'identity.remove': () => 'identities',
   'key.write': ({ key }) => (key.account === undefined ? undefined : 'identities'),
   'quota.write': () => 'quotas',
-  'quota.remove': () => 'quotas',
+  'usage.charge': () => 'quotas',
   'usage.begin': () => 'quotas',
   'piece.swap': () => 'policies',
   'version.swap': (effect) =>

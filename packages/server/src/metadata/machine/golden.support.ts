@@ -353,7 +353,8 @@ export const lockEffects: readonly Effect[] = [{ type: 'lock.clock', ms: 1_700_0
 export const quotaEffects: readonly Effect[] = [
   { type: 'quota.write', subject: { kind: 'bucket', bucket: 300 }, quota: { bytes: 2 ** 40, objects: 7 } },
   { type: 'quota.write', subject: { kind: 'tenant', account: '123456789012' }, quota: { objects: 0 } },
-  { type: 'quota.remove', subject: { kind: 'bucket', bucket: 300 } },
+  { type: 'quota.write', subject: { kind: 'user', user: 'AIDA1' }, quota: null },
+  { type: 'usage.charge', sequence: 300, user: 'AIDA1' },
   { type: 'usage.begin', account: '123456789012' },
 ];
 export const usage = { objects: 300, bytes: 2 ** 40 };

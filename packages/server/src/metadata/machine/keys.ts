@@ -48,7 +48,7 @@ export const tables = {
   kmsKeys: 0x3f,
   usage: 0x40,
   quotas: 0x41,
-  partBytes: 0x42,
+  charges: 0x42,
   restores: 0x45,
   memos: 0x46,
 } as const;
@@ -237,14 +237,21 @@ export const keys = {
   identityCount: (account: string, kind: number) =>
     prefixed(tables.identityCounts, Buffer.concat([Buffer.from(account), Buffer.from([kind])])),
   identityGeneration: () => prefixed(tables.identityCounts, Buffer.from([0])),
-  /** What a tenant has: account of 12 digits. */
-  usage: (account: string) => prefixed(tables.usage, Buffer.from(account)),
+  /** What a tenant has, or a user has written: account of 12 digits, or id of the user. */
+  usage: (of: string) => prefixed(tables.usage, Buffer.from(of)),
   /** Kind and name of the subject (quotas.ts). */
   quota: (subject: Uint8Array) => prefixed(tables.quotas, subject),
   /** How many rows there are in the tables `usage` and `quotas`. */
   quotaRows: () => prefixed(tables.quotas, Buffer.from([0])),
   /** What the parts of an open upload have. */
-  partBytes: (upload: Uint8Array) => prefixed(tables.partBytes, upload),
+  partBytes: (upload: Uint8Array) => prefixed(tables.charges, upload),
+  /** Whom a version or an upload counts for, by its sequence. Ids of uploads begin with 0. */
+  charge(sequence: number): Buffer {
+    const out = sized(tables.charges, 10);
+    out[1] = 1;
+    u64At(out, sequence, 2);
+    return out;
+  },
   /** The one row of its table. */
   authority: () => prefixed(tables.authorities, Buffer.from([0])),
 };

@@ -5,7 +5,7 @@ import { decodePieceRow, encodePieceRow, stripesOf } from './pieces.ts';
 import type { BucketCounts, BucketId, ObjectVersion, Piece } from './records.ts';
 import { decodeNumber, encodeCounts, encodeGarbage, encodeNumber, encodeStripe } from './rows.ts';
 import { meter } from './usage.ts';
-import { isOutside } from './versions.ts';
+import { isOutside, type VersionRow } from './versions.ts';
 import { View } from './view.ts';
 
 /*
@@ -45,7 +45,8 @@ export class Application {
     this.rows.assign(this.view.counterCell(this.rows, name), value, encodeNumber);
   }
 
-  count(bucket: BucketId, change: Partial<BucketCounts>): void {
+  /** @param row the version that comes or goes, if it is one */
+  count(bucket: BucketId, change: Partial<BucketCounts>, row?: VersionRow): void {
     const counts = this.view.counts(bucket);
     const next = {
       objects: counts.objects + (change.objects ?? 0),
@@ -58,7 +59,7 @@ export class Application {
     fits(next.partBytes >= 0, 'bytes of parts stay above zero');
     fits(Number.isSafeInteger(next.bytes + next.partBytes), 'counts stay below 2^53');
     this.rows.assign(this.view.countsCell(this.rows, bucket), next, encodeCounts);
-    if (this.view.isMetered()) meter(this, bucket, change);
+    if (this.view.isMetered()) meter(this, bucket, change, row);
   }
 
   /** Makes the stripes of a piece known, under the object that they are published for. */

@@ -42,6 +42,11 @@ export class QuotaView implements QuotaReader {
     return { items, truncated: rows.length > limit };
   }
 
+  /** Id of the user whom a version or an upload counts for. */
+  writerOf(sequence: number): string | undefined {
+    return this.#view.rows.get(keys.charge(sequence))?.toString();
+  }
+
   /** Whether what an account has is a row here. */
   keeps(account: string): boolean {
     return this.#view.rows.get(keys.usage(account)) !== undefined;
@@ -49,8 +54,10 @@ export class QuotaView implements QuotaReader {
 
   usage(subject: QuotaSubject): Usage {
     if (subject.kind === 'bucket') return this.#ofBucket(subject.bucket);
-    const row = this.#view.rows.get(keys.usage(subject.account));
-    return row ? decodeUsage(row) : this.#added(subject.account);
+    const of = subject.kind === 'user' ? subject.user : subject.account;
+    const row = this.#view.rows.get(keys.usage(of));
+    if (row) return decodeUsage(row);
+    return subject.kind === 'user' ? { objects: 0, bytes: 0 } : this.#added(of);
   }
 
   #ofBucket(bucket: BucketId): Usage {

@@ -6,9 +6,10 @@ import { choice, ended, format } from './fields.ts';
 import type { BucketId } from './records.ts';
 
 /*
- * Quotas: how many bytes and versions a bucket, or all buckets of a tenant together, may hold. What a bucket holds is counted in its own row, in the entry of
+ * Quotas: how many bytes and versions a bucket, or all buckets of a tenant together, may hold, or a user may have written. What a bucket holds is counted in its own row, in the entry of
  * every change (`bucketCounts`); what the buckets of a tenant hold together is a row of table `usage` from the first time on that somebody had to know
- * (effect `usage.begin`), and then changes with theirs (usage.ts). A quota is a row of the system shard alone; whether a change keeps within it is decided
+ * (effect `usage.begin`), and then changes with theirs (usage.ts). What a user writes while he has a quota
+ * is charged to him (effect `usage.charge`), until it goes. A quota is a row of the system shard alone; whether a change keeps within it is decided
  * with the change itself, on the newest state (decide-quotas.ts). Bytes are those that objects have for their readers, whatever they take on disk.
  */
 
@@ -19,10 +20,11 @@ export interface Quota {
   readonly objects?: number;
 }
 
-/** What a quota is of. `account`: 12 digits. */
+/** What a quota is of. `account`: 12 digits; `user`: his id, which is never used again. */
 export type QuotaSubject =
   | { readonly kind: 'bucket'; readonly bucket: BucketId }
-  | { readonly kind: 'tenant'; readonly account: string };
+  | { readonly kind: 'tenant'; readonly account: string }
+  | { readonly kind: 'user'; readonly user: string };
 
 /** What a subject holds: versions and markers, and the bytes of versions and of the parts of open uploads. */
 export interface Usage {
@@ -61,12 +63,13 @@ const accountForm = /^\d{12}$/;
 /** The account behind the owner of a bucket: an account says itself, every older name is of the first one. */
 export const tenantOf = (owner: string): string => (accountForm.test(owner) ? owner : firstAccount);
 
-const kinds = ['bucket', 'tenant'] as const;
+const kinds = ['bucket', 'tenant', 'user'] as const;
 
-/** The row key behind the table: kind u8 (1 bucket, 2 tenant), then the id of the bucket as u32 big-endian, or the 12 digits of the account. */
+/** The row key behind the table: kind u8 (1 bucket, 2 tenant, 3 user), then the id of the bucket as u32 big-endian, the 12 digits of the account, or the id of the user. */
 export function encodeSubject(subject: QuotaSubject): Buffer {
   const kind = 1 + kinds.indexOf(subject.kind);
-  if (subject.kind === 'tenant') return Buffer.concat([Buffer.from([kind]), Buffer.from(subject.account)]);
+  if (subject.kind !== 'bucket')
+    return Buffer.concat([Buffer.from([kind]), Buffer.from(subject.kind === 'user' ? subject.user : subject.account)]);
   const out = Buffer.alloc(5);
   out[0] = kind;
   out.writeUInt32BE(subject.bucket, 1);
@@ -77,8 +80,9 @@ export function encodeSubject(subject: QuotaSubject): Buffer {
 export function decodeSubject(bytes: Buffer): QuotaSubject {
   const kind = choice([undefined, ...kinds], bytes[0] ?? 0, 'subject of a quota');
   if (kind === 'bucket' && bytes.length === 5) return { kind, bucket: bytes.readUInt32BE(1) };
-  const account = bytes.toString('latin1', 1);
-  if (kind === 'tenant' && accountForm.test(account)) return { kind, account };
+  const name = bytes.toString('utf8', 1);
+  if (kind === 'tenant' && accountForm.test(name)) return { kind, account: name };
+  if (kind === 'user' && name.length > 0) return { kind, user: name };
   throw new CorruptionError('subject of a quota is malformed');
 }
 
@@ -120,14 +124,18 @@ export function decodeUsage(row: Uint8Array): Usage {
 export const quotaCodecs = {
   'quota.write': {
     code: 80,
-    write: (out: ByteWriter, { subject, quota }: { readonly subject: QuotaSubject; readonly quota: Quota }) =>
-      out.bytes(encodeSubject(subject)).bytes(encodeQuota(quota)),
-    read: (from: ByteReader) => ({ subject: decodeSubject(from.bytes()), quota: decodeQuota(from.bytes()) }),
+    write: (out: ByteWriter, { subject, quota }: { readonly subject: QuotaSubject; readonly quota: Quota | null }) =>
+      out.bytes(encodeSubject(subject)).bytes(quota === null ? Buffer.alloc(0) : encodeQuota(quota)),
+    read(from: ByteReader) {
+      const [subject, quota] = [decodeSubject(from.bytes()), from.bytes()];
+      return { subject, quota: quota.length === 0 ? null : decodeQuota(quota) };
+    },
   },
-  'quota.remove': {
+  'usage.charge': {
     code: 81,
-    write: (out: ByteWriter, { subject }: { readonly subject: QuotaSubject }) => out.bytes(encodeSubject(subject)),
-    read: (from: ByteReader) => ({ subject: decodeSubject(from.bytes()) }),
+    write: (out: ByteWriter, { sequence, user }: { readonly sequence: number; readonly user: string }) =>
+      out.varint(sequence).string(user),
+    read: (from: ByteReader) => ({ sequence: from.varint(), user: from.string() }),
   },
   'usage.begin': {
     code: 82,
