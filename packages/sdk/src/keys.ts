@@ -9,6 +9,10 @@ export interface AccessKey {
   /** Buckets that it may touch; empty: all. */
   readonly buckets: readonly string[];
   readonly createdAt: Date | undefined;
+  /** Right to a quarter of an hour; undefined: never, as far as the server has written it. */
+  readonly lastUsedAt: Date | undefined;
+  /** `s3`, `iam` or `sts`. */
+  readonly lastUsedService: string | undefined;
 }
 
 /** A key just made: the only time that its secret can be seen. */
@@ -32,6 +36,8 @@ function keyOf(row: Json): AccessKey {
     role: textField(row, 'role') ?? '',
     buckets: (row['buckets'] as string[] | undefined) ?? [],
     createdAt: timeField(row, 'createdAt'),
+    lastUsedAt: timeField(row, 'lastUsedAt'),
+    lastUsedService: textField(row, 'lastUsedService'),
   };
 }
 

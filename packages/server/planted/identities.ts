@@ -131,6 +131,21 @@ export const identityPlants: readonly Plant[] = [
     pattern: 'target_user',
   },
   {
+    name: 'access: every minute writes every key that is used',
+    file: 'src/access/key-uses.ts',
+    find: 'before && use.ms - before.ms < limits.keyUseEveryMs',
+    replace: 'before && use.ms < before.ms',
+    tests: ['src/access/key-uses.test.ts'],
+  },
+  {
+    name: 'access: whoever names a key has used it',
+    file: 'src/access/authenticator.ts',
+    find: 'const verdict = prove(principal, opened);\n      this.#options.used?.(accessKeyId, service, region);',
+    replace: 'this.#options.used?.(accessKeyId, service, region);\n      const verdict = prove(principal, opened);',
+    tests: ['src/api/iam/iam.test.ts'],
+    pattern: 'have two keys',
+  },
+  {
     name: 'api: who asks is who he was before the node had caught up',
     file: 'src/api/s3/handler.ts',
     find: 'const now = await confirmed(position, at, known, attempt);',

@@ -15,6 +15,10 @@ export const identityLimits = {
   userGroups: 500,
   roles: 1000,
   managedPolicies: 1500,
+  /** Access keys whose uses one thread has noted and not written; how often it writes, and how often the use of one key at most. */
+  keyUsesNoted: 1024,
+  keyUseWriteMs: 60_000,
+  keyUseEveryMs: 15 * 60_000,
   /** Characters of the names of a user, role or account, and of a group or policy; of a path; of a description. */
   userNameChars: 64,
   groupNameChars: 128,

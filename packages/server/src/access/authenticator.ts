@@ -31,6 +31,8 @@ export interface AuthenticatorOptions {
   readonly openSecret: (record: AccessKeyRecord) => Promise<string>;
   readonly clock: Clock;
   readonly region: string;
+  /** Told of each access key that somebody has signed with; not of temporary credentials. */
+  readonly used?: (accessKeyId: string, service: string, region: string) => void;
   /** Users and roles, and the tokens of sessions. Absent: keys of users and temporary credentials are refused. */
   readonly accounts?: { readonly directory: Directory; readonly tokens: SessionTokens };
 }
@@ -169,7 +171,12 @@ class SignatureAuthenticator implements Authenticator {
     const principal = record && this.#principalOf(record);
     if (!record || !principal) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: accessKeyId } });
     const key = this.#keys.signingKey(record, date, region, service);
-    return key instanceof Promise ? key.then((opened) => prove(principal, opened)) : prove(principal, key);
+    const proven = (opened: MacKey): Authenticated => {
+      const verdict = prove(principal, opened);
+      this.#options.used?.(accessKeyId, service, region);
+      return verdict;
+    };
+    return key instanceof Promise ? key.then(proven) : proven(key);
   }
 
   /** Whose key it is; undefined when it is turned off, or its user is gone. */
@@ -221,6 +228,7 @@ class SignatureAuthenticator implements Authenticator {
     const given = hash('sha256', token.slice(dot + 1), 'buffer');
     const decide = (held: Buffer): Authenticated => {
       if (!timingSafeEqual(held, given)) throw refused();
+      this.#options.used?.(record.id, 's3', this.#options.region);
       return { principal, payload, signature: undefined };
     };
     const held = this.#keys.bearerHash(record);

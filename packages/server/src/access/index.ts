@@ -17,6 +17,7 @@ export { createAuthenticator } from './authenticator.ts';
 export { type Attempt, authorize, isFree, mayAtAll, type ResourceRules, unowned } from './authorize.ts';
 export * from './identities/index.ts';
 export { type Identity, identityOf, type Standing } from './identity.ts';
+export { KeyUses } from './key-uses.ts';
 export { decodePayload, decodeWhole } from './payload.ts';
 export * from './policy/index.ts';
 export { type QuotaHolder, type QuotaStatus, Quotas } from './quotas.ts';

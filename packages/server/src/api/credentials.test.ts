@@ -21,7 +21,12 @@ const s3 = await startHarness(service, {
   beside: (authenticator) =>
     createRestHandler({
       objects: service,
-      keys: { list: () => [], create: () => Promise.reject(new Error('none')), revoke: () => Promise.resolve() },
+      keys: {
+        list: () => [],
+        use: () => undefined,
+        create: () => Promise.reject(new Error('none')),
+        revoke: () => Promise.resolve(),
+      },
       accounts: nothing as never,
       quotas: nothing as never,
       authenticator,

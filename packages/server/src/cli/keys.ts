@@ -40,10 +40,14 @@ async function list(context: Context): Promise<void> {
     key.accessKeyId,
     key.role,
     formatTime(key.createdAt),
+    key.lastUsedAt ? `${formatTime(key.lastUsedAt)} ${key.lastUsedService ?? ''}`.trim() : '-',
     printable(key.name),
     key.buckets.length === 0 ? 'all buckets' : key.buckets.join(', '),
   ]);
-  await context.result(undefined, formatTable([['ACCESS KEY ID', 'ROLE', 'CREATED', 'NAME', 'BUCKETS'], ...rows]));
+  await context.result(
+    undefined,
+    formatTable([['ACCESS KEY ID', 'ROLE', 'CREATED', 'LAST USED', 'NAME', 'BUCKETS'], ...rows]),
+  );
 }
 
 async function revoke(context: Context, ids: readonly string[]): Promise<void> {

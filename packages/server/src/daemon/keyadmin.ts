@@ -15,6 +15,7 @@ export function createKeyAdmin(
   return {
     // Those of users are shown with their users.
     list: () => reader.accessKeys().filter((key) => key.user === undefined),
+    use: (id) => reader.keyUse(id),
     async create({ name, role, buckets, accessKeyId, secretAccessKey }) {
       const made = newKeyPair(entropy);
       const id = accessKeyId ?? made.accessKeyId;

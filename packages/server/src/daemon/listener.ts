@@ -5,6 +5,7 @@ import {
   Administration,
   createAuthenticator,
   Directory,
+  KeyUses,
   Quotas,
   SessionTokens,
   websiteBucket,
@@ -129,7 +130,15 @@ export function createListener(options: ListenerOptions): Listener {
     sealSecret: (id, secret) => sealSecret(keyring, id, secret),
     entropy: realHost.entropy,
   });
+  const keyUses = new KeyUses({
+    reader,
+    proposer: options.proposer,
+    clock,
+    timers,
+    onFailure: (fields) => log.warn('the last uses of access keys could not be written; later ones will be', fields),
+  });
   const authenticator = createAuthenticator({
+    used: (id, service, of) => keyUses.used(id, service, of),
     lookup: (id) => (options.root?.id === id ? options.root : reader.accessKey(id)),
     openSecret: (record) => openSecret(keyring, record.id, record.sealedSecret),
     clock,
@@ -316,6 +325,7 @@ export function createListener(options: ListenerOptions): Listener {
       for (const socket of sockets) socket.destroy();
       await closed;
       await accessLog.close();
+      await keyUses.close();
       // For the timers that HTTP has.
       server.close(() => {});
     },

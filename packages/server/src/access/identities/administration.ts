@@ -8,6 +8,7 @@ import type {
   IdentityOf,
   IdentityReader,
   IdentityRecord,
+  KeyUse,
   MetadataReader,
   Proposer,
 } from '../../metadata/index.ts';
@@ -17,7 +18,7 @@ import { builtInPolicies, builtInPolicy } from './built-in.ts';
 /* What is done to accounts and identities, whatever API it comes by. Who may do it was asked before. */
 
 export interface AdministrationOptions {
-  readonly reader: Pick<MetadataReader, 'accessKey' | 'identities'>;
+  readonly reader: Pick<MetadataReader, 'accessKey' | 'identities' | 'keyUse'>;
   readonly proposer: Proposer;
   readonly sealSecret: (accessKeyId: string, secret: string) => Promise<Buffer>;
   readonly entropy: Entropy;
@@ -53,6 +54,11 @@ export class Administration {
 
   get identities(): IdentityReader {
     return this.#options.reader.identities;
+  }
+
+  /** When an access key was used last, as far as that is written. */
+  keyUse(id: string): KeyUse | undefined {
+    return this.#options.reader.keyUse(id);
   }
 
   /** So many letters and digits, 5 bits each. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Administration, createAuthenticator, Directory, SessionTokens } from '../../access/index.ts';
+import { Administration, createAuthenticator, Directory, KeyUses, SessionTokens } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
 import { openSecret, sealSecret } from '../../keys/index.ts';
 import { limits } from '../../limits.ts';
@@ -46,6 +46,8 @@ export interface IdentityHarness {
     body: string,
     more?: Form,
   ): Record<string, string>;
+  /** Writes which keys were used. */
+  writeUses(): Promise<void>;
   /** A user with a key, and this policy inline. */
   user(name: string, policy?: object, as?: Credentials): Promise<Credentials>;
   /** A user of another account who may do everything in it. */
@@ -129,7 +131,9 @@ export async function startIdentityHarness(): Promise<IdentityHarness> {
     entropy: host.entropy,
   });
   const clock = { now: () => host.clock.now() + harness.ahead, monotonic: () => host.clock.monotonic() };
+  const keyUses = new KeyUses({ reader, proposer: metadata, clock, timers: host.timers, onFailure: () => undefined });
   const authenticator = createAuthenticator({
+    used: (id, service, of) => keyUses.used(id, service, of),
     lookup: (id) => (id === root.accessKeyId ? rootRecord : reader.accessKey(id)),
     openSecret: (record) => openSecret(keyring, record.id, record.sealedSecret),
     clock,
@@ -256,7 +260,9 @@ export async function startIdentityHarness(): Promise<IdentityHarness> {
       const made = await administration.createKey(id, 'admin');
       return { accessKeyId: made.record.id, secretAccessKey: made.secretAccessKey };
     },
+    writeUses: () => keyUses.write(),
     async close() {
+      await keyUses.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();

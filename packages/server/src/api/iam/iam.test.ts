@@ -116,8 +116,26 @@ describe('users', () => {
     assert.equal(await status(second, 'GET', '/bucket/a/x'), 200);
     await change('Active');
     assert.equal(await status(carl, 'GET', '/bucket/a/x'), 200);
-    const used = await ok('GetAccessKeyLastUsed', { AccessKeyId: carl.accessKeyId });
-    assert.deepEqual([used.xml('UserName'), used.xml('ServiceName')], ['carl', 'N/A']);
+    const lastUse = async (id: string) => {
+      await api.writeUses();
+      const used = await ok('GetAccessKeyLastUsed', { AccessKeyId: id });
+      assert.equal(used.xml('UserName'), 'carl');
+      const date = used.xml('LastUsedDate');
+      return [date && Date.parse(date), used.xml('ServiceName'), used.xml('Region')] as const;
+    };
+    const [date, ...by] = await lastUse(carl.accessKeyId);
+    assert.ok(Math.abs(Number(date) - Date.now()) < 60_000, `${date}`);
+    assert.deepEqual(by, ['s3', 'us-east-1']);
+    const third = credentialsOf(
+      (await ok('DeleteAccessKey', { UserName: 'carl', AccessKeyId: second.accessKeyId })) &&
+        (await ok('CreateAccessKey', { UserName: 'carl' })),
+    );
+    assert.deepEqual(await lastUse(third.accessKeyId), [undefined, 'N/A', 'N/A'], 'a key that was not used');
+    assert.equal((await api.s3({ ...third, secretAccessKey: 'wrong' }, 'GET', '/bucket')).status, 403);
+    assert.deepEqual(await lastUse(third.accessKeyId), [undefined, 'N/A', 'N/A'], 'nor by who does not have it');
+    await api.iam(third, 'ListUsers');
+    assert.deepEqual((await lastUse(third.accessKeyId)).slice(1), ['iam', 'us-east-1']);
+    await refused('NoSuchEntity', 404, 'GetAccessKeyLastUsed', { AccessKeyId: second.accessKeyId });
     await ok('CreateUser', { UserName: 'thief' });
     await refused('NoSuchEntity', 404, 'DeleteAccessKey', { UserName: 'thief', AccessKeyId: carl.accessKeyId });
     await ok('DeleteAccessKey', { UserName: 'carl', AccessKeyId: carl.accessKeyId });

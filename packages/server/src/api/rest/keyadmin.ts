@@ -1,8 +1,10 @@
-import type { AccessKeyRecord } from '../../metadata/index.ts';
+import type { AccessKeyRecord, KeyUse } from '../../metadata/index.ts';
 
 /** Access keys as the native API manages them. */
 export interface KeyAdmin {
   list(): readonly AccessKeyRecord[];
+  /** When a key was used last, as far as that is written. */
+  use(id: string): KeyUse | undefined;
   /** Seals the secret and stores the key; `accessKeyId` and `secretAccessKey` are made when not given. */
   create(request: {
     readonly name: string;

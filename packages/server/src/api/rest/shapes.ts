@@ -4,6 +4,7 @@ import { limits } from '../../limits.ts';
 import type {
   AccessKeyRecord,
   BucketRecord,
+  KeyUse,
   ListedObject,
   ListedVersion,
   ObjectVersion,
@@ -134,6 +135,8 @@ export const keyShape = z.object({
   role: z.enum(['root', 'readwrite', 'readonly']),
   buckets: z.array(z.string()),
   createdAt: time,
+  lastUsedAt: time.optional(),
+  lastUsedService: z.string().optional(),
 });
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -208,10 +211,11 @@ export const uploadJson = (bucket: string, upload: UploadRecord): z.input<typeof
   initiatedAt: iso(upload.initiatedMs),
 });
 
-export const keyJson = (record: AccessKeyRecord): z.input<typeof keyShape> => ({
+export const keyJson = (record: AccessKeyRecord, use?: KeyUse): z.input<typeof keyShape> => ({
   accessKeyId: record.id,
   name: record.name,
   role: record.role,
   buckets: [...record.buckets],
   createdAt: iso(record.createdMs),
+  ...(use && { lastUsedAt: iso(use.ms), lastUsedService: use.service }),
 });

@@ -1,5 +1,6 @@
 import { groupArn, rootArn } from '../../../access/index.ts';
 import { StoreError } from '../../../errors.ts';
+import type { KeyUse } from '../../../metadata/index.ts';
 import { element } from '../../s3/xml/writer.ts';
 import { time, wrap } from '../answer.ts';
 import { type Actions, type IdentityCall, iam } from '../call.ts';
@@ -9,7 +10,11 @@ import { groupShape, userShape, wholeUser } from '../shapes.ts';
 import { all, everything, holder, nameOf, newHolder } from '../targets.ts';
 import { newBounded } from './attachments.ts';
 
-const lastUsedNever = `${element('ServiceName', 'N/A')}${element('Region', 'N/A')}`;
+/** A key that was never used has no date. */
+const lastUsed = (use: KeyUse | undefined): string =>
+  use
+    ? `${element('LastUsedDate', time(use.ms))}${element('ServiceName', use.service)}${element('Region', use.region)}`
+    : `${element('ServiceName', 'N/A')}${element('Region', 'N/A')}`;
 
 /** The empty page of what nobody has here. */
 const nothingOf = (list: string) => (call: IdentityCall) => pageOf(call, list, [], String, String);
@@ -109,7 +114,7 @@ export const userActions: Actions = {
     await call.administration.deleteKey(call.account, nameOf(call, 'user', true), id);
     return undefined;
   }),
-  /** When a key was used is not written down: each key is answered as one that never was. */
+  /** Right to a quarter of an hour: uses are written now and then (access/key-uses.ts). */
   GetAccessKeyLastUsed: iam(
     (call) => ({ resource: `arn:aws:iam::${call.account}:user/${ownerOfKey(call) ?? '*'}` }),
     (call) => {
@@ -118,7 +123,7 @@ export const userActions: Actions = {
         throw new StoreError('NoSuchEntity', {
           message: `The Access Key with id ${call.name('AccessKeyId', 'accessKeyId')} cannot be found.`,
         });
-      return `${element('UserName', name)}${wrap('AccessKeyLastUsed', lastUsedNever)}`;
+      return `${element('UserName', name)}${wrap('AccessKeyLastUsed', lastUsed(call.administration.keyUse(call.name('AccessKeyId', 'accessKeyId'))))}`;
     },
   ),
 

@@ -51,7 +51,10 @@ export const adminRoutes: readonly Route[] = [
     query: none,
     body: 'none',
     answer: { status: 200, body: z.object({ keys: z.array(keyShape) }) },
-    run: (call) => call.json(200, { keys: call.service.keys.list().map(keyJson) }),
+    run: (call) => {
+      const { keys } = call.service;
+      return call.json(200, { keys: keys.list().map((key) => keyJson(key, keys.use(key.id))) });
+    },
   }),
   route({
     method: 'POST',
