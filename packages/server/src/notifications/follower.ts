@@ -332,7 +332,7 @@ export class TargetFollower {
     onEvent('a target has refused an event for good: `dsom events failed list` shows it', {
       target,
       shard: shard.number,
-      event: message.id,
+      id: message.id,
       tries,
       failure,
     });
