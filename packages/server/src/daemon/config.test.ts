@@ -105,3 +105,26 @@ test('addresses', () => {
   assert.deepEqual(parseAddress(':9000'), { host: '0.0.0.0', port: 9000 });
   for (const bad of ['host', 'host:99999', 'a:b:1']) assert.throws(() => parseAddress(bad), ConfigError);
 });
+
+test('settings of TLS fit together, and proxies are addresses or networks', () => {
+  const says = (flags: Record<string, unknown>, text: RegExp) =>
+    assert.throws(() => loadConfig(flags, {}), { name: 'ConfigError', message: text });
+  const files = { tlsCertificate: 'a.pem', tlsKey: 'a.key' };
+  const config = loadConfig({ ...files, trustedProxy: ['10.0.0.7', '10.0.0.0/8', 'fd00::/8'] }, {});
+  assert.deepEqual([config.tlsCertificate, config.tlsKey, config.tlsMin], [['a.pem'], ['a.key'], '1.2']);
+  says({ tlsCertificate: 'a.pem' }, /1 --tls-certificate and 0 --tls-key .*give each certificate its key/);
+  says({ ...files, tlsKey: ['a.key', 'b.key'] }, /1 --tls-certificate and 2 --tls-key/);
+  says({ tlsClientAuthority: 'ca.pem' }, /^--tls-client-authority is of no use without --tls-certificate/);
+  says({ tlsRedirectAddress: ':80' }, /^--tls-redirect-address is of no use without --tls-certificate/);
+  for (const tlsMin of ['1.1', '1', 'TLSv1.2']) says({ ...files, tlsMin }, /^--tls-min: must be 1\.2 or 1\.3$/);
+  for (const wrong of [
+    '10.0.0.0/33',
+    'proxy.example',
+    '10.0.0',
+    '::1/129',
+    '10.0.0.0/8/8',
+    '10.0.0.0/',
+    '::ffff:10.0.0.0/104',
+  ])
+    says({ trustedProxy: wrong }, /is no address and no network: write it like/);
+});

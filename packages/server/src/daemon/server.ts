@@ -19,7 +19,7 @@ import type { Methods } from './port.ts';
 import { openRootKey } from './rootkey.ts';
 import { copiesOver } from './thread.ts';
 import { tlsFilesOf } from './tls/material.ts';
-import { listenToRedirect } from './tls/redirect.ts';
+import { claimRedirect, listenToRedirect } from './tls/redirect.ts';
 import { endpointOf, watchTls } from './tls/watch.ts';
 import { version } from './version.ts';
 import { type SpawnedWorker, threadPlan, type WorkerLink } from './workers.ts';
@@ -66,6 +66,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     }));
   const address = parseAddress(config.address);
   const port = await claimPort(address.host, address.port);
+  const redirectAt = await claimRedirect(config.tlsRedirectAddress);
   const onDamage = (report: DamageReport) =>
     log.warn('bad copy of a stripe', { ...report, stripe: report.stripe.toString('hex') });
   const onLinkFailed = seldom(host.clock, (cause) => log.warn('a link between nodes failed', { cause }));
@@ -162,7 +163,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       });
     }
     await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
-    const redirect = await listenToRedirect(config.tlsRedirectAddress, port);
+    const redirect = redirectAt && (await listenToRedirect(redirectAt, port));
     tls?.start();
 
     void owner.cluster?.failed.then(failed);
@@ -210,7 +211,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
         workers: serving,
         newRoot: root.made,
         rootFromEnvironment: root.given !== undefined,
-        ownAuthority: tls?.state.certificates[0]?.selfSigned === true ? config.tlsCertificate[0] : undefined,
+        ownAuthority: tls?.ownAuthority(),
         warnings: [
           ...(tls?.texts() ?? []),
           ...(config.encryption === 'off' ? [notEncryptedText] : []),

@@ -213,6 +213,11 @@ describe('a line of an access log', () => {
     assert.equal(of(undefined, 'PUT'), 'REST.PUT.UNKNOWN');
   });
 
+  it('says with which cipher and version of TLS the request came', () => {
+    const line = accessLine({ ...blank, cipher: 'ECDHE-RSA-AES128-GCM-SHA256', tls: 'TLSv1.2', hostHeader: 'h' });
+    assert.match(line, / h - ECDHE-RSA-AES128-GCM-SHA256 - h TLSv1\.2 - - r\n$/);
+  });
+
   it('is one line of 27 fields, whatever a client writes', () => {
     const text = fc.string({ unit: 'binary', maxLength: 20 });
     fc.assert(

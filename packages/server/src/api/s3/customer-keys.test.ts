@@ -142,15 +142,16 @@ describe('a request with the key of a customer', () => {
   });
 
   it('is refused from another machine without TLS, unless the operator says that a proxy has it from TLS', () => {
-    const of = (remoteAddress: string, customerKeysOverHttp: boolean) => {
+    const of = (remoteAddress: string, customerKeysOverHttp: boolean, secure = false) => {
       const request = { headers: withKey(mine) };
-      const connection = { address: remoteAddress, secure: false };
+      const connection = { address: remoteAddress, secure };
       const service = { objects: {}, customerKeysOverHttp };
       return customerKeyOf({ headers: withKey(mine), exchange: { request, connection }, service } as unknown as S3Call);
     };
     for (const address of ['10.0.0.1', '::ffff:10.127.0.1', '2001:db8::1', '1::1', '128.0.0.1']) {
       assert.throws(() => of(address, false), /must be made over a secure connection/);
       assert.ok(of(address, true)?.equals(mine));
+      assert.ok(of(address, false, true)?.equals(mine), 'over TLS');
     }
     for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.2']) assert.ok(of(address, false)?.equals(mine));
   });

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { it } from 'node:test';
-import { type Send, serveFake } from './harness.support.ts';
+import { TrustedProxies } from '../http/connection.ts';
+import { type Send, serveFake, startHarness } from './harness.support.ts';
 
 /* Conditions of policies, each decided by a real request that holds it and one that does not. */
 
-const { s3 } = await serveFake(async (harness) => {
+const { fake, s3 } = await serveFake(async (harness) => {
   await harness.send('PUT', '/bucket');
   await harness.send('PUT', '/bucket/plain', { body: 'x' });
   await harness.send('PUT', '/bucket/public', { body: 'x', headers: { 'x-amz-tagging': 'Class=public' } });
@@ -52,6 +53,24 @@ it('aws:SecureTransport is whether the connection is TLS', async () => {
   await decided('GET', '/bucket/plain', { headers: { 'x-forwarded-proto': 'https' } }, 'denied');
   await rule('s3:GetObject', { Bool: { 'aws:SecureTransport': 'false' } }, 'Deny');
   await decided('GET', '/bucket/plain', { as: 'root' }, 'denied');
+});
+
+it('behind a proxy that is trusted, both are what it says of its client, and what the client says itself is passed over', async () => {
+  const proxied = await startHarness(fake.service, { proxies: new TrustedProxies(['127.0.0.1']) });
+  const status = async (headers: Record<string, string>) =>
+    (await proxied.send('GET', '/bucket/plain', { as: 'anonymous', headers })).status;
+  const from = (address: string) => ({ 'x-forwarded-for': address, 'x-forwarded-proto': 'https' });
+  await rule('s3:GetObject', { IpAddress: { 'aws:SourceIp': '192.0.2.1' }, Bool: { 'aws:SecureTransport': 'true' } });
+  assert.deepEqual(
+    await Promise.all([
+      status(from('192.0.2.1')),
+      status(from('192.0.2.1, 198.51.100.7')),
+      status({ ...from('192.0.2.1'), 'x-forwarded-proto': 'http' }),
+      status({}),
+    ]),
+    [200, 403, 403, 403],
+  );
+  await proxied.close();
 });
 
 it('aws:CurrentTime is the clock of the server', async () => {

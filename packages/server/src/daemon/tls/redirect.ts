@@ -48,18 +48,18 @@ function createRedirectServer(port: number): http.Server {
   });
 }
 
-/**
- * @param address undefined: nothing listens
- * @param port of HTTPS
- * @throws ConfigError where it cannot listen
- */
-export async function listenToRedirect(address: string | undefined, port: number): Promise<http.Server | undefined> {
+/** Where plain HTTP is to listen; undefined: nowhere. @throws ConfigError where it cannot listen */
+export async function claimRedirect(address: string | undefined): Promise<{ host: string; port: number } | undefined> {
   if (address === undefined) return undefined;
-  const { host, port: wanted } = parseAddress(address);
-  const own = await claimPort(host, wanted, '--tls-redirect-address');
+  const { host, port } = parseAddress(address);
+  return { host, port: await claimPort(host, port, '--tls-redirect-address') };
+}
+
+/** @param port of HTTPS */
+export async function listenToRedirect(at: { host: string; port: number }, port: number): Promise<http.Server> {
   const server = createRedirectServer(port);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen({ host, port: own }, () => resolve());
+    server.once('error', reject).listen(at, () => resolve());
   });
   return server;
 }

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Cancel, Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { Registry, StructuredLog } from '../../telemetry/index.ts';
@@ -30,6 +31,8 @@ export interface TlsWatch {
   reload(): Promise<void>;
   /** What is wrong, for the operator; empty when nothing is. */
   texts(): string[];
+  /** File of the first certificate, when it is its own authority. */
+  ownAuthority(): string | undefined;
   /** From now on the files are looked at by themselves. */
   start(): void;
   stop(): void;
@@ -101,6 +104,10 @@ export async function watchTls({ files, host, log, install }: TlsWatchOptions): 
       return { ...material, ticketKeys };
     }
   };
+  const warn = () => {
+    warnedMs = clock.monotonic();
+    for (const text of tlsTexts({ ...state, refused: undefined }, clock.now())) log.warn(text);
+  };
   const look = async (): Promise<void> => {
     const now = clock.monotonic();
     const due = now - drawnMs >= limits.tlsTicketKeysMs;
@@ -112,9 +119,7 @@ export async function watchTls({ files, host, log, install }: TlsWatchOptions): 
       if (due) drawnMs = now;
     }
     if (changed) log.info('new certificates are served', { names: state.certificates.flatMap(({ names }) => names) });
-    if (now - warnedMs < dayMs) return;
-    warnedMs = now;
-    for (const text of tlsTexts({ ...state, refused: undefined }, clock.now())) log.warn(text);
+    if (now - warnedMs >= dayMs) warn();
   };
   // One look after the other, and at most one that waits.
   let last = Promise.resolve();
@@ -137,8 +142,13 @@ export async function watchTls({ files, host, log, install }: TlsWatchOptions): 
       return state;
     },
     texts: () => tlsTexts(state, clock.now()),
+    ownAuthority: () =>
+      state.certificates[0]?.selfSigned ? path.resolve(files.pairs[0]?.certificate as string) : undefined,
     reload,
-    start: () => (stop ??= timers.every(limits.tlsReloadMs, () => void reload())),
+    start() {
+      warn();
+      stop ??= timers.every(limits.tlsReloadMs, () => void reload());
+    },
     stop: () => stop?.(),
   };
 }
