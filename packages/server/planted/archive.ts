@@ -32,6 +32,22 @@ export const archivePlants: readonly Plant[] = [
     pattern: 'as the rules say',
   },
   {
+    name: 'archive: a version that cannot be read keeps all others from being restored',
+    file: 'src/metadata/machine/decide-restore.ts',
+    find: 'if (!(error instanceof CorruptionError)) throw error;',
+    replace: 'throw error;',
+    tests: [model],
+    pattern: 'cannot be read',
+  },
+  {
+    name: 'archive: a website gives what is archived',
+    file: 'src/api/s3/website/serve.ts',
+    find: "if (read.archived && call.exchange.request.method !== 'HEAD')",
+    replace: "if (read.archived && read.version.size > 0 && call.exchange.request.method !== 'HEAD')",
+    tests: [api],
+    pattern: 'readers of a website',
+  },
+  {
     name: 'archive: nothing tells when a restored object is to be archived again',
     file: 'src/metadata/machine/decide-restore.ts',
     find: '...(restore ? [noted(restore, version.sequence, place)] : []),',

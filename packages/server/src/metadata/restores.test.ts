@@ -4,11 +4,13 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { StoreError } from '../errors.ts';
 import { decodeEntry } from './machine/entry.ts';
+import { keys } from './machine/keys.ts';
 import { decodeNotice } from './machine/notices.ts';
 import type { ObjectVersion } from './machine/records.ts';
 import type { Restore, RestoreTier } from './machine/restores.ts';
 import { dueRestores } from './restores.ts';
 import { draftOf, inlinePiece, Rig } from './rig.support.ts';
+import { ShardedRig } from './sharded/rig.support.ts';
 import type { Announcement, Command, DueRestore } from './types.ts';
 
 const dayMs = 1000;
@@ -247,6 +249,45 @@ describe('restores', () => {
     assert.deepEqual(look('k', version)?.restore, restored, 'what was done is not done again');
     await advance([{ ...item, dueMs: 3 }]);
     assert.equal(dueRestores(rig.kv, forever, 10).length, 1);
+  });
+
+  it('are brought forward in each shard of a bucket, and lists over all of them say so', async () => {
+    const rig = await ShardedRig.start(3);
+    const bucket = await rig.bucket('spread');
+    const names = Array.from({ length: 12 }, (_, at) => `k${String(at).padStart(2, '0')}`);
+    const times = { storageClass: 'GLACIER', days: 1, tier: 'Standard', delayMs: 0, dayMs } as const;
+    for (const name of names) {
+      const piece = inlinePiece(name);
+      const draft = draftOf(piece.size, piece.md5, { storageClass: 'GLACIER' });
+      await rig.put(bucket, name, piece, { draft });
+      await rig.do({ type: 'object.restore', bucket, key: Buffer.from(name), version: undefined, ...times }, 'version');
+    }
+    const none = Buffer.alloc(0);
+    const query = { bucket, prefix: none, delimiter: none, start: none, limit: 100 };
+    const states = (restores: boolean) =>
+      rig.reader.list({ ...query, restores }).items.map((one) => 'key' in one && one.restore?.state);
+    assert.deepEqual([...new Set(states(true))], ['ongoing']);
+    assert.deepEqual([...new Set(states(false))], [undefined]);
+    const held: number[] = [];
+    for (const [shard, one] of rig.each.entries()) {
+      const items = dueRestores(one.kv, forever, 100);
+      held.push(items.length);
+      await rig.do({ type: 'restore.advance', shard, dayMs, items }, 'done');
+    }
+    assert.ok(held[0] === 0 && held.filter((count) => count > 0).length > 1, `${held}`);
+    assert.deepEqual([states(true).length, ...new Set(states(true))], [12, 'restored']);
+  });
+
+  it('go on where a version cannot be read', async () => {
+    const { rig, bucket, put, restore, upkeep, look } = await open();
+    const [broken, whole] = [await put('broken'), await put('whole')];
+    await restore(broken, 'broken', 'Standard', 1, 0);
+    await restore(whole, 'whole', 'Standard', 1, 0);
+    const at = keys.object(bucket, Buffer.from('broken'));
+    rig.kv.commit([[at, rig.kv.get(at)!.subarray(0, -3)]]);
+    await upkeep();
+    assert.equal(look('whole', whole)?.restore?.state, 'restored');
+    assert.equal(rig.metadata.failure(), undefined);
   });
 
   it('keep a lifecycle waiting until they are over', async () => {

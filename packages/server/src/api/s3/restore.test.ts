@@ -1,5 +1,6 @@
 /* Archived objects, over the real store: what is refused until they are restored, RestoreObject, and what answers and lists say of it. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { type Command, dueRestores, type Proposer } from '../../metadata/index.ts';
 import { lifecycleProposer } from './announce.ts';
@@ -16,7 +17,11 @@ const setting = (name: string, value: unknown) =>
 
 before(async () => {
   store = await openMemoryStore();
-  s3 = await startHarness(store.objects, { position: store.position, lifecycleDayMs: dayMs });
+  s3 = await startHarness(store.objects, {
+    position: store.position,
+    lifecycleDayMs: dayMs,
+    websites: { domains: ['site.test'], hosts: [] },
+  });
   const one = { copies: 1 };
   await setting('archives', { GLACIER: times, DEEP_ARCHIVE: times });
   await setting('policies', { GLACIER: one, DEEP_ARCHIVE: one, GLACIER_IR: one });
@@ -109,6 +114,27 @@ describe('an archived object', () => {
     const tags = '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>';
     assert.equal((await s3.send('PUT', '/bucket/small', { query: { tagging: '' }, body: tags })).status, 200);
     assert.equal((await s3.send('DELETE', '/bucket/empty')).status, 204);
+  });
+
+  it('is refused to readers of a website, too', async () => {
+    const statement = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: 'arn:aws:s3:::pages/*' };
+    const policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+    const site = '<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>';
+    const md5 = { 'content-md5': createHash('md5').update(site).digest('base64') };
+    await s3.send('PUT', '/pages');
+    assert.equal((await s3.send('DELETE', '/pages', { query: { publicAccessBlock: '' } })).status, 204);
+    assert.equal((await s3.send('PUT', '/pages', { query: { policy: '' }, body: policy })).status, 204);
+    assert.equal((await s3.send('PUT', '/pages', { query: { website: '' }, body: site, headers: md5 })).status, 200);
+    for (const [key, body] of [
+      ['cold', 'bytes'],
+      ['empty', ''],
+    ] as const) {
+      await s3.send('PUT', `/pages/${key}`, { body, headers: { 'x-amz-storage-class': 'GLACIER' } });
+      const headers = { host: 'pages.site.test' };
+      const got = await s3.send('GET', `/${key}`, { as: 'anonymous', headers });
+      assert.deepEqual([got.status, got.headers['x-amz-error-code']], [403, 'InvalidObjectState']);
+      assert.equal((await s3.send('HEAD', `/${key}`, { as: 'anonymous', headers })).status, 200);
+    }
   });
 
   it('of GLACIER_IR, which nobody called an archive, is read at once', async () => {

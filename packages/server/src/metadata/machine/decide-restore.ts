@@ -1,4 +1,4 @@
-import { StoreError } from '../../errors.ts';
+import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
 import { bucketOf, checkKey, type Decision, type Stamp } from './deciding.ts';
@@ -82,15 +82,25 @@ export function decideRestore(view: View, command: Of<'object.restore'>, stamp: 
 const after = (restore: Restore, now: number, dayMs: number): Restore | undefined =>
   restore.state === 'ongoing' ? { state: 'restored', untilMs: midnightAfter(now, restore.days, dayMs) } : undefined;
 
+/** undefined: it is no object, or cannot be read. That one cannot be read keeps no other waiting. */
+function objectOf(row: VersionRow | undefined): ObjectVersion | undefined {
+  try {
+    const record = row?.record();
+    return record?.kind === 'object' ? record : undefined;
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    return undefined;
+  }
+}
+
 export function decideAdvance(view: View, { items, dayMs }: Of<'restore.advance'>, stamp: Stamp): Decision {
   const effects: Effect[] = [];
   for (const { dueMs, sequence, bucket, key } of items.slice(0, limits.restoreBatch)) {
     if (dueMs > stamp.now || view.rows.get(keys.restore(dueMs, sequence)) === undefined) continue;
     const newest = view.newest(bucket, key);
     const row = newest?.sequence === sequence ? newest : newest && view.older(newest.guk, sequence);
-    const version = row?.record();
-    if (!row || version?.kind !== 'object' || !version.restore || dueOf(version.restore) !== dueMs)
-      effects.push(unnoted(dueMs, sequence));
+    const version = objectOf(row);
+    if (!row || !version?.restore || dueOf(version.restore) !== dueMs) effects.push(unnoted(dueMs, sequence));
     else effects.push(...become({ bucket, key }, row, version, after(version.restore, stamp.now, dayMs)).effects);
   }
   return { effects, reply: { type: 'done' } };
