@@ -265,6 +265,12 @@ describe('a quota', () => {
       rig.put(bucket, 'k3', inlinePiece('12'), { writer: user }),
       exceeded(/^The user who writes this has written 9 of the 10 bytes .* adds 2: /, { Quota: 'user' }),
     );
+    await set(rig, subject, { bytes: 10, objects: 2 });
+    await assert.rejects(
+      rig.put(bucket, 'k3', inlinePiece(''), { writer: user }),
+      exceeded(/2 of the 2 objects \(versions\) that his/),
+    );
+    await set(rig, subject, { bytes: 10, objects: 3 });
     await rig.put(bucket, 'k3', inlinePiece('12'));
     const source = { key: Buffer.from('k2'), guard: undefined };
     const place = { bucket, key: Buffer.from('moved'), owner: 'o', guard: undefined };

@@ -116,7 +116,9 @@ function added(view: View, effects: readonly Effect[], user?: string): Usage {
   return { objects, bytes };
 }
 
-const units = { bytes: 'bytes', objects: 'objects (versions and delete markers)' } as const;
+/** What is counted, as a message says it: markers count for nobody who wrote. */
+const countedIn = (unit: keyof Usage, { kind }: QuotaSubject): string =>
+  unit === 'bytes' ? 'bytes' : kind === 'user' ? 'objects (versions)' : 'objects (versions and delete markers)';
 
 /** What a write to a bucket counts for. */
 const subjectsOf = ({ id, owner }: Pick<StoredBucket, 'id' | 'owner'>, user?: string): readonly QuotaSubject[] => [
@@ -150,7 +152,7 @@ export function checkQuotas(
       const most = quota[unit];
       if (most === undefined || adds[unit] <= 0 || held[unit] + adds[unit] <= most) continue;
       throw new StoreError('QuotaExceeded', {
-        message: `${nameOf(subject, bucket.name)} ${held[unit]} of the ${most} ${units[unit]} that its quota allows, and this adds ${adds[unit]}: delete objects, old versions or open uploads, or ask the operator for more (\`dsom quota set\`).`,
+        message: `${nameOf(subject, bucket.name)} ${held[unit]} of the ${most} ${countedIn(unit, subject)} that ${subject.kind === 'user' ? 'his' : 'its'} quota allows, and this adds ${adds[unit]}: delete objects, old versions or open uploads, or ask the operator for more (\`dsom quota set\`).`,
         detail: { Quota: subject.kind, Used: String(held[unit]), Allowed: String(most), Added: String(adds[unit]) },
       });
     }
