@@ -8,8 +8,19 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 
-/** `copy` makes a new version of its key out of the one before, with other metadata; `versioning` turns versioning on. */
-export type Operation = 'put' | 'get' | 'head' | 'delete' | 'list' | 'range' | 'bucket' | 'copy' | 'versioning';
+/** `deleteMany` deletes a thousand keys at a time, `folders` lists what stands before the next slash. `copy` makes a new version of its key out of the one before, with other metadata; `versioning` turns versioning on. */
+export type Operation =
+  | 'put'
+  | 'get'
+  | 'head'
+  | 'delete'
+  | 'deleteMany'
+  | 'list'
+  | 'folders'
+  | 'range'
+  | 'bucket'
+  | 'copy'
+  | 'versioning';
 
 export interface LoadPlan {
   readonly endpoint: string;
@@ -21,6 +32,8 @@ export interface LoadPlan {
   readonly prefix?: string;
   /** Reads cycle over the first `keys` names below the prefix; all `count` of them when absent. */
   readonly keys?: number;
+  /** Keys are spread over so many folders below the prefix. */
+  readonly folders?: number;
   /** Number of the first key: lets a run go on where another ended. */
   readonly first?: number;
   readonly rangeBytes?: number;
@@ -45,8 +58,16 @@ export const benchKeys = { id: 'BENCHKEY', secret: 'bench-secret-key-0123456789'
 const bucket = 'bench';
 
 function main(plan: LoadPlan): void {
-  const { operation, count, size = 0, prefix = 'o/', keys = count, first = 0, rangeBytes = 65_536 } = plan;
-  const { endpoints = [plan.endpoint], headers: shared = {}, credentials = benchKeys, pages = false } = plan;
+  const {
+    operation,
+    count,
+    size = 0,
+    prefix = 'o/',
+    keys = operation === 'deleteMany' ? 1000 * count : count,
+    first = 0,
+    rangeBytes = 65_536,
+  } = plan;
+  const { endpoints = [plan.endpoint], headers: shared = {}, credentials = benchKeys, pages = false, folders } = plan;
   const url = new URL(plan.endpoint);
   const addresses = endpoints.map((one) => new URL(one));
   const hmac = (key: Buffer | string, text: string) => createHmac('sha256', key).update(text).digest();
@@ -88,12 +109,25 @@ function main(plan: LoadPlan): void {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     return Buffer.from(`${method} ${path}${query && `?${query}`} HTTP/1.1\r\n${lines.join('')}\r\n`);
   };
-  const keyPath = (i: number) => `/${bucket}/${prefix}${String(first + (i % keys)).padStart(8, '0')}`;
+  const keyOf = (i: number) => {
+    const folder = folders === undefined ? '' : `d${String(i % folders).padStart(4, '0')}/`;
+    return `${prefix}${folder}${String(first + (i % keys)).padStart(8, '0')}`;
+  };
+  const keyPath = (i: number) => `/${bucket}/${keyOf(i)}`;
   const make: Readonly<Record<Operation, (i: number) => Buffer>> = {
     put: (i) => request('PUT', keyPath(i), '', {}, size),
     get: (i) => request('GET', keyPath(i), '', {}),
     head: (i) => request('HEAD', keyPath(i), '', {}),
     delete: (i) => request('DELETE', keyPath(i), '', {}),
+    deleteMany: (i) => {
+      const objects = Array.from({ length: 1000 }, (_, at) => `<Object><Key>${keyOf(i * 1000 + at)}</Key></Object>`);
+      const document = Buffer.from(`<Delete><Quiet>true</Quiet>${objects.join('')}</Delete>`);
+      const digest = createHash('md5').update(document).digest('base64');
+      const head = request('POST', `/${bucket}`, 'delete=', { 'content-md5': digest }, document.length);
+      return Buffer.concat([head, document]);
+    },
+    folders: () =>
+      request('GET', `/${bucket}`, `delimiter=%2F&list-type=2&max-keys=1000&prefix=${encodeURIComponent(prefix)}`, {}),
     list: (i) => {
       const after = i > 0 ? String(i * 1000 - 1).padStart(8, '0') : '';
       const start = pages ? `&start-after=${encodeURIComponent(prefix + after)}` : '';

@@ -5,6 +5,7 @@ import { measureErasure } from './erasure.ts';
 import { metadataAppends } from './etcd.ts';
 import { lifecycleFigures } from './lifecycle.ts';
 import { type LinkRates, linkRates, type Rate } from './links.ts';
+import { requestFigures } from './requests.ts';
 import { median } from './rig.ts';
 import { tlsRates } from './tls.ts';
 
@@ -29,6 +30,32 @@ export function policyRows({ row }: Table, runs: number): void {
     '',
     '≥ 500 k',
     perSecond >= 500_000,
+  );
+}
+
+/** Folders of a large bucket, deletions of many, and what policies add to a read. */
+export async function requestRows({ row }: Table, objects: number, runs: number, port: number): Promise<void> {
+  const { page, pageMost, deleted, root, user } = await requestFigures(objects, runs, port);
+  row(
+    `list 1,000 folders with ${objects} keys, a page`,
+    `p50 ${page.toFixed(1)} ms, p99 ${pageMost.toFixed(1)} ms`,
+    '',
+    '≤ 50 ms',
+    page <= 50,
+  );
+  row(
+    'delete 1,000 keys at a time, 2 connections',
+    `${(deleted / 1000).toFixed(1)} k objects per s`,
+    '',
+    '≥ 20 k',
+    deleted >= 20_000,
+  );
+  row(
+    'GET 4 KiB by a user with policies, in a bucket with one: CPU',
+    `${user.toFixed(0)} µs`,
+    `${root.toFixed(0)} µs (root, no policy) = ${(user / root).toFixed(3)}`,
+    '≤ 1.05',
+    user / root <= 1.05,
   );
 }
 

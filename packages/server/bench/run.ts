@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,version,erasure,policies,lifecycle,etcd,links,tls,cluster,shards --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version,erasure,policies,requests,lifecycle,etcd,links,tls,cluster,shards --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -9,7 +9,7 @@ import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { clusterRows, shardRows } from './cluster-rows.ts';
-import { erasureRows, etcdRows, lifecycleRows, linkRows, policyRows, tlsRows } from './part-rows.ts';
+import { erasureRows, etcdRows, lifecycleRows, linkRows, policyRows, requestRows, tlsRows } from './part-rows.ts';
 import {
   cpuSeconds,
   diskUsage,
@@ -326,6 +326,7 @@ const all: Readonly<Record<string, () => Promise<void>>> = {
   version,
   erasure: () => erasureRows({ row, share }),
   policies: async () => policyRows({ row, share }, runs),
+  requests: () => requestRows({ row, share }, Number(values.objects), runs, port),
   lifecycle: () => lifecycleRows({ row, share }, Number(values.objects)),
   etcd: () => etcdRows({ row, share }, runs),
   links: () => linkRows({ row, share }, runs),

@@ -80,6 +80,8 @@ export class CompiledPolicy {
   readonly statements: readonly CompiledStatement[];
   /** Condition keys, in lower case, whose values it may ask for: what costs a look-up need not be looked up for others. */
   readonly keys: ReadonlySet<string>;
+  /** What was asked by {@link asksFor}: words of this program, so there is an end to them. */
+  readonly #asked = new Map<string, boolean>();
   /** For an action that was asked about before, the statements that are about it: denials first. */
   readonly #byAction = new FifoMap<string, readonly CompiledStatement[]>(limits.policyActionsKept);
 
@@ -87,6 +89,16 @@ export class CompiledPolicy {
     this.policy = policy;
     this.statements = policy.statements.map((one) => compileStatement(policy, one));
     this.keys = new Set(policy.statements.flatMap(keysOf));
+  }
+
+  /** Whether it may ask for a condition key, in lower case; what ends with a slash is the beginning of many. */
+  asksFor(key: string): boolean {
+    let asks = this.#asked.get(key);
+    if (asks === undefined) {
+      asks = key.endsWith('/') ? [...this.keys].some((one) => one.startsWith(key)) : this.keys.has(key);
+      this.#asked.set(key, asks);
+    }
+    return asks;
   }
 
   about(action: string): readonly CompiledStatement[] {

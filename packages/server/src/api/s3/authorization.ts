@@ -176,11 +176,7 @@ export class Authorization {
 
   /** Whether a policy may ask for one of these condition keys, in lower case; what ends with a slash is the beginning of many. */
   wants(bucket: string, ...keys: string[]): boolean {
-    return this.#policies(bucket).some((policy) => {
-      for (const key of policy.keys)
-        if (keys.some((one) => (one.endsWith('/') ? key.startsWith(one) : key === one))) return true;
-      return false;
-    });
+    return this.#policies(bucket).some((policy) => keys.some((key) => policy.asksFor(key)));
   }
 
   /** What conditions know of this request when such an operation is asked about on a bucket. */

@@ -1,0 +1,108 @@
+/*
+ * What issue-sized buckets and policies cost a request: a listing by folders over many keys, deletions of a thousand keys at a time, and a read of 4 KiB by a user with policies in a bucket
+ * with one, beside the same read by root.
+ */
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { send } from '../../conformance/src/request.ts';
+import { benchKeys } from './load.ts';
+import { cpuSeconds, load, median, scratch, startDsom, type Target } from './rig.ts';
+
+export interface RequestFigures {
+  /** A page of 1,000 folders, ms. */
+  readonly page: number;
+  readonly pageMost: number;
+  /** Objects deleted in a second, in batches of 1,000. */
+  readonly deleted: number;
+  /** CPU of the server for a GET of 4 KiB, µs: by root without a policy, and by a user with policies where the bucket has one. */
+  readonly root: number;
+  readonly user: number;
+}
+
+const folders = 1000;
+const keys = { accessKeyId: benchKeys.id, secretAccessKey: benchKeys.secret };
+
+/** Five statements, of which the last but one allows: every one is looked at. */
+const policy = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Deny', Principal: '*', Action: 's3:*', Resource: 'arn:aws:s3:::bench/secret/*' },
+    {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:PutObject',
+      Resource: 'arn:aws:s3:::bench/*',
+      Condition: { StringEquals: { 's3:x-amz-acl': 'public-read' } },
+    },
+    {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:GetObject',
+      Resource: 'arn:aws:s3:::bench/*',
+      Condition: { NotIpAddress: { 'aws:SourceIp': ['127.0.0.0/8', '10.0.0.0/8'] } },
+    },
+    { Effect: 'Allow', Principal: { AWS: '*' }, Action: 's3:GetObject', Resource: 'arn:aws:s3:::bench/read/*' },
+    { Effect: 'Allow', Principal: { AWS: '*' }, Action: 's3:ListBucket', Resource: 'arn:aws:s3:::bench' },
+  ],
+});
+
+/** A user who may do everything of S3 by a managed policy. */
+function userOf({ endpoint }: Target): { readonly id: string; readonly secret: string } {
+  const bin = path.resolve(import.meta.dirname, '../bin/dsom.mjs');
+  const env = {
+    ...process.env,
+    DSOM_ENDPOINT: endpoint,
+    DSOM_ACCESS_KEY_ID: benchKeys.id,
+    DSOM_SECRET_ACCESS_KEY: benchKeys.secret,
+  };
+  const args = [bin, 'user', 'create', 'reader', '--policy', 'AmazonS3FullAccess', '--json'];
+  const made = JSON.parse(execFileSync(process.execPath, args, { env, encoding: 'utf8' }));
+  return { id: made.accessKeyId, secret: made.secretAccessKey };
+}
+
+export async function requestFigures(objects: number, runs: number, port: number): Promise<RequestFigures> {
+  const dsom = await startDsom(scratch('requests'), port);
+  await load(dsom, { operation: 'bucket', count: 1, connections: 1 });
+  const inFolders = { folders, prefix: 'f/' };
+  await load(dsom, { operation: 'put', size: 16, count: objects, connections: 32, ...inFolders });
+  const list = { operation: 'folders', connections: 1, ...inFolders } as const;
+  await load(dsom, { ...list, count: 20 });
+  const pages = await load(dsom, { ...list, count: 50 });
+
+  const batch = { operation: 'deleteMany', connections: 2, ...inFolders } as const;
+  const { perSecond } = await load(dsom, { ...batch, count: Math.floor(objects / 1000) });
+
+  const read = { prefix: 'read/', keys: 500, connections: 16 } as const;
+  await load(dsom, { operation: 'put', size: 4096, count: 500, ...read });
+  const user = userOf(dsom);
+  const policed = async (on: boolean) => {
+    const answer = await send(dsom.endpoint, on ? 'PUT' : 'DELETE', '/bench', {
+      ...keys,
+      query: { policy: '' },
+      ...(on && { body: policy }),
+    });
+    if (answer.status >= 300) throw new Error(`the policy of the bucket was refused: ${answer.text()}`);
+  };
+  const cost = async (credentials: { readonly id: string; readonly secret: string }, count: number) => {
+    const before = cpuSeconds(dsom.pid);
+    await load(dsom, { operation: 'get', count, ...read, credentials });
+    return ((cpuSeconds(dsom.pid) - before) * 1e6) / count;
+  };
+  const costs: { root: number; user: number }[] = [];
+  for (let run = -1; run < runs; run++) {
+    await policed(false);
+    const root = await cost(benchKeys, 10_000);
+    await policed(true);
+    const one = { root, user: await cost(user, 10_000) };
+    // The first one warms both ways.
+    if (run >= 0) costs.push(one);
+  }
+  await dsom.stop();
+  return {
+    page: pages.p50,
+    pageMost: pages.p99,
+    deleted: perSecond * 1000,
+    root: median(costs.map(({ root }) => root)),
+    user: median(costs.map((one) => one.user)),
+  };
+}
