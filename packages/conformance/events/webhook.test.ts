@@ -216,6 +216,14 @@ describe('event notifications', { timeout: 300_000 }, () => {
     assert.deepEqual([refused.status, refused.element('Code')], [400, 'InvalidArgument']);
   });
 
+  it('that failed are listed, delivered again and dropped by target', async () => {
+    const failed = (...words: string[]) => dsom(server.endpoint, 'events', 'failed', ...words);
+    assert.deepEqual(await failed('list', 'hook'), [{ events: [], more: false }]);
+    assert.deepEqual(await failed('retry', 'hook'), [{ target: 'hook', delivered: 0, failures: [] }]);
+    assert.deepEqual(await failed('drop', 'hook', '--all'), [{ target: 'hook', dropped: 0 }]);
+    await assert.rejects(failed('list', 'none'), /There is no target none/);
+  });
+
   it('tell of what a lifecycle does, of which nobody asked', async () => {
     receiver.received.length = 0;
     await ask(server.endpoint, 'PUT', '/ageing');

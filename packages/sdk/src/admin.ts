@@ -207,8 +207,8 @@ export class Admin {
 
   /** Events that targets have refused for good; `more`: there are others behind them. */
   failedEvents(target: string | undefined, options: CallOptions = {}): Promise<Json> {
-    const query = target === undefined ? '' : `?target=${encodeURIComponent(target)}`;
-    return this.#transport.send({ ...options, method: 'GET', path: `${failedPath}${query}`, read: readJson<Json> });
+    const query = target === undefined ? {} : { query: { target } };
+    return this.#transport.send({ ...options, ...query, method: 'GET', path: failedPath, read: readJson<Json> });
   }
 
   /** Delivers up to 50 of them again, by their ids. @returns `delivered`, and what was wrong with others as `failures` */
