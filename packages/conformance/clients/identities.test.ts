@@ -97,3 +97,12 @@ test('aws iam and aws sts', { timeout: 10 * 60_000 }, async () => {
   const token = JSON.parse(await aws(app, 'sts', 'get-session-token')) as { Credentials: { SessionToken: string } };
   assert.ok(token.Credentials.SessionToken.length > 100);
 });
+
+test('boto3: over a limit it is told to slow down, does so, and loses nothing', { timeout: 2 * 60_000 }, async () => {
+  const quick = await tenant('quick');
+  await dsom(['limit', 'set', 'quick', '--requests', '4']);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const suite = path.join(import.meta.dirname, 'limits_suite.py');
+  await rig.run(python().python, [suite, rig.server.endpoint, quick.accessKeyId, quick.secretAccessKey]);
+  await dsom(['limit', 'clear', 'quick']);
+});

@@ -8,6 +8,7 @@ import { type Edges, platformEdges } from './edges.ts';
 import { DsomError } from './error.ts';
 import { Keys } from './keys.ts';
 import { KmsKeys } from './kms.ts';
+import { Limits } from './limits.ts';
 import {
   everyEntry,
   type ListedObject,
@@ -100,6 +101,7 @@ export class DsomClient {
   readonly keys: Keys;
   readonly kms: KmsKeys;
   readonly tenants: Tenants;
+  readonly limits: Limits;
   readonly users: Users;
   readonly quotas: Quotas;
   readonly admin: Admin;
@@ -112,6 +114,7 @@ export class DsomClient {
     this.keys = new Keys(shared.transport);
     this.kms = new KmsKeys(shared.transport);
     this.tenants = new Tenants(shared.transport);
+    this.limits = new Limits(shared.transport);
     this.users = new Users(shared.transport);
     this.quotas = new Quotas(shared.transport);
     this.admin = new Admin(shared.transport);

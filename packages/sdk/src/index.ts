@@ -18,6 +18,7 @@ export { type Edges, platformEdges } from './edges.ts';
 export { DsomError, type DsomErrorCode } from './error.ts';
 export { type AccessKey, type CreatedKey, type CreateKeyRequest, Keys } from './keys.ts';
 export { type KmsKey, KmsKeys } from './kms.ts';
+export { type Limit, type LimitFigures, type LimitSubject, Limits } from './limits.ts';
 export {
   compareKeys,
   type ListedObject,

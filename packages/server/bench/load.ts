@@ -44,6 +44,9 @@ export interface LoadPlan {
   readonly credentials?: { readonly id: string; readonly secret: string };
   /** Lists page after page of a thousand keys, each behind the one before, instead of the first again and again. */
   readonly pages?: boolean;
+  /** Goes over the `count` requests again and again for so long. */
+  readonly seconds?: number;
+  readonly bucket?: string;
 }
 
 export interface LoadResult {
@@ -55,8 +58,6 @@ export interface LoadResult {
 }
 
 export const benchKeys = { id: 'BENCHKEY', secret: 'bench-secret-key-0123456789' } as const;
-const bucket = 'bench';
-
 function main(plan: LoadPlan): void {
   const {
     operation,
@@ -67,7 +68,14 @@ function main(plan: LoadPlan): void {
     first = 0,
     rangeBytes = 65_536,
   } = plan;
-  const { endpoints = [plan.endpoint], headers: shared = {}, credentials = benchKeys, pages = false, folders } = plan;
+  const {
+    endpoints = [plan.endpoint],
+    headers: shared = {},
+    credentials = benchKeys,
+    pages = false,
+    folders,
+    bucket = 'bench',
+  } = plan;
   const url = new URL(plan.endpoint);
   const addresses = endpoints.map((one) => new URL(one));
   const hmac = (key: Buffer | string, text: string) => createHmac('sha256', key).update(text).digest();
@@ -156,7 +164,7 @@ function main(plan: LoadPlan): void {
   const requests = Array.from({ length: count }, (_, i) => make[operation](i));
   const body = operation === 'put' ? randomBytes(size) : undefined;
   const bodiless = operation === 'head' || operation === 'delete';
-  const times = new Float64Array(count);
+  const times: number[] = [];
   let started = 0;
   let finished = 0;
   let failures = 0;
@@ -174,11 +182,11 @@ function main(plan: LoadPlan): void {
       let left = 0;
       let begun = 0;
       const next = () => {
-        if (started === count) {
+        if (plan.seconds === undefined ? started === count : performance.now() > begin + plan.seconds * 1000) {
           socket.end();
           return resolve();
         }
-        const message = requests[started++] as Buffer;
+        const message = requests[started++ % count] as Buffer;
         head = Buffer.alloc(0);
         begun = performance.now();
         if (!body) return void socket.write(message);
@@ -220,7 +228,7 @@ function main(plan: LoadPlan): void {
   const begin = performance.now();
   void Promise.all(Array.from({ length: Math.min(plan.connections, count) }, connection)).then(() => {
     const seconds = (performance.now() - begin) / 1000;
-    const sorted = times.slice(0, finished).sort();
+    const sorted = Float64Array.from(times).sort();
     const at = (share: number) =>
       Number((sorted[Math.min(finished - 1, Math.floor(finished * share))] as number).toFixed(3));
     const bytes = operation === 'put' ? finished * size : received;

@@ -3,8 +3,10 @@ import type { Table } from './cluster-rows.ts';
 import { decisionRate } from './decisions.ts';
 import { measureErasure } from './erasure.ts';
 import { metadataAppends } from './etcd.ts';
+import { fairnessFigures } from './fairness.ts';
 import { lifecycleFigures } from './lifecycle.ts';
 import { type LinkRates, linkRates, type Rate } from './links.ts';
+import type { LoadResult } from './load.ts';
 import { requestFigures } from './requests.ts';
 import { median } from './rig.ts';
 import { tlsRates } from './tls.ts';
@@ -127,4 +129,23 @@ export async function tlsRows({ share }: Table, runs: number, port: number): Pro
   share('GET 4 KiB over HTTPS, 32 connections, to HTTP', 'per s', small.https, small.http, 0.6);
   share('GET 8 MiB over HTTPS, 8 connections, to HTTP', 'MB/s', large.https, large.http, 0.4);
   share('PUT 8 MiB over HTTPS, 8 connections, to HTTP', 'MB/s', put.https, put.http, 0.4);
+}
+
+/**
+ * A quiet tenant beside a noisy one.
+ * @param before `dsom.mjs` of another version, measured in the same run
+ */
+export async function fairnessRows({ row }: Table, port: number, before: string | undefined): Promise<void> {
+  const told = ({ perSecond, p50, p99 }: LoadResult) => `${perSecond.toFixed(0)} per s, p50 ${p50} ms, p99 ${p99} ms`;
+  const other = before === undefined ? [] : await fairnessFigures(port + 1, before);
+  for (const { noise, quiet, noisy } of await fairnessFigures(port)) {
+    const then = other.find((one) => one.noise === noise);
+    row(
+      `4 × GET 4 KiB of a quiet tenant beside ${noise} of another`,
+      `${told(quiet)}${noisy ? `; the other ${told(noisy)}` : ''}`,
+      then ? `${told(then.quiet)}${then.noisy ? `; the other ${told(then.noisy)}` : ''} (the version before)` : '',
+      noisy ? 'p99 < 100 ms' : '',
+      noisy === undefined || quiet.p99 < 100,
+    );
+  }
 }

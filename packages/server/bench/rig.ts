@@ -81,8 +81,12 @@ async function launch(
 }
 
 /** DSOM as a user starts it. */
-export function startDsom(data: string, port: number, flags: readonly string[] = []): Promise<Target> {
-  const bin = path.resolve(import.meta.dirname, '../bin/dsom.mjs');
+export function startDsom(
+  data: string,
+  port: number,
+  flags: readonly string[] = [],
+  bin = path.resolve(import.meta.dirname, '../bin/dsom.mjs'),
+): Promise<Target> {
   const env = { DSOM_ROOT_ACCESS_KEY_ID: benchKeys.id, DSOM_ROOT_SECRET_ACCESS_KEY: benchKeys.secret };
   return launch(
     [bin, 'server', '--data', data, '--address', `127.0.0.1:${port}`, ...flags],

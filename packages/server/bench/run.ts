@@ -1,5 +1,5 @@
 /*
- * `npm run bench [-- --only small,large,list,million,version,erasure,policies,requests,lifecycle,etcd,links,tls,cluster,shards --runs 3 --save]`
+ * `npm run bench [-- --only small,large,list,million,version,erasure,policies,requests,lifecycle,etcd,links,tls,cluster,shards,fairness --runs 3 --save]`
  *
  * Each row stands beside the limit measured in the same run, since rates of one machine differ from hour to hour: trust ratios.
  * The client, the server and the bare servers share the machine's cores. `--save` writes the table to results/.
@@ -9,7 +9,16 @@ import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { clusterRows, shardRows } from './cluster-rows.ts';
-import { erasureRows, etcdRows, lifecycleRows, linkRows, policyRows, requestRows, tlsRows } from './part-rows.ts';
+import {
+  erasureRows,
+  etcdRows,
+  fairnessRows,
+  lifecycleRows,
+  linkRows,
+  policyRows,
+  requestRows,
+  tlsRows,
+} from './part-rows.ts';
 import {
   cpuSeconds,
   diskUsage,
@@ -31,6 +40,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     port: { type: 'string', default: '19700' },
     objects: { type: 'string', default: '1000000' },
+    before: { type: 'string' },
     save: { type: 'boolean', default: false },
   },
 });
@@ -333,6 +343,7 @@ const all: Readonly<Record<string, () => Promise<void>>> = {
   tls: () => tlsRows({ row, share }, runs, port),
   cluster: () => clusterRows({ row, share }, runs, port),
   shards: () => shardRows({ row, share }, runs),
+  fairness: () => fairnessRows({ row, share }, port, values.before),
 };
 for (const part of parts) {
   const run = all[part];

@@ -25,6 +25,7 @@ import type { Plant } from './plant.ts';
 import { policyPlants } from './policies.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { quotaPlants } from './quotas.ts';
+import { ratePlants } from './rates.ts';
 import { reshardPlants } from './reshard.ts';
 import { daemonPlants } from './running.ts';
 import { shardPlants } from './shards.ts';
@@ -66,6 +67,7 @@ export const plants: readonly Plant[] = [
   ...lockPlants,
   ...notificationPlants,
   ...identityPlants,
+  ...ratePlants,
   ...lifecyclePlants,
   ...archivePlants,
   ...customerPlants,

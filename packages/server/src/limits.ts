@@ -5,6 +5,7 @@ import { identityLimits } from './identity-limits.ts';
 import { invariant } from './invariant.ts';
 import { notificationLimits } from './notification-limits.ts';
 import { policyLimits } from './policy-limits.ts';
+import { requestLimits } from './request-limits.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -19,6 +20,7 @@ export const limits = {
   ...connectionLimits,
   ...identityLimits,
   ...notificationLimits,
+  ...requestLimits,
   /** Keys, as UTF-8 (S3). */
   keyBytes: 1024,
   bucketNameMin: 3,

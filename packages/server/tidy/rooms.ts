@@ -26,6 +26,7 @@ export const openModules: readonly string[] = [
   'connection-limits.ts',
   'identity-limits.ts',
   'notification-limits.ts',
+  'request-limits.ts',
 ];
 
 export const rowOf = (room: string): number => rows.findIndex((row) => row.includes(room));

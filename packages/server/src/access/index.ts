@@ -21,6 +21,7 @@ export { KeyUses } from './key-uses.ts';
 export { decodePayload, decodeWhole } from './payload.ts';
 export * from './policy/index.ts';
 export { type QuotaHolder, type QuotaStatus, Quotas } from './quotas.ts';
+export * from './rates/index.ts';
 export { scopeOf } from './scopes.ts';
 export { parseTarget, parseWebsiteTarget, type Target, type WebsiteNames, websiteBucket } from './target.ts';
 export type {

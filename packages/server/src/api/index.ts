@@ -1,7 +1,9 @@
+export { Admission } from './http/admission.ts';
 export { TrustedProxies } from './http/connection.ts';
 export type { Freshness, Scope } from './http/consistency.ts';
 export { createCors } from './http/cors.ts';
 export { refuseMalformed } from './http/malformed.ts';
+export { FairPlaces } from './http/places.ts';
 export { Refusals } from './http/refusals.ts';
 export { breakStalled } from './http/stalled.ts';
 export { createIdentityHandler, isIdentityRequest } from './iam/handler.ts';

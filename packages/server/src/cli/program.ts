@@ -18,6 +18,7 @@ import { addInventoryCommands } from './inventory.ts';
 import { addKeyCommands } from './keys.ts';
 import { addKmsCommands } from './kms.ts';
 import { addLifecycleCommands } from './lifecycle.ts';
+import { addLimitCommands } from './limits.ts';
 import { addListingCommands } from './listing.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addNotifyCommands } from './notify.ts';
@@ -99,6 +100,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addKmsCommands(program, run);
   addAccountCommands(program, run);
   addQuotaCommands(program, run);
+  addLimitCommands(program, run);
   addClusterCommands(program, run);
   addDoctorCommand(program, run, services);
   addCheckCommands(program, run, services);

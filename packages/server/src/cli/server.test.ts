@@ -212,3 +212,51 @@ test('keys, checks and the end of a bucket', async () => {
   assert.equal((await run(['rb', '--force', 's3://tour'])).code, 0);
   assert.equal((await run(['ls'])).stdout, '');
 });
+
+test('limits are set, shown, counted and cleared, and hold back no operator', async () => {
+  const said = async (...parameters: string[]) => {
+    const { code, stdout, stderr } = await run(parameters);
+    assert.equal(code, exitCode.ok, stderr);
+    return stdout;
+  };
+  await said('tenant', 'create', 'acme');
+  const given = ['--access-key-id', 'ACMEKEY', '--secret-access-key', 'acme-secret'];
+  await said('user', 'create', 'ann', '--tenant', 'acme', '--policy', 'AmazonS3FullAccess', ...given);
+  assert.match(await said('limit', 'show'), /no limits: set one with/);
+  const set = JSON.parse(await said('limit', 'set', 'acme', '--requests', '1', '--bytes-in', '1MiB', '--json'));
+  assert.deepEqual([set.tenant, set.requestsPerSecond, set.bytesInPerSecond], ['acme', 1, 1048576]);
+  await said('limit', 'set', '--key', 'ACMEKEY', '--concurrent', '5');
+  await said('limit', 'set', '--anonymous', '--requests', '3');
+  await said('limit', 'set', 'root', '--requests', '1');
+  assert.match(await said('limit'), /key ACMEKEY +- +- +- +5[\s\S]*acme +1\/s +1\.00 MiB\/s +- +-/);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const asAnn = { environment: { DSOM_ACCESS_KEY_ID: 'ACMEKEY', DSOM_SECRET_ACCESS_KEY: 'acme-secret' } };
+  const began = performance.now();
+  const answers = [await run(['ls'], asAnn), await run(['ls'], asAnn), await run(['ls'], asAnn)];
+  assert.deepEqual(
+    answers.map(({ code }) => code),
+    [0, 0, 0],
+    'the SDK waits for what Retry-After says',
+  );
+  assert.ok(performance.now() - began > 1500, 'three requests at one a second');
+  for (let i = 0; i < 5; i++) await said('limit', 'show', 'acme');
+  const metrics = await fetch(`${endpoint}/-/metrics`).then((answer) => answer.text());
+  assert.match(metrics, new RegExp(`dsom_tenant_refused_total\\{tenant="${set.account}",limit="requests"\\} [1-9]`));
+  await said('limit', 'clear', 'acme', 'root', '--anonymous');
+  await said('user', 'delete', 'ann', '--tenant', 'acme');
+  assert.match(await said('limit', 'show'), /no limits/, 'that of the key went with it');
+  const bad: [string[], RegExp][] = [
+    [['set', 'acme'], /at least one of --requests/],
+    [['set', '--requests', '5'], /give one of: a tenant/],
+    [['set', 'nobody', '--requests', '5'], /no tenant nobody: make it with/],
+    [['set', '--key', 'nokey', '--requests', '5'], /no access key nokey/],
+    [['set', 'acme', '--requests', '0'], /whole number from 1 on/],
+    [['set', 'acme', '--bytes-in', '1'], /bytesInPerSecond/],
+    [['clear', 'acme'], /no limit for tenant\/\d{12}: .dsom limit show. lists/],
+  ];
+  for (const [parameters, text] of bad) {
+    const { code, stderr } = await run(['limit', ...parameters]);
+    assert.notEqual(code, exitCode.ok);
+    assert.match(stderr, text);
+  }
+});

@@ -7,16 +7,19 @@ import {
   Directory,
   KeyUses,
   Quotas,
+  RateGate,
   SessionTokens,
   websiteBucket,
 } from '../access/index.ts';
 import {
   AccessLog,
+  Admission,
   breakStalled,
   createCors,
   createIdentityHandler,
   createRestHandler,
   createS3Handler,
+  FairPlaces,
   isIdentityRequest,
   type Notifications,
   Refusals,
@@ -30,7 +33,14 @@ import { type KeyService, openSecret, sealSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
 import { shownTarget } from '../notifications/index.ts';
-import { createLog, createRegistry, expositionType, type RegistrySnapshot, threadMetrics } from '../telemetry/index.ts';
+import {
+  createLog,
+  createRegistry,
+  expositionType,
+  type RegistrySnapshot,
+  tenantMetrics,
+  threadMetrics,
+} from '../telemetry/index.ts';
 import { emptyQueue } from './accepting.ts';
 import { accessDeliveryOf, accessLogMetrics } from './access-logs.ts';
 import { freshnessOf, type GateCalls, type Heard } from './cluster/gate.ts';
@@ -64,6 +74,8 @@ export interface ListenerOptions {
   readonly owner: OwnerCalls;
   readonly realHost: Host;
   readonly proposer: Proposer;
+  /** Where the threads of this process count what was used of limits. */
+  readonly rates: SharedArrayBuffer;
   /** How this node gets as fresh as a request asks for; absent where it is alone. */
   readonly gate?: { readonly calls: GateCalls; readonly heard: Heard } | undefined;
   /** What HTTPS is spoken with. Absent: the listener speaks HTTP. */
@@ -121,6 +133,15 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const finished = (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number): void =>
     metrics.finished({ operation, status, milliseconds: seconds * 1000, bytesIn, bytesOut });
+  const places = new FairPlaces({ clock, timers });
+  const tenants = tenantMetrics(registry, () => places.holders());
+  const gate = new RateGate({
+    rates: () => reader.rates(),
+    memory: options.rates,
+    clock,
+    onRefused: (tenant, reason) => tenants.refused(tenant, reason),
+  });
+  const admission = new Admission(places, gate);
   const { keyring } = options;
   const directory = new Directory(reader.identities);
   const tokens = new SessionTokens(keyring);
@@ -154,8 +175,10 @@ export function createListener(options: ListenerOptions): Listener {
     timers,
     refusals,
     proxies,
-    ended: ({ operation }, status, seconds, bytesIn, bytesOut) =>
-      finished(operation, status, seconds, bytesIn, bytesOut),
+    ended({ operation, admitted }, status, seconds, bytesIn, bytesOut) {
+      finished(operation, status, seconds, bytesIn, bytesOut);
+      if (admitted) tenants.finished(admitted.tenant, bytesIn, bytesOut);
+    },
   };
   const cors = createCors({ allowed: config.allowOrigin, requestId, exchange });
   const notifications = notificationsOf(options);
@@ -163,6 +186,7 @@ export function createListener(options: ListenerOptions): Listener {
   accessLogMetrics(registry, () => accessLog.totals());
   const websites = { domains: config.websiteDomain, hosts: config.websiteHost };
   const s3 = createS3Handler({
+    admission,
     customerKeysOverHttp: config.customerKeysOverHttp,
     objects,
     notifications,
@@ -183,8 +207,10 @@ export function createListener(options: ListenerOptions): Listener {
     lifecycleDayMs: dayMsOf(config),
     ...(shared && { shared }),
     telemetry: finished,
+    tenants,
   });
   const rest = createRestHandler({
+    admission,
     objects,
     notifications,
     accounts: administration,
@@ -204,6 +230,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
 
   const iam = createIdentityHandler({
+    admission,
     authenticator,
     administration,
     directory,

@@ -1,3 +1,4 @@
+import { rateMemory } from '../access/index.ts';
 import type { DamageReport } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
@@ -134,6 +135,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       root: root.given,
       version,
       tls: tls?.material,
+      rates: rateMemory(host.entropy.bytes(4)),
     };
     const data = {
       ...common,

@@ -35,6 +35,8 @@ export interface WorkerData {
   /** Absent: this server is alone. */
   readonly cluster?: ClusterThreads;
   readonly worker: number;
+  /** Where the threads of this process count what was used of limits. */
+  readonly rates: SharedArrayBuffer;
   readonly owner: MessagePort;
 }
 

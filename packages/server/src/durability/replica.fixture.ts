@@ -228,6 +228,7 @@ export class Replica {
     memos: () => new Map(),
     keyUse: () => undefined,
     kms: { byId: () => undefined, named: () => undefined, all: () => [] },
+    rates: () => [],
     targets: () => new Map(),
     followers: () => new Map(),
     shardOfIntent: () => 0,

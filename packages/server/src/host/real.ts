@@ -1,7 +1,10 @@
 import { randomFillSync } from 'node:crypto';
 import type { Cancel, Clock, Entropy, Host, Timers } from './types.ts';
 
-const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+/** Each thread has an origin of its own for `performance.now`; the clock behind it is one for all. */
+const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+const clock: Clock = { now: () => Date.now(), monotonic: () => origin + performance.now() };
 
 const timers: Timers = {
   after(milliseconds, run): Cancel {

@@ -2,7 +2,7 @@
 export interface Clock {
   /** Milliseconds since 1970-01-01 UTC; may jump. */
   now(): number;
-  /** Milliseconds from an arbitrary start; never goes back. */
+  /** Milliseconds from an arbitrary start, the same one for all threads of a process; never goes back. */
   monotonic(): number;
 }
 

@@ -32,6 +32,7 @@ export {
 export { type Destination, type Notice, type NoticeEvent, noticeEvents, type Origin } from './machine/notices.ts';
 export { localNumber, numberOf, shardOfNumber } from './machine/numbering.ts';
 export type { OtherShards, Quota, QuotaReader, QuotaSubject, Usage } from './machine/quotas.ts';
+export { type RateFigures, type RateLimits, rateFigures } from './machine/rates.ts';
 export type {
   AccessKeyRecord,
   AuthorityRecord,

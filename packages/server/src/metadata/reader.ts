@@ -164,6 +164,7 @@ class Reader implements MetadataReader {
   get kms() {
     return this.#view.kms;
   }
+  readonly rates = () => this.#view.rates();
   readonly targets = () => this.#view.targets();
   readonly memos = (...of: Parameters<View['memos']>) => this.#view.memos(...of);
   readonly keyUse = (id: string) => this.#view.keyUse(id);

@@ -16,6 +16,7 @@ import type { ConfigurationKind } from './machine/configurations.ts';
 import type { IdentityCommand } from './machine/identity-commands.ts';
 import type { IdentityReader } from './machine/identity-view.ts';
 import type { QuotaCommand, QuotaReader } from './machine/quotas.ts';
+import type { RateReader } from './machine/rates.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -292,7 +293,7 @@ export interface ListedObject {
 }
 
 /** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
-export interface MetadataReader extends ShardPlaces, NoticeReader {
+export interface MetadataReader extends ShardPlaces, NoticeReader, RateReader {
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
   /** The document of a bucket's configuration, by the id of the bucket; undefined when it has none of this kind. The same buffer as long as nothing changed it, most of the time. */

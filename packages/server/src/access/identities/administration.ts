@@ -11,6 +11,8 @@ import type {
   KeyUse,
   MetadataReader,
   Proposer,
+  RateFigures,
+  RateLimits,
 } from '../../metadata/index.ts';
 import { canonicalIdOf, firstAccount, ownerOf } from '../account.ts';
 import { builtInPolicies, builtInPolicy } from './built-in.ts';
@@ -18,7 +20,7 @@ import { builtInPolicies, builtInPolicy } from './built-in.ts';
 /* What is done to accounts and identities, whatever API it comes by. Who may do it was asked before. */
 
 export interface AdministrationOptions {
-  readonly reader: Pick<MetadataReader, 'accessKey' | 'identities' | 'keyUse'>;
+  readonly reader: Pick<MetadataReader, 'accessKey' | 'identities' | 'keyUse' | 'rates'>;
   readonly proposer: Proposer;
   readonly sealSecret: (accessKeyId: string, secret: string) => Promise<Buffer>;
   readonly entropy: Entropy;
@@ -228,6 +230,24 @@ export class Administration {
         message: `There is no tenant ${name}: make it with \`dsom tenant create\`, or look at \`dsom tenant list\`.`,
       });
     return found;
+  }
+
+  /** What tenants, access keys and others may ask of each node, by subject. */
+  rates(): readonly RateLimits[] {
+    return this.#options.reader.rates();
+  }
+
+  /** @throws StoreError InvalidArgument, NotFound, LimitExceeded */
+  async setRates(subject: string, figures: RateFigures): Promise<RateLimits> {
+    await this.#options.proposer.propose({ type: 'rates.write', subject, figures });
+    const made = this.rates().find((one) => one.subject === subject);
+    if (!made) throw new StoreError('ConcurrentModification');
+    return made;
+  }
+
+  /** @throws StoreError NotFound where there is none */
+  async clearRates(subject: string): Promise<void> {
+    await this.#options.proposer.propose({ type: 'rates.remove', subject });
   }
 
   async createAccount(name: string): Promise<AccountRecord> {

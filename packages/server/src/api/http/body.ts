@@ -3,6 +3,7 @@ import { StoreError } from '../../errors.ts';
 import type { Cancel, Clock, Timers } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
+import type { Admitted } from './admission.ts';
 
 /** Waiting is counted in steps of so long. */
 const stepMs = limits.idleBodyMs / 10;
@@ -23,6 +24,7 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #beforeFirst: () => void;
+  readonly #admitted: () => Admitted | undefined;
   #started = false;
   #listening = false;
   #ended = false;
@@ -34,12 +36,22 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
   #waited = 0;
   #brought = 0;
 
-  /** @param beforeFirst called once, before the first byte is asked for (100-continue) */
-  constructor(request: IncomingMessage, clock: Clock, timers: Timers, beforeFirst: () => void) {
+  /**
+   * @param beforeFirst called once, before the first byte is asked for (100-continue)
+   * @param admitted what its request holds while it is under way
+   */
+  constructor(
+    request: IncomingMessage,
+    clock: Clock,
+    timers: Timers,
+    beforeFirst: () => void,
+    admitted: () => Admitted | undefined = () => undefined,
+  ) {
     this.#request = request;
     this.#clock = clock;
     this.#timers = timers;
     this.#beforeFirst = beforeFirst;
+    this.#admitted = admitted;
   }
 
   [Symbol.asyncIterator](): this {
@@ -58,6 +70,7 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
     // Without its length, `read` gives only the first of several pieces.
     const all = (request.read(length) as Buffer | null) ?? Buffer.alloc(0);
     this.bytes = all.length;
+    this.#admitted()?.came(all.length);
     return all;
   }
 
@@ -70,6 +83,7 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
       this.#resolve = resolve;
       this.#reject = reject;
       this.#request.resume();
+      this.#admitted()?.pause();
       this.#waitStart = this.#clock.monotonic();
       this.#cancel ??= this.#timers.after(stepMs, () => this.#checkIdle());
     });
@@ -136,7 +150,16 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
       this.#brought = 0;
     }
     if (step.done) this.#stopTimer();
-    resolve(step);
+    const turn = this.#turn(step.done ? 0 : step.value.length);
+    if (turn) void turn.then(() => resolve(step));
+    else resolve(step);
+  }
+
+  /** When the request may go on with bytes that came: within the rate of whoever sends, and in its turn. */
+  #turn(bytes: number): Promise<void> | undefined {
+    const admitted = this.#admitted();
+    const late = admitted?.came(bytes) ?? 0;
+    return late > 0 ? this.#timers.sleep(late).then(() => admitted?.resume()) : admitted?.resume();
   }
 
   #countWait(): void {

@@ -3,6 +3,7 @@ import type { StoreError } from '../../errors.ts';
 import type { Clock, Timers } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
+import type { Admitted } from './admission.ts';
 import { RequestBody } from './body.ts';
 import { type Connection, connectionOf, type TrustedProxies } from './connection.ts';
 import type { Refusals } from './refusals.ts';
@@ -45,6 +46,8 @@ export class Exchange {
   operation = 'Unknown';
   /** Headers of the answer, once it has begun. */
   answered: HeaderList = [];
+  /** What it holds while it is under way; undefined before it was let in, and where nobody is held back. */
+  admitted: Admitted | undefined;
   /** Milliseconds from the request to the beginning of its answer. */
   turnAroundMs: number | undefined;
   readonly #options: ExchangeOptions;
@@ -66,11 +69,17 @@ export class Exchange {
 
   /** The body as it comes off the wire. The first read of it answers `100 Continue` when the client waits for that. */
   get body(): RequestBody {
-    this.#body ??= new RequestBody(this.request, this.#options.clock, this.#options.timers, () => {
-      if (!this.#awaitsContinue) return;
-      this.#awaitsContinue = false;
-      this.response.writeContinue();
-    });
+    this.#body ??= new RequestBody(
+      this.request,
+      this.#options.clock,
+      this.#options.timers,
+      () => {
+        if (!this.#awaitsContinue) return;
+        this.#awaitsContinue = false;
+        this.response.writeContinue();
+      },
+      () => this.admitted,
+    );
     return this.#body;
   }
 
@@ -102,6 +111,7 @@ export class Exchange {
       return;
     }
     this.#bytesOut = body?.length ?? 0;
+    this.admitted?.went(this.#bytesOut);
     if (this.#bodyPending()) {
       this.#sendEarly(status, headers, body);
       return;
@@ -131,6 +141,8 @@ export class Exchange {
       if (this.gone) return this.#end(clientGone);
       this.#head(status, headers);
       while (!step.done) {
+        const late = this.admitted?.went(step.value.length) ?? 0;
+        if (late > 0) await this.#idle(this.#sleep(late));
         this.#bytesOut += step.value.length;
         invariant(this.#bytesOut <= length, 'an object gives no more bytes than the answer announced');
         if (this.#bytesOut === length) {
@@ -138,7 +150,8 @@ export class Exchange {
           return this.#end(status);
         }
         const full = !response.write(step.value, sent?.(step.value));
-        if (full && response.writableLength >= (source.window?.() ?? limits.sendBufferBytes)) await this.#drained();
+        if (full && response.writableLength >= (source.window?.() ?? limits.sendBufferBytes))
+          await this.#idle(this.#drained());
         if (this.gone) return this.#end(clientGone);
         step = await chunks.next();
       }
@@ -153,6 +166,23 @@ export class Exchange {
     } finally {
       void Promise.resolve(chunks.return?.()).catch(broken);
     }
+  }
+
+  /**
+   * Drops the body of a request that is refused, if it is short and on its way, so that the connection can be used again. What does not come in
+   * `limits.lingerMs` is left: then the connection closes.
+   */
+  async dropShortBody(): Promise<void> {
+    const length = Number(this.request.headers['content-length']);
+    if (this.#awaitsContinue || this.gone || !(length <= limits.wholeBodyBytes) || !this.#bodyPending()) return;
+    const dropped = new Promise<void>((resolve) => {
+      const cancel = this.#options.timers.after(limits.lingerMs, resolve);
+      this.body.discard(() => {
+        cancel();
+        resolve();
+      });
+    });
+    await this.#idle(dropped);
   }
 
   /** Ends an answer whose status and lines were written to `response` directly. */
@@ -210,6 +240,26 @@ export class Exchange {
     this.body.discard(finish);
   }
 
+  /** Lets others work while it waits. */
+  async #idle(wait: Promise<void>): Promise<void> {
+    this.admitted?.pause();
+    await wait;
+    await this.admitted?.resume();
+  }
+
+  /** Until so much time has passed, or the client has gone. */
+  #sleep(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        this.response.off('close', done);
+        resolve();
+      };
+      const cancel = this.#options.timers.after(milliseconds, done);
+      this.response.on('close', done);
+    });
+  }
+
   #drained(): Promise<void> {
     const response = this.response;
     return new Promise((resolve) => {
@@ -228,6 +278,7 @@ export class Exchange {
   #end(status: number): void {
     if (this.#over) return;
     this.#over = true;
+    this.admitted?.leave();
     const { clock, ended } = this.#options;
     ended(this, status, (clock.monotonic() - this.#started) / 1000, this.#body?.bytes ?? 0, this.#bytesOut);
   }

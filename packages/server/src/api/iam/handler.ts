@@ -15,6 +15,7 @@ import type { Clock } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
+import type { Admission } from '../http/admission.ts';
 import { authenticated } from '../http/authentication.ts';
 import { collect } from '../http/body.ts';
 import { type Freshness, fresh } from '../http/consistency.ts';
@@ -37,6 +38,8 @@ export interface IdentityApiOptions {
   /** Where several nodes share the log: how this one gets as fresh as it must. */
   readonly shared?: Freshness['shared'];
   readonly exchange: ExchangeOptions;
+  /** Who lets requests in. Absent: nobody is held back. */
+  readonly admission?: Admission;
   readonly requestId: () => string;
   /** A failure that is no StoreError: a bug. */
   readonly unexpected: (error: unknown, operation: string) => void;
@@ -100,6 +103,7 @@ export function createIdentityHandler(
     await fresh({ position, shared, shards: 1 }, undefined, undefined, { bucket: undefined, key: undefined });
     // As he is now, and not as he was before this node had caught up.
     const { principal, signature } = await authenticate();
+    await options.admission?.enter(exchange, principal);
     const credentials = credentialsOf(principal);
     const parameters = new Parameters(body.toString('utf8'));
     const name = parameters.raw('Action');
@@ -141,10 +145,11 @@ export function createIdentityHandler(
 
   return (request, response) => {
     const exchange = new Exchange(request, response, options.requestId(), options.exchange);
-    run(exchange).catch((error: unknown) => {
+    run(exchange).catch(async (error: unknown) => {
       if (!(error instanceof StoreError)) options.unexpected(error, exchange.operation);
-      const known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
+      let known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
       if (error === known) exchange.refused(known);
+      if (options.admission) known = await options.admission.refuse(exchange, known);
       answerFailure(exchange, serviceOf(request.headers.authorization), known);
       if (error instanceof InvariantError) throw error;
     });

@@ -3,6 +3,7 @@ import {
   type Administration,
   type Authenticator,
   type CredentialKind,
+  firstAccount,
   type Identity,
   identityOf,
   parseTarget,
@@ -14,6 +15,7 @@ import { InvariantError, invariant } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import { localNumber, shardOfNumber } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import type { Admission } from '../http/admission.ts';
 import { authenticated, confirmed } from '../http/authentication.ts';
 import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
@@ -36,6 +38,7 @@ import { bucketRoutes } from './routes/buckets.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
 import { kmsRoutes } from './routes/kms.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { limitRoutes } from './routes/limits.ts';
 import { listingRoutes } from './routes/listing.ts';
 import { notificationRoutes } from './routes/notifications.ts';
 import { objectRoutes } from './routes/objects.ts';
@@ -60,6 +63,8 @@ export interface RestOptions {
   readonly shared?: Freshness['shared'];
   readonly admin: (method: string, argument: unknown) => Promise<unknown>;
   readonly exchange: ExchangeOptions;
+  /** Who lets requests in. Absent: nobody is held back. */
+  readonly admission?: Admission;
   /** Event notifications. Absent: none. */
   readonly notifications?: Notifications;
   readonly requestId: () => string;
@@ -76,6 +81,7 @@ export const routes: readonly Route[] = [
   ...notificationRoutes,
   ...inventoryRoutes,
   ...accountRoutes,
+  ...limitRoutes,
   ...shardingRoutes,
   ...lifecycleRoutes,
   ...kmsRoutes,
@@ -129,6 +135,9 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     const known = await authenticated({ position, shared }, attempt);
     const { principal, payload, signature } = known;
     if (principal.kind === 'anonymous') throw new StoreError('AccessDenied');
+    // Whoever runs the server is never held back from it.
+    const operates = found.route.access === 'admin' && identityOf(principal).account === firstAccount;
+    if (!operates) await options.admission?.enter(exchange, principal);
     const { bucket, key } = found.path;
     const authorizationOf = (identity: Identity) =>
       restAuthorization({
@@ -228,11 +237,13 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
 
   return (request, response) => {
     const exchange = new Exchange(request, response, options.requestId(), options.exchange);
-    run(exchange).catch((error: unknown) => {
+    run(exchange).catch(async (error: unknown) => {
       if (error instanceof InvariantError) throw error;
       if (!(error instanceof StoreError)) options.unexpected(error, exchange.operation);
-      const known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
+      let known = error instanceof StoreError ? error : new StoreError('InternalError', { cause: error });
       if (error === known) exchange.refused(known);
+      if (options.admission) known = await options.admission.refuse(exchange, known);
+      if (known.code === 'SlowDown') await exchange.dropShortBody();
       answerProblem(known, exchange, ['x-dsom-request-id', exchange.id]);
     });
   };

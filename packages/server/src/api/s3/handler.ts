@@ -79,6 +79,7 @@ class S3Handler {
       signedBy: async (call, fields, headersOf) => {
         const { principal, signature } = await options.authenticator.authenticateForm(fields);
         options.accessLog?.signed(call.exchange, principal);
+        await options.admission?.enter(call.exchange, principal);
         const headers = headersOf();
         const authorization = this.#authorizationOf(
           call.exchange,
@@ -119,7 +120,7 @@ class S3Handler {
         await this.#dispatch(exchange, target);
       }
     } catch (error) {
-      this.#fail(exchange, target, error, answer);
+      await this.#fail(exchange, target, error, answer);
     }
   }
 
@@ -132,6 +133,7 @@ class S3Handler {
     if (note) note.operation = 'GetObject';
     if (request.headers.origin !== undefined) applyCors(exchange, this.#service.objects, bucket);
     const principal = { kind: 'anonymous' } as const;
+    await this.#options.admission?.enter(exchange, principal);
     const call: S3Call = {
       exchange,
       operation: 'GetObject',
@@ -207,6 +209,8 @@ class S3Handler {
     const known = pending instanceof Promise ? await pending : pending;
     const { principal, payload, signature } = known;
     if (note) note.principal = principal;
+    const entering = this.#options.admission?.enter(exchange, principal);
+    if (entering) await entering;
     if (principal.kind === 'anonymous' && typeof detected !== 'string') throw new StoreError('AccessDenied');
     const operation = operationOf(detected, method);
     const row = operations.get(operation);
@@ -291,6 +295,7 @@ class S3Handler {
 
   /** Nobody signs it, so it is answered before anybody is asked who he is; as fresh as everything else is. */
   async #preflight(exchange: Exchange, target: Target): Promise<void> {
+    await this.#options.admission?.enter(exchange, undefined);
     const { bucket = '', key } = target;
     // Its level is the bucket's: pages cannot say anything in such a question.
     await this.#fresh({ headers: {}, key }, bucket);
@@ -321,10 +326,17 @@ class S3Handler {
     }
   }
 
-  #fail(exchange: Exchange, target: Target | undefined, error: unknown, answer: typeof answerError): void {
-    const known = error instanceof StoreError ? error : unexpected(error);
+  async #fail(
+    exchange: Exchange,
+    target: Target | undefined,
+    error: unknown,
+    answer: typeof answerError,
+  ): Promise<void> {
+    let known = error instanceof StoreError ? error : unexpected(error);
+    if (this.#options.admission) known = await this.#options.admission.refuse(exchange, known);
+    if (known.code === 'SlowDown') await exchange.dropShortBody();
     this.#options.accessLog?.failed(exchange, known.code);
-    if (known.http >= 500 && known.code !== 'NotImplemented') {
+    if (known.http >= 500 && known.code !== 'NotImplemented' && known.code !== 'SlowDown') {
       this.#options.log.error('request failed', {
         operation: exchange.operation,
         requestId: exchange.id,
@@ -370,6 +382,7 @@ export function createS3Handler(options: S3Options): (request: IncomingMessage, 
     ended(exchange: Exchange, status: number, seconds: number, bytesIn: number, bytesOut: number) {
       telemetry?.(exchange.operation, status, seconds, bytesIn, bytesOut);
       options.requestMetrics?.ended(exchange, { status, in: bytesIn, out: bytesOut });
+      if (exchange.admitted) options.tenants?.finished(exchange.admitted.tenant, bytesIn, bytesOut);
       options.accessLog?.ended(exchange, options.hostId ?? 'dsom', { status, seconds, in: bytesIn, out: bytesOut });
     },
   };

@@ -3,6 +3,7 @@ import type { Clock, Timers } from '../../host/index.ts';
 import type { InvariantError } from '../../invariant.ts';
 import type { Position } from '../../log/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
+import type { Admission } from '../http/admission.ts';
 import type { TrustedProxies } from '../http/connection.ts';
 import type { Freshness } from '../http/consistency.ts';
 import type { Refusals } from '../http/refusals.ts';
@@ -18,6 +19,8 @@ export interface S3Log {
 export interface S3Options {
   readonly objects: ObjectService;
   readonly authenticator: Authenticator;
+  /** Who lets requests in. Absent: nobody is held back. */
+  readonly admission?: Admission;
   readonly clock: Clock;
   readonly timers: Timers;
   /** Whose headers count that say by which connection a client came. Absent: nobody's. */
@@ -46,6 +49,8 @@ export interface S3Options {
   readonly requestMetrics?: RequestMetrics;
   /** Called once per request, when its answer was handed to the socket; status 499 when the client had gone. */
   readonly telemetry?: (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number) => void;
+  /** Counts what each tenant had. */
+  readonly tenants?: { finished(tenant: string, bytesIn: number, bytesOut: number): void };
   /** Length of a day of lifecycles, ms. Absent: 24 hours. */
   readonly lifecycleDayMs?: number | undefined;
   /** Whether keys of customers are taken from any connection, because a proxy took them from TLS. Absent: over TLS, and from this machine. */

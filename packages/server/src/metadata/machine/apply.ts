@@ -16,6 +16,7 @@ import { encodeKmsKey } from './kms-keys.ts';
 import { type Application, fits } from './manifests.ts';
 import { memoKinds } from './memos.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
+import { encodeRateLimits } from './rates.ts';
 import type { BucketId } from './records.ts';
 import {
   encodeAccessKey,
@@ -352,14 +353,12 @@ const handlers: Handlers = {
   },
   'memo.write': (app, { kind, name, value }) => app.rows.set(keys.memo(memoKinds[kind], name), value),
   'memo.remove': (app, { kind, name }) => remove(app, keys.memo(memoKinds[kind], name), 'a memo'),
-  'target.write'(app, { name, record }) {
-    app.rows.set(keys.target(name), record);
-  },
+  'target.write': (app, { name, record }) => app.rows.set(keys.target(name), record),
   'target.remove': (app, { name }) => remove(app, keys.target(name), 'a target of notifications'),
-  'follower.write'(app, { name, position }) {
-    app.rows.set(keys.follower(name), encodeNumber(position));
-  },
+  'follower.write': (app, { name, position }) => app.rows.set(keys.follower(name), encodeNumber(position)),
   'follower.remove': (app, { name }) => remove(app, keys.follower(name), 'a follower'),
+  'rates.write': (app, { rates }) => app.rows.set(keys.rates(rates.subject), encodeRateLimits(rates)),
+  'rates.remove': (app, { subject }) => remove(app, keys.rates(subject), 'a limit of rates'),
   notice() {},
   ...quotaHandlers,
   'authority.write'(app, { authority }) {

@@ -5,6 +5,7 @@ import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { encodeIdentity, type IdentityRecord, identityUses, policyArn, usesOf } from './identities.ts';
 import { IdentityView } from './identity-view.ts';
+import { withoutRates } from './rates.ts';
 import type { AccessKeyRecord, StoredBucket } from './records.ts';
 import { decodeAccessKey, decodeBucket } from './rows.ts';
 import type { View } from './view.ts';
@@ -70,7 +71,7 @@ export function removeAccount(view: View, { id }: Of<'account.remove'>): Decisio
   const owned = (bucket: StoredBucket): boolean => bucket.owner === id;
   if (view.all('buckets', decodeBucket).some(owned))
     throw conflict('Cannot delete the account, must delete its buckets first.');
-  return done({ type: 'account.remove', id });
+  return done(...withoutRates(view, `tenant/${id}`), { type: 'account.remove', id });
 }
 
 /** What an identity names must be there; what it named before is not looked at again. */

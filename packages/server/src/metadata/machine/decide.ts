@@ -39,6 +39,7 @@ import { checkNothingLocked, timed } from './locks.ts';
 import { decideEventFail, decideEventSettle, decideKeyUsed, withoutUse } from './memos.ts';
 import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
+import { decideRates, decideRatesGone, withoutRates } from './rates.ts';
 import type { View } from './view.ts';
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
@@ -64,10 +65,8 @@ function createKey(view: View, command: Of<'key.create'>, stamp: Stamp): Decisio
 function revokeKey(view: View, { id }: Of<'key.revoke'>): Decision {
   const key = view.accessKey(id);
   if (!key) throw new StoreError('NotFound', { resource: id });
-  return {
-    effects: [...withoutKey(view, key), ...withoutUse(view, id), { type: 'key.remove', id }],
-    reply: { type: 'done' },
-  };
+  const effects = [...withoutKey(view, key), ...withoutUse(view, id), ...withoutRates(view, `key/${id}`)];
+  return { effects: [...effects, { type: 'key.remove', id }], reply: { type: 'done' } };
 }
 
 type Deciders = {
@@ -125,6 +124,8 @@ const deciders: Deciders = {
   'key.used': decideKeyUsed,
   'kmsKey.create': decideKmsKey,
   'kmsKey.change': decideKmsKeyChange,
+  'rates.write': decideRates,
+  'rates.remove': decideRatesGone,
   'target.write': decideTarget,
   'target.remove': decideTargetGone,
   'follower.advance': decideFollower,

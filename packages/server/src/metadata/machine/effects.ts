@@ -3,6 +3,7 @@ import type { ConfigurationKind } from './configurations.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
 import type { MemoKind } from './memos.ts';
 import type { Quota, QuotaSubject } from './quotas.ts';
+import type { RateLimits } from './rates.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -72,6 +73,9 @@ export type Effect =
   /** A new identity, or one in the place of that with the same id, which may have had another name. */
   | { readonly type: 'identity.write'; readonly identity: IdentityRecord }
   | { readonly type: 'identity.remove'; readonly id: string }
+  /** New limits of a subject, or those in the place of what it had. */
+  | { readonly type: 'rates.write'; readonly rates: RateLimits }
+  | { readonly type: 'rates.remove'; readonly subject: string }
   /** How late it is, for the time by which retentions run out. */
   | { readonly type: 'lock.clock'; readonly ms: number }
   | { readonly type: 'key.write'; readonly key: AccessKeyRecord }

@@ -19,6 +19,7 @@ import { lockClockCodec } from './locks.ts';
 import { memoCodecs } from './memos.ts';
 import { notificationCodecs } from './notices.ts';
 import { quotaCodecs } from './quotas.ts';
+import { rateCodecs } from './rates.ts';
 import { restoreDueCodec } from './restores.ts';
 import {
   decodeAccessKey,
@@ -312,6 +313,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
   ...quotaCodecs,
   'restore.due': restoreDueCodec,
   ...memoCodecs,
+  ...rateCodecs,
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

@@ -29,6 +29,7 @@ export const features = [
   'quotas',
   'archive',
   'memos',
+  'rates',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -76,6 +77,8 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'account.remove': () => 'identities',
   'identity.write': () => 'identities',
   'identity.remove': () => 'identities',
+  'rates.write': () => 'rates',
+  'rates.remove': () => 'rates',
   'key.write': ({ key }) => (key.account === undefined ? undefined : 'identities'),
   'quota.write': () => 'quotas',
   'usage.charge': () => 'quotas',

@@ -1,9 +1,11 @@
 import type { KeyUse } from '../memos.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
+import type { RateCommand } from './rates.ts';
 import type { AccessKeyRecord } from './records.ts';
 
 /** What may be asked about accounts, identities and access keys; decide-identities.ts says what is refused. */
 export type IdentityCommand =
+  | RateCommand
   /** `createdMs` is decided. @throws StoreError EntityAlreadyExists (id, canonical id or name); LimitExceeded */
   | { readonly type: 'account.create'; readonly account: Omit<AccountRecord, 'createdMs'> }
   /** @throws StoreError NoSuchEntity; DeleteConflict while it owns a bucket, a key, or an identity */

@@ -51,6 +51,7 @@ export const tables = {
   charges: 0x42,
   restores: 0x45,
   memos: 0x46,
+  rates: 0x43,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -213,6 +214,8 @@ export const keys = {
   feature: (name: string) => prefixed(tables.features, Buffer.from(name)),
   setting: (name: string) => prefixed(tables.settings, Buffer.from(name)),
   target: (name: string) => prefixed(tables.targets, Buffer.from(name)),
+  /** By subject. */
+  rates: (subject: string) => prefixed(tables.rates, Buffer.from(subject)),
   follower: (name: string) => prefixed(tables.followers, Buffer.from(name)),
   /** 00 and the id, or 01 and the name: a row that holds the id. */
   kmsKey: (id: string) => prefixed(tables.kmsKeys, Buffer.from(`\0${id}`)),
@@ -290,7 +293,7 @@ export const parse = {
   setting: (key: Buffer): string => key.toString('utf8', 1),
   feature: (key: Buffer): string => key.toString('utf8', 1),
   memo: (key: Buffer): string => key.toString('utf8', 2),
-  /** Of a target, or of a follower. */
+  /** Of a target, of a follower, or the subject of limits. */
   name: (key: Buffer): string => key.toString('utf8', 1),
   upload(row: Buffer): { key: Buffer; upload: Buffer } {
     const groups: Buffer[] = [];

@@ -9,6 +9,7 @@ import { KmsKeyView } from './kms-keys.ts';
 import { decodeKeyUse, type MemoKind, memoKinds } from './memos.ts';
 import { type Cell, Overlay } from './overlay.ts';
 import { decodePieceRow } from './pieces.ts';
+import { decodeRateLimits, type RateLimits } from './rates.ts';
 import type {
   AccessKeyRecord,
   AuthorityRecord,
@@ -377,6 +378,10 @@ export class View {
   /** Records of the targets of notifications, by name. */
   targets(): ReadonlyMap<string, Buffer> {
     return new Map(this.all('targets', (record, key) => [parse.name(key), record]));
+  }
+
+  rates(): RateLimits[] {
+    return this.all('rates', (row, key) => decodeRateLimits(parse.name(key), row));
   }
 
   /** From where on a follower has still to deal with this log; undefined: it has never said. */

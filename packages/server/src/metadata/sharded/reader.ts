@@ -235,9 +235,8 @@ class ShardedReader implements MetadataReader {
     return this.#system.kms;
   }
 
-  targets() {
-    return this.#system.targets();
-  }
+  readonly rates = () => this.#system.rates();
+  readonly targets = () => this.#system.targets();
 
   /** Of the system shard: each shard has its own. */
   followers() {
