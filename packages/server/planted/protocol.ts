@@ -4,6 +4,14 @@ import type { Plant } from './plant.ts';
 
 export const accessPlants: readonly Plant[] = [
   {
+    name: 'access: advisories: signatures are compared as fast as they differ',
+    file: 'src/access/signature.ts',
+    find: 'timingSafeEqual(expectedText, claimedText)',
+    replace: 'expectedText.equals(claimedText)',
+    tests: ['src/api/advisories.test.ts'],
+    pattern: 'GHSA-g3vq',
+  },
+  {
     name: 'api: bad input: text in the place of elements is passed over',
     file: 'src/api/s3/xml/parser.ts',
     find: 'if (!blank.test(parent.text)) throw',

@@ -244,7 +244,7 @@ describe('bucket keys', () => {
     assert.throws(() => one.wrapObjectKey(Buffer.alloc(32)), /32 random bytes/);
   });
 
-  it('never gives the same key or nonce twice', async () => {
+  it('never gives the same key or nonce twice (CVE-2020-1759)', async () => {
     const keys = bucketKeys(await make(), manualHost().entropy);
     const bucket = await keys.open('b', await keys.create('b'));
     const seen = new Set<string>();

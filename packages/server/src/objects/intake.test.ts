@@ -97,7 +97,7 @@ test('a small body in hand is taken without waiting, a larger one is not', () =>
   assert.equal(takeSmall(rooms, { whole: larger, stream: nothing, length: larger.length }, plan), undefined);
 });
 
-test('the same bytes sealed twice look different, and the plaintext is not in what is stored', async () => {
+test('the same bytes sealed twice look different, and the plaintext is not in what is stored (GHSA-xrrf)', async () => {
   const { rooms, stripes, plan } = pipeline();
   const body = Buffer.from(noise(100_000, 4));
   const first = await takeBody(rooms, { whole: body, stream: nothing, length: undefined }, plan);

@@ -192,14 +192,13 @@ describe('absent keys', () => {
   });
 });
 
-describe('several values', () => {
+describe('several values (GHSA-v9cp: a negation belongs inside its quantifier)', () => {
   const given = (values: readonly string[]) => having({ 'aws:TagKeys': values });
   const cases: readonly (readonly [string, readonly string[], boolean])[] = [
     ['ForAllValues:StringEquals', ['a', 'b'], true],
     ['ForAllValues:StringEquals', ['a', 'x'], false],
     ['ForAnyValue:StringEquals', ['a', 'x'], true],
     ['ForAnyValue:StringEquals', ['x'], false],
-    // GHSA-v9cp: the negation belongs inside the quantifier.
     ['ForAnyValue:StringNotEquals', ['a', 'x'], true],
     ['ForAnyValue:StringNotEquals', ['a', 'b'], false],
     ['ForAllValues:StringNotEquals', ['x', 'y'], true],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { Administration, createAuthenticator, Directory, KeyUses, SessionTokens } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
 import { openSecret, sealSecret } from '../../keys/index.ts';
@@ -35,6 +35,13 @@ export interface IdentityHarness {
   iam(as: Credentials, action: string, form?: Form): Promise<Answer>;
   sts(as: Credentials, action: string, form?: Form): Promise<Answer>;
   s3(as: Credentials, method: string, path: string, body?: string, headers?: Form): Promise<Answer>;
+  /** Connections that the server has open. */
+  connections(): Promise<number>;
+  /** Sends bytes as they are; all that came back until the server closed, or for a second. */
+  raw(bytes: string): Promise<string>;
+  /** Request line and headers of a request to S3 that root has signed. */
+  signedHead(method: string, path: string): string;
+  readonly port: number;
   /** Anything, as it is. */
   send(method: string, path: string, headers: Form, body: string): Promise<Answer>;
   /** Headers of a signed request. */
@@ -238,6 +245,27 @@ export async function startIdentityHarness(): Promise<IdentityHarness> {
     unexpected,
     sign,
     send,
+    port,
+    raw: (bytes) =>
+      new Promise((resolve) => {
+        const socket = net.connect(port, '127.0.0.1');
+        let text = '';
+        const cancel = host.timers.after(1000, () => socket.destroy());
+        socket.on('data', (piece) => (text += piece.toString('latin1'))).on('error', () => undefined);
+        socket.on('close', () => {
+          cancel();
+          resolve(text);
+        });
+        socket.write(bytes);
+      }),
+    signedHead: (method, path) =>
+      `${method} ${path} HTTP/1.1\r\n${Object.entries(sign(root, 's3', method, path, ''))
+        .map(([header, value]) => `${header}: ${value}\r\n`)
+        .join('')}`,
+    connections: () =>
+      new Promise((resolve, reject) =>
+        server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+      ),
     iam: call('iam', '2010-05-08'),
     sts: call('sts', '2011-06-15'),
     s3: (as, method, path, body = '', headers = {}) =>
