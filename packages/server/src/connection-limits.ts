@@ -31,7 +31,7 @@ export const connectionLimits = {
   /** A session may be taken up again for so long, and no longer than with the keys of two draws. */
   tlsSessionSeconds: 3600,
   tlsTicketKeysMs: 12 * 3600 * 1000,
-  /** A certificate that ends within so many days is told of, once a day. */
+  /** A certificate that ends within so many days, or a third of its life, is told of, once a day. */
   tlsWarnDays: 14,
   /** Addresses and networks of proxies that are trusted. */
   trustedProxies: 100,

@@ -5,7 +5,7 @@ import { createSecureContext, type SecureContext, type SecureContextOptions, TLS
 import { limits } from '../../limits.ts';
 import type { TlsMaterial, TlsPair } from './material.ts';
 
-/** What a device identity is asked with, and what every context has in common. */
+/** What connections are made with that are shown this certificate. */
 function contextOf({ minimum, clientAuthority }: TlsMaterial, { certificate, key }: TlsPair): SecureContextOptions {
   return {
     cert: certificate,
@@ -28,7 +28,7 @@ function contextOf({ minimum, clientAuthority }: TlsMaterial, { certificate, key
   };
 }
 
-/** Sessions with a certificate of an authority that is trusted no more are not taken up again. */
+/** Told apart by the authorities: a session with a certificate of one that is trusted no more is not taken up again. */
 const sessionContext = ({ clientAuthority = '' }: TlsMaterial): string =>
   createHash('sha256').update(clientAuthority).digest('hex').slice(0, 32);
 
@@ -44,7 +44,7 @@ interface Named {
   readonly context: SecureContext;
 }
 
-/** Those besides the first one, with what tells which names they are for. */
+/** Every certificate, with what tells which names it is for. */
 function namedContexts(material: TlsMaterial): Named[] {
   return material.pairs.map((pair) => ({
     certificate: new X509Certificate(pair.certificate),

@@ -64,13 +64,15 @@ function tlsTexts({ certificates, refused }: TlsState, nowMs: number): string[] 
       if (nowMs > one.untilMs) return [`${name} HAS EXPIRED (${dateText(one.untilMs)}), clients refuse it: ${renew}`];
       if (nowMs < one.fromMs)
         return [`${name} is valid from ${dateText(one.fromMs)} on only: clients refuse it; see also the clock here`];
-      return days <= limits.tlsWarnDays ? [`${name} expires in ${days} days (${dateText(one.untilMs)}): ${renew}`] : [];
+      // Some are made for a few days only, and renewed in time.
+      const soon = Math.min(limits.tlsWarnDays, (one.untilMs - one.fromMs) / dayMs / 3);
+      return days <= soon ? [`${name} expires in ${days} days (${dateText(one.untilMs)}): ${renew}`] : [];
     }),
     ...(refused === undefined ? [] : [`new certificates are not served, those before still are: ${refused}`]),
   ];
 }
 
-/** The time alone speaks against what is served only when nothing else is there. */
+/** A new certificate that is not valid now is no better than the one before. @throws ConfigError */
 function screenTimes(next: TlsMaterial, state: TlsState, nowMs: number): void {
   const held = new Set(state.certificates.map(({ fingerprint }) => fingerprint));
   for (const { fingerprint, names, fromMs, untilMs } of shownCertificates(next))
