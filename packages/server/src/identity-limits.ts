@@ -19,6 +19,8 @@ export const identityLimits = {
   keyUsesNoted: 1024,
   keyUseWriteMs: 60_000,
   keyUseEveryMs: 15 * 60_000,
+  /** How long a server that stops waits for the last of them. */
+  keyUseCloseMs: 1000,
   /** Characters of the names of a user, role or account, and of a group or policy; of a path; of a description. */
   userNameChars: 64,
   groupNameChars: 128,

@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
-import type { KeyUse, Proposer } from '../metadata/index.ts';
+import type { AccessKeyRecord, KeyUse, Proposer } from '../metadata/index.ts';
 import { KeyUses } from './key-uses.ts';
 
 it('uses are written together, each key seldom, the newest; a failure holds nothing up', async () => {
@@ -23,7 +23,10 @@ it('uses are written together, each key seldom, the newest; a failure holds noth
     },
   };
   const uses = new KeyUses({
-    reader: { keyUse: (id) => written.get(id) },
+    reader: {
+      keyUse: (id) => written.get(id),
+      accessKey: (id) => (id === 'root' ? undefined : ({ id } as AccessKeyRecord)),
+    },
     proposer,
     clock: host.clock,
     timers: host.timers,
@@ -38,6 +41,7 @@ it('uses are written together, each key seldom, the newest; a failure holds noth
   assert.deepEqual(proposals, [['b', 'a']]);
   assert.deepEqual(written.get('a'), { ms: began + 10, service: 'iam', region: 'q' });
   uses.used('a', 's3', 'r');
+  uses.used('root', 's3', 'r');
   await uses.write();
   assert.equal(proposals.length, 1, 'it was written a moment ago');
   host.advance(limits.keyUseEveryMs);
@@ -62,4 +66,15 @@ it('uses are written together, each key seldom, the newest; a failure holds noth
   uses.used('late', 's3', 'r');
   await uses.close();
   assert.deepEqual(proposals[3], ['late'], 'what is left is written at the end');
+  const silent = new KeyUses({
+    reader: { keyUse: () => undefined, accessKey: (id) => ({ id }) as AccessKeyRecord },
+    proposer: { propose: () => new Promise(() => undefined) },
+    clock: host.clock,
+    timers: host.timers,
+    onFailure: () => undefined,
+  });
+  silent.used('a', 's3', 'r');
+  const closed = silent.close();
+  host.advance(limits.keyUseCloseMs);
+  await closed;
 });

@@ -9,7 +9,7 @@ import type { KeyUse, MetadataReader, Proposer } from '../metadata/index.ts';
  */
 
 export interface KeyUsesOptions {
-  readonly reader: Pick<MetadataReader, 'keyUse'>;
+  readonly reader: Pick<MetadataReader, 'accessKey' | 'keyUse'>;
   readonly proposer: Proposer;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -55,7 +55,9 @@ export class KeyUses {
     const { reader, proposer, onFailure } = this.#options;
     const uses = [...this.#noted].flatMap(([id, use]) => {
       const before = reader.keyUse(id);
-      return before && use.ms - before.ms < limits.keyUseEveryMs ? [] : { id, ...use };
+      const lately = before !== undefined && use.ms - before.ms < limits.keyUseEveryMs;
+      // The root key may be one that stands in no row.
+      return lately || !reader.accessKey(id) ? [] : { id, ...use };
     });
     this.#noted = new Map();
     if (uses.length === 0) return;
@@ -67,8 +69,11 @@ export class KeyUses {
     }
   }
 
+  /** Writes what is left, and waits no longer than a moment for that: in a cluster that is being stopped nobody may answer any more. */
   async close(): Promise<void> {
     this.#cancel();
-    await this.write();
+    const over = new AbortController();
+    await Promise.race([this.write(), this.#options.timers.sleep(limits.keyUseCloseMs, over.signal)]);
+    over.abort();
   }
 }
