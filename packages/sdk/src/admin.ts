@@ -41,6 +41,23 @@ export interface RestoreTimes {
 const namedPolicies = (answer: Json): readonly NamedPolicy[] =>
   listField(answer, 'policies') as unknown as readonly NamedPolicy[];
 
+/** The old store of a bucket. The secret is kept sealed and never answered. */
+export interface BucketSource {
+  /** `http://` or `https://`, host and port. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** Stands before each key there. */
+  readonly prefix?: string;
+  readonly region?: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Addresses of the link, where clouds keep credentials, are allowed. */
+  readonly linkLocal?: boolean;
+}
+
+const sourcePath = (bucket: string): string => `/-/admin/v1/buckets/${encodeURIComponent(bucket)}/source`;
+const sourceField = (answer: Json): Json => answer['source'] as Json;
+
 /** Where event notifications go, as an operator says it. `url` and `headers` are kept sealed and never answered. */
 export interface NotificationTarget {
   readonly kind: 'webhook' | 'nats';
@@ -219,6 +236,39 @@ export class Admin {
   /** Gives up to 50 of them up, by their ids. */
   dropFailedEvents(target: string, ids: readonly string[], options: CallOptions = {}): Promise<Json> {
     return this.#post(`${failedPath}/drop`, { target, ids }, options);
+  }
+
+  /** Where a bucket is read that has not moved here yet; never its secret. @throws DsomError NotFound where it has none */
+  async bucketSource(bucket: string, options: CallOptions = {}): Promise<Json> {
+    const path = sourcePath(bucket);
+    return sourceField(await this.#transport.send({ ...options, method: 'GET', path, read: readJson<Json> }));
+  }
+
+  /** Sets it, after the server has read it once. */
+  async setBucketSource(bucket: string, source: BucketSource, options: CallOptions = {}): Promise<Json> {
+    return sourceField(
+      await this.#transport.send({
+        ...options,
+        method: 'PUT',
+        path: sourcePath(bucket),
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(source),
+        read: readJson<Json>,
+      }),
+    );
+  }
+
+  /** `unmoved`: how many keys (`keys`) have not moved, the `first` of them, and whether there may be `more`. */
+  unmovedKeys(bucket: string, options: CallOptions = {}): Promise<Json> {
+    const path = `${sourcePath(bucket)}/unmoved`;
+    return this.#transport.send({ ...options, method: 'GET', path, read: readJson<Json> });
+  }
+
+  /** @param force also while keys have not moved, or nobody can tell @throws DsomError InvalidRequest without it */
+  clearBucketSource(bucket: string, force: boolean, options: CallOptions = {}): Promise<Json> {
+    const path = sourcePath(bucket);
+    const query = { force: String(force) };
+    return this.#transport.send({ ...options, method: 'DELETE', path, query, read: readJson<Json> });
   }
 
   rebalanceStatus(options: CallOptions = {}): Promise<Json> {

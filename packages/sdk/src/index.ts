@@ -1,6 +1,7 @@
 export { type CreatedUser, type CreateUserRequest, type Tenant, Tenants, type User, Users } from './accounts.ts';
 export {
   Admin,
+  type BucketSource,
   type DeviceChange,
   type FsckLine,
   type Health,

@@ -8,7 +8,7 @@ const metadata = 'src/metadata/configurations.test.ts';
 export const configurationPlants: readonly Plant[] = [
   {
     name: 'metadata: configurations outlive their bucket',
-    file: 'src/metadata/machine/apply.ts',
+    file: 'src/metadata/machine/bucket-documents.ts',
     find: 'for (const { key } of configured) app.rows.set(key, undefined);',
     replace: 'void configured;',
     tests: [metadata],

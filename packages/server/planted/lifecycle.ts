@@ -156,8 +156,8 @@ export const lifecyclePlants: readonly Plant[] = [
   {
     name: 'lifecycle: governance is bypassed',
     file: 'src/objects/lifecycle/act.ts',
-    find: "type: 'object.delete', bucket, owner, items }",
-    replace: "type: 'object.delete', bucket, owner, items, bypasses: true }",
+    find: '      ...leaving(rooms, bucket),',
+    replace: '      bypasses: true,',
     tests: [pass],
     pattern: 'never drops what is locked',
   },

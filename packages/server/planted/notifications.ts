@@ -60,7 +60,7 @@ export const notificationPlants: readonly Plant[] = [
   {
     name: 'metadata: a marker is told of as a removal',
     file: 'src/metadata/machine/notices.ts',
-    find: "const kind = version === undefined ? 'removal' : version.kind;",
+    find: "const kind = version === undefined || (version.kind === 'marker' && !versioned) ? 'removal' : version.kind;",
     replace: "const kind = version?.kind === 'object' ? 'object' : 'removal';",
     tests: [notices],
     pattern: 'event that came about',

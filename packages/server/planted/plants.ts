@@ -30,6 +30,7 @@ import { reshardPlants } from './reshard.ts';
 import { daemonPlants } from './running.ts';
 import { shardPlants } from './shards.ts';
 import { simulatedPlants } from './simulated.ts';
+import { sourcePlants } from './sources.ts';
 import { metadataPlants, objectPlants } from './state.ts';
 import { devicePlants, kvPlants, logPlants } from './storage.ts';
 import { tlsPlants } from './tls.ts';
@@ -47,6 +48,7 @@ export const plants: readonly Plant[] = [
   ...codedPlants,
   ...placementPlants,
   ...migratePlants,
+  ...sourcePlants,
   ...movePlants,
   ...memberPlants,
   ...policyPlants,

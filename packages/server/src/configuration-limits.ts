@@ -1,7 +1,10 @@
+import { sourceLimits } from './source-limits.ts';
+
 const KiB = 1024;
 
 /** Bounds of what a bucket has configured; a part of `limits`. Bytes unless the name says otherwise. */
 export const configurationLimits = {
+  ...sourceLimits,
   /** Document of one configuration, of whatever kind (metadata/machine/configurations.ts has a bound for each). */
   configurationBytes: 512 * KiB,
   /** Configurations that one thread keeps parsed, of each kind that requests look at. */

@@ -4,7 +4,7 @@
  */
 export const rows: readonly (readonly string[])[] = [
   ['daemon'],
-  ['cli', 'api'],
+  ['cli', 'sources', 'api'],
   ['access', 'notifications'],
   ['objects'],
   ['cache', 'durability', 'placement', 'metadata'],
@@ -27,6 +27,7 @@ export const openModules: readonly string[] = [
   'identity-limits.ts',
   'notification-limits.ts',
   'request-limits.ts',
+  'source-limits.ts',
 ];
 
 export const rowOf = (room: string): number => rows.findIndex((row) => row.includes(room));

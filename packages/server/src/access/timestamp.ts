@@ -7,7 +7,7 @@ function two(value: number): string {
 }
 
 /** `yyyyMMddTHHmmssZ`: the form of time in signatures. */
-function formatTimestamp(milliseconds: number): string {
+export function formatTimestamp(milliseconds: number): string {
   const date = new Date(milliseconds);
   const day = `${date.getUTCFullYear()}${two(date.getUTCMonth() + 1)}${two(date.getUTCDate())}`;
   return `${day}T${two(date.getUTCHours())}${two(date.getUTCMinutes())}${two(date.getUTCSeconds())}Z`;

@@ -22,11 +22,12 @@ interface MigrateOptions extends CommonOptions {
   readonly configurations: boolean;
   readonly parallel: string;
   readonly follow?: boolean;
+  readonly readThrough?: boolean;
   readonly interval: string;
 }
 
-/** The source's address and keys: of a profile, or of the environment; never of the command line, which other users of the machine can read. */
-function sourceConnection(context: Context, profile: string | undefined): Connection {
+/** The source's address and keys: of a profile, or of the environment; never of the command line, which other users of the machine can read. @throws UsageError */
+export function sourceConnection(context: Context, profile: string | undefined): Connection {
   const { environment } = context.terminal;
   if (profile !== undefined) return new Profiles(environment).get(profile);
   const names = ['DSOM_FROM_ENDPOINT', 'DSOM_FROM_ACCESS_KEY_ID', 'DSOM_FROM_SECRET_ACCESS_KEY'] as const;
@@ -83,6 +84,8 @@ async function pass(context: Context, given: string, options: MigrateOptions, si
         dryRun: options.dryRun === true,
         overwrite: options.overwrite === true,
         remove: options.delete === true,
+        keeps: options.readThrough === true,
+        made: () => readThrough(context, given, bucket, options),
         withConfigurations: options.configurations,
         report,
         now: () => context.host.clock.now(),
@@ -132,11 +135,22 @@ async function follow(context: Context, given: string, options: MigrateOptions, 
   }
 }
 
+/** With `--read-through`, has the target read at the source what has not moved. */
+async function readThrough(context: Context, given: string, bucket: string, options: MigrateOptions): Promise<void> {
+  if (!options.readThrough) return;
+  const { endpoint, accessKeyId, secretAccessKey, region } = sourceConnection(context, parseRemote(given).profile);
+  // Keys are the same on both sides, also where only those below a prefix are copied.
+  const source = { endpoint, bucket, accessKeyId, secretAccessKey, ...(region !== undefined && { region }) };
+  await context.client().admin.setBucketSource(options.as ?? bucket, source, { signal: context.signal });
+}
+
 async function migrate(context: Context, [given = '']: readonly string[], options: MigrateOptions): Promise<void> {
   const address = parseRemote(given);
   if (address.bucket === '' && options.as !== undefined)
     throw new UsageError('--as names one bucket: give the bucket to copy, s3://PROFILE@BUCKET');
   if (options.follow && options.dryRun) throw new UsageError('--follow and --dry-run exclude each other');
+  if (options.readThrough && (options.dryRun || options.overwrite || options.delete))
+    throw new UsageError('--read-through excludes --dry-run, --overwrite and --delete: what the target has counts');
   if (parseCount(options.parallel) > migrateLimits.parallel)
     throw new UsageError(`--parallel is ${migrateLimits.parallel} at most`);
   if (parseDuration(options.interval) < 1) throw new UsageError('--interval is a second at least');
@@ -181,6 +195,7 @@ export function addMigrateCommand(program: Command, run: Run): void {
     .option('--dry-run', 'tell what would be copied, and write nothing')
     .option('--overwrite', 'where the target has something else, the source counts')
     .option('--delete', 'delete at the target what the source does not have')
+    .option('--read-through', 'the target reads at the source what has not moved, and what it has counts')
     .option('--no-configurations', 'objects only')
     .option('--parallel <keys>', 'keys copied at once', '8')
     .option('--follow', 'go on with pass after pass until it is interrupted')

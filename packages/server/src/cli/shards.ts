@@ -5,6 +5,7 @@ import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
 import { formatSize, formatTable } from './format.ts';
+import { addSourceCommands } from './source.ts';
 
 /** @throws UsageError */
 function parseWhole(given: string, what: string): number {
@@ -97,7 +98,10 @@ export function addShardCommands(program: Command, shards: Command, run: Run): v
       await context.result(found, clusterLines(found));
     }),
   );
-  const bucket = program.command('bucket').description('the shards of the metadata that a bucket is spread over');
+  const bucket = program
+    .command('bucket')
+    .description('what only this store has of a bucket: the shards of its metadata, the store that it moves away from');
+  addSourceCommands(bucket, run);
   clientCommand(bucket, 'shards <bucket>', 'how many it has, and what is in each').action(
     run((context, [name = '']) => showBucket(context, name)),
   );

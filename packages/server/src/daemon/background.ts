@@ -39,6 +39,7 @@ import { policyAdmin } from './policies.ts';
 import type { Link } from './port.ts';
 import { type Recoding, startRecoding } from './recoding.ts';
 import { startRestoring } from './restoring.ts';
+import { sourceMethods } from './sources.ts';
 
 /** The work that goes on beside requests: collecting garbage, verifying bytes, and what an operator asks for. */
 export interface Jobs {
@@ -226,6 +227,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     ...policyAdmin(owner),
     ...lifecycleAdmin(lifecycle),
     ...notifying.methods,
+    ...sourceMethods(owner, host),
     ...inventory.methods,
     // In a cluster there is more to tell, below.
     'cluster.repair': () => {

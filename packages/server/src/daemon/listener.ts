@@ -48,6 +48,7 @@ import type { Config } from './config.ts';
 import { dayMsOf } from './day.ts';
 import { createKeyAdmin } from './keyadmin.ts';
 import type { OwnerMethods } from './protocol.ts';
+import { readThroughOf } from './read-through.ts';
 import { askReadiness } from './readiness.ts';
 import { requestMetrics } from './request-metrics.ts';
 import type { Thread } from './thread.ts';
@@ -118,7 +119,7 @@ function notificationsOf({ thread, owner, gate }: ListenerOptions): Notification
 export function createListener(options: ListenerOptions): Listener {
   const { config, thread, owner, realHost } = options;
   const { clock, timers } = realHost;
-  const { reader, objects } = thread;
+  const { reader } = thread;
   const log = createLog({
     clock,
     level: config.logLevel,
@@ -143,6 +144,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const admission = new Admission(places, gate);
   const { keyring } = options;
+  const objects = readThroughOf(options, registry, log);
   const directory = new Directory(reader.identities);
   const tokens = new SessionTokens(keyring);
   const administration = new Administration({

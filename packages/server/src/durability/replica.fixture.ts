@@ -229,6 +229,7 @@ export class Replica {
     keyUse: () => undefined,
     kms: { byId: () => undefined, named: () => undefined, all: () => [] },
     rates: () => [],
+    source: () => undefined,
     targets: () => new Map(),
     followers: () => new Map(),
     shardOfIntent: () => 0,

@@ -15,6 +15,31 @@ export async function openTarget(service: KeyService, name: string, sealed: Buff
   return secret;
 }
 
+/** The secret of a bucket's source belongs to the bucket and to where it is sent: with another address it does not open. */
+const sourceContext = (bucket: string, endpoint: string): Buffer =>
+  Buffer.from(`dsom bucket source 1\0${bucket}\0${endpoint}`, 'utf8');
+
+/** Seals the secret access key with which the source of a bucket is read. */
+export const sealSource = (
+  service: KeyService,
+  bucket: string,
+  endpoint: string,
+  secretAccessKey: string,
+): Promise<Buffer> => service.wrap(Buffer.from(secretAccessKey, 'utf8'), sourceContext(bucket, endpoint));
+
+/** @throws StoreError AccessDenied when it was changed, moved to another bucket or address, or sealed under an unknown master key */
+export async function openSource(
+  service: KeyService,
+  bucket: string,
+  endpoint: string,
+  sealed: Buffer,
+): Promise<string> {
+  const plain = await service.unwrap(sealed, sourceContext(bucket, endpoint));
+  const secret = plain.toString('utf8');
+  plain.fill(0);
+  return secret;
+}
+
 function contextOf(accessKeyId: string): Buffer {
   return Buffer.from(`dsom access key secret 1\0${accessKeyId}`, 'utf8');
 }

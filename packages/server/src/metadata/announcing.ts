@@ -44,6 +44,8 @@ export interface RenameCommand {
   readonly owner: string;
   readonly guard: Guard | undefined;
   readonly announce?: Announcement;
+  /** As {@link DeleteCommand.leaves}, of what goes. */
+  readonly leaves?: true;
   readonly source: {
     readonly key: Buffer;
     readonly guard: Guard | undefined;
@@ -58,6 +60,8 @@ export interface DeleteCommand {
   readonly owner: string;
   /** Governance gives way; absent: it does not. */
   readonly bypasses?: boolean;
+  /** Where nothing would be left of a key, a marker is left, whatever the bucket says of versions: what is missing here is read elsewhere. */
+  readonly leaves?: true;
   readonly items: readonly {
     readonly key: Buffer;
     readonly version: VersionSelector;

@@ -4,6 +4,7 @@ import type { KvReader, KvView } from '../kv/index.ts';
 import { readPosition } from './applied.ts';
 import { Kept, KeptIdentities, KeptQuotas } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
+import { sourceOf } from './machine/bucket-documents.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
 import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
 import { decodePieceRow, partOf, stripesOf } from './machine/pieces.ts';
@@ -165,6 +166,7 @@ class Reader implements MetadataReader {
     return this.#view.kms;
   }
   readonly rates = () => this.#view.rates();
+  readonly source = (id: BucketId) => sourceOf(this.#kv, id);
   readonly targets = () => this.#view.targets();
   readonly memos = (...of: Parameters<View['memos']>) => this.#view.memos(...of);
   readonly keyUse = (id: string) => this.#view.keyUse(id);

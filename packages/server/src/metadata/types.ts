@@ -12,7 +12,7 @@ import type {
 import type { KmsKeyCommand, KmsKeyReader, RewrapCommand } from './kms.ts';
 import type { LockCommand } from './locking.ts';
 import type { BucketCommand } from './machine/bucket-commands.ts';
-import type { ConfigurationKind } from './machine/configurations.ts';
+import type { DocumentReader } from './machine/bucket-documents.ts';
 import type { IdentityCommand } from './machine/identity-commands.ts';
 import type { IdentityReader } from './machine/identity-view.ts';
 import type { QuotaCommand, QuotaReader } from './machine/quotas.ts';
@@ -58,6 +58,8 @@ export interface Guard {
   readonly ifSize?: number;
   /** Deletes only: the second in which the object must have been modified (both floored to whole seconds). */
   readonly ifModifiedAtMs?: number;
+  /** Nothing is here of the key: no version, and no marker either. */
+  readonly ifUntouched?: true;
 }
 
 /** What a put, copy or completed upload gives its new version, before the owner adds ids and times. */
@@ -293,11 +295,9 @@ export interface ListedObject {
 }
 
 /** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
-export interface MetadataReader extends ShardPlaces, NoticeReader, RateReader {
+export interface MetadataReader extends ShardPlaces, DocumentReader, NoticeReader, RateReader {
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
-  /** The document of a bucket's configuration, by the id of the bucket; undefined when it has none of this kind. The same buffer as long as nothing changed it, most of the time. */
-  configuration(bucket: BucketId, kind: ConfigurationKind): Buffer | undefined;
   /** In order of name. */
   buckets(start: string, limit: number): Page<BucketRecord>;
   accessKey(id: string): AccessKeyRecord | undefined;

@@ -1,8 +1,8 @@
 export { type Announcer, announcing } from './announce.ts';
 export { archivedError, archiveNames, archivesOf, type RestoreDelays } from './archive.ts';
-export { readOutcome } from './conditions.ts';
+export { checkRead, readOutcome } from './conditions.ts';
 export type { CustomerKey } from './encryption.ts';
-export { etagText } from './etag.ts';
+export { etagOfParts, etagText } from './etag.ts';
 export { ReadHorizon } from './horizon.ts';
 export { gukText, parseGuk, parseVersionId, uploadIdText, versionIdText } from './ids.ts';
 export { type KmsAdministration, type KmsChoice, kmsKeyArn } from './kms.ts';
@@ -13,6 +13,7 @@ export { abortionOf, expirationOf } from './lifecycle/evaluate.ts';
 export { createLifecyclePass, type LifecyclePass, type PassReport, type SurveyedAction } from './lifecycle/pass.ts';
 export { type PlaceMemory, parsePlaces, writePlaces } from './lifecycle/place.ts';
 export type { Lifecycle, LifecycleRule, RuleFilter, TransitionMinimum, When } from './lifecycle/rules.ts';
+export { listingStart } from './listing.ts';
 export { BodyMemory } from './memory.ts';
 export { namedPolicies, policiesSetting, preparePolicy } from './policy.ts';
 export { createRecoder, type Recoder, type RecodeTotals } from './recode.ts';
@@ -23,8 +24,11 @@ export type {
   Expected,
   Incoming,
   Lock,
+  ObjectListQuery,
   ObjectService,
+  Outgoing,
   PutRequest,
+  ReadRequest,
   ReadResult,
   Slice,
   Stored,

@@ -28,7 +28,9 @@ function isCommonPrefix(key: Buffer, prefix: Buffer, delimiter: Buffer): boolean
 }
 
 /** First key that may come; undefined when nothing can. */
-function startOf(query: Pick<ObjectListQuery, 'prefix' | 'delimiter' | 'after' | 'from'>): Buffer | undefined {
+export function listingStart(
+  query: Pick<ObjectListQuery, 'prefix' | 'delimiter' | 'after' | 'from'>,
+): Buffer | undefined {
   const { prefix, delimiter, after, from } = query;
   if (from) return from;
   if (after.length === 0) return after;
@@ -49,7 +51,7 @@ function queryOf(
 
 /** Live objects and common prefixes, in key order. */
 export function list(rooms: Rooms, query: ObjectListQuery): Page<ListedObject | { readonly prefix: Buffer }> {
-  const start = startOf(query);
+  const start = listingStart(query);
   const inner = queryOf(rooms, query, start ?? query.prefix);
   return start && query.limit > 0 ? rooms.reader.list(inner) : nothing;
 }
@@ -60,7 +62,7 @@ export function listVersions(
   query: Parameters<ObjectService['listVersions']>[0],
 ): Page<ListedVersion | { readonly prefix: Buffer }> {
   const marker = query.versionMarker === undefined ? undefined : parseVersionId(query.versionMarker);
-  const start = startOf(query);
+  const start = listingStart(query);
   const inner = queryOf(rooms, query, start ?? query.prefix);
   if (!start || query.limit <= 0) return nothing;
   if (marker === undefined || query.after.length === 0)
@@ -77,7 +79,7 @@ export function listUploads(
   rooms: Rooms,
   query: Parameters<ObjectService['listUploads']>[0],
 ): Page<UploadRecord | { readonly prefix: Buffer }> {
-  const start = startOf(query);
+  const start = listingStart(query);
   const inner = queryOf(rooms, query, start ?? query.prefix);
   if (!start || query.limit <= 0) return nothing;
   if (query.uploadIdMarker === undefined || query.after.length === 0) {

@@ -3,7 +3,7 @@ import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { DeleteResult, VersionSelector } from '../metadata/index.ts';
 import { parseVersionId } from './ids.ts';
-import { findBucket, propose, type Rooms } from './rooms.ts';
+import { findBucket, leaving, propose, type Rooms } from './rooms.ts';
 import type { ObjectService } from './types.ts';
 
 type Items = Parameters<ObjectService['delete']>[2];
@@ -38,6 +38,7 @@ export async function remove(
     bucket: bucket.id,
     owner,
     items: good,
+    ...leaving(rooms, bucket.id),
     ...(bypasses && { bypasses }),
   } as const;
   const reply = await propose(rooms, command, 'deleted');

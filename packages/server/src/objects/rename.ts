@@ -2,7 +2,7 @@ import { digestOf } from '../codec/index.ts';
 import type { Guard } from '../metadata/index.ts';
 import { checkKey } from './describing.ts';
 import { written } from './publish.ts';
-import { findBucket, propose, type Rooms } from './rooms.ts';
+import { findBucket, leaving, propose, type Rooms } from './rooms.ts';
 import type { RenameRequest, WriteResult } from './types.ts';
 
 const given = (guard: Guard | undefined) => Object.entries(guard ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -24,6 +24,14 @@ export async function rename(rooms: Rooms, request: RenameRequest): Promise<Writ
   checkKey(key);
   checkKey(source.key);
   const bucket = findBucket(rooms, request.bucket);
-  const command = { type: 'object.rename', bucket: bucket.id, key, owner, guard, source } as const;
+  const command = {
+    type: 'object.rename',
+    bucket: bucket.id,
+    key,
+    owner,
+    guard,
+    source,
+    ...leaving(rooms, bucket.id),
+  } as const;
   return written(bucket, await propose(rooms, command, 'version', requestOf(bucket.id, request)));
 }

@@ -5,7 +5,7 @@ import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import type { BucketKey, BucketKeys, KmsKeys } from '../keys/index.ts';
 import type { Position } from '../log/index.ts';
-import type { BucketRecord, Command, MetadataReader, Proposer, Reply } from '../metadata/index.ts';
+import type { BucketId, BucketRecord, Command, MetadataReader, Proposer, Reply } from '../metadata/index.ts';
 import type { KmsChoice } from './kms.ts';
 import type { BodyMemory, Place } from './memory.ts';
 
@@ -45,6 +45,10 @@ export function findBucket(rooms: Rooms, name: string): BucketRecord {
   if (!bucket) throw new StoreError('NoSuchBucket', { resource: name, detail: { BucketName: name } });
   return bucket;
 }
+
+/** What a deletion says in a bucket that reads elsewhere what is missing here: that the key must not be missing. */
+export const leaving = ({ reader }: Pick<Rooms, 'reader'>, bucket: BucketId): { readonly leaves?: true } =>
+  reader.source(bucket) === undefined ? {} : { leaves: true };
 
 /** The bucket's key, without a promise when it is open already. */
 export function bucketKey(rooms: Rooms, bucket: BucketRecord): BucketKey | Promise<BucketKey> {

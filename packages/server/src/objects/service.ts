@@ -70,6 +70,9 @@ function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): Obje
       return { bucket: bucket.name, key: found.key };
     },
     list: (query) => list(rooms, query),
+    // Here is all that there is (sources/ knows of more).
+    listThrough: (query) => list(rooms, query),
+    arrive: () => undefined,
     listVersions: (query) => listVersions(rooms, query),
     createUpload: (request) => createUpload(rooms, request),
     upload: (bucket, key, uploadId) => findUpload(rooms, bucket, key, uploadId).upload,

@@ -293,6 +293,15 @@ export interface ObjectService {
   byGuk(guk: Buffer): { readonly bucket: string; readonly key: Buffer };
 
   list(query: ObjectListQuery): Page<ListedObject | { readonly prefix: Buffer }>;
+  /** {@link list} of what is here and of what has not moved here yet, where the bucket has a source. @param query goes on after a key */
+  listThrough(
+    query: Omit<ObjectListQuery, 'from'>,
+  ): Page<ListedObject | { readonly prefix: Buffer }> | Promise<Page<ListedObject | { readonly prefix: Buffer }>>;
+  /**
+   * Has the newest version of a key here, where it is at the source of the bucket and nothing of it is here. Undefined where there is nothing to wait for.
+   * @throws StoreError InvalidRequest where it cannot be kept here; ServiceUnavailable when the source fails
+   */
+  arrive(which: Pick<ReadRequest, 'bucket' | 'key' | 'versionId'>): Promise<void> | undefined;
   listVersions(
     query: ObjectListQuery & { readonly versionMarker: string | undefined },
   ): Page<ListedVersion | { readonly prefix: Buffer }>;

@@ -44,6 +44,7 @@ import { notificationRoutes } from './routes/notifications.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { quotaRoutes } from './routes/quotas.ts';
 import { shardingRoutes } from './routes/sharding.ts';
+import { sourceRoutes } from './routes/sources.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 
 /** What the native API needs. */
@@ -86,6 +87,7 @@ export const routes: readonly Route[] = [
   ...lifecycleRoutes,
   ...kmsRoutes,
   ...quotaRoutes,
+  ...sourceRoutes,
 ];
 
 /** What an operation of the native API is to those who are told of events. */

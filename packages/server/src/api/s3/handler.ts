@@ -17,6 +17,7 @@ import { Cohort, step } from '../http/cohort.ts';
 import { type Consistency, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { announcingService, principalText, writingService } from './announce.ts';
+import { arrive } from './arrival.ts';
 import { Authorization } from './authorization.ts';
 import { isOwner, ownerIn } from './bucket-rules.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
@@ -253,6 +254,8 @@ class S3Handler {
     answerPayer(call);
     await step();
     try {
+      const arriving = arrive(call);
+      if (arriving) await arriving;
       await row.handle(this.#announcing(call));
     } catch (error) {
       throw concealed(call.authorization, bucketsOf(call), error);

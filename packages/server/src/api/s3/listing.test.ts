@@ -206,7 +206,7 @@ describe('a page of a thousand keys', () => {
       checksum: undefined,
     }));
     const record = await service.createBucket({ name: 'page', owner: 'o', region: 'us-east-1' });
-    const objects = { ...service, bucket: () => record, list: () => ({ items, truncated: true }) };
+    const objects = { ...service, bucket: () => record, listThrough: () => ({ items, truncated: true }) };
     const { listObjectsV2 } = await import('./operations/list-objects-v2.ts');
     const call = {
       exchange: { id: 'r', send: () => undefined },
@@ -215,9 +215,9 @@ describe('a page of a thousand keys', () => {
       query: { get: (name: string) => (name === 'list-type' ? '2' : undefined) },
       bucket: 'page',
     } as unknown as Parameters<typeof listObjectsV2>[0];
-    for (let i = 0; i < 30; i++) listObjectsV2(call);
+    for (let i = 0; i < 30; i++) await listObjectsV2(call);
     const started = process.cpuUsage();
-    for (let i = 0; i < 20; i++) listObjectsV2(call);
+    for (let i = 0; i < 20; i++) await listObjectsV2(call);
     const { user, system } = process.cpuUsage(started);
     // The aim is 2.5 ms on a quiet core; the bound leaves room for a busy one.
     assert.ok((user + system) / 20 / 1000 < 10, `${(user + system) / 20 / 1000} ms`);

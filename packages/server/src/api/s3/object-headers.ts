@@ -102,19 +102,14 @@ export function readHeaders(
   replaced: Overrides | undefined,
 ): HeaderList {
   const headers = answerHeaders(call);
-  headers.push(
-    'Last-Modified',
-    httpDate(version.modifiedMs),
-    'ETag',
-    etagText(version),
-    'Accept-Ranges',
-    'bytes',
-    'x-dsom-guk',
-    gukText(version.guk),
-  );
+  headers.push('Last-Modified', httpDate(version.modifiedMs), 'ETag', etagText(version), 'Accept-Ranges', 'bytes');
   pushEncryption(headers, call, version);
   pushPosition(headers, call, position);
-  pushRedundancy(headers, call, version);
+  // What is read at the source of the bucket has none yet, and is stored elsewhere.
+  if (version.guk.length > 0) {
+    headers.push('x-dsom-guk', gukText(version.guk));
+    pushRedundancy(headers, call, version);
+  }
   const described = version.headers;
   if (described.contentType === undefined && replaced?.contentType === undefined)
     headers.push('Content-Type', 'binary/octet-stream');

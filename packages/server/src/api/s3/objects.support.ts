@@ -132,6 +132,8 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
   const service: ObjectService = {
     announcing: () => service,
     ...withoutKeysAndQuotas,
+    listThrough: (query) => service.list(query),
+    arrive: () => undefined,
     async createBucket({ name, owner, region }) {
       if (buckets.has(name)) throw new StoreError('BucketAlreadyOwnedByYou');
       const record = plainBucket(buckets.size + 1, name, owner, region, now());

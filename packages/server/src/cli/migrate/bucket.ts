@@ -11,6 +11,8 @@ export interface BucketTask extends Omit<BucketOrder, 'versioned' | 'locks'> {
   readonly prefix: string;
   readonly parallel: number;
   readonly withConfigurations: boolean;
+  /** Called when the bucket of the target is there, before anything is copied. */
+  readonly made: () => Promise<void>;
   /** What was written in an earlier pass, by bucket and configuration. */
   readonly written: Map<string, string>;
 }
@@ -98,6 +100,7 @@ export async function migrateBucket(task: BucketTask): Promise<void> {
     const headers = lock ? { 'x-amz-bucket-object-lock-enabled': 'true' } : undefined;
     await target.send({ method: 'PUT', bucket: targetBucket, ...(headers && { headers }) });
   }
+  if (!dryRun) await task.made();
   const targetLock = there ? await readConfiguration(target, targetBucket, 'object-lock') : undefined;
   const locks = targetLock ? targetLock.state === 'set' : lock;
   const before = !there && dryRun ? '' : await versioningOf(target, targetBucket);

@@ -23,6 +23,8 @@ export interface BucketOrder {
   readonly dryRun: boolean;
   /** What the source says counts, even where the target has something else. */
   readonly overwrite: boolean;
+  /** What the target has of a key counts, for clients use it already and read there, at the source, what has not moved. */
+  readonly keeps: boolean;
   /** What the source does not have is deleted at the target. */
   readonly remove: boolean;
   readonly report: Report;
@@ -49,7 +51,7 @@ async function isCopy(order: BucketOrder, key: string, ours: Version, theirs: Ve
  * @throws DsomError TargetDiffers when the target has what the source never had, or has it no longer
  */
 export async function copiedVersions(
-  order: Pick<BucketOrder, 'versioned' | 'overwrite'>,
+  order: Pick<BucketOrder, 'versioned' | 'overwrite'> & Partial<Pick<BucketOrder, 'keeps'>>,
   ours: readonly Version[],
   theirs: readonly Version[],
   same: (one: Version, other: Version) => Promise<boolean>,
@@ -59,7 +61,7 @@ export async function copiedVersions(
   if (!order.versioned) {
     const only = ours.at(-1);
     if (!only || (await same(only, newest))) return ours.length;
-    if (newest.modified > only.modified && !order.overwrite)
+    if ((newest.modified > only.modified && !order.overwrite) || order.keeps)
       throw conflict('The target has other bytes under this key, and they are newer: --overwrite replaces them.');
     return 0;
   }
@@ -79,7 +81,7 @@ export async function copiedVersions(
   return 0;
 }
 
-async function copyOne(order: BucketOrder, key: string, version: Version): Promise<void> {
+async function copyOne(order: BucketOrder, key: string, version: Version, untouched: boolean): Promise<void> {
   const { report, target, targetBucket: bucket } = order;
   if (version.marker) {
     if (!order.dryRun) await target.sendOnce({ method: 'DELETE', bucket, key });
@@ -89,7 +91,7 @@ async function copyOne(order: BucketOrder, key: string, version: Version): Promi
   if (!order.dryRun) {
     const byVersion = order.versioned;
     const note = (what: string) => report.note(what);
-    await copyVersion({ ...order, key, version, byVersion, now: order.now(), note });
+    await copyVersion({ ...order, key, version, byVersion, untouched, now: order.now(), note });
   }
   report.objects++;
   report.bytes += version.size;
@@ -110,11 +112,21 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
   const { key, source, target } = pair;
   const { report } = order;
   if (!source) return nullOnly ? undefined : removeKey(order, key, target);
-  if (nullOnly && (source.versions[0]?.id !== 'null' || source.versions[0].marker || target)) return;
-  const wanted = nullOnly ? source.versions.slice(0, 1) : source.versions;
+  if (nullOnly && (source.versions[0]?.id !== 'null' || source.versions[0].marker || target || order.keeps)) return;
+  const same = (ours: Version, theirs: Version) => isCopy(order, key, ours, theirs);
+  let wanted: readonly Version[] = nullOnly ? source.versions.slice(0, 1) : source.versions;
   try {
     refuseOverfull(source, target);
-    const same = (ours: Version, theirs: Version) => isCopy(order, key, ours, theirs);
+    if (order.keeps) {
+      const newest = source.versions.at(-1) as Version;
+      const there = target?.versions.at(-1);
+      if (there && (await same(newest, there))) {
+        report.present += 1;
+        return;
+      }
+      if (!there) wanted = newestOnly(report, source);
+      if (wanted.length === 0) return;
+    }
     let have: readonly Version[] = target?.versions ?? [];
     let done = await copiedVersions(order, wanted, have, same);
     report.present += done;
@@ -128,14 +140,31 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
         done = await copiedVersions(order, wanted, have, same);
       }
       first = false;
-      for (; done < wanted.length; done++) await copyOne(order, key, wanted[done] as Version);
+      for (; done < wanted.length; done++)
+        await copyOne(order, key, wanted[done] as Version, order.keeps && have.length === 0);
     });
     if (lacking) order.finish();
     if (!nullOnly && order.versioned && wanted.slice(1).some((one) => one.id === 'null'))
       report.note('null version that is not the oldest of its key, got an id');
   } catch (cause) {
-    report.fail(`${order.bucket}/${key}`, cause);
+    if (await isOwn(order, key, cause)) report.note('written or deleted at the target since, which counts');
+    else report.fail(`${order.bucket}/${key}`, cause);
   }
+}
+
+/** Whether a key was not copied because something of it is at the target, from before or by now, which counts. */
+async function isOwn(order: BucketOrder, key: string, cause: unknown): Promise<boolean> {
+  if (!order.keeps || !(cause instanceof DsomError)) return false;
+  if (cause.code === 'TargetDiffers') return true;
+  return cause.code === 'PreconditionFailed' && (await targetVersions(order, key)).length > 0;
+}
+
+/** Of a key that is read at its source meanwhile an older version would be read for a moment, if it was copied first. */
+function newestOnly(report: Report, { versions }: KeyVersions): readonly Version[] {
+  if (versions.length > 1)
+    report.note('key whose versions below the newest were left out: copy them before the bucket is read through');
+  const newest = versions.slice(-1);
+  return newest[0]?.marker ? [] : newest;
 }
 
 /** A key that the source does not have, or no longer: it stays, unless the source counts for that too. */

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { exitCode } from '../exit.ts';
 import { bin, keys } from '../server.fixture.ts';
+import { runHere } from '../stub.fixture.ts';
 import {
   contents,
   environment,
@@ -306,4 +307,61 @@ test('--follow brings what is written meanwhile, until it is interrupted', async
   child.kill('SIGINT');
   assert.ok([0, exitCode.interrupted].includes(Number(await gone)));
   assert.match(said, /"upTo":"20/);
+});
+
+test('a bucket is read through to its old store until everything has moved', async () => {
+  await make(source, 'through');
+  for (const key of ['a', 'b', 'c']) await put(source.s3, 'through', key, `old ${key}`);
+  await make(target, 'through');
+  const cli = (...parameters: string[]) =>
+    runHere(['bucket', 'source', ...parameters, '--json'], environment(source.endpoint, target.endpoint));
+  const wrong = await runHere(['bucket', 'source', 'set', 'through', 's3://nowhere'], {
+    ...environment(source.endpoint, target.endpoint),
+  });
+  assert.match(wrong.stderr, /nowhere does not exist/);
+  assert.equal((await cli('show', 'through')).code, exitCode.notFound);
+  const set = await cli('set', 'through', 's3://through');
+  assert.equal(set.code, 0, set.stderr);
+  assert.equal(set.rows[0]?.['endpoint'], source.endpoint);
+  assert.doesNotMatch(set.stdout, new RegExp(keys.secretAccessKey));
+  const read = (key: string) => target.s3.sendOnce({ method: 'GET', bucket: 'through', key });
+  assert.equal((await read('a')).text, 'old a');
+  await put(target.s3, 'through', 'c', 'new c');
+  await target.s3.send({ method: 'DELETE', bucket: 'through', key: 'b' });
+  await assert.rejects(read('b'), { code: 'NoSuchKey' });
+  await put(source.s3, 'through', 'd', 'old d');
+  const shown = await cli('show', 'through');
+  assert.deepEqual(shown.rows[0]?.['unmoved'], { keys: 1, first: ['d'], more: false });
+  const early = await cli('clear', 'through');
+  assert.notEqual(early.code, 0);
+  assert.match(early.stderr, /1 keys? of the source have not moved \(d\)/);
+  const ran = await run('s3://through', '--read-through');
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual([ran.rows[0]?.['objects'], ran.rows[0]?.['present']], [1, 1]);
+  assert.deepEqual(ran.rows[0]?.['notes'], { 'written or deleted at the target since, which counts': 2 });
+  assert.equal((await read('c')).text, 'new c');
+  const cleared = await cli('clear', 'through');
+  assert.equal(cleared.code, 0, cleared.stderr);
+  assert.deepEqual(cleared.rows[0], { unmoved: { keys: 0, first: [], more: false }, markers: 1 });
+  assert.deepEqual([(await read('d')).text, (await read('a')).text], ['old d', 'old a']);
+  await assert.rejects(read('b'), { code: 'NoSuchKey' });
+  const { text } = await target.s3.send({ method: 'GET', bucket: 'through', query: { versions: '' } });
+  assert.doesNotMatch(text, /DeleteMarker/);
+});
+
+test('with --read-through the target is read at once, and an older version is never read there', async () => {
+  await make(source, 'at-once');
+  await versioning(source.s3, 'at-once', 'Enabled');
+  for (const body of ['one', 'two']) await put(source.s3, 'at-once', 'k', body);
+  await put(source.s3, 'at-once', 'gone', 'x');
+  await source.s3.send({ method: 'DELETE', bucket: 'at-once', key: 'gone' });
+  const ran = await run('s3://at-once', '--read-through', '--as', 'here');
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual(await contents(target.s3, 'here'), ['Version k "b8a9f715dbb64fd5c56e7783c6820a61" 3 true id']);
+  assert.deepEqual(Object.values(ran.rows[0]?.['notes'] as object), [2]);
+  await put(source.s3, 'at-once', 'k', 'three');
+  const again = await run('s3://at-once', '--read-through', '--as', 'here');
+  assert.equal(again.code, 0, again.stderr);
+  const { code, stderr } = await run('s3://at-once', '--read-through', '--overwrite');
+  assert.deepEqual([code, /excludes/.test(stderr)], [exitCode.usage, true], stderr);
 });

@@ -26,6 +26,8 @@ export interface CopyOrder {
   readonly locks: boolean;
   /** Whether versions are named by their ids at the source. */
   readonly byVersion: boolean;
+  /** Written only where nothing of the key is at the target. */
+  readonly untouched?: boolean;
   readonly now: number;
   /** Told of every run of bytes that was copied; negative when they have to be copied again. */
   advance(bytes: number): void;
@@ -179,6 +181,10 @@ interface Plan {
   readonly keyed: boolean;
 }
 
+/** Headers of the request that makes the object visible. */
+const untouchedOf = ({ untouched }: CopyOrder): Record<string, string> =>
+  untouched === true ? { 'x-dsom-if-untouched': 'true' } : {};
+
 interface Made {
   readonly etag: string;
   readonly versionId: string | undefined;
@@ -194,7 +200,7 @@ async function putWhole(order: CopyOrder, { etag, headers, keyed }: Plan): Promi
     headers: { 'if-match': `"${etag}"`, 'x-amz-checksum-mode': 'ENABLED' },
   });
   const known = isMd5(etag) && !keyed;
-  const sent: Record<string, string> = { ...headers };
+  const sent: Record<string, string> = { ...headers, ...untouchedOf(order) };
   if (known) sent['content-md5'] = Buffer.from(etag, 'hex').toString('base64');
   else {
     sent[sourceEtagHeader] = etag;
@@ -288,7 +294,13 @@ async function putParts(order: CopyOrder, plan: Plan): Promise<Made> {
     const list = etags.map((one, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>"${one}"</ETag></Part>`).join('');
     const body = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list}</CompleteMultipartUpload>`;
     if (etag !== plan.etag) order.note('ETag that cannot be the same, kept as metadata dsom-source-etag');
-    const answer = await target.sendOnce({ method: 'POST', ...there, query: { uploadId }, body });
+    const answer = await target.sendOnce({
+      method: 'POST',
+      ...there,
+      query: { uploadId },
+      headers: untouchedOf(order),
+      body,
+    });
     return { etag, versionId: answer.headers['x-amz-version-id'] };
   } catch (cause) {
     // What was sent takes room until it is given up; that this fails too changes nothing about why it failed.

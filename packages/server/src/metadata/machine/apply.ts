@@ -1,6 +1,6 @@
 import { CorruptionError } from '../../errors.ts';
+import { documentHandlers, forgetDocuments } from './bucket-documents.ts';
 import { encodeAuthorityRecord, encodeDevice, encodeInvitation, encodeNode } from './cluster.ts';
-import { configurationKinds, encodeConfiguration } from './configurations.ts';
 import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
 import {
   encodeAccount,
@@ -166,18 +166,10 @@ const handlers: Handlers = {
     app.rows.set(keys.bucketCounts(id), undefined);
     app.rows.set(keys.bucketShards(id), undefined);
     forgetQuota(app, { kind: 'bucket', bucket: id });
-    // A handful at most. Where configurations are not known yet there are none.
-    const configured = [...app.rows.range({ start: keys.configurationsOf(id), end: keys.configurationsEnd(id) })];
-    for (const { key } of configured) app.rows.set(key, undefined);
+    forgetDocuments(app, id);
     count(app, 'buckets', -1);
   },
-  'configuration.write'(app, { bucket, kind, document }) {
-    fits(app.view.bucket(bucket), 'the bucket of a configuration exists');
-    app.rows.set(keys.configuration(bucket, configurationKinds[kind].number), encodeConfiguration(document));
-  },
-  'configuration.remove'(app, { bucket, kind }) {
-    remove(app, keys.configuration(bucket, configurationKinds[kind].number), 'a configuration');
-  },
+  ...documentHandlers,
   'bucket.shards'(app, { place }) {
     app.rows.set(keys.bucketShards(place.id), encodeBucketShards(place));
   },

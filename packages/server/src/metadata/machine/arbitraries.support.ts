@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { type ConfigurationKind, configurationKinds } from './configurations.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
 import type { Quota, QuotaSubject } from './quotas.ts';
 import type { AccessKeyRecord, ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
@@ -237,3 +238,13 @@ export const restoreDue: fc.Arbitrary<RestoreDue> = fc.record({
   sequence: whole,
   place: fc.option(fc.record({ bucket: fc.nat(), key: blob(40) }), { nil: undefined }),
 });
+
+const kind = fc.constantFrom(...(Object.keys(configurationKinds) as ConfigurationKind[]));
+
+/** Effects on the documents of a bucket. */
+export const bucketDocuments = [
+  fc.record({ type: fc.constant('configuration.write'), bucket: fc.nat(), kind, document: blob(90) }),
+  fc.record({ type: fc.constant('configuration.remove'), bucket: fc.nat(), kind }),
+  fc.record({ type: fc.constant('source.write'), bucket: fc.nat(), document: blob(90) }),
+  fc.record({ type: fc.constant('source.remove'), bucket: fc.nat() }),
+] as const;

@@ -1,9 +1,11 @@
 import type { TextChange } from '../types.ts';
 import type { ConfigurationKind } from './configurations.ts';
 import type { BucketId, BucketRecord, BucketShards, Policy, StoredBucket, Versioning } from './records.ts';
+import type { SourceCommand } from './sources.ts';
 
 /** What may be asked about buckets, of the system shard and of those that hold their objects; decide-buckets.ts says how they go together. */
 export type BucketCommand =
+  | SourceCommand
   | {
       readonly type: 'bucket.create';
       readonly name: string;

@@ -9,6 +9,7 @@ import {
   accessKey,
   account,
   blob,
+  bucketDocuments,
   bytes,
   extensionsOfUploads,
   headers,
@@ -25,12 +26,7 @@ import {
   whole,
 } from './arbitraries.support.ts';
 import { decodeDevice, decodeNode, encodeDevice, encodeNode } from './cluster.ts';
-import {
-  type ConfigurationKind,
-  configurationKinds,
-  decodeConfiguration,
-  encodeConfiguration,
-} from './configurations.ts';
+import { decodeConfiguration, encodeConfiguration } from './configurations.ts';
 import type { Effect } from './effects.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
 import { decodeKmsKey, encodeKmsKey } from './kms-keys.ts';
@@ -180,14 +176,12 @@ const notice = fc.record({
   place: fc.nat(200),
   object: fc.option(fc.record({ size: whole, etag: bytes(16), etagParts: fc.nat() }), { nil: undefined }),
 });
-const kind = fc.constantFrom(...(Object.keys(configurationKinds) as ConfigurationKind[]));
 const effect = fc.oneof<fc.Arbitrary<Effect>[]>(
   fc.record({ type: fc.constant('bucket.write'), bucket }),
   fc.record({ type: fc.constant('bucket.shards'), place: bucketShards }),
   fc.record({ type: fc.constant('bucket.forget'), id: fc.nat() }),
   fc.record({ type: fc.constant('bucket.remove'), id: fc.nat(), name: text }),
-  fc.record({ type: fc.constant('configuration.write'), bucket: fc.nat(), kind, document: blob(90) }),
-  fc.record({ type: fc.constant('configuration.remove'), bucket: fc.nat(), kind }),
+  ...bucketDocuments,
   fc.record({ type: fc.constant('account.write'), account }),
   fc.record({ type: fc.constant('identity.write'), identity: identityRecord }),
   fc.record({ type: fc.constantFrom('account.remove', 'identity.remove'), id: text }),

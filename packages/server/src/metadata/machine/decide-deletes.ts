@@ -4,7 +4,7 @@ import type { Command, DeleteResult } from '../types.ts';
 import { apply } from './apply.ts';
 import { bucketOf, checkKey, type Decision, placeVersion, type Stamp, stateOf } from './deciding.ts';
 import type { Effect, VersionRemove } from './effects.ts';
-import { checkExpectation } from './expectations.ts';
+import { changed, checkExpectation } from './expectations.ts';
 import { checkGuard } from './guards.ts';
 import { checkUnlocked } from './locks.ts';
 import { Application } from './manifests.ts';
@@ -35,16 +35,36 @@ function removal(bucket: number, key: Buffer, row: VersionRow): Outcome {
   return { effects: [effect], result: { version: row.record(), marker: isMarker, error: undefined } };
 }
 
+/** Whether nothing would be left of the key without this version. */
+function isAlone(view: View, newest: VersionRow, row: VersionRow): boolean {
+  if (newest.sequence !== row.sequence) return false;
+  for (const _ of view.history(newest.guk, 1)) return false;
+  return true;
+}
+
+/** A marker takes the place of a version that is alone: the version goes, the key stays known here. */
+function leave(view: View, stamp: Stamp, bucket: StoredBucket, owner: string, key: Buffer, gone: VersionRow): Outcome {
+  const { identity } = placeVersion(view, stamp, bucket, undefined, 'first', owner);
+  const marker: DeleteMarker = { kind: 'marker', ...identity, guk: Buffer.from(gone.guk) };
+  const insert = { bucket: bucket.id, key, row: encodeVersion(marker, false), replaces: gone.sequence };
+  const before = gone.record();
+  return {
+    effects: [{ type: 'version.insert', ...insert, manifest: 'new', sharedPieces: 0 }],
+    result: { version: before, marker: before.kind === 'marker', error: undefined },
+  };
+}
+
 /** @throws StoreError at a condition that does not hold; AccessDenied where it would take a locked version away */
 export function deleteItem(
   view: View,
   stamp: Stamp,
   bucket: StoredBucket,
-  command: Pick<Delete, 'owner' | 'bypasses'>,
+  command: Pick<Delete, 'owner' | 'bypasses' | 'leaves'>,
   item: Item,
 ): Outcome {
   const { key, version } = item;
   const bypasses = command.bypasses === true;
+  const leaves = command.leaves === true;
   checkKey(key);
   checkHere(view, bucket.id, key, stamp.shard);
   const newest = view.newest(bucket.id, key);
@@ -54,16 +74,27 @@ export function deleteItem(
     checkExpectation(view, item.expected, newest, row, stamp);
     if (deleteVersion[row ? 'there' : 'missing'] === 'nothing') return nothing;
     checkUnlocked(row!, stamp, bypasses);
-    return removal(bucket.id, key, row!);
+    if (!leaves) return removal(bucket.id, key, row!);
+    // A marker that is deleted by its id is taken back: what it hid is read again. A lifecycle must not do that.
+    if (row!.isMarker && item.expected) throw changed('The bucket reads what is missing elsewhere: its markers stay');
+    if (row!.isMarker || !isAlone(view, newest!, row!)) return removal(bucket.id, key, row!);
+    return leave(view, stamp, bucket, command.owner, key, row!);
   }
   checkGuard(item.guard, newest);
   checkExpectation(view, item.expected, newest, newest, stamp);
-  const placing = deletePlacings[bucket.versioning][stateOf(newest)];
+  // A marker is a null version as any: in a bucket that never had versioning the next write takes its place.
+  const versioning = leaves && bucket.versioning === 'off' ? 'suspended' : bucket.versioning;
+  const placing = deletePlacings[versioning][stateOf(newest)];
   if (placing === 'nothing') return nothing;
   if (placing === 'remove') {
     invariant(newest, 'what is removed is there');
     checkUnlocked(newest, stamp, bypasses);
     return removal(bucket.id, key, newest);
+  }
+  if (bucket.versioning === 'off' && newest) {
+    if (newest.isMarker) return nothing;
+    checkUnlocked(newest, stamp, bypasses);
+    return leave(view, stamp, bucket, command.owner, key, newest);
   }
   const place = placeVersion(view, stamp, bucket, newest, placing, command.owner);
   const marker: DeleteMarker = { kind: 'marker', ...place.identity };
@@ -71,7 +102,8 @@ export function deleteItem(
   const at = { bucket: bucket.id, key, row, replaces: place.replaces };
   return {
     effects: [{ type: 'version.insert', ...at, manifest: 'new', sharedPieces: 0 }],
-    result: { version: marker, marker: true, error: undefined },
+    // Where versions were never kept nobody is told of markers.
+    result: bucket.versioning === 'off' ? nothing.result : { version: marker, marker: true, error: undefined },
   };
 }
 

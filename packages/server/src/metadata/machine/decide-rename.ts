@@ -46,7 +46,9 @@ export function decideRename(view: View, command: Extract<Command, { type: 'obje
   const scratch = new Overlay(view.rows);
   const seen = new View(scratch);
   apply(new Application(scratch, stamp.position, seen), [added]);
-  const gone = deleteItem(seen, stamp, bucket, { owner }, { key: source.key, version: undefined, guard: undefined });
+  const { leaves } = command;
+  const goes = { owner, ...(leaves && { leaves }) };
+  const gone = deleteItem(seen, stamp, bucket, goes, { key: source.key, version: undefined, guard: undefined });
   const reply = { type: 'version', version, replacedNull: place.replacedNull } as const;
   return { effects: [added, ...gone.effects, ...notes], reply };
 }

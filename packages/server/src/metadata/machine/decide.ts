@@ -40,6 +40,7 @@ import { decideEventFail, decideEventSettle, decideKeyUsed, withoutUse } from '.
 import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
 import { decideRates, decideRatesGone, withoutRates } from './rates.ts';
+import { decideSource } from './sources.ts';
 import type { View } from './view.ts';
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
@@ -79,6 +80,7 @@ const deciders: Deciders = {
   'bucket.update': updateBucket,
   'bucket.configure': configureBucket,
   'bucket.reshard': reshardBucket,
+  'bucket.source': decideSource,
   'bucket.keep': keepBucket,
   'bucket.adopt': adoptBucket,
   'bucket.seal': sealBucket,

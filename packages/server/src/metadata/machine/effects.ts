@@ -68,6 +68,9 @@ export type Effect =
       readonly document: Buffer;
     }
   | { readonly type: 'configuration.remove'; readonly bucket: BucketId; readonly kind: ConfigurationKind }
+  /** Where the objects of a bucket are read that are not here yet; what it says is known to whoever wrote it. */
+  | { readonly type: 'source.write'; readonly bucket: BucketId; readonly document: Buffer }
+  | { readonly type: 'source.remove'; readonly bucket: BucketId }
   | { readonly type: 'account.write'; readonly account: AccountRecord }
   | { readonly type: 'account.remove'; readonly id: string }
   /** A new identity, or one in the place of that with the same id, which may have had another name. */

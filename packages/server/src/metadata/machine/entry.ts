@@ -35,6 +35,7 @@ import {
   encodeIntent,
   encodeUpload,
 } from './rows.ts';
+import { sourceCodecs } from './sources.ts';
 
 /* The payload of a log entry: format 1, then effects, each its code and its fields, to the end. The log keeps length and checksums. */
 
@@ -314,6 +315,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
   'restore.due': restoreDueCodec,
   ...memoCodecs,
   ...rateCodecs,
+  ...sourceCodecs,
   digest: {
     code: 18,
     write: (out, effect) => out.raw(effect.digest),

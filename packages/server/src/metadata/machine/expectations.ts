@@ -11,7 +11,8 @@ import type { View } from './view.ts';
  * and his own time. Between the two somebody may have written, deleted or tagged, and the clock of who looked may have been fast.
  */
 
-const changed = (what: string): StoreError =>
+/** What a lifecycle wanted to do is not to be done any more. */
+export const changed = (what: string): StoreError =>
   new StoreError('PreconditionFailed', {
     message: `${what} since the lifecycle looked at it: the next pass looks again.`,
     detail: { Condition: 'lifecycle' },

@@ -30,6 +30,7 @@ export const features = [
   'archive',
   'memos',
   'rates',
+  'sources',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -73,6 +74,8 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'configuration.write': ({ kind }) =>
     kind === 'objectLock' ? new Set(['configurations', 'objectLock']) : 'configurations',
   'configuration.remove': () => 'configurations',
+  'source.write': () => 'sources',
+  'source.remove': () => 'sources',
   'account.write': () => 'identities',
   'account.remove': () => 'identities',
   'identity.write': () => 'identities',

@@ -348,6 +348,11 @@ export const memoEffects: readonly Effect[] = [
 ];
 export const grantedObject: ObjectVersion = { ...object, acl: Buffer.from('{"v":1,"grants":[["READ","AllUsers"]]}') };
 
+export const sourceEffects: readonly Effect[] = [
+  { type: 'source.write', bucket: 7, document: Buffer.from('{}') },
+  { type: 'source.remove', bucket: 300 },
+];
+
 export const lockEffects: readonly Effect[] = [{ type: 'lock.clock', ms: 1_700_000_000_123 }];
 
 export const quotaEffects: readonly Effect[] = [

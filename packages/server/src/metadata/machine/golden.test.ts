@@ -46,6 +46,7 @@ import {
   sealedBucket,
   shardedBucket,
   shardedEffects,
+  sourceEffects,
   striped,
   swapEffects,
   upload,
@@ -79,6 +80,7 @@ const writtenSecond: typeof written = {
   memoEntry: [() => encodeEntry(memoEffects), decodeEntry, memoEffects],
   customersObject: [() => encodeVersion(customersObject, false), decodeVersion, customersObject],
   lockEntry: [() => encodeEntry(lockEffects), decodeEntry, lockEffects],
+  sourceEntry: [() => encodeEntry(sourceEffects), decodeEntry, sourceEffects],
   lockedUpload: [() => rows.encodeUpload(lockedUpload), rows.decodeUpload, lockedUpload],
   hybridBucket: [() => rows.encodeBucket(hybridBucket), rows.decodeBucket, hybridBucket],
   grownBucket: [() => rows.encodeBucketShards(grownBucket), rows.decodeBucketShards, grownBucket],
@@ -314,6 +316,7 @@ const goldenSecond: Record<string, string> = {
   customersObject:
     '020202010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b32333435110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b0176200003001c0102030405060708050568656c6c6f',
   lockEntry: '013cfbd095ffbc31',
+  sourceEntry: '015507000000027b7d562c010000',
   lockedUpload:
     '030102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000003010308090a0d010301153bd360ba01000001',
   accessKey: '0202414b0401020304016f016e0900000000000000020101620c31323334353637383930313205414944413101',

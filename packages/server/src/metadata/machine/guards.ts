@@ -39,6 +39,7 @@ export function checkGuard(
   missing: 'NoSuchKey' | 'NoSuchVersion' = 'NoSuchKey',
 ): void {
   if (!guard) return;
+  if (guard.ifUntouched && row) throw new StoreError('PreconditionFailed', { detail: { Condition: 'ifUntouched' } });
   const current = row?.isMarker ? undefined : row;
   const failed = (condition: string): never => {
     throw new StoreError('PreconditionFailed', { detail: { Condition: condition } });

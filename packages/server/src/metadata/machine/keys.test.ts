@@ -13,6 +13,10 @@ const id = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer
 const order = (a: Buffer, b: Buffer): number => Math.sign(Buffer.compare(a, b));
 
 describe('row keys', () => {
+  it('of sources are those of the first', () => {
+    assert.equal(keys.source(300).toString('hex'), '440000012c');
+  });
+
   it('keep the order of object keys, whatever their bytes', () => {
     fc.assert(
       fc.property(key, key, (a, b) => {

@@ -52,6 +52,7 @@ export const tables = {
   restores: 0x45,
   memos: 0x46,
   rates: 0x43,
+  sources: 0x44,
 } as const;
 
 export type Table = keyof typeof tables;
@@ -201,6 +202,7 @@ export const keys = {
     return out;
   },
 
+  source: (id: BucketId) => numbered(tables.sources, id),
   intent: (prefix: Uint8Array) => prefixed(tables.intents, prefix),
   group: (id: number) => numbered(tables.groups, id),
   accessKey: (id: string) => prefixed(tables.accessKeys, Buffer.from(id)),

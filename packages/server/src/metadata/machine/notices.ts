@@ -205,7 +205,9 @@ function noticeOf(view: View, command: Command, stamp: Stamp, effect: Effect): E
   if (!announced) return;
   const { bucket, key } = effect;
   const version = effect.type === 'version.remove' ? undefined : new VersionRow(effect.row).record();
-  const kind = version === undefined ? 'removal' : version.kind;
+  const versioned = view.bucket(bucket)?.versioning !== 'off';
+  // Where versions were never kept, a marker is what is left of what was deleted.
+  const kind = version === undefined || (version.kind === 'marker' && !versioned) ? 'removal' : version.kind;
   const destinations = announced.destinations.filter(({ event }) => isFor(event, kind) && tells(event, version));
   const [first] = destinations;
   if (!first) return;
@@ -220,7 +222,7 @@ function noticeOf(view: View, command: Command, stamp: Stamp, effect: Effect): E
     sequence,
     nonce,
     isNull,
-    versioned: view.bucket(bucket)?.versioning !== 'off',
+    versioned,
     place: Math.max(0, view.bucketShards(bucket)?.shards.indexOf(stamp.shard) ?? 0),
     object:
       version?.kind === 'object' ? { size: version.size, etag: version.etag, etagParts: version.etagParts } : undefined,

@@ -235,6 +235,7 @@ class ShardedReader implements MetadataReader {
     return this.#system.kms;
   }
 
+  readonly source = (bucket: BucketId) => this.#system.source(bucket);
   readonly rates = () => this.#system.rates();
   readonly targets = () => this.#system.targets();
 

@@ -10,7 +10,7 @@ import type {
   VersionSelector,
 } from '../../metadata/index.ts';
 import { askForRecoding } from '../policy.ts';
-import { propose, type Rooms } from '../rooms.ts';
+import { leaving, propose, type Rooms } from '../rooms.ts';
 import { dueAfter } from './evaluate.ts';
 import type { Found, FoundUpload } from './walk.ts';
 
@@ -170,7 +170,13 @@ export class Actor {
       expected: expectationOf(one, this.#nowMs, dayMs),
     }));
     const { id: bucket, owner } = this.#bucket;
-    const results = await this.#proposeDelete(rooms, { type: 'object.delete', bucket, owner, items });
+    const results = await this.#proposeDelete(rooms, {
+      type: 'object.delete',
+      bucket,
+      owner,
+      items,
+      ...leaving(rooms, bucket),
+    });
     if (!results) return;
     for (const [at, one] of found.entries()) {
       const { key, size, action } = one;

@@ -71,10 +71,10 @@ export const listingRoutes: readonly Route[] = [
         next: z.string().optional(),
       }),
     },
-    run(call) {
+    async run(call) {
       const { prefix, delimiter, after, from, limit } = call.query;
       const positions = call.service.objects.positions(bucketOf(call));
-      const found = call.service.objects.list({
+      const found = await call.service.objects.listThrough({
         bucket: bucketOf(call),
         prefix: bytes(prefix),
         delimiter: bytes(delimiter),

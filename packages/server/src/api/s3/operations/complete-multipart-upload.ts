@@ -3,7 +3,6 @@ import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { ObjectChecksum } from '../../../metadata/index.ts';
 import { etagText, type ObjectService } from '../../../objects/index.ts';
-import { readConditions } from '../../http/conditions.ts';
 import { answerXml, header, type S3Call } from '../call.ts';
 import {
   checksumAlgorithms,
@@ -17,6 +16,7 @@ import { requireDocument } from '../incoming.ts';
 import { pushExpiration } from '../lifecycle.ts';
 import { uploadIdOf } from '../multipart.ts';
 import { writtenHeaders } from '../object-headers.ts';
+import { writeConditions } from '../write-conditions.ts';
 import { allowOnly, malformed, textOf, type XmlElement } from '../xml/parser.ts';
 import { element, encodeUrl, s3Document } from '../xml/writer.ts';
 
@@ -91,7 +91,7 @@ function locationOf(call: S3Call): string {
 export async function completeMultipartUpload(call: S3Call): Promise<void> {
   const uploadId = uploadIdOf(call);
   const size = sizeOf(call);
-  const guard = readConditions(call.headers);
+  const guard = writeConditions(call);
   const parts = partsOf(await completionDocument(call));
   const checksum = wholeChecksum(call, uploadId);
   const { bucket, version, position } = await call.service.objects.completeUpload({

@@ -24,7 +24,7 @@ function keyOfToken(token: string): Buffer {
   return bytes.subarray(1);
 }
 
-export function listObjectsV2(call: S3Call): void {
+export async function listObjectsV2(call: S3Call): Promise<void> {
   const listing = listingOf(call, 'max-keys', 'maxKeys');
   const { prefix, delimiter, limit, url, restores } = listing;
   const token = call.query.get('continuation-token');
@@ -33,8 +33,9 @@ export function listObjectsV2(call: S3Call): void {
   const owner = call.query.get('fetch-owner')?.toLowerCase() === 'true';
   const { objects } = call.service;
   const bucket = objects.bucket(call.bucket);
-  const page =
-    limit === 0 ? emptyPage : objects.list({ bucket: call.bucket, prefix, delimiter, after, limit, restores });
+  const found =
+    limit === 0 ? emptyPage : objects.listThrough({ bucket: call.bucket, prefix, delimiter, after, limit, restores });
+  const page = found instanceof Promise ? await found : found;
   const { rows, last } = pageXml<ListedObject>(page, url, (object) => contents(object, url, owner));
   const next = last ? element('NextContinuationToken', tokenOf(placeOf(last))) : '';
   const start = startAfter.length > 0 ? keyElement('StartAfter', startAfter, url) : '';

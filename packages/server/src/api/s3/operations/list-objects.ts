@@ -5,14 +5,17 @@ import { bytesOfParameter, echoed, emptyPage, keyElement, listingOf, pageXml, pl
 import { pushPositions } from '../position.ts';
 import { element, s3Document } from '../xml/writer.ts';
 
-export function listObjects(call: S3Call): void {
+export async function listObjects(call: S3Call): Promise<void> {
   const listing = listingOf(call, 'max-keys', 'maxKeys');
   const { prefix, delimiter, limit, url, restores } = listing;
   const marker = bytesOfParameter(call, 'marker');
   const { objects } = call.service;
   const bucket = objects.bucket(call.bucket);
-  const page =
-    limit === 0 ? emptyPage : objects.list({ bucket: call.bucket, prefix, delimiter, after: marker, limit, restores });
+  const found =
+    limit === 0
+      ? emptyPage
+      : objects.listThrough({ bucket: call.bucket, prefix, delimiter, after: marker, limit, restores });
+  const page = found instanceof Promise ? await found : found;
   const { rows, last } = pageXml<ListedObject>(page, url, (object) => contents(object, url, true));
   // Without a delimiter the last key of the page is the next marker, so AWS leaves it out.
   const next = delimiter.length > 0 && last ? keyElement('NextMarker', placeOf(last), url) : '';

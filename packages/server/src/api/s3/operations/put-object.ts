@@ -1,7 +1,6 @@
 import { limits } from '../../../limits.ts';
 import { etagText } from '../../../objects/index.ts';
 import { step } from '../../http/cohort.ts';
-import { readConditions } from '../../http/conditions.ts';
 import { ownedAs } from '../acl-request.ts';
 import { answerEmpty, header, type S3Call } from '../call.ts';
 import { pushChecksum } from '../checksums.ts';
@@ -14,6 +13,7 @@ import { pushExpiration } from '../lifecycle.ts';
 import { writtenHeaders } from '../object-headers.ts';
 import { lockOfHeaders, screenLocked } from '../object-lock.ts';
 import { screenMaking } from '../screen.ts';
+import { writeConditions } from '../write-conditions.ts';
 
 const offsetHeader = 'x-amz-write-offset-bytes';
 
@@ -37,7 +37,7 @@ export async function putObject(call: S3Call): Promise<void> {
   const kms = kmsOf(call);
   const lock = lockOfHeaders(call);
   screenLocked(call, lock, 'Object');
-  const guard = readConditions(call.headers);
+  const guard = writeConditions(call);
   const pending = takeBody(call, limits.singlePutBytes);
   const { body, expected } = pending instanceof Promise ? await pending : pending;
   await step();
