@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { dsom } from '../cluster/cluster.support.ts';
 import type { Inventory } from './inventory.ts';
-import type { Answers } from './whole.ts';
+import { namedAnswersOf } from './named.ts';
+import { type Answers, answersOf } from './whole.ts';
 
 /** Where the directories of earlier versions are kept. */
 export const goldenFolder = path.resolve(import.meta.dirname, '../../server/golden');
@@ -14,6 +15,8 @@ export const layouts = {
   three: { directories: ['a', 'b', 'c'], flags: [], first: [], coded: true },
   /** One directory, with users, policies, locks and configurations of buckets. */
   whole: { directories: ['a'], flags: [], first: [], coded: false },
+  /** One directory, with named keys, quotas, limits and archived objects. */
+  named: { directories: ['a'], flags: [], first: [], coded: false },
   /** One node, with a member of etcd of its own. */
   cluster: {
     directories: ['a'],
@@ -45,9 +48,15 @@ export interface Manifest {
   readonly inventory: Inventory;
   /** Of a cluster with features: those that were on, and how often the authority was changed. */
   readonly members?: { readonly features: readonly string[]; readonly authority: number };
-  /** What that version answered to questions about users, policies, locks and configurations. */
+  /** What that version answered to questions that an inventory does not ask. */
   readonly answers?: Answers;
 }
+
+/** What is asked of a layout beside its inventory. */
+export const asking: Partial<Record<Layout, (endpoint: string) => Promise<Answers>>> = {
+  whole: answersOf,
+  named: namedAnswersOf,
+};
 
 /** What the nodes of a cluster agree on. */
 export async function membersOf(endpoint: string): Promise<NonNullable<Manifest['members']>> {

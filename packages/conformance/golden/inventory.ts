@@ -1,6 +1,7 @@
 /* All that a client can see of a store, as plain data: taken from an old version, and compared with what a new one answers over the same bytes. */
 import { createHash } from 'node:crypto';
 import { pathOf, send } from '../src/request.ts';
+import { cold } from './named.ts';
 import { lockedBucket } from './whole.ts';
 
 /** Headers of an answer to GET that say something of the object, and not of the server. */
@@ -69,7 +70,7 @@ export async function inventoryOf(endpoint: string): Promise<Inventory> {
   const buckets: Inventory['buckets'][number][] = [];
   for (const bucket of blocks(await ask(endpoint, '/'), 'Bucket')) {
     const name = text(bucket, 'Name');
-    if (name === lockedBucket) continue;
+    if (name === lockedBucket || name === cold) continue;
     const at = pathOf(name);
     const versions: SeenVersion[] = [];
     for (const block of blocks(await ask(endpoint, at, { versions: '' }), 'Version|DeleteMarker'))

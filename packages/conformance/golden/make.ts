@@ -13,9 +13,10 @@ import { dsom, portRow, until } from '../cluster/cluster.support.ts';
 import { pathOf, send } from '../src/request.ts';
 import { bin, startServer } from '../src/server.ts';
 import { packFolder } from './archive.ts';
-import { goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
+import { asking, goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { inventoryOf } from './inventory.ts';
-import { answersOf, fillWhole } from './whole.ts';
+import { fillNamed } from './named.ts';
+import { fillWhole } from './whole.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -116,6 +117,7 @@ async function make(name: string, layout: Layout, program: string): Promise<void
     let server = await startServer(data, { program, flags: [...flags, ...first], port: await portRow() });
     await filler(server.endpoint, coded).first();
     if (layout === 'whole') await fillWhole(server.endpoint);
+    if (layout === 'named') await fillNamed(server.endpoint);
     if (layout === 'grown') await growCluster(server.endpoint);
     await server.stop();
     server = await startServer(data, { program, flags, port: server.port });
@@ -132,7 +134,7 @@ async function make(name: string, layout: Layout, program: string): Promise<void
     }
     const inventory = await inventoryOf(server.endpoint);
     const members = layout === 'members' || layout === 'grown' ? await membersOf(server.endpoint) : undefined;
-    const answers = layout === 'whole' ? await answersOf(server.endpoint) : undefined;
+    const answers = await asking[layout]?.(server.endpoint);
     await server.stop('SIGKILL');
     killMember(data[0] as string);
     mkdirSync(target, { recursive: true });

@@ -38,7 +38,12 @@ const configurations: Readonly<Record<string, string>> = {
 const metrics = '<MetricsConfiguration><Id>all</Id></MetricsConfiguration>';
 
 /** One request, by its method, path, query and headers. */
-type Question = readonly [method: string, at: string, query: Record<string, string>, headers?: Record<string, string>];
+export type Question = readonly [
+  method: string,
+  at: string,
+  query: Record<string, string>,
+  headers?: Record<string, string>,
+];
 
 const questions: readonly Question[] = [
   ...Object.keys(configurations).map((kind): Question => ['GET', site, { [kind]: '' }]),
@@ -62,10 +67,10 @@ interface Answered {
   readonly text: string;
 }
 
+/** To requests, and to commands. */
 export interface Answers {
   readonly requests: readonly Answered[];
-  readonly tenants: readonly unknown[];
-  readonly users: readonly unknown[];
+  readonly [command: string]: readonly unknown[];
 }
 
 /** Characters of an answer that are kept as they are. */
@@ -81,13 +86,23 @@ export const wordless = ({ requests, ...rest }: Answers): Answers => ({
   requests: requests.map((one) => ({ ...one, text: one.text.replace(/<Message>[^<]*<\/Message>/, '') })),
 });
 
+/** Asks one thing. @param asked what it is called in the manifest */
+export async function answered(
+  endpoint: string,
+  asked: string,
+  method: string,
+  at: string,
+  options: Parameters<typeof send>[3],
+): Promise<Answered> {
+  const answer = await send(endpoint, method, at, options);
+  const text = answer.text().replaceAll(passing, '');
+  return { asked, status: answer.status, text: text.length > mostText ? `SHA-256 ${digest(text)}` : text };
+}
+
 export async function answersOf(endpoint: string): Promise<Answers> {
   const requests: Answered[] = [];
-  const ask = async (asked: string, method: string, at: string, options: Parameters<typeof send>[3]) => {
-    const answer = await send(endpoint, method, at, options);
-    const text = answer.text().replaceAll(passing, '');
-    requests.push({ asked, status: answer.status, text: text.length > mostText ? `SHA-256 ${digest(text)}` : text });
-  };
+  const ask = async (...question: [string, string, string, Parameters<typeof send>[3]]) =>
+    void requests.push(await answered(endpoint, ...question));
   for (const [method, at, query, headers = {}] of questions)
     await ask(`${method} ${at} ${Object.keys(query).join()}${headers === customer ? ' with key' : ''}`, method, at, {
       query,
@@ -107,8 +122,10 @@ export async function answersOf(endpoint: string): Promise<Answers> {
   };
 }
 
-export async function fillWhole(endpoint: string): Promise<void> {
-  const must = async (method: string, at: string, options: Parameters<typeof send>[3] = {}) => {
+/** Requests that must be done. */
+export const doing =
+  (endpoint: string) =>
+  async (method: string, at: string, options: Parameters<typeof send>[3] = {}): Promise<void> => {
     const { body } = options;
     const md5 = createHash('md5')
       .update(body ?? '')
@@ -117,6 +134,9 @@ export async function fillWhole(endpoint: string): Promise<void> {
     const answer = await send(endpoint, method, at, { ...options, headers });
     if (answer.status >= 300) throw new Error(`${method} ${at}: ${answer.status} ${answer.text()}`);
   };
+
+export async function fillWhole(endpoint: string): Promise<void> {
+  const must = doing(endpoint);
   await must('PUT', site);
   for (const [kind, body] of Object.entries(configurations)) await must('PUT', site, { query: { [kind]: '' }, body });
   await must('PUT', site, { query: { metrics: '', id: 'all' }, body: metrics });

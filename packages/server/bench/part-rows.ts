@@ -123,12 +123,21 @@ export async function linkRows({ row, share }: Table, runs: number): Promise<voi
     );
 }
 
-/** HTTPS beside HTTP. */
-export async function tlsRows({ share }: Table, runs: number, port: number): Promise<void> {
+/** HTTPS beside HTTP: what it costs, with a client that encrypts on the same cores. */
+export async function tlsRows({ row }: Table, runs: number, port: number): Promise<void> {
   const { small, large, put } = await tlsRates(runs, port);
-  share('GET 4 KiB over HTTPS, 32 connections, to HTTP', 'per s', small.https, small.http, 0.6);
-  share('GET 8 MiB over HTTPS, 8 connections, to HTTP', 'MB/s', large.https, large.http, 0.4);
-  share('PUT 8 MiB over HTTPS, 8 connections, to HTTP', 'MB/s', put.https, put.http, 0.4);
+  for (const [work, unit, { https, http }] of [
+    ['GET 4 KiB over HTTPS, 32 connections', 'per s', small],
+    ['GET 8 MiB over HTTPS, 8 connections', 'MB/s', large],
+    ['PUT 8 MiB over HTTPS, 8 connections', 'MB/s', put],
+  ] as const)
+    row(
+      work,
+      `${https.toFixed(0)} ${unit}`,
+      `${http.toFixed(0)} ${unit} (HTTP) = ${(https / http).toFixed(2)} ×`,
+      '',
+      true,
+    );
 }
 
 /**
