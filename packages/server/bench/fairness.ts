@@ -48,7 +48,7 @@ export async function fairnessFigures(port: number, program = bin): Promise<Fair
   await load(dsom, { operation: 'put', size: 8 * MiB, count: 8, connections: 4, prefix: 'large/', ...noisy });
   const figures: FairnessFigures[] = [];
   for (const [noise, plan] of noises) {
-    const loud = plan && load(dsom, { ...plan, ...noisy, connections: 256, seconds: seconds + 3 });
+    const loud = plan && load(dsom, { ...plan, ...noisy, connections: 256, seconds: seconds + 3 }, true);
     await sleep(2000);
     const quiet = await load(dsom, { operation: 'get', count: 1000, connections: 4, seconds, prefix: 'q/' });
     figures.push({ noise, quiet, noisy: await loud });
