@@ -123,6 +123,14 @@ export const metadataPlants: readonly Plant[] = [
 
 export const objectPlants: readonly Plant[] = [
   {
+    name: 'objects: what comes from the same pool of memory passes for a part of what was read',
+    file: 'src/objects/outlet.ts',
+    find: 'stored && isView(plain, stored)',
+    replace: 'plain.buffer === stored?.buffer',
+    tests: ['src/objects/outlet.test.ts'],
+    pattern: 'same pool',
+  },
+  {
     name: 'objects: the memory of a run is given back while frames of it are still on their way',
     file: 'src/objects/outlet.ts',
     find: 'if (run.users > 1) run.users--;',

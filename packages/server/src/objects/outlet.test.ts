@@ -86,6 +86,18 @@ test('only the frames that a slice touches are read', async () => {
   }
 });
 
+test('a packed frame is kept although what it was packed in came from the same pool of memory', async () => {
+  const cache = createCache({ bytes: 2 ** 24 });
+  const p = pipeline({ cache });
+  const { fetch } = p.stripes;
+  p.stripes.fetch = async (...which) => Buffer.from(await fetch.apply(p.stripes, which));
+  for (let i = 0; i < 20; i++) {
+    const version = p.version([await take(p, Buffer.alloc(15_000, `over and over ${i} `))]);
+    await gathered(p.open(version, 0, 15_000));
+    assert.equal(cache.statistics().entries, i + 1);
+  }
+});
+
 test('small reads are served from the cache the second time, and large ones do not fill it', async () => {
   const cache = createCache({ bytes: 2 ** 22 });
   const p = pipeline({ cache });

@@ -128,7 +128,7 @@ export class Outlet implements Outgoing {
             at += length;
           }
           invariant(plain, 'a frame of a run is held or was read');
-          if (plain.buffer === stored?.buffer) this.#lend(stored);
+          if (stored && isView(plain, stored)) this.#lend(stored);
           else if (this.#cached && !held) this.#rooms.cache.put(now.run.stripe.id, frame, plain);
           const bytes = this.#cut(plain, now.run.offset + frame * limits.frameBytes);
           left -= bytes.length;
@@ -223,6 +223,12 @@ export class Outlet implements Outgoing {
     return open(await stripes.read(run.stripe, start, end)) ?? stripes.search(run.stripe, start, end, open);
   }
 }
+
+/** Whether a frame is a part of the bytes that were read: it was neither sealed nor packed. Small buffers share the memory of a pool, which says nothing. */
+const isView = (frame: Buffer, stored: Buffer): boolean =>
+  frame.buffer === stored.buffer &&
+  frame.byteOffset >= stored.byteOffset &&
+  frame.byteOffset < stored.byteOffset + stored.length;
 
 function openStored(key: CipherKey, run: FrameRun, frame: number, stored: Buffer): Buffer {
   const length = frameLength(run.stripe, frame);
