@@ -10,10 +10,22 @@ before(async () => {
 });
 after(() => rig?.close());
 
-test('DuckDB reads and writes Parquet by its S3 settings', { timeout: 5 * 60_000 }, async () => {
+/** Its extension for S3 is a package of its own, which not every mirror of PyPI has. */
+function installed(): string | undefined {
+  try {
+    return python('python-duckdb-1').python;
+  } catch {
+    return undefined;
+  }
+}
+
+test('DuckDB reads and writes Parquet by its S3 settings', { timeout: 5 * 60_000 }, async (t) => {
+  const program = installed();
+  if (program === undefined)
+    return t.skip('DuckDB and its httpfs extension cannot be installed here: pip says why above');
   assert.equal((await send(rig.server.endpoint, 'PUT', '/duck')).status, 200);
   const suite = path.join(import.meta.dirname, 'duckdb_suite.py');
-  await rig.run(python('python-duckdb-1').python, [suite, rig.server.endpoint]);
+  await rig.run(program, [suite, rig.server.endpoint]);
   const file = await send(rig.server.endpoint, 'GET', '/duck/made.parquet');
   assert.equal(file.body.toString('latin1', 0, 4), 'PAR1');
 });
