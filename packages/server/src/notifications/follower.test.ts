@@ -1,6 +1,6 @@
 /* Delivery from the log of a shard: every event, in the order of its key, over crashes, refusals and a log that is cut. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 import { memoryVolume } from '../device/index.ts';
 import { type Host, realHost } from '../host/index.ts';
 import { memoryKv } from '../kv/index.ts';
@@ -47,6 +47,12 @@ const takenOf = ({ body }: Message): Taken => {
 /** What is kept of a target, as far as it is looked at here. */
 const record = (createdMs = 0): Buffer => Buffer.from(JSON.stringify({ version: 1, kind: 'webhook', createdMs }));
 
+const stores: Store[] = [];
+// A test that failed must not keep its process alive.
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.deliverer?.stop();
+});
+
 class Store {
   readonly host: Host;
   readonly volume = memoryVolume();
@@ -65,17 +71,22 @@ class Store {
   deliverer: ReturnType<typeof startDeliverer> | undefined;
   readonly said: string[] = [];
 
-  constructor(times = 50) {
+  readonly tailBytes: number;
+
+  /** @param tailBytes the log is cut beyond it, whoever has not followed yet */
+  constructor(times = 50, tailBytes = 65_536) {
     this.host = hurried(times);
     this.kv = memoryKv(this.host);
+    this.tailBytes = tailBytes;
+    stores.push(this);
   }
 
   async open(): Promise<this> {
-    const { host, volume } = this;
+    const { host, volume, tailBytes } = this;
     this.log = await openEmbeddedLog({
       volume,
       host,
-      limits: { segmentBytes: 16_384, smallSegmentBytes: 16_384, entryBytes: 8192, tailBytes: 65_536 },
+      limits: { segmentBytes: 16_384, smallSegmentBytes: 16_384, entryBytes: 8192, tailBytes },
     } as never);
     this.metadata = await openMetadata({ log: this.log, kv: this.kv, host, shard: 0 });
     if (this.bucket === 0) {
@@ -319,7 +330,7 @@ describe('a follower of a shard', () => {
   });
 
   it('does not wait for another target', async () => {
-    const store = await new Store().open();
+    const store = await new Store(50, 2 ** 20).open();
     store.targets.set('other', record());
     store.refuse = (message) => takenOf(message).key.startsWith('hook');
     store.start();
