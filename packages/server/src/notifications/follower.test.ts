@@ -125,13 +125,10 @@ class Store {
       tail: () => log.tail,
       head: () => log.head,
       followers: () => metadata.reader.followers(),
-      failed: (target) =>
-        new Map(
-          [...metadata.reader.memos('failedEvents', `${target}/`)].map(([name, event]) => [
-            name.slice(target.length + 1),
-            event,
-          ]),
-        ),
+      failed: (target) => {
+        const events = [...metadata.reader.memos('failedEvents', `${target}/`)];
+        return new Map(events.map(([name, event]) => [name.slice(target.length + 1), event]));
+      },
       feed: (name, from) => metadata.feed(name, from),
       propose: (command) => metadata.propose(command),
       leads: () => true,
