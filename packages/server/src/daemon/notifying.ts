@@ -142,61 +142,48 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
   };
 }
 
-/** Figures of what is delivered by this server. */
-export function notificationMetrics(registry: Registry, status: Deliverer['status']): void {
-  const delivered = registry.counter('dsom_notifications_delivered_total', 'Events that a target has taken.', [
-    'target',
-  ]);
-  const failures = registry.counter(
-    'dsom_notification_failures_total',
-    'Attempts to deliver an event that failed; it is tried again.',
-    ['target'],
-  );
-  const lost = registry.counter(
+/** Counted by each shard, and told as the sum over those that this server owns. */
+const sums = {
+  delivered: ['dsom_notifications_delivered_total', 'Events that a target has taken.'],
+  failures: ['dsom_notification_failures_total', 'Attempts to deliver an event that failed; it is tried again.'],
+  lost: [
     'dsom_notifications_lost_total',
     'Times that the log was cut before its events were delivered to a target, which is told so.',
-    ['target'],
-  );
-  const refused = registry.counter(
+  ],
+  refused: [
     'dsom_notifications_refused_total',
     'Events that a target has refused for good, and that are on its list of failed events.',
-    ['target'],
-  );
-  const failed = registry.gauge(
+  ],
+} as const;
+/** As it is now. */
+const levels = {
+  failed: [
     'dsom_notification_failed_events',
     'Events on the list of those that a target has refused for good, of the shards that this server owns.',
-    ['target'],
-  );
-  const waiting = registry.gauge('dsom_notifications_waiting', 'Events read from the log and not delivered yet.', [
-    'target',
-  ]);
-  const behind = registry.gauge(
-    'dsom_notification_entries_behind',
-    'Entries of the log that the position of a target does not cover.',
-    ['target'],
-  );
+  ],
+  waiting: ['dsom_notifications_waiting', 'Events read from the log and not delivered yet.'],
+  behind: ['dsom_notification_entries_behind', 'Entries of the log that the position of a target does not cover.'],
+} as const;
+
+/** Figures of what is delivered by this server. */
+export function notificationMetrics(registry: Registry, status: Deliverer['status']): void {
+  const names = <Name extends string>(figures: Readonly<Record<Name, unknown>>) => Object.keys(figures) as Name[];
+  const counters = names(sums).map((name) => {
+    const [title, help] = sums[name];
+    return { name, counter: registry.counter(title, help, ['target']) };
+  });
+  const gauges = names(levels).map((name) => {
+    const [title, help] = levels[name];
+    return { name, gauge: registry.gauge(title, help, ['target']) };
+  });
   registry.refresh(() => {
-    waiting.clear();
-    behind.clear();
-    failed.clear();
-    const sums = new Map<string, { delivered: number; failures: number; lost: number; refused: number }>();
-    for (const one of status()) {
-      const sum = sums.get(one.target) ?? { delivered: 0, failures: 0, lost: 0, refused: 0 };
-      sums.set(one.target, {
-        delivered: sum.delivered + one.delivered,
-        failures: sum.failures + one.failures,
-        lost: sum.lost + one.lost,
-        refused: sum.refused + one.refused,
-      });
-      waiting.add(waiting.at(one.target), one.waiting);
-      failed.add(failed.at(one.target), one.failed);
-      behind.add(behind.at(one.target), one.behind);
-    }
-    for (const [target, sum] of sums) {
-      delivered.mirror(delivered.at(target), sum.delivered);
-      failures.mirror(failures.at(target), sum.failures);
-      lost.mirror(lost.at(target), sum.lost);
-      refused.mirror(refused.at(target), sum.refused);
+    const all = Map.groupBy(status(), ({ target }) => target);
+    for (const { gauge } of gauges) gauge.clear();
+    for (const [target, shards] of all) {
+      const sum = (name: keyof typeof sums | keyof typeof levels) =>
+        shards.reduce((total, one) => total + one[name], 0);
+      for (const { name, counter } of counters) counter.mirror(counter.at(target), sum(name));
+      for (const { name, gauge } of gauges) gauge.add(gauge.at(target), sum(name));
     }
   });
 }

@@ -1,11 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { MacKey } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
-import { FifoMap } from '../fifo.ts';
 import type { Entropy } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { isBlank, keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
+import { KeptKeys } from './kept.ts';
 import type { BucketKey, BucketKeys, KeyService, ObjectKeys, OpenKmsKey } from './types.ts';
 
 const objectContext = Buffer.from('dsom object key 1', 'latin1');
@@ -119,50 +119,25 @@ class OpenBucketKey implements BucketKey {
   }
 }
 
-interface Kept {
-  readonly wrapped: Buffer;
-  readonly key: BucketKey;
-}
-
-class KeptBucketKeys implements BucketKeys {
-  readonly #service: KeyService;
-  readonly #entropy: Entropy;
-  readonly #kept = new FifoMap<string, Kept>(limits.openBucketKeys);
-
-  constructor(service: KeyService, entropy: Entropy) {
-    this.#service = service;
-    this.#entropy = entropy;
-  }
-
-  create(bucketName: string): Promise<Buffer> {
-    const key = this.#entropy.bytes(keyBytes);
-    invariant(!isBlank(key), 'a bucket key is 32 random bytes');
-    return this.#service.wrap(key, contextOf(bucketName));
-  }
-
-  opened(bucketName: string, wrapped: Buffer): BucketKey | undefined {
-    const kept = this.#kept.get(bucketName);
-    return kept?.wrapped.equals(wrapped) ? kept.key : undefined;
-  }
-
-  async open(bucketName: string, wrapped: Buffer): Promise<BucketKey> {
-    const kept = this.opened(bucketName, wrapped);
-    if (kept) return kept;
-    const plain = await this.#service.unwrap(wrapped, contextOf(bucketName));
-    if (plain.length !== keyBytes || isBlank(plain)) {
-      throw new StoreError('AccessDenied', {
-        message: 'The key of this bucket cannot be opened.',
-        resource: bucketName,
-      });
-    }
-    const key = new OpenBucketKey(plain, this.#entropy);
-    plain.fill(0);
-    this.#kept.set(bucketName, { wrapped: Buffer.from(wrapped), key });
-    return key;
-  }
-}
-
 /** Bucket keys wrapped by `service`, the opened ones kept in memory up to `limits.openBucketKeys`. */
 export function bucketKeys(service: KeyService, entropy: Entropy): BucketKeys {
-  return new KeptBucketKeys(service, entropy);
+  const kept = new KeptKeys<BucketKey>({ service, entropy, most: limits.openBucketKeys });
+  const made = (plain: Buffer): BucketKey => {
+    const key = new OpenBucketKey(plain, entropy);
+    plain.fill(0);
+    return key;
+  };
+  return {
+    create: (bucketName) => kept.create(contextOf(bucketName)),
+    opened: (bucketName, wrapped) => kept.opened(bucketName, wrapped),
+    open: (bucketName, wrapped) =>
+      kept.open(
+        bucketName,
+        wrapped,
+        contextOf(bucketName),
+        made,
+        () =>
+          new StoreError('AccessDenied', { message: 'The key of this bucket cannot be opened.', resource: bucketName }),
+      ),
+  };
 }

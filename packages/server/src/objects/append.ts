@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { again } from './again.ts';
 import { checkNotArchive } from './archive.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
@@ -12,9 +13,6 @@ import { draftOf } from './put.ts';
 import { checkRoom } from './quotas.ts';
 import { bucketKey, findBucket, type Rooms } from './rooms.ts';
 import type { PutRequest, WriteResult } from './types.ts';
-
-/** Times an append of a body in hand starts over because another write made or replaced the object meanwhile. */
-const patience = 8;
 
 type AppendRequest = PutRequest & { readonly offset: number | undefined };
 
@@ -29,14 +27,10 @@ type AppendRequest = PutRequest & { readonly offset: number | undefined };
 export async function append(rooms: Rooms, request: AppendRequest): Promise<WriteResult> {
   checkKey(request.key);
   checkDescribing(rooms, request);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await appendOnce(rooms, request);
-    } catch (error) {
-      const replaced = error instanceof StoreError && error.code === 'ConditionalRequestConflict';
-      if (!replaced || !request.body.whole || attempt === patience) throw error;
-    }
-  }
+  return again(
+    () => appendOnce(rooms, request),
+    () => request.body.whole !== undefined,
+  );
 }
 
 async function appendOnce(rooms: Rooms, request: AppendRequest): Promise<WriteResult> {

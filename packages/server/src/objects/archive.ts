@@ -1,6 +1,7 @@
 import { StoreError } from '../errors.ts';
 import { archivesSetting, type MetadataReader, type ObjectVersion, type RestoreTier } from '../metadata/index.ts';
 import type { Rooms } from './rooms.ts';
+import { mapSetting } from './setting.ts';
 
 /*
  * Archives: storage classes whose objects are read only once they were restored, for the days that were asked for. Which they are, and how long a restore takes,
@@ -13,20 +14,8 @@ export type RestoreDelays = Readonly<Record<RestoreTier, number>>;
 /** Classes that can be archives: those of which clients of S3 know that they have to be restored. */
 export const archiveNames: readonly string[] = ['GLACIER', 'DEEP_ARCHIVE'];
 
-const parsed = new WeakMap<
-  MetadataReader,
-  { readonly text: string; readonly archives: ReadonlyMap<string, RestoreDelays> }
->();
-
 /** Those that are, with how long a restore takes. */
-export function archivesOf(reader: MetadataReader): ReadonlyMap<string, RestoreDelays> {
-  const text = reader.setting(archivesSetting) ?? '{}';
-  const known = parsed.get(reader);
-  if (known?.text === text) return known.archives;
-  const archives = new Map(Object.entries(JSON.parse(text) as Record<string, RestoreDelays>));
-  parsed.set(reader, { text, archives });
-  return archives;
-}
+export const archivesOf = mapSetting<RestoreDelays>(archivesSetting);
 
 /** Whether objects of the class are archived. Asked for every read: other names cost no look-up. */
 export const isArchive = (reader: MetadataReader, name: string): boolean =>

@@ -10,6 +10,7 @@ import {
   type ObjectChecksum,
   type ObjectVersion,
 } from '../metadata/index.ts';
+import { again } from './again.ts';
 import { archivedError, isArchived } from './archive.ts';
 import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
@@ -48,9 +49,6 @@ export function findSource(rooms: Rooms, source: CopySource): Found {
   return found;
 }
 
-/** Times a copy starts over because its source was replaced meanwhile. */
-const patience = 8;
-
 /**
  * A new version that shares the source's bytes, where source and target are in one shard: only the object key is wrapped anew, under the target bucket's key. The ETag stays that of
  * the source, also when it was made of parts (S3 computes a new one then, from bytes that are read again).
@@ -63,14 +61,7 @@ export async function copy(rooms: Rooms, horizon: ReadHorizon, request: CopyRequ
   if (request.metadata) checkMetadata(request.metadata);
   if (request.tags) checkTags(request.tags, limits.tags);
   if (request.acl) checkAcl(request.acl);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await copyOnce(rooms, horizon, request);
-    } catch (error) {
-      const replaced = error instanceof StoreError && error.code === 'ConditionalRequestConflict';
-      if (!replaced || attempt === patience) throw error;
-    }
-  }
+  return again(() => copyOnce(rooms, horizon, request));
 }
 
 async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest): Promise<CopyResult> {

@@ -1,8 +1,9 @@
 import { redundancyText, spareCount } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { BucketRecord, MetadataReader, ObjectVersion, Policy, Redundancy } from '../metadata/index.ts';
+import type { BucketRecord, ObjectVersion, Policy, Redundancy } from '../metadata/index.ts';
 import { propose, type Rooms } from './rooms.ts';
+import { mapSetting } from './setting.ts';
 
 /*
  * What bytes are to be kept with: what an object says of itself, else its storage class, else its bucket. STANDARD says nothing, so the bucket decides;
@@ -26,17 +27,8 @@ const coldCodes: readonly Redundancy[] = [
   { data: 2, parity: 1 },
 ];
 
-const parsed = new WeakMap<MetadataReader, { readonly text: string; readonly policies: ReadonlyMap<string, Policy> }>();
-
 /** The operator's own policies by storage class. */
-export function namedPolicies(reader: MetadataReader): ReadonlyMap<string, Policy> {
-  const text = reader.setting(policiesSetting) ?? '{}';
-  const known = parsed.get(reader);
-  if (known?.text === text) return known.policies;
-  const policies = new Map(Object.entries(JSON.parse(text) as Record<string, Policy>));
-  parsed.set(reader, { text, policies });
-  return policies;
-}
+export const namedPolicies = mapSetting<Policy>(policiesSetting);
 
 /** Storage classes that can be asked for. */
 export const storageClassesOf = ({ reader }: Pick<Rooms, 'reader'>): readonly string[] => [

@@ -1,13 +1,11 @@
 import { StoreError } from '../errors.ts';
 import type { ObjectVersion } from '../metadata/index.ts';
+import { again } from './again.ts';
 import { archivedError, archivesOf, isArchive } from './archive.ts';
 import { parseVersionId } from './ids.ts';
 import { findVersion } from './read.ts';
 import { propose, type Rooms } from './rooms.ts';
 import type { RestoreRequest } from './types.ts';
-
-/** Times a restore starts over because the object was replaced meanwhile. */
-const patience = 8;
 
 /**
  * Asks for a version to be restored, or for what is restored to stay for longer.
@@ -17,7 +15,7 @@ const patience = 8;
 export async function restore(rooms: Rooms, request: RestoreRequest): Promise<ObjectVersion> {
   const { key, days, tier, dayMs } = request;
   const selector = parseVersionId(request.versionId);
-  for (let attempt = 1; ; attempt++) {
+  return again(async () => {
     const { bucket, version } = findVersion(rooms, request);
     const { storageClass } = version;
     const delays = isArchive(rooms.reader, storageClass) ? archivesOf(rooms.reader).get(storageClass) : undefined;
@@ -28,12 +26,7 @@ export async function restore(rooms: Rooms, request: RestoreRequest): Promise<Ob
         detail: { ArgumentName: 'Tier', ArgumentValue: tier },
       });
     const about = { type: 'object.restore', bucket: bucket.id, key, version: selector } as const;
-    try {
-      const command = { ...about, storageClass, days, tier, delayMs: delays[tier], dayMs };
-      return (await propose(rooms, command, 'version')).version;
-    } catch (error) {
-      const replaced = error instanceof StoreError && error.code === 'ConditionalRequestConflict';
-      if (!replaced || attempt === patience) throw error;
-    }
-  }
+    const command = { ...about, storageClass, days, tier, delayMs: delays[tier], dayMs };
+    return (await propose(rooms, command, 'version')).version;
+  });
 }

@@ -1,15 +1,13 @@
 import { StoreError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { ObjectVersion } from '../metadata/index.ts';
+import { again } from './again.ts';
 import { openedKeyOf, wrappingFor } from './encryption.ts';
 import { parseVersionId } from './ids.ts';
 import type { KmsChoice } from './kms.ts';
 import { findVersion } from './read.ts';
 import { bucketKey, propose, type Rooms } from './rooms.ts';
 import type { ReadRequest } from './types.ts';
-
-/** Times that it starts over because another write came first. */
-const patience = 8;
 
 const refused = (which: string): StoreError =>
   new StoreError('InvalidRequest', {
@@ -24,15 +22,8 @@ type RewrapRequest = Omit<ReadRequest, 'guard' | 'customerKey' | 'withoutBytes'>
  * @throws StoreError as {@link findVersion}; InvalidRequest where it is not encrypted, or with the key of a customer or `aws:kms:dsse`; AccessDenied where it
  * is locked; KMS.NotFoundException, KMS.DisabledException for the key that it has and for the one that it gets
  */
-export async function rewrap(rooms: Rooms, request: RewrapRequest, kms: KmsChoice): Promise<ObjectVersion> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await rewrapOnce(rooms, request, kms);
-    } catch (error) {
-      const changed = error instanceof StoreError && error.code === 'ConditionalRequestConflict';
-      if (!changed || attempt === patience) throw error;
-    }
-  }
+export function rewrap(rooms: Rooms, request: RewrapRequest, kms: KmsChoice): Promise<ObjectVersion> {
+  return again(() => rewrapOnce(rooms, request, kms));
 }
 
 async function rewrapOnce(rooms: Rooms, request: RewrapRequest, kms: KmsChoice): Promise<ObjectVersion> {

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { S3Call } from './call.ts';
 import { customerKeyOf } from './customer-keys.ts';
-import { type Answer, type Harness, startHarness } from './harness.support.ts';
+import { type Harness, ok, says, startHarness } from './harness.support.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 
 const MiB = 1024 ** 2;
@@ -33,14 +33,6 @@ after(async () => {
   await store.close();
 });
 
-const says = (answer: Answer, status: number, code: string, message = /./) => {
-  assert.deepEqual([answer.status, answer.code], [status, code], answer.text);
-  assert.match(answer.xml('Message') ?? '', message);
-};
-const ok = (answer: Answer): Answer => {
-  assert.ok(answer.status < 300, answer.text);
-  return answer;
-};
 const put = (path: string, body: Buffer | string, headers: Record<string, string> = {}) =>
   s3.send('PUT', path, { body, headers });
 const get = (path: string, headers: Record<string, string> = {}) => s3.send('GET', path, { headers });

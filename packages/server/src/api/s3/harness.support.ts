@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
@@ -331,4 +332,16 @@ export async function until(condition: () => boolean, what: string): Promise<voi
     await realHost().timers.sleep(10);
   }
   throw new Error(`never came: ${what}`);
+}
+
+/** An answer that has to be good. */
+export function ok(answer: Answer): Answer {
+  assert.ok(answer.status < 300, answer.text);
+  return answer;
+}
+
+/** A refusal, with a message that says something. */
+export function says(answer: Answer, status: number, code: string, message = /./): void {
+  assert.deepEqual([answer.status, answer.code], [status, code], answer.text);
+  assert.match(answer.xml('Message') ?? '', message);
 }

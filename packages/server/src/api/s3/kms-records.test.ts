@@ -5,15 +5,10 @@ import { describe, it } from 'node:test';
 import { limits } from '../../limits.ts';
 import { keys } from '../../metadata/machine/keys.ts';
 import { encodeKmsKey } from '../../metadata/machine/kms-keys.ts';
-import { type Answer, startHarness } from './harness.support.ts';
+import { ok, says, startHarness } from './harness.support.ts';
 import { openMemoryStore } from './store.support.ts';
 
 const sse = 'x-amz-server-side-encryption';
-const says = (answer: Answer, status: number, code: string, message: RegExp) => {
-  assert.deepEqual([answer.status, answer.code], [status, code], answer.text);
-  assert.match(answer.xml('Message') ?? '', message);
-};
-const ok = (answer: Answer): void => assert.ok(answer.status < 300, answer.text);
 const withKey = (key: string): Record<string, string> => ({ [sse]: 'aws:kms', [`${sse}-aws-kms-key-id`]: key });
 
 describe('a record of a named key that cannot be read', () => {

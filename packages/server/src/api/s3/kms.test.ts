@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { KmsKeyRecord } from '../../metadata/index.ts';
 import { kmsKeyArn } from '../../objects/index.ts';
-import { type Answer, type Harness, startHarness } from './harness.support.ts';
+import { type Answer, type Harness, ok, says, startHarness } from './harness.support.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 
 const MiB = 1024 ** 2;
@@ -30,14 +30,6 @@ after(async () => {
   await store.close();
 });
 
-const says = (answer: Answer, status: number, code: string, message = /./) => {
-  assert.deepEqual([answer.status, answer.code], [status, code], answer.text);
-  assert.match(answer.xml('Message') ?? '', message);
-};
-const ok = (answer: Answer): Answer => {
-  assert.ok(answer.status < 300, answer.text);
-  return answer;
-};
 const withKey = (key?: string, more: Record<string, string> = {}): Record<string, string> => ({
   [sse]: 'aws:kms',
   ...(key !== undefined && { [`${sse}-aws-kms-key-id`]: key }),
@@ -59,14 +51,7 @@ const configure = (bucket: string, byDefault: string, more = '') => {
   const body = `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>${byDefault}</ApplyServerSideEncryptionByDefault>${more}</Rule></ServerSideEncryptionConfiguration>`;
   return s3.send('PUT', `/${bucket}`, { query: { encryption: '' }, body, headers: { 'content-md5': md5(body) } });
 };
-async function whileDisabled(key: KmsKeyRecord, run: () => Promise<void>): Promise<void> {
-  await store.objects.kms.setState(key.id, 'disabled');
-  try {
-    await run();
-  } finally {
-    await store.objects.kms.setState(key.id, 'enabled');
-  }
-}
+const whileDisabled = (key: KmsKeyRecord, run: () => Promise<void>) => store.whileDisabled(key, run);
 
 describe('an object with a named key', () => {
   for (const size of [0, 1, 4096, 65_537, 9 * MiB + 5])

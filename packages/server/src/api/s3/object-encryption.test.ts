@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { KmsKeyRecord } from '../../metadata/index.ts';
 import { kmsKeyArn } from '../../objects/index.ts';
-import { type Answer, type Harness, type Send, startHarness } from './harness.support.ts';
+import { type Harness, ok, type Send, says, startHarness } from './harness.support.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 
 const MiB = 1024 ** 2;
@@ -28,14 +28,6 @@ after(async () => {
   await store.close();
 });
 
-const ok = (answer: Answer): Answer => {
-  assert.ok(answer.status < 300, answer.text);
-  return answer;
-};
-const says = (answer: Answer, status: number, code: string, message = /./) => {
-  assert.deepEqual([answer.status, answer.code], [status, code], answer.text);
-  assert.match(answer.xml('Message') ?? '', message);
-};
 const arnOf = (key: KmsKeyRecord) => kmsKeyArn(store.objects.bucket('plain').region, key.id);
 const named = (key: KmsKeyRecord, more: Record<string, string> = {}) => ({
   [sse]: 'aws:kms',
@@ -58,14 +50,7 @@ const update = (path: string, body: string, { query = {}, headers = {}, ...more 
 const give = (path: string, key: KmsKeyRecord, more: Send = {}) => update(path, kms(arnOf(key)), more);
 const versionOf = (bucket: string, key: string) =>
   store.objects.look({ bucket, key: Buffer.from(key), versionId: undefined }).version;
-async function whileDisabled(key: KmsKeyRecord, run: () => Promise<void>): Promise<void> {
-  await store.objects.kms.setState(key.id, 'disabled');
-  try {
-    await run();
-  } finally {
-    await store.objects.kms.setState(key.id, 'enabled');
-  }
-}
+const whileDisabled = (key: KmsKeyRecord, run: () => Promise<void>) => store.whileDisabled(key, run);
 
 describe('UpdateObjectEncryption', () => {
   for (const size of [0, 100, 3 * MiB])

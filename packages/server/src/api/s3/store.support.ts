@@ -6,7 +6,7 @@ import { realHost } from '../../host/index.ts';
 import { bucketKeys, type KeyService, kmsKeys, openKeyring } from '../../keys/index.ts';
 import { memoryKv } from '../../kv/index.ts';
 import { openEmbeddedLog } from '../../log/index.ts';
-import { type Metadata, openMetadata } from '../../metadata/index.ts';
+import { type KmsKeyRecord, type Metadata, openMetadata } from '../../metadata/index.ts';
 import { createObjectService, type ObjectService } from '../../objects/index.ts';
 import { planLayout } from '../../placement/index.ts';
 import { defaultKmsOf } from './kms.ts';
@@ -19,6 +19,8 @@ export interface MemoryStore {
   readonly keyring: KeyService;
   /** Of the metadata. */
   readonly kv: ReturnType<typeof memoryKv>;
+  /** Does something while a named key is disabled. */
+  whileDisabled(key: Pick<KmsKeyRecord, 'id'>, run: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,6 +64,14 @@ export async function openMemoryStore(plain = false): Promise<MemoryStore> {
     metadata,
     keyring,
     kv,
+    async whileDisabled({ id }, run) {
+      await objects.kms.setState(id, 'disabled');
+      try {
+        await run();
+      } finally {
+        await objects.kms.setState(id, 'enabled');
+      }
+    },
     async close() {
       await stripes.close();
       await store.close();

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../../../limits.ts';
 import type { KmsKeyRecord } from '../../../metadata/index.ts';
-import { kmsKeyArn } from '../../../objects/index.ts';
+import { type KmsAdministration, kmsKeyArn } from '../../../objects/index.ts';
 import { type RestCall, type Route, route } from '../route.ts';
 
 /* Named keys (SSE-KMS). What they are never leaves the server: they are made, shown, disabled and rotated, by who may administer it. */
@@ -28,6 +28,24 @@ const keyJson = ({ service }: RestCall, { id, name, state, versions, createdMs }
 /** By id, ARN or alias: it is in the body, since two of them have slashes. */
 const named = z.strictObject({ key: z.string().min(1).max(256) });
 
+/** A change of one key. */
+const changing = (
+  verb: 'disable' | 'enable' | 'rotate',
+  summary: string,
+  change: (kms: KmsAdministration, key: string) => Promise<KmsKeyRecord>,
+): Route =>
+  route({
+    method: 'POST',
+    path: `v1/kms/${verb}`,
+    id: `${verb}KmsKey`,
+    summary,
+    access: 'admin',
+    query: none,
+    body: named,
+    answer: { status: 200, body: keyShape },
+    run: async (call) => call.json(200, keyJson(call, await change(call.service.objects.kms, call.body.key))),
+  });
+
 export const kmsRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -51,39 +69,13 @@ export const kmsRoutes: readonly Route[] = [
     answer: { status: 201, body: keyShape },
     run: async (call) => call.json(201, keyJson(call, await call.service.objects.kms.create(call.body.name))),
   }),
-  route({
-    method: 'POST',
-    path: 'v1/kms/disable',
-    id: 'disableKmsKey',
-    summary: 'From now on nothing is encrypted or opened with this key',
-    access: 'admin',
-    query: none,
-    body: named,
-    answer: { status: 200, body: keyShape },
-    run: async (call) =>
-      call.json(200, keyJson(call, await call.service.objects.kms.setState(call.body.key, 'disabled'))),
-  }),
-  route({
-    method: 'POST',
-    path: 'v1/kms/enable',
-    id: 'enableKmsKey',
-    summary: 'Lets a disabled key be used again',
-    access: 'admin',
-    query: none,
-    body: named,
-    answer: { status: 200, body: keyShape },
-    run: async (call) =>
-      call.json(200, keyJson(call, await call.service.objects.kms.setState(call.body.key, 'enabled'))),
-  }),
-  route({
-    method: 'POST',
-    path: 'v1/kms/rotate',
-    id: 'rotateKmsKey',
-    summary: 'A new version of the key, for new objects; what the others encrypted stays readable',
-    access: 'admin',
-    query: none,
-    body: named,
-    answer: { status: 200, body: keyShape },
-    run: async (call) => call.json(200, keyJson(call, await call.service.objects.kms.rotate(call.body.key))),
-  }),
+  changing('disable', 'From now on nothing is encrypted or opened with this key', (kms, key) =>
+    kms.setState(key, 'disabled'),
+  ),
+  changing('enable', 'Lets a disabled key be used again', (kms, key) => kms.setState(key, 'enabled')),
+  changing(
+    'rotate',
+    'A new version of the key, for new objects; what the others encrypted stays readable',
+    (kms, key) => kms.rotate(key),
+  ),
 ];
