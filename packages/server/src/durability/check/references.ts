@@ -17,13 +17,16 @@ interface ReferenceOptions {
   readonly expected: number;
 }
 
+/** Walks that have to find the same: in one, a holder may come where it has not been yet and another go where it has, and the recorded count stands still. */
+const confirmations = 3;
+
 type Link = ReturnType<MetadataReader['links']>[number];
 
 const nameOf = (manifest: Buffer): string => manifest.toString('latin1');
 
 /**
- * Counts how many versions and links hold each manifest and compares with the recorded counts. What differs is counted once more in a walk of
- * its own, and is a finding only if the recorded count stayed the same meanwhile and still differs.
+ * Counts how many versions and links hold each manifest and compares with the recorded counts. What differs is counted anew in walks of
+ * their own, and is a finding only if the recorded count stayed the same meanwhile and differed in each of them.
  * @returns false when there are too many links to count
  */
 export async function checkReferences(options: ReferenceOptions): Promise<boolean> {
@@ -53,20 +56,39 @@ export async function checkReferences(options: ReferenceOptions): Promise<boolea
   return true;
 }
 
+interface Counted {
+  readonly recorded: number;
+  readonly found: number;
+}
+
 async function confirm(options: ReferenceOptions, suspects: ReadonlyMap<string, number>): Promise<void> {
+  let left: ReadonlyMap<string, Counted> = await countAgain(options, suspects);
+  for (let walk = 1; walk < confirmations && left.size > 0; walk++)
+    left = await countAgain(options, new Map([...left].map(([name, { recorded }]) => [name, recorded])));
+  for (const [name, { recorded, found }] of left) {
+    const what = `The recorded number of holders is ${recorded}, and ${found} versions and links hold it.`;
+    options.findings.add('reference-count', `manifest ${Buffer.from(name, 'latin1').toString('hex')}`, what);
+  }
+}
+
+/** One walk. @returns those whose recorded count stayed the same and still differs */
+async function countAgain(
+  options: ReferenceOptions,
+  suspects: ReadonlyMap<string, number>,
+): Promise<Map<string, Counted>> {
   const counted = new Map<string, number>();
   options.meter.phase('counting suspicious references', 0);
   await countHolders(options, (manifest) => {
     const name = nameOf(manifest);
     if (suspects.has(name)) counted.set(name, (counted.get(name) ?? 0) + 1);
   });
+  const left = new Map<string, Counted>();
   for (const [name, recorded] of suspects) {
-    const manifest = Buffer.from(name, 'latin1');
     const found = counted.get(name) ?? 0;
-    if (found === 0 || found === recorded || options.reader.references(manifest) !== recorded) continue;
-    const what = `The recorded number of holders is ${recorded}, and ${found} versions and links hold it.`;
-    options.findings.add('reference-count', `manifest ${manifest.toString('hex')}`, what);
+    const isSame = options.reader.references(Buffer.from(name, 'latin1')) === recorded;
+    if (found > 0 && found !== recorded && isSame) left.set(name, { recorded, found });
   }
+  return left;
 }
 
 /** Calls `count` once per version and per link that holds a manifest. Resolves to false when the links are too many. */
