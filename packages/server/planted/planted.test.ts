@@ -55,10 +55,15 @@ describe('planted bugs', { concurrency: 2 }, () => {
 
   for (const plant of plants) {
     if (only !== undefined && !plant.name.includes(only)) continue;
-    it(plant.name, async () => {
-      const { code, output } = await runWith(plant);
-      assert.doesNotMatch(output, broken, `${plant.file}: the plant itself does not work`);
-      assert.notEqual(code, 0, `no test of ${plant.tests.join(', ')} noticed it`);
+    it(plant.name, async (test) => {
+      for (let run = 1; ; run++) {
+        const { code, output } = await runWith(plant);
+        assert.doesNotMatch(output, broken, `${plant.file}: the plant itself does not work`);
+        if (code !== 0) return;
+        // What rests on a race may win it once; it is said, so that the test gets better.
+        assert.ok(run < 2, `no test of ${plant.tests.join(', ')} noticed it, twice`);
+        test.diagnostic('not noticed the first time');
+      }
     });
   }
 });
