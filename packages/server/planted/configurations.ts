@@ -33,16 +33,16 @@ export const configurationPlants: readonly Plant[] = [
   {
     name: 'metadata: a reader keeps configurations when something was committed',
     file: 'src/metadata/kept.ts',
-    find: 'this.#configurations.clear();',
-    replace: '',
+    find: 'kv,\n      tables.configurations,',
+    replace: 'kv,\n      tables.rates,',
     tests: [metadata],
     pattern: 'read anew',
   },
   {
     name: 'metadata: a reader keeps that a bucket has no configuration',
     file: 'src/metadata/kept.ts',
-    find: 'this.#configured.clear();',
-    replace: '',
+    find: 'this.#configured = new Kept(kv, tables.configurations,',
+    replace: 'this.#configured = new Kept(kv, tables.rates,',
     tests: ['src/metadata/kept.test.ts'],
   },
   {

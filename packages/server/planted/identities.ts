@@ -37,8 +37,8 @@ export const identityPlants: readonly Plant[] = [
   {
     name: 'metadata: a reader keeps the generation of identities when something was committed',
     file: 'src/metadata/kept.ts',
-    find: 'this.identityGeneration = undefined;',
-    replace: '',
+    find: 'new Kept(kv, tables.identityCounts,',
+    replace: 'new Kept(kv, tables.rates,',
     tests: [metadata],
     pattern: 'raise the generation',
   },

@@ -5,9 +5,16 @@ import type { Plant } from './plant.ts';
 export const metadataPlants: readonly Plant[] = [
   {
     name: 'metadata: what a reader keeps outlives a commit: a revoked key goes on to work',
-    file: 'src/metadata/kept.ts',
-    find: 'if (commits !== this.#commits) {',
-    replace: 'if (this.#commits === undefined) {',
+    file: 'src/kv/kept.ts',
+    find: 'if (count !== this.#count) {',
+    replace: 'if (this.#count === undefined) {',
+    tests: ['src/metadata/kept.test.ts'],
+  },
+  {
+    name: 'metadata: a bucket is kept whatever is committed of buckets',
+    file: 'src/metadata/reader.ts',
+    find: 'new Kept(kv, tables.buckets,',
+    replace: 'new Kept(kv, tables.bucketIds,',
     tests: ['src/metadata/kept.test.ts'],
   },
   {

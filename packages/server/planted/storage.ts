@@ -5,10 +5,38 @@ import type { Plant } from './plant.ts';
 export const kvPlants: readonly Plant[] = [
   {
     name: 'kv: the count of commits stands still',
-    file: 'src/kv/owner.ts',
-    find: 'Atomics.add(this.commits, 0, 1);',
-    replace: 'Atomics.add(this.commits, 0, 0);',
-    tests: ['src/kv/lmdb.test.ts'],
+    file: 'src/kv/counts.ts',
+    find: 'Atomics.add(counts, ALL, 1);',
+    replace: 'Atomics.add(counts, ALL, 0);',
+    tests: ['src/kv/kept.test.ts'],
+  },
+  {
+    name: 'kv: what is kept is used while a commit of its table becomes visible',
+    file: 'src/kv/counts.ts',
+    find: 'return count & 1 ? undefined : count;',
+    replace: 'return count;',
+    tests: ['src/kv/kept.test.ts'],
+  },
+  {
+    name: 'kv: a commit is counted by table before readers renew for it: an old row is kept for good',
+    file: 'src/kv/counts.ts',
+    find: 'Atomics.add(counts, ALL, 1);\n      for (const first of firsts) Atomics.add(counts, TABLES + first, 1);',
+    replace: 'for (const first of firsts) Atomics.add(counts, TABLES + first, 1);\n      Atomics.add(counts, ALL, 1);',
+    tests: ['src/kv/kept.test.ts'],
+  },
+  {
+    name: 'kv: a commit is not announced before it becomes visible',
+    file: 'src/kv/counts.ts',
+    find: 'for (const first of firsts) Atomics.add(counts, TABLES + first, 1);\n    });',
+    replace: '});\n    for (const first of firsts) Atomics.add(counts, TABLES + first, 1);',
+    tests: ['src/kv/kept.test.ts'],
+  },
+  {
+    name: 'kv: what is read while it changes is kept under the number of after',
+    file: 'src/kv/kept.ts',
+    find: 'const value = this.#read(name);',
+    replace: 'const value = this.#read(name);\n    this.#count = this.#kv.changeCount(this.#first) ?? count;',
+    tests: ['src/kv/kept.test.ts'],
   },
   {
     name: 'kv: a checkpoint does not sync its data',

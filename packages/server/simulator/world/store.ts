@@ -46,7 +46,7 @@ export class SimulatedKv {
   open(life: Life): Kv {
     const kv = this.#kv;
     return {
-      commitCount: () => kv.commitCount(),
+      changeCount: (first) => kv.changeCount(first),
       get: (key) => kv.get(key),
       range: (range) => kv.range(range),
       snapshot: () => kv.snapshot(),

@@ -72,7 +72,7 @@ function identityOfKey(key: AccessKeyRecord): Identity {
   };
 }
 
-/** By the record of the key, which is the same one until something is committed. */
+/** By the record of the key, which is the same one until a commit changes access keys. */
 const known = new WeakMap<AccessKeyRecord, Identity>();
 
 /** Who a principal is. */

@@ -139,7 +139,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     };
     const data = {
       ...common,
-      kvs: owner.kvs.map(({ kv, directory }) => ({ directory, commits: kv.commits })),
+      kvs: owner.kvs.map(({ kv, directory }) => ({ directory, counts: kv.counts })),
       keys: folders.keys(owner.roles.primary),
       sites: owner.sites,
       stopped: owner.stopped,

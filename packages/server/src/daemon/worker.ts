@@ -22,7 +22,7 @@ export interface WorkerData {
   readonly host: string;
   readonly port: number;
   /** The KV of each shard's replica, by number: its folder, and the owner's count of commits. */
-  readonly kvs: readonly { readonly directory: string; readonly commits: Int32Array }[];
+  readonly kvs: readonly { readonly directory: string; readonly counts: Int32Array }[];
   readonly keys: string;
   readonly sites: readonly DeviceSite[];
   readonly stopped: StoppedDevices;
@@ -63,7 +63,7 @@ export async function runWorker(data: WorkerData): Promise<void> {
   const linkFailed = (cause: unknown) => void link.call('linkFailed', String(cause)).catch(() => {});
   const thread = await openThread({
     host,
-    kvs: data.kvs.map(({ directory, commits }) => openKvReader({ directory, host, commits })),
+    kvs: data.kvs.map(({ directory, counts }) => openKvReader({ directory, host, counts })),
     sites: data.sites,
     stopped: data.stopped,
     proposer,

@@ -47,7 +47,7 @@ async function gated(capacity?: number) {
     },
   };
   const kv: Kv = {
-    commitCount: () => inner.commitCount(),
+    changeCount: (first) => inner.changeCount(first),
     get: (key) => inner.get(key),
     range: (range) => inner.range(range),
     snapshot: () => inner.snapshot(),

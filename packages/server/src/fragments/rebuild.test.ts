@@ -344,7 +344,7 @@ describe('a lost index is made anew from the slabs', () => {
 
 function pass(kv: Kv): Kv {
   return {
-    commitCount: () => kv.commitCount(),
+    changeCount: (first) => kv.changeCount(first),
     get: (key) => kv.get(key),
     range: (range) => kv.range(range),
     snapshot: () => kv.snapshot(),

@@ -29,7 +29,7 @@ let systems = 0;
 /** As on a disk, a checkpoint takes its time, and may cover what was committed while it began. */
 function slowCheckpoints(kv: MemoryKv): Kv {
   return {
-    commitCount: () => kv.commitCount(),
+    changeCount: (first) => kv.changeCount(first),
     get: (key) => kv.get(key),
     range: (range) => kv.range(range),
     snapshot: () => kv.snapshot(),

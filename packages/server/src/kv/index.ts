@@ -1,4 +1,5 @@
 export { KvDamaged } from './failures.ts';
+export { Kept } from './kept.ts';
 export { type MemoryKv, memoryKv } from './memory.ts';
 export { type KvOptions, openKv } from './owner.ts';
 export { openKvReader } from './reader.ts';

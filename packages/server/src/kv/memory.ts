@@ -2,9 +2,10 @@ import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
+import { checkKey, checkRange } from './checks.ts';
 import { SortedRows } from './sorted.ts';
 import type { Kv, KvChange, KvRange, KvRow, KvSnapshot, KvStatistics } from './types.ts';
-import { checkKey, checkRange, expired } from './view.ts';
+import { expired } from './view.ts';
 
 /** A KV in memory that can lose its power. */
 export interface MemoryKv extends Kv {
@@ -34,7 +35,7 @@ class Memory implements MemoryKv {
   /** Bytes committed in all, and how many of them the newest checkpoint covers. */
   #committed = 0;
   #covered = 0;
-  #commits = 0;
+  readonly #changes = new Int32Array(256);
   #state: 'open' | 'closed' | 'crashed' = 'open';
   readonly #host: Host;
   readonly #snapshots = new Set<KvSnapshot>();
@@ -47,8 +48,8 @@ class Memory implements MemoryKv {
 
   readonly #alive = (): void => invariant(this.#state === 'open', `this KV is open, not ${this.#state}`);
 
-  commitCount(): number {
-    return this.#commits;
+  changeCount(first: number): number {
+    return this.#changes[first]!;
   }
 
   get(key: Uint8Array): Buffer | undefined {
@@ -107,7 +108,7 @@ class Memory implements MemoryKv {
       this.#committed += key.length + (value?.length ?? 0);
     }
     this.#rows = this.#rows.with(owned);
-    this.#commits++;
+    for (const [key] of owned) this.#changes[key[0]!]!++;
   }
 
   async checkpoint(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { NoRoomForCheckpoint, parseMetas, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { changeCountOf, commitCounted, newCounts } from './counts.ts';
 import {
   dataFile,
   type Environment,
@@ -16,7 +17,7 @@ import {
 import { meaning } from './failures.ts';
 import { settleKv } from './settle.ts';
 import type { KvChange, KvRange, KvRow, KvSnapshot, KvStatistics, SharedKv } from './types.ts';
-import { checkKey, Reads } from './view.ts';
+import { Reads } from './view.ts';
 
 /** Where and how a KV is opened. */
 export interface KvOptions {
@@ -36,7 +37,7 @@ const pagesOf = (tree: TreePages): number => tree.treeBranchPageCount + tree.tre
 const openDirectories = new Set<string>();
 
 class LmdbKv implements SharedKv {
-  readonly commits: Int32Array = new Int32Array(new SharedArrayBuffer(4));
+  readonly counts: Int32Array = newCounts();
   readonly #directory: string;
   readonly #environment: Environment;
   readonly #reads: Reads;
@@ -63,8 +64,8 @@ class LmdbKv implements SharedKv {
     this.#held = this.#reads.hold();
   }
 
-  commitCount(): number {
-    return Atomics.load(this.commits, 0);
+  changeCount(first: number): number | undefined {
+    return changeCountOf(this.counts, first);
   }
 
   get(key: Uint8Array): Buffer | undefined {
@@ -93,22 +94,9 @@ class LmdbKv implements SharedKv {
 
   commit(changes: Iterable<KvChange>): void {
     this.#writable();
-    const environment = this.#environment;
     this.#dirty = true;
-    let bytes = 0;
     try {
-      environment.transactionSync(() => {
-        for (const [key, value] of changes) {
-          checkKey(key);
-          if (value === undefined) environment.remove(key);
-          else {
-            environment.put(key, value);
-            bytes += value.length;
-          }
-        }
-      });
-      Atomics.add(this.commits, 0, 1);
-      this.#unsynced += bytes;
+      this.#unsynced += commitCounted(this.counts, this.#environment, changes);
       if (this.#unsynced >= limits.kvAheadBytes) this.#syncAhead();
     } catch (error) {
       this.#checkUsable();

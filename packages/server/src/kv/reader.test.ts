@@ -21,8 +21,8 @@ class Other {
   readonly #waiting: ((answer: unknown) => void)[] = [];
   readonly ready: Promise<unknown>;
 
-  constructor(directory: string, commits?: Int32Array) {
-    this.#worker = new Worker(new URL('./reader.worker.ts', import.meta.url), { workerData: { directory, commits } });
+  constructor(directory: string, counts?: Int32Array) {
+    this.#worker = new Worker(new URL('./reader.worker.ts', import.meta.url), { workerData: { directory, counts } });
     running.add(this.#worker);
     this.#worker.on('exit', () => running.delete(this.#worker));
     this.#worker.on('message', (answer) => this.#waiting.shift()?.(answer));
@@ -43,7 +43,7 @@ class Other {
 it('lmdb: another thread sees a commit as soon as it is told of it', async () => {
   const directory = join(root, 'a');
   const kv = await openKv({ directory, host: realHost() });
-  const others = [new Other(directory), new Other(directory, kv.commits)];
+  const others = [new Other(directory), new Other(directory, kv.counts)];
   await Promise.all(others.map((other) => other.ready));
   for (let turn = 0; turn < 300; turn++) {
     // Several questions at once: they arrive in one turn of the other thread's event loop.
@@ -51,7 +51,10 @@ it('lmdb: another thread sees a commit as soon as it is told of it', async () =>
     for (let i = 0; i < 4; i++) {
       const text = `${turn} ${i}`;
       kv.commit([[key, Buffer.from(text)]]);
-      for (const other of others) answers.push([other.ask('get'), text], [other.ask('range'), text]);
+      for (const other of others)
+        for (const question of ['kept', 'get', 'range'] as const) answers.push([other.ask(question), text]);
+      // Of something else: what is kept stays.
+      kv.commit([[Buffer.from('other'), Buffer.from(text)]]);
       if (i % 2) await Promise.all(answers.map(([answer]) => answer));
     }
     // Newer than it was told is right as well; older never.
@@ -65,10 +68,27 @@ it('lmdb: another thread sees a commit as soon as it is told of it', async () =>
   await kv.close();
 });
 
+it('lmdb: what another thread keeps is never older than what it reads, while commits come as fast as they can', async () => {
+  const directory = join(root, 'race');
+  const kv = await openKv({ directory, host: realHost() });
+  const other = new Other(directory, kv.counts);
+  await other.ready;
+  const commit = (text: string) => kv.commit(['key', 'kept'].map((name) => [Buffer.from(name), Buffer.from(text)]));
+  commit('0');
+  const raced = other.ask('race');
+  for (let i = 1; i <= 1000; i++) {
+    commit(String(i));
+  }
+  commit('end');
+  assert.equal(await raced, 'as it should');
+  await other.ask('close');
+  await kv.close();
+});
+
 it('lmdb: a snapshot of another thread stays, whatever is committed', async () => {
   const directory = join(root, 'b');
   const kv = await openKv({ directory, host: realHost() });
-  const other = new Other(directory, kv.commits);
+  const other = new Other(directory, kv.counts);
   await other.ready;
   kv.commit([[key, Buffer.from('old')]]);
   await other.ask('hold');
@@ -105,7 +125,7 @@ it('lmdb: outlives a reading thread that ends without closing', async () => {
 it('lmdb: a reader in the owner’s own thread sees every commit too', async () => {
   const directory = join(root, 'd');
   const kv = await openKv({ directory, host: realHost() });
-  const readers = [{}, { commits: kv.commits }].map((more) => openKvReader({ directory, host: realHost(), ...more }));
+  const readers = [{}, { counts: kv.counts }].map((more) => openKvReader({ directory, host: realHost(), ...more }));
   for (let i = 0; i < 100; i++) {
     kv.commit([[key, Buffer.from(String(i))]]);
     for (const reader of readers) assert.equal(reader.get(key)?.toString(), String(i));

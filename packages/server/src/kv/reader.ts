@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
+import { changeCountOf } from './counts.ts';
 import { dataFile, openEnvironment } from './environment.ts';
 import type { KvView } from './types.ts';
 import { Reads } from './view.ts';
@@ -10,8 +11,8 @@ import { Reads } from './view.ts';
 export interface KvReaderOptions {
   readonly directory: string;
   readonly host: Host;
-  /** The owner's {@link SharedKv.commits}. Without it every read costs a renewal, a few µs. */
-  readonly commits?: Int32Array;
+  /** The owner's {@link SharedKv.counts}. Without it every read costs a renewal, a few µs, and nothing may be kept. */
+  readonly counts?: Int32Array;
 }
 
 /**
@@ -22,15 +23,15 @@ export function openKvReader(options: KvReaderOptions): KvView {
   const directory = resolve(options.directory);
   invariant(existsSync(join(directory, dataFile)), 'a KV is opened by its owner before anybody reads it');
   const environment = openEnvironment(directory, undefined, true);
-  const reads = new Reads(environment, directory, options.host, options.commits ?? 'always');
+  const reads = new Reads(environment, directory, options.host, options.counts ?? 'always');
   let closed = false;
   const alive = (): Reads => {
     invariant(!closed, 'a KV is not read after its close');
     return reads;
   };
-  const { commits } = options;
+  const { counts } = options;
   return {
-    commitCount: () => commits && Atomics.load(commits, 0),
+    changeCount: (first) => counts && changeCountOf(counts, first),
     get: (key) => alive().get(key),
     range: (range) => alive().range(range),
     snapshot: (ageMs) => alive().snapshot(ageMs),

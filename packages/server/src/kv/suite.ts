@@ -136,16 +136,22 @@ export function describeKv(product: string, make: MakeKv): void {
         { numRuns: 20 },
       ));
 
-    it('tells of every commit, before anybody can read what the one after it changed', () =>
+    it('tells of every commit, by the first byte of what it changed, before anybody can read what the one after it changed', () =>
       withKv((kv) => {
+        const [a, b, c] = [0x61, 0x62, 0x63];
         const seen = new Set<number | undefined>();
         for (let i = 0; i < 20; i++) {
-          kv.commit([row('a', String(i))]);
-          const count = kv.commitCount();
+          const [others, same] = [kv.changeCount(b), kv.changeCount(c)];
+          kv.commit([row('a', String(i)), row('bb', i % 2 ? '' : undefined), row('a/')]);
+          const count = kv.changeCount(a);
           assert.ok(count !== undefined && !seen.has(count), 'a number that was not there before');
           seen.add(count);
+          assert.notEqual(kv.changeCount(b), others, 'a row that is taken away counts as well');
+          assert.equal(kv.changeCount(c), same, 'nothing of these');
           kv.get(Buffer.from('a'));
-          assert.equal(kv.commitCount(), count, 'reads do not move it');
+          assert.equal(kv.changeCount(a), count, 'reads do not move it');
+          assert.throws(() => kv.commit([row('c', '1'), row('', '1')]), InvariantError);
+          assert.notEqual(kv.changeCount(c), undefined, 'nothing is under way');
         }
       }));
 

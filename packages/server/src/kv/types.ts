@@ -33,10 +33,12 @@ export interface KvSnapshot extends KvReader {
 /** Reads of the newest committed state, from any thread of the process. */
 export interface KvView extends KvReader {
   /**
-   * How many commits have been made, counted from any number: what was read while it stood still reads the same now. Ask before the read that is
-   * to be remembered. Undefined: this view is not told.
+   * A number that moves with every commit that changes rows whose keys begin with this byte: what was read of them after it was first given reads
+   * the same as long as it is given. Ask before the read that is to be kept. Undefined: keep nothing, and use nothing kept, because this view
+   * is not told or such a commit is under way.
+   * @param first 0 to 255
    */
-  commitCount(): number | undefined;
+  changeCount(first: number): number | undefined;
   /**
    * Throws a StoreError SlowDown when `limits.snapshots` of this view are held already.
    * @param ageMs how long it may be held; `limits.snapshotAgeMs` when left out
@@ -80,6 +82,6 @@ export interface Kv extends KvView {
 
 /** A KV whose file other threads of the process can read. */
 export interface SharedKv extends Kv {
-  /** One number in shared memory that moves with every commit: tells readers in other threads whether they are behind. */
-  readonly commits: Int32Array;
+  /** Numbers in shared memory that move with every commit: tell readers in other threads whether they are behind, and in what. */
+  readonly counts: Int32Array;
 }

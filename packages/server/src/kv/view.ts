@@ -2,24 +2,18 @@ import { StoreError } from '../errors.ts';
 import type { Cancel, Host, Timers } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
+import { checkKey, checkRange } from './checks.ts';
+import { commitsOf } from './counts.ts';
 import type { Environment, ReadTransaction } from './environment.ts';
 import { meaning } from './failures.ts';
 import type { KvRange, KvReader, KvRow, KvSnapshot } from './types.ts';
-
-export function checkKey(key: Uint8Array): void {
-  invariant(key.length > 0 && key.length <= limits.kvKeyBytes, 'a key has 1 to limits.kvKeyBytes bytes');
-}
-
-export function checkRange(range: KvRange): void {
-  invariant(range.start.length <= limits.kvKeyBytes, 'the start of a range is no longer than a key');
-  invariant(range.end.length <= limits.kvKeyBytes, 'the end of a range is no longer than a key');
-}
 
 const none: Iterable<KvRow> = [];
 
 /**
  * When the read transaction of a thread is renewed, so that it sees a commit which it has just been told about: never by hand in the
- * owner's thread, where commits do it; else before every read, or before the first read after the owner's count of commits has moved.
+ * owner's thread, where commits do it; else before every read, or before the first read after the owner's counts ({@link newCounts}) say that
+ * there was a commit.
  */
 export type Renewal = 'never' | 'always' | Int32Array;
 
@@ -44,7 +38,7 @@ export class Reads implements KvReader {
     const renewal = this.#renewal;
     if (renewal === 'never') return;
     if (renewal !== 'always') {
-      const commits = Atomics.load(renewal, 0);
+      const commits = commitsOf(renewal);
       if (commits === this.#seen) return;
       this.#seen = commits;
     }

@@ -6,14 +6,28 @@ import { limits } from '../limits.ts';
 import { appliedKey, encodeApplied } from './applied.ts';
 import { configurationKinds, encodeConfiguration } from './machine/configurations.ts';
 import { keys } from './machine/keys.ts';
-import { encodeAccessKey } from './machine/rows.ts';
+import type { StoredBucket } from './machine/records.ts';
+import { encodeAccessKey, encodeBucket } from './machine/rows.ts';
 import { openMetadataReader } from './reader.ts';
+
+const bucket: StoredBucket = {
+  id: 3,
+  name: 'b',
+  owner: 'o',
+  createdMs: 1,
+  region: 'r',
+  versioning: 'off',
+  tags: [],
+  wrappedKey: Buffer.alloc(8),
+  consistency: 'strong',
+  redundancy: undefined,
+};
 
 function store() {
   const kv = memoryKv(manualHost());
   let reads = 0;
   const view: KvView = {
-    commitCount: () => kv.commitCount(),
+    changeCount: (first) => kv.changeCount(first),
     get(key) {
       reads++;
       return kv.get(key);
@@ -61,7 +75,7 @@ describe('what a reader keeps', () => {
   it('is nothing where commits are not told', () => {
     const { view, at, write } = store();
     at(1);
-    const reader = openMetadataReader({ ...view, get: view.get, commitCount: () => undefined });
+    const reader = openMetadataReader({ ...view, get: view.get, changeCount: () => undefined });
     assert.equal(reader.position(), 1);
     at(2);
     assert.equal(reader.position(), 2);
@@ -96,6 +110,48 @@ describe('what a reader keeps', () => {
     assert.equal(reader.configuration(8, 'cors'), undefined);
     put(7, policy.number, undefined);
     assert.equal(reader.configuration(7, 'policy'), undefined);
+  });
+
+  it('is of the tables alone whose commits it hears of', () => {
+    const { kv, view, write, at } = store();
+    const heard: (number | undefined)[] = [];
+    const read: (number | undefined)[] = [];
+    const reader = openMetadataReader({
+      ...view,
+      changeCount(first) {
+        heard.push(first);
+        return kv.changeCount(first);
+      },
+      get(key) {
+        read.push(key[0]);
+        return kv.get(key);
+      },
+      range(range) {
+        read.push(range.start[0]);
+        return kv.range(range);
+      },
+    });
+    at(1);
+    write('k', 'readwrite');
+    kv.commit([
+      [keys.bucket(bucket.name), encodeBucket(bucket)],
+      [keys.configuration(bucket.id, configurationKinds.cors.number), encodeConfiguration(Buffer.from('c'))],
+    ]);
+    const looks = [
+      () => reader.position(),
+      () => reader.bucket(bucket.name)?.id,
+      () => reader.accessKey('k')?.id,
+      () => reader.configuration(bucket.id, 'cors')?.toString(),
+      () => reader.identities.generation(),
+      () => reader.quotas.any(),
+    ];
+    assert.deepEqual(
+      looks.map((look) => look()),
+      [1, bucket.id, 'k', 'c', 0, false],
+    );
+    assert.deepEqual(read, heard);
+    looks.map((look) => look());
+    assert.equal(read.length, 7, 'all of it is kept');
   });
 
   it('is bounded', () => {

@@ -1,14 +1,14 @@
 import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
-import type { KvReader, KvView } from '../kv/index.ts';
-import { readPosition } from './applied.ts';
-import { Kept, KeptIdentities, KeptQuotas } from './kept.ts';
+import { Kept, type KvReader, type KvView } from '../kv/index.ts';
+import { KeptConfigurations, KeptIdentities, KeptQuotas, keptPosition } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import { sourceOf } from './machine/bucket-documents.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
-import { keys, parse, tableEnd, tableStart } from './machine/keys.ts';
+import { keys, parse, tableEnd, tableStart, tables } from './machine/keys.ts';
 import { decodePieceRow, partOf, stripesOf } from './machine/pieces.ts';
 import type {
+  AccessKeyRecord,
   BucketId,
   BucketRecord,
   ManifestReference,
@@ -39,16 +39,22 @@ const alone: readonly number[] = [0];
 class Reader implements MetadataReader {
   readonly #kv: KvView;
   readonly #view: View;
-  readonly #kept: Kept;
+  readonly #position: Kept<'position', number>;
+  readonly #buckets: Kept<string, BucketRecord>;
+  readonly #accessKeys: Kept<string, AccessKeyRecord>;
+  readonly #configurations: KeptConfigurations;
   /** Records of decoded buckets, which the view keeps as long as their row is the same. */
   readonly #records = new WeakMap<StoredBucket, BucketRecord>();
 
   constructor(kv: KvView) {
     this.#kv = kv;
     this.#view = new View(kv);
-    this.#kept = new Kept(kv);
-    this.identities = new KeptIdentities(kv, this.#kept);
-    this.quotas = new KeptQuotas(this.#view, this.#kept);
+    this.#position = keptPosition(kv);
+    this.#buckets = new Kept(kv, tables.buckets, (name) => this.#withCounts(this.#view.bucketNamed(name)));
+    this.#accessKeys = new Kept(kv, tables.accessKeys, (id) => this.#view.accessKey(id));
+    this.#configurations = new KeptConfigurations(kv, this.#view);
+    this.identities = new KeptIdentities(kv);
+    this.quotas = new KeptQuotas(kv, this.#view);
   }
 
   readonly shards = 1;
@@ -56,10 +62,7 @@ class Reader implements MetadataReader {
   readonly quotas: MetadataReader['quotas'];
 
   position(): number {
-    const kept = this.#kept.newest();
-    if (!kept) return readPosition(this.#kv);
-    kept.position ??= readPosition(this.#kv);
-    return kept.position;
+    return this.#position.get('position') as number;
   }
 
   shardOf(): number {
@@ -103,12 +106,7 @@ class Reader implements MetadataReader {
   }
 
   bucket(name: string): BucketRecord | undefined {
-    const kept = this.#kept.newest();
-    const known = kept?.buckets.get(name);
-    if (known) return known;
-    const found = this.#withCounts(this.#view.bucketNamed(name));
-    kept?.buckets.set(name, found);
-    return found;
+    return this.#buckets.get(name);
   }
 
   bucketById(id: BucketId): BucketRecord | undefined {
@@ -116,8 +114,7 @@ class Reader implements MetadataReader {
   }
 
   configuration(id: BucketId, kind: ConfigurationKind): Buffer | undefined {
-    const kept = this.#kept.newest();
-    return kept ? kept.configuration(this.#view, id, kind) : this.#view.configuration(id, kind);
+    return this.#configurations.get(id, kind);
   }
 
   buckets(start: string, limit: number): Page<BucketRecord> {
@@ -126,12 +123,7 @@ class Reader implements MetadataReader {
   }
 
   accessKey(id: string) {
-    const kept = this.#kept.newest();
-    const known = kept?.accessKeys.get(id);
-    if (known) return known;
-    const found = this.#view.accessKey(id);
-    kept?.accessKeys.set(id, found);
-    return found;
+    return this.#accessKeys.get(id);
   }
 
   accessKeys() {
