@@ -21,7 +21,7 @@ export interface WorkerData {
   readonly config: Config;
   readonly host: string;
   readonly port: number;
-  /** The KV of each shard's replica, by number: its folder, and the owner's count of commits. */
+  /** The KV of each shard's replica, by number: its folder, and its counts of commits. */
   readonly kvs: readonly { readonly directory: string; readonly counts: Int32Array }[];
   readonly keys: string;
   readonly sites: readonly DeviceSite[];
