@@ -31,11 +31,7 @@ function hurried(times: number): Host {
   };
 }
 
-interface Taken {
-  readonly event: string;
-  readonly key: string;
-  readonly sequencer: string;
-}
+type Taken = Readonly<Record<'event' | 'key' | 'sequencer', string>>;
 
 const takenOf = ({ body }: Message): Taken => {
   const value = JSON.parse(body.toString('utf8'));
