@@ -149,8 +149,8 @@ export const shardPlants: readonly Plant[] = [
   {
     name: 'shards: a barrier is answered by a read that was under way before',
     file: 'src/log/etcd/tails.ts',
-    find: '        this.#next = undefined;\n        return this.#readAll([...keys]);\n      });',
-    replace: '        return this.#readAll([...keys]);\n      });',
+    find: '      this.#next = undefined;\n      const sent = clock.monotonic();',
+    replace: '      const sent = clock.monotonic();\n      setImmediate(() => { this.#next = undefined; });',
     tests: ['src/log/etcd/tails.test.ts'],
   },
 ];

@@ -30,6 +30,8 @@ export const clusterLimits = {
   etcdRecentBytes: 8 * MiB,
   /** Between two looks at a log that no watch asked for. */
   etcdPollMs: 2000,
+  /** Longest rest between two reads of the ends of logs while barriers wait: the others that come join them. */
+  etcdTailRestMs: 4,
   /** A member of etcd that this program runs: time to become healthy, to end, to join; pauses before it is started again. */
   etcdStartMs: 30_000,
   etcdStopMs: 10_000,
@@ -84,13 +86,20 @@ export const clusterLimits = {
   proposeTryMs: 5000,
   proposeMs: 15_000,
   proposeRetryMs: 20,
-  proposeRetryMaxMs: 500,
+  proposeRetryMaxMs: 250,
   /** How often a node looks whether what it asked of the owner is to be asked of another one. */
   ownerLookMs: 100,
   /** Two refusals of the owner's address at least so far apart say that its process is gone; a node ends one ownership in so long at most, ms. */
   refusedForMs: 50,
   deposeEveryMs: 10_000,
   campaignRetryMs: 500,
+  /**
+   * Owners that are lost without a word: a node is silent when it did not answer for so long, which is looked at this often, and not counted over a time
+   * in which the process that counts stood still itself for longer than the last.
+   */
+  silentOwnerMs: 3000,
+  detectMs: 250,
+  stoodStillMs: 500,
   /** Calls about fragments of another node's device, ms; a write there includes its sync. Writes open at the same time, and how long one may rest. */
   fragmentCallMs: 15_000,
   fragmentHandles: 4096,

@@ -34,6 +34,8 @@ export interface NodeState {
   readonly shards?: readonly number[];
   /** Its member of etcd leads. */
   readonly leadsEtcd?: boolean;
+  /** Ids of nodes that did not answer it for so long that their ownerships may be ended (detector.ts); absent: there are none. */
+  readonly silent?: readonly string[];
   /** How far it is with fragments that are missing or have moved; absent: it is just starting. */
   readonly work?: NodeWork;
   /** How far keeping versions in another way is, from the node that leads. */

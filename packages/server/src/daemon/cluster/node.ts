@@ -21,6 +21,7 @@ import type { ClusterLink, LogState, OpenShard, ShardParts } from '../shard.ts';
 import { pendingBytesOf } from '../space.ts';
 import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
+import { FailureDetector } from './detector.ts';
 import { openEngine } from './engine.ts';
 import { keepFeatures } from './features.ts';
 import { createGate, newHeard } from './gate.ts';
@@ -307,6 +308,15 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           const me = { id: node, applied, leadsEtcd: engine.leads() };
           return preferredOwner(number, me, shard.reader.nodes(), network?.neighbours() ?? []) !== node;
         };
+        const detector =
+          network &&
+          new FailureDetector({
+            node,
+            network,
+            nodes: () => shard.reader.nodes(),
+            shards: () => [shard, ...objectShards.map((one) => one.shard)],
+            host,
+          });
         const server = serveNode({
           ...calls,
           shard,
@@ -316,6 +326,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           planMember: (id, peerUrl) => engine.plan(id, peerUrl),
           authority: () => members.progress(),
           leadsEtcd: () => engine.leads(),
+          silent: () => detector?.silent() ?? [],
         });
         const listener = await transport.listen(addresses.between, (call) => server.serve(call), {
           join: members.join,
@@ -334,6 +345,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         let closing: Promise<void> | undefined;
         const stop = (): Promise<void> => {
           closing ??= (async () => {
+            detector?.close();
             await growth.stop();
             await duty?.stop();
             await listener.close();

@@ -92,17 +92,19 @@ export class ClusterRig {
   readonly #campaigns: boolean;
   readonly #number: number;
   readonly #log: ReturnType<typeof simulatedLog>;
+  readonly #hushed = new Set<string>();
 
   /**
    * @param campaigns whether the nodes want to own the shard
    * @param number of the shard, and the host that it shares with rigs of others
+   * @param leaseMs for how long an owner that nothing is heard of keeps the log
    */
-  constructor(count = 3, campaigns = true, number = 0, host = manualHost(3)) {
+  constructor(count = 3, campaigns = true, number = 0, host = manualHost(3), leaseMs = 3000) {
     this.#campaigns = campaigns;
     this.#number = number;
     this.host = host;
     const fate = () => this.appends.shift() ?? 'heard';
-    this.#log = simulatedLog({ host, replicas: 3, leaseMs: 3000, fate });
+    this.#log = simulatedLog({ host, replicas: 3, leaseMs, fate });
     this.nodes = Array.from({ length: count }, (_, index) => this.#open(`n${index}`));
   }
 
@@ -121,7 +123,7 @@ export class ClusterRig {
           return other?.dead === false ? (call) => other.shard.serve(call) : undefined;
         },
         host,
-        () => this.calls.shift() ?? 'heard',
+        () => this.fateOf(name, id),
       );
     const shard = new ClusterShard({
       number: this.#number,
@@ -181,6 +183,17 @@ export class ClusterRig {
 
   async start(): Promise<void> {
     await this.until(() => this.owner !== undefined);
+  }
+
+  /** What becomes of a call between two nodes. */
+  fateOf(from: string, to: string): CallFate {
+    return this.#hushed.has(from) || this.#hushed.has(to) ? 'silent' : (this.calls.shift() ?? 'heard');
+  }
+
+  /** Its machine is lost without a word: nothing arrives there, or comes from there. */
+  hush(node: RigNode): void {
+    this.#hushed.add(node.name);
+    node.log.cut();
   }
 
   kill(node: RigNode): void {

@@ -54,6 +54,8 @@ export interface NodeServerOptions {
   readonly planMember: (node: string, peerUrl: string) => Promise<MemberPlan | undefined>;
   /** Whether the member of etcd of this node leads; absent: it does not. */
   readonly leadsEtcd?: () => boolean;
+  /** Ids of nodes that this one hears nothing of. Absent: it does not say. */
+  readonly silent?: () => readonly string[];
   /** How far this node is with a change of the authority. */
   readonly authority: () => AuthorityProgress | undefined;
 }
@@ -93,6 +95,7 @@ export function serveNode(options: NodeServerOptions): {
 
   const state = (): NodeState => {
     const authority = options.authority();
+    const silent = options.silent?.() ?? [];
     return {
       devices: [...thread.devices.keys()].map((identity) => ({ identity, ...thread.conditions.of(identity) })),
       applied: thread.reader.position(),
@@ -101,6 +104,7 @@ export function serveNode(options: NodeServerOptions): {
       ...(shard.leads && { rebalance: options.rebalance(), recode: options.recode() }),
       ...(authority && { authority }),
       ...(options.leadsEtcd?.() && { leadsEtcd: true }),
+      ...(silent.length > 0 && { silent }),
     };
   };
   const calls: Readonly<Record<string, (call: IncomingCall) => Promise<Answer> | Answer>> = {

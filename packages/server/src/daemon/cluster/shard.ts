@@ -219,6 +219,25 @@ export class ClusterShard implements Metadata {
     return peer;
   }
 
+  get campaigns(): boolean {
+    return this.#options.campaigns;
+  }
+
+  owner(): LogOwner | undefined {
+    return this.#options.log.owner();
+  }
+
+  /** A majority hears nothing of the owner. */
+  async endOwnership({ node, epoch }: LogOwner): Promise<void> {
+    const { log, onEvent } = this.#options;
+    await log.depose(epoch);
+    onEvent('most nodes hear nothing of the owner of the shard: its ownership is ended', {
+      ...this.#named,
+      node,
+      epoch,
+    });
+  }
+
   /** Nobody listens any more where the owner did: it has no need of its lease. */
   async #depose({ node, epoch }: LogOwner): Promise<void> {
     const { log, onEvent } = this.#options;

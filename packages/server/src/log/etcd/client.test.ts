@@ -75,17 +75,25 @@ describe('a watch', () => {
     const woken: (string | undefined)[] = [];
     const wake = (key?: string): void => void woken.push(key);
     let failed = 0;
+    let tell: (endpoint: Endpoint) => void = () => {};
     const stop = openWatch(
       ['k', 'l'],
       { wake },
       clock,
       () => endpoint,
       () => failed++,
+      (listener) => {
+        tell = listener;
+        return () => {
+          tell = () => {};
+        };
+      },
     );
+    const failedElsewhere = (which = endpoint): void => tell(which);
     const created = (id: number): Buffer => new MessageWriter().number(2, id).flag(3, true).finish();
     const event = (id: number): Buffer =>
       new MessageWriter().number(2, id).message(11, new MessageWriter().number(1, 1)).finish();
-    return { clock, streams, woken, stop, created, event, failed: () => failed };
+    return { clock, streams, woken, stop, created, event, failed: () => failed, failedElsewhere };
   }
   const open = ({ streams, created }: ReturnType<typeof rig>): void => {
     for (const id of [1, 2]) streams.at(-1)?.answer(created(id));
@@ -113,6 +121,24 @@ describe('a watch', () => {
     open(one);
     assert.deepEqual(one.woken, [undefined, undefined]);
     one.stop();
+  });
+
+  it('leaves a member that did not answer another call: if its machine is lost, the watch says nothing of that', () => {
+    const one = rig();
+    open(one);
+    one.failedElsewhere({} as Endpoint);
+    assert.equal(one.streams[0]?.stopped, false, 'it was another member');
+    one.failedElsewhere();
+    one.failedElsewhere();
+    assert.equal(one.streams[0]?.stopped, true);
+    one.clock.advance(limits.etcdBackoffMs);
+    assert.equal(one.streams.length, 2, 'once');
+    open(one);
+    assert.deepEqual(one.woken, [undefined, undefined]);
+    one.stop();
+    one.failedElsewhere();
+    one.clock.advance(limits.etcdBackoffMostMs);
+    assert.equal(one.streams.length, 2);
   });
 
   it('is opened again elsewhere when its stream breaks, or does not open in time; with pauses that grow', () => {

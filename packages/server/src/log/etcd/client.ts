@@ -36,9 +36,15 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
   const first = endpoints[0] as Endpoint;
   let current = first;
 
-  /** The next call goes elsewhere, unless another failure already saw to it. */
+  const failures = new Set<(endpoint: Endpoint) => void>();
+  /** The next call goes elsewhere, unless another failure already saw to it, and so do watches. */
   const failed = (endpoint: Endpoint): void => {
     if (current === endpoint) current = endpoints[(endpoints.indexOf(endpoint) + 1) % endpoints.length] ?? first;
+    if (current !== endpoint) for (const leave of failures) leave(endpoint);
+  };
+  const onFailed = (leave: (endpoint: Endpoint) => void): (() => void) => {
+    failures.add(leave);
+    return () => failures.delete(leave);
   };
 
   const once = async (method: string, request: Buffer, milliseconds: number = limits.etcdTryMs): Promise<Buffer> => {
@@ -131,7 +137,7 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
     },
     transact: async (transaction) =>
       messages.decodeTransaction(await once('KV/Txn', messages.encodeTransaction(transaction))),
-    watch: (keys, watcher) => openWatch(keys, watcher, host, () => current, failed),
+    watch: (keys, watcher) => openWatch(keys, watcher, host, () => current, failed, onFailed),
     grant: async (lease, seconds) =>
       messages.decodeSeconds(await once('Lease/LeaseGrant', messages.encodeGrant(lease, seconds))),
     // A stream of one request, which has one answer.

@@ -34,9 +34,9 @@ describe('the log in etcd, with faults', { skip: noEtcd }, async () => {
     await cluster.stop();
   });
 
-  async function open(node: string, bounds: Partial<LogBounds> = {}): Promise<{ log: SharedLog; faulty: FaultyEtcd }> {
+  async function open(node: string, bounds: Partial<LogBounds> = {}, its = host) {
     const faulty = new FaultyEtcd(etcd);
-    const options = { etcd: faulty, host, cluster: 'c', shard, node, address: `${node}:1`, bounds };
+    const options = { etcd: faulty, host: its, cluster: 'c', shard, node, address: `${node}:1`, bounds };
     const log = await openEtcdLog(options);
     logs.push(log);
     return { log, faulty };
@@ -319,6 +319,55 @@ describe('the log in etcd, with faults', { skip: noEtcd }, async () => {
       let bytes = 0;
       for await (const entry of late.read(1)) bytes += entry.payload.length;
       assert.equal(bytes, 600 + 64 * large.length + limits.entryBytes);
+    });
+  });
+
+  describe('a node that follows', () => {
+    /** It waits to own the log, and looks only when its watch tells it to. */
+    async function following() {
+      const { owner } = await openOwned();
+      const timers = { ...host.timers, every: () => () => {} };
+      const { log, faulty } = await open('b', {}, { ...host, timers });
+      const stop = new AbortController();
+      const waiting = log.own(stop.signal);
+      await owner.append(Buffer.from('zero'));
+      await log.reached(1);
+      const end = (): Promise<unknown> => {
+        stop.abort();
+        return waiting;
+      };
+      return { owner, log, faulty, end, keys: new LogKeys('c', shard) };
+    }
+    const asked = ({ calls }: FaultyEtcd) => (calls.get('range') ?? 0) + (calls.get('ranges') ?? 0);
+
+    it('asks one member alone what was appended, and no quorum for any entry, though it waits to own the log', async () => {
+      const { owner, log, faulty, end } = await following();
+      const before = asked(faulty);
+      for (let i = 2; i < 42; i++) {
+        await owner.append(payload(i));
+        await log.reached(i);
+      }
+      // What it asked when it was opened may still be on its way.
+      assert.ok(asked(faulty) - before <= 4, `${asked(faulty) - before} reads of a quorum for 40 entries`);
+      const near = faulty.calls.get('serializable') ?? 0;
+      assert.ok(near > 1 && near <= 41, `${near} reads of one member`);
+      await end();
+    });
+
+    it('asks a quorum where that member has nothing new, or only what does not go on from here', async () => {
+      const { owner, log, faulty, end, keys } = await following();
+      faulty.deafen();
+      await owner.append(payload(2));
+      faulty.lag({ pairs: [], more: false });
+      await faulty.nudge(keys.tail);
+      await log.reached(2);
+      await owner.append(payload(3));
+      await owner.append(payload(4));
+      faulty.lag(await etcd.range({ key: keys.slot(4) }));
+      await faulty.nudge(keys.tail);
+      await log.reached(4);
+      assert.deepEqual((await entriesOf(log)).map(text), ['zero', ...[2, 3, 4].map((i) => payload(i).toString())]);
+      await end();
     });
   });
 

@@ -1,4 +1,11 @@
-import { type Etcd, EtcdError, type Transaction, type TransactionAnswer, type Watcher } from './types.ts';
+import {
+  type Etcd,
+  EtcdError,
+  type RangeAnswer,
+  type Transaction,
+  type TransactionAnswer,
+  type Watcher,
+} from './types.ts';
 
 /** What becomes of the answer to a transaction. */
 export type Fate =
@@ -18,6 +25,7 @@ export class FaultyEtcd implements Etcd {
   #resume: () => void = () => {};
   #cut = false;
   #deaf = false;
+  #old: RangeAnswer | undefined;
   readonly #fates: Fate[] = [];
   readonly #delayed: (() => Promise<TransactionAnswer>)[] = [];
   readonly #watchers = new Set<Watcher>();
@@ -51,9 +59,20 @@ export class FaultyEtcd implements Etcd {
     if (!cut) for (const watcher of this.#watchers) watcher.wake();
   }
 
-  /** Watches tell nothing from now on. */
+  /** The member that is asked alone answers so from now on. */
+  lag(old: RangeAnswer): void {
+    this.#old = old;
+  }
+
+  /** Watches tell nothing from now on, but {@link nudge}. */
   deafen(): void {
     this.#deaf = true;
+  }
+
+  /** Watches say what this key is now. */
+  async nudge(key: string): Promise<void> {
+    const value = (await this.#inner.range({ key })).pairs[0]?.value;
+    for (const watcher of this.#watchers) watcher.wake(key, value);
   }
 
   /** The next transactions that write come to these ends. */
@@ -91,14 +110,19 @@ export class FaultyEtcd implements Etcd {
   }
 
   watch(keys: readonly string[], watcher: Watcher): () => void {
-    const wake = (key?: string): void => {
-      if (!this.#cut && !this.#deaf && !this.#resumed) watcher.wake(key);
+    const wake = (key?: string, value?: Buffer): void => {
+      if (!this.#cut && !this.#deaf && !this.#resumed) watcher.wake(key, value);
     };
     this.#watchers.add(watcher);
     return this.#inner.watch(keys, { wake });
   }
 
-  range: Etcd['range'] = (request) => this.#pass('range', () => this.#inner.range(request));
+  range: Etcd['range'] = (request) =>
+    this.#pass(request.serializable ? 'serializable' : 'range', () => {
+      // A member has what it had then, whatever came meanwhile.
+      const old = request.serializable ? this.#old : undefined;
+      return old ? Promise.resolve(old) : this.#inner.range(request);
+    });
   ranges: Etcd['ranges'] = (requests) => this.#pass('ranges', () => this.#inner.ranges(requests));
   grant: Etcd['grant'] = (lease, seconds) => this.#pass('grant', () => this.#inner.grant(lease, seconds));
   keepAlive: Etcd['keepAlive'] = (lease) => this.#pass('keepAlive', () => this.#inner.keepAlive(lease));

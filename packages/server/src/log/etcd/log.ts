@@ -12,7 +12,7 @@ import type { LogKeys } from './keys.ts';
 import { EtcdOwnedLog } from './owned.ts';
 import { acquire, type Candidate, type OwnerKey, readOwner } from './ownership.ts';
 import { placeBefore, Slots } from './slots.ts';
-import { tailReadsOf } from './tails.ts';
+import { type TailReads, tailReadsOf } from './tails.ts';
 import { type Etcd, EtcdError } from './types.ts';
 
 /*
@@ -21,6 +21,10 @@ import { type Etcd, EtcdError } from './types.ts';
  * The watch is a wake-up and nothing more: what changed is then read, with all that belongs to it, at one revision (#look). A look also
  * comes now and then by itself, so a watch that is silent though open costs time and nothing else. Every batch must go on from the one
  * before (batch.ts, `advance`); one that does not stops this log for good: it is damaged, or somebody else wrote into it.
+ *
+ * Where only the tail moved, the batches behind the head are asked of one member alone (#catchUp): what it has is committed, and what it does not
+ * have yet is nothing that can be mistaken. So an entry costs etcd no round of its members for each node that follows. Who owns the log, and from
+ * where on it is kept, is read from a quorum.
  *
  * What the owner commits here is taken in at once (`took`), without a look. Barriers of all logs of a node share their reads (tails.ts).
  */
@@ -53,10 +57,13 @@ export class EtcdLog implements SharedLog {
   #owned: EtcdOwnedLog | undefined;
   #owning = false;
   #looking: Promise<void> | undefined;
-  #woken = false;
-  /** Wakes who waits for a look. */
-  readonly #changed = new Set<() => void>();
-  #barrier: Promise<Position> | undefined;
+  /** What is to be looked at: the batches behind the head, or all there is. */
+  #woken: 'tail' | 'all' | undefined;
+  /** Position of the newest entry, as the watch told. */
+  #toldHead: Position = 0;
+  /** Wakes who waits until no other node owns the log. */
+  readonly #vacant = new Set<() => void>();
+  readonly #tails: TailReads;
   #nextBarrier: Promise<Position> | undefined;
   #heardAt: number;
   #failure: CorruptionError | undefined;
@@ -70,10 +77,12 @@ export class EtcdLog implements SharedLog {
     this.#place = place;
     this.#start = start;
     this.slots = new Slots(etcd, keys, identitySeed(place.identity));
+    this.#tails = tailReadsOf(etcd, host);
     this.#heardAt = host.clock.monotonic();
-    const wake = (key?: string): void => {
+    const wake = (key?: string, value?: Buffer): void => {
+      if (key !== keys.tail || value === undefined) this.wake();
       // The owner knows what it commits.
-      if (key !== keys.tail || this.#owned === undefined) this.wake();
+      else if (this.#owned === undefined) this.#grown(value);
     };
     this.#stopWatch = etcd.watch([keys.tail, keys.owner, keys.first], { wake });
     this.#stopPoll = host.timers.every(limits.etcdPollMs, () => this.wake());
@@ -111,13 +120,24 @@ export class EtcdLog implements SharedLog {
   }
 
   /** Has a look soon. */
-  wake(): void {
+  wake(at: 'tail' | 'all' = 'all'): void {
     if (this.#stopped) return;
-    this.#woken = true;
+    if (this.#woken !== 'all') this.#woken = at;
     this.#looking ??= this.#follow().finally(() => {
       this.#looking = undefined;
-      if (this.#woken && !this.#stopped) this.wake();
+      if (this.#woken && !this.#stopped) this.wake(this.#woken);
     });
+  }
+
+  /** The watch says what the tail is. */
+  #grown(tail: Buffer): void {
+    try {
+      this.#toldHead = Math.max(this.#toldHead, decodePlace(this.keys.tail, tail).position);
+    } catch {
+      // Whoever reads it finds out what is wrong with it.
+      return this.wake();
+    }
+    if (this.#toldHead > this.head) this.wake('tail');
   }
 
   get #stopped(): boolean {
@@ -126,18 +146,34 @@ export class EtcdLog implements SharedLog {
 
   async #follow(): Promise<void> {
     while (this.#woken && !this.#stopped) {
-      this.#woken = false;
+      const all = this.#woken === 'all';
+      this.#woken = undefined;
       try {
-        await this.#look();
+        if (all || !(await this.#catchUp())) await this.#look();
       } catch (error) {
         if (error instanceof EtcdError) {
           if (error.outcome === 'refused') this.slots.tooMuch();
           await this.host.timers.sleep(limits.etcdBackoffMs, this.#closed.signal);
-          this.#woken = true;
+          this.#woken = 'all';
         } else if (error instanceof CorruptionError) this.#fail(error);
         else throw error;
       }
     }
+  }
+
+  /** Takes in what a member has behind the head. @returns false when that says nothing: it has nothing yet, or only what comes later */
+  async #catchUp(): Promise<boolean> {
+    const from = this.head + 1;
+    if (this.#toldHead < from) return true;
+    if (from < this.tail) return false;
+    const answer = await this.etcd.range({ ...this.slots.request(from), serializable: true });
+    if (this.#stopped) return true;
+    const batches = this.slots.batches(answer);
+    // The owner's log takes in what it appends; this was asked before it owned it.
+    if (batches[0]?.slot !== from) return from <= this.head;
+    for (const batch of batches) this.took(batch);
+    if (answer.more) this.#woken ??= 'tail';
+    return true;
   }
 
   async #look(): Promise<void> {
@@ -150,7 +186,7 @@ export class EtcdLog implements SharedLog {
     const start = first?.pairs[0];
     if (!start) throw new CorruptionError(`the key ${this.keys.first} in etcd is gone`);
     this.trimmed(decodeStart(this.keys.first, start.value));
-    if (this.tail > from) this.#woken = true;
+    if (this.tail > from) this.#woken = 'all';
     const now = readOwner(owner?.pairs[0]);
     if (this.#owned?.seen(now, sent) ?? true) this.#owner = now;
     for (const batch of this.slots.batches(slots ?? { pairs: [], more: false })) {
@@ -160,8 +196,8 @@ export class EtcdLog implements SharedLog {
         this.#place = placeBefore(batch, this.#place.identity);
       this.took(batch);
     }
-    if (slots?.more) this.#woken = true;
-    for (const wake of this.#changed) wake();
+    if (slots?.more) this.#woken = 'all';
+    if (now === undefined || now.node === this.#me.node) for (const wake of this.#vacant) wake();
   }
 
   /** Takes in the batch behind the head; one that was seen already is passed over. */
@@ -180,7 +216,7 @@ export class EtcdLog implements SharedLog {
   #fail(error: CorruptionError): void {
     this.#failure = error;
     this.#waiters.fail(error);
-    for (const wake of this.#changed) wake();
+    for (const wake of this.#vacant) wake();
     this.#owned?.lose(error.message);
   }
 
@@ -221,25 +257,22 @@ export class EtcdLog implements SharedLog {
   }
 
   barrier(): Promise<Position> {
-    this.#nextBarrier ??= (this.#barrier ?? Promise.resolve())
-      .then(
-        () => {},
-        () => {},
-      )
-      .then(() => {
-        this.#barrier = this.#nextBarrier;
-        this.#nextBarrier = undefined;
-        return this.#readTail();
-      });
+    this.#nextBarrier ??= this.#readTail();
     return this.#nextBarrier;
   }
 
   async #readTail(): Promise<Position> {
     this.check();
-    const sent = this.host.clock.monotonic();
-    const least = this.head;
+    let sent = 0;
+    let least: Position = 0;
+    const began = (): void => {
+      this.#nextBarrier = undefined;
+      sent = this.host.clock.monotonic();
+      least = this.head;
+    };
     try {
-      const pair = await tailReadsOf(this.etcd).read(this.keys.tail);
+      const pair = await this.#tails.read(this.keys.tail, began);
+      this.check();
       if (!pair) throw new CorruptionError(`the key ${this.keys.tail} in etcd is gone`);
       const { position, identity } = decodePlace(this.keys.tail, pair.value);
       if (position < least || !identity.equals(this.#place.identity)) {
@@ -270,11 +303,11 @@ export class EtcdLog implements SharedLog {
 
   async #own(signal: AbortSignal): Promise<OwnedLog | undefined> {
     const stop = AbortSignal.any([signal, this.#closed.signal]);
-    const look = (): Promise<void> => {
+    const vacant = (): Promise<void> => {
       this.check();
-      return this.#nextLook(stop);
+      return this.#nextVacancy(stop);
     };
-    const held = await acquire(this.etcd, this.host, this.keys, this.#me, this.bounds.leaseSeconds, stop, look);
+    const held = await acquire(this.etcd, this.host, this.keys, this.#me, this.bounds.leaseSeconds, stop, vacant);
     if (!held) return undefined;
     try {
       const { position, hash } = held.place;
@@ -300,15 +333,15 @@ export class EtcdLog implements SharedLog {
     return stop.aborted ? undefined : this.#own(signal);
   }
 
-  /** Resolves after the next look, or when `signal` aborts. */
-  #nextLook(signal: AbortSignal): Promise<void> {
+  /** Resolves after the next look that finds no other node as owner, or when `signal` aborts. */
+  #nextVacancy(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
-        this.#changed.delete(done);
+        this.#vacant.delete(done);
         signal.removeEventListener('abort', done);
         resolve();
       };
-      this.#changed.add(done);
+      this.#vacant.add(done);
       signal.addEventListener('abort', done);
     });
   }

@@ -17,10 +17,13 @@ import { fieldsOf, MessageWriter } from './wire.ts';
  * been the same since etcd 3.4; fields that are not known are passed over.
  */
 
-function range({ key, end, limit, keysOnly }: RangeRequest): MessageWriter {
+function range({ key, end, limit, keysOnly, serializable }: RangeRequest): MessageWriter {
   const writer = new MessageWriter().text(1, key);
   if (end !== undefined) writer.text(2, end);
-  return writer.number(3, limit ?? 0).flag(8, keysOnly ?? false);
+  return writer
+    .number(3, limit ?? 0)
+    .flag(7, serializable ?? false)
+    .flag(8, keysOnly ?? false);
 }
 
 export const encodeRange = (request: RangeRequest): Buffer => range(request).finish();
@@ -121,21 +124,28 @@ export interface WatchAnswer {
   readonly canceled: boolean;
   readonly reason: string;
   readonly events: number;
+  /** What its key was set to by the last of them; empty when that deleted it. */
+  readonly value: Buffer;
 }
 
 export function decodeWatch(message: Buffer): WatchAnswer {
   let [created, canceled] = [false, false];
   let reason = '';
   let [id, events] = [0, 0];
+  let value = Buffer.alloc(0);
   for (const one of fieldsOf(message)) {
     if (one.field === 2) id = one.number;
     else if (one.field === 3) created = one.number !== 0;
     else if (one.field === 4) canceled = one.number !== 0;
     else if (one.field === 5 && one.number !== 0) reason = `the history before revision ${one.number} is gone`;
     else if (one.field === 6 && one.bytes.length > 0) reason = one.bytes.toString();
-    else if (one.field === 11) events++;
+    else if (one.field === 11) {
+      events++;
+      for (const part of fieldsOf(one.bytes))
+        if (part.field === 2) value = decodePair(part.bytes).value as typeof value;
+    }
   }
-  return { id, created, canceled, reason, events };
+  return { id, created, canceled, reason, events, value };
 }
 
 export const encodeGrant = (lease: number, seconds: number): Buffer =>

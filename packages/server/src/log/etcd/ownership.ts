@@ -53,7 +53,7 @@ function leaseId(host: Host): number {
 
 /**
  * Waits until nobody owns the log and then owns it. What an earlier run of this node still holds is given back first: one node runs once.
- * @param changed resolves when it is worth looking again
+ * @param vacant resolves when no other node seems to own it, from its call on
  */
 export async function acquire(
   etcd: Etcd,
@@ -62,11 +62,11 @@ export async function acquire(
   me: Candidate,
   seconds: number,
   signal: AbortSignal,
-  changed: () => Promise<void>,
+  vacant: () => Promise<void>,
 ): Promise<Held | undefined> {
   while (!signal.aborted) {
     try {
-      const next = changed();
+      const next = vacant();
       const owner = readOwner((await etcd.range({ key: keys.owner })).pairs[0]);
       if (owner === undefined) {
         const held = await compete(etcd, host, keys, me, seconds);

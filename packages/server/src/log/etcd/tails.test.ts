@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Host } from '../../host/index.ts';
+import { limits } from '../../limits.ts';
 import { TailReads } from './tails.ts';
 import type { KeyValue, RangeAnswer, RangeRequest } from './types.ts';
 
@@ -17,8 +19,18 @@ function slow() {
       };
       calls.push({ keys, end });
     });
-  const reads = new TailReads({ range: async (request) => (await ask([request]))[0] as RangeAnswer, ranges: ask });
-  return { calls, values, reads };
+  /** What the clock says, and the rests that are under way. */
+  const time = { now: 0, rests: [] as { readonly milliseconds: number; readonly end: () => void }[] };
+  const sleep = (milliseconds: number): Promise<void> =>
+    new Promise((end) => {
+      time.rests.push({ milliseconds, end });
+    });
+  const host = { clock: { monotonic: () => time.now }, timers: { sleep } } as unknown as Pick<Host, 'clock' | 'timers'>;
+  const reads = new TailReads(
+    { range: async (request) => (await ask([request]))[0] as RangeAnswer, ranges: ask },
+    host,
+  );
+  return { calls, values, reads, time };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -56,5 +68,40 @@ describe('the ends of several logs', () => {
     await turn();
     calls[1]?.end();
     assert.equal(await again, '3');
+  });
+
+  it('rest between two reads while somebody waits, so that those who were just answered join; who asks alone never waits', async () => {
+    const { calls, reads, time } = slow();
+    const ended = async (read: number, milliseconds: number): Promise<void> => {
+      time.now += milliseconds;
+      calls[read]?.end();
+      await turn();
+    };
+    const reading = [reads.read('a')];
+    await turn();
+    reading.push(reads.read('b'));
+    await ended(0, 5);
+    assert.deepEqual(
+      time.rests.map(({ milliseconds }) => milliseconds),
+      [3],
+    );
+    reading.push(reads.read('a'));
+    await turn();
+    assert.equal(calls.length, 1);
+    time.rests[0]?.end();
+    await turn();
+    assert.deepEqual(calls[1]?.keys, ['b', 'a']);
+    reading.push(reads.read('c'));
+    await ended(1, 1000);
+    assert.equal(time.rests[1]?.milliseconds, limits.etcdTailRestMs);
+    time.rests[1]?.end();
+    await turn();
+    await ended(2, 1000);
+    reading.push(reads.read('a'));
+    await turn();
+    assert.equal(calls.length, 4, 'nobody waited');
+    await ended(3, 0);
+    await Promise.all(reading);
+    assert.equal(time.rests.length, 2);
   });
 });

@@ -17,6 +17,8 @@ export interface RangeRequest {
   /** Keys at most; all when left out. */
   readonly limit?: number;
   readonly keysOnly?: boolean;
+  /** What the member that is asked has of it, without asking the others: committed, and maybe old. */
+  readonly serializable?: boolean;
 }
 
 export interface RangeAnswer {
@@ -86,8 +88,8 @@ export interface Alarm {
 
 /** What an open watch tells. */
 export interface Watcher {
-  /** This key changed; without one, the watch was opened (again) and anything may have changed. */
-  wake(key?: string): void;
+  /** This key changed, last to this value (empty: it is gone); without a key, the watch was opened (again) and anything may have changed. */
+  wake(key?: string, value?: Buffer): void;
 }
 
 /**
@@ -112,7 +114,7 @@ export class EtcdError extends Error {
 }
 
 /**
- * The calls of etcd that this program needs. Reads are linearizable. Those marked *safe to repeat* are tried again over all endpoints for up to
+ * The calls of etcd that this program needs. Reads are linearizable unless they say otherwise. Those marked *safe to repeat* are tried again over all endpoints for up to
  * `limits.etcdCallMs`; a transaction is tried once, since nobody can say what a lost answer was. All reject with {@link EtcdError}.
  */
 export interface Etcd {

@@ -11,6 +11,8 @@ import type { Watcher } from './types.ts';
  *
  * @param endpoint the one to use next; called for each opening
  * @param failed the endpoint did not do
+ * @param onFailed hears of every endpoint that did not do, also for other calls: one whose machine is lost says nothing on a watch, and it would be
+ * noticed only by pings, many seconds later
  */
 export function openWatch(
   keys: readonly string[],
@@ -18,16 +20,20 @@ export function openWatch(
   host: Host,
   endpoint: () => Endpoint,
   failed: (endpoint: Endpoint) => void,
+  onFailed: (listener: (endpoint: Endpoint) => void) => () => void,
 ): () => void {
   let closed = false;
   let pause: number = limits.etcdBackoffMs;
   let end = (): void => {};
+  let leave: (endpoint: Endpoint) => void = () => {};
+  const stopListening = onFailed((endpoint) => leave(endpoint));
   const open = (): void => {
     if (closed) return;
     const one = endpoint();
     let waiting = keys.length;
     const over = (): void => {
       overdue();
+      leave = () => {};
       if (closed) return;
       failed(one);
       end = host.timers.after(pause, open);
@@ -38,7 +44,7 @@ export function openWatch(
       over();
     });
     const answer = (message: Buffer): void => {
-      const { id, created, canceled, events } = decodeWatch(message);
+      const { id, created, canceled, events, value } = decodeWatch(message);
       if (canceled) {
         stop();
         over();
@@ -48,7 +54,7 @@ export function openWatch(
         overdue();
         pause = limits.etcdBackoffMs;
         watcher.wake();
-      } else if (!created && events > 0) watcher.wake(keys[id - 1]);
+      } else if (!created && events > 0) watcher.wake(keys[id - 1], value);
     };
     const stop = one.stream(
       'Watch/Watch',
@@ -56,6 +62,11 @@ export function openWatch(
       answer,
       over,
     );
+    leave = (endpoint) => {
+      if (endpoint !== one) return;
+      stop();
+      over();
+    };
     end = () => {
       overdue();
       stop();
@@ -64,6 +75,7 @@ export function openWatch(
   open();
   return () => {
     closed = true;
+    stopListening();
     end();
   };
 }
