@@ -61,8 +61,8 @@ export class EtcdLog implements SharedLog {
   #woken: 'tail' | 'all' | undefined;
   /** Position of the newest entry, as the watch told. */
   #toldHead: Position = 0;
-  /** Wakes who waits until no other node owns the log. */
-  readonly #vacant = new Set<() => void>();
+  /** Settled by the next look that finds no other node as owner, for who waits for that. */
+  #vacancy: PromiseWithResolvers<void> | undefined;
   readonly #tails: TailReads;
   #nextBarrier: Promise<Position> | undefined;
   #heardAt: number;
@@ -197,7 +197,7 @@ export class EtcdLog implements SharedLog {
       this.took(batch);
     }
     if (slots?.more) this.#woken = 'all';
-    if (now === undefined || now.node === this.#me.node) for (const wake of this.#vacant) wake();
+    if (now === undefined || now.node === this.#me.node) this.#vacant();
   }
 
   /** Takes in the batch behind the head; one that was seen already is passed over. */
@@ -216,7 +216,7 @@ export class EtcdLog implements SharedLog {
   #fail(error: CorruptionError): void {
     this.#failure = error;
     this.#waiters.fail(error);
-    for (const wake of this.#vacant) wake();
+    this.#vacant();
     this.#owned?.lose(error.message);
   }
 
@@ -305,9 +305,20 @@ export class EtcdLog implements SharedLog {
     const stop = AbortSignal.any([signal, this.#closed.signal]);
     const vacant = (): Promise<void> => {
       this.check();
-      return this.#nextVacancy(stop);
+      this.#vacancy ??= Promise.withResolvers();
+      return this.#vacancy.promise;
     };
-    const held = await acquire(this.etcd, this.host, this.keys, this.#me, this.bounds.leaseSeconds, stop, vacant);
+    const stopWaiting = (): void => this.#vacant();
+    stop.addEventListener('abort', stopWaiting);
+    const held = await acquire(
+      this.etcd,
+      this.host,
+      this.keys,
+      this.#me,
+      this.bounds.leaseSeconds,
+      stop,
+      vacant,
+    ).finally(() => stop.removeEventListener('abort', stopWaiting));
     if (!held) return undefined;
     try {
       const { position, hash } = held.place;
@@ -333,17 +344,10 @@ export class EtcdLog implements SharedLog {
     return stop.aborted ? undefined : this.#own(signal);
   }
 
-  /** Resolves after the next look that finds no other node as owner, or when `signal` aborts. */
-  #nextVacancy(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#vacant.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#vacant.add(done);
-      signal.addEventListener('abort', done);
-    });
+  /** No other node owns the log, or nobody waits for that any more. */
+  #vacant(): void {
+    this.#vacancy?.resolve();
+    this.#vacancy = undefined;
   }
 
   async depose(epoch: number): Promise<void> {
