@@ -101,13 +101,15 @@ export function parseInvitation(line: string): Invitation {
   const [address, hash, id, secret] = [fields[1], bytes(2, hashBytes), bytes(3, idBytes), bytes(4, secretBytes)];
   const seconds = /^(0|[1-9]\d{0,11})$/.test(fields[5] ?? '') ? Number(fields[5]) : undefined;
   const { one, several } = versions;
-  if (text.startsWith(scheme) && fields[0] !== one && fields[0] !== several)
+  const known = fields[0] === one || fields[0] === several;
+  if (text.startsWith(scheme) && !known && /^\d+$/.test(fields[0] ?? ''))
     throw new InvitationError(
       'This invitation was made by another version of DSOM. Install the version of the cluster.',
     );
   const fits = address?.includes(separator) === (fields[0] === several);
   if (
     !text.startsWith(scheme) ||
+    !known ||
     fields.length !== 6 ||
     !address ||
     !fits ||

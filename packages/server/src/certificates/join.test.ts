@@ -242,6 +242,7 @@ describe('invitations', () => {
         for (let cut = 0; cut < line.length - 12; cut++)
           assert.throws(() => parseInvitation(line.slice(0, cut)), InvitationError, String(cut));
         assert.throws(() => parseInvitation(line.replace(/dsom-join:\d/, 'dsom-join:3')), /another version/);
+        assert.throws(() => parseInvitation(line.replace(/dsom-join:\d/, 'dsom-join:x')), /no invitation/);
         const other = line.replace(/dsom-join:(\d)/, (_, version) => `dsom-join:${3 - Number(version)}`);
         assert.throws(() => parseInvitation(other), /no invitation/);
       }),

@@ -69,7 +69,7 @@ function shardLines(shards: readonly Line[]): readonly string[] {
   if (holding.length === 0) return [];
   const lacks = idle.map((shard) => text(shard['shard'])).join(' ');
   return [
-    `shards    ${holding.length} hold objects, ${lacks === '' ? 'each with an owner' : `no node owns ${lacks}: writes there wait`}`,
+    `shards    ${holding.length} ${holding.length === 1 ? 'holds' : 'hold'} objects, ${lacks === '' ? 'each with an owner' : `no node owns ${lacks}: writes there wait`}`,
   ];
 }
 
@@ -78,7 +78,7 @@ function etcdText(members: unknown): string {
   const all = list(members);
   const own = all.flatMap((one) => (one['node'] === null ? [] : [short(one['node'])]));
   const learning = all.filter((one) => one['votes'] === false).length;
-  return `${all.length} members${own.length > 0 ? `, on nodes ${own.join(' ')}` : ''}${learning > 0 ? `, ${learning} without a vote yet` : ''}`;
+  return `${all.length} ${all.length === 1 ? 'member' : 'members'}${own.length > 0 ? `, on nodes ${own.join(' ')}` : ''}${learning > 0 ? `, ${learning} without a vote yet` : ''}`;
 }
 
 async function status(context: Context): Promise<void> {

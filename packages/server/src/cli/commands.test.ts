@@ -233,6 +233,7 @@ test('every failure says what to do next', async () => {
   const failing = (status: number, code: string) => () => {
     stub.store.intercept = () => new Response(`<Error><Code>${code}</Code><Message>no</Message></Error>`, { status });
   };
+  const below = () => void stub.store.store('b', 'x/1', text('1'));
   const none = {
     HOME: path.join(stub.folder, 'nobody'),
     DSOM_ENDPOINT: '',
@@ -248,12 +249,19 @@ test('every failure says what to do next', async () => {
   ][] = [
     [['ls'], exitCode.usage, /dsom profile add NAME ENDPOINT/, undefined, none],
     [['ls'], exitCode.usage, /set both keys, or unset the rest/, undefined, { ...none, DSOM_ACCESS_KEY_ID: 'x' }],
-    [['ls', '--profile', 'nope'], exitCode.notFound, /Known profiles: here/],
+    [['ls', '--profile', 'nope'], exitCode.notFound, /^dsom: there is no profile "nope"\n +Known profiles: here/],
     [['ls', '--endpoint', '127.0.0.1:9000'], exitCode.usage, /is not a URL such as http/],
     [['ls', '--endpoint', 'http://127.0.0.1:9'], exitCode.unreachable, /Is the server running/],
     [['ls', '--endpoint', stub.endpoint.replace('http:', 'https:')], exitCode.unreachable, /with http:\/\/ instead/],
     [['ls', 's3://nobucket'], exitCode.notFound, /dsom mb/],
     [['cat', 's3://b/none'], exitCode.notFound, /dsom ls/],
+    [
+      ['cp', 's3://b/x/', '/tmp/out'],
+      exitCode.notFound,
+      /b\/x\/: there is no object of this name, .*\n +cp, mv and rm .* -r/,
+      below,
+    ],
+    [['rm', 's3://b/x'], exitCode.notFound, /objects below it/, below],
     [['cp', '/no/such/file', 's3://b/x'], exitCode.notFound, /written s3:\/\/BUCKET\/KEY/],
     [['key', 'revoke', 'nope'], exitCode.notFound, /dsom key list/],
     [['presign', 's3://b/x', '--expires', '99d'], exitCode.usage, /--expires 99d: .*seven days/],

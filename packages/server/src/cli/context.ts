@@ -122,10 +122,10 @@ export class Context {
   }
 
   /**
-   * Counts and tells the failure of one item.
+   * Counts and tells the failure of one item, or of what the command line does not name.
    * @throws the cause, when the other items would fail the same way or the user stopped the command
    */
-  fail(item: string, cause: unknown): void {
+  fail(item: string | undefined, cause: unknown): void {
     if (this.signal.aborted || isHopeless(cause)) throw cause;
     this.#failures.push(verdictOf(cause).exit);
     this.report(cause, item);

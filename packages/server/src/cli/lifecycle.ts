@@ -53,7 +53,7 @@ function statusLines(status: Line): string[] {
   return [
     `now        ${progress['phase'] === 'idle' ? 'no pass runs' : `${text(progress['phase'])}, ${text(progress['done'])} of ${text(progress['total'])}`}`,
     ...lastLines(part(status, 'last')),
-    ...countLines(part(status, 'totals')).map((one, at) => `${at === 0 ? 'in all      ' : '            '}${one}`),
+    ...countLines(part(status, 'totals')).map((one, at) => `${at === 0 ? 'in all     ' : '           '}${one}`),
     ...(days < 86_400 ? [`days       last ${days} seconds (DSOM_LIFECYCLE_DAY_SECONDS)`] : []),
     ...(elsewhere > 0 ? [`elsewhere  ${elsewhere} shards are walked by the nodes that own them: ask those`] : []),
   ];

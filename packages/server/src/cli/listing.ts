@@ -88,8 +88,8 @@ async function listEntries(context: Context, address: RemoteAddress, options: Li
 }
 
 async function list(context: Context, addresses: readonly string[], options: ListOptions): Promise<void> {
-  for (const text of addresses.length === 0 ? ['s3://'] : addresses) {
-    const address = parseRemote(text);
+  for (const text of addresses.length === 0 ? [undefined] : addresses) {
+    const address = parseRemote(text ?? 's3://');
     try {
       if (address.bucket === '') await listBuckets(context, address);
       else if (options.uploads) await listUploads(context, address);

@@ -1,7 +1,7 @@
 import type { ListedObject } from '@dsom/sdk';
 import type { RemoteAddress } from './address.ts';
 import type { Context } from './context.ts';
-import { UsageError } from './exit.ts';
+import { CommandError, exitCode, UsageError } from './exit.ts';
 import { hasWildcard, literalPrefix, patternToRegExp, unescapePattern } from './glob.ts';
 
 /** An object that an address stands for. */
@@ -56,6 +56,12 @@ async function firstFrom(client: ReturnType<Context['client']>, bucket: string, 
   return undefined;
 }
 
+/** Whether there is anything below a key; no when that cannot be told. */
+async function isFolder(client: ReturnType<Context['client']>, bucket: string, key: string, signal: AbortSignal) {
+  const below = client.list(bucket, { prefix: folderPrefix(key), signal });
+  return (await below.next().catch(() => ({ done: true }))).done !== true;
+}
+
 /** The objects that an address stands for: one, those that a pattern matches, or with `recursive` everything below. */
 export async function* expand(
   context: Context,
@@ -74,6 +80,12 @@ export async function* expand(
         (error as { status?: number }).status === 400 &&
         (await firstFrom(client, bucket, named, signal).catch(() => undefined));
       if (listed) return listed;
+      if ((error as { status?: number }).status === 404 && (await isFolder(client, bucket, named, signal)))
+        throw new CommandError(
+          exitCode.notFound,
+          'there is no object of this name, but there are objects below it',
+          'cp, mv and rm take all of them with -r; `dsom ls` shows them.',
+        );
       throw error;
     });
     yield { key: named, size, etag, modifiedAt, relative: baseName(named) };

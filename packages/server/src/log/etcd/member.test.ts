@@ -45,7 +45,7 @@ it('says what to install when the program is missing', async () => {
   const starting = startMember({ ...(await options('none')), program: 'no-such-etcd' });
   await assert.rejects(
     starting,
-    (error) => error instanceof StoreError && /not on the PATH.*etcd-server/.test(error.message),
+    (error) => error instanceof StoreError && /not on the PATH\. Install etcd \(https:.*--etcd/.test(error.message),
   );
 });
 

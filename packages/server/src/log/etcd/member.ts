@@ -8,7 +8,7 @@ import { limits } from '../../limits.ts';
 import type { EtcdTls } from './calls.ts';
 import { connectEtcd } from './client.ts';
 import type { Etcd } from './types.ts';
-import { versionFault } from './version.ts';
+import { etcdReleases, versionFault } from './version.ts';
 
 /** Files in PEM, for clients and peers alike; both sides of every connection show a certificate then. */
 export interface MemberTls {
@@ -57,7 +57,7 @@ async function checkProgram(program: string, allowOld: boolean): Promise<void> {
   const out = await promisify(execFile)(program, ['--version']).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     throw unavailable(
-      `The program ${program} is not on the PATH. Install etcd (Debian and Ubuntu: etcd-server; else https://etcd.io), or name a running cluster with --etcd.`,
+      `The program ${program} is not on the PATH. Install etcd (${etcdReleases}), or name a running cluster with --etcd.`,
     );
   });
   const version = /etcd Version: (\S+)/.exec(out.stdout)?.[1] ?? '';
