@@ -1,10 +1,9 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { bin, childEnvironment, credentials, type Server, startServer } from '../src/server.ts';
+import { bin, childEnvironment, credentials, isFree, type Server, startServer } from '../src/server.ts';
 
 const run = promisify(execFile);
 
@@ -73,14 +72,6 @@ export async function portRow(): Promise<number> {
     const free = await Promise.all([0, 1, 2, 3].map((offset) => isFree(first + offset)));
     if (free.every(Boolean)) return first;
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
-  });
 }
 
 /** Signals the member of etcd that a node has. A process that was killed leaves its member running. */

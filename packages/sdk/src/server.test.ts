@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -19,16 +19,22 @@ let server: ChildProcess;
 let client: DsomClient;
 let log = '';
 
-before(async () => {
-  const port = await new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
+/** Below those that the system gives to outgoing connections, which could take it before it is used. */
+async function freePort(): Promise<number> {
+  const port = randomInt(10_000, 32_000);
+  const probe = createServer();
+  const free = await new Promise<boolean>((resolve) => {
+    probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
   });
+  return free ? port : freePort();
+}
+
+before(async () => {
+  const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const environment = { DSOM_ROOT_ACCESS_KEY_ID: 'rootkey', DSOM_ROOT_SECRET_ACCESS_KEY: 'rootsecret' };
-  const env = { PATH: process.env['PATH'] ?? '', HOME: folder, ...environment };
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env;
+  const env = { PATH, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), HOME: folder, ...environment };
   const parameters = [
     'server',
     '--data',
@@ -42,15 +48,12 @@ before(async () => {
   for (const stream of [server.stdout, server.stderr])
     stream?.setEncoding('utf8').on('data', (text: string) => (log += text));
   client = new DsomClient({ endpoint, accessKeyId: 'rootkey', secretAccessKey: 'rootsecret' });
-  for (
-    let tries = 0;
-    !(await client.admin.health('ready').then(
+  const isReady = () =>
+    client.admin.health('ready').then(
       ({ ok }) => ok,
       () => false,
-    ));
-    tries++
-  )
-    assert.ok(tries < 50 && server.exitCode === null, `the server did not start:\n${log}`);
+    );
+  while (!(await isReady())) assert.equal(server.exitCode, null, `the server did not start:\n${log}`);
   await client.buckets.create('bucket', { tags: { team: 'x' } });
 });
 

@@ -95,6 +95,14 @@ export const sourcePlants: readonly Plant[] = [
     pattern: 'where clouds keep credentials',
   },
   {
+    name: 'sources: what came whole is kept before it is known to end there',
+    file: 'src/sources/feed.ts',
+    find: 'await this.whole();',
+    replace: '',
+    tests: [failing],
+    pattern: 'known to have ended',
+  },
+  {
     name: 'sources: who asks for the same object at once asks the source again',
     file: 'src/sources/source.ts',
     find: 'this.#running.set(name, running);',

@@ -52,4 +52,4 @@ export function importsOf(file: SourceFile): Import[] {
 }
 
 export const isTest = (name: string): boolean =>
-  /\.(test|suite)\.ts$|\.fixture\.ts$|\/(suites|faults|bench|scenarios|tidy)\//.test(name);
+  /\.(test|suite|support|fixture)\.ts$|\/(suites|faults|bench|scenarios|tidy)\//.test(name);

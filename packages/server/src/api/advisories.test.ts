@@ -7,7 +7,7 @@ import crypto, { createHmac } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { after, before, describe, it, mock } from 'node:test';
-import { realHost } from '../host/index.ts';
+import { until } from '../host/patience.support.ts';
 import {
   type Credentials,
   type Form,
@@ -253,8 +253,7 @@ describe('what the network may send', () => {
       ),
     );
     for (const socket of sockets) socket.resetAndDestroy();
-    for (let i = 0; i < 100 && (await api.connections()) > 1; i++) await realHost().timers.sleep(20);
-    assert.ok((await api.connections()) <= 1);
+    await until(async () => (await api.connections()) <= 1, 'they are let go');
     assert.equal(await reads(api.root, '/kept/never'), 'NoSuchKey');
   });
 

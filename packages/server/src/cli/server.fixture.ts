@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../host/ports.fixture.ts';
 
 export const bin = fileURLToPath(new URL('../../bin/dsom.mjs', import.meta.url));
 
@@ -20,22 +20,19 @@ export interface StartedServer {
   stop(): Promise<void>;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
+/** What a command needs of this process: the compiled modules too, which make it start in a third of the time. */
+export const inherited: Readonly<Record<string, string>> = Object.fromEntries(
+  ['PATH', 'NODE_COMPILE_CACHE'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+);
 
 /** Resolves once it is ready. @param name begins the name of its folder */
 export async function startServer(name: string): Promise<StartedServer> {
   const folder = mkdtempSync(path.join(tmpdir(), name));
-  const address = `127.0.0.1:${await freePort()}`;
+  const [port] = await freePorts(1);
+  const address = `127.0.0.1:${port}`;
   const parameters = ['server', '--data', path.join(folder, 'data'), '--address', address, '--workers', '1'];
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    ...inherited,
     HOME: folder,
     DSOM_ROOT_ACCESS_KEY_ID: keys.accessKeyId,
     DSOM_ROOT_SECRET_ACCESS_KEY: keys.secretAccessKey,
@@ -44,14 +41,14 @@ export async function startServer(name: string): Promise<StartedServer> {
   let log = '';
   for (const stream of [server.stdout, server.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (log += text));
-  for (let tries = 0; ; tries++) {
+  for (;;) {
     const ready = await fetch(`http://${address}/-/health/ready`).then(
       (answer) => answer.ok,
       () => false,
     );
     if (ready) break;
-    assert.ok(tries < 300 && server.exitCode === null, `the server did not start:\n${log}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(server.exitCode, null, `the server did not start:\n${log}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return {
     endpoint: `http://${address}`,

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MemoryStore } from '@dsom/sdk/testing';
 import { runCli } from './index.ts';
+import { inherited } from './server.fixture.ts';
 import { keepingTerminal } from './terminal.fixture.ts';
 
 const bin = fileURLToPath(new URL('../../bin/dsom.mjs', import.meta.url));
@@ -51,7 +52,7 @@ function spawnCommand(
   options: RunOptions = {},
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const env = { PATH: process.env['PATH'] ?? '', ...environment, ...options.environment };
+    const env = { ...inherited, ...environment, ...options.environment };
     const child = spawn(process.execPath, [bin, ...parameters], { env });
     let stdout = '';
     let stderr = '';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { memoryVolume } from '../device/index.ts';
 import { type Host, realHost } from '../host/index.ts';
+import { until } from '../host/patience.support.ts';
 import { memoryKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { openEmbeddedLog } from '../log/index.ts';
@@ -198,14 +199,9 @@ class Store {
     await this.open();
   }
 
-  async until(condition: () => boolean, what: string): Promise<void> {
-    for (let i = 0; i < 1000; i++) {
-      if (condition()) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    assert.fail(
-      `${what}: ${JSON.stringify({ taken: this.taken.slice(-5), said: this.said, status: this.deliverer?.status() })}`,
-    );
+  until(condition: () => boolean, what: string): Promise<void> {
+    const state = () => ({ taken: this.taken.slice(-5), said: this.said, status: this.deliverer?.status() });
+    return until(condition, () => `${what}: ${JSON.stringify(state())}`);
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { limits } from '../limits.ts';
+import { Feed } from './feed.ts';
 import { sceneOfTests } from './source.fixture.ts';
 
 const MiB = 1024 ** 2;
@@ -175,6 +176,16 @@ describe('a source that fails is never a missing object', () => {
       assert.equal((await get(key)).body.length, size, 'and is there again when the source is well');
     }
     unkept.length = 0;
+  });
+
+  it('and is not kept before it is known to have ended where it should', async () => {
+    const feed = new Feed();
+    void feed.give(Buffer.from('whole'));
+    const kept = Array.fromAsync(feed.all(5));
+    const first = await Promise.race([kept, new Promise((resolve) => setImmediate(resolve, 'it waits'))]);
+    assert.equal(first, 'it waits');
+    feed.giveUp();
+    await assert.rejects(kept, /given up/);
   });
 
   it('addresses where clouds keep credentials are not spoken to', async () => {

@@ -1,5 +1,7 @@
 import { limits } from '../limits.ts';
 
+const gaveUp = (): Error => new Error('the body was given up on its way');
+
 /**
  * Chunks of one body, given to a second reader while the first one takes them: who gives waits when the second is far behind. When either of the
  * two gives up, so does the second; the first goes on alone.
@@ -41,18 +43,32 @@ export class Feed {
     this.#taken?.();
   }
 
+  /** Waits until all of it was given. @throws Error when the giver gave up */
+  async whole(): Promise<void> {
+    while (this.#state === 'open') await this.#more();
+    if (this.#state === 'given up') throw gaveUp();
+  }
+
+  /** All bytes of a body of this length: the last of them only when the giver says that nothing more comes. @throws Error when it gave up */
+  async *all(length: number): AsyncGenerator<Uint8Array> {
+    let held: Uint8Array | undefined;
+    for await (const chunk of this.take(length)) {
+      if (held) yield held;
+      held = chunk;
+    }
+    await this.whole();
+    if (held) yield held;
+  }
+
   /** Bytes up to so many, as they come. @throws Error when the giver gave up */
   async *take(length: number): AsyncGenerator<Uint8Array> {
     let left = length;
     while (left > 0) {
-      if (this.#state === 'given up') throw new Error('the body was given up on its way');
+      if (this.#state === 'given up') throw gaveUp();
       const chunk = this.#chunks.shift();
       if (!chunk) {
         if (this.#state === 'whole') return;
-        await new Promise<void>((resolve) => {
-          this.#given = resolve;
-        });
-        this.#given = undefined;
+        await this.#more();
         continue;
       }
       const taken = chunk.subarray(0, left);
@@ -62,5 +78,13 @@ export class Feed {
       if (this.#bytes <= limits.sourceAheadBytes) this.#taken?.();
       yield taken;
     }
+  }
+
+  /** Until something was given, or it ended. */
+  async #more(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#given = resolve;
+    });
+    this.#given = undefined;
   }
 }

@@ -31,7 +31,7 @@ export async function keep(objects: ObjectService, { bucket, key, found }: Arriv
   const storageClass = kept.has(version.storageClass) ? version.storageClass : 'STANDARD';
   const about = { bucket, key, owner, headers, metadata, tags, storageClass, redundancy: undefined };
   if (version.etagParts === 0) {
-    const body = { stream: feed.take(size), length: size };
+    const body = { stream: feed.all(size), length: size };
     await objects.put({ ...about, body, expected: { md5: version.etag, ...(checksum && { checksum }) }, guard });
     return;
   }
@@ -48,6 +48,7 @@ export async function keep(objects: ObjectService, { bucket, key, found }: Arriv
       });
       md5s.push(piece.md5);
     }
+    await feed.whole();
     // The ETag of the whole follows from these, so it is known before anything can be seen.
     if (!etagOfParts(md5s).equals(version.etag)) throw other();
     const parts = md5s.map((etag, at) => ({

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { until } from '../api/s3/harness.support.ts';
 import { digestOf } from '../codec/index.ts';
+import { until } from '../host/patience.support.ts';
 import { limits } from '../limits.ts';
 import { sceneOfTests } from './source.fixture.ts';
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { createAuthority } from '../certificates/index.ts';
+import { until } from '../host/patience.support.ts';
 import { limits } from '../limits.ts';
 import { authority, credentialsOf, host } from './cluster.fixture.ts';
 import type { Hello } from './hello.ts';
-import { echo, empty, MiB, refusal, rig, sleep, until } from './suite.fixture.ts';
+import { echo, empty, MiB, refusal, rig, sleep } from './suite.fixture.ts';
 import type { Product } from './suite.ts';
 import type { Answer, Transport } from './types.ts';
 
@@ -69,9 +70,7 @@ export function describeLinks(product: Product): void {
     const peer = client.peer('server', between.address);
     await peer.call('warm', empty);
     between.freeze();
-    const began = host.clock.monotonic();
     await assert.rejects(peer.call('wait', empty), refusal('ServiceUnavailable'));
-    assert.ok(host.clock.monotonic() - began < limits.linkDeadMs + 3 * limits.linkPingMs);
   });
 
   it('says at once that a node is out of reach, and finds it again when it is back', async () => {
@@ -82,7 +81,10 @@ export function describeLinks(product: Product): void {
     await until(() => !peer.reachable, 'out of reach');
     const began = host.clock.monotonic();
     await assert.rejects(peer.call('echo', empty), refusal('ServiceUnavailable'));
-    assert.ok(host.clock.monotonic() - began < 200, 'a call waited for a node that is known to be away');
+    assert.ok(
+      host.clock.monotonic() - began < limits.linkConnectMs / 2,
+      'a call waited for a node that is known to be away',
+    );
     await node('server').listen(listener.address, echo);
     await until(() => peer.reachable, 'back');
     assert.equal(String((await peer.call('echo', Buffer.from('again'))).head), 'again');
@@ -167,13 +169,15 @@ export function describeLinks(product: Product): void {
 
   it('answers what is under way when its listener closes, and takes nothing new', async () => {
     let release = () => {};
+    let arrived = false;
     const gate = new Promise<void>((resolve) => (release = resolve));
     const { listener, peer } = await pair(async ({ body }) => {
+      arrived = true;
       await gate;
       return { head: Buffer.from('late'), body: [body, Buffer.alloc(2 * MiB)] };
     });
     const call = peer.call('slow', empty, { body: [Buffer.alloc(MiB)] });
-    await sleep(100);
+    await until(() => arrived, 'the call arrived');
     const closing = listener.close();
     await sleep(50);
     await assert.rejects(peer.call('new', empty), refusal('ServiceUnavailable'));
@@ -202,9 +206,13 @@ export function describeLinks(product: Product): void {
   });
 
   it('rejects what waits when the peer is closed', async () => {
-    const { peer } = await pair(async () => new Promise<Answer>(() => {}));
+    let arrived = false;
+    const { peer } = await pair(async () => {
+      arrived = true;
+      return new Promise<Answer>(() => {});
+    });
     const call = assert.rejects(peer.call('never', empty), refusal('ServiceUnavailable'));
-    await sleep(50);
+    await until(() => arrived, 'the call arrived');
     await peer.close();
     await call;
     await assert.rejects(peer.call('never', empty), refusal('ServiceUnavailable'));

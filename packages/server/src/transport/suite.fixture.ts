@@ -19,15 +19,6 @@ export function refusal(code: string) {
   };
 }
 
-/** Waits for it, up to ten seconds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (condition()) return;
-    await sleep(10);
-  }
-  assert.fail(`never: ${what}`);
-}
-
 /** Nodes of a product, closed after each case. Call it inside of a suite. */
 export function rig({ open }: Product) {
   const closers: (() => Promise<void>)[] = [];

@@ -4,6 +4,7 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { Administration, createAuthenticator, Directory, KeyUses, SessionTokens } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
+import { patienceMs } from '../../host/patience.support.ts';
 import { openSecret, sealSecret } from '../../keys/index.ts';
 import { limits } from '../../limits.ts';
 import type { AccessKeyRecord } from '../../metadata/index.ts';
@@ -37,8 +38,8 @@ export interface IdentityHarness {
   s3(as: Credentials, method: string, path: string, body?: string, headers?: Form): Promise<Answer>;
   /** Connections that the server has open. */
   connections(): Promise<number>;
-  /** Sends bytes as they are; all that came back until the server closed, or for a second. */
-  raw(bytes: string): Promise<string>;
+  /** Sends bytes as they are; all that came back once the server closed the connection, or `enough` came. */
+  raw(bytes: string, enough?: RegExp): Promise<string>;
   /** Request line and headers of a request to S3 that root has signed. */
   signedHead(method: string, path: string): string;
   readonly port: number;
@@ -246,12 +247,17 @@ export async function startIdentityHarness(): Promise<IdentityHarness> {
     sign,
     send,
     port,
-    raw: (bytes) =>
+    raw: (bytes, enough) =>
       new Promise((resolve) => {
         const socket = net.connect(port, '127.0.0.1');
         let text = '';
-        const cancel = host.timers.after(1000, () => socket.destroy());
-        socket.on('data', (piece) => (text += piece.toString('latin1'))).on('error', () => undefined);
+        const cancel = host.timers.after(patienceMs, () => socket.destroy());
+        socket
+          .on('error', () => undefined)
+          .on('data', (piece) => {
+            text += piece.toString('latin1');
+            if (enough?.test(text)) socket.destroy();
+          });
         socket.on('close', () => {
           cancel();
           resolve(text);

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { describe, it } from 'node:test';
 import { manualHost, realHost } from '../../host/index.ts';
+import { until } from '../../host/patience.support.ts';
 import { limits } from '../../limits.ts';
-import { type Harness, large, serveFake, startHarness, until, withLarge } from './harness.support.ts';
+import { type Harness, large, serveFake, startHarness, withLarge } from './harness.support.ts';
 import { malformed } from './malformed.support.ts';
 import { fakeObjects } from './objects.support.ts';
 
@@ -119,7 +120,7 @@ describe('bodies', () => {
   });
 
   it('of a refused request are never taken for the next request', async () => {
-    const smuggled = `${s3.signedHead('DELETE', '/bucket/large')}\r\n`;
+    const smuggled = `${s3.signedHead('DELETE', '/bucket/large')}Connection: close\r\n\r\n`;
     const text = await s3.raw(
       `PUT /bucket/x HTTP/1.1\r\nHost: ${s3.host}\r\nExpect: 100-continue\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`,
     );
@@ -244,12 +245,13 @@ describe('bodies', () => {
   });
 
   it('whose sender vanishes abort the upload', async () => {
+    const begun = fake.taken.streamed;
     const socket = net.connect(s3.port, '127.0.0.1');
     socket.on('error', () => undefined);
     socket.write(
       `${s3.signedHead('PUT', '/bucket/vanished', { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } })}Content-Length: 1000000\r\n\r\n${'x'.repeat(200_000)}`,
     );
-    await timers.sleep(100);
+    await until(() => fake.taken.streamed > begun, 'the upload');
     socket.destroy();
     await until(() => fake.aborted.includes('vanished'), 'the abort');
     await until(() => s3.telemetry.some((row) => row.operation === 'PutObject' && row.status === 499), 'the telemetry');

@@ -8,6 +8,7 @@ import { after, beforeEach } from 'node:test';
 import tls from 'node:tls';
 import { type Authenticator, createAuthenticator } from '../../access/index.ts';
 import { realHost } from '../../host/index.ts';
+import { patienceMs } from '../../host/patience.support.ts';
 import { limits } from '../../limits.ts';
 import type { AccessKeyRecord } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
@@ -68,10 +69,12 @@ export interface Harness {
   send(method: string, path: string, options?: Send): Promise<Answer>;
   /** Request line and headers of a signed request, for connections made by hand. */
   signedHead(method: string, path: string, options?: Send): string;
-  /** Writes bytes to a fresh connection; resolves with all that comes back until the server closes, or `waitMs` passed. */
-  raw(bytes: string | Buffer, waitMs?: number): Promise<string>;
+  /** Writes bytes to a fresh connection; resolves with all that came back once the server closed it, or `enough` came. */
+  raw(bytes: string | Buffer, enough?: RegExp): Promise<string>;
   /** Connections that the server has open. */
   connections(): number;
+  /** Connections that it ever had. */
+  accepted(): number;
   close(): Promise<void>;
 }
 
@@ -161,7 +164,11 @@ export async function startHarness(
   const serverOptions = { maxHeaderSize: limits.headerBytes, requestTimeout: 0 };
   const server = secure?.make(serverOptions) ?? http.createServer(serverOptions).on('clientError', refuseMalformed);
   const sockets = new Set<net.Socket>();
-  server.on('connection', (socket) => sockets.add(socket.once('close', () => sockets.delete(socket))));
+  let accepted = 0;
+  server.on('connection', (socket) => {
+    accepted++;
+    sockets.add(socket.once('close', () => sockets.delete(socket)));
+  });
   server.on('request', handler).on('checkContinue', handler);
   if (stalledMs !== undefined) breakStalled(server as http.Server, stalledMs);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -233,6 +240,7 @@ export async function startHarness(
   return {
     port,
     connections: () => sockets.size,
+    accepted: () => accepted,
     host: name,
     telemetry,
     logged,
@@ -278,14 +286,17 @@ export async function startHarness(
         } else request.end(body);
       });
     },
-    raw(bytes, waitMs = 2000) {
+    raw(bytes, enough) {
       return new Promise((resolve) => {
         const to = { port, host: '127.0.0.1' };
         const socket = secure ? tls.connect({ ...to, ca: secure.ca }) : net.connect(to);
         let text = '';
-        socket.on('data', (data) => (text += data.toString('latin1')));
+        socket.on('data', (data) => {
+          text += data.toString('latin1');
+          if (enough?.test(text)) socket.destroy();
+        });
         socket.on('error', () => undefined);
-        const cancel = host.timers.after(waitMs, () => socket.destroy());
+        const cancel = host.timers.after(patienceMs, () => socket.destroy());
         socket.on('close', () => {
           cancel();
           resolve(text);
@@ -323,15 +334,6 @@ export const large = Buffer.alloc(8 * 1024 * 1024, '0123456789');
 export async function withLarge(s3: Harness): Promise<void> {
   await s3.send('PUT', '/bucket');
   await s3.send('PUT', '/bucket/large', { body: large });
-}
-
-/** Waits until `condition` holds; fails after two seconds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (condition()) return;
-    await realHost().timers.sleep(10);
-  }
-  throw new Error(`never came: ${what}`);
 }
 
 /** An answer that has to be good. */

@@ -42,11 +42,11 @@ export interface FakeObjects {
   };
   /** Bodies that ended before their end. */
   readonly aborted: string[];
-  readonly taken: { whole: number; streamed: number };
+  /** Bodies that came whole, and those that began to come, with what came of them. */
+  readonly taken: { whole: number; streamed: number; bytes: number };
 }
 
 type Put = Parameters<ObjectService['put']>[0];
-
 const zeros = Buffer.alloc(8);
 const notHere = () => Promise.reject(new Error('not in the fake'));
 
@@ -56,7 +56,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
   const kept = new WeakMap<object, Redundancy>();
   const faults: FakeObjects['faults'] = {};
   const aborted: string[] = [];
-  const taken = { whole: 0, streamed: 0 };
+  const taken = { whole: 0, streamed: 0, bytes: 0 };
 
   const find = (name: string): FakeBucket => {
     const bucket = buckets.get(name);
@@ -80,6 +80,12 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     const kept = (bucket.keys.get(hex) ?? []).filter(({ record }) => !(stored.record.isNull && record.isNull));
     bucket.keys.set(hex, [stored, ...kept]);
   };
+  async function* counted(stream: AsyncIterable<Uint8Array>) {
+    for await (const piece of stream) {
+      taken.bytes += piece.length;
+      yield piece;
+    }
+  }
   const takeBody = async (body: Put['body'], expected: Put['expected'], what: string) => {
     let bytes: Buffer;
     if (body.whole) {
@@ -87,10 +93,12 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       bytes = Buffer.from(body.whole);
     } else {
       taken.streamed++;
-      bytes = await collect(body.stream, 2 ** 31, () => new StoreError('EntityTooLarge')).catch((error: unknown) => {
-        aborted.push(what);
-        throw error;
-      });
+      bytes = await collect(counted(body.stream), 2 ** 31, () => new StoreError('EntityTooLarge')).catch(
+        (error: unknown) => {
+          aborted.push(what);
+          throw error;
+        },
+      );
     }
     if (body.length !== undefined && body.length !== bytes.length) throw new StoreError('IncompleteBody');
     if (expected.md5 && !digestOf('MD5', bytes).equals(expected.md5)) throw new StoreError('BadDigest');

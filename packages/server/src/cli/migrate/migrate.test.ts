@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { until } from '../../host/patience.support.ts';
 import { exitCode } from '../exit.ts';
-import { bin, keys } from '../server.fixture.ts';
+import { bin, inherited, keys } from '../server.fixture.ts';
 import { runHere } from '../stub.fixture.ts';
 import {
   contents,
@@ -259,21 +260,18 @@ test('a run that was killed is gone on with, and makes no version twice', async 
   const body = 'k'.repeat(200_000);
   for (let i = 0; i < 60; i++)
     for (const version of [1, 2]) await put(source.s3, 'killed', `key-${i}`, `${version} ${i} ${body}`);
-  for (let kills = 0; kills < 2; kills++) {
+  const held = async () => (await contents(target.s3, 'killed').catch(() => [])).length;
+  for (let kills = 0, before = 0; kills < 2; kills++, before = await held()) {
     const child = spawn(process.execPath, [bin, 'migrate', 's3://killed', '--parallel', '2', '--json'], {
-      env: { PATH: process.env['PATH'] ?? '', ...environment(source.endpoint, target.endpoint) },
+      env: { ...inherited, ...environment(source.endpoint, target.endpoint) },
       stdio: 'ignore',
     });
     const gone = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)));
-    for (let tries = 0; tries < 3000; tries++) {
-      const have = await contents(target.s3, 'killed').catch(() => []);
-      if (have.length >= 10 + 40 * kills) break;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await until(async () => (await held()) >= before + 5, 'some versions');
     child.kill('SIGKILL');
     assert.equal(await gone, 'SIGKILL', 'it was killed before its end');
-    const have = await contents(target.s3, 'killed');
-    assert.ok(have.length > 0 && have.length < 120, `${have.length} versions`);
+    const have = await held();
+    assert.ok(have > before && have < 120, `${have} versions`);
   }
   const ran = await run('s3://killed');
   assert.equal(ran.code, 0, ran.stderr);
@@ -286,20 +284,18 @@ test('--follow brings what is written meanwhile, until it is interrupted', async
   await make(source, 'followed');
   await put(source.s3, 'followed', 'k', 'one');
   const child = spawn(process.execPath, [bin, 'migrate', 's3://followed', '--follow', '--interval', '1s', '--json'], {
-    env: { PATH: process.env['PATH'] ?? '', ...environment(source.endpoint, target.endpoint) },
+    env: { ...inherited, ...environment(source.endpoint, target.endpoint) },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
   const gone = new Promise((resolve) => child.once('exit', resolve));
-  const holds = async (text: string) => {
-    for (let tries = 0; tries < 300; tries++) {
-      const got = await target.s3.send({ method: 'GET', bucket: 'followed', key: 'k' }).catch(() => undefined);
-      if (got?.text === text) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.fail(`the target never had "${text}": ${said}`);
-  };
+  const at = () => target.s3.send({ method: 'GET', bucket: 'followed', key: 'k' }).catch(() => undefined);
+  const holds = (text: string) =>
+    until(
+      async () => (await at())?.text === text,
+      () => `"${text}" at the target: ${said}`,
+    );
   await holds('one');
   await new Promise((resolve) => setTimeout(resolve, 50));
   await put(source.s3, 'followed', 'k', 'two');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { realHost } from '../../host/index.ts';
+import { until } from '../../host/patience.support.ts';
 import type { Etcd } from '../../log/index.ts';
 import { handOver, keepApart } from './apart.ts';
 
@@ -66,7 +67,7 @@ test('a node hands over while it owns the shard only, and learns of the members 
   const apart = keepApart(etcd, host, () => '1', assert.fail);
   try {
     apart.owns(true);
-    await host.timers.sleep(20);
+    await until(() => moves.length > 0, 'it is handed over');
     assert.deepEqual([moves, known], [[['1', 2n]], ['1', '2']]);
     apart.owns(false);
     await host.timers.sleep(20);

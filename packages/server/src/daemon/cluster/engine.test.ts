@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -15,6 +14,7 @@ import {
 } from '../../certificates/index.ts';
 import { StoreError } from '../../errors.ts';
 import { realHost } from '../../host/index.ts';
+import { freePorts } from '../../host/ports.fixture.ts';
 import { connectEtcd, type EtcdTls } from '../../log/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Credentials } from '../../transport/index.ts';
@@ -34,14 +34,6 @@ const noEtcd = ((): string | false => {
   }
 })();
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 const authority = createAuthority(host);
 
 function credentialsOf(node: string, from: Authority = authority): Credentials {
@@ -54,14 +46,15 @@ function credentialsOf(node: string, from: Authority = authority): Credentials {
 const silent = { info() {}, warn() {}, error() {} } as unknown as StructuredLog;
 
 async function optionsOf(node: string, more: Partial<EngineOptions> = {}): Promise<EngineOptions> {
+  const [client, peer] = await freePorts(2);
   return {
     config: configSchema.parse({ etcdAnyVersion: true }),
     host,
     log: silent,
     node,
     directory: path.join(root, node),
-    clientAddress: `127.0.0.1:${await freePort()}`,
-    peerAddress: `127.0.0.1:${await freePort()}`,
+    clientAddress: `127.0.0.1:${client}`,
+    peerAddress: `127.0.0.1:${peer}`,
     credentials: credentialsOf(node),
     authority: async () => authority,
     known: [],
@@ -148,7 +141,7 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
   });
 
   it('may have a name for its address', { timeout: 120_000 }, async () => {
-    const [client, peer] = [await freePort(), await freePort()];
+    const [client, peer] = await freePorts(2);
     const engine = await openEngine(
       await optionsOf('named', { clientAddress: `localhost:${client}`, peerAddress: `localhost:${peer}` }),
     );

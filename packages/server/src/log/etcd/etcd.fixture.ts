@@ -2,10 +2,10 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { realHost } from '../../host/index.ts';
+import { freePorts } from '../../host/ports.fixture.ts';
 import { limits } from '../../limits.ts';
 import { connectEtcd, type EtcdOptions } from './client.ts';
 import type { Etcd } from './types.ts';
@@ -19,15 +19,6 @@ export const noEtcd: string | false = (() => {
     return 'etcd is not installed: install etcd-server';
   }
 })();
-
-/** Ports that nobody listens on just now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 interface RunningMember {
   readonly name: string;

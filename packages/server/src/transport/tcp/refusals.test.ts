@@ -8,6 +8,7 @@ import { signCertificate } from '../../certificates/certificate.ts';
 import { createAuthority, newKey, privatePem, publicDer } from '../../certificates/index.ts';
 import { StoreError } from '../../errors.ts';
 import { manualHost } from '../../host/index.ts';
+import { patienceMs } from '../../host/patience.support.ts';
 import { limits } from '../../limits.ts';
 import { authority, credentialsOf, host } from '../cluster.fixture.ts';
 import { FrameDecoder, frameTypes, smallFrame } from '../frames.ts';
@@ -85,7 +86,7 @@ async function attempt(address: string, options: ConnectionOptions, ...more: rea
   socket.on('secureConnect', () => {
     socket.write(Buffer.concat([encodeHello(ownHello), ...encodeCall(1, false, call).pieces, ...more]));
   });
-  const late = setTimeout(() => socket.destroy(new Error('it was not ended')), 8000);
+  const late = setTimeout(() => socket.destroy(new Error('it was not ended')), patienceMs);
   const timed = await new Promise<boolean>((resolve) => {
     socket.on('close', () => resolve(false));
     socket.on('error', (cause) => cause.message === 'it was not ended' && resolve(true));
@@ -218,9 +219,7 @@ describe('a peer refuses', () => {
   it('an answer when nobody speaks', async () => {
     const { address } = await serverWith(certified('dsom-node:server'));
     const peer = transportOf(credentialsOf(authority, 'client')).peer('server', address);
-    const began = performance.now();
     await assert.rejects(peer.call('m', empty), /did not say hello/);
-    assert.ok(performance.now() - began < 2 * limits.linkConnectMs);
   });
 });
 
