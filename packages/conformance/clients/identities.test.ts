@@ -98,7 +98,7 @@ test('aws iam and aws sts', { timeout: 10 * 60_000 }, async () => {
   assert.ok(token.Credentials.SessionToken.length > 100);
 });
 
-test('boto3: over a limit it is told to slow down, does so, and loses nothing', { timeout: 2 * 60_000 }, async () => {
+test('boto3: over a limit it is told to slow down, does so, and loses nothing', { timeout: 10 * 60_000 }, async () => {
   const quick = await tenant('quick');
   await dsom(['limit', 'set', 'quick', '--requests', '4']);
   await new Promise((resolve) => setTimeout(resolve, 1000));

@@ -168,7 +168,7 @@ test('one device: its index is lost; everything reads back, nothing is overwritt
 });
 
 test('one device: a damaged object is an error or a broken connection, never wrong bytes; the others are fine', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const data = path.join(scratch(t, 'damage-one'), 'only');
   let server: Server = await startServer([data]);
@@ -201,7 +201,7 @@ test('one device: a damaged object is an error or a broken connection, never wro
 });
 
 test('without the second directory: the server says so, reads work, writes of one copy only', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const folder = scratch(t, 'damage-missing');
   const data = [path.join(folder, 'a'), path.join(folder, 'b')];

@@ -56,7 +56,7 @@ async function refused(
 }
 
 test('SIGTERM during uploads: running requests finish, the exit code is 0, nothing acknowledged is lost', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const data = path.join(scratch(t, 'drain'), 'data');
   let server: Server = await startServer([data]);
@@ -212,7 +212,7 @@ async function slowPut(server: Server, key: string, body: Buffer, milliseconds: 
 }
 
 test('a second server on the same directory or port is refused, and the first goes on', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const folder = scratch(t, 'second');
   const data = path.join(folder, 'data');

@@ -117,7 +117,7 @@ describe('slow clients', { concurrency: true, timeout: 120_000 }, () => {
 });
 
 test('an upload that breaks off leaves nothing visible, and its fragments are collected', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), 'dsom-aborted-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

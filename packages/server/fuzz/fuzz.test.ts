@@ -18,7 +18,7 @@ const milliseconds = Number(process.env['DSOM_FUZZ_SECONDS'] ?? 6) * 1000;
 const seed = Number(process.env['DSOM_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const only = process.env['DSOM_FUZZ_ONLY'];
 /** An input of a few kilobytes that takes longer than this hangs. */
-const patienceMs = 5000;
+const patienceMs = 20_000;
 /** Memory that a thread may take beyond what it begins with. */
 const memoryBytes = 512 * 1024 * 1024;
 const inputBytes = 1024 * 1024;

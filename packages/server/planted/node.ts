@@ -150,6 +150,7 @@ export const nodePlants: readonly Plant[] = [
     find: 'args.push(`--${side}trusted-ca-file`, tls.authority, `--${side}client-cert-auth`);',
     replace: '',
     tests: ['src/daemon/cluster/engine.test.ts'],
+    pattern: 'grows by a member',
   },
   {
     name: 'node: the member of a node that is gone keeps its vote',
@@ -157,6 +158,7 @@ export const nodePlants: readonly Plant[] = [
     find: 'for (const url of gone?.peerUrls ?? []) await removeMember(etcd, host, url);',
     replace: 'for (const url of gone?.peerUrls ?? []) await promoteMember(etcd, host, url);',
     tests: ['src/daemon/cluster/engine.test.ts'],
+    pattern: 'grows by a member',
   },
   {
     name: 'node: the certificate of the etcd member is written anew with another key',

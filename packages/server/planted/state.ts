@@ -23,6 +23,7 @@ export const metadataPlants: readonly Plant[] = [
     find: 'return Math.min(covered, this.#newest?.position ?? 0);',
     replace: 'return covered;',
     tests: ['src/daemon/mirror.test.ts'],
+    pattern: 'a snapshot on the mirror',
   },
   {
     name: 'metadata: a state that the log does not reach is taken for one',

@@ -30,7 +30,7 @@ async function life(directory: string, first: number, milliseconds: number): Pro
   return said.split('\n').slice(0, -1);
 }
 
-it('fragments: kill -9 under load loses nothing that was sealed, on a real disk', { timeout: 60_000 }, async () => {
+it('fragments: kill -9 under load loses nothing that was sealed, on a real disk', { timeout: 240_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'dsom-fragments-'));
   try {
     const fates = new Map<number, { fate: string; length: number }>();

@@ -5,8 +5,13 @@ import { realHost } from './real.ts';
  * for mostly never comes.
  */
 
-export const patienceMs = process.env['DSOM_PLANT'] === undefined ? 60_000 : 2000;
+const isPlanted = process.env['DSOM_PLANT'] !== undefined;
+export const patienceMs = isPlanted ? 2000 : 60_000;
 const lookMs = 5;
+
+/** For `fc.assert`: a property looks no longer than so for an example that fails, but with a bug planted until it has found it. */
+export const lookingFor = (milliseconds: number): { readonly interruptAfterTimeLimit?: number } =>
+  isPlanted ? {} : { interruptAfterTimeLimit: milliseconds };
 
 /** Waits until `condition` holds. @throws Error that names what never came */
 export async function until(condition: () => boolean | Promise<boolean>, what: string | (() => string)): Promise<void> {

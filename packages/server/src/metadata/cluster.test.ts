@@ -1,5 +1,6 @@
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { lookingFor } from '../host/patience.support.ts';
 import { History, step } from './history.support.ts';
 
 describe('a cluster of replicas', () => {
@@ -11,12 +12,12 @@ describe('a cluster of replicas', () => {
         for (const each of steps) await history.step(each);
         await history.finish();
       }),
-      { numRuns, timeout: 20_000, interruptAfterTimeLimit: 30_000 },
+      { numRuns, ...lookingFor(30_000) },
     );
 
-  it('loses no acknowledged change and makes none twice, whoever leads', { timeout: 60_000 }, () =>
+  it('loses no acknowledged change and makes none twice, whoever leads', { timeout: 240_000 }, () =>
     histories(false, 150),
   );
 
-  it('does so with messages that are late', { timeout: 60_000 }, () => histories(true, 60));
+  it('does so with messages that are late', { timeout: 240_000 }, () => histories(true, 60));
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { lookingFor } from '../host/patience.support.ts';
 import { at, code, configure, day, denied, lock, lockingBucket, put, remove } from './locks.support.ts';
 import type { ObjectVersion, Retention } from './machine/records.ts';
 import { Rig } from './rig.support.ts';
@@ -53,7 +54,7 @@ describe('locks in random histories', () => {
     !held && (!retention || retention.untilMs <= now || (retention.mode === 'GOVERNANCE' && bypasses));
 
   for (const shards of [0, 3])
-    it(`hold with ${shards} object shards`, { timeout: 60_000 }, () =>
+    it(`hold with ${shards} object shards`, { timeout: 240_000 }, () =>
       fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 40 }), async (steps) => {
           const rig = shards === 0 ? await Rig.open() : await ShardedRig.start(shards);
@@ -121,7 +122,7 @@ describe('locks in random histories', () => {
             }
           }
         }),
-        { numRuns: shards === 0 ? 120 : 60, interruptAfterTimeLimit: 40_000 },
+        { numRuns: shards === 0 ? 120 : 60, ...lookingFor(40_000) },
       ),
     );
 });

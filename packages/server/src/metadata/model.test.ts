@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
+import { lookingFor } from '../host/patience.support.ts';
 import { memoryKv } from '../kv/index.ts';
 import { Comparison } from './compare.support.ts';
 import { type Run, startRun } from './driven.support.ts';
@@ -29,14 +30,14 @@ describe('the state', () => {
         }
         check(run, operations[0]!);
       }),
-      { numRuns, interruptAfterTimeLimit: 40_000 },
+      { numRuns, ...lookingFor(40_000) },
     );
 
-  it('is that of a plain model, with every byte accounted for, through crashes', { timeout: 60_000 }, () =>
+  it('is that of a plain model, with every byte accounted for, through crashes', { timeout: 240_000 }, () =>
     checked(scenario(60), 120),
   );
 
-  it('accounts for bytes that versions share', { timeout: 60_000 }, () =>
+  it('accounts for bytes that versions share', { timeout: 240_000 }, () =>
     checked(
       scenario(
         60,
@@ -47,7 +48,7 @@ describe('the state', () => {
     ),
   );
 
-  it('accounts for bytes that are kept in another way', { timeout: 60_000 }, () =>
+  it('accounts for bytes that are kept in another way', { timeout: 240_000 }, () =>
     checked(
       scenario(
         60,
@@ -58,7 +59,7 @@ describe('the state', () => {
     ),
   );
 
-  it('accounts for the parts of uploads', { timeout: 60_000 }, () =>
+  it('accounts for the parts of uploads', { timeout: 240_000 }, () =>
     checked(
       scenario(60, ['part', 'part', 'partTwice', 'complete', 'complete', 'abort', 'collect', 'deleteNewest'], 6),
       60,
@@ -66,7 +67,7 @@ describe('the state', () => {
   );
 
   it('is the same however it is reached: replayed whole, from a checkpoint, from a snapshot and the rest of the log', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const property = fc.asyncProperty(scenario(40), async ({ versioning, operations }) => {
       const run = await startRun(versioning);
@@ -87,7 +88,7 @@ describe('the state', () => {
       assert.equal(hex(other.applied.digest), digest);
       assert.deepEqual(dump(restored), dump(run.rig.kv));
     });
-    await fc.assert(property, { numRuns: 60, interruptAfterTimeLimit: 40_000 });
+    await fc.assert(property, { numRuns: 60, ...lookingFor(40_000) });
   });
 
   it('holds an entry whose sync outlived the process, once', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../errors.ts';
+import { lookingFor } from '../host/patience.support.ts';
 import { startRun } from './driven.support.ts';
 import { audit } from './ledger.support.ts';
 import { firstAccount } from './machine/decide-identities.ts';
@@ -86,7 +87,7 @@ function writeAs(rig: Rig): void {
 
 describe('quotas in random histories', () => {
   for (const shards of [0, 3])
-    it(`with ${shards} object shards`, { timeout: 60_000 }, () =>
+    it(`with ${shards} object shards`, { timeout: 240_000 }, () =>
       fc.assert(
         fc.asyncProperty(
           scenario(50, kinds),
@@ -134,7 +135,7 @@ describe('quotas in random histories', () => {
             for (const { kv } of rig instanceof ShardedRig ? rig.each : [rig]) audit(kv);
           },
         ),
-        { numRuns: 40, interruptAfterTimeLimit: 15_000 },
+        { numRuns: 40, ...lookingFor(15_000) },
       ),
     );
 });

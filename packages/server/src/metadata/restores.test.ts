@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { StoreError } from '../errors.ts';
+import { lookingFor } from '../host/patience.support.ts';
 import { decodeEntry } from './machine/entry.ts';
 import { keys } from './machine/keys.ts';
 import { decodeNotice } from './machine/notices.ts';
@@ -132,94 +133,97 @@ class Model {
 }
 
 describe('restores', () => {
-  it('are as the rules say, through crashes, and each has the row that tells when it is due', { timeout: 60_000 }, () =>
-    fc.assert(
-      fc.asyncProperty(
-        fc.boolean(),
-        fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }),
-        async (versioned, steps) => {
-          const { rig, bucket, put, restore, upkeep, now, look } = await open(versioned ? 'enabled' : 'off');
-          const model = new Model(versioned);
-          const about = { type: 'object.annotate', bucket, guard: undefined } as const;
-          for (const key of ['k0', 'k1', 'k2']) model.add({ key, version: await put(key), restore: undefined });
-          for (const one of steps) {
-            const target = 'at' in one ? model.held[one.at % Math.max(1, model.held.length)] : undefined;
-            if (one.do === 'wait') rig.host.advance(one.ms);
-            else if (one.do === 'crash') await rig.crash();
-            else if (one.do === 'put') {
-              const key = `k${one.at % 3}`;
-              model.add({ key, version: await put(key), restore: undefined });
-            } else if (target) {
-              const key = Buffer.from(target.key);
-              const newest = model.newest(target.key)!;
-              const isHidden = rig.reader.version(bucket, key, undefined)?.kind !== 'object';
-              const { sequence, nonce, isNull } = target.version;
-              const version = isNull ? ('null' as const) : { sequence, nonce };
-              if (one.do === 'restore')
-                assert.equal(
-                  await restore(target.version, target.key, one.tier, one.days, one.delay),
-                  model.asked(target, one, now()),
-                );
-              else if (one.do === 'tag')
-                await rig.do(
-                  { ...about, key, version, change: { tags: { clear: true, set: [['t', '1']] } } },
-                  'version',
-                );
-              else if (one.do === 'cool') {
-                // Another class: what was said of the one before is over.
-                await rig.do({ ...about, key, version, change: { storageClass: 'DEEP_ARCHIVE' } }, 'version');
-                if (target.version.storageClass === 'GLACIER') target.restore = undefined;
-                target.version = { ...target.version, storageClass: 'DEEP_ARCHIVE' };
-              } else if (one.do === 'remove') {
-                await rig.remove(bucket, target.key, isNull ? 'null' : target.version);
-                model.held.splice(model.held.indexOf(target), 1);
-              } else if (isHidden) {
-                // Below a marker: neither is about it.
-              } else if (one.do === 'renew') {
-                const change = { metadata: { clear: true, set: [] } };
-                const { version: made } = await rig.do(
-                  { ...about, key, version: undefined, change, renew: 'o' },
-                  'version',
-                );
-                const { restore: kept } = newest;
-                model.add({ key: target.key, version: made, restore: kept });
-              } else if (one.do === 'rename') {
-                const source = { key, guard: undefined };
-                const to = `k${(Number(target.key.slice(1)) + 1) % 3}`;
-                const command = {
-                  type: 'object.rename',
-                  bucket,
-                  key: Buffer.from(to),
-                  owner: 'o',
-                  guard: undefined,
-                  source,
-                } as const;
-                const { version: made } = await rig.do(command, 'version');
-                const { restore: kept } = newest;
-                model.add({ key: to, version: made, restore: kept });
-                if (!versioned) model.drop(target.key);
-                // Where versions are kept the old one stays below a marker; nothing more is asked of it here.
+  it(
+    'are as the rules say, through crashes, and each has the row that tells when it is due',
+    { timeout: 240_000 },
+    () =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.boolean(),
+          fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }),
+          async (versioned, steps) => {
+            const { rig, bucket, put, restore, upkeep, now, look } = await open(versioned ? 'enabled' : 'off');
+            const model = new Model(versioned);
+            const about = { type: 'object.annotate', bucket, guard: undefined } as const;
+            for (const key of ['k0', 'k1', 'k2']) model.add({ key, version: await put(key), restore: undefined });
+            for (const one of steps) {
+              const target = 'at' in one ? model.held[one.at % Math.max(1, model.held.length)] : undefined;
+              if (one.do === 'wait') rig.host.advance(one.ms);
+              else if (one.do === 'crash') await rig.crash();
+              else if (one.do === 'put') {
+                const key = `k${one.at % 3}`;
+                model.add({ key, version: await put(key), restore: undefined });
+              } else if (target) {
+                const key = Buffer.from(target.key);
+                const newest = model.newest(target.key)!;
+                const isHidden = rig.reader.version(bucket, key, undefined)?.kind !== 'object';
+                const { sequence, nonce, isNull } = target.version;
+                const version = isNull ? ('null' as const) : { sequence, nonce };
+                if (one.do === 'restore')
+                  assert.equal(
+                    await restore(target.version, target.key, one.tier, one.days, one.delay),
+                    model.asked(target, one, now()),
+                  );
+                else if (one.do === 'tag')
+                  await rig.do(
+                    { ...about, key, version, change: { tags: { clear: true, set: [['t', '1']] } } },
+                    'version',
+                  );
+                else if (one.do === 'cool') {
+                  // Another class: what was said of the one before is over.
+                  await rig.do({ ...about, key, version, change: { storageClass: 'DEEP_ARCHIVE' } }, 'version');
+                  if (target.version.storageClass === 'GLACIER') target.restore = undefined;
+                  target.version = { ...target.version, storageClass: 'DEEP_ARCHIVE' };
+                } else if (one.do === 'remove') {
+                  await rig.remove(bucket, target.key, isNull ? 'null' : target.version);
+                  model.held.splice(model.held.indexOf(target), 1);
+                } else if (isHidden) {
+                  // Below a marker: neither is about it.
+                } else if (one.do === 'renew') {
+                  const change = { metadata: { clear: true, set: [] } };
+                  const { version: made } = await rig.do(
+                    { ...about, key, version: undefined, change, renew: 'o' },
+                    'version',
+                  );
+                  const { restore: kept } = newest;
+                  model.add({ key: target.key, version: made, restore: kept });
+                } else if (one.do === 'rename') {
+                  const source = { key, guard: undefined };
+                  const to = `k${(Number(target.key.slice(1)) + 1) % 3}`;
+                  const command = {
+                    type: 'object.rename',
+                    bucket,
+                    key: Buffer.from(to),
+                    owner: 'o',
+                    guard: undefined,
+                    source,
+                  } as const;
+                  const { version: made } = await rig.do(command, 'version');
+                  const { restore: kept } = newest;
+                  model.add({ key: to, version: made, restore: kept });
+                  if (!versioned) model.drop(target.key);
+                  // Where versions are kept the old one stays below a marker; nothing more is asked of it here.
+                }
+              }
+              await upkeep();
+              model.advance(now());
+              const rows = new Set(
+                dueRestores(rig.kv, forever, 1000).map(({ dueMs, sequence }) => `${dueMs} ${sequence}`),
+              );
+              for (const { key, version, restore: wanted } of model.held) {
+                assert.deepEqual(look(key, version)?.restore, wanted, `${key} ${JSON.stringify(one)}`);
+                if (wanted) assert.ok(rows.has(`${dueOf(wanted)} ${version.sequence}`), 'it has its row');
               }
             }
+            rig.host.advance(10 * dayMs);
             await upkeep();
-            model.advance(now());
-            const rows = new Set(
-              dueRestores(rig.kv, forever, 1000).map(({ dueMs, sequence }) => `${dueMs} ${sequence}`),
-            );
-            for (const { key, version, restore: wanted } of model.held) {
-              assert.deepEqual(look(key, version)?.restore, wanted, `${key} ${JSON.stringify(one)}`);
-              if (wanted) assert.ok(rows.has(`${dueOf(wanted)} ${version.sequence}`), 'it has its row');
-            }
-          }
-          rig.host.advance(10 * dayMs);
-          await upkeep();
-          rig.host.advance(10 * dayMs);
-          await upkeep();
-          assert.deepEqual(dueRestores(rig.kv, forever, 10), [], 'nothing is left of what is over');
-        },
+            rig.host.advance(10 * dayMs);
+            await upkeep();
+            assert.deepEqual(dueRestores(rig.kv, forever, 10), [], 'nothing is left of what is over');
+          },
+        ),
+        { numRuns: 100, ...lookingFor(40_000) },
       ),
-      { numRuns: 100, interruptAfterTimeLimit: 40_000 },
-    ),
   );
 
   it('are refused of what is not there, or is of another class by now', async () => {

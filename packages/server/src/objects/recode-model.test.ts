@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../errors.ts';
+import { lookingFor } from '../host/patience.support.ts';
 import type { Policy } from '../metadata/index.ts';
 import { audit } from '../metadata/ledger.support.ts';
 import { openRecoding } from './recode.fixture.ts';
@@ -177,6 +178,6 @@ it('every byte is read at any moment, and in the end all is kept as wanted and a
         }
       },
     ),
-    { numRuns, interruptAfterTimeLimit: 240_000 },
+    { numRuns, ...lookingFor(240_000) },
   );
 });

@@ -19,7 +19,8 @@ export function describeLinks(product: Product): void {
     const { client, listener } = await pair(async () => ({ head: empty }));
     const { listener: slow } = await pair(async ({ method }) => {
       if (method === 'warm') return { head: empty };
-      runs++;
+      // One too many is answered, so that whoever repeats a call does not wait for ever.
+      if (++runs > 20) return { head: empty };
       return new Promise<Answer>(() => {});
     });
     const between = await relay(slow.address);

@@ -2,9 +2,14 @@
 import assert from 'node:assert/strict';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after, before, test } from 'node:test';
+import { after, before, mock, test } from 'node:test';
+import { platformEdges } from '@dsom/sdk';
 import { exitCode } from '../exit.ts';
 import { contents, migrate, put, putParts, type Store, startStore, versioning } from './process.fixture.ts';
+
+// What is tried again waits for up to ten seconds before: here for a twentieth.
+const { sleep } = platformEdges;
+mock.method(platformEdges, 'sleep', (ms: number, signal?: AbortSignal) => sleep(ms / 20, signal));
 
 let source: Store;
 let target: Store;

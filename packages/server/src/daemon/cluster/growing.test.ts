@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../../errors.ts';
+import { lookingFor } from '../../host/patience.support.ts';
 import { doubled, shardsInUseName } from '../../metadata/index.ts';
 import { draftOf, inlinePiece } from '../../metadata/rig.support.ts';
 import { bucketCommand } from './rig.fixture.ts';
@@ -206,7 +207,7 @@ describe('a bucket that gets more shards on several nodes', () => {
         }
         await several.stop();
       }),
-      { numRuns: 300, interruptAfterTimeLimit: 40_000 },
+      { numRuns: 300, ...lookingFor(40_000) },
     ),
   );
 });

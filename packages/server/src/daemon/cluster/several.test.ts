@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../../errors.ts';
+import { lookingFor } from '../../host/patience.support.ts';
 import { draftOf, inlinePiece } from '../../metadata/rig.support.ts';
 import { followSystem } from './buckets.ts';
 import { bucketCommand } from './rig.fixture.ts';
@@ -118,7 +119,7 @@ describe('several shards on several nodes', () => {
         }
         await several.stop();
       }),
-      { numRuns: 60, interruptAfterTimeLimit: 40_000 },
+      { numRuns: 60, ...lookingFor(40_000) },
     ),
   );
 });

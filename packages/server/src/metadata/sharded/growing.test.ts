@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { StoreError } from '../../errors.ts';
+import { lookingFor } from '../../host/patience.support.ts';
 import { limits } from '../../limits.ts';
 import { Comparison } from '../compare.support.ts';
 import { startRun } from '../driven.support.ts';
@@ -71,7 +72,7 @@ describe('a bucket that gets more shards', () => {
             check(0);
           },
         ),
-        { numRuns: 60, interruptAfterTimeLimit: 50_000 },
+        { numRuns: 60, ...lookingFor(50_000) },
       ),
     );
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { StoreError } from '../../errors.ts';
+import { lookingFor } from '../../host/patience.support.ts';
 import { Comparison } from '../compare.support.ts';
 import { type Run, startRun } from '../driven.support.ts';
 import { audit } from '../ledger.support.ts';
@@ -25,7 +26,7 @@ const code =
 
 describe('several shards', () => {
   for (const shards of [1, 2, 4, 8])
-    it(`of which ${shards} hold objects are as one: a plain model, listings and all`, { timeout: 60_000 }, () =>
+    it(`of which ${shards} hold objects are as one: a plain model, listings and all`, { timeout: 240_000 }, () =>
       fc.assert(
         fc.asyncProperty(scenario(50), async ({ versioning, operations }) => {
           const rig = await ShardedRig.start(shards);
@@ -36,7 +37,7 @@ describe('several shards', () => {
           }
           check(run, rig, operations[0]!);
         }),
-        { numRuns: 30, interruptAfterTimeLimit: 30_000 },
+        { numRuns: 30, ...lookingFor(30_000) },
       ),
     );
 
@@ -126,7 +127,7 @@ describe('a bucket over several shards', () => {
     }
   });
 
-  it('loses no write that was acknowledged, whatever deletes it meanwhile', { timeout: 60_000 }, () =>
+  it('loses no write that was acknowledged, whatever deletes it meanwhile', { timeout: 240_000 }, () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ writes: fc.boolean(), key: fc.nat(5), turns: fc.nat(4) }), {
@@ -171,7 +172,7 @@ describe('a bucket over several shards', () => {
           assert.equal(rig.reader.bucket('bucket')!.counts.objects, acknowledged.size + 1);
         },
       ),
-      { numRuns: 150, interruptAfterTimeLimit: 40_000 },
+      { numRuns: 150, ...lookingFor(40_000) },
     ),
   );
 });
