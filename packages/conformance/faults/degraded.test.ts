@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, pathOf, send } from '../src/request.ts';
-import { startServer } from '../src/server.ts';
+import { patienceMs, startServer } from '../src/server.ts';
 import { bearer, fsck, metric, scratch } from './process.support.ts';
 
 const MiB = 1 << 20;
@@ -29,9 +29,9 @@ async function whole(endpoint: string): Promise<boolean> {
 }
 
 async function until(what: string, done: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + patienceMs;
   while (!(await done())) {
-    assert.ok(performance.now() < deadline, `${what}: not within 30 s`);
+    assert.ok(performance.now() < deadline, `${what}: not within ${patienceMs} ms`);
     await sleep(200);
   }
 }

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
-import { type Server, startServer } from '../src/server.ts';
+import { patienceMs, type Server, startServer } from '../src/server.ts';
 import { metric, scratch } from './process.support.ts';
 
 const writers = 8;
@@ -34,14 +34,14 @@ async function untilWhole(server: Server): Promise<void> {
   for (let tries = 0; ; tries++) {
     const degraded = (await health(server)).degraded.filter((one) => !one.endsWith('is missing'));
     if (degraded.length === 0) return;
-    assert.ok(tries < 600, `still degraded: ${degraded.join('; ')}`);
+    assert.ok(tries < patienceMs / 100, `still degraded: ${degraded.join('; ')}`);
     await sleep(100);
   }
 }
 
 /** What the server prints when it is ready, which is a moment after it answers. */
 async function banner(server: Server): Promise<string> {
-  for (let tries = 0; tries < 200 && !server.output().includes('Try:'); tries++) await sleep(50);
+  await server.says(/Try:/);
   return server.output();
 }
 

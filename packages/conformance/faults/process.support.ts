@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { bin, childEnvironment, credentials } from '../src/server.ts';
+import { bin, childEnvironment, credentials, patienceMs } from '../src/server.ts';
 
 /** A folder of this test, removed after it. */
 export function scratch(test: TestContext, name: string): string {
@@ -17,7 +17,7 @@ export interface Ended {
   readonly output: string;
 }
 
-/** Runs `dsom` to its end; one that is still running after half a minute is killed and its code is null. */
+/** Runs `dsom` to its end; one that is still running after {@link patienceMs} is killed and its code is null. */
 export async function dsom(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
@@ -28,7 +28,7 @@ export async function dsom(
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece));
-  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   clearTimeout(timer);
   return { code, output };

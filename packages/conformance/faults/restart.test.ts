@@ -95,8 +95,9 @@ test('SIGTERM during uploads: running requests finish, the exit code is 0, nothi
   // An upload whose body takes its time is a running request too.
   while (kept.size < 20) await sleep(20);
   const [slowBody] = bodies.slice(-1) as [Buffer];
-  const slow = slowPut(server, 'slow', slowBody.subarray(0, 4 * MiB), 2000);
-  await sleep(300);
+  const begun = Promise.withResolvers<void>();
+  const slow = slowPut(server, 'slow', slowBody.subarray(0, 4 * MiB), 2000, begun.resolve);
+  await Promise.race([begun.promise, slow]);
   stoppedAt = performance.now();
   const code = await server.stop();
   stopped = true;
@@ -192,11 +193,18 @@ async function refusesConnections(port: number): Promise<boolean> {
   return refused;
 }
 
-/** A PUT whose body arrives in pieces over that time. */
-async function slowPut(server: Server, key: string, body: Buffer, milliseconds: number): Promise<number> {
+/** A PUT whose body arrives in pieces over that time. @param begun called when some of them are on their way */
+async function slowPut(
+  server: Server,
+  key: string,
+  body: Buffer,
+  milliseconds: number,
+  begun: () => void,
+): Promise<number> {
   const pieces = 10;
   const stream = async function* () {
     for (let i = 0; i < pieces; i++) {
+      if (i === 2) begun();
       yield body.subarray((body.length * i) / pieces, (body.length * (i + 1)) / pieces);
       await sleep(milliseconds / pieces);
     }

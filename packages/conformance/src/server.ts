@@ -57,7 +57,7 @@ export function childEnvironment(extra: Readonly<Record<string, string>> = {}): 
 
 async function answers(endpoint: string, health: 'live' | 'ready'): Promise<boolean> {
   try {
-    const answer = await fetch(`${endpoint}/-/health/${health}`, { signal: AbortSignal.timeout(2000) });
+    const answer = await fetch(`${endpoint}/-/health/${health}`, { signal: AbortSignal.timeout(10_000) });
     await answer.body?.cancel();
     return answer.ok;
   } catch {

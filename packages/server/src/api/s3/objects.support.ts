@@ -13,6 +13,7 @@ import { type ObjectService, parseVersionId, type ReadResult, readOutcome, uploa
 import { collect } from '../http/body.ts';
 import {
   checkGuard,
+  counted,
   type FakeBucket,
   granting,
   page,
@@ -80,12 +81,6 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
     const kept = (bucket.keys.get(hex) ?? []).filter(({ record }) => !(stored.record.isNull && record.isNull));
     bucket.keys.set(hex, [stored, ...kept]);
   };
-  async function* counted(stream: AsyncIterable<Uint8Array>) {
-    for await (const piece of stream) {
-      taken.bytes += piece.length;
-      yield piece;
-    }
-  }
   const takeBody = async (body: Put['body'], expected: Put['expected'], what: string) => {
     let bytes: Buffer;
     if (body.whole) {
@@ -93,7 +88,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       bytes = Buffer.from(body.whole);
     } else {
       taken.streamed++;
-      bytes = await collect(counted(body.stream), 2 ** 31, () => new StoreError('EntityTooLarge')).catch(
+      bytes = await collect(counted(body.stream, taken), 2 ** 31, () => new StoreError('EntityTooLarge')).catch(
         (error: unknown) => {
           aborted.push(what);
           throw error;

@@ -181,3 +181,14 @@ export const withoutKeysAndQuotas = {
   kms: { list: () => [], create: noKey, setState: noKey, rotate: noKey },
   rewrap: noKey,
 } as const;
+
+/** The pieces of a body, whose bytes are counted as they come. */
+export async function* counted(
+  stream: AsyncIterable<Uint8Array>,
+  taken: { bytes: number },
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of stream) {
+    taken.bytes += piece.length;
+    yield piece;
+  }
+}
