@@ -34,7 +34,7 @@ function meeting(wanted: number) {
   const begin = () => {
     gate = new Promise((resolve) => {
       open = resolve;
-      setTimeout(resolve, 5000).unref();
+      setTimeout(resolve, 60_000).unref();
     });
   };
   begin();

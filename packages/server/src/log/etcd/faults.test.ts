@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { realHost } from '../../host/index.ts';
+import { until } from '../../host/patience.support.ts';
 import { limits } from '../../limits.ts';
 import { entriesOf, owned } from '../shared.suite.ts';
 import type { OwnedLog, SharedLog } from '../shared.ts';
@@ -379,12 +380,13 @@ describe('the log in etcd, with faults', { skip: noEtcd }, async () => {
       faulty.calls.clear();
       await Promise.all(Array.from({ length: 200 }, () => log.barrier()));
       assert.equal(faulty.calls.get('range'), 1);
+      const answered = faulty.answered.get('range') ?? 0;
       const early = log.barrier();
       for (let turn = 0; turn < 10; turn++) await Promise.resolve();
       assert.equal(faulty.calls.get('range'), 2, 'it is under way');
       // It has been answered, but the answer is on its way.
       faulty.pause();
-      await host.timers.sleep(100);
+      await until(() => faulty.answered.get('range') === answered + 1, 'the answer');
       await owner.append(payload(1));
       const late = [log.barrier(), log.barrier()];
       faulty.resume();

@@ -31,6 +31,8 @@ export class FaultyEtcd implements Etcd {
   readonly #watchers = new Set<Watcher>();
   /** Calls by name. */
   readonly calls = new Map<string, number>();
+  /** Those that etcd has answered, whatever becomes of the answer. */
+  readonly answered = new Map<string, number>();
   /** Every transaction that was sent, whatever became of it. */
   readonly transactions: Transaction[] = [];
 
@@ -92,6 +94,7 @@ export class FaultyEtcd implements Etcd {
     await this.#resumed;
     if (this.#cut) throw new EtcdError('cut off', 'unknown');
     const answer = await call();
+    this.answered.set(name, (this.answered.get(name) ?? 0) + 1);
     await this.#resumed;
     if (this.#cut) throw new EtcdError('cut off', 'unknown');
     return answer;
