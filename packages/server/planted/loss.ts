@@ -105,6 +105,13 @@ export const lossPlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/detector.test.ts'],
   },
   {
+    name: 'node: an owner that appends is taken for lost',
+    file: 'src/daemon/cluster/detector.ts',
+    find: 'if (!this.#isQuiet(shard, now)) continue;',
+    replace: '',
+    tests: ['src/daemon/cluster/detector.test.ts'],
+  },
+  {
     name: 'node: a process that stood still counts that time as silence of the others',
     file: 'src/daemon/cluster/detector.ts',
     find: 'if (now - this.#lookedAt > limits.detectMs + limits.stoodStillMs) this.#since = now;',

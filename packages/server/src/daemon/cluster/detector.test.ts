@@ -87,10 +87,13 @@ function alone(count: number, campaigns = true) {
   const ids = Array.from({ length: count - 1 }, (_, index) => `n${index + 1}`);
   const heard = new Map<string, { at: number; silent: readonly string[] }>();
   const ended: number[] = [];
-  const state = { owner: { node: 'n1', address: 'a', epoch: 1 } as LogOwner, fails: 0 };
+  const state = { owner: { node: 'n1', address: 'a', epoch: 1 } as LogOwner, fails: 0, head: 7 };
   const shard: WatchedShard = {
     campaigns,
     leads: false,
+    get head() {
+      return state.head;
+    },
     owner: () => state.owner,
     async endOwnership({ epoch }) {
       ended.push(epoch);
@@ -141,6 +144,18 @@ test('a majority ends an ownership, once for each epoch, and tries again what fa
   await five.pass(long, 'n2', 'n3');
   assert.deepEqual(five.ended, [1, 2, 2], 'another node owns it, and is heard');
   five.detector.close();
+});
+
+test('an owner that appends is alive, however late its machine answers', async () => {
+  const one = alone(3);
+  for (let i = 0; i < 10; i++) {
+    one.state.head++;
+    await one.pass(limits.silentOwnerMs - limits.detectMs, 'n2');
+  }
+  assert.deepEqual(one.ended, []);
+  await one.pass(2 * limits.detectMs, 'n2');
+  assert.deepEqual(one.ended, [1]);
+  one.detector.close();
 });
 
 test('what a node said before it fell silent itself does not count, and one of two is no majority', async () => {

@@ -10,13 +10,16 @@ import type { Network } from './network.ts';
  * ownership of a node that is silent, when a majority of the nodes that keep metadata says the same: then it takes 5 s whatever etcd goes through.
  *
  * It decides when to try, never who owns the log: that is for the transactions of the log. An owner that lives all the same finds out at its next append.
- * A node that is cut off alone finds no majority. A process that stood still itself does not know how long the others were silent, so it counts anew.
+ * A node that is cut off alone finds no majority. A process that stood still itself does not know how long the others were silent, so it counts anew. An
+ * owner that appends is alive, however late its machine answers: only one whose log has not grown for as long is taken for lost.
  */
 
 /** A shard, as far as its owner matters. */
 export interface WatchedShard {
   readonly campaigns: boolean;
   readonly leads: boolean;
+  /** Position of the newest entry of its log that this node has seen. */
+  readonly head: number;
   owner(): LogOwner | undefined;
   /** Ends that ownership. Rejects when the log engine is out of reach. */
   endOwnership(owner: LogOwner): Promise<void>;
@@ -40,6 +43,8 @@ export class FailureDetector {
   #lookedAt: number;
   /** Epochs that were ended, or are just being. */
   readonly #ended = new WeakMap<WatchedShard, number>();
+  /** How far logs were at the last look, and since when. */
+  readonly #grown = new WeakMap<WatchedShard, { readonly head: number; readonly at: number }>();
 
   constructor(options: FailureDetectorOptions) {
     this.#options = options;
@@ -64,8 +69,8 @@ export class FailureDetector {
     if (now - this.#lookedAt > limits.detectMs + limits.stoodStillMs) this.#since = now;
     this.#lookedAt = now;
     const silent = new Set(this.silent());
-    if (silent.size === 0) return;
     for (const shard of this.#options.shards()) {
+      if (!this.#isQuiet(shard, now)) continue;
       const owner = shard.owner();
       if (!shard.campaigns || shard.leads || !owner || !silent.has(owner.node)) continue;
       if (this.#ended.get(shard) === owner.epoch || !this.#isAgreed(owner.node)) continue;
@@ -73,6 +78,15 @@ export class FailureDetector {
       // Out of reach while etcd elects a leader, for example: then the next look tries again.
       shard.endOwnership(owner).catch(() => this.#ended.delete(shard));
     }
+  }
+
+  /** Whether nothing was appended for so long that its owner may be lost. */
+  #isQuiet(shard: WatchedShard, now: number): boolean {
+    const { head } = shard;
+    const known = this.#grown.get(shard);
+    if (known?.head === head) return now - Math.max(known.at, this.#since) >= limits.silentOwnerMs;
+    this.#grown.set(shard, { head, at: now });
+    return false;
   }
 
   /** Whether a majority of those that keep metadata, the silent one among them, says so. */

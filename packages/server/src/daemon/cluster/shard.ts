@@ -223,6 +223,10 @@ export class ClusterShard implements Metadata {
     return this.#options.campaigns;
   }
 
+  get head(): number {
+    return this.#options.log.head;
+  }
+
   owner(): LogOwner | undefined {
     return this.#options.log.owner();
   }
