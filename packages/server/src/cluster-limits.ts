@@ -31,7 +31,7 @@ export const clusterLimits = {
   /** Between two looks at a log that no watch asked for. */
   etcdPollMs: 2000,
   /** Longest rest between two reads of the ends of logs while barriers wait: the others that come join them. */
-  etcdTailRestMs: 4,
+  etcdTailRestMs: 8,
   /** A member of etcd that this program runs: time to become healthy, to end, to join; pauses before it is started again. */
   etcdStartMs: 30_000,
   etcdStopMs: 10_000,

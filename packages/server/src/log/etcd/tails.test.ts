@@ -83,7 +83,7 @@ describe('the ends of several logs', () => {
     await ended(0, 5);
     assert.deepEqual(
       time.rests.map(({ milliseconds }) => milliseconds),
-      [3],
+      [5],
     );
     reading.push(reads.read('a'));
     await turn();

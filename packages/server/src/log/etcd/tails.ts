@@ -15,7 +15,7 @@ interface Turn {
  * Reads of the ends of several logs in one etcd, together. One is under way at a time; keys that are asked for meanwhile are read by the next one,
  * in one transaction. So barriers cost etcd the same however many shards a request is about, and each read began after whoever waits for it asked.
  *
- * Where somebody waits already when a read ends, the next one rests for half as long as that took: those who were just answered ask again, and one read
+ * Where somebody waits already when a read ends, the next one rests for as long as that took: those who were just answered ask again, and one read
  * then serves both. Without the rest they would take turns, and each read serve half of them. Who asks alone never waits.
  */
 export class TailReads {
@@ -53,7 +53,7 @@ export class TailReads {
       const sent = clock.monotonic();
       for (const begin of turn.began) begin();
       await this.#readAll([...turn.keys]).then(turn.found.resolve, turn.found.reject);
-      const rest = Math.min(Math.round((clock.monotonic() - sent) / 2), limits.etcdTailRestMs);
+      const rest = Math.min(Math.round(clock.monotonic() - sent), limits.etcdTailRestMs);
       if (this.#next && rest > 0) await timers.sleep(rest);
     }
     this.#isRunning = false;
