@@ -5,6 +5,8 @@ import type { Plant } from './plant.ts';
 const key = 'src/cli/migrate/key.test.ts';
 const faults = 'src/cli/migrate/faults.test.ts';
 const whole = 'src/cli/migrate/migrate.test.ts';
+const lists = 'src/cli/migrate/acl.test.ts';
+const settings = 'src/cli/migrate/settings.test.ts';
 
 export const migratePlants: readonly Plant[] = [
   {
@@ -50,9 +52,68 @@ export const migratePlants: readonly Plant[] = [
   {
     name: 'migrate: what is newer at the target is replaced',
     file: 'src/cli/migrate/key.ts',
-    find: 'newest.modified > only.modified',
-    replace: 'newest.modified < only.modified',
+    find: 'theirs.modified + doubt <= ours.modified - ahead',
+    replace: 'theirs.modified + doubt > ours.modified - ahead',
     tests: [key],
+  },
+  {
+    name: 'migrate: within the same second the source counts',
+    file: 'src/cli/migrate/key.ts',
+    find: 'const doubt = 1000 +',
+    replace: 'const doubt =',
+    tests: [key],
+  },
+  {
+    name: 'migrate: what is written at the target at the same moment is replaced or buried',
+    file: 'src/cli/migrate/key.ts',
+    find: "return seen.marker ? { 'if-none-match': '*' } : {",
+    replace: 'return seen ? {} : {',
+    tests: [faults],
+    pattern: 'and is not buried',
+  },
+  {
+    name: 'migrate: what the run wrote itself is any object of the key',
+    file: 'src/cli/migrate/own.ts',
+    find: '=== mark(version)',
+    replace: '!== undefined',
+    tests: [key],
+  },
+  {
+    name: 'migrate: grants to accounts that nobody named are given to who migrates',
+    file: 'src/cli/migrate/acl.ts',
+    find: '(id === owner ? self : undefined)',
+    replace: '(id === owner || id !== self ? self : undefined)',
+    tests: [lists],
+  },
+  {
+    name: 'migrate: grants to everybody come although they count for nothing there',
+    file: 'src/cli/migrate/acl.ts',
+    find: 'accounts.blocksPublic && publicGroups',
+    replace: '!accounts.self && publicGroups',
+    tests: [lists],
+  },
+  {
+    name: "migrate: a radosgw's public access block stays behind",
+    file: 'src/cli/migrate/configurations.ts',
+    find: '<(Block)?PublicAccessBlock',
+    replace: '<PublicAccessBlock',
+    tests: [settings],
+    pattern: 'at no moment',
+  },
+  {
+    name: 'migrate: a policy that denies is taken for one that only allows',
+    file: 'src/cli/migrate/configurations.ts',
+    find: "statement.Effect === 'Deny'",
+    replace: "statement.Effect !== 'Allow' && statement.Effect !== 'Deny'",
+    tests: [lists],
+  },
+  {
+    name: 'migrate: a policy that the source took away stays',
+    file: 'src/cli/migrate/settings.ts',
+    find: 'if (!written.has(id)) return true;',
+    replace: 'if (written.has(id)) return true;',
+    tests: [settings],
+    pattern: 'goes away',
   },
   {
     name: 'migrate: keys that only the target has are deleted unasked',

@@ -1,13 +1,14 @@
 /* `migrate`: buckets of any S3 store into this one. */
 import type { Command } from 'commander';
 import { parseRemote } from './address.ts';
-import { clientCommand, type Run } from './command.ts';
+import { clientCommand, collect, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { CommandError, exitCode, UsageError } from './exit.ts';
 import { formatTime, parseCount, parseDuration } from './format.ts';
 import { migrateBucket } from './migrate/bucket.ts';
 import { S3Connection } from './migrate/connection.ts';
 import { migrateLimits } from './migrate/limits.ts';
+import { OwnCopies } from './migrate/own.ts';
 import { Report } from './migrate/report.ts';
 import { elements, textOf } from './migrate/xml.ts';
 import { type Connection, Profiles } from './profiles.ts';
@@ -20,6 +21,8 @@ interface MigrateOptions extends CommonOptions {
   readonly overwrite?: boolean;
   readonly delete?: boolean;
   readonly configurations: boolean;
+  readonly acls: boolean;
+  readonly account?: readonly string[];
   readonly parallel: string;
   readonly follow?: boolean;
   readonly readThrough?: boolean;
@@ -65,6 +68,23 @@ interface Sides {
   readonly source: S3Connection;
   readonly target: S3Connection;
   readonly written: Map<string, string>;
+  readonly own: OwnCopies;
+  readonly named: ReadonlyMap<string, string>;
+}
+
+/** Accounts of the source as they were given. @throws UsageError */
+function accountsOf(given: readonly string[]): Map<string, string> {
+  return new Map(
+    given.map((text) => {
+      const at = text.lastIndexOf('=');
+      const [there, here] = [text.slice(0, at), text.slice(at + 1)];
+      if (at < 1 || !/^[0-9a-f]{64}$/.test(here))
+        throw new UsageError(
+          `--account ${text}: write OLD=ID, the id of the account at the old store and its canonical id here, of 64 hexadecimal digits (\`dsom tenant list\` tells them)`,
+        );
+      return [there, here];
+    }),
+  );
 }
 
 async function pass(context: Context, given: string, options: MigrateOptions, sides: Sides): Promise<Report> {
@@ -74,6 +94,12 @@ async function pass(context: Context, given: string, options: MigrateOptions, si
   const progress = new Progress(context);
   await progress.start();
   try {
+    const remaining: (() => Promise<void>)[] = [];
+    const failed = (bucket: string) => (cause: unknown) => {
+      // The status of the command says why, where it is about one bucket.
+      if (named !== '') throw cause;
+      report.fail(bucket, cause);
+    };
     for (const bucket of buckets)
       await migrateBucket({
         ...sides,
@@ -87,16 +113,14 @@ async function pass(context: Context, given: string, options: MigrateOptions, si
         keeps: options.readThrough === true,
         made: () => readThrough(context, given, bucket, options),
         withConfigurations: options.configurations,
+        lists: options.acls,
         report,
         now: () => context.host.clock.now(),
         advance: (bytes) => progress.advance(bytes),
         expect: (bytes) => progress.expect(bytes),
         finish: () => progress.finishFile(),
-      }).catch((cause: unknown) => {
-        // The status of the command says why, where it is about one bucket.
-        if (named !== '') throw cause;
-        report.fail(bucket, cause);
-      });
+      }).then((last) => void remaining.push(() => last().catch(failed(bucket))), failed(bucket));
+    for (const last of remaining) await last();
   } finally {
     progress.stop();
   }
@@ -154,6 +178,7 @@ async function migrate(context: Context, [given = '']: readonly string[], option
   if (parseCount(options.parallel) > migrateLimits.parallel)
     throw new UsageError(`--parallel is ${migrateLimits.parallel} at most`);
   if (parseDuration(options.interval) < 1) throw new UsageError('--interval is a second at least');
+  const named = accountsOf(options.account ?? []);
   const from = sourceConnection(context, address.profile);
   const to = context.connection();
   if (
@@ -163,7 +188,7 @@ async function migrate(context: Context, [given = '']: readonly string[], option
     throw new UsageError('the source and the target are the same: give another --profile or --endpoint, or --as NAME');
   const source = connect(context, from, 'source');
   const target = connect(context, to, 'target');
-  const sides = { source, target, written: new Map<string, string>() };
+  const sides = { source, target, written: new Map<string, string>(), own: new OwnCopies(), named };
   try {
     let failed: number;
     if (options.follow) failed = await follow(context, given, options, sides);
@@ -197,6 +222,12 @@ export function addMigrateCommand(program: Command, run: Run): void {
     .option('--delete', 'delete at the target what the source does not have')
     .option('--read-through', 'the target reads at the source what has not moved, and what it has counts')
     .option('--no-configurations', 'objects only')
+    .option('--no-acls', 'no access control lists, of buckets and of objects')
+    .option(
+      '--account <old=id>',
+      'account of the old store that lists grant something to, and its canonical id here; several',
+      collect,
+    )
     .option('--parallel <keys>', 'keys copied at once', '8')
     .option('--follow', 'go on with pass after pass until it is interrupted')
     .option('--interval <time>', 'between two passes of --follow', '60s')

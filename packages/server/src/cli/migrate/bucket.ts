@@ -1,16 +1,22 @@
 /* One bucket: made at the target if need be, its objects, then its configurations. */
 import { DsomError } from '@dsom/sdk';
 import { forEachParallel } from '../pool.ts';
-import { type Configuration, configurations, readConfiguration, writeConfiguration } from './configurations.ts';
+import { readConfiguration } from './configurations.ts';
 import type { S3Connection } from './connection.ts';
 import { type BucketOrder, copyKey } from './key.ts';
+import { migrateLimits } from './limits.ts';
+import { Settings } from './settings.ts';
 import { merged, walkVersions } from './versions.ts';
-import { elements, textOf } from './xml.ts';
+import { textOf } from './xml.ts';
 
-export interface BucketTask extends Omit<BucketOrder, 'versioned' | 'locks'> {
+export interface BucketTask extends Omit<BucketOrder, 'versioned' | 'locks' | 'accounts' | 'ahead'> {
   readonly prefix: string;
   readonly parallel: number;
   readonly withConfigurations: boolean;
+  /** Whether access control lists are copied. */
+  readonly lists: boolean;
+  /** Ids of accounts here, by those at the source. */
+  readonly named: ReadonlyMap<string, string>;
   /** Called when the bucket of the target is there, before anything is copied. */
   readonly made: () => Promise<void>;
   /** What was written in an earlier pass, by bucket and configuration. */
@@ -19,9 +25,17 @@ export interface BucketTask extends Omit<BucketOrder, 'versioned' | 'locks'> {
 
 type Versioning = '' | 'Enabled' | 'Suspended';
 
-async function versioningOf(store: S3Connection, bucket: string): Promise<Versioning> {
-  const { text } = await store.send({ method: 'GET', bucket, query: { versioning: '' } });
-  return (textOf(text, 'Status') ?? '') as Versioning;
+const statusIn = (text: string): Versioning => (textOf(text, 'Status') ?? '') as Versioning;
+
+async function statusOf(store: S3Connection, bucket: string): Promise<Versioning> {
+  return statusIn((await store.send({ method: 'GET', bucket, query: { versioning: '' } })).text);
+}
+
+async function versioningOf({ source, bucket, report }: BucketTask): Promise<Versioning> {
+  const { text } = await source.send({ method: 'GET', bucket, query: { versioning: '' } });
+  if (textOf(text, 'MfaDelete') === 'Enabled')
+    report.note('MFA delete of a bucket, left out: lock its objects instead');
+  return statusIn(text);
 }
 
 async function setVersioning({ target, targetBucket }: BucketTask, status: Versioning): Promise<void> {
@@ -39,45 +53,6 @@ async function exists(store: S3Connection, bucket: string): Promise<boolean> {
   }
 }
 
-/** Reads a configuration; what cannot be read is told and passed over. */
-async function read(task: BucketTask, name: Configuration): Promise<string | undefined> {
-  try {
-    const found = await readConfiguration(task.source, task.bucket, name);
-    return found.state === 'set' ? found.text : undefined;
-  } catch (cause) {
-    task.report.fail(`${task.bucket}?${name}`, cause);
-    return undefined;
-  }
-}
-
-async function copyConfiguration(task: BucketTask, name: Configuration): Promise<void> {
-  const { targetBucket, written, report } = task;
-  const text = await read(task, name);
-  const id = `${targetBucket}?${name}`;
-  if (text === undefined || written.get(id) === text) return;
-  // A lock without a default retention came with the bucket.
-  if (name === 'object-lock' && textOf(text, 'Rule') === undefined) return;
-  // The key stays at the source: with its name in the bucket's default, nothing could be written.
-  if (name === 'encryption' && textOf(text, 'KMSMasterKeyID') !== undefined) {
-    written.set(id, text);
-    return report.note('default encryption with a named key, left out: `dsom kms create` one and put it with that');
-  }
-  try {
-    if (!task.dryRun) await writeConfiguration(task.target, targetBucket, name, text);
-    written.set(id, text);
-    report.configurations++;
-  } catch (cause) {
-    report.fail(id, cause);
-  }
-}
-
-/** Grants name accounts, which are other ones at the target. */
-async function tellGrants({ source, bucket, report }: BucketTask): Promise<void> {
-  const { text } = await source.send({ method: 'GET', bucket, query: { acl: '' } }).catch(() => ({ text: '' }));
-  if (elements(text, 'Grant').length > 1)
-    report.note('access control list of a bucket, left out: write it as a policy');
-}
-
 async function copyObjects(order: BucketOrder, task: BucketTask, nullOnly: boolean): Promise<void> {
   const pairs = merged(
     walkVersions(task.source, task.bucket, task.prefix, 'fails'),
@@ -86,26 +61,44 @@ async function copyObjects(order: BucketOrder, task: BucketTask, nullOnly: boole
   await forEachParallel(pairs, task.parallel, (pair) => copyKey(order, pair, nullOnly));
 }
 
-/** Which of them are set before the objects are written: what says how they are kept. */
-const first: readonly Configuration[] = ['ownershipControls', 'encryption'];
+/** By how much the clock of the source is ahead, where that is more than what comes of slow answers and whole seconds. */
+function aheadOf({ source, target, report }: BucketTask): number {
+  const ahead = source.ahead - target.ahead;
+  if (Number.isNaN(ahead) || Math.abs(ahead) <= migrateLimits.clockMs) return 0;
+  report.note(
+    `clocks of the two stores differ, by about ${Math.round(Math.abs(ahead) / 1000)} s: which of two objects without versions is newer is told with that in mind`,
+  );
+  return ahead;
+}
 
-/** Brings a bucket of the target up to the source's. What cannot be copied is in the report. @throws what other buckets would fail with, too */
-export async function migrateBucket(task: BucketTask): Promise<void> {
+/**
+ * Brings a bucket of the target up to the source's. What cannot be copied is in the report.
+ * @returns what remains to be done once all other buckets are there
+ * @throws what other buckets would fail with, too
+ */
+export async function migrateBucket(task: BucketTask): Promise<() => Promise<void>> {
   const { source, target, bucket, targetBucket, dryRun } = task;
-  const versioning = await versioningOf(source, bucket);
+  const versioning = await versioningOf(task);
   // A lock that cannot be read may be one: then nothing is copied.
   const lock = (await readConfiguration(source, bucket, 'object-lock')).state === 'set';
+  const settings = new Settings({ ...task, accounts: task.lists ? task.named : undefined });
+  const lists = await settings.listsOfSource();
   const there = await exists(target, targetBucket);
   if (!there && !dryRun) {
-    const headers = lock ? { 'x-amz-bucket-object-lock-enabled': 'true' } : undefined;
-    await target.send({ method: 'PUT', bucket: targetBucket, ...(headers && { headers }) });
+    const headers = {
+      ...(lock && { 'x-amz-bucket-object-lock-enabled': 'true' }),
+      // As it is there, where nothing else is said.
+      ...(lists && { 'x-amz-object-ownership': 'ObjectWriter' }),
+    };
+    await target.send({ method: 'PUT', bucket: targetBucket, headers });
   }
+  if (task.withConfigurations) await settings.before();
   if (!dryRun) await task.made();
   const targetLock = there ? await readConfiguration(target, targetBucket, 'object-lock') : undefined;
   const locks = targetLock ? targetLock.state === 'set' : lock;
-  const before = !there && dryRun ? '' : await versioningOf(target, targetBucket);
-  const order: BucketOrder = { ...task, versioned: versioning !== '', locks };
-  if (task.withConfigurations) for (const name of first) await copyConfiguration(task, name);
+  const before = !there && dryRun ? '' : await statusOf(target, targetBucket);
+  const accounts = lists && !dryRun ? await settings.accounts() : undefined;
+  const order: BucketOrder = { ...task, versioned: versioning !== '', locks, accounts, ahead: aheadOf(task) };
   if (versioning !== '' && !dryRun) {
     // What the source had before it kept versions stays what it is, the version `null`: written while the target keeps none either.
     if (before === '') await copyObjects(order, task, true);
@@ -117,7 +110,7 @@ export async function migrateBucket(task: BucketTask): Promise<void> {
     if (versioning === 'Suspended' && !dryRun) await setVersioning(task, 'Suspended');
   }
   task.report.buckets++;
-  if (!task.withConfigurations) return;
-  for (const name of configurations) if (!first.includes(name)) await copyConfiguration(task, name);
-  await tellGrants(task);
+  if (!task.withConfigurations) return async () => {};
+  await settings.after();
+  return () => settings.last();
 }

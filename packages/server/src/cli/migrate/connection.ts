@@ -59,6 +59,7 @@ export class S3Connection {
   readonly #signal: AbortSignal;
   readonly #agent: http.Agent;
   readonly #sleep: (ms: number) => Promise<void>;
+  #ahead = Number.NEGATIVE_INFINITY;
 
   constructor(keys: Connection, host: Host, signal: AbortSignal, sleep: (ms: number) => Promise<void>) {
     this.endpoint = new URL(keys.endpoint);
@@ -67,6 +68,11 @@ export class S3Connection {
     this.#signal = signal;
     this.#sleep = sleep;
     this.#agent = new (this.endpoint.protocol === 'https:' ? https : http).Agent({ keepAlive: true });
+  }
+
+  /** By how much the store's clock is at least ahead of the one here, ms, by the quickest of its answers; NaN as long as none has said. */
+  get ahead(): number {
+    return Number.isFinite(this.#ahead) ? this.#ahead : Number.NaN;
   }
 
   /** Sends a request without a body or with a text, and reads the whole answer; tries again where that can help. @throws DsomError of any status but 2xx */
@@ -104,6 +110,8 @@ export class S3Connection {
     }
     const text = Buffer.concat(pieces).toString('utf8');
     const status = response.statusCode ?? 0;
+    const date = Date.parse(response.headers.date ?? '');
+    if (!Number.isNaN(date)) this.#ahead = Math.max(this.#ahead, date - this.#host.clock.now());
     const headers = textHeaders(response.headers);
     // CompleteMultipartUpload may fail with 200, when it has begun to answer before it knew.
     if (status < 200 || status > 299 || text.slice(0, 400).includes('<Error>'))

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, mock, test } from 'node:test';
 import { platformEdges } from '@dsom/sdk';
 import { exitCode } from '../exit.ts';
-import { contents, migrate, put, putParts, type Store, startStore, versioning } from './process.fixture.ts';
+import { contents, gateTo, migrate, put, putParts, type Store, startStore, versioning } from './process.fixture.ts';
 
 // What is tried again waits for up to ten seconds before: here for a twentieth.
 const { sleep } = platformEdges;
@@ -138,23 +138,43 @@ test('a listing out of order is refused before anything is taken for deleted', a
 test('a lock that cannot be read is none to be left out', async () => {
   await source.s3.send({ method: 'PUT', bucket: 'veiled', headers: { 'x-amz-bucket-object-lock-enabled': 'true' } });
   await put(source.s3, 'veiled', 'k', 'x');
-  const refuses = http.createServer((request, response) => {
-    const { hostname, port } = new URL(source.endpoint);
-    const { method = '', url: path, headers } = request;
-    if (path?.includes('object-lock')) return void response.writeHead(403).end();
-    request.pipe(
-      http.request({ hostname, port, method, path, headers }, (answer) => {
-        response.writeHead(answer.statusCode ?? 500, answer.rawHeaders);
-        answer.pipe(response);
-      }),
-    );
-  });
-  await new Promise<void>((resolve) => refuses.listen(0, '127.0.0.1', resolve));
-  const ran = await migrate(`http://127.0.0.1:${(refuses.address() as AddressInfo).port}`, target.endpoint, [
-    's3://veiled',
-  ]);
-  refuses.closeAllConnections();
-  refuses.close();
+  const way = await gateTo(source, async ({ url }) =>
+    url?.includes('object-lock') ? { status: 403, body: '' } : undefined,
+  );
+  const ran = await migrate(way.endpoint, target.endpoint, ['s3://veiled']);
+  way.close();
   assert.equal(ran.code, exitCode.accessDenied, ran.stderr);
   await assert.rejects(target.s3.send({ method: 'HEAD', bucket: 'veiled' }), { status: 404 });
+});
+
+test('what is written at the target while a key is copied stays, and is not buried', async () => {
+  await fill('raced');
+  await put(source.s3, 'raced', 'behind', 'one');
+  await source.s3.send({ method: 'DELETE', bucket: 'raced', key: 'gone' });
+  assert.equal((await migrate(source.endpoint, target.endpoint, ['s3://raced'])).code, 0);
+  await put(source.s3, 'raced', 'behind', 'two');
+  await putParts(source.s3, 'raced', 'parts', ['another']);
+  await put(source.s3, 'raced', 'fresh', 'x');
+  await put(source.s3, 'raced', 'gone', 'x');
+  await source.s3.send({ method: 'DELETE', bucket: 'raced', key: 'whole' });
+  await source.s3.send({ method: 'DELETE', bucket: 'raced', key: 'whole' });
+  const raced = new Set<string>();
+  // Just before a write that would be seen, somebody else writes.
+  const way = await gateTo(target, async ({ method = '', url = '' }) => {
+    const [, key = ''] = /^\/raced\/(\w+)/.exec(url) ?? [];
+    const shows = method === 'DELETE' || url.includes('uploadId') === (method === 'POST');
+    if (['PUT', 'POST', 'DELETE'].includes(method) && key !== '' && shows && !raced.has(key)) {
+      raced.add(key);
+      await put(target.s3, 'raced', key, 'newer');
+    }
+    return undefined;
+  });
+  const ran = await migrate(source.endpoint, way.endpoint, ['s3://raced', '--no-configurations']);
+  way.close();
+  const keys = ['behind', 'fresh', 'gone', 'parts', 'whole'];
+  assert.deepEqual([...raced].sort(), keys);
+  assert.deepEqual([ran.code, ran.rows[0]?.['failed'], ran.rows[0]?.['objects']], [exitCode.failed, 5, 0], ran.stderr);
+  assert.match(ran.stderr, /meanwhile, which stays/);
+  for (const key of keys)
+    assert.equal((await target.s3.send({ method: 'GET', bucket: 'raced', key })).text, 'newer', key);
 });

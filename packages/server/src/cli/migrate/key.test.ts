@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { copiedVersions } from './key.ts';
 import { likelyPartBytes } from './object.ts';
+import { OwnCopies } from './own.ts';
 import type { Version } from './versions.ts';
 
 const version = (etag: string, modified = 0): Version => ({ id: 'x', marker: false, etag, size: 1, modified });
@@ -44,12 +45,41 @@ test('whatever was lost at the source and copied before, each run ends with the 
     }),
   ));
 
-test('without versions, what is newer at the target stays', async () => {
+test('without versions, what may be newer at the target stays, unless this run wrote it', async () => {
   const plain = { versioned: false, overwrite: false };
-  assert.equal(await copiedVersions(plain, [version('a', 5)], [version('b', 4)], same), 0);
-  assert.equal(await copiedVersions(plain, [version('a', 5)], [version('a', 9)], same), 1);
-  await assert.rejects(copiedVersions(plain, [version('a', 5)], [version('b', 6)], same), { code: 'TargetDiffers' });
-  assert.equal(await copiedVersions({ ...plain, overwrite: true }, [version('a', 5)], [version('b', 6)], same), 0);
+  const told = (there: number, here: number, more = {}, isOwn?: (one: Version) => boolean) =>
+    copiedVersions({ ...plain, ...more }, [version('a', there)], [version('b', here)], same, isOwn);
+  assert.equal(await copiedVersions(plain, [version('a', 5000)], [version('a', 9000)], same), 1);
+  assert.equal(await told(5000, 4000), 0);
+  // The target tells 4 s of what was written in 4.999 s.
+  for (const [there, here] of [
+    [4999, 4000],
+    [5000, 5000],
+    [5000, 6000],
+  ] as const)
+    await assert.rejects(told(there, here), { code: 'TargetDiffers' }, `${there} ${here}`);
+  assert.equal(await told(5000, 6000, { overwrite: true }), 0);
+  assert.equal(await told(5000, 6000, {}, ({ etag }) => etag === 'b'), 0);
+  await assert.rejects(told(5000, 4000, { keeps: true }), { code: 'TargetDiffers' });
+  // What the source calls 60 s was, by the target's clock, at 30 s.
+  await assert.rejects(told(60_000, 31_000, { ahead: 30_000 }), { code: 'TargetDiffers' });
+  assert.equal(await told(60_000, 20_000, { ahead: 30_000 }), 0);
+});
+
+test('of what a run wrote it knows the latest, by bytes and time', () => {
+  const own = new OwnCopies(9);
+  own.add('b', 'k', version('a', 5000));
+  assert.ok(own.has('b', 'k', version('a', 5999)));
+  for (const [bucket, key, other] of [
+    ['c', 'k', version('a', 5000)],
+    ['b', 'l', version('a', 5000)],
+    ['b', 'k', version('b', 5000)],
+    ['b', 'k', version('a', 6000)],
+  ] as const)
+    assert.equal(own.has(bucket, key, other), false);
+  for (let more = 0; more < 9; more++) own.add('b', `${more}`, version('a'));
+  assert.equal(own.has('b', 'k', version('a', 5000)), false);
+  assert.ok(own.has('b', '0', version('a')));
 });
 
 test('parts whose sizes are not told are cut as clients cut them', () => {

@@ -6,8 +6,11 @@
  * target's own state is therefore the journal of a migration: a run that was killed is gone on with by the next, from whatever machine.
  */
 import { DsomError } from '@dsom/sdk';
+import type { Accounts } from './acl.ts';
 import type { S3Connection } from './connection.ts';
-import { copyVersion, sourceEtagHeader } from './object.ts';
+import { migrateLimits } from './limits.ts';
+import { copyVersion, sourceEtagHeader, writtenMeanwhile } from './object.ts';
+import type { OwnCopies } from './own.ts';
 import type { Report } from './report.ts';
 import { type KeyVersions, type Pair, type Version, walkVersions } from './versions.ts';
 
@@ -27,6 +30,12 @@ export interface BucketOrder {
   readonly keeps: boolean;
   /** What the source does not have is deleted at the target. */
   readonly remove: boolean;
+  /** How accounts of access control lists are called here; undefined: lists are not copied. */
+  readonly accounts: Accounts | undefined;
+  /** By how much the clock of the source is ahead of the target's, ms; 0 when by no more than `migrateLimits.clockMs`. */
+  readonly ahead: number;
+  /** What this run wrote in places where no versions are kept. */
+  readonly own: OwnCopies;
   readonly report: Report;
   now(): number;
   advance(bytes: number): void;
@@ -51,19 +60,20 @@ async function isCopy(order: BucketOrder, key: string, ours: Version, theirs: Ve
  * @throws DsomError TargetDiffers when the target has what the source never had, or has it no longer
  */
 export async function copiedVersions(
-  order: Pick<BucketOrder, 'versioned' | 'overwrite'> & Partial<Pick<BucketOrder, 'keeps'>>,
+  order: Pick<BucketOrder, 'versioned' | 'overwrite'> & Partial<Pick<BucketOrder, 'keeps' | 'ahead'>>,
   ours: readonly Version[],
   theirs: readonly Version[],
   same: (one: Version, other: Version) => Promise<boolean>,
+  /** Whether a version of the target is what this run wrote there. */
+  isOwn: (version: Version) => boolean = () => false,
 ): Promise<number> {
   const newest = theirs.at(-1);
   if (!newest) return 0;
   if (!order.versioned) {
     const only = ours.at(-1);
     if (!only || (await same(only, newest))) return ours.length;
-    if ((newest.modified > only.modified && !order.overwrite) || order.keeps)
-      throw conflict('The target has other bytes under this key, and they are newer: --overwrite replaces them.');
-    return 0;
+    if (!order.keeps && (order.overwrite || isOwn(newest) || isOlder(newest, only, order.ahead))) return 0;
+    throw conflict('The target has other bytes under this key, and they may be newer: --overwrite replaces them.');
   }
   // The source may have lost its oldest versions since they were copied, as lifecycles do: then the target begins with more.
   for (let more = Math.max(0, theirs.length - ours.length); more < theirs.length; more++) {
@@ -81,20 +91,41 @@ export async function copiedVersions(
   return 0;
 }
 
-async function copyOne(order: BucketOrder, key: string, version: Version, untouched: boolean): Promise<void> {
+/** Times are told in whole seconds: within the same one nobody knows, and what is at the target stays. */
+function isOlder(theirs: Version, ours: Version, ahead = 0): boolean {
+  const doubt = 1000 + (ahead === 0 ? 0 : migrateLimits.clockMs);
+  return theirs.modified + doubt <= ours.modified - ahead;
+}
+
+/** The condition under which something is written on top of what was seen: that it is still the newest. */
+function conditionOf({ overwrite }: BucketOrder, seen: Version | undefined): Record<string, string> {
+  if (overwrite) return {};
+  // Unlike If-None-Match, it says nothing of what has not moved yet, in a bucket that is read through to its source.
+  if (!seen) return { 'x-dsom-if-untouched': 'true' };
+  return seen.marker ? { 'if-none-match': '*' } : { 'if-match': `"${seen.etag}"` };
+}
+
+/** @param seen the newest version of the target, as last seen @returns the newest by now */
+async function copyOne(order: BucketOrder, key: string, version: Version, seen: Version | undefined): Promise<Version> {
   const { report, target, targetBucket: bucket } = order;
+  let made = version;
   if (version.marker) {
-    if (!order.dryRun) await target.sendOnce({ method: 'DELETE', bucket, key });
+    // There is no condition that a marker, or nothing, is the newest.
+    const headers = seen && !seen.marker ? conditionOf(order, seen) : {};
+    if (!order.dryRun) await target.sendOnce({ method: 'DELETE', bucket, key, headers }).catch(writtenMeanwhile);
     report.deleteMarkers++;
-    return;
+    return made;
   }
   if (!order.dryRun) {
     const byVersion = order.versioned;
     const note = (what: string) => report.note(what);
-    await copyVersion({ ...order, key, version, byVersion, untouched, now: order.now(), note });
+    const condition = conditionOf(order, seen);
+    made = await copyVersion({ ...order, key, version, byVersion, condition, now: order.now(), note });
+    if (!byVersion) order.own.add(bucket, key, made);
   }
   report.objects++;
   report.bytes += version.size;
+  return made;
 }
 
 /** The target's versions of one key, as they are now. */
@@ -114,6 +145,7 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
   if (!source) return nullOnly ? undefined : removeKey(order, key, target);
   if (nullOnly && (source.versions[0]?.id !== 'null' || source.versions[0].marker || target || order.keeps)) return;
   const same = (ours: Version, theirs: Version) => isCopy(order, key, ours, theirs);
+  const isOwn = (version: Version) => order.own.has(order.targetBucket, key, version);
   let wanted: readonly Version[] = nullOnly ? source.versions.slice(0, 1) : source.versions;
   try {
     refuseOverfull(source, target);
@@ -128,7 +160,7 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
       if (wanted.length === 0) return;
     }
     let have: readonly Version[] = target?.versions ?? [];
-    let done = await copiedVersions(order, wanted, have, same);
+    let done = await copiedVersions(order, wanted, have, same, isOwn);
     report.present += done;
     const bytes = wanted.slice(done).reduce((sum, one) => sum + one.size, 0);
     const lacking = done < wanted.length;
@@ -137,23 +169,23 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
     await order.target.again(async () => {
       if (!first) {
         have = await targetVersions(order, key);
-        done = await copiedVersions(order, wanted, have, same);
+        done = await copiedVersions(order, wanted, have, same, isOwn);
       }
       first = false;
-      for (; done < wanted.length; done++)
-        await copyOne(order, key, wanted[done] as Version, order.keeps && have.length === 0);
+      let seen = have.at(-1);
+      for (; done < wanted.length; done++) seen = await copyOne(order, key, wanted[done] as Version, seen);
     });
     if (lacking) order.finish();
     if (!nullOnly && order.versioned && wanted.slice(1).some((one) => one.id === 'null'))
       report.note('null version that is not the oldest of its key, got an id');
   } catch (cause) {
-    if (await isOwn(order, key, cause)) report.note('written or deleted at the target since, which counts');
+    if (await counts(order, key, cause)) report.note('written or deleted at the target since, which counts');
     else report.fail(`${order.bucket}/${key}`, cause);
   }
 }
 
 /** Whether a key was not copied because something of it is at the target, from before or by now, which counts. */
-async function isOwn(order: BucketOrder, key: string, cause: unknown): Promise<boolean> {
+async function counts(order: BucketOrder, key: string, cause: unknown): Promise<boolean> {
   if (!order.keeps || !(cause instanceof DsomError)) return false;
   if (cause.code === 'TargetDiffers') return true;
   return cause.code === 'PreconditionFailed' && (await targetVersions(order, key)).length > 0;
@@ -176,7 +208,14 @@ async function removeKey(order: BucketOrder, key: string, there: KeyVersions | u
   }
   if (there?.versions.at(-1)?.marker) return;
   try {
-    if (!order.dryRun) await order.target.send({ method: 'DELETE', bucket: order.targetBucket, key });
+    const condition = conditionOf(order, there?.versions.at(-1));
+    if (!order.dryRun) {
+      const deletion = { method: 'DELETE', bucket: order.targetBucket, key, headers: condition } as const;
+      await order.target.send(deletion).catch((cause: unknown) => {
+        // As after an answer that was lost.
+        if (!(cause instanceof DsomError) || cause.code !== 'NoSuchKey') writtenMeanwhile(cause);
+      });
+    }
     report.deleted++;
   } catch (cause) {
     report.fail(`${order.bucket}/${key}`, cause);

@@ -20,4 +20,14 @@ export const migrateLimits = {
   partBytes: 64 * MiB,
   /** Parts of an upload (S3). */
   parts: 10_000,
+  /** Grants of an access control list (S3). */
+  grants: 100,
+  /** Kinds of remarks in a report, of which each names something of its own; what comes beyond counts as one more. */
+  notes: 200,
+  /** Copies of objects without versions that a run knows for its own, the latest. */
+  ownCopies: 200_000,
+  /** Pages of a listing of configurations by id (S3 keeps 1,000 of each, and lists 100 a page). */
+  configurationPages: 100,
+  /** Up to this difference the clocks of two stores count as one, ms: they tell whole seconds, and answers take a while. */
+  clockMs: 5000,
 } as const;

@@ -188,13 +188,12 @@ test('what the target has of its own is neither lost nor taken for a copy', asyn
   for (const store of [source, target]) await make(store, 'mine');
   await put(source.s3, 'mine', 'k', 'from the source');
   await put(source.s3, 'mine', 'fresh', 'x');
-  // Listings may tell times to the second.
-  await new Promise((resolve) => setTimeout(resolve, 1100));
+  // Within the same second, most likely: nobody can tell which is newer, so it stays.
   await put(target.s3, 'mine', 'k', 'written here since');
   await put(target.s3, 'mine', 'only here', 'x');
   const ran = await run('s3://mine');
   assert.equal(ran.code, exitCode.failed);
-  assert.match(ran.stderr, /newer: --overwrite/);
+  assert.match(ran.stderr, /may be newer: --overwrite/);
   const { objects, failed, onlyAtTarget } = ran.rows[0] as Record<string, number>;
   assert.deepEqual([objects, failed, onlyAtTarget], [1, 1, 1]);
   assert.equal((await target.s3.send({ method: 'GET', bucket: 'mine', key: 'k' })).text, 'written here since');

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { DsomError } from '@dsom/sdk';
+import { type Accounts, grantHeaders, grantsHere, isPlain, readList } from './acl.ts';
 import type { S3Connection, S3Request, S3Stream } from './connection.ts';
 import { migrateLimits } from './limits.ts';
 import type { Version } from './versions.ts';
@@ -26,8 +27,10 @@ export interface CopyOrder {
   readonly locks: boolean;
   /** Whether versions are named by their ids at the source. */
   readonly byVersion: boolean;
-  /** Written only where nothing of the key is at the target. */
-  readonly untouched?: boolean;
+  /** How accounts of access control lists are called here; undefined: lists are not copied. */
+  readonly accounts: Accounts | undefined;
+  /** What has to be so at the target when it becomes visible there: headers of a condition. */
+  readonly condition: Readonly<Record<string, string>>;
   readonly now: number;
   /** Told of every run of bytes that was copied; negative when they have to be copied again. */
   advance(bytes: number): void;
@@ -97,6 +100,23 @@ async function tagsOf(order: CopyOrder): Promise<string | undefined> {
   return pairs.length === 0 ? undefined : pairs.join('&');
 }
 
+/** The headers that grant here what the list of the version grants at the source: it has them from its first moment on. */
+async function grantsOf(order: CopyOrder, accounts: Accounts): Promise<Record<string, string>> {
+  const { source, bucket, key } = order;
+  const list = await readList(source, bucket, key, versionQuery(order).versionId);
+  const grants = list === undefined ? [] : grantsHere(list, accounts, (why) => order.note(why));
+  return isPlain(grants, accounts.self) ? {} : grantHeaders(grants);
+}
+
+const unmet = new Set(['PreconditionFailed', 'NoSuchKey', 'ConditionalRequestConflict']);
+
+/** Why a write was refused that has a condition. @throws DsomError TargetDiffers when the condition did not hold */
+export function writtenMeanwhile(cause: unknown): never {
+  if (!(cause instanceof DsomError) || !unmet.has(cause.code)) throw cause;
+  const message = 'It was written or deleted at the target meanwhile, which stays: run this again to compare.';
+  throw new DsomError('TargetDiffers', { message, cause });
+}
+
 /** Sends a body on as it comes. @returns the MD5 of what passed, hexadecimal, and the answer's headers */
 async function pass(order: CopyOrder, from: S3Stream, request: Omit<S3Request, 'body' | 'bucket' | 'key'>) {
   const hash = createHash('md5');
@@ -141,9 +161,9 @@ async function pass(order: CopyOrder, from: S3Stream, request: Omit<S3Request, '
 
 /**
  * Copies a version; tried once, but for reads and parts: after a PUT whose answer was lost, only what the target has now tells whether it was done.
- * @returns its size in bytes
+ * @returns the version of the target
  */
-export async function copyVersion(order: CopyOrder): Promise<number> {
+export async function copyVersion(order: CopyOrder): Promise<Version> {
   const { source, target, bucket, targetBucket, key, version } = order;
   const head = await source
     .send({ method: 'HEAD', bucket, key, query: versionQuery(order), headers: { 'x-amz-checksum-mode': 'ENABLED' } })
@@ -163,6 +183,7 @@ export async function copyVersion(order: CopyOrder): Promise<number> {
     const tags = await tagsOf(order);
     if (tags !== undefined) headers['x-amz-tagging'] = tags;
   }
+  if (order.accounts) Object.assign(headers, await grantsOf(order, order.accounts));
   const plan: Plan = { etag, size, headers, keyed: /kms/.test(head.headers['x-amz-server-side-encryption'] ?? '') };
   const whole = partsOf(etag) === 0 && size <= migrateLimits.putBytes;
   const made = whole ? await putWhole(order, plan) : await putParts(order, plan);
@@ -170,7 +191,13 @@ export async function copyVersion(order: CopyOrder): Promise<number> {
   const check = await target.send({ method: 'HEAD', bucket: targetBucket, key, query });
   if (Number(check.headers['content-length']) !== size || bare(check.headers['etag']) !== made.etag)
     throw mismatch(`The target does not have what was written: ${check.headers['content-length']} bytes of ${size}.`);
-  return size;
+  return {
+    id: made.versionId ?? 'null',
+    marker: false,
+    etag: made.etag,
+    size,
+    modified: Date.parse(check.headers['last-modified'] ?? '') || 0,
+  };
 }
 
 interface Plan {
@@ -180,10 +207,6 @@ interface Plan {
   /** Whether the ETag is no MD5 because the source encrypts with a key of its KMS. */
   readonly keyed: boolean;
 }
-
-/** Headers of the request that makes the object visible. */
-const untouchedOf = ({ untouched }: CopyOrder): Record<string, string> =>
-  untouched === true ? { 'x-dsom-if-untouched': 'true' } : {};
 
 interface Made {
   readonly etag: string;
@@ -200,7 +223,7 @@ async function putWhole(order: CopyOrder, { etag, headers, keyed }: Plan): Promi
     headers: { 'if-match': `"${etag}"`, 'x-amz-checksum-mode': 'ENABLED' },
   });
   const known = isMd5(etag) && !keyed;
-  const sent: Record<string, string> = { ...headers, ...untouchedOf(order) };
+  const sent: Record<string, string> = { ...headers, ...order.condition };
   if (known) sent['content-md5'] = Buffer.from(etag, 'hex').toString('base64');
   else {
     sent[sourceEtagHeader] = etag;
@@ -208,7 +231,7 @@ async function putWhole(order: CopyOrder, { etag, headers, keyed }: Plan): Promi
   }
   for (const [name, value] of Object.entries(from.headers))
     if (/^x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)$/.test(name) && !value.includes('-')) sent[name] = value;
-  const done = await pass(order, from, { method: 'PUT', headers: sent });
+  const done = await pass(order, from, { method: 'PUT', headers: sent }).catch(writtenMeanwhile);
   if (done.etag !== done.md5 || (known && done.md5 !== etag))
     throw mismatch(`The target has the MD5 ${done.etag} of bytes whose MD5 is ${known ? etag : done.md5}.`);
   return { etag: done.etag, versionId: done.answer.headers['x-amz-version-id'] };
@@ -294,13 +317,9 @@ async function putParts(order: CopyOrder, plan: Plan): Promise<Made> {
     const list = etags.map((one, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>"${one}"</ETag></Part>`).join('');
     const body = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list}</CompleteMultipartUpload>`;
     if (etag !== plan.etag) order.note('ETag that cannot be the same, kept as metadata dsom-source-etag');
-    const answer = await target.sendOnce({
-      method: 'POST',
-      ...there,
-      query: { uploadId },
-      headers: untouchedOf(order),
-      body,
-    });
+    const answer = await target
+      .sendOnce({ method: 'POST', ...there, query: { uploadId }, headers: order.condition, body })
+      .catch(writtenMeanwhile);
     return { etag, versionId: answer.headers['x-amz-version-id'] };
   } catch (cause) {
     // What was sent takes room until it is given up; that this fails too changes nothing about why it failed.

@@ -1,3 +1,5 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { realHost } from '../../host/index.ts';
 import { keys, startServer } from '../server.fixture.ts';
 import { type Ran, runHere } from '../stub.fixture.ts';
@@ -25,6 +27,39 @@ export async function startStore(): Promise<Store> {
     async stop() {
       s3.close();
       await server.stop();
+    },
+  };
+}
+
+export interface Gate {
+  readonly endpoint: string;
+  close(): void;
+}
+
+/** A way to a store on which each request waits for `before`, and is answered by it where it says something. */
+export async function gateTo(
+  store: Store,
+  before: (request: IncomingMessage) => Promise<{ status: number; body: string } | undefined>,
+): Promise<Gate> {
+  const { hostname, port } = new URL(store.endpoint);
+  const pass = async (request: IncomingMessage, response: ServerResponse) => {
+    const { method = '', url: path, headers } = request;
+    const said = await before(request);
+    if (said) return void response.writeHead(said.status).end(said.body);
+    const onward = http.request({ hostname, port, method, path, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.rawHeaders);
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    request.pipe(onward);
+  };
+  const server = http.createServer((request, response) => void pass(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close() {
+      server.closeAllConnections();
+      server.close();
     },
   };
 }

@@ -5,7 +5,18 @@
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { clientOf, contents, migrate, put, putParts, type Store, startStore, versioning } from './process.fixture.ts';
+import { runHere } from '../stub.fixture.ts';
+import {
+  clientOf,
+  contents,
+  environment,
+  migrate,
+  put,
+  putParts,
+  type Store,
+  startStore,
+  versioning,
+} from './process.fixture.ts';
 
 const endpoint = process.env['DSOM_TEST_RADOSGW'];
 const skip = endpoint ? false : 'DSOM_TEST_RADOSGW names no radosgw';
@@ -60,3 +71,100 @@ test('buckets of a radosgw come with versions, markers, metadata, tags, parts an
   const again = await migrate(endpoint as string, there.endpoint, [`s3://${bucket}`], keys);
   assert.deepEqual([again.code, again.rows[0]?.['objects'], again.rows[0]?.['failed']], [0, 0, 0], again.stderr);
 });
+
+test('lists and the public access block of a radosgw come along, and what is public there only by a list that is blocked is not public here', {
+  skip,
+}, async () => {
+  const source = clientOf(endpoint as string, keys, 'default');
+  const there = target as Store;
+  const open = { 'x-amz-acl': 'public-read' };
+  const anonymous = async (name: string, key: string) => (await fetch(`${there.endpoint}/${name}/${key}`)).status;
+  const account = 'c'.repeat(64);
+  const granted = { 'x-amz-grant-read': 'id="second"', 'x-amz-grant-full-control': 'id="first"' };
+  for (const blocked of [false, true]) {
+    const name = `l-${randomUUID()}`;
+    await source.send({ method: 'PUT', bucket: name, headers: granted });
+    await put(source, name, 'open', 'x', open);
+    await put(source, name, 'plain', 'x');
+    await put(source, name, 'shared', 'x', granted);
+    await putParts(source, name, 'parts', ['x']);
+    await source.send({ method: 'PUT', bucket: name, key: 'parts', query: { acl: '' }, headers: open });
+    const block =
+      '<PublicAccessBlockConfiguration><IgnorePublicAcls>true</IgnorePublicAcls></PublicAccessBlockConfiguration>';
+    if (blocked) await source.send({ method: 'PUT', bucket: name, query: { publicAccessBlock: '' }, body: block });
+    const ran = await migrate(
+      endpoint as string,
+      there.endpoint,
+      [`s3://${name}`, '--account', `second=${account}`],
+      keys,
+    );
+    assert.equal(ran.code, 0, ran.stderr);
+    for (const key of ['open', 'parts']) assert.equal(await anonymous(name, key), blocked ? 403 : 200, key);
+    for (const key of ['plain', 'shared']) assert.equal(await anonymous(name, key), 403, key);
+    for (const key of ['shared', undefined]) {
+      const { text } = await there.s3.send({ method: 'GET', bucket: name, query: { acl: '' }, ...(key && { key }) });
+      assert.match(text, new RegExp(`<ID>${account}</ID>.*<Permission>READ<`), key ?? name);
+    }
+  }
+});
+
+test('a bucket is read through to a radosgw: bytes, ranges, lists, parts, deletions, until it has moved', {
+  skip,
+}, async () => {
+  const source = clientOf(endpoint as string, keys, 'default');
+  const there = target as Store;
+  const name = `r-${randomUUID()}`;
+  const key = 'sp ace+%/ä';
+  const describing = { 'content-type': 'text/x-test', 'x-amz-meta-a': 'b', 'x-amz-tagging': 'x=y%20z' };
+  await source.send({ method: 'PUT', bucket: name });
+  await put(source, name, key, 'described', describing);
+  for (const one of ['a/1', 'a/2', 'b', 'c', 'd', 'e']) await put(source, name, one, `old ${one}`);
+  await put(source, name, 'empty', '');
+  const parts = ['p'.repeat(5 * 1024 * 1024), 'q'.repeat(3)];
+  await putParts(source, name, 'parts', parts);
+  await there.s3.send({ method: 'PUT', bucket: name });
+  const set = await bucketSource(there, 'set', name, `s3://${name}`);
+  assert.equal(set.code, 0, set.stderr);
+  const read = (one: string, headers: Record<string, string> = {}) =>
+    there.s3.sendOnce({ method: 'GET', bucket: name, key: one, headers });
+  const listed = async (query: Record<string, string>) => {
+    const { text } = await there.s3.send({ method: 'GET', bucket: name, query: { 'list-type': '2', ...query } });
+    return [...text.matchAll(/<(?:Key|Prefix)>([^<]+)</g)].map(([, found]) => found);
+  };
+  const all = ['a/1', 'a/2', 'b', 'c', 'd', 'e', 'empty', 'parts', key];
+  assert.deepEqual(await listed({}), all);
+  assert.deepEqual(await listed({ delimiter: '/', 'max-keys': '2', 'start-after': 'a' }), ['b', 'a/']);
+  assert.equal((await read('a/1', { range: 'bytes=4-' })).text, 'a/1');
+  const got = await read(key);
+  const [ours, theirs] = [got.headers, (await source.send({ method: 'HEAD', bucket: name, key })).headers];
+  for (const header of ['content-type', 'x-amz-meta-a', 'etag', 'last-modified', 'content-length'])
+    assert.equal(ours[header], theirs[header], header);
+  assert.deepEqual([got.text, ours['x-amz-tagging-count']], ['described', '1']);
+  assert.ok((await read('parts')).text === parts.join(''));
+  assert.equal((await read('empty')).text, '');
+  await assert.rejects(read('never'), { code: 'NoSuchKey' });
+  await put(there.s3, name, 'b', 'new b');
+  await there.s3.send({ method: 'DELETE', bucket: name, key: 'c' });
+  const matched = { method: 'PUT', bucket: name, key: 'd', body: 'x', headers: { 'if-none-match': '*' } } as const;
+  await assert.rejects(there.s3.sendOnce(matched), { code: 'PreconditionFailed' });
+  assert.deepEqual(
+    await listed({}),
+    all.filter((one) => one !== 'c'),
+  );
+  const ran = await migrate(endpoint as string, there.endpoint, [`s3://${name}`, '--read-through'], keys);
+  assert.equal(ran.code, 0, ran.stderr);
+  const cleared = await bucketSource(there, 'clear', name);
+  assert.equal(cleared.code, 0, cleared.stderr);
+  assert.deepEqual(
+    await listed({}),
+    all.filter((one) => one !== 'c'),
+  );
+  assert.deepEqual([(await read('b')).text, (await read('e')).text], ['new b', 'old e']);
+  assert.ok((await read('parts')).text === parts.join(''));
+});
+
+const bucketSource = (there: Store, ...parameters: string[]) =>
+  runHere(['bucket', 'source', ...parameters], {
+    ...environment(endpoint as string, there.endpoint, keys),
+    DSOM_FROM_REGION: 'default',
+  });

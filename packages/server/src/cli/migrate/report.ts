@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { isHopeless, verdictOf } from '../exit.ts';
 import { formatSize } from '../format.ts';
+import { migrateLimits } from './limits.ts';
 
 /** What a pass over one or several buckets did. */
 export class Report {
@@ -25,7 +26,11 @@ export class Report {
   }
 
   note(what: string): void {
-    this.notes.set(what, (this.notes.get(what) ?? 0) + 1);
+    const many = this.notes.size >= migrateLimits.notes && !this.notes.has(what);
+    const said = many
+      ? 'remark of a kind that this report has no room for: see it by copying fewer buckets at once'
+      : what;
+    this.notes.set(said, (this.notes.get(said) ?? 0) + 1);
   }
 
   /** Tells that an item was not copied. @throws the cause, where the others would fail the same way */

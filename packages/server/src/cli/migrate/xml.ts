@@ -1,6 +1,11 @@
-/* What is read from the answers of S3: texts of named elements. */
+/* What is read from the answers of S3, texts of named elements, and written into its documents. */
 
 const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+
+const signs: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;' };
+
+/** A text as the content of an element. */
+export const escapeXml = (text: string): string => text.replace(/[<>&]/g, (sign) => signs[sign] as string);
 
 const unescapeXml = (text: string): string =>
   text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(\w{2,4}));/gi, (whole, hex, decimal, name) => {
