@@ -9,7 +9,11 @@ export type Need =
   /** A name below which buckets stand (virtual-host style). */
   | 'domain'
   /** A name below which buckets are websites. */
-  | 'website';
+  | 'website'
+  /** Two keys of its KMS. */
+  | 'kms'
+  /** A storage class that is an archive, from which a restore takes minutes at least. */
+  | 'archive';
 
 /** One rule of the documentation, and how it is seen from outside. */
 export interface Case {

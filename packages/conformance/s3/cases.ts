@@ -25,6 +25,7 @@ import { listedConfigurationCases } from './areas/listed-configurations.ts';
 import { listingCases } from './areas/listing.ts';
 import { lockedVersionCases } from './areas/locked-versions.ts';
 import { multipartCases } from './areas/multipart.ts';
+import { namedKeyCases } from './areas/named-keys.ts';
 import { objectLockCases } from './areas/object-lock.ts';
 import { objectCases } from './areas/objects.ts';
 import { pageCases } from './areas/pages.ts';
@@ -34,6 +35,7 @@ import { statementCases } from './areas/policy-statements.ts';
 import { presignedCases } from './areas/presigned.ts';
 import { rangeCases } from './areas/ranges.ts';
 import { renameCases } from './areas/rename.ts';
+import { restoringCases } from './areas/restoring.ts';
 import { sessionCases } from './areas/sessions.ts';
 import { headerSignatureCases } from './areas/signatures.ts';
 import { streamingCases } from './areas/streaming.ts';
@@ -74,6 +76,7 @@ export const cases: readonly Case[] = [
   listingCases,
   lockedVersionCases,
   multipartCases,
+  namedKeyCases,
   objectLockCases,
   objectCases,
   pageCases,
@@ -83,6 +86,7 @@ export const cases: readonly Case[] = [
   presignedCases,
   rangeCases,
   renameCases,
+  restoringCases,
   sessionCases,
   headerSignatureCases,
   streamingCases,

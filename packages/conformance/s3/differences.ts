@@ -10,6 +10,8 @@ export const differences: Readonly<Record<string, string>> = {
   'conditions of writes: CompleteMultipartUpload with If-None-Match of an ETag is refused with NotImplemented: it expects *':
     'PutObject with `If-None-Match: "etag"`',
   'checksums: an object that came without a checksum gets a CRC64NVME': 'an object without a checksum of its client',
+  'named keys: the ETag of an object under a named key is not the MD5 of its bytes':
+    'ETag of an object with a named key',
   'configurations: GetPublicAccessBlock of a new bucket answers BlockPublicAcls true, IgnorePublicAcls true, BlockPublicPolicy true, RestrictPublicBuckets true':
     'a bucket that is new, GetPublicAccessBlock',
 };

@@ -2,8 +2,14 @@
 # A radosgw of one node in memory, on the loopback, to compare with. Debian: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common
 #   radosgw.sh start DIRECTORY [PORT]   starts monitor, OSD (memstore) and gateway; prints endpoint and keys of two users as arguments of run.ts
 #   radosgw.sh stop DIRECTORY           ends what was started, by its process ids
+#   radosgw.sh version                  prints which radosgw is here
 set -euo pipefail
-action=${1:?start or stop} directory=$(realpath -m "${2:?a directory}") port=${3:-9820}
+action=${1:?start, stop or version}
+if [ "$action" = version ]; then
+  radosgw --version | sed 's/.*version \([^ ]*\).*/\1/'
+  exit
+fi
+directory=$(realpath -m "${2:?a directory}") port=${3:-9820}
 pids="$directory/pids" config="$directory/ceph.conf" domain=s3.radosgw.test
 
 stop() {
@@ -56,6 +62,9 @@ rgw frontends = beast endpoint=127.0.0.1:$port
 rgw dns name = $domain
 rgw enable usage log = false
 rgw lc debug interval = -1
+rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = one=Y29uZm9ybWFuY2Uta2V5LW9uZS1vZi1yYWRvc2d3ISE= two=Y29uZm9ybWFuY2Uta2V5LXR3by1vZi1yYWRvc2d3ISE=
 CONFIG
   # One ring for all of them: the gateway insists on a key.
   ceph-authtool "$directory/keyring" --create-keyring --gen-key -n mon. --cap mon 'allow *' >/dev/null
@@ -80,11 +89,11 @@ CONFIG
   for user in first second; do
     radosgw-admin -c "$config" -n client.admin user create --uid "$user" --display-name "$user" --access-key "RADOSGW${user^^}" --secret-key "radosgw-$user-secret" >"$directory/$user.json" 2>/dev/null
   done
-  echo "--endpoint http://127.0.0.1:$port --access-key RADOSGWFIRST --secret-key radosgw-first-secret --second-access-key RADOSGWSECOND --second-secret-key radosgw-second-secret --tenant --domain $domain --region default"
+  echo "--endpoint http://127.0.0.1:$port --access-key RADOSGWFIRST --secret-key radosgw-first-secret --second-access-key RADOSGWSECOND --second-secret-key radosgw-second-secret --tenant --domain $domain --region default --kms one,two"
 }
 
 case $action in
 start) stop && start ;;
 stop) stop ;;
-*) echo "start or stop, not $action" >&2 && exit 2 ;;
+*) echo "start, stop or version, not $action" >&2 && exit 2 ;;
 esac

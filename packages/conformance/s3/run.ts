@@ -8,6 +8,8 @@ const usage = `node packages/conformance/s3/run.ts --endpoint URL --access-key I
   --second-access-key ID --second-secret-key KEY   a second account, which has none of the first one's rights
   --tenant             the second account may make buckets of its own
   --domain NAME        a name below which buckets stand (virtual-host style), reached at the same address
+  --kms KEY,KEY        ids or ARNs of two keys of its KMS
+  --archive CLASS      a storage class that is an archive, from which a restore takes minutes at least
   --website-domain NAME   a name below which buckets are websites, reached at the same address
   --region NAME        us-east-1 when left out
   --only PATTERN       cases whose "area: rule" fits this regular expression
@@ -25,6 +27,8 @@ const options = {
   tenant: { type: 'boolean', default: false },
   domain: { type: 'string' },
   'website-domain': { type: 'string' },
+  kms: { type: 'string' },
+  archive: { type: 'string' },
   region: { type: 'string', default: 'us-east-1' },
   only: { type: 'string', default: '' },
   'at-once': { type: 'string', default: '8' },
@@ -66,6 +70,11 @@ async function main(): Promise<number> {
     secondId === undefined || secondSecret === undefined
       ? undefined
       : { accessKeyId: secondId, secretAccessKey: secondSecret };
+  const [key, other] = values.kms?.split(',') ?? [];
+  if (values.kms !== undefined && (!key || !other)) {
+    console.error(`--kms ${values.kms}: name two keys, with a comma between them\n\n${usage}`);
+    return 2;
+  }
   const started = performance.now();
   const store = {
     url: endpoint,
@@ -75,6 +84,8 @@ async function main(): Promise<number> {
     ...(values.tenant && { tenant: true as const }),
     domain: values.domain,
     website: values['website-domain'],
+    kms: key && other ? ([key, other] as const) : undefined,
+    archive: values.archive,
     keep: values.keep,
   };
   const results = await runCases(chosen, store, Number(values['at-once']), (result) => {

@@ -1,61 +1,26 @@
 /* The suite against a server of its own: every case is as documented, or differs as docs/s3-compatibility.md says. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { bin, credentials, type Server, startServer } from '../src/server.ts';
 import { cases } from './cases.ts';
 import { differences } from './differences.ts';
 import { Difference } from './expect.ts';
+import { type OwnStore, startOwn } from './own.ts';
 import { missing, runCases } from './runner.ts';
 import { Run, Steps } from './steps.ts';
 
-const domain = 's3.dsomc.test';
-const website = 'site.dsomc.test';
-let folder: string;
-let server: Server;
+let own: OwnStore;
 let run: Run;
 
 const titleOf = ({ area, name }: { area: string; name: string }): string => `${area}: ${name}`;
 
-/** A user of a tenant, who may do everything there: to all buckets of the first account a stranger. */
-function stranger(endpoint: string): { accessKeyId: string; secretAccessKey: string } {
-  const keys = { accessKeyId: 'CONFORMANCESECOND', secretAccessKey: 'conformance-second-secret' };
-  const env = {
-    ...process.env,
-    DSOM_ENDPOINT: endpoint,
-    DSOM_ACCESS_KEY_ID: credentials.accessKeyId,
-    DSOM_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-  };
-  const dsom = (...args: string[]) => execFileSync(process.execPath, [bin, ...args], { env, stdio: 'pipe' });
-  dsom('tenant', 'create', 'second');
-  const flags = ['--access-key-id', keys.accessKeyId, '--secret-access-key', keys.secretAccessKey];
-  dsom('user', 'create', 'stranger', '--tenant', 'second', '--policy', 'AmazonS3FullAccess', ...flags);
-  return keys;
-}
-
 before(async () => {
-  folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), 'dsom-suite-'));
-  server = await startServer([folder], { flags: ['--domain', domain, '--website-domain', website] });
-  const { endpoint } = server;
-  const store = {
-    url: endpoint,
-    region: 'us-east-1',
-    account: credentials,
-    second: stranger(endpoint),
-    tenant: true,
-    domain,
-    website,
-  } as const;
-  run = new Run({ ...store, keep: true });
+  own = await startOwn();
+  run = new Run(own.store);
 });
-after(async () => {
-  await server.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+after(() => own.stop());
 
 test('the suite: no two cases have one title, and there are enough of them', () => {
   const titles = cases.map(titleOf);

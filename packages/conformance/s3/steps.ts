@@ -15,6 +15,10 @@ export interface Store extends Endpoint {
   readonly domain?: string | undefined;
   /** Name below which buckets are read as websites. */
   readonly website?: string | undefined;
+  /** Ids or ARNs of two keys of its KMS. */
+  readonly kms?: readonly [string, string] | undefined;
+  /** Storage class that is an archive, from which a restore takes minutes at least. */
+  readonly archive?: string | undefined;
   /** Buckets stay; for stores that are thrown away. */
   readonly keep?: boolean;
 }
