@@ -220,7 +220,7 @@ function errorOf({ origin }: URL, status: number, headers: Readonly<Record<strin
   const code = textOf(text, 'Code') ?? codeOfStatus[status] ?? `Http${status}`;
   return new DsomError(code, {
     // Of two stores: which one.
-    message: `${origin}: ${textOf(text, 'Message') ?? `the answer is ${status}`}`,
+    message: `${origin}: ${textOf(text, 'Message') || `the answer is ${status} ${code}`}`,
     status,
     requestId: headers['x-amz-request-id'],
     // BadDigest: the bytes may have changed on the way.

@@ -177,7 +177,14 @@ test('what the source has no longer goes away where an earlier pass had set it',
   const sides = { source: old, target: store.s3, bucket: 'waning', targetBucket: 'waning-here' };
   const written = new Map<string, string>();
   const pass = async () => {
-    const task = { ...sides, dryRun: false, report: report as unknown as Report, accounts: new Map(), written };
+    const task = {
+      ...sides,
+      dryRun: false,
+      withConfigurations: true,
+      report: report as unknown as Report,
+      accounts: new Map(),
+      written,
+    };
     const settings = new Settings(task);
     await settings.before();
     await settings.after();

@@ -29,6 +29,7 @@ export interface SettingsTask {
   readonly bucket: string;
   readonly targetBucket: string;
   readonly dryRun: boolean;
+  readonly withConfigurations: boolean;
   readonly report: Report;
   /** Ids of accounts here, by those at the source; undefined: lists are not copied. */
   readonly accounts: ReadonlyMap<string, string> | undefined;
@@ -76,12 +77,13 @@ export class Settings {
 
   /** Whether lists are to be copied, and count at the source. Where that cannot be read, none is. */
   async listsOfSource(): Promise<boolean> {
-    const { source, bucket, accounts, report } = this.#task;
+    const { source, bucket, accounts, report, withConfigurations } = this.#task;
     if (accounts === undefined) return false;
     try {
       return await listsCount(source, bucket);
     } catch (cause) {
-      report.fail(`${bucket}?ownershipControls`, cause);
+      // Where configurations are copied, this one is read again, and told.
+      if (!withConfigurations) report.fail(`${bucket}?ownershipControls`, cause);
       return false;
     }
   }
