@@ -46,6 +46,13 @@ export const configurationPlants: readonly Plant[] = [
     tests: ['src/metadata/kept.test.ts'],
   },
   {
+    name: 'metadata: a reader keeps the groups until nodes change',
+    file: 'src/metadata/reader.ts',
+    find: 'new Kept(kv, tables.groups,',
+    replace: 'new Kept(kv, tables.nodes,',
+    tests: ['src/metadata/kept.test.ts'],
+  },
+  {
     name: 'api: a wildcard of an origin overlaps what stands on both of its sides',
     file: 'src/api/s3/configurations/cors.ts',
     find: 'text.length >= star + behind && ',

@@ -1,3 +1,4 @@
+import type { ObjectVersion } from '../src/metadata/index.ts';
 import type { KeptVersion } from './history.ts';
 import { steps } from './operations.ts';
 import { type Operation, operationText } from './scenario.ts';
@@ -34,7 +35,7 @@ export class Client {
   }
 
   /** Reads a version by its id and compares it with what was acknowledged. @throws Error saying what differs */
-  async verify(bucket: string, key: string, expected: KeptVersion): Promise<void> {
+  async verify(bucket: string, key: string, expected: Pick<KeptVersion, 'id' | 'value'>): Promise<ObjectVersion> {
     const { history } = this.#session.parts;
     const outcome = await this.#session.ask(async (objects) => {
       const reading = await objects.read({ bucket, key: Buffer.from(key), versionId: expected.id, guard: undefined });
@@ -47,5 +48,6 @@ export class Client {
     const { version, bytes } = outcome.result;
     if (heldBy(version) !== expected.value) throw new Error(`it is ${heldBy(version)}`);
     history.learnBytes(`${bucket}/${key}`, expected.value, writesIn(bytes), `the last look at version ${expected.id}`);
+    return version;
   }
 }

@@ -1,3 +1,5 @@
+import type { LockedVersion } from './locks.ts';
+
 /**
  * What clients saw, from outside. Times are stamps of the scheduler: whole numbers, all different, in the order in which things happened.
  * An operation whose outcome its client never learned ends at infinity.
@@ -69,6 +71,10 @@ export class History {
   readonly keys = new Map<string, KeyHistory>();
   /** By bucket/key. */
   readonly versions = new Map<string, KeptVersion[]>();
+  /** Versions of the bucket that locks, by bucket/key. */
+  readonly locked = new Map<string, LockedVersion[]>();
+  /** When the newest put of a key that was acknowledged began, simulated ms: of keys that a lifecycle takes away. */
+  readonly puts = new Map<string, number>();
   readonly #made = new Map<string, { made: Made; by: string }>();
   /** Values by bucket/key and ETag. */
   readonly #etags = new Map<string, Set<string>>();
@@ -128,6 +134,12 @@ export class History {
       }
     }
     this.#lines.clear();
+  }
+
+  lock(name: string, version: LockedVersion): void {
+    const versions = this.locked.get(name) ?? [];
+    this.locked.set(name, versions);
+    versions.push(version);
   }
 
   keep(name: string, version: KeptVersion): void {

@@ -3,9 +3,13 @@ import { limits } from '../src/limits.ts';
 import { shardOfNumber } from '../src/metadata/index.ts';
 import { etagText, uploadIdText, versionIdText } from '../src/objects/index.ts';
 import { absent } from './history.ts';
+import { relock, removeVersion } from './locking.ts';
+import { lockAsked, lockedUntilMs } from './locks.ts';
+import { claimPrefix, isFading } from './ruled.ts';
 import { type Operation, type OperationKind, operationText } from './scenario.ts';
 import { describing, heldBy, markerOf, type Outcome, type Session, scopeOf, writerOf } from './session.ts';
 import { bodyOf, writesIn } from './world/content.ts';
+import { lifecycleDayMs } from './world/lifecycle.ts';
 
 /* What clients do, one function for each kind of operation: it asks the server, and writes down what its client saw. */
 
@@ -23,8 +27,10 @@ async function writeBody(session: Session, operation: Operation): Promise<Outcom
     expected: {},
     guard: operation.with['guard'] === 'absent' ? { ifNoneMatch: '*' } : undefined,
     redundancy: copies === undefined ? undefined : { copies: Number(copies) },
+    ...(operation.with['lock'] !== undefined && { lock: lockOf(operation.with['lock']) }),
   };
   const offset = operation.with['offset'] === 'known' ? session.sizes.get(name) : undefined;
+  const beganMs = session.parts.scheduler.now;
   const record = session.begin(operation);
   const outcome = await session.ask((objects, pause) => {
     const whole = { ...request, body: session.body(operation, bytes, pause) };
@@ -33,8 +39,12 @@ async function writeBody(session: Session, operation: Operation): Promise<Outcom
   session.end(record, operation, outcome);
   if (outcome.kind === 'refused' && ['PreconditionFailed', 'InvalidWriteOffset'].includes(outcome.error.code)) {
     coverage.hit('a write was refused for its condition');
+    if (operation.key.startsWith(claimPrefix)) coverage.hit('a second claim of a key was refused');
   }
+  if (outcome.kind === 'refused' && outcome.error.code === 'QuotaExceeded')
+    coverage.hit('a write was refused for its quota');
   if (outcome.kind !== 'done') return outcome;
+  if (isFading(bucket, operation.key)) history.puts.set(name, Math.max(history.puts.get(name) ?? 0, beganMs));
   const { version } = outcome.result;
   const before = version.size - bytes.length;
   if (kind === 'put') {
@@ -49,6 +59,11 @@ async function writeBody(session: Session, operation: Operation): Promise<Outcom
   }
   return outcome;
 }
+
+const lockOf = (asked: string) => {
+  const { mode, held } = lockAsked(asked);
+  return { ...(mode && { retention: { mode, untilMs: lockedUntilMs } }), ...(held && { legalHold: true }) };
+};
 
 async function copy(session: Session, operation: Operation): Promise<Outcome<unknown>> {
   const [bucket, key] = (operation.with['from'] as string).split('/') as [string, string];
@@ -143,6 +158,7 @@ async function get(session: Session, operation: Operation): Promise<Outcome<unkn
   const kept = operation.with['version'] === 'old' ? (history.versions.get(name) ?? []) : [];
   const old = kept.length > 0 ? dice.pick(kept) : undefined;
   const level = operation.with['level'] === 'causal' ? 'causal' : 'strong';
+  const putMs = bucket === 'fading' && session.parts.clocksAgree ? history.puts.get(name) : undefined;
   const start = scheduler.stamp();
   const outcome = await session.ask(
     async (objects, pause) => {
@@ -166,8 +182,11 @@ async function get(session: Session, operation: Operation): Promise<Outcome<unkn
     scopeOf(operation),
     level,
   );
-  if (outcome.kind === 'refused' && level === 'strong')
+  if (outcome.kind === 'refused' && level === 'strong') {
     sawNothing(session, operation, start, old !== undefined, outcome.error);
+    if (outcome.error.code === 'NoSuchKey' && putMs !== undefined && scheduler.now < putMs + lifecycleDayMs)
+      throw new Error(`${name} was put at ${putMs}, and is gone before its day was over`);
+  }
   if (outcome.kind !== 'done') return outcome;
   const { version, bytes, from } = outcome.result;
   session.learn(name, version);
@@ -292,4 +311,6 @@ export const steps: Readonly<
   get,
   list,
   upload,
+  lock: relock,
+  'delete-version': removeVersion,
 };

@@ -1,5 +1,6 @@
 import type { Redundancy } from '../src/metadata/index.ts';
 import { type FaultMix, faultsOf, overShards, redundanciesOf } from './mix.ts';
+import { ruledOperations } from './ruled.ts';
 import type { Operation, OperationKind, Scenario, Settings } from './scenario.ts';
 import { markBytes } from './world/content.ts';
 import { Dice } from './world/dice.ts';
@@ -33,7 +34,7 @@ const redundanciesFor = (domains: number): Redundancy[] => [
   ...codes.filter(([data, parity]) => data + parity <= domains).map(([data, parity]) => ({ data, parity })),
 ];
 
-function settingsOf(dice: Dice, large: boolean): Omit<Settings, 'shards'> {
+function settingsOf(dice: Dice, large: boolean): Omit<Settings, 'shards' | 'ruled'> {
   const nodes = large
     ? 1
     : dice.weighted([
@@ -157,7 +158,9 @@ export function planScenario(seed: number, operations = 320): Scenario {
   // What came later than the rest has dice of its own: the seeds that are known to find something go on doing so.
   const shardDice = new Dice(seed, 'shards');
   const shards = drawn.nodes > 1 ? shardDice.pick([0, 1, 2, 2]) : 0;
-  const settings: Settings = { ...drawn, shards };
+  const ruledDice = new Dice(seed, 'ruled');
+  const ruled = drawn.deviceBytes === 2 ** 30 && !large && ruledDice.chance(0.3) ? 1 : 0;
+  const settings: Settings = { ...drawn, shards, ruled };
   const clients = dice.between(2, 8);
   const keys = Array.from({ length: dice.between(2, 8) }, (_, i) => `k${i + 1}`);
   const weights = usualWeights.map(
@@ -191,5 +194,6 @@ export function planScenario(seed: number, operations = 320): Scenario {
     ...overShards(shardDice, shards, faultsOf(dice, mix)),
     ...redundanciesOf(new Dice(seed, 'redundancies'), mix),
   ].sort((a, b) => a.at - b.at);
+  if (ruled > 0) list.push(...ruledOperations(ruledDice, operations));
   return { seed, settings, faults, operations: list };
 }

@@ -38,6 +38,8 @@ export interface Settings {
   readonly paceMs: number;
   /** Usual time of a message between two nodes. */
   readonly networkMs: number;
+  /** 1: there are buckets besides that lock, have a quota, or have a lifecycle (ruled.ts). */
+  readonly ruled: number;
 }
 
 export type Fault =
@@ -72,7 +74,19 @@ export interface TimedFault {
   readonly fault: Fault;
 }
 
-const operationKinds = ['put', 'get', 'delete', 'delete-old', 'append', 'copy', 'patch', 'list', 'upload'] as const;
+const operationKinds = [
+  'put',
+  'get',
+  'delete',
+  'delete-old',
+  'append',
+  'copy',
+  'patch',
+  'list',
+  'upload',
+  'lock',
+  'delete-version',
+] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /** One thing that a client does, after it has done what stands before and waited. */
@@ -95,7 +109,7 @@ export interface Scenario {
 }
 
 /** What a text need not say: older ones know nothing of it. */
-const usualSettings: Partial<Settings> = { shards: 0 };
+const usualSettings: Partial<Settings> = { shards: 0, ruled: 0 };
 
 const settingNames = [
   'nodes',
@@ -112,6 +126,7 @@ const settingNames = [
   'plain',
   'paceMs',
   'networkMs',
+  'ruled',
 ] as const satisfies readonly (keyof Settings)[];
 
 function faultText(fault: Fault): string {

@@ -2,10 +2,12 @@ import { type Freshness, fresh, type Scope } from '../src/api/http/consistency.t
 import { tokenOf } from '../src/api/http/token.ts';
 import { StoreError } from '../src/errors.ts';
 import { InvariantError } from '../src/invariant.ts';
-import { type ObjectVersion, shardOfNumber } from '../src/metadata/index.ts';
+import { type ObjectVersion, type Proposer, shardOfNumber } from '../src/metadata/index.ts';
 import { etagText, type Incoming, type ObjectService, versionIdText } from '../src/objects/index.ts';
 import type { Coverage } from './coverage.ts';
-import { type History, never, type Write } from './history.ts';
+import { absent, type History, never, type Write } from './history.ts';
+import { LockedVersion, lockAsked } from './locks.ts';
+import { isFading } from './ruled.ts';
 import { type Operation, operationText } from './scenario.ts';
 import type { Dice } from './world/dice.ts';
 import type { Life } from './world/life.ts';
@@ -14,6 +16,7 @@ import type { Scheduler } from './world/scheduler.ts';
 /** Who answers a client now. */
 export interface Door {
   readonly objects: ObjectService;
+  readonly proposer: Proposer;
   readonly life: Life;
   /** A request is being served, until what it gives is called. */
   serve(): () => void;
@@ -30,6 +33,8 @@ export interface ClientParts {
   readonly dice: Dice;
   /** A server to talk to; undefined while there is none. */
   readonly door: () => Door | undefined;
+  /** No wall clock is set in this run. */
+  readonly clocksAgree: boolean;
 }
 
 /** A client waits so long for an answer. */
@@ -157,9 +162,15 @@ export class Session {
     this.sizes.set(name, version.size);
     this.sees(name, version.sequence, write.what);
     this.learn(name, version);
+    const id = versionIdText(version);
+    if (operation.bucket === 'locked') {
+      const { mode, held } = lockAsked(operation.with['lock']);
+      history.lock(name, new LockedVersion(id, write.value, mode, held));
+      if (mode || held) this.parts.coverage.hit('a version was locked');
+    }
     if (operation.bucket === 'kept') {
       history.keep(name, {
-        id: versionIdText(version),
+        id,
         value: write.value,
         sequence: version.sequence,
         condemned: false,
@@ -186,6 +197,8 @@ export class Session {
     bucket = operation.bucket,
     key = operation.key,
   ) {
+    // It may be the lifecycle that took it away, and nobody saw that.
+    if (isFading(bucket, key) && (value === absent || value.startsWith(markerOf('')))) return;
     const { history, scheduler } = this.parts;
     const read = { kind: 'read', start, end: scheduler.stamp(), value, order, what: operationText(operation) } as const;
     history.of(bucket, key).reads.push(read);

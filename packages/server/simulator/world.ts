@@ -1,13 +1,15 @@
-import type { Redundancy } from '../src/metadata/index.ts';
+import type { MetadataReader, Redundancy } from '../src/metadata/index.ts';
 import { checkFinal } from './checks/final.ts';
-import { StripeWatch } from './checks/kept.ts';
+import { positionsOf, StripeWatch } from './checks/kept.ts';
 import { attribute, linearizable, ordered } from './checks/linearizable.ts';
+import { miscounted } from './checks/quotas.ts';
 import { Client } from './client.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { Coverage, type Sometimes } from './coverage.ts';
-import { History } from './history.ts';
+import { History, never } from './history.ts';
 import type { Place } from './place.ts';
 import { buckets } from './plan.ts';
+import { claimPrefix, makeRuledBuckets, ruledBuckets } from './ruled.ts';
 import { isChange, type Operation, type Scenario } from './scenario.ts';
 import { Dice } from './world/dice.ts';
 import type { DiskFault } from './world/disk.ts';
@@ -73,12 +75,14 @@ class World {
   readonly #dice: Dice;
   /** What the buckets' redundancies were, and were changed to. */
   readonly #wishes = new Map<string, (Redundancy | undefined)[]>();
+  readonly #clocksAgree: boolean;
   #faultsEnded = false;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
     this.#dice = new Dice(scenario.seed, 'run');
     const { settings } = scenario;
+    this.#clocksAgree = !scenario.faults.some(({ fault }) => fault.kind === 'clock');
     this.place =
       settings.nodes > 1
         ? new Cluster(this.scheduler, this.#dice, settings, this.coverage)
@@ -97,6 +101,7 @@ class World {
       });
     }
     if (this.#scenario.faults.some(({ fault }) => fault.kind === 'redundancy')) this.#watchStripes();
+    if (this.#scenario.settings.ruled > 0) this.#watchQuota();
     await this.#within(clientsMs, 'progress', 'clients are not done', this.#clients());
     this.#checkHistory();
     this.scheduler.note('everything is healed');
@@ -108,6 +113,7 @@ class World {
       history: this.history,
       client: this.#client('last'),
       settings: this.#scenario.settings,
+      clocksAgree: this.#clocksAgree,
       check: (check, message) => new CheckFailed(check, message),
     });
     const changes = this.#scenario.faults.filter(({ fault }) => isChange(fault)).length;
@@ -142,6 +148,7 @@ class World {
       coverage: this.coverage,
       dice: this.#dice.fork(`client ${name}`),
       door: () => this.place.door(),
+      clocksAgree: this.#clocksAgree,
     });
   }
 
@@ -157,6 +164,9 @@ class World {
       this.#wishes.set(name, [redundancy]);
       if (redundancy) await door.objects.updateBucket(name, { redundancy });
     }
+    if (this.#scenario.settings.ruled === 0) return;
+    for (const name of ruledBuckets) this.#wishes.set(name, [redundancy]);
+    await makeRuledBuckets(this.scheduler, this.place, redundancy);
   }
 
   async #clients(): Promise<void> {
@@ -180,7 +190,32 @@ class World {
     });
   }
 
+  /** What the bucket with a quota holds is counted right, and never more than it may, at each position of each replica. */
+  #watchQuota(looked = new WeakMap<MetadataReader, string>()): void {
+    this.scheduler.after(watchMs, 'watch', () => {
+      for (const { reader } of this.place.threads()) {
+        const state = positionsOf(reader);
+        if (looked.get(reader) === state) continue;
+        looked.set(reader, state);
+        const wrong = miscounted(reader);
+        if (wrong !== undefined) return this.scheduler.fail(new CheckFailed('quota', wrong));
+      }
+      this.#watchQuota(looked);
+    });
+  }
+
+  /** Of all who wrote a key only if it was not there, and which nobody deletes, one was told that he did. */
+  #checkClaims(): void {
+    for (const { name, writes } of this.history.keys.values()) {
+      if (!name.split('/')[1]?.startsWith(claimPrefix)) continue;
+      const won = writes.filter(({ end, refused }) => end !== never && !refused);
+      if (won.length > 1)
+        throw new CheckFailed('claims', `${name} was claimed by ${won.map(({ what }) => what).join(' and ')}`);
+    }
+  }
+
   #checkHistory(): void {
+    this.#checkClaims();
     this.history.settleLists();
     if (attribute(this.history) > 0) this.coverage.hit('a client saw a write whose answer was lost');
     for (const key of this.history.keys.values()) {

@@ -1,10 +1,14 @@
 import { StoreError } from '../../src/errors.ts';
 import type { Client } from '../client.ts';
 import type { History } from '../history.ts';
+import type { LockedVersion } from '../locks.ts';
 import type { Place } from '../place.ts';
 import type { Operation, OperationKind, Settings } from '../scenario.ts';
+import { lifecycleDayMs } from '../world/lifecycle.ts';
 import type { Scheduler } from '../world/scheduler.ts';
+import { fadingLeft } from './faded.ts';
 import { notAsAsked } from './kept.ts';
+import { miscounted } from './quotas.ts';
 
 /** What the checks at the end look at. */
 export interface FinalParts {
@@ -14,12 +18,16 @@ export interface FinalParts {
   /** Reads and writes like any other, and writes down what it saw. */
   readonly client: Client;
   readonly settings: Settings;
+  /** No wall clock was set. */
+  readonly clocksAgree: boolean;
   /** Makes the error of a check that does not hold. */
   readonly check: (check: string, message: string) => Error;
 }
 
 /** Writes that the last client makes have numbers from here on. */
 const firstWrite = 1_000_000;
+/** Until a lifecycle has taken away what it should: a midnight, and a look of whoever leads then. */
+const fadeMs = 10 * lifecycleDayMs;
 const rounds = 15;
 /** Between two rounds: reads that were looked up and never begun hold garbage back for so long. */
 const roundMs = 10_500;
@@ -52,6 +60,7 @@ class Final {
       await this.#until('delete', `${bucket}/last`);
     }
     await this.#readAll(names);
+    if (settings.ruled > 0) await this.#faded();
     await this.#inOrder();
     await place.replay();
     await this.#readAll(names);
@@ -88,12 +97,38 @@ class Final {
         if (wrong !== undefined) throw check('lost', `version ${version.id} (${version.value}) of ${name}: ${wrong}`);
       }
     }
+    for (const [name, versions] of history.locked)
+      for (const version of versions) await this.#checkLocked(name, version);
     if (lives !== place.lives()) throw check('liveness', 'a server stopped itself though all is well');
+  }
+
+  /** What is locked for certain is there, and says so. */
+  async #checkLocked(name: string, version: LockedVersion): Promise<void> {
+    const { client, check } = this.#parts;
+    if (!version.stays(false)) return;
+    const [bucket, key] = name.split('/') as [string, string];
+    const found = await client.verify(bucket, key, version).catch((error: unknown) => String(error));
+    const says = typeof found === 'string' ? found : `${found.retention?.mode} ${found.legalHold === true}`;
+    const { id, value, mode, held } = version;
+    if (typeof found === 'string' || (mode && found.retention?.mode !== mode) || (held && !found.legalHold))
+      throw check('locked', `version ${id} (${value}) of ${name} is locked by ${mode} ${held}: ${says}`);
+  }
+
+  /** What a lifecycle takes away is gone in the end. What clocks that were set said of ages holds for longer than a run. */
+  async #faded(): Promise<void> {
+    const { scheduler, check, place, clocksAgree } = this.#parts;
+    const end = scheduler.now + fadeMs;
+    for (let left: string[] = []; clocksAgree; await scheduler.sleep(lifecycleDayMs, 'final')) {
+      await place.ready();
+      left = place.threads().flatMap(({ reader }) => fadingLeft(reader));
+      if (left.length === 0) return;
+      if (scheduler.now > end) throw check('lifecycle', `${left.join()} should have been taken away by a lifecycle`);
+    }
   }
 
   /** Repairs, collects and verifies until nothing is left to do. */
   async #inOrder(): Promise<void> {
-    const { scheduler, check, place } = this.#parts;
+    const { scheduler, check, place, settings } = this.#parts;
     let wrong = '';
     for (let round = 0; round < rounds; round++) {
       await scheduler.sleep(roundMs, 'final');
@@ -105,6 +140,7 @@ class Final {
       });
       const [thread] = place.threads();
       wrong ||= thread ? notAsAsked(thread) : 'no server runs';
+      for (const { reader } of settings.ruled > 0 ? place.threads() : []) wrong ||= miscounted(reader) ?? '';
       if (wrong === '') return;
       scheduler.note(`not in order: ${wrong}`);
     }

@@ -13,6 +13,10 @@ export type Wishes = ReadonlyMap<string, readonly (Redundancy | undefined)[]>;
 
 type Site = Pick<Thread, 'reader' | 'stripes'>;
 
+/** What a replica has applied of each shard: while that is the same, looking again shows nothing new. */
+export const positionsOf = (reader: MetadataReader): string =>
+  Array.from({ length: reader.shards }, (_, shard) => reader.position(shard)).join();
+
 interface Kept {
   readonly bucket: BucketRecord;
   readonly key: Buffer;
@@ -43,11 +47,17 @@ const spareOf = (wish: Redundancy | undefined): number => (wish ? spareCount(wis
  * source. From then on what takes its place survives no less than the weakest of it and of all that its bucket was given.
  */
 export class StripeWatch {
+  /** What each replica had applied when it was looked at last, and how often a redundancy had been given: the same again shows nothing new. */
+  readonly #looked = new WeakMap<MetadataReader, string>();
   /** Losses that the stripes at each place of a version survived when it was looked at last, as each replica had it. */
   readonly #before = new WeakMap<MetadataReader, Map<string, number>>();
 
   /** A stripe that survives less than it did or should, as a sentence; undefined when there is none. */
   look({ reader, stripes }: Site, wishes: Wishes): string | undefined {
+    const given = [...wishes.values()].map((some) => some.length);
+    const state = `${given.join()} ${positionsOf(reader)}`;
+    if (this.#looked.get(reader) === state) return undefined;
+    this.#looked.set(reader, state);
     const before = this.#before.get(reader) ?? new Map<string, number>();
     this.#before.set(reader, before);
     const least = (some: readonly (Redundancy | undefined)[]): number => Math.min(...some.map(spareOf));

@@ -4,6 +4,7 @@ import type { Thread } from '../../src/daemon/thread.ts';
 import { memoryVolume } from '../../src/device/index.ts';
 import { openKeyring } from '../../src/keys/index.ts';
 import { type SimulatedLog, simulatedLog } from '../../src/log/index.ts';
+import type { MetadataReader } from '../../src/metadata/index.ts';
 import { planLayout } from '../../src/placement/index.ts';
 import { disorder, recount, scrubText } from '../checks/order.ts';
 import type { Coverage } from '../coverage.ts';
@@ -162,6 +163,7 @@ export class Cluster implements Place {
     const { reader } = member.thread;
     return {
       objects: member.thread.objects,
+      proposer: member.metadata,
       life: member.life,
       serve: () => member.serve(),
       freshness: {
@@ -348,7 +350,17 @@ export class Cluster implements Place {
 function isSettled({ thread: { reader, network } }: Member): boolean {
   const heard = network?.neighbours().every(({ state }) => state !== undefined) === true;
   const still = readRebalance(reader).state !== 'running';
-  return (
-    heard && still && reader.nodes().length > 1 && planLayout(placementDevices(reader), reader.groups()).length === 0
-  );
+  return heard && still && reader.nodes().length > 1 && isLaidOut(reader);
+}
+
+/** What {@link isLaidOut} found at the newest position of a replica: it is asked for many times while nothing happens. */
+const laidOut = new WeakMap<MetadataReader, { readonly position: number; readonly isLaidOut: boolean }>();
+
+function isLaidOut(reader: MetadataReader): boolean {
+  const position = reader.position();
+  const known = laidOut.get(reader);
+  if (known?.position === position) return known.isLaidOut;
+  const found = { position, isLaidOut: planLayout(placementDevices(reader), reader.groups()).length === 0 };
+  laidOut.set(reader, found);
+  return found.isLaidOut;
 }

@@ -161,6 +161,7 @@ export class ClusterMachine {
       slabBytes: settings.slabBytes,
       cacheBytes: settings.cacheBytes,
       plain: settings.plain === 1,
+      ruled: settings.ruled === 1,
       onEvent: (what) => coverage.hit(what),
       forget: (node) => {
         for (const log of logs) log.forget(node);

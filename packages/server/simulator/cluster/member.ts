@@ -34,6 +34,7 @@ import type { Transport } from '../../src/transport/index.ts';
 import type { Sometimes } from '../coverage.ts';
 import { type DeviceSite, type OpenFragments, openFragments } from '../world/fragments.ts';
 import type { Life } from '../world/life.ts';
+import { startLifecycles } from '../world/lifecycle.ts';
 import { isExpected, quiet } from '../world/node.ts';
 import { caughtUp, type OpenShard, openObjectShards, type ShardSite } from './shards.ts';
 
@@ -51,6 +52,8 @@ export interface MemberSite {
   readonly slabBytes: number;
   readonly cacheBytes: number;
   readonly plain: boolean;
+  /** It runs the lifecycles of buckets. */
+  readonly ruled: boolean;
   readonly onEvent: (what: Sometimes) => void;
   /** The log waits no more for a node that was removed. */
   readonly forget: (node: string) => void;
@@ -214,7 +217,19 @@ export async function openMember(site: MemberSite): Promise<Member> {
   const work = (): NodeWork => mending.work();
   const rebalance = startRebalance({ owner, cluster: { node: name, shard }, host, work, holdings, onError });
   const recoding = startRecoding(owner, host, quiet);
+  const lifecycles =
+    site.ruled &&
+    startLifecycles({
+      reader: thread.reader,
+      proposer: metadata,
+      host,
+      shared: true,
+      shards: shards.map((one) => ({ kv: one.kv, leads: () => one.shard.leads })),
+      onEvent,
+      onError,
+    });
   const jobs = [
+    ...(lifecycles ? [lifecycles] : []),
     repeat({
       host,
       everyMs: limits.collectMs,

@@ -98,6 +98,7 @@ export class Machine {
       threads: this.#settings.threads,
       cacheBytes: this.#settings.cacheBytes,
       plain: this.#settings.plain === 1,
+      ruled: this.#settings.ruled === 1,
       onEvent: (what) => this.#coverage.hit(what),
     }).then(
       (node) => {

@@ -26,6 +26,7 @@ import { type Metadata, openMetadata, type Proposer } from '../../src/metadata/i
 import type { Sometimes } from '../coverage.ts';
 import { type DeviceSite, deviceOf, type OpenFragments, openFragments } from './fragments.ts';
 import type { Life } from './life.ts';
+import { startLifecycles } from './lifecycle.ts';
 
 /** What a process finds on its machine when it starts. */
 export interface Site {
@@ -38,6 +39,8 @@ export interface Site {
   readonly threads: number;
   readonly cacheBytes: number;
   readonly plain: boolean;
+  /** It runs the lifecycles of buckets. */
+  readonly ruled: boolean;
   readonly onEvent: (what: Sometimes) => void;
 }
 
@@ -148,7 +151,19 @@ export async function openNode(site: Site): Promise<Node> {
     onEvent('a job failed and tried again');
   };
   const recoding = startRecoding({ thread: first, metadata, cluster: undefined }, host, quiet);
+  const lifecycles =
+    site.ruled &&
+    startLifecycles({
+      reader,
+      proposer: metadata,
+      host,
+      shared: false,
+      shards: [{ kv: site.kv, leads: () => true }],
+      onEvent,
+      onError,
+    });
   const jobs = [
+    ...(lifecycles ? [lifecycles] : []),
     repeat({ host, everyMs: limits.collectMs, run: (signal) => collector.run(signal), onError }),
     repeat({ host, everyMs: limits.collectMs, run: (signal) => (mender as Mender).run(signal), onError }),
     repeat({

@@ -36,6 +36,7 @@ export class OneMachine implements Place {
     if (!node) return undefined;
     return {
       objects: this.#dice.pick(node.threads).objects,
+      proposer: node.metadata,
       life: node.life,
       serve: () => node.serve(),
       freshness: { position: () => node.metadata.reader.position() },

@@ -12,7 +12,7 @@ const idleHost: Host = {
 
 /** An ordered KV on a machine: what is left of it when the process that had it open is gone. src/kv shows that LMDB does the same. */
 export class SimulatedKv {
-  #kv: MemoryKv = memoryKv(idleHost);
+  #kv: MemoryKv = memoryKv(idleHost, false);
   readonly #dice: Dice;
   readonly #label: string;
   checkpoints = 0;
@@ -29,7 +29,7 @@ export class SimulatedKv {
 
   /** Everything in it is gone. */
   lose(): void {
-    this.#kv = memoryKv(idleHost);
+    this.#kv = memoryKv(idleHost, false);
   }
 
   /** An empty one on the same machine. */

@@ -68,9 +68,11 @@ export class GroupTable {
   refresh(): void {
     this.#readAt = this.#clock.monotonic();
     const list = this.#source();
-    if (list === this.#list) return;
+    const isSame = list === this.#list;
+    // The same groups may be spread otherwise: a device that is put into another node keeps its groups.
+    if (isSame && !this.#nodes) return;
     this.#list = list;
-    this.#changed(list);
+    if (!isSame) this.#changed(list);
     this.#byId = new Map(list.map((group) => [group.id, group]));
     this.#byRedundancy = new Map();
     this.#devices = new Set(list.flatMap((group) => group.devices)).size;

@@ -16,14 +16,14 @@ export interface MemoryKv extends Kv {
 const copied = (row: KvRow): KvRow => ({ key: Buffer.from(row.key), value: Buffer.from(row.value) });
 
 /** Rows of a state; `check` runs before each step. */
-function rowsOf(state: () => SortedRows, range: KvRange, check: () => void): Iterable<KvRow> {
+function rowsOf(state: () => SortedRows, range: KvRange, check: () => void, copies: boolean): Iterable<KvRow> {
   checkRange(range);
   return {
     *[Symbol.iterator]() {
       check();
       for (const row of state().range(range)) {
         check();
-        yield copied(row);
+        yield copies ? copied(row) : row;
       }
     },
   };
@@ -39,14 +39,19 @@ class Memory implements MemoryKv {
   #state: 'open' | 'closed' | 'crashed' = 'open';
   readonly #host: Host;
   readonly #snapshots = new Set<KvSnapshot>();
+  readonly #copies: boolean;
 
-  constructor(host: Host, rows: SortedRows) {
+  constructor(host: Host, rows: SortedRows, copies: boolean) {
     this.#host = host;
+    this.#copies = copies;
     this.#rows = rows;
     this.#durable = rows;
   }
 
   readonly #alive = (): void => invariant(this.#state === 'open', `this KV is open, not ${this.#state}`);
+
+  readonly #given = (value: Buffer | undefined): Buffer | undefined =>
+    value && this.#copies ? Buffer.from(value) : value;
 
   changeCount(first: number): number {
     return this.#changes[first]!;
@@ -55,12 +60,11 @@ class Memory implements MemoryKv {
   get(key: Uint8Array): Buffer | undefined {
     this.#alive();
     checkKey(key);
-    const value = this.#rows.get(key);
-    return value && Buffer.from(value);
+    return this.#given(this.#rows.get(key));
   }
 
   range(range: KvRange): Iterable<KvRow> {
-    return rowsOf(() => this.#rows, range, this.#alive);
+    return rowsOf(() => this.#rows, range, this.#alive, this.#copies);
   }
 
   snapshot(ageMs: number = limits.snapshotAgeMs): KvSnapshot {
@@ -69,6 +73,8 @@ class Memory implements MemoryKv {
       throw new StoreError('SlowDown', { message: 'Too many reads at once.' });
     let rows: SortedRows | undefined = this.#rows;
     let released = false;
+    const copies = this.#copies;
+    const given = this.#given;
     const drop = (): void => {
       rows = undefined;
       cancel();
@@ -83,12 +89,11 @@ class Memory implements MemoryKv {
     const snapshot: KvSnapshot = {
       get(key) {
         checkKey(key);
-        const value = state().get(key);
-        return value && Buffer.from(value);
+        return given(state().get(key));
       },
       range(range) {
         state();
-        return rowsOf(state, range, state);
+        return rowsOf(state, range, state, copies);
       },
       release() {
         released = true;
@@ -138,11 +143,14 @@ class Memory implements MemoryKv {
     this.#alive();
     for (const snapshot of this.#snapshots) snapshot.release();
     this.#state = 'crashed';
-    return new Memory(this.#host, this.#durable);
+    return new Memory(this.#host, this.#durable, this.#copies);
   }
 }
 
-/** An empty KV in memory, for tests and simulation. */
-export function memoryKv(host: Host): MemoryKv {
-  return new Memory(host, SortedRows.empty);
+/**
+ * An empty KV in memory, for tests and simulation.
+ * @param copies false: it gives its rows themselves, which is faster, and nobody may write over them; whoever does changes the state, and the digests tell
+ */
+export function memoryKv(host: Host, copies = true): MemoryKv {
+  return new Memory(host, SortedRows.empty, copies);
 }

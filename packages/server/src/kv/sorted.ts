@@ -87,7 +87,9 @@ export class SortedRows {
     let index = this.#chunkOf(this.#chunks, range.start);
     let at = lowerBound(this.#chunks[index] ?? [], range.start);
     for (; index < this.#chunks.length; index++, at = 0) {
-      for (const row of (this.#chunks[index] as Chunk).slice(at)) {
+      const chunk = this.#chunks[index] as Chunk;
+      for (; at < chunk.length; at++) {
+        const row = chunk[at] as KvRow;
         if (Buffer.compare(row.key, range.end) >= 0) return;
         yield row;
       }

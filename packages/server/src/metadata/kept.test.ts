@@ -7,7 +7,7 @@ import { appliedKey, encodeApplied } from './applied.ts';
 import { configurationKinds, encodeConfiguration } from './machine/configurations.ts';
 import { keys } from './machine/keys.ts';
 import type { StoredBucket } from './machine/records.ts';
-import { encodeAccessKey, encodeBucket } from './machine/rows.ts';
+import { encodeAccessKey, encodeBucket, encodeGroup } from './machine/rows.ts';
 import { openMetadataReader } from './reader.ts';
 
 const bucket: StoredBucket = {
@@ -110,6 +110,24 @@ describe('what a reader keeps', () => {
     assert.equal(reader.configuration(8, 'cors'), undefined);
     put(7, policy.number, undefined);
     assert.equal(reader.configuration(7, 'policy'), undefined);
+  });
+
+  it('is the list of groups, until one of them changes, comes or goes', () => {
+    const { kv, view, write } = store();
+    const put = (id: number, devices: readonly string[] | undefined) =>
+      kv.commit([[keys.group(id), devices && encodeGroup({ id, epoch: 1, devices })]]);
+    put(1, ['a', 'b']);
+    const reader = openMetadataReader(view);
+    const ids = () => reader.groups().map(({ id, devices }) => `${id}${devices.join('')}`);
+    const groups = reader.groups();
+    write('k', 'readwrite');
+    assert.equal(reader.groups(), groups, 'nothing of it changed');
+    put(1, ['b', 'd']);
+    assert.deepEqual(ids(), ['1bd']);
+    put(2, ['b', 'c']);
+    assert.deepEqual(ids(), ['1bd', '2bc']);
+    put(1, undefined);
+    assert.deepEqual(ids(), ['2bc']);
   });
 
   it('is of the tables alone whose commits it hears of', () => {

@@ -11,6 +11,7 @@ import type {
   AccessKeyRecord,
   BucketId,
   BucketRecord,
+  GroupRecord,
   ManifestReference,
   ObjectVersion,
   PartRecord,
@@ -43,6 +44,7 @@ class Reader implements MetadataReader {
   readonly #buckets: Kept<string, BucketRecord>;
   readonly #accessKeys: Kept<string, AccessKeyRecord>;
   readonly #configurations: KeptConfigurations;
+  readonly #groups: Kept<'all', readonly GroupRecord[]>;
   /** Records of decoded buckets, which the view keeps as long as their row is the same. */
   readonly #records = new WeakMap<StoredBucket, BucketRecord>();
 
@@ -53,6 +55,7 @@ class Reader implements MetadataReader {
     this.#buckets = new Kept(kv, tables.buckets, (name) => this.#withCounts(this.#view.bucketNamed(name)));
     this.#accessKeys = new Kept(kv, tables.accessKeys, (id) => this.#view.accessKey(id));
     this.#configurations = new KeptConfigurations(kv, this.#view);
+    this.#groups = new Kept(kv, tables.groups, () => this.#view.all('groups', decodeGroup));
     this.identities = new KeptIdentities(kv);
     this.quotas = new KeptQuotas(kv, this.#view);
   }
@@ -131,7 +134,7 @@ class Reader implements MetadataReader {
   }
 
   groups() {
-    return this.#view.all('groups', decodeGroup);
+    return this.#groups.get('all') as readonly GroupRecord[];
   }
 
   group(id: number) {
