@@ -5,7 +5,7 @@ import { etagText, uploadIdText, versionIdText } from '../src/objects/index.ts';
 import { absent } from './history.ts';
 import { relock, removeVersion } from './locking.ts';
 import { lockAsked, lockedUntilMs } from './locks.ts';
-import { claimPrefix, isFading } from './ruled.ts';
+import { claimPrefix, isFading, isRegister } from './ruled.ts';
 import { type Operation, type OperationKind, operationText } from './scenario.ts';
 import { describing, heldBy, markerOf, type Outcome, type Session, scopeOf, writerOf } from './session.ts';
 import { bodyOf, writesIn } from './world/content.ts';
@@ -193,7 +193,7 @@ async function get(session: Session, operation: Operation): Promise<Outcome<unkn
   if (bytes.length !== version.size - from)
     throw new Error(`${name} gave ${bytes.length} of ${version.size - from} bytes`);
   if (from === 0) history.learnBytes(name, heldBy(version), writesIn(bytes), operationText(operation));
-  if (!old) session.sees(name, version.sequence, operationText(operation));
+  if (!old && isRegister(bucket)) session.sees(name, version.sequence, operationText(operation));
   if (!old && level === 'strong') session.saw(operation, start, heldBy(version), version.sequence);
   else if (!old) coverage.hit('a session read at the causal level');
   if (old) {

@@ -20,8 +20,10 @@ export const cap = { objects: 5, bytes: 100_000 } as const;
 export const claimPrefix = 'claim';
 
 /** Whether a lifecycle may take a key away. */
-export const isFading = (bucket: string, key: string): boolean =>
-  bucket === 'locked' || (bucket === 'fading' && key.startsWith(fadingPrefix));
+export const isFading = (bucket: string, key: string): boolean => bucket === 'fading' && key.startsWith(fadingPrefix);
+
+/** Whether a key shows what was written last. Where the newest version may be deleted by its id it does not: the one before it shows again. */
+export const isRegister = (bucket: string): boolean => bucket !== 'locked';
 
 /** Asks until it is done: the features of a cluster are turned on once it runs. */
 async function insist<Result>(scheduler: Scheduler, ask: () => Promise<Result>): Promise<Result> {

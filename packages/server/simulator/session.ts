@@ -7,7 +7,7 @@ import { etagText, type Incoming, type ObjectService, versionIdText } from '../s
 import type { Coverage } from './coverage.ts';
 import { absent, type History, never, type Write } from './history.ts';
 import { LockedVersion, lockAsked } from './locks.ts';
-import { isFading } from './ruled.ts';
+import { isFading, isRegister } from './ruled.ts';
 import { type Operation, operationText } from './scenario.ts';
 import type { Dice } from './world/dice.ts';
 import type { Life } from './world/life.ts';
@@ -160,7 +160,7 @@ export class Session {
     write.order = version.sequence;
     if (shardOfNumber(version.sequence) > 0) this.parts.coverage.hit('a write was decided in an object shard');
     this.sizes.set(name, version.size);
-    this.sees(name, version.sequence, write.what);
+    if (isRegister(operation.bucket)) this.sees(name, version.sequence, write.what);
     this.learn(name, version);
     const id = versionIdText(version);
     if (operation.bucket === 'locked') {
@@ -197,8 +197,9 @@ export class Session {
     bucket = operation.bucket,
     key = operation.key,
   ) {
+    if (!isRegister(bucket)) return;
     // It may be the lifecycle that took it away, and nobody saw that.
-    if (isFading(bucket, key) && (value === absent || value.startsWith(markerOf('')))) return;
+    if (isFading(bucket, key) && value === absent) return;
     const { history, scheduler } = this.parts;
     const read = { kind: 'read', start, end: scheduler.stamp(), value, order, what: operationText(operation) } as const;
     history.of(bucket, key).reads.push(read);

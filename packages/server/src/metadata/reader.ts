@@ -13,6 +13,7 @@ import type {
   BucketRecord,
   GroupRecord,
   ManifestReference,
+  NodeRecord,
   ObjectVersion,
   PartRecord,
   Piece,
@@ -45,6 +46,7 @@ class Reader implements MetadataReader {
   readonly #accessKeys: Kept<string, AccessKeyRecord>;
   readonly #configurations: KeptConfigurations;
   readonly #groups: Kept<'all', readonly GroupRecord[]>;
+  readonly #nodes: Kept<'all', readonly NodeRecord[]>;
   /** Records of decoded buckets, which the view keeps as long as their row is the same. */
   readonly #records = new WeakMap<StoredBucket, BucketRecord>();
 
@@ -56,6 +58,7 @@ class Reader implements MetadataReader {
     this.#accessKeys = new Kept(kv, tables.accessKeys, (id) => this.#view.accessKey(id));
     this.#configurations = new KeptConfigurations(kv, this.#view);
     this.#groups = new Kept(kv, tables.groups, () => this.#view.all('groups', decodeGroup));
+    this.#nodes = new Kept(kv, tables.nodes, () => this.#view.nodes());
     this.identities = new KeptIdentities(kv);
     this.quotas = new KeptQuotas(kv, this.#view);
   }
@@ -150,7 +153,7 @@ class Reader implements MetadataReader {
   }
 
   nodes() {
-    return this.#view.nodes();
+    return this.#nodes.get('all') as readonly NodeRecord[];
   }
 
   devices() {
