@@ -1,6 +1,7 @@
 import type { Plant } from './plant.ts';
 
 const growing = ['src/metadata/sharded/growing.test.ts'];
+const further = ['src/daemon/cluster/further.test.ts'];
 const sharding = ['src/daemon/cluster/sharding.test.ts'];
 
 /* Bugs of buckets that get more shards, and of clusters that do. */
@@ -98,5 +99,33 @@ export const reshardPlants: readonly Plant[] = [
     replace: 'if (versions <= keysPerShard) continue;',
     tests: sharding,
     pattern: 'are doubled by themselves',
+  },
+  {
+    name: 'reshard: a node says that it has a further shard, which it could not open',
+    file: 'src/daemon/cluster/further.ts',
+    find: '} else await openNext();',
+    replace: '} else await openNext().catch(() => sayOpen(open[0] as Opened, options).then(() => (number += 1)));',
+    tests: further,
+  },
+  {
+    name: 'reshard: a node that was removed says that it has a further shard',
+    file: 'src/daemon/cluster/further.ts',
+    find: "?.state === 'removed') return;",
+    replace: '?.state === undefined) return;',
+    tests: further,
+  },
+  {
+    name: 'reshard: what is added to the shards of a node is not read',
+    file: 'src/metadata/sharded/shards.ts',
+    find: 'this.#readers.push(shard.reader);',
+    replace: '',
+    tests: further,
+  },
+  {
+    name: 'reshard: a position of a shard that is not open yet is taken for reached',
+    file: 'src/daemon/cluster/gate.ts',
+    find: 'await gateOf(shardOfNumber(position)).reached(',
+    replace: 'await gates[shardOfNumber(position)]?.reached(',
+    tests: further,
   },
 ];

@@ -60,6 +60,8 @@ export const clusterLimits = {
   yieldEntries: 1000,
   /** The owner of the system shard looks this often whether object shards came into use, and every so many times which buckets need more. */
   useShardsMs: 1000,
+  /** Between two looks of a node whether the cluster is to have further object shards, which it opens. */
+  openShardsMs: 500,
   growBucketsTurns: 60,
   /** Versions in each of its shards beyond which a bucket gets twice as many shards, if there are so many. */
   keysPerShard: 5_000_000,

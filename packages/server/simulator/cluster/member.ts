@@ -247,7 +247,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   ];
   const server = serveNode({
     shard,
-    objectShards: objectShards.map((one) => one.shard),
+    objectShards,
     thread,
     work,
     rebalance: () => rebalance.status(),

@@ -21,7 +21,9 @@ function clusterLines(found: Line): string[] {
   return [
     `${text(found['inUse'])} of ${text(found['objectShards'])} object shards are in use`,
     ...(waits.length > 0
-      ? [`not open on node ${waits.join(', ')}: restart it, one node after the other; it opens them when it starts`]
+      ? [
+          `not open yet on node ${waits.join(', ')}: it opens them by itself within seconds; look at its log if it does not, and remove a node that is gone for good`,
+        ]
       : []),
   ];
 }
@@ -88,7 +90,7 @@ async function reshard(
 
 /** @param shards the command `cluster shards` */
 export function addShardCommands(program: Command, shards: Command, run: Run): void {
-  clientCommand(shards, 'grow <count>', 'ask for more object shards: every node opens them when it is restarted')
+  clientCommand(shards, 'grow <count>', 'ask for more object shards: every node opens them while it runs')
     .option('--wait', 'until all of them are in use')
     .action(run((context, [count = ''], options: CommonOptions & { wait?: boolean }) => grow(context, count, options)));
   clientCommand(shards, 'use', 'how many are in use, and which nodes have yet to open some').action(

@@ -91,26 +91,29 @@ export function startCollecting(input: CollectingInput): Collecting {
       ...(network && { sweep: (device, prefix) => network.sweep(device, prefix, position()) }),
     });
   };
-  const parts: readonly Part[] = cluster
-    ? [cluster.shard, ...cluster.objectShards.map(({ shard }) => shard)].map((shard) => ({
-        collector: one(shard.number, shard.reader, shard),
-        leads: () => shard.leads,
-      }))
-    : [{ collector: one(0, thread.reader, owner.metadata), leads: () => true }];
+  if (!cluster) {
+    const collector = one(0, thread.reader, owner.metadata);
+    return { collector, run: async (signal) => void (await collector.run(signal)) };
+  }
+  const known: Part[] = [];
+  /** As many as this node has shards open. */
+  const parts = (): readonly Part[] => {
+    for (const shard of [cluster.shard, ...cluster.objectShards.map((its) => its.shard)].slice(known.length))
+      known.push({ collector: one(shard.number, shard.reader, shard), leads: () => shard.leads });
+    return known;
+  };
   return {
-    collector: joined(parts.map(({ collector }) => collector)),
+    collector: joined(() => parts().map(({ collector }) => collector)),
     async run(signal) {
-      for (const { collector, leads } of parts) if (leads()) await collector.run(signal);
+      for (const { collector, leads } of parts()) if (leads()) await collector.run(signal);
     },
   };
 }
 
-function joined(collectors: readonly Collector[]): Collector {
-  const [first] = collectors;
-  if (first && collectors.length === 1) return first;
+function joined(all: () => readonly Collector[]): Collector {
   const totals = () => {
     const sum = { rows: 0, intents: 0, fragments: 0, bytes: 0 };
-    for (const collector of collectors) {
+    for (const collector of all()) {
       const { rows, intents, fragments, bytes } = collector.totals();
       sum.rows += rows;
       sum.intents += intents;
@@ -123,7 +126,7 @@ function joined(collectors: readonly Collector[]): Collector {
     async run(signal): Promise<CollectorReport> {
       const before = totals();
       let waiting = false;
-      for (const collector of collectors) waiting = (await collector.run(signal)).waiting || waiting;
+      for (const collector of all()) waiting = (await collector.run(signal)).waiting || waiting;
       const after = totals();
       return {
         rows: after.rows - before.rows,
@@ -135,8 +138,8 @@ function joined(collectors: readonly Collector[]): Collector {
     },
     /** Of the one that runs; else of the system shard's. */
     progress(): JobProgress {
-      const all = collectors.map((collector) => collector.progress());
-      return all.find(({ phase }) => phase !== all[0]?.phase) ?? (all[0] as JobProgress);
+      const each = all().map((collector) => collector.progress());
+      return each.find(({ phase }) => phase !== each[0]?.phase) ?? (each[0] as JobProgress);
     },
     totals,
   };

@@ -56,7 +56,7 @@ it('failed events are listed, delivered again in order, and dropped', async () =
   ]);
   const second = new Map([['1', event('other', 'in another shard')]]);
   const methods = failedEventMethods({
-    shards: [shardOf(0, first), shardOf(3, second)],
+    shards: () => [shardOf(0, first), shardOf(3, second)],
     targets: () => new Map([['hook', target]]),
     keys,
     host,

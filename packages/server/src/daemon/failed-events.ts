@@ -19,7 +19,7 @@ interface Found {
 }
 
 export interface FailedOptions {
-  readonly shards: readonly FollowedShard[];
+  readonly shards: () => readonly FollowedShard[];
   readonly targets: () => ReadonlyMap<string, Buffer>;
   readonly keys: KeyService;
   readonly host: Host;
@@ -63,7 +63,7 @@ export function failedEventMethods(options: FailedOptions): Readonly<Record<stri
     if (target !== undefined) recordOf(target);
     const of = target === undefined ? [...targets().keys()] : [target];
     const all = of.flatMap((name) =>
-      [...failedOf(shards, name)].map(([id, { event: one }]) => {
+      [...failedOf(shards(), name)].map(([id, { event: one }]) => {
         const { event, bucket, key, failedMs, tries, failure } = one;
         return { target: name, id, event, bucket, key, failedAt: new Date(failedMs).toISOString(), tries, failure };
       }),
@@ -73,7 +73,7 @@ export function failedEventMethods(options: FailedOptions): Readonly<Record<stri
   const settle = ({ shard, name }: Found, target: string) =>
     shard.propose({ type: 'event.settle', target, names: [name] });
   const chosen = ({ target, ids }: FailedEvents): Found[] => {
-    const all = failedOf(shards, target);
+    const all = failedOf(shards(), target);
     return ids.flatMap((id) => all.get(id) ?? []);
   };
   /** One after the other, in the order of the log; behind one that is refused again the others of its key stay. */

@@ -55,6 +55,12 @@ export type LifecycleOwner = Pick<Owner, 'kvs' | 'proposer' | 'cluster' | 'roles
   readonly thread: Pick<Owner['thread'], 'reader'>;
 };
 
+/** Whether this server decides for a shard, by its number. */
+export const leadsOf =
+  (cluster: LifecycleOwner['cluster']) =>
+  (number: number): boolean =>
+    !cluster || (number === 0 ? cluster.shard.leads : cluster.objectShards[number - 1]?.shard.leads === true);
+
 function passOf(
   owner: LifecycleOwner,
   host: Host,
@@ -63,7 +69,7 @@ function passOf(
 ): LifecyclePass {
   const { cluster } = owner;
   const { reader } = owner.thread;
-  const leaders = cluster ? [cluster.shard, ...cluster.objectShards.map(({ shard }) => shard)] : [];
+  const leads = leadsOf(cluster);
   return createLifecyclePass({
     rooms: {
       reader,
@@ -71,12 +77,14 @@ function passOf(
       host,
     },
     shared: cluster !== undefined,
-    shards: owner.kvs.map(({ kv }, number) => ({
-      number,
-      scan: versionScan(kv),
-      reader: openMetadataReader(kv),
-      leads: () => !cluster || leaders[number]?.leads === true,
-    })),
+    get shards() {
+      return owner.kvs.map(({ kv }, number) => ({
+        number,
+        scan: versionScan(kv),
+        reader: openMetadataReader(kv),
+        leads: () => leads(number),
+      }));
+    },
     compiled: (bucket, document) => compiledLifecycle(bucket.name, document),
     dayMs,
     memory: filePlaceMemory(fileVolume(folders.state(owner.roles.primary))),
@@ -113,8 +121,7 @@ export function startLifecycle(
   const runs = new LifecycleRuns(pass);
   return {
     status() {
-      const leads = (number: number) =>
-        !cluster || (number === 0 ? cluster.shard.leads : cluster.objectShards[number - 1]?.shard.leads === true);
+      const leads = leadsOf(cluster);
       const all = [...owner.kvs.keys()];
       return {
         totals: pass.totals(),

@@ -205,7 +205,9 @@ export function createListener(options: ListenerOptions): Listener {
     log,
     refusals,
     position,
-    shards: reader.shards,
+    get shards() {
+      return reader.shards;
+    },
     lifecycleDayMs: dayMsOf(config),
     ...(shared && { shared }),
     telemetry: finished,
@@ -223,7 +225,9 @@ export function createListener(options: ListenerOptions): Listener {
     region: config.region,
     version: options.version,
     position,
-    shards: reader.shards,
+    get shards() {
+      return reader.shards;
+    },
     ...(shared && { shared }),
     admin: (method, argument) => owner.admin({ method, argument }),
     exchange,

@@ -80,9 +80,10 @@ function followedShards(owner: Owner): FollowedShard[] {
 export function startNotifying(owner: Owner, host: Host, log: StructuredLog): Notifying {
   const { keyring, metadata } = owner;
   const { reader } = owner.thread;
-  const shards = followedShards(owner);
   const deliverer = startDeliverer({
-    shards,
+    get shards() {
+      return followedShards(owner);
+    },
     targets: () => reader.targets(),
     keys: keyring,
     host,
@@ -122,7 +123,12 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
     status: () => deliverer.status(),
     stop: () => deliverer.stop(),
     methods: {
-      ...failedEventMethods({ shards, targets: () => reader.targets(), keys: keyring, host }),
+      ...failedEventMethods({
+        shards: () => followedShards(owner),
+        targets: () => reader.targets(),
+        keys: keyring,
+        host,
+      }),
       'notify.list': list,
       'notify.add': (argument) => add(argument as NewTarget),
       'notify.remove': async (argument) => {

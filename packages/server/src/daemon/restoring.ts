@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { type DueRestore, dueRestores } from '../metadata/index.ts';
 import { eventBridgeTargets } from '../notifications/index.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
-import type { LifecycleOwner } from './lifecycle.ts';
+import { type LifecycleOwner, leadsOf } from './lifecycle.ts';
 
 /*
  * Has archived objects restored when their time has come, and archived again when it is over. In a cluster each node does it for the shards that it owns. What is
@@ -19,13 +19,13 @@ export function startRestoring(
 ): { stop(): Promise<void> } {
   const { cluster } = owner;
   const { reader } = owner.thread;
-  const leaders = cluster ? [cluster.shard, ...cluster.objectShards.map(({ shard }) => shard)] : [];
+  const leads = leadsOf(cluster);
   const proposer = lifecycleProposer(owner.proposer, reader, () => eventBridgeTargets(reader.targets()));
   const advance = async (shard: number, signal: AbortSignal): Promise<void> => {
     const kv = owner.kvs[shard]!.kv;
     for (let done: DueRestore | undefined; ; ) {
       signal.throwIfAborted();
-      if (cluster && leaders[shard]?.leads !== true) return;
+      if (!leads(shard)) return;
       const items = dueRestores(kv, host.clock.now(), limits.restoreBatch);
       const [first] = items;
       // What is still there was not due by the clock of its owner.

@@ -168,9 +168,14 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     const redirect = redirectAt && (await listenToRedirect(redirectAt, port));
     tls?.start();
 
+    const further = owner.cluster?.openFurther(async ({ kv, directory }) => {
+      await Promise.all(workers.map((worker) => worker.openShard({ directory, counts: kv.counts })));
+      owner.thread.addShard(kv);
+    });
     void owner.cluster?.failed.then(failed);
     let stopping: Promise<void> | undefined;
     const stop = async () => {
+      await further?.stop();
       tls?.stop();
       redirect?.close();
       await Promise.all([

@@ -40,7 +40,7 @@ export interface ClusterLink {
   readonly transport: Transport;
   /** The system shard. */
   readonly shard: ClusterShard;
-  /** The others, by number from 1 on. */
+  /** The others, by number from 1 on. It gets longer by {@link openFurther}. */
   readonly objectShards: readonly ObjectShard[];
   readonly gate: GateCalls;
   readonly heard: Heard;
@@ -68,6 +68,11 @@ export interface ClusterLink {
       'shard' | 'objectShards' | 'host' | 'reached' | 'planMember' | 'authority' | 'leadsEtcd'
     >,
   ): Promise<{ close(): Promise<void> }>;
+  /**
+   * Opens the object shards that the cluster is given further, from here on, until it is stopped.
+   * @param share has every thread of this server read a shard, the next one by number; awaited before this node says that it has it
+   */
+  openFurther(share: (shard: Pick<ObjectShard, 'kv' | 'directory'>) => Promise<void>): { stop(): Promise<void> };
   /** Tells the cluster of this node's devices. @returns those it had before and that are not here now */
   registerDevices(sites: readonly DeviceSite[]): Promise<string[]>;
 }
@@ -76,7 +81,7 @@ export interface ClusterLink {
 export interface OpenShard {
   /** What the replica of the system shard is kept in; closed with the rest. */
   readonly kv: SharedKv;
-  /** What the replicas of all shards are kept in, by number, each in its folder. */
+  /** What the replicas of all shards are kept in, by number, each in its folder. A node of a cluster may get more. */
   readonly kvs: readonly { readonly kv: SharedKv; readonly directory: string }[];
   readonly log: LogState;
   readonly metadata: Metadata;

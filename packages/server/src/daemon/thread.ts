@@ -80,6 +80,8 @@ export interface Thread {
   /** The other nodes; absent where there are none. */
   readonly network: Network | undefined;
   readonly cache: FrameCache;
+  /** Reads a shard more, of the next number, from now on: a thread of a node does. */
+  addShard(kv: KvView): void;
   close(): Promise<void>;
 }
 
@@ -116,7 +118,8 @@ export async function assembleThread(
   },
 ): Promise<Thread> {
   const { host, devices, stores } = input;
-  const reader = shardedReader(input.kvs.map((kv) => openMetadataReader(kv)));
+  const readers = input.kvs.map((kv) => openMetadataReader(kv));
+  const reader = shardedReader(readers, input.cluster !== undefined);
   const access = new Map<string, FragmentAccess>();
   for (const [identity, store] of stores) access.set(identity, localAccess(store));
   const conditions = await DeviceConditions.watch(devices, host, input.stopped);
@@ -176,6 +179,9 @@ export async function assembleThread(
     conditions,
     network,
     cache,
+    addShard(kv) {
+      readers.push(openMetadataReader(kv));
+    },
     async close() {
       await network?.close();
       conditions.close();

@@ -47,7 +47,8 @@ function fatal(cause: unknown): void {
   });
 }
 
-export async function runWorker(data: WorkerData): Promise<void> {
+/** @returns what has this thread read a shard more */
+export async function runWorker(data: WorkerData): Promise<(kv: WorkerData['kvs'][number]) => void> {
   const host = realHost();
   let methods: WorkerMethods | undefined;
   const link: Link = connect(
@@ -103,11 +104,18 @@ export async function runWorker(data: WorkerData): Promise<void> {
       await thread.close();
     },
   };
+  return ({ directory, counts }) => thread.addShard(openKvReader({ directory, host, counts }));
 }
 
 invariant(parentPort !== null, 'a worker runs in a thread of its own');
 const parent = parentPort;
 parent.once('message', (data: WorkerData) => {
-  runWorker(data).then(() => parent.postMessage('open'), fatal);
+  runWorker(data).then((openShard) => {
+    parent.on('message', (kv: WorkerData['kvs'][number]) => {
+      openShard(kv);
+      parent.postMessage('open');
+    });
+    parent.postMessage('open');
+  }, fatal);
 });
 parent.postMessage('loaded');

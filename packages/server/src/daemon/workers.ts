@@ -8,6 +8,8 @@ import type { WorkerData } from './worker.ts';
 /** One worker thread and the port to it. */
 export interface WorkerLink {
   readonly link: Link;
+  /** Has it read a shard more, of the next number; one call at a time. */
+  openShard(kv: WorkerData['kvs'][number]): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -69,6 +71,16 @@ export function spawnWorker(): SpawnedWorker {
         thread.once('message', () =>
           resolve({
             link,
+            openShard: (kv) =>
+              // Its counts are shared memory, which no packed message can carry.
+              new Promise((opened, failed) => {
+                const ended = () => failed(new Error('the worker ended'));
+                thread.once('exit', ended).once('message', () => {
+                  thread.off('exit', ended);
+                  opened();
+                });
+                thread.postMessage(kv);
+              }),
             async end() {
               link.close();
               await end();

@@ -90,7 +90,7 @@ export { type ScanCursor, type ScannedPlace, type VersionRow, type VersionScan, 
 export { otherShards } from './sharded/quotas.ts';
 export { shardedReader } from './sharded/reader.ts';
 export { doubled, objectShardsName, shardsInUse, shardsInUseName } from './sharded/routing.ts';
-export { joinShards } from './sharded/shards.ts';
+export { type GrowingMetadata, joinGrowing, joinShards } from './sharded/shards.ts';
 export { type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
 export { findSnapshot, type StoredSnapshot, storeSnapshot } from './stored.ts';
 export type * from './types.ts';

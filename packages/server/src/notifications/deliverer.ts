@@ -5,7 +5,7 @@ import { type FollowedShard, type FollowerStatus, followedTarget, TargetFollower
 import { openSender, type Sender, shownTarget } from './targets.ts';
 
 export interface DelivererOptions {
-  /** Those that this server may own. */
+  /** Those that this server may own. Asked for again and again: there may be more of them later. */
   readonly shards: readonly FollowedShard[];
   /** Records of the targets, by name, as they are now. */
   readonly targets: () => ReadonlyMap<string, Buffer>;

@@ -212,7 +212,7 @@ export function clusterAdmin({
   const sharding = shardAdmin({
     metadata: owner.metadata,
     node: cluster.node,
-    objectShards: cluster.objectShards.map(({ replica }) => replica.reader),
+    objectShards: () => cluster.objectShards.map(({ replica }) => replica.reader),
   });
 
   return {

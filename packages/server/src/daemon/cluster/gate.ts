@@ -67,10 +67,16 @@ function shardsIn(reader: Places, { bucket: name, key, wide = false }: Scope): r
   return [0, ...(key ? reader.placesOf(bucket.id, key) : reader.shardsOf(bucket.id))];
 }
 
-/** The gates of several shards, by number, as one. */
+/** The gates of several shards, by number, as one. The array may get longer. */
 export function joinGates(gates: readonly GateCalls[], reader: Places): GateCalls {
-  const [system] = gates;
-  if (system && gates.length === 1) return system;
+  const gateOf = (shard: number): GateCalls => {
+    const gate = gates[shard];
+    if (gate) return gate;
+    throw new StoreError('ServiceUnavailable', {
+      message: `This node does not have shard ${shard} open yet: ask again in a few seconds, or ask another node.`,
+      retryAfter: 5,
+    });
+  };
   return {
     async latest(scope = {}) {
       const done = new Set<number>();
@@ -79,11 +85,11 @@ export function joinGates(gates: readonly GateCalls[], reader: Places): GateCall
         const wanted = new Set(shardsIn(reader, scope) ?? gates.keys());
         for (const shard of done) wanted.delete(shard);
         for (const shard of wanted) done.add(shard);
-        if (wanted.size > 0) await Promise.all(Array.from(wanted, (shard) => (gates[shard] as GateCalls).latest()));
+        if (wanted.size > 0) await Promise.all(Array.from(wanted, (shard) => gateOf(shard).latest()));
       }
     },
     async reached(position) {
-      await gates[shardOfNumber(position)]?.reached(localNumber(position));
+      await gateOf(shardOfNumber(position)).reached(localNumber(position));
     },
   };
 }

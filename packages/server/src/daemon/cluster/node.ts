@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
+import type { SharedKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
@@ -22,21 +23,21 @@ import { pendingBytesOf } from '../space.ts';
 import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
 import { FailureDetector } from './detector.ts';
+import { dutiesOf } from './duties.ts';
 import { openEngine } from './engine.ts';
-import { keepFeatures } from './features.ts';
+import { keepOpening } from './further.ts';
 import { createGate, newHeard } from './gate.ts';
 import { keepGrowing } from './growth.ts';
 import { condemn, openReplicaKv } from './install.ts';
-import { keepLayout } from './layout.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
 import { announce, foundObjectShards, isNewCluster, type ObjectShard, openObjectShards } from './objectshards.ts';
 import { preferredOwner } from './owners.ts';
 import { patiently } from './patience.ts';
 import { registerDevices } from './register.ts';
+import { seldom } from './seldom.ts';
 import { callNames, type MemberPlan, serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
-import { keepSharding } from './sharding.ts';
 import { type NodeFile, writeNodeFile } from './state.ts';
 
 export interface NodeOptions {
@@ -140,25 +141,8 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     const onLead = (term: Term | undefined): void => {
       engine.owns(term !== undefined);
       for (const duty of duties) void duty.stop();
-      const failed = (what: string) => (cause: unknown) => log.warn(what, { cause });
       duties = term
-        ? [
-            keepLayout(term, host, (device) => healthy(device), failed('the placement groups could not be planned')),
-            keepFeatures(
-              term,
-              host,
-              (feature) => log.info('every node knows this feature: it is turned on for good', { feature }),
-              failed('a feature could not be turned on'),
-            ),
-            keepSharding({
-              system: term,
-              objectShards: () => objectShards.map((one) => one.replica.reader),
-              host,
-              keysPerShard: limits.keysPerShard,
-              onEvent: (text, fields) => log.info(text, fields),
-              onError: failed('shards could not be taken into use or given to buckets'),
-            }),
-          ]
+        ? dutiesOf(term, { host, log, healthy: (device) => healthy(device), objectShards: () => objectShards })
         : [];
     };
     const shard = new ClusterShard({
@@ -232,7 +216,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     if (isFirst) await foundObjectShards(shard, config.objectShards);
     /** Whether another node should own an object shard; known from the time on that this node listens. */
     let yields = (_number: number): boolean => false;
-    const { metadata, gates, ...others } = await openObjectShards({
+    const { metadata, gates, openNext, ...others } = await openObjectShards({
       shard,
       gate,
       record,
@@ -256,6 +240,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       }),
     );
     writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: engine.hasMember });
+    const kvs: { kv: SharedKv; directory: string }[] = [{ kv, directory: kvFolder }, ...objectShards];
 
     const state: LogState = {
       get head() {
@@ -320,7 +305,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         const server = serveNode({
           ...calls,
           shard,
-          objectShards: objectShards.map((one) => one.shard),
+          objectShards,
           host,
           reached: (position) => gates.reached(position),
           planMember: (id, peerUrl) => engine.plan(id, peerUrl),
@@ -356,11 +341,31 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
         closers.push(stop);
         return { close: stop };
       },
+      openFurther(share) {
+        const keeping = keepOpening({
+          system: shard.reader,
+          record,
+          open: objectShards,
+          openNext: async () => {
+            await openNext(async (one) => {
+              await share(one);
+              kvs.push(one);
+            });
+            log.info('a further object shard is open', { shard: objectShards.length });
+          },
+          host,
+          onError: seldom(host.clock, (cause) =>
+            log.warn('a further object shard could not be opened; it is tried again', { cause }),
+          ),
+        });
+        closers.push(() => keeping.stop());
+        return keeping;
+      },
       registerDevices: (sites) => registerDevices(shard, record, sites),
     };
     return {
       kv,
-      kvs: [{ kv, directory: kvFolder }, ...objectShards],
+      kvs,
       log: state,
       metadata,
       cluster,

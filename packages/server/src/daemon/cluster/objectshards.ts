@@ -2,7 +2,7 @@ import type { Host } from '../../host/index.ts';
 import type { SharedKv } from '../../kv/index.ts';
 import { type Etcd, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
-  joinShards,
+  joinGrowing,
   type Metadata,
   type MetadataReader,
   type NodeRecord,
@@ -18,14 +18,14 @@ import { folders } from '../directories.ts';
 import { pendingBytesOf } from '../space.ts';
 import { keepBuckets } from './buckets.ts';
 import { createGate, type GateCalls, joinGates } from './gate.ts';
-import { openReplicaKv } from './install.ts';
+import { condemn, openReplicaKv } from './install.ts';
 import { patiently } from './patience.ts';
 import { ClusterShard } from './shard.ts';
 import { objectShardsOf } from './sharding.ts';
 
 /*
  * The object shards of a node: each has a log, a replica, and an owner among the nodes, as the system shard has. How many there are is a setting of the
- * cluster (sharding.ts), written when it begins.
+ * cluster (sharding.ts), written when it begins, and raised when it gets more (further.ts).
  */
 
 /** An object shard as this node has it open. */
@@ -65,10 +65,16 @@ export interface ObjectShardsInput {
 
 /** All shards of a node. */
 export interface OpenShards {
+  /** By number, from 1 on. It gets longer by {@link openNext}, and so do the others. */
   readonly objectShards: readonly ObjectShard[];
   /** The system shard and the others as one. */
   readonly metadata: Metadata;
   readonly gates: GateCalls;
+  /**
+   * Opens the next one.
+   * @param share has every other thread of this server read it; where that fails, or anything before, nothing stays open
+   */
+  openNext(share: (shard: ObjectShard) => Promise<void>): Promise<void>;
 }
 
 /** Whether a cluster is just being begun by this node, maybe for the second time: it died before it had said all of it. */
@@ -101,11 +107,35 @@ export async function openObjectShards(input: ObjectShardsInput): Promise<OpenSh
     if (one.status === 'rejected') throw one.reason;
     return one.value;
   });
-  const metadata = joinShards([shard, ...objectShards.map((one) => one.shard)]);
+  const metadata = joinGrowing([shard, ...objectShards.map((one) => one.shard)]);
   if (objectShards.length > 0)
     await patiently(host, log, 'saying to the shards that this node is here', () => announce(metadata, record));
-  const gates = joinGates([gate, ...objectShards.map((one) => one.gate)], metadata.reader);
-  return { objectShards, metadata, gates };
+  const gates = [gate, ...objectShards.map((one) => one.gate)];
+  return {
+    objectShards,
+    metadata,
+    gates: joinGates(gates, metadata.reader),
+    async openNext(share) {
+      const number = objectShards.length + 1;
+      const closers: (() => Promise<unknown>)[] = [];
+      const close = async (): Promise<void> => {
+        for (let step = closers.pop(); step; step = closers.pop()) await step();
+      };
+      try {
+        const one = await openOne({ ...input, closers }, number);
+        await share(one);
+        objectShards.push(one);
+        gates.push(one.gate);
+        metadata.add(one.shard);
+        input.closers.push(close);
+      } catch (cause) {
+        // What counts over all shards must not wait for it: it is not in use.
+        input.readers.length = number;
+        await close().catch(() => {});
+        throw cause;
+      }
+    },
+  };
 }
 
 async function openOne(input: ObjectShardsInput, number: number): Promise<ObjectShard> {
@@ -143,6 +173,10 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
   });
   closers.push(() => shard.close());
   const end = await patiently(host, told, 'asking for the end of the log of a shard', () => log.barrier());
-  await replica.reached(end);
+  await replica.reached(end).catch((cause: unknown) => {
+    // Else every further try would find the same.
+    if (replica.failureKind() === 'diverged') condemn(directory);
+    throw cause;
+  });
   return { number, directory, kv, log, replica, shard, gate: createGate(log, replica, host) };
 }

@@ -34,10 +34,12 @@ function serving({ oldest, sharded = false }: { oldest?: number; sharded?: boole
     snapshot: () => [Buffer.from('one'), Buffer.from('two')],
   } as unknown as ClusterShard;
   const objectShards = [1, 2].map((number) => ({
-    serve: async () => ({ head: Buffer.alloc(0), body: [Buffer.from(`of ${number}`)] }),
-    snapshot: () => [Buffer.from(`all of ${number}`)],
-    reader: { position: () => 30 + number },
-  })) as unknown as readonly ClusterShard[];
+    shard: {
+      serve: async () => ({ head: Buffer.alloc(0), body: [Buffer.from(`of ${number}`)] }),
+      snapshot: () => [Buffer.from(`all of ${number}`)],
+      reader: { position: () => 30 + number },
+    },
+  })) as unknown as readonly { readonly shard: ClusterShard }[];
   const server = serveNode({
     shard,
     ...(sharded && { objectShards }),

@@ -33,8 +33,8 @@ export interface MemberPlan {
 export interface NodeServerOptions {
   /** The system shard. */
   readonly shard: ClusterShard;
-  /** The others, by number from 1 on. */
-  readonly objectShards?: readonly ClusterShard[];
+  /** The others, by number from 1 on: there may be more of them later. */
+  readonly objectShards?: readonly { readonly shard: ClusterShard }[];
   readonly thread: Pick<Thread, 'devices' | 'stores' | 'conditions' | 'reader' | 'network'>;
   /** How far this node is with fragments that are missing or have moved. */
   readonly work: () => NodeWork;
@@ -67,10 +67,10 @@ export function serveNode(options: NodeServerOptions): {
 } {
   const { shard, thread, host, objectShards = [] } = options;
   const shardNumbered = (number: number): ClusterShard => {
-    const found = number === 0 ? shard : objectShards[number - 1];
+    const found = number === 0 ? shard : objectShards[number - 1]?.shard;
     if (!found)
       throw new StoreError('ServiceUnavailable', {
-        message: `This node does not have shard ${number} open: start it again, or ask another node.`,
+        message: `This node does not have shard ${number} open yet: ask again in a few seconds, or ask another node.`,
         retryAfter: 5,
       });
     return found;
@@ -99,7 +99,7 @@ export function serveNode(options: NodeServerOptions): {
     return {
       devices: [...thread.devices.keys()].map((identity) => ({ identity, ...thread.conditions.of(identity) })),
       applied: thread.reader.position(),
-      ...(objectShards.length > 0 && { shards: objectShards.map(({ reader }) => reader.position()) }),
+      ...(objectShards.length > 0 && { shards: objectShards.map((one) => one.shard.reader.position()) }),
       work: options.work(),
       ...(shard.leads && { rebalance: options.rebalance(), recode: options.recode() }),
       ...(authority && { authority }),

@@ -17,7 +17,7 @@ export interface ShardAdminInput {
   /** This node. */
   readonly node: string;
   /** Readers of its object shards, from number 1 on. */
-  readonly objectShards: readonly Metadata['reader'][];
+  readonly objectShards: () => readonly Metadata['reader'][];
 }
 
 const refuse = (message: string): never => {
@@ -32,12 +32,13 @@ export function shardAdmin({ metadata, node, objectShards }: ShardAdminInput): C
     if (!bucket) throw new StoreError('NoSuchBucket', { resource: name });
     return bucket;
   };
-  const inUse = (): number => shardsInUse(reader, objectShards.length);
+  const inUse = (): number => shardsInUse(reader, objectShards().length);
   const status = () => {
     const wanted = objectShardsOf(reader) ?? 0;
     const waits = new Set<string>();
+    const open = objectShards();
     for (let number = 1; number <= wanted; number++) {
-      const shard = objectShards[number - 1];
+      const shard = open[number - 1];
       if (shard) for (const id of lacking(reader, shard)) waits.add(id);
       // What the others have of it cannot be seen from here.
       else waits.add(node);
@@ -48,12 +49,13 @@ export function shardAdmin({ metadata, node, objectShards }: ShardAdminInput): C
     const bucket = named(name);
     const place = reader.bucketShards(bucket.id);
     const shards = place?.shards ?? [0];
+    const open = objectShards();
     return {
       bucket: name,
       madeWith: place?.madeWith ?? shards.length,
       objectShardsInUse: inUse(),
       shards: shards.map((shard) => {
-        const here = place ? objectShards[shard - 1]?.bucketById(bucket.id) : bucket;
+        const here = place ? open[shard - 1]?.bucketById(bucket.id) : bucket;
         const { objects = 0, versions = 0, uploads = 0, bytes = 0 } = here?.counts ?? {};
         return { shard, objects, versions, uploads, bytes };
       }),

@@ -46,7 +46,7 @@ async function cluster(open = 4, begun = 1) {
   const events: string[] = [];
   const objectShards = rig.each.slice(1).map(({ reader }) => reader);
   const about = { system, objectShards: () => objectShards, onEvent: (text: string) => void events.push(text) };
-  const admin = shardAdmin({ metadata: rig.metadata, node: 'a', objectShards });
+  const admin = shardAdmin({ metadata: rig.metadata, node: 'a', objectShards: () => objectShards });
   const ask = async (method: string, argument?: unknown) =>
     (await admin[`cluster.${method}`]!(argument)) as Record<string, unknown>;
   return { rig, system, says, about, ask, events, objectShards };
@@ -110,7 +110,7 @@ describe('object shards of a cluster', () => {
     );
     assert.equal((await ask('growShards', { count: 2 }))['objectShards'], 2);
     const rig = await ShardedRig.start(1);
-    const admin = shardAdmin({ metadata: rig.metadata, node: 'a', objectShards: [rig.each[1]!.reader] });
+    const admin = shardAdmin({ metadata: rig.metadata, node: 'a', objectShards: () => [rig.each[1]!.reader] });
     await assert.rejects(
       async () => admin['cluster.growShards']!({ count: 2 }),
       refusal('NotImplemented', /dsom cluster features/),

@@ -11,8 +11,8 @@ import {
 
 /*
  * How many object shards the cluster has, how many of them are in use, and which buckets need more (decision 0015). A setting says how many every node
- * opens when it starts. A shard is given to buckets once every node has it open: what another node wrote there would be garbage to a node without
- * it. A node that opens a shard says so in the shard, and whenever it starts again it opens at least as many.
+ * opens, when it starts and while it runs (further.ts). A shard is given to buckets once every node has it open: what another node wrote there would be
+ * garbage to a node without it. A node that opens a shard says so in the shard, and whenever it starts again it opens at least as many.
  */
 
 /** How many object shards the cluster is to have; undefined: it was begun before there were any. */

@@ -15,7 +15,7 @@ type Outcome = Awaited<ReturnType<Proposer['propose']>>;
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
 
 export interface ShardedOptions {
-  /** By number; the first is the system shard. */
+  /** By number; the first is the system shard. Both arrays may get longer. */
   readonly proposers: readonly Proposer[];
   /** Readers of the same shards, which have what their proposer answered. */
   readonly readers: readonly MetadataReader[];
@@ -106,7 +106,7 @@ export class ShardedProposer implements Proposer {
     const proposer = this.#options.proposers[shard];
     if (!proposer)
       throw new StoreError('ServiceUnavailable', {
-        message: `This node does not have shard ${shard} open: start it again, or ask another node.`,
+        message: `This node does not have shard ${shard} open yet: ask again in a few seconds, or ask another node.`,
         retryAfter: 5,
       });
     const { reply, position } = await proposer.propose(command, request);

@@ -126,7 +126,7 @@ class ShardedReader implements MetadataReader {
     const reader = this.#shards[shard];
     if (reader) return reader;
     throw new StoreError('ServiceUnavailable', {
-      message: `This node does not have shard ${shard} open: start it again, or ask another node.`,
+      message: `This node does not have shard ${shard} open yet: ask again in a few seconds, or ask another node.`,
       retryAfter: 5,
     });
   }
@@ -392,8 +392,9 @@ class ShardedReader implements MetadataReader {
   }
 }
 
-/** @param shards readers of the replicas of this thread, by number of the shard: the first is the system shard */
-export function shardedReader(shards: readonly MetadataReader[]): MetadataReader {
-  const [only] = shards;
-  return only && shards.length === 1 ? only : new ShardedReader(shards);
-}
+/**
+ * @param shards readers of the replicas of this thread, by number of the shard: the first is the system shard
+ * @param grows the array may get longer: what is added is read from then on
+ */
+export const shardedReader = (shards: readonly MetadataReader[], grows = false): MetadataReader =>
+  shards.length === 1 && !grows ? (shards[0] as MetadataReader) : new ShardedReader(shards);

@@ -5,23 +5,35 @@ import type { Command, MetadataReader, Reply } from '../types.ts';
 import { ShardedProposer } from './proposer.ts';
 import { shardedReader } from './reader.ts';
 
+/** Several shards as one, to which further ones can be added while it is used. */
+export interface GrowingMetadata extends Metadata {
+  /** From now on there is a shard of the next number. */
+  add(shard: Metadata): void;
+}
+
 /**
  * Several shards as one. Digest, snapshot and feed are those of the system shard: each shard has its own, and who wants those of another asks that shard.
  */
-class Shards implements Metadata {
+class Shards implements GrowingMetadata {
   readonly reader: MetadataReader;
-  readonly #shards: readonly Metadata[];
+  readonly #shards: Metadata[];
+  readonly #readers: MetadataReader[];
   readonly #system: Metadata;
   readonly #proposer: ShardedProposer;
 
   constructor(shards: readonly Metadata[]) {
     const [system] = shards;
     invariant(system, 'there is a system shard');
-    this.#shards = shards;
+    this.#shards = [...shards];
     this.#system = system;
-    const readers = shards.map(({ reader }) => reader);
-    this.reader = shardedReader(readers);
-    this.#proposer = new ShardedProposer({ proposers: shards, readers, reader: this.reader });
+    this.#readers = shards.map(({ reader }) => reader);
+    this.reader = shardedReader(this.#readers, true);
+    this.#proposer = new ShardedProposer({ proposers: this.#shards, readers: this.#readers, reader: this.reader });
+  }
+
+  add(shard: Metadata): void {
+    this.#shards.push(shard);
+    this.#readers.push(shard.reader);
   }
 
   propose(command: Command, request?: Buffer): Promise<{ readonly reply: Reply; readonly position: number }> {
@@ -74,6 +86,9 @@ class Shards implements Metadata {
     await Promise.all(this.#shards.map((one) => one.close()));
   }
 }
+
+/** @param shards by number: the first is the system shard */
+export const joinGrowing = (shards: readonly Metadata[]): GrowingMetadata => new Shards(shards);
 
 /** @param shards by number: the first is the system shard, and alone it is the same as before */
 export function joinShards(shards: readonly Metadata[]): Metadata {

@@ -41,6 +41,7 @@ export interface PassOptions {
   readonly rooms: Pick<Rooms, 'reader' | 'proposer' | 'host'>;
   /** Whether other nodes may own shards: then all of them must know feature `lifecycle`. */
   readonly shared: boolean;
+  /** Asked for again and again: there may be more of them later. */
   readonly shards: readonly PassShard[];
   /** The rules that a document of kind `lifecycle` holds. */
   readonly compiled: (bucket: BucketRecord, document: Buffer) => CompiledLifecycle;
@@ -113,7 +114,7 @@ class Slices {
 }
 
 export function createLifecyclePass(options: PassOptions): LifecyclePass {
-  const { rooms, shards, dayMs, memory } = options;
+  const { rooms, dayMs, memory } = options;
   const { reader, host } = rooms;
   const meter = new ProgressMeter(host.clock);
   const totals = noCounts();
@@ -264,6 +265,7 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
   return {
     async run(signal) {
       const at = host.clock.monotonic();
+      const { shards } = options;
       if (at < lookAt || !shards.some((shard) => shard.leads()) || !ready()) return;
       const slices = new Slices(host, signal);
       const all = await configured(slices);
@@ -326,7 +328,7 @@ export function createLifecyclePass(options: PassOptions): LifecyclePass {
         tell(action.type === 'transition' ? { ...about, storageClass: action.storageClass } : about);
       };
       const nowhere = async (): Promise<void> => undefined;
-      for (const shard of shards)
+      for (const shard of options.shards)
         await walk(
           { ...shard, leads: () => true },
           configuration,

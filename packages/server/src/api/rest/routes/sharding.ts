@@ -41,7 +41,7 @@ export const shardingRoutes: readonly Route[] = [
     path: 'admin/v1/cluster/shards',
     id: 'growObjectShards',
     summary:
-      'Asks for more object shards: each node opens them when it starts, and they are used when all nodes have them',
+      'Asks for more object shards: each node opens them while it runs, and they are used when all nodes have them',
     access: 'admin',
     query: none,
     body: z.strictObject({ count: z.number().int().min(1).max(limits.objectShards) }),
