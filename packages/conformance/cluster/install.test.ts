@@ -85,3 +85,23 @@ test('a node whose metadata were deleted while it was stopped builds them anew',
   await put(store.endpoint(lost), 'last', 5000);
   for (const endpoint of store.endpoints()) await check(endpoint);
 });
+
+test('two nodes of which each needs a state that only the other has both start, and nobody else is there', {
+  skip,
+  timeout: 300_000,
+}, async () => {
+  const store = cluster as Cluster;
+  const folder = (index: number): string => path.join((store.nodes[index] as { folder: string }).folder, 'metadata');
+  await until('the log of the system shard is trimmed', 200_000, async () => {
+    const { shards } = (await store.status(0)) as { shards: { holds: string; oldest: number }[] };
+    return shards.every(({ oldest }) => oldest > 1);
+  });
+  for (const index of [2, 0, 1]) await store.end(index, 'SIGTERM');
+  rmSync(path.join(folder(0), 'kv'), { recursive: true });
+  rmSync(path.join(folder(1), 'kv-1'), { recursive: true });
+  await store.restartAll([0, 1]);
+  for (const index of [0, 1]) await check(store.endpoint(index));
+  await put(store.endpoint(0), 'of two', 5000);
+  await store.restart(2);
+  await check(store.endpoint(2));
+});

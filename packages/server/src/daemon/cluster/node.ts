@@ -23,6 +23,7 @@ import { pendingBytesOf } from '../space.ts';
 import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
 import { FailureDetector } from './detector.ts';
+import { openDoor } from './door.ts';
 import { dutiesOf } from './duties.ts';
 import { openEngine } from './engine.ts';
 import { keepOpening } from './further.ts';
@@ -194,6 +195,19 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       if (replica.failureKind() === 'diverged') condemn(kvFolder);
       throw replica.failureKind() === 'unknown' ? new ConfigError(`${replica.failure()}`, { cause }) : cause;
     });
+    look();
+    const answering = new Map([[shardNumber, shard]]);
+    const door = await openDoor({
+      transport,
+      address: addresses.between,
+      join: members.join,
+      removed: (id) => removed.has(id),
+      shards: answering,
+      planMember: (id, peerUrl) => engine.plan(id, peerUrl),
+      devices: () => shard.reader.devices().flatMap((one) => (one.node === node ? [one.identity] : [])),
+      leadsEtcd: () => engine.leads(),
+    });
+    closers.push(() => door.close());
     const isFirst = isNewCluster(shard.reader, node);
     const before = shard.reader.nodes().find((one) => one.id === node);
     const record: NodeRecord = {
@@ -228,6 +242,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       campaigns: config.roles.includes('metadata'),
       primary,
       yields: (number) => yields(number),
+      answering,
       readers,
       closers,
     });
@@ -313,10 +328,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
           leadsEtcd: () => engine.leads(),
           silent: () => detector?.silent() ?? [],
         });
-        const listener = await transport.listen(addresses.between, (call) => server.serve(call), {
-          join: members.join,
-          admits: (id) => !removed.has(id),
-        });
+        door.open((call) => server.serve(call));
         const duty = network && members.follow(network);
         const growth = keepGrowing({
           engine,
@@ -333,7 +345,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
             detector?.close();
             await growth.stop();
             await duty?.stop();
-            await listener.close();
+            await door.close();
             await server.close();
           })();
           return closing;

@@ -57,6 +57,8 @@ export interface ObjectShardsInput {
   readonly primary: string;
   /** Whether another node should own a shard. */
   readonly yields: (shard: number) => boolean;
+  /** Shards by number, from the moment on that each may be asked for its state, or own its log. Each is added here. */
+  readonly answering: Map<number, ClusterShard>;
   /** By number, those that are open. Each is added here. */
   readonly readers: (MetadataReader | undefined)[];
   /** Where what closes them goes, as soon as each is open. */
@@ -172,6 +174,7 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
     onEvent: (text, fields) => told.info(text, fields),
   });
   closers.push(() => shard.close());
+  input.answering.set(number, shard);
   const end = await patiently(host, told, 'asking for the end of the log of a shard', () => log.barrier());
   await replica.reached(end).catch((cause: unknown) => {
     // Else every further try would find the same.

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { manualHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import type { NodeRecord } from '../../metadata/index.ts';
-import { pack, unpack } from '../../transport/index.ts';
+import { type NodeRecord, numberOf } from '../../metadata/index.ts';
+import { pack, type Serve, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
 import type { RecodeStatus } from '../recoding.ts';
 import type { Thread } from '../thread.ts';
+import { openDoor } from './door.ts';
 import type { NodeState } from './network.ts';
 import type { RebalanceStatus } from './rebalance.ts';
 import { type CallFate, fakePeer } from './rig.fixture.ts';
@@ -117,5 +118,71 @@ describe('the calls of other nodes', () => {
     host.advance(limits.nodeStateMs);
     for (const method of ['node.state', 'fragment.flush', 'shard.propose', callNames.snapshot])
       await assert.rejects(ask(method, {}), { code: 'AccessDenied' });
+  });
+});
+
+describe('a node that is starting', () => {
+  const shardOf = (name: string) =>
+    ({
+      serve: async () => ({ head: Buffer.alloc(0), body: [Buffer.from(`by ${name}`)] }),
+      snapshot: () => [Buffer.from(`all of ${name}`)],
+      reader: { position: () => 8 },
+    }) as unknown as ClusterShard;
+
+  it('answers for the shards that it has open, says that it is not ready for the rest, and answers all once it is whole', async () => {
+    const host = manualHost();
+    const shards = new Map([[0, shardOf('system')]]);
+    const removed = new Set(['gone']);
+    let serve: Serve | undefined;
+    let admits: ((node: string) => boolean) | undefined;
+    const listened: string[] = [];
+    const door = await openDoor({
+      transport: {
+        async listen(address, given, options) {
+          listened.push(address);
+          serve = given;
+          admits = options?.admits;
+          return { address, close: async () => void listened.push('closed') };
+        },
+      },
+      address: 'a:1',
+      join: async () => ({ head: Buffer.alloc(0) }),
+      removed: (node) => removed.has(node),
+      shards,
+      planMember: async () => ({ initialCluster: 'x=y' }),
+      devices: () => ['d'],
+      leadsEtcd: () => true,
+    });
+    const peer = (node: string) => fakePeer(node, 'server', () => (call) => (serve as Serve)(call), host);
+    const propose = async (shard: number): Promise<string> =>
+      (await peer('a').call('shard.propose', Buffer.from([...Buffer.alloc(16), 0, shard]))).body.toString();
+    const snapshot = async (shard: number): Promise<string> => {
+      let all = '';
+      for await (const piece of peer('a').stream(callNames.snapshot, pack({ shard }))) all += piece.toString();
+      return all;
+    };
+    assert.deepEqual([await propose(0), await snapshot(0)], ['by system', 'all of system']);
+    assert.deepEqual([admits?.('a'), admits?.('gone')], [true, false]);
+    assert.deepEqual(unpack((await peer('a').call(callNames.planMember, pack({ peerUrl: 'u' }))).head), {
+      initialCluster: 'x=y',
+    });
+    await assert.rejects(propose(2), { code: 'ServiceUnavailable', message: /shard 2 open yet/ });
+    shards.set(2, shardOf('2'));
+    assert.deepEqual([await propose(2), await snapshot(2)], ['by 2', 'all of 2']);
+    const ask = async (method: string, asks: unknown) => unpack((await peer('a').call(method, pack(asks))).head);
+    assert.deepEqual(await ask('node.state', null), {
+      devices: [{ identity: 'd', free: 0, healthy: false }],
+      applied: 8,
+      leadsEtcd: true,
+    });
+    assert.deepEqual(await ask(callNames.oldestRead, { shard: 2 }), numberOf(2, 8));
+    await assert.rejects(ask(callNames.oldestRead, { shard: 3 }), { code: 'ServiceUnavailable' });
+    for (const method of ['fragment.flush', callNames.holdings, 'constructor'])
+      await assert.rejects(peer('a').call(method, pack(null)), { code: 'ServiceUnavailable', message: /is starting/ });
+    await assert.rejects(peer('gone').call(callNames.planMember, pack(null)), { code: 'AccessDenied' });
+    door.open(async () => ({ head: Buffer.from('whole') }));
+    assert.equal((await peer('a').call('node.state', pack(null))).head.toString(), 'whole');
+    await Promise.all([door.close(), door.close()]);
+    assert.deepEqual(listened, ['a:1', 'closed']);
   });
 });

@@ -66,16 +66,6 @@ export function serveNode(options: NodeServerOptions): {
   close(): Promise<void>;
 } {
   const { shard, thread, host, objectShards = [] } = options;
-  const shardNumbered = (number: number): ClusterShard => {
-    const found = number === 0 ? shard : objectShards[number - 1]?.shard;
-    if (!found)
-      throw new StoreError('ServiceUnavailable', {
-        message: `This node does not have shard ${number} open yet: ask again in a few seconds, or ask another node.`,
-        retryAfter: 5,
-      });
-    return found;
-  };
-  const numberIn = (head: Buffer): number => unpack<{ shard?: number } | null>(head)?.shard ?? 0;
   const fragments: FragmentServer = serveFragments({
     stores: thread.stores,
     reader: thread.reader,
@@ -107,23 +97,16 @@ export function serveNode(options: NodeServerOptions): {
       ...(silent.length > 0 && { silent }),
     };
   };
-  const calls: Readonly<Record<string, (call: IncomingCall) => Promise<Answer> | Answer>> = {
-    [proposeCall]: (call) => shardNumbered(shardOfProposal(call.head)).serve(call),
+  const calls: Calls = {
+    ...shardCalls((number) => (number === 0 ? shard : objectShards[number - 1]?.shard)),
     [stateCall]: () => ({ head: pack(state()) }),
     [callNames.oldestRead]: async ({ head }) => {
       const number = numberIn(head);
       const oldest = (await options.oldestRead(number)) ?? Number.MAX_SAFE_INTEGER;
       return { head: pack(Math.min(thread.reader.position(number), oldest)) };
     },
-    [callNames.snapshot]: ({ head }) => ({
-      head: new Uint8Array(0),
-      stream: chunks(shardNumbered(numberIn(head)).snapshot()),
-    }),
     [callNames.holdings]: async () => ({ head: new Uint8Array(0), body: [pack(await options.holdings())] }),
-    [callNames.planMember]: async ({ head, node }) => {
-      const { peerUrl } = unpack<{ peerUrl: string }>(head);
-      return { head: pack((await options.planMember(node, peerUrl)) ?? null) };
-    },
+    ...memberCalls(options.planMember),
   };
   return {
     async serve(call) {
@@ -144,6 +127,39 @@ export function serveNode(options: NodeServerOptions): {
     },
   };
 }
+
+/** By their names. */
+export type Calls = Readonly<Record<string, (call: IncomingCall) => Promise<Answer> | Answer>>;
+
+/** The shard that a call is about. */
+export const numberIn = (head: Buffer): number => unpack<{ shard?: number } | null>(head)?.shard ?? 0;
+
+/** What a node answers for each of its shards from the moment on that it has it open. */
+export function shardCalls(find: (number: number) => ClusterShard | undefined): Calls {
+  const numbered = (number: number): ClusterShard => {
+    const found = find(number);
+    if (found) return found;
+    throw new StoreError('ServiceUnavailable', {
+      message: `This node does not have shard ${number} open yet: ask again in a few seconds, or ask another node.`,
+      retryAfter: 5,
+    });
+  };
+  return {
+    [proposeCall]: (call) => numbered(shardOfProposal(call.head)).serve(call),
+    [callNames.snapshot]: ({ head }) => ({
+      head: new Uint8Array(0),
+      stream: chunks(numbered(numberIn(head)).snapshot()),
+    }),
+  };
+}
+
+/** What a node answers to one that is to run a member of etcd. */
+export const memberCalls = (plan: NodeServerOptions['planMember']): Calls => ({
+  [callNames.planMember]: async ({ head, node }) => {
+    const { peerUrl } = unpack<{ peerUrl: string }>(head);
+    return { head: pack((await plan(node, peerUrl)) ?? null) };
+  },
+});
 
 /** A synchronous source as a stream. */
 async function* chunks(source: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
