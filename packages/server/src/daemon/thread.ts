@@ -162,9 +162,7 @@ export async function assembleThread(
     plain: input.plain === true,
     ...(cluster && { latest: () => cluster.gate.latest(systemScope) }),
     ...(network && {
-      get metadataCopies() {
-        return reader.nodes().filter((node) => node.state !== 'removed').length;
-      },
+      metadataCopies: () => reader.nodes().filter((node) => node.state !== 'removed').length,
     }),
     host,
   };

@@ -5,6 +5,7 @@ import type {
   GarbageRow,
   PlacedPiece,
   RecodeCommand,
+  StripeCommand,
   StripeOwner,
   TouchCommand,
   UpkeepCommand,
@@ -182,6 +183,7 @@ export type Command =
   | RewrapCommand
   | RestoringCommand
   | RecodeCommand
+  | StripeCommand
   | TouchCommand
   | (Omit<GivenExtensions, 'policy'> & {
       readonly type: 'upload.create';

@@ -6,6 +6,7 @@ import type { Piece, Redundancy, Stripe } from '../metadata/index.ts';
 import { FramePacker } from './compression.ts';
 import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
 import { sealInline } from './inline.ts';
+import { metadataSurvive } from './policy.ts';
 import { enterBodies, type Rooms } from './rooms.ts';
 import { StripeSink } from './sink.ts';
 import type { Expected, Incoming } from './types.ts';
@@ -88,10 +89,8 @@ export function stripesOf(piece: Piece): Buffer[] {
 }
 
 /** Who asks for more than metadata have gets it on devices, whatever the size. */
-function inlineBytes({ metadataCopies = 1 }: Rooms, { redundancy, mayInline }: Plan): number {
-  const enough = mayInline || !redundancy || ('copies' in redundancy && redundancy.copies <= metadataCopies);
-  return enough ? limits.inlineBytes : 0;
-}
+const inlineBytes = (rooms: Rooms, { redundancy, mayInline }: Plan): number =>
+  mayInline || !redundancy || metadataSurvive(rooms, redundancy) ? limits.inlineBytes : 0;
 
 function checkSize(size: number, maximum: number): void {
   if (size > maximum) {

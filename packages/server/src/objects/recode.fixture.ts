@@ -65,7 +65,10 @@ export async function openRecoding(devices = 11, usual = Math.min(2, devices)) {
       return metadata.propose(command);
     },
   };
+  /** Copies that the metadata have. */
+  const replicas = { count: 1 };
   const rooms = {
+    metadataCopies: () => replicas.count,
     reader,
     proposer,
     stripes,
@@ -157,6 +160,7 @@ export async function openRecoding(devices = 11, usual = Math.min(2, devices)) {
     reader,
     stores,
     sick,
+    replicas,
     stripes,
     objects,
     recoder,

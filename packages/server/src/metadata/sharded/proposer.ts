@@ -70,6 +70,7 @@ export class ShardedProposer implements Proposer {
       case 'object.rewrap':
       case 'object.restore':
       case 'object.recode':
+      case 'object.stripe':
       case 'upload.create':
         return this.#ofKey(command, command.key, request);
       case 'upload.part':
