@@ -15,7 +15,7 @@ after(async () => {
 
 test('the owner of the shard is killed: writes go on, reads at eventual without a gap', {
   skip,
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   cluster = await Cluster.start(scratchFolder('cluster-failover'), 3);
   const store = cluster;
@@ -64,7 +64,7 @@ test('the owner of the shard is killed: writes go on, reads at eventual without 
 
 test('two of three nodes are killed: no write is taken, reads at eventual are, and all of it comes back', {
   skip,
-  timeout: 240_000,
+  timeout: 900_000,
 }, async () => {
   const store = cluster as Cluster;
   const got = (level: string) =>

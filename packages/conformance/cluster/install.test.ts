@@ -70,7 +70,7 @@ test('a node that was away for longer than the log is kept takes the state of an
 
 test('a node whose metadata were deleted while it was stopped builds them anew', {
   skip,
-  timeout: 240_000,
+  timeout: 900_000,
 }, async () => {
   const store = cluster as Cluster;
   const lost = ((await store.leader()) + 1) % 3;

@@ -30,7 +30,7 @@ const put = (turn: number, bucket: string, name: string, headers: Record<string,
   send(at(turn), 'PUT', pathOf(bucket, name), { body: name, headers: { 'content-md5': md5(name), ...headers } });
 const versions = new Map<string, string>();
 
-test('what one node is told to retain, every node and every shard retains', { skip, timeout: 180_000 }, async () => {
+test('what one node is told to retain, every node and every shard retains', { skip, timeout: 900_000 }, async () => {
   ok(await send(at(0), 'PUT', '/locks', { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } }));
   ok(await configure(1, 'locks', byDefault('COMPLIANCE', 2)));
   for (const [turn, name] of names.entries())
@@ -48,7 +48,7 @@ test('what one node is told to retain, every node and every shard retains', { sk
   assert.equal(answer.element('Code'), 'InvalidBucketState');
 });
 
-test('a bucket that is there begins to lock, in every shard at once', { skip, timeout: 180_000 }, async () => {
+test('a bucket that is there begins to lock, in every shard at once', { skip, timeout: 900_000 }, async () => {
   ok(await send(at(0), 'PUT', '/later'));
   ok(await put(0, 'later', 'before'));
   const on = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
@@ -63,7 +63,7 @@ test('a bucket that is there begins to lock, in every shard at once', { skip, ti
   }
 });
 
-test('objects with a key of their customer are read through any node', { skip, timeout: 180_000 }, async () => {
+test('objects with a key of their customer are read through any node', { skip, timeout: 900_000 }, async () => {
   const key = randomBytes(32);
   const headers = {
     'x-amz-server-side-encryption-customer-algorithm': 'AES256',
@@ -81,7 +81,7 @@ test('objects with a key of their customer are read through any node', { skip, t
   }
 });
 
-test('a node that owned shards dies, and nothing is unlocked', { skip, timeout: 240_000 }, async () => {
+test('a node that owned shards dies, and nothing is unlocked', { skip, timeout: 900_000 }, async () => {
   await cluster.end(0);
   await until('the others own what it owned', 120_000, async () => {
     const tried = await Promise.all(

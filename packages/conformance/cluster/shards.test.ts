@@ -52,7 +52,7 @@ async function listed(query: Readonly<Record<string, string>>): Promise<{ keys: 
 
 const names = Array.from({ length: 90 }, (_, i) => `${['a', 'b/', 'b/c/', ''][i % 4]}${i}`);
 
-test('every object shard has an owner, and no node owns all of them', { skip, timeout: 120_000 }, async (t) => {
+test('every object shard has an owner, and no node owns all of them', { skip, timeout: 900_000 }, async (t) => {
   const took = await until('the shards are spread', 90_000, async () => {
     const found = await holding(0);
     const owners = new Set(found.map(({ owner }) => owner));
@@ -61,7 +61,7 @@ test('every object shard has an owner, and no node owns all of them', { skip, ti
   t.diagnostic(`spread after ${Math.round(took)} ms`);
 });
 
-test('a listing through any node is exact', { skip, timeout: 120_000 }, async () => {
+test('a listing through any node is exact', { skip, timeout: 900_000 }, async () => {
   assert.equal((await send(at(0), 'PUT', '/spread')).status, 200);
   const before = await holding();
   for (const [turn, name] of names.entries())
@@ -76,7 +76,7 @@ test('a listing through any node is exact', { skip, timeout: 120_000 }, async ()
   assert.deepEqual(below.keys, names.filter((name) => /^b\/\d+$/.test(name)).sort());
 });
 
-test('copies and deletions of many keys reach all shards', { skip, timeout: 120_000 }, async () => {
+test('copies and deletions of many keys reach all shards', { skip, timeout: 900_000 }, async () => {
   const large = randomBytes(200_000);
   assert.equal((await send(at(0), 'PUT', pathOf('spread', 'source'), { body: large })).status, 200);
   for (let i = 0; i < 8; i++) {
@@ -100,7 +100,7 @@ test('copies and deletions of many keys reach all shards', { skip, timeout: 120_
   assert.deepEqual((await listed({})).keys, names.slice(40).sort());
 });
 
-test('versioning holds in every shard once it was answered', { skip, timeout: 120_000 }, async () => {
+test('versioning holds in every shard once it was answered', { skip, timeout: 900_000 }, async () => {
   assert.equal((await send(at(0), 'PUT', '/kept')).status, 200);
   const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
   assert.equal((await send(at(1), 'PUT', '/kept', { query: { versioning: '' }, body })).status, 200);
@@ -110,7 +110,7 @@ test('versioning holds in every shard once it was answered', { skip, timeout: 12
   for (const put of puts) assert.match(put.headers['x-amz-version-id'] as string, /^[0-9a-f]{32}$/);
 });
 
-test('a token of one session binds reads of all shards that it has written', { skip, timeout: 120_000 }, async () => {
+test('a token of one session binds reads of all shards that it has written', { skip, timeout: 900_000 }, async () => {
   let token = '';
   for (let i = 0; i < 24; i++) {
     const put = await send(at(i), 'PUT', pathOf('spread', `session-${i}`), {
@@ -128,7 +128,7 @@ test('a token of one session binds reads of all shards that it has written', { s
   }
 });
 
-test('a bucket is deleted when nothing is left of it in any shard', { skip, timeout: 120_000 }, async () => {
+test('a bucket is deleted when nothing is left of it in any shard', { skip, timeout: 900_000 }, async () => {
   assert.equal((await send(at(0), 'PUT', '/short')).status, 200);
   for (let i = 0; i < 6; i++)
     assert.equal((await send(at(i), 'PUT', pathOf('short', `k${i}`), { body: 'x' })).status, 200);
@@ -151,7 +151,7 @@ test('a bucket is deleted when nothing is left of it in any shard', { skip, time
 
 test('a node that owns shards is killed: their writes go on, and none that was answered is lost', {
   skip,
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const { node, nodes } = (await cluster.status(0)) as {
     node: string;

@@ -16,7 +16,7 @@ after(async () => {
 
 test('owners die while events are delivered: every event of every answered write comes', {
   skip,
-  timeout: 300_000,
+  timeout: 900_000,
 }, async (t) => {
   receiver = await Receiver.start();
   const target = receiver;

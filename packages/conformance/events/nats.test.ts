@@ -90,7 +90,7 @@ after(async () => {
 
 test('a stream of NATS has every event once, over a NATS server that is killed', {
   skip,
-  timeout: 180_000,
+  timeout: 900_000,
 }, async () => {
   const { endpoint } = server;
   const url = `nats://dsom:p%40ss%20word@127.0.0.1:${port}`;

@@ -41,7 +41,7 @@ after(async () => {
   receiver.close();
 });
 
-describe('event notifications', { timeout: 300_000 }, () => {
+describe('event notifications', { timeout: 900_000 }, () => {
   it('tell a target of each change, in the form of AWS', async () => {
     assert.equal((await ask(server.endpoint, 'PUT', '/photos')).status, 200);
     const versioning = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';

@@ -13,7 +13,7 @@ const KiB = 1 << 10;
 const MiB = 1 << 20;
 const sizes = [10 * KiB, 64 * KiB, 65 * KiB, 300 * KiB, MiB, 5 * MiB + 12_345, 20 * MiB + 1];
 
-test('six data directories and 4+2: two are lost, and nothing is', { timeout: 240_000 }, async (t) => {
+test('six data directories and 4+2: two are lost, and nothing is', { timeout: 900_000 }, async (t) => {
   const folder = scratch(t, 'coded');
   const all = Array.from({ length: 6 }, (_, i) => path.join(folder, `d${i}`));
   const aside = (directory: string) => `${directory}.aside`;

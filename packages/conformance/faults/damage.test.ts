@@ -85,7 +85,7 @@ async function scrub(endpoint: string): Promise<{ readonly lastReport: Record<st
 }
 
 test('two devices: damage of one never shows, is counted, and is repaired; then the other may fail', {
-  timeout: 180_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'damage');
   const data = [path.join(folder, 'a'), path.join(folder, 'b')];
@@ -132,7 +132,7 @@ test('two devices: damage of one never shows, is counted, and is repaired; then 
 });
 
 test('one device: its index is lost; everything reads back, nothing is overwritten, and the doctor tells', {
-  timeout: 120_000,
+  timeout: 900_000,
 }, async (t) => {
   const data = path.join(scratch(t, 'damage-index'), 'only');
   let server: Server = await startServer([data]);
@@ -168,7 +168,7 @@ test('one device: its index is lost; everything reads back, nothing is overwritt
 });
 
 test('one device: a damaged object is an error or a broken connection, never wrong bytes; the others are fine', {
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const data = path.join(scratch(t, 'damage-one'), 'only');
   let server: Server = await startServer([data]);
@@ -201,7 +201,7 @@ test('one device: a damaged object is an error or a broken connection, never wro
 });
 
 test('without the second directory: the server says so, reads work, writes of one copy only', {
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'damage-missing');
   const data = [path.join(folder, 'a'), path.join(folder, 'b')];

@@ -37,7 +37,7 @@ async function until(what: string, done: () => Promise<boolean>): Promise<void> 
 }
 
 test('a data directory that is away: what is refused, what is kept, and how it is mended', {
-  timeout: 180_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'degraded');
   const [first, second, aside] = ['first', 'second', 'aside'].map((name) => path.join(folder, name)) as [

@@ -139,7 +139,7 @@ test('objects expire, move and are left as the rules say, with kill -9 in the mi
 });
 
 test('versions, markers and uploads go day by day, and an overwritten object lives on', {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'lifecycle-versions');
   const server = await startServer([folder], { flags });

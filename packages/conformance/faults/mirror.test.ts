@@ -75,7 +75,7 @@ async function check(server: Server, kept: ReadonlyMap<string, string>): Promise
   }
 }
 
-test('either of two directories is lost: everything acknowledged is there', { timeout: 300_000 }, async (t) => {
+test('either of two directories is lost: everything acknowledged is there', { timeout: 900_000 }, async (t) => {
   const folder = scratch(t, 'pair');
   const data = ['a', 'b'].map((name) => path.join(folder, name)) as [string, string];
   const kept = new Map<string, string>();
@@ -115,7 +115,7 @@ test('either of two directories is lost: everything acknowledged is there', { ti
 });
 
 test('the second directory alone is the store, warns, and the first one catches up', {
-  timeout: 120_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'pair');
   const [a, b] = ['a', 'b'].map((name) => path.join(folder, name)) as [string, string];

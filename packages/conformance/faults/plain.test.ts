@@ -30,7 +30,7 @@ function open(folder: string): number {
 }
 
 test('encrypted by default, plain when told; each store reads both, and damage of plain bytes is found and healed', {
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'plain');
   const data = [path.join(folder, 'a'), path.join(folder, 'b')] as const;

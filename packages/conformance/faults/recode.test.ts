@@ -12,7 +12,7 @@ const MiB = 1 << 20;
 const cycles = Number(process.env['DSOM_RECODE_CYCLES'] ?? 3);
 
 test('copies become a code and a code copies, with kill -9 in the middle: nothing is lost, and all is as wanted in the end', {
-  timeout: 300_000 + cycles * 60_000,
+  timeout: 900_000 + cycles * 60_000,
 }, async (t) => {
   const folder = scratch(t, 'recode');
   const all = Array.from({ length: 6 }, (_, i) => path.join(folder, `d${i}`));

@@ -56,7 +56,7 @@ async function refused(
 }
 
 test('SIGTERM during uploads: running requests finish, the exit code is 0, nothing acknowledged is lost', {
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const data = path.join(scratch(t, 'drain'), 'data');
   let server: Server = await startServer([data]);
@@ -122,7 +122,7 @@ test('SIGTERM during uploads: running requests finish, the exit code is 0, nothi
 });
 
 test('SIGTERM: a request on a connection that was already there is answered, and the connection then closed', {
-  timeout: 120_000,
+  timeout: 900_000,
 }, async (t) => {
   const data = path.join(scratch(t, 'idle'), 'data');
   let answer = '';
@@ -149,7 +149,7 @@ test('SIGTERM: a request on a connection that was already there is answered, and
 });
 
 test('SIGTERM under a storm of connections: each is answered or never made; at most the last of each socket is broken off', {
-  timeout: 120_000,
+  timeout: 900_000,
 }, async (t) => {
   const data = path.join(scratch(t, 'storm'), 'data');
   for (let round = 0; round < 3; round++) {
@@ -220,7 +220,7 @@ async function slowPut(
 }
 
 test('a second server on the same directory or port is refused, and the first goes on', {
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'second');
   const data = path.join(folder, 'data');
@@ -249,7 +249,7 @@ test('a second server on the same directory or port is refused, and the first go
 });
 
 test('wrong directories, keyrings and settings are refused in words, and nothing changes', {
-  timeout: 120_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = scratch(t, 'refused');
   const at = (name: string) => path.join(folder, name);

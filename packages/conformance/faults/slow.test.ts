@@ -33,7 +33,7 @@ async function open(port: number): Promise<Socket> {
 const putHead = (key: string, length: number) =>
   `PUT /-/v1/buckets/slow/objects/${key} HTTP/1.1\r\nHost: x\r\nAuthorization: ${bearer}\r\nContent-Length: ${length}\r\n\r\n`;
 
-describe('slow clients', { concurrency: true, timeout: 120_000 }, () => {
+describe('slow clients', { concurrency: true, timeout: 900_000 }, () => {
   let server: Server;
   let folder = '';
   before(async () => {
@@ -117,7 +117,7 @@ describe('slow clients', { concurrency: true, timeout: 120_000 }, () => {
 });
 
 test('an upload that breaks off leaves nothing visible, and its fragments are collected', {
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), 'dsom-aborted-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -13,6 +13,7 @@ export const codedPlants: readonly Plant[] = [
     find: 'if (index < data) bytes.fill(0, lengths[index]);',
     replace: 'if (index < 0) bytes.fill(0, lengths[index]);',
     tests: [...stripes, ...jobs],
+    pattern: 'whatever is written, deleted, damaged and',
   },
   {
     name: 'coded: the last round is as long as a full one',
@@ -27,6 +28,7 @@ export const codedPlants: readonly Plant[] = [
     find: 'const stored = this.#before + this.#filled;',
     replace: 'const stored = this.#filled;',
     tests: [...stripes, ...jobs],
+    pattern: 'whatever is lost or flipped within the parity',
   },
   {
     name: 'coded: a trailer of any stripe will do',

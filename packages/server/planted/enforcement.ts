@@ -11,6 +11,7 @@ export const enforcementPlants: readonly Plant[] = [
     find: '    return denial;',
     replace: '    return { compiled: new CompiledPolicy({ ...unreadable, statements: [] }), public: false };',
     tests: [policy],
+    pattern: 'counts from the request after the one that set',
   },
   {
     name: 'enforcement: a policy that was compiled counts for ever',
@@ -158,6 +159,7 @@ export const enforcementPlants: readonly Plant[] = [
     find: '    ...(request.acl && { acl: request.acl }),',
     replace: '    ...(version.acl && { acl: version.acl }),',
     tests: ['src/api/s3/store.test.ts'],
+    pattern: 'are of the object that was written with them',
   },
   {
     name: 'enforcement: a list is set on the newest version whatever is named',
@@ -166,6 +168,7 @@ export const enforcementPlants: readonly Plant[] = [
     replace:
       'return (await annotate(rooms, { ...request, versionId: undefined }, { acl }, request.guard, undefined)).version;',
     tests: ['src/api/s3/store.test.ts'],
+    pattern: 'are of the object that was written with them',
   },
   {
     name: 'enforcement: lists need no feature',
@@ -187,5 +190,6 @@ export const enforcementPlants: readonly Plant[] = [
     find: '(own && (identity.unlimited',
     replace: '(true && (identity.unlimited',
     tests: ['src/api/credentials.test.ts'],
+    pattern: 'with foreign',
   },
 ];

@@ -9,6 +9,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: 'this.#space.reserve(extent);\n      this.#pending.push(extent);',
     replace: '',
     tests: ['src/fragments/owner.test.ts'],
+    pattern: 'counts every byte of its slabs',
   },
   {
     name: 'fragments: a window is used before it is listed durably',
@@ -16,6 +17,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: 'await this.#listed.save();\n    } catch (error) {\n      // It may',
     replace: 'void this.#listed.save().catch(() => {});\n    } catch (error) {\n      // It may',
     tests: ['src/fragments/owner.test.ts'],
+    pattern: 'lists a window durably before',
   },
   {
     name: 'fragments: a window leaves the list before a checkpoint covers it',
@@ -23,6 +25,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: 'try {\n      if (closed.length > 0) mark = markIndex(this.#kv, this.#listed);',
     replace: 'if (closed.length > 0) await this.#forget(closed.splice(0), 0);\n    try {',
     tests: ['src/fragments/owner.test.ts'],
+    pattern: 'keeps a window listed until a checkpoint covers',
   },
   {
     name: 'fragments: what was removed while it was moved comes back',
@@ -37,6 +40,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: 'if (moved) await checkpoint();',
     replace: 'if (!moved) await checkpoint();',
     tests: ['src/fragments/reclaim.test.ts'],
+    pattern: 'gives space back on a full volume, for others',
   },
   {
     name: 'fragments: a fragment is recorded before it is synced',
@@ -51,6 +55,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: '(this.#marked && !(await this.#unmark()))',
     replace: '(this.#marked && this.#length < 0)',
     tests: ['src/fragments/recovery.test.ts', 'src/fragments/crash.test.ts'],
+    pattern: 'does not find what was given up',
   },
   {
     name: 'fragments: recovery takes what nothing explains',
@@ -93,6 +98,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: 'mayBeOwned(id) && !rows.has(id)',
     replace: 'owned(id) && !rows.has(id)',
     tests: ['src/fragments/rebuild.test.ts'],
+    pattern: 'takes a fragment that may yet be published, if',
   },
   {
     name: 'fragments: an index made anew has damaged fragments that nobody published',
@@ -100,6 +106,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: '!record || !owned(record.id) || rows',
     replace: '!record || rows',
     tests: ['src/fragments/rebuild.test.ts'],
+    pattern: 'takes a fragment that may yet be published, if',
   },
   {
     name: 'fragments: an index made anew has fragments whose bytes were overwritten',
@@ -107,6 +114,7 @@ export const fragmentPlants: readonly Plant[] = [
     find: 'visitor.torn?.(record);',
     replace: 'visitor.torn?.(record);\n          return record;',
     tests: ['src/fragments/rebuild.test.ts'],
+    pattern: 'a damaged leftover of a fragment neither stands',
   },
   {
     name: 'fragments: recovery does not look at the data behind a header',
@@ -166,6 +174,7 @@ export const durabilityPlants: readonly Plant[] = [
     find: 'else if (unpublished.add(name, one)) return;',
     replace: 'else unpublished.add(name, one);',
     tests: ['src/durability/jobs/mend.test.ts'],
+    pattern: 'what may still be published and is forgotten',
   },
   {
     name: 'durability: a copy of a stripe that is published late is forgotten',
@@ -180,6 +189,7 @@ export const durabilityPlants: readonly Plant[] = [
     find: 'return now - since >= limits.mendAgainMs;',
     replace: 'return true;',
     tests: ['src/durability/jobs/mend.test.ts'],
+    pattern: 'what may still be published and is forgotten',
   },
   {
     name: 'durability: a stripe counts as sealed before its copies do',

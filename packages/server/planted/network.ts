@@ -115,6 +115,7 @@ export const transportPlants: readonly Plant[] = [
     find: 'Math.min(this.#rest, this.#credit, limits.linkFrameBytes)',
     replace: 'Math.min(this.#rest, limits.linkFrameBytes)',
     tests: [peer, link],
+    pattern: 'sends of a body what its window and credit',
   },
   {
     name: 'transport: a stream is sent without credit',
@@ -191,6 +192,7 @@ export const transportPlants: readonly Plant[] = [
     find: 'if (this.#beyond > 0) this.#rest.give(this.#beyond);',
     replace: '',
     tests: [peer, link],
+    pattern: 'answers each call once or fails it, runs none',
   },
   {
     name: 'transport: a large body goes into the wire as a whole',
@@ -214,6 +216,7 @@ export const transportPlants: readonly Plant[] = [
     find: 'longest / 2 + (drawn * longest) / 2',
     replace: 'drawn',
     tests: [peer],
+    pattern: 'is connected again at once after a break, but',
   },
   {
     name: 'transport: calls under way are dropped when a listener closes',

@@ -24,6 +24,7 @@ export const accessPlants: readonly Plant[] = [
     find: '} else exchange.refused(known);',
     replace: '}',
     tests: ['src/api/s3/bad-input.test.ts'],
+    pattern: 'WriteGetObjectResponse refuses it as documented',
   },
   {
     name: 'iam: bad input: a list of tags may be missing',
@@ -31,6 +32,7 @@ export const accessPlants: readonly Plant[] = [
     find: "if (tags.length === 0) throw constraint('Tags', undefined, 'not be null');",
     replace: '',
     tests: ['src/api/iam/bad-input.test.ts'],
+    pattern: 'TagPolicy refuses it as documented',
   },
   {
     name: 'api: the log of refused requests has their queries, and the signatures in them',
@@ -147,6 +149,7 @@ export const keyPlants: readonly Plant[] = [
     find: 'if (content && expected !== undefined) checkFingerprint(content, expected);',
     replace: '',
     tests: ['src/keys/keyring.test.ts', 'src/daemon/identity.test.ts'],
+    pattern: 'has a fingerprint of every key that tells',
   },
   {
     name: 'keys: every frame has the same nonce',
@@ -194,6 +197,7 @@ export const apiPlants: readonly Plant[] = [
     replace:
       "} else {\n      const end = source.indexOf('>', this.#at);\n      if (end < 0) throw malformed();\n      this.#at = end + 1;\n    }",
     tests: ['src/api/s3/xml/xml.test.ts'],
+    pattern: 'refuses document types, and with them every',
   },
   {
     name: 'api: documents may be nested without end',
@@ -201,6 +205,7 @@ export const apiPlants: readonly Plant[] = [
     find: 'if (this.#open.length >= limits.xmlDepth)',
     replace: 'if (this.#open.length < 0)',
     tests: ['src/api/s3/xml/xml.test.ts'],
+    pattern: 'bounds depth, elements, attributes and size',
   },
   {
     name: 'api: the second of two hosts counts',

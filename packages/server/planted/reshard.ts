@@ -84,6 +84,7 @@ export const reshardPlants: readonly Plant[] = [
     find: 'reader.placesOf(bucket.id, key)',
     replace: 'reader.placesOf(bucket.id, key).slice(0, 1)',
     tests: ['src/daemon/cluster/growing.test.ts'],
+    pattern: 'loses no write, shows no old one, and has no',
   },
   {
     name: 'reshard: an object shard is used before every node has it',

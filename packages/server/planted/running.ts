@@ -60,6 +60,7 @@ export const daemonPlants: readonly Plant[] = [
     find: '? this.#smallBytes : this.#leastBytes;',
     replace: '? this.#smallBytes : this.#smallBytes;',
     tests: ['src/log/embedded/faults.test.ts'],
+    pattern: 'makes smaller segments when one of full size',
   },
   {
     name: 'objects: memory of plain bytes is given back before they are written',
@@ -67,6 +68,7 @@ export const daemonPlants: readonly Plant[] = [
     find: 'this.#rooms.plain ? Math.min(used, this.#sink.plainWritten) : used',
     replace: 'used',
     tests: ['src/objects/intake.test.ts'],
+    pattern: 'chunks go back to their maker once, when',
   },
   {
     name: 'metadata: a change of tags of a bucket takes the place of all of them',

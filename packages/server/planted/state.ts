@@ -38,6 +38,7 @@ export const metadataPlants: readonly Plant[] = [
     find: 'encodeApplied(applied)]',
     replace: 'encodeApplied({ ...this.#applied, digest: applied.digest })]',
     tests: ['src/metadata/model.test.ts'],
+    pattern: 'is the same however it is reached: replayed',
   },
   {
     name: 'metadata: a write whose entry failed is acknowledged',
@@ -98,6 +99,7 @@ export const metadataPlants: readonly Plant[] = [
     find: 'this.discard(id, 0, 1);\n      return;',
     replace: 'this.discard(id, 0, 1);',
     tests: ['src/metadata/machine/manifests.test.ts'],
+    pattern: 'lose what only the longest version saw, once it',
   },
   {
     name: 'metadata: bytes become garbage while a copy holds them',
@@ -144,6 +146,7 @@ export const objectPlants: readonly Plant[] = [
     find: 'if (run.users > 1) run.users--;',
     replace: 'if (run.users > 99) run.users--;',
     tests: ['src/objects/outlet.test.ts'],
+    pattern: 'the memory of a large read is given back as it',
   },
   {
     name: 'objects: a chunk is given back before it was digested',
@@ -172,6 +175,7 @@ export const objectPlants: readonly Plant[] = [
     find: 'checkDigests(this.#plan.expected, digests);\n    return digests;',
     replace: 'return digests;',
     tests: ['src/objects/intake.test.ts'],
+    pattern: 'whatever goes wrong, nothing is left',
   },
   {
     name: 'objects: a body that is too short is taken',
@@ -179,6 +183,7 @@ export const objectPlants: readonly Plant[] = [
     find: 'async finish(): Promise<Piece> {\n    checkEnd(this.#size, this.#announced);',
     replace: 'async finish(): Promise<Piece> {',
     tests: ['src/objects/intake.test.ts'],
+    pattern: 'a body of another length than announced, or too',
   },
   {
     name: 'objects: frames are numbered anew in each stripe when they are opened',
@@ -186,6 +191,7 @@ export const objectPlants: readonly Plant[] = [
     find: 'run.firstFrame + frame, stored, length',
     replace: 'frame, stored, length',
     tests: ['src/objects/outlet.test.ts'],
+    pattern: 'frames that changed places, and stripes that',
   },
   {
     name: 'objects: a slice begins one byte late',
@@ -193,6 +199,7 @@ export const objectPlants: readonly Plant[] = [
     find: 'const start = Math.max(0, this.#slice.start - offset);',
     replace: 'const start = Math.max(0, this.#slice.start - offset + (this.#slice.start > offset ? 1 : 0));',
     tests: ['src/objects/outlet.test.ts'],
+    pattern: 'the one large piece of an object is decoded',
   },
   {
     name: 'objects: bytes of a write whose outcome is unknown are removed',
@@ -207,6 +214,7 @@ export const objectPlants: readonly Plant[] = [
     find: 'const lease = this.#horizon.enter(this.#found.position);',
     replace: 'const lease = { position: this.#found.position };',
     tests: ['src/objects/outlet.test.ts'],
+    pattern: 'a read that ends early lets go of its lease',
   },
   {
     name: 'objects: a listing goes on behind all keys that begin with the last one',

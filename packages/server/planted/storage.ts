@@ -105,6 +105,7 @@ export const logPlants: readonly Plant[] = [
     find: 'await this.#told;',
     replace: 'this.#told?.catch(() => {});',
     tests: ['src/log/embedded/mirrored.test.ts'],
+    pattern: 'never acknowledges on one side',
   },
   {
     name: 'log: the longer copy counts, whatever went on alone',
@@ -112,6 +113,7 @@ export const logPlants: readonly Plant[] = [
     find: 'marked.length > 0 ? marked : sound',
     replace: 'sound',
     tests: ['src/log/embedded/mirrored.test.ts'],
+    pattern: 'keeps every acknowledged entry while one side',
   },
   {
     name: 'log: a copy that was left behind counts as the log',
@@ -119,6 +121,7 @@ export const logPlants: readonly Plant[] = [
     find: 'log.tail !== undefined && !log.behind',
     replace: 'log.tail !== undefined',
     tests: ['src/log/embedded/mirrored.test.ts'],
+    pattern: 'at any step of making the sides equal',
   },
   {
     name: 'log: two copies that went separate ways are made equal',
@@ -126,6 +129,7 @@ export const logPlants: readonly Plant[] = [
     find: 'if (log !== newest) await checkContained(log, newest);',
     replace: '',
     tests: ['src/log/embedded/mirrored.test.ts'],
+    pattern: 'sides that both went on alone are refused',
   },
   {
     name: 'log: a copy that is being overwritten is not marked',
@@ -133,6 +137,7 @@ export const logPlants: readonly Plant[] = [
     find: "await setMark(volume, 'behind');",
     replace: '',
     tests: ['src/log/embedded/mirrored.test.ts'],
+    pattern: 'at any step of making the sides equal',
   },
   {
     name: 'log: an append is not synced',
@@ -147,6 +152,7 @@ export const logPlants: readonly Plant[] = [
     find: 'await segment.file.sync();\n    this.#headOffset',
     replace: 'segment.file.sync().catch(() => {});\n    this.#headOffset',
     tests: ['src/log/embedded/crash.test.ts', 'src/log/embedded/faults.test.ts'],
+    pattern: 'takes no append after a failed sync, and',
   },
   {
     name: 'log: a segment begins before its name is durable',
@@ -197,6 +203,7 @@ export const logPlants: readonly Plant[] = [
     find: 'const reuse = !segment.busy && ',
     replace: 'const reuse = ',
     tests: ['src/log/embedded/faults.test.ts'],
+    pattern: 'finishes a read of a segment that is trimmed',
   },
 ];
 

@@ -94,6 +94,7 @@ export const webPlants: readonly Plant[] = [
     find: 'checkGuard(source.guard, found);',
     replace: 'void checkGuard;',
     tests: [rename],
+    pattern: 'looks at the source as its conditions say',
   },
   {
     name: 'web: a rename does not know its token again',
