@@ -3,7 +3,7 @@
  * start, with the same command. First the directory that the metadata is served from, then the other one.
  */
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -45,7 +45,7 @@ async function banner(server: Server): Promise<string> {
   return server.output();
 }
 
-/** Writes for a while and kills the server meanwhile. @returns what was acknowledged, added to `kept` */
+/** Writes until some hundred are acknowledged, and kills the server meanwhile. @returns what was acknowledged, added to `kept` */
 async function loadAndKill(server: Server, kept: Map<string, string>, round: number): Promise<void> {
   let going = true;
   const work = Array.from({ length: writers }, async (_, writer) => {
@@ -60,7 +60,8 @@ async function loadAndKill(server: Server, kept: Map<string, string>, round: num
       kept.set(key, md5(body));
     }
   });
-  await sleep(1500);
+  const enough = kept.size + randomInt(50, 300);
+  for (const end = performance.now() + patienceMs; kept.size < enough && performance.now() < end; ) await sleep(5);
   const killed = server.stop('SIGKILL');
   going = false;
   await killed;
