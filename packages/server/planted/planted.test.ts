@@ -58,7 +58,8 @@ function runWith({
       clearTimeout(timer);
       end();
       child.once('close', () => {
-        rmSync(folder, { recursive: true, force: true });
+        // What was killed may still be ending.
+        rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
         resolve({ code, output });
       });
     });
