@@ -12,8 +12,14 @@ import { parseXml } from './xml/parser.ts';
  * the key in base64, and the MD5 of the key, which tells a key that was damaged on its way from another one.
  */
 
-const target = 'x-amz-server-side-encryption-customer';
-const source = 'x-amz-copy-source-server-side-encryption-customer';
+/** Names of its headers, made once: every request is asked for them. */
+const namesOf = (prefix: string) => ({
+  algorithm: `${prefix}-algorithm`,
+  key: `${prefix}-key`,
+  md5: `${prefix}-key-md5`,
+});
+const target = namesOf('x-amz-server-side-encryption-customer');
+const source = namesOf('x-amz-copy-source-server-side-encryption-customer');
 const subject = 'Requests specifying Server Side Encryption with Customer provided keys must';
 
 const isLoopback = (address: string | undefined): boolean =>
@@ -26,37 +32,32 @@ function screenConnection(call: S3Call): void {
   throw new StoreError('InvalidRequest', { message: `${subject} be made over a secure connection.` });
 }
 
-function keyOf(call: S3Call, prefix: string): CustomerKey | undefined {
-  const [algorithm, key, md5] = ['algorithm', 'key', 'key-md5'].map((name) => header(call, `${prefix}-${name}`));
+function keyOf(call: S3Call, names: typeof target): CustomerKey | undefined {
+  const [algorithm, key, md5] = [header(call, names.algorithm), header(call, names.key), header(call, names.md5)];
   if (algorithm === undefined && key === undefined && md5 === undefined) return undefined;
   screenConnection(call);
-  if (call.exchange.request.headers[`${prefix}-key`] !== key)
+  if (call.exchange.request.headers[names.key] !== key)
     throw new StoreError('InvalidRequest', {
       message: 'The key of a customer is sent in a header: a URL ends up in logs and histories.',
     });
   if (algorithm === undefined)
-    throw invalidArgument(`${prefix}-algorithm`, undefined, `${subject} provide a valid encryption algorithm.`);
+    throw invalidArgument(names.algorithm, undefined, `${subject} provide a valid encryption algorithm.`);
   if (algorithm !== 'AES256')
     throw new StoreError('InvalidEncryptionAlgorithmError', {
-      detail: { ArgumentName: `${prefix}-algorithm`, ArgumentValue: algorithm },
+      detail: { ArgumentName: names.algorithm, ArgumentValue: algorithm },
     });
-  if (key === undefined)
-    throw invalidArgument(`${prefix}-key`, undefined, `${subject} provide an appropriate secret key.`);
+  if (key === undefined) throw invalidArgument(names.key, undefined, `${subject} provide an appropriate secret key.`);
   if (md5 === undefined)
-    throw invalidArgument(
-      `${prefix}-key-md5`,
-      undefined,
-      `${subject} provide the client calculated MD5 of the secret key.`,
-    );
+    throw invalidArgument(names.md5, undefined, `${subject} provide the client calculated MD5 of the secret key.`);
   const bytes = Buffer.from(key, 'base64');
   // What is not base64 is passed over by the decoder; a key that is written in another way is another key.
   if (bytes.length !== 32 || bytes.toString('base64') !== key)
-    throw invalidArgument(`${prefix}-key`, undefined, 'The secret key was invalid for the specified algorithm.');
+    throw invalidArgument(names.key, undefined, 'The secret key was invalid for the specified algorithm.');
   const digest = createHash('md5').update(bytes).digest();
   const given = Buffer.from(md5, 'base64');
   if (given.toString('base64') !== md5 || given.length !== digest.length || !timingSafeEqual(given, digest))
     throw invalidArgument(
-      `${prefix}-key-md5`,
+      names.md5,
       md5,
       'The calculated MD5 hash of the key did not match the hash that was provided.',
     );
@@ -74,7 +75,7 @@ export function partCustomerKeyOf(call: S3Call): CustomerKey | undefined {
   const key = customerKeyOf(call);
   if (key && call.service.objects.plain)
     throw notImplemented('Encryption by a server that was started with --encryption off', {
-      Header: `${target}-algorithm`,
+      Header: target.algorithm,
     });
   return key;
 }
@@ -106,6 +107,6 @@ export function newCustomerKeyOf(call: S3Call): CustomerKey | undefined {
 
 /** What an answer says of the key that was used, which the request has named. */
 export function pushCustomerKey(headers: HeaderList, call: S3Call): void {
-  const md5 = header(call, `${target}-key-md5`);
-  if (md5 !== undefined) headers.push(`${target}-algorithm`, 'AES256', `${target}-key-MD5`, md5);
+  const md5 = header(call, target.md5);
+  if (md5 !== undefined) headers.push(target.algorithm, 'AES256', 'x-amz-server-side-encryption-customer-key-MD5', md5);
 }

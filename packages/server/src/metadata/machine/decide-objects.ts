@@ -54,6 +54,13 @@ export function placeFor(
   return { ...placeVersion(view, stamp, bucket, newest, placing, command.owner), newest };
 }
 
+/** A draft with as much of a policy as may be said. */
+function sayingOf(view: View, stamp: Stamp, draft: VersionDraft): VersionDraft {
+  if (draft.policy === sayable(view, stamp, draft.policy)) return draft;
+  const { policy: _, ...others } = draft;
+  return others;
+}
+
 export function decidePut(view: View, command: Of<'object.put'>, stamp: Stamp): Decision {
   const place = placeFor(view, stamp, command);
   checkAhead(command.draft.retention, stamp);
@@ -67,9 +74,7 @@ export function decidePut(view: View, command: Of<'object.put'>, stamp: Stamp): 
   const effects: Effect[] = [];
   const at = { bucket: command.bucket, key: command.key };
   const manifest = newManifest(place.identity, command.pieces, at, effects);
-  const { policy: asked, ...draft } = command.draft;
-  const policy = sayable(view, stamp, asked);
-  const said = { ...draft, ...(policy && { policy }) };
+  const said = sayingOf(view, stamp, command.draft);
   const version = newVersion(view, stamp, command.bucket, place.identity, said, manifest);
   const publishes = manifest.embedded && isOutside(manifest);
   effects.push(insertion(command, place, version, publishes ? 'publish' : 'new'));

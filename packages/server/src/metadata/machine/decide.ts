@@ -143,9 +143,11 @@ const deciders: Deciders = {
  */
 function permitted(view: View, command: Command, decision: Decision, stamp: Stamp): Decision {
   const { effects } = decision;
+  let needed: Set<Feature> | undefined;
+  for (const effect of effects) for (const feature of featuresOf(effect)) (needed ??= new Set()).add(feature);
+  // Most entries hold nothing that is new.
+  if (!needed) return decision;
   const lacking = new Set<Feature>();
-  const needed = new Set<Feature>();
-  for (const effect of effects) for (const feature of featuresOf(effect)) needed.add(feature);
   for (const feature of needed) {
     if (view.has(feature)) continue;
     // What an object shard takes over of a bucket is so already in the system shard, where this was turned on.

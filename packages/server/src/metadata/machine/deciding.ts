@@ -144,8 +144,12 @@ export function newVersion(
   draft: VersionDraft,
   manifest: ManifestReference,
 ): ObjectVersion {
+  const lock = lockOfNew(view, bucket, draft, stamp);
+  // Most versions have none: no copy is made for them.
+  if (lock.retention === draft.retention && lock.legalHold === draft.legalHold)
+    return versionOf(identity, draft, manifest);
   const { retention: _, legalHold: __, ...others } = draft;
-  return versionOf(identity, { ...others, ...lockOfNew(view, bucket, draft, stamp) }, manifest);
+  return versionOf(identity, { ...others, ...lock }, manifest);
 }
 
 export function versionOf(identity: Identity, draft: VersionDraft, manifest: ManifestReference): ObjectVersion {
