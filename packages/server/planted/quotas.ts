@@ -71,4 +71,12 @@ export const quotaPlants: readonly Plant[] = [
     tests,
     pattern: 'of a user counts',
   },
+  {
+    name: 'check: what is charged to users is not held against what they have',
+    file: 'src/durability/check/usage.ts',
+    find: '(written.get(name) ?? nothing)',
+    replace: '(written.size < 0 ? nothing : now)',
+    tests: ['src/durability/check/usage.test.ts'],
+    pattern: 'counted to have',
+  },
 ];

@@ -65,6 +65,13 @@ export function auditQuotas(kv: KvView): void {
     writers.delete(of);
   }
   assert.deepEqual([...writers.keys()], [], 'what counts for a user is in his row');
+  for (const subject of reader.quotas.counted())
+    if (subject.kind === 'tenant')
+      assert.deepEqual(
+        reader.quotas.addedUp(subject.account),
+        reader.quotas.usage(subject),
+        'as the cross-check adds up',
+      );
   const [count, ...quotas] = rows('quotas');
   assert.equal(count ? decodeNumber(count.value) : 0, usage.length + quotas.length, 'rows of quotas are counted');
 }

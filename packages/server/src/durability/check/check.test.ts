@@ -228,8 +228,8 @@ const planted: Record<FindingKind, Plant> = {
     setting.replica.counts.versions += 1;
     return bucket.name;
   },
+  'usage-counts': ({ replica }) => replica.miscount(),
 };
-
 describe('finds what is planted', () => {
   for (const kind of Object.keys(findingKinds) as FindingKind[]) {
     test(kind, async () => {

@@ -17,6 +17,7 @@ import { type Finding, type FindingKind, Findings, Suspicions } from './findings
 import { IdMarks, sliceOf } from './marks.ts';
 import { type CheckTotals, Reach } from './reach.ts';
 import { checkReferences } from './references.ts';
+import { checkUsage } from './usage.ts';
 import { stripesOf, walkMetadata } from './walk.ts';
 
 /*
@@ -27,8 +28,9 @@ import { stripesOf, walkMetadata } from './walk.ts';
  * 2. The garbage list: nothing on it was reached.
  * 3. From table `stripes` back: every row that was there before was reached or is garbage.
  * 4. The reference counts of manifests against the versions and links that hold them.
- * 5. From every fragment of every device: its stripe has a row, or an intent explains it.
- * 6. The index of each device against itself: rows are whole, no two fragments share a block, free space is what no fragment has.
+ * 5. What tenants and users are counted to have, where there are quotas, against what they have.
+ * 6. From every fragment of every device: its stripe has a row, or an intent explains it.
+ * 7. The index of each device against itself: rows are whole, no two fragments share a block, free space is what no fragment has.
  *
  * It runs beside a working server, so what changes meanwhile looks wrong for a moment: every suspicion is looked at again before it becomes a
  * finding. Marks are kept for a slice of all stripes at a time and the walk is repeated per slice, which bounds the memory whatever the
@@ -137,6 +139,7 @@ class CrossCheck {
     const shared = { reader, pace: this.#pace, findings: this.#findings, meter: this.#meter };
     const counted = await checkReferences({ ...shared, capacity, expected: rows });
     if (!counted) this.#unchecked.push('reference counts: too many objects were made by appending to copies');
+    await checkUsage(shared);
     for (const [device, store] of this.#options.stores) {
       const damagedRows = await this.#checkFragments(device, store);
       await this.#checkIndex(device, store, damagedRows);

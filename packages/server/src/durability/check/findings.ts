@@ -25,6 +25,8 @@ export const findingKinds = {
   'size-mismatch': 'Read the object and compare it with its source; report this as a bug.',
   'reference-count': 'Nothing is lost yet. Keep the server from collecting (stop it) and report this as a bug.',
   'bucket-counts': 'Nothing is lost; figures shown for the bucket are wrong. Report this as a bug.',
+  'usage-counts':
+    'Nothing is lost; a quota of this tenant or user refuses too early or too late. Report this as a bug; until it is mended, set the quota by as much higher or lower (`dsom quota set`).',
 } as const satisfies Record<string, string>;
 
 export type FindingKind = keyof typeof findingKinds;

@@ -18,7 +18,7 @@ interface ReferenceOptions {
 }
 
 /** Walks that have to find the same: in one, a holder may come where it has not been yet and another go where it has, and the recorded count stands still. */
-const confirmations = 3;
+export const confirmations = 3;
 
 type Link = ReturnType<MetadataReader['links']>[number];
 

@@ -4,6 +4,7 @@ import {
   decodeSubject,
   decodeUsage,
   encodeSubject,
+  holderOf,
   type Quota,
   type QuotaReader,
   type QuotaSubject,
@@ -42,7 +43,12 @@ export class QuotaView implements QuotaReader {
     return { items, truncated: rows.length > limit };
   }
 
-  /** Id of the user whom a version or an upload counts for. */
+  *counted(): Iterable<QuotaSubject> {
+    if (!this.any()) return;
+    for (const { key } of this.#view.rows.range({ start: tableStart('usage'), end: tableEnd('usage') }))
+      yield holderOf(key.toString('utf8', 1));
+  }
+
   writerOf(sequence: number): string | undefined {
     return this.#view.rows.get(keys.charge(sequence))?.toString();
   }
@@ -57,7 +63,7 @@ export class QuotaView implements QuotaReader {
     const of = subject.kind === 'user' ? subject.user : subject.account;
     const row = this.#view.rows.get(keys.usage(of));
     if (row) return decodeUsage(row);
-    return subject.kind === 'user' ? { objects: 0, bytes: 0 } : this.#added(of);
+    return subject.kind === 'user' ? { objects: 0, bytes: 0 } : this.addedUp(of);
   }
 
   #ofBucket(bucket: BucketId): Usage {
@@ -66,7 +72,7 @@ export class QuotaView implements QuotaReader {
   }
 
   /** Of all its buckets, one by one: `limits.buckets` at most. */
-  #added(account: string): Usage {
+  addedUp(account: string): Usage {
     const sum = { objects: 0, bytes: 0 };
     for (const { value } of this.#view.rows.range({ start: tableStart('buckets'), end: tableEnd('buckets') })) {
       const { id, owner } = decodeBucket(value);

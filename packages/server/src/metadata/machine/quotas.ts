@@ -48,6 +48,12 @@ export interface QuotaReader {
   usage(subject: QuotaSubject): Usage;
   /** Those behind `after`, buckets by id first, then tenants by account. */
   list(after: QuotaSubject | undefined, limit: number): Page<{ readonly subject: QuotaSubject; readonly quota: Quota }>;
+  /** Tenants and users whose usage is a row of its own, to be held against what it counts. */
+  counted(): Iterable<QuotaSubject>;
+  /** What the buckets of an account hold together, from their own counts. */
+  addedUp(account: string): Usage;
+  /** Id of the user whom a version or an upload counts for, by its sequence. */
+  writerOf(sequence: number): string | undefined;
 }
 
 /** What a node knows of the shards besides the one that decides. */
@@ -62,6 +68,10 @@ const accountForm = /^\d{12}$/;
 
 /** The account behind the owner of a bucket: an account says itself, every older name is of the first one. */
 export const tenantOf = (owner: string): string => (accountForm.test(owner) ? owner : firstAccount);
+
+/** Whom a row of table `usage` is of: no id of a user is twelve digits. */
+export const holderOf = (name: string): QuotaSubject =>
+  accountForm.test(name) ? { kind: 'tenant', account: name } : { kind: 'user', user: name };
 
 const kinds = ['bucket', 'tenant', 'user'] as const;
 

@@ -1,10 +1,11 @@
 import { StoreError } from '../../errors.ts';
-import type { OtherShards, QuotaReader, QuotaSubject, Usage } from '../machine/quotas.ts';
+import { shardOfNumber } from '../machine/numbering.ts';
+import { encodeSubject, type OtherShards, type QuotaReader, type Usage } from '../machine/quotas.ts';
 import type { MetadataReader } from '../types.ts';
 
 type Replica = Pick<MetadataReader, 'quotas'>;
 
-function sum(replicas: readonly (Replica | undefined)[], subject: QuotaSubject): Usage {
+function sum(replicas: readonly (Replica | undefined)[], usage: (quotas: QuotaReader) => Usage): Usage {
   const total = { objects: 0, bytes: 0 };
   for (const replica of replicas) {
     if (!replica)
@@ -12,7 +13,7 @@ function sum(replicas: readonly (Replica | undefined)[], subject: QuotaSubject):
         message: 'This node has not opened all shards yet, and does not know what the others hold: try again.',
         retryAfter: 1,
       });
-    const { objects, bytes } = replica.quotas.usage(subject);
+    const { objects, bytes } = usage(replica.quotas);
     total.objects += objects;
     total.bytes += bytes;
   }
@@ -25,8 +26,19 @@ export function quotasOver(replicas: readonly Replica[]): QuotaReader {
   return {
     any: () => system.any(),
     of: (subject) => system.of(subject),
-    usage: (subject) => sum(replicas, subject),
+    usage: (subject) => sum(replicas, (quotas) => quotas.usage(subject)),
     list: (after, limit) => system.list(after, limit),
+    *counted() {
+      const met = new Set<string>();
+      for (const { quotas } of replicas)
+        for (const subject of quotas.counted()) {
+          const name = encodeSubject(subject).toString('latin1');
+          if (!met.has(name)) yield subject;
+          met.add(name);
+        }
+    },
+    addedUp: (account) => sum(replicas, (quotas) => quotas.addedUp(account)),
+    writerOf: (sequence) => replicas[shardOfNumber(sequence)]?.quotas.writerOf(sequence),
   };
 }
 
@@ -42,7 +54,7 @@ export function otherShards(replicas: readonly (Replica | undefined)[], shard: n
     usage: (subject) =>
       sum(
         Array.from(replicas).filter((_, number) => number !== shard),
-        subject,
+        (quotas) => quotas.usage(subject),
       ),
   };
 }
