@@ -5,6 +5,7 @@ import type { Plant } from './plant.ts';
 const gate = 'src/access/rates/gate.test.ts';
 const places = 'src/api/http/places.test.ts';
 const overHttp = 'src/api/s3/limits.test.ts';
+const bodies = 'src/objects/memory.test.ts';
 const rows = 'src/metadata/rates.test.ts';
 
 export const ratePlants: readonly Plant[] = [
@@ -103,5 +104,37 @@ export const ratePlants: readonly Plant[] = [
     replace: '',
     tests: [overHttp],
     pattern: 'at once',
+  },
+  {
+    name: 'memory: one tenant may take the places of all bodies',
+    file: 'src/objects/memory.ts',
+    find: 'places < limits.bodyPlacesPerFree * free',
+    replace: 'places < Infinity',
+    tests: [bodies],
+    pattern: 'thousand bodies',
+  },
+  {
+    name: 'memory: who has most gets the next place as well',
+    file: 'src/objects/memory.ts',
+    find: '(!next || holder.places < next.places)',
+    replace: '(!next || holder.places > next.places)',
+    tests: [bodies],
+    pattern: 'max-min',
+  },
+  {
+    name: 'memory: bodies share evenly, whosever they are',
+    file: 'src/objects/memory.ts',
+    find: '/ classes / holder.places;',
+    replace: '/ (this.#places + 0 * classes);',
+    tests: [bodies],
+    pattern: 'half of the memory',
+  },
+  {
+    name: 'memory: what is read is the body of nobody',
+    file: 'src/api/http/exchange.ts',
+    find: 'source.whose = this.admitted?.tenant;',
+    replace: '',
+    tests: [overHttp],
+    pattern: 'whose they are',
   },
 ];

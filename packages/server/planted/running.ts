@@ -27,7 +27,7 @@ export const daemonPlants: readonly Plant[] = [
   {
     name: 'objects: the place of a body is not given to the next',
     file: 'src/objects/memory.ts',
-    find: 'next.admit(this.#take());',
+    find: 'first.admit(this.#take(next));',
     replace: '',
     tests: ['src/objects/memory.test.ts'],
     pattern: 'whoever comes and goes',
@@ -35,8 +35,8 @@ export const daemonPlants: readonly Plant[] = [
   {
     name: 'objects: many bodies gather as much each as a few',
     file: 'src/objects/memory.ts',
-    find: 'this.#bytes / Math.max(1, this.#places) / 4',
-    replace: 'this.#bytes / 4',
+    find: 'floorBytes + spare) / 4',
+    replace: 'this.#bytes + 0 * spare) / 4',
     tests: ['src/objects/memory.test.ts'],
   },
   {

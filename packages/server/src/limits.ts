@@ -203,11 +203,12 @@ export const limits = {
   /** Rows of one chunk of a state snapshot, and of one commit while one is restored. */
   snapshotChunkBytes: 256 * KiB,
   /**
-   * Memory for the bodies under way in one thread (what is in hand at once, or lies within metadata, not counted); the least share of one; how
-   * many more may wait for theirs, and how long.
+   * Memory for the bodies under way in one thread (what is in hand at once, or lies within metadata, not counted); the least share of one; for how many
+   * places that a tenant has one must be free before he gets another; how many more of his may wait, and how long.
    */
   bodyBytes: 32 * MiB,
   bodyShareBytes: 384 * KiB,
+  bodyPlacesPerFree: 3,
   waitingBodies: 1024,
   bodyWaitMs: 30_000,
   /** Sealed bytes that one upload hands to the devices at once; as many again gather meanwhile. */

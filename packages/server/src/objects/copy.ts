@@ -135,7 +135,12 @@ async function rewrite(
   const { key, wrapped } = keys.newObjectKey();
   const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
   const stream = reading.open({ start: 0, end: version.size });
-  const body = { stream, release: (chunk: Uint8Array) => stream.release?.(chunk), length: version.size };
+  const body = {
+    stream,
+    release: (chunk: Uint8Array) => stream.release?.(chunk),
+    length: version.size,
+    whose: request.owner,
+  };
   const piece = await takeBody(rooms, body, {
     key,
     redundancy: writtenWith(kept.policy),

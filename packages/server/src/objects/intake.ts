@@ -6,6 +6,7 @@ import type { Piece, Redundancy, Stripe } from '../metadata/index.ts';
 import { FramePacker } from './compression.ts';
 import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
 import { sealInline } from './inline.ts';
+import type { Place } from './memory.ts';
 import { metadataSurvive } from './policy.ts';
 import { enterBodies, type Rooms } from './rooms.ts';
 import { StripeSink } from './sink.ts';
@@ -57,17 +58,18 @@ export async function takeBody(rooms: Rooms, body: Incoming, plan: Plan): Promis
   if (body.length !== undefined) checkSize(body.length, plan.maximum);
   const small = takeSmall(rooms, body, plan);
   if (small) return small;
-  const waited = body.whole ? undefined : enterBodies(rooms);
+  const waited = body.whole ? undefined : enterBodies(rooms, body.whose);
   const place = waited instanceof Promise ? await waited : waited;
   try {
-    return await takeStream(rooms, body, plan);
+    return await takeStream(rooms, body, plan, place);
   } finally {
     place?.leave();
   }
 }
 
-async function takeStream(rooms: Rooms, body: Incoming, plan: Plan): Promise<Piece> {
-  const intake = new Intake(rooms, body.length ?? body.whole?.length, plan, body.whole ? undefined : body.release);
+async function takeStream(rooms: Rooms, body: Incoming, plan: Plan, place: Place | undefined): Promise<Piece> {
+  const release = body.whole ? undefined : body.release;
+  const intake = new Intake(rooms, body.length ?? body.whole?.length, plan, release, place);
   try {
     if (body.whole) await intake.take(body.whole);
     else {
@@ -145,7 +147,13 @@ class Intake {
   /** Bytes that went to the digester. */
   #digested = 0;
 
-  constructor(rooms: Rooms, announced: number | undefined, plan: Plan, release: Incoming['release']) {
+  constructor(
+    rooms: Rooms,
+    announced: number | undefined,
+    plan: Plan,
+    release: Incoming['release'],
+    place: Place | undefined,
+  ) {
     this.#rooms = rooms;
     this.#release = release;
     this.#plan = plan;
@@ -153,7 +161,7 @@ class Intake {
     this.#salt = rooms.host.entropy.bytes(saltBytes);
     this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
     this.#packer = new FramePacker(plan.pack);
-    this.#sink = new StripeSink(rooms, plan.redundancy, announced, plan.shard);
+    this.#sink = new StripeSink(rooms, plan.redundancy, announced, plan.shard, place);
     if (announced !== undefined && announced > inlineBytes(rooms, plan)) this.#sink.prepare();
   }
 

@@ -11,7 +11,7 @@ import type { ReadHorizon } from './horizon.ts';
 import { openInline } from './inline.ts';
 import { type FrameRun, frameLength, piecesOf, runsOf, storedLength, storedOffset } from './layout.ts';
 import type { Place } from './memory.ts';
-import { enterBodies, groupOf, type Rooms } from './rooms.ts';
+import { enterBodies, type Rooms } from './rooms.ts';
 import type { Outgoing, Slice } from './types.ts';
 
 /*
@@ -51,6 +51,9 @@ export class Outlet implements Outgoing {
   readonly #key: CipherKey;
   readonly #slice: Slice;
   readonly #cached: boolean;
+  /** Whose body it is; to be said before the first byte is asked for. */
+  whose: string | undefined;
+  #place: Place | undefined;
   /** Runs in use; weak, because a receiver need not give anything back. */
   readonly #runs = new WeakMap<ArrayBufferLike, { readonly stored: Buffer; users: number }>();
 
@@ -64,7 +67,7 @@ export class Outlet implements Outgoing {
   }
 
   window(): number {
-    return groupOf(this.#rooms, limits.sendBufferBytes);
+    return this.#place?.group(limits.sendBufferBytes) ?? limits.sendBufferBytes;
   }
 
   release(chunk: Uint8Array): void {
@@ -101,11 +104,10 @@ export class Outlet implements Outgoing {
     let left = this.#slice.end - this.#slice.start;
     if (left === 0) return;
     const lease = this.#horizon.enter(this.#found.position);
-    let place: Place | undefined;
     try {
       // What is at hand needs none.
-      const entered = this.#inRow() ? undefined : enterBodies(this.#rooms);
-      place = entered instanceof Promise ? await entered : entered;
+      const entered = this.#inRow() ? undefined : enterBodies(this.#rooms, this.whose);
+      this.#place = entered instanceof Promise ? await entered : entered;
       const runs = this.#plan();
       let ahead = this.#next(runs);
       while (ahead) {
@@ -140,7 +142,8 @@ export class Outlet implements Outgoing {
     } catch (error) {
       throw this.#explained(error);
     } finally {
-      place?.leave();
+      this.#place?.leave();
+      this.#place = undefined;
       this.#horizon.leave(lease);
     }
   }
@@ -163,7 +166,13 @@ export class Outlet implements Outgoing {
   *#plan(): Generator<Buffer | FrameRun> {
     for (const { piece, offset } of piecesOf(this.#rooms.reader, this.#found.version, this.#slice)) {
       if ('inline' in piece.body) yield this.#cut(openInline(piece, this.#key), offset);
-      else yield* runsOf(piece, offset, this.#slice, () => groupOf(this.#rooms, limits.readGroupBytes));
+      else
+        yield* runsOf(
+          piece,
+          offset,
+          this.#slice,
+          () => this.#place?.group(limits.readGroupBytes) ?? limits.readGroupBytes,
+        );
     }
   }
 

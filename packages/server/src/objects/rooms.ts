@@ -32,12 +32,9 @@ export interface Rooms {
   readonly metadataCopies?: () => number;
 }
 
-/** A place among the bodies under way. @throws StoreError SlowDown */
-export const enterBodies = ({ memory, inner }: Rooms): Place | Promise<Place> | undefined =>
-  inner === true ? undefined : memory?.enter();
-
-/** Bytes that a body may gather or fetch at once. @param most when there is room */
-export const groupOf = ({ memory }: Rooms, most: number): number => memory?.group(most) ?? most;
+/** A place among the bodies under way. @param whose body it is; undefined: the server's own. @throws StoreError SlowDown */
+export const enterBodies = ({ memory, inner }: Rooms, whose: string | undefined): Place | Promise<Place> | undefined =>
+  inner === true ? undefined : memory?.enter(whose);
 
 /** @throws StoreError NoSuchBucket */
 export function findBucket(rooms: Rooms, name: string): BucketRecord {

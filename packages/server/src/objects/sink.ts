@@ -3,7 +3,8 @@ import type { StripeWriter } from '../durability/index.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Redundancy, Stripe } from '../metadata/index.ts';
-import { groupOf, type Rooms } from './rooms.ts';
+import type { Place } from './memory.ts';
+import type { Rooms } from './rooms.ts';
 
 const framesPerStripe = limits.stripeBytes / limits.frameBytes;
 
@@ -38,6 +39,7 @@ export class StripeSink {
   readonly #rooms: Rooms;
   readonly #redundancy: Redundancy | undefined;
   readonly #shard: number;
+  readonly #place: Place | undefined;
   /** Plaintext bytes still to come, when known. */
   #expected: number;
   readonly #all: Open[] = [];
@@ -54,8 +56,16 @@ export class StripeSink {
   /**
    * @param expected plaintext bytes of the piece, when known: the last stripe then reserves no more than it needs
    * @param shard that will publish the stripes
+   * @param place of the body; undefined where it needs none
    */
-  constructor(rooms: Rooms, redundancy: Redundancy | undefined, expected: number | undefined, shard: number) {
+  constructor(
+    rooms: Rooms,
+    redundancy: Redundancy | undefined,
+    expected: number | undefined,
+    shard: number,
+    place?: Place,
+  ) {
+    this.#place = place;
     this.#shard = shard;
     this.#rooms = rooms;
     this.#redundancy = redundancy;
@@ -91,7 +101,8 @@ export class StripeSink {
     open.plain += plain;
     if (stored !== plain + frameTagBytes) open.packed = true;
     if (open.lengths.length === framesPerStripe) return this.#flush(open, 'stripe');
-    return this.#groupBytes >= groupOf(this.#rooms, limits.uploadGroupBytes) ? this.#flush(open, undefined) : undefined;
+    const most = this.#place?.group(limits.uploadGroupBytes) ?? limits.uploadGroupBytes;
+    return this.#groupBytes >= most ? this.#flush(open, undefined) : undefined;
   }
 
   /** All stripes, durable. */

@@ -39,6 +39,8 @@ export interface Incoming {
   readonly release?: ((chunk: Uint8Array) => void) | undefined;
   /** Plaintext bytes when known beforehand. */
   readonly length: number | undefined;
+  /** The tenant whose request brings it: bodies of one share what memory is his. Absent: the server's own. */
+  readonly whose?: string | undefined;
 }
 
 /** Digests that the bytes must have. All are checked before anything becomes visible. Checksums in a trailer are known only at the end. */
@@ -114,6 +116,8 @@ export interface Outgoing extends AsyncIterable<Buffer> {
   release?(chunk: Uint8Array): void;
   /** Bytes that may wait for the receiver now; absent: as many as the receiver likes. */
   window?(): number;
+  /** The tenant whose request is answered, to be said before the first byte is asked for. Unsaid: the server's own. */
+  whose?: string | undefined;
 }
 
 export interface ReadResult {

@@ -190,6 +190,7 @@ export async function copyPart(
     stream,
     release: (chunk) => stream.release?.(chunk),
     length: slice.end - slice.start,
+    whose: findUpload(rooms, request.bucket, request.key, request.uploadId).upload.owner,
   };
   return { part: await writePart(rooms, request, body, {}), source: found.version };
 }

@@ -24,6 +24,8 @@ export interface ExchangeOptions {
 export interface ChunkSource extends AsyncIterable<Buffer> {
   /** Called with a chunk that the system has taken over. */
   release?(chunk: Uint8Array): void;
+  /** Whose request it answers, where whoever gives the bytes wants to know: set before the first one is asked for. */
+  whose?: string | undefined;
   /** Bytes that may wait for the client now, where that is less than `limits.sendBufferBytes`. */
   window?(): number;
 }
@@ -132,6 +134,7 @@ export class Exchange {
     source: ChunkSource,
     broken: (error: unknown) => void,
   ): Promise<void> {
+    source.whose = this.admitted?.tenant;
     const chunks = source[Symbol.asyncIterator]();
     let step = await chunks.next();
     const response = this.response;

@@ -45,7 +45,8 @@ export async function incoming(
     if (whole.length !== length) throw short();
     return { body: { whole, stream: exchange.body, length }, expected };
   }
-  return { body: { stream: decodePayload(form, exchange.body, options).stream, release, length }, expected };
+  const { stream } = decodePayload(form, exchange.body, options);
+  return { body: { stream, release, length, whose: exchange.admitted?.tenant }, expected };
 }
 
 /**

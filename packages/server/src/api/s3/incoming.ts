@@ -88,12 +88,13 @@ export function takeBody(call: S3Call, maximum: number): Taken | Promise<Taken> 
   if (call.payload.kind !== 'chunked') {
     const sha256 = call.payload.kind === 'sha256' ? { sha256: Buffer.from(call.payload.hex, 'hex') } : undefined;
     return {
-      body: { stream: call.exchange.body, release, length },
+      body: { stream: call.exchange.body, release, length, whose: call.exchange.admitted?.tenant },
       expected: { ...expectedOf(digests, () => noTrailers), ...sha256 },
     };
   }
   const decoded = decodePayload(call.payload, call.exchange.body, payloadOptions(call, length));
-  return { body: { stream: decoded.stream, release, length }, expected: expectedOf(digests, decoded.trailers) };
+  const whose = call.exchange.admitted?.tenant;
+  return { body: { stream: decoded.stream, release, length, whose }, expected: expectedOf(digests, decoded.trailers) };
 }
 
 function whole(call: S3Call, raw: Buffer, length: number, digests: AnnouncedDigests): Taken {

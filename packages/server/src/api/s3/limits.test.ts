@@ -7,6 +7,7 @@ import { manualHost, realHost, type Timers } from '../../host/index.ts';
 import { until } from '../../host/patience.support.ts';
 import { limits } from '../../limits.ts';
 import type { RateLimits } from '../../metadata/index.ts';
+import type { ObjectService } from '../../objects/index.ts';
 import { Admission } from '../http/admission.ts';
 import { FairPlaces } from '../http/places.ts';
 import { startHarness } from './harness.support.ts';
@@ -39,7 +40,25 @@ const gate = new RateGate({
   onRefused: (tenant, limit) => refusals.push(`${tenant} ${limit}`),
 });
 const counted: string[] = [];
-const s3 = await startHarness(fake.service, {
+/** Large bodies, in and out, as the object service was given them. */
+const bodies: { readonly whose?: string | undefined }[] = [];
+const service: ObjectService = {
+  ...fake.service,
+  put(request) {
+    if (!request.body.whole) bodies.push(request.body);
+    return fake.service.put(request);
+  },
+  async read(request) {
+    const result = await fake.service.read(request);
+    const open: typeof result.open = (slice) => {
+      const body = result.open(slice);
+      bodies.push(body);
+      return body;
+    };
+    return { ...result, open };
+  },
+};
+const s3 = await startHarness(service, {
   admission: new Admission(places, gate),
   timers,
   tenants: { finished: (tenant, bytesIn, bytesOut) => void counted.push(`${tenant} ${bytesIn} ${bytesOut}`) },
@@ -160,6 +179,18 @@ describe('turns', () => {
     release();
     for (const one of noisy) assert.equal((await one).status, 200);
     await until(() => places.inWork === 0, 'all places are back');
+  });
+
+  it('the memory of large bodies is told whose they are, both ways', async () => {
+    fake.faults.forbidImmediate = true;
+    bodies.length = 0;
+    for (const body of [Buffer.alloc(100_000), 'short'])
+      assert.equal((await s3.send('PUT', '/bucket/key', { body })).status, 200);
+    assert.equal((await s3.send('GET', '/bucket/key')).status, 200);
+    assert.deepEqual(
+      bodies.map(({ whose }) => whose),
+      ['000000000000', '000000000000'],
+    );
   });
 
   // CVE-2020-1700, CVE-2019-3821: clients that stayed away held what others needed.

@@ -115,7 +115,7 @@ async function store(
     bucket: call.bucket,
     key: call.key,
     ...owned,
-    body: { stream: within(file.bytes, range), length: undefined },
+    body: { stream: within(file.bytes, range), length: undefined, whose: call.exchange.admitted?.tenant },
     expected,
     guard: undefined,
     redundancy: undefined,
