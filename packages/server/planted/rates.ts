@@ -137,4 +137,20 @@ export const ratePlants: readonly Plant[] = [
     tests: [overHttp],
     pattern: 'whose they are',
   },
+  {
+    name: 'cohorts: a network goes on until all of its requests went',
+    file: 'src/api/http/cohort.ts',
+    find: '    this.#left.delete(network);\n',
+    replace: '    if (keys.size === 1 && waiting.length === 0) this.#left.delete(network);\n',
+    tests: ['src/api/http/cohort.test.ts'],
+    pattern: 'many keys',
+  },
+  {
+    name: 'cohorts: all that came are authenticated in one turn',
+    file: 'src/api/http/cohort.ts',
+    find: 'this.#gathered >= limits.cohortRequests',
+    replace: 'this.#gathered >= Infinity',
+    tests: ['src/api/http/cohort.test.ts'],
+    pattern: 'many at once',
+  },
 ];

@@ -2,6 +2,8 @@ const KiB = 1024;
 
 /** Bounds of who may have how many requests, and of the limits that an operator sets: a part of `limits`. Bytes unless the name says otherwise. */
 export const requestLimits = {
+  /** Requests that one thread authenticates in one turn of its event loop; others go round in the next ones. */
+  cohortRequests: 32,
   /**
    * Requests in work in one thread while several tenants have some, and while one is alone; so long after another one was seen it is not alone. What
    * waits for its client is not in work.

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { limits } from '../../limits.ts';
 import { Cohort, step } from './cohort.ts';
 
 describe('cohorts', () => {
@@ -8,7 +10,7 @@ describe('cohorts', () => {
     const cohort = new Cohort({ soon: (run) => void turns.push(run) });
     const order: string[] = [];
     const request = async (name: string) => {
-      await cohort.gathered();
+      await cohort.gathered(() => ({ network: '', key: '' }));
       order.push(`${name} looked up`);
       await step();
       order.push(`${name} answered`);
@@ -24,5 +26,63 @@ describe('cohorts', () => {
     turns[1]?.();
     await late;
     assert.deepEqual(order.slice(4), ['c looked up', 'c answered']);
+  });
+
+  it('of many at once, as many as make a cohort go in each turn: nobody waits behind all of another network or key', async () => {
+    const request = fc.record({
+      network: fc.constantFrom('n1', 'n2', 'n3'),
+      key: fc.constantFrom('k1', 'k2', 'k3', 'k4'),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(request, { maxLength: 150, size: 'max' }), { maxLength: 5 }),
+        async (arrivals) => {
+          const turns: (() => void)[] = [];
+          const cohort = new Cohort({ soon: (run) => void turns.push(run) });
+          const waiting = new Map<number, { readonly name: string; readonly network: string; waited: number }>();
+          let came = 0;
+          for (let turn = 0; turn < arrivals.length || waiting.size > 0; turn++) {
+            for (const { network, key } of arrivals[turn] ?? []) {
+              const number = came++;
+              waiting.set(number, { name: `${network} ${key}`, network, waited: 0 });
+              void cohort.gathered(() => ({ network, key })).then(() => waiting.delete(number));
+            }
+            assert.ok(
+              turns.length <= 1 && (turns.length === 1 || waiting.size === 0),
+              'one turn is to come while some wait',
+            );
+            const before = new Map(waiting);
+            turns.shift()?.();
+            await new Promise((resolve) => setImmediate(resolve));
+            const went = [...before].filter(([number]) => !waiting.has(number));
+            assert.equal(went.length, Math.min(before.size, limits.cohortRequests));
+            const names = new Map<string, number>();
+            for (const [number, { name }] of before) {
+              // In order within a key, but for those that made the cohort of their own turn.
+              if (!waiting.has(number)) names.set(name, (names.get(name) ?? 0) + 1);
+            }
+            for (const one of waiting.values()) {
+              one.waited++;
+              // Twelve origins at most, 32 a turn: the first of each has gone two turns after it came.
+              const ofKey = [...waiting.values()].filter(({ name }) => name === one.name);
+              if (ofKey[0] === one && one.waited >= 2)
+                assert.ok((names.get(one.name) ?? 0) > 0, 'every origin has its turn');
+            }
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('whoever names many keys waits with his own network alone', async () => {
+    const turns: (() => void)[] = [];
+    const cohort = new Cohort({ soon: (run) => void turns.push(run) });
+    for (let i = 0; i < 1000; i++) void cohort.gathered(() => ({ network: 'noisy', key: `k${i}` }));
+    let served = false;
+    void cohort.gathered(() => ({ network: 'quiet', key: 'k0' })).then(() => (served = true));
+    for (let turn = 0; turn < 2; turn++) turns.shift()?.();
+    await Promise.resolve();
+    assert.ok(served, 'in the turn after its own');
   });
 });

@@ -3,6 +3,7 @@ import {
   type CredentialKind,
   type Identity,
   identityOf,
+  networkOf,
   parseTarget,
   parseWebsiteTarget,
   type SignedBy,
@@ -13,7 +14,7 @@ import { CorruptionError, StoreError } from '../../errors.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import { authenticated, confirmed } from '../http/authentication.ts';
-import { Cohort, step } from '../http/cohort.ts';
+import { Cohort, type Origin, step } from '../http/cohort.ts';
 import { type Consistency, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { announcingService, principalText, writingService } from './announce.ts';
@@ -54,6 +55,13 @@ function operationOf(detected: Detected, method: string): S3Operation {
 /** Bytes that are bad are said to be; everything else that is no StoreError is a bug, and only the log says which. */
 function unexpected(error: unknown): StoreError {
   return new StoreError(error instanceof CorruptionError ? 'Damaged' : 'InternalError', { cause: error });
+}
+
+/** Where a request says that it comes from, before anything of it was checked. */
+function originOf({ connection, request }: Exchange): Origin {
+  const { url = '', headers } = request;
+  const [, key = ''] = /Credential=([^/%,]+)/.exec(headers.authorization ?? url) ?? [];
+  return { network: networkOf(connection.address ?? ''), key };
 }
 
 class S3Handler {
@@ -103,7 +111,7 @@ class S3Handler {
   /** Never rejects: every failure is answered, or breaks its own connection. */
   async serve(exchange: Exchange): Promise<void> {
     // After it, a small body is there to be taken.
-    await this.#cohort.gathered();
+    await this.#cohort.gathered(() => originOf(exchange));
     let target: Target | undefined;
     let answer = answerError;
     try {
