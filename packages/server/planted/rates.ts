@@ -5,6 +5,7 @@ import type { Plant } from './plant.ts';
 const gate = 'src/access/rates/gate.test.ts';
 const places = 'src/api/http/places.test.ts';
 const overHttp = 'src/api/s3/limits.test.ts';
+const shares = 'src/api/http/connections.test.ts';
 const bodies = 'src/objects/memory.test.ts';
 const rows = 'src/metadata/rates.test.ts';
 
@@ -152,5 +153,29 @@ export const ratePlants: readonly Plant[] = [
     replace: 'this.#gathered >= Infinity',
     tests: ['src/api/http/cohort.test.ts'],
     pattern: 'many at once',
+  },
+  {
+    name: 'connections: one address may have all of them',
+    file: 'src/api/http/connections.ts',
+    find: 'own.size >= limits.connectionsPerFree * free',
+    replace: 'own.size >= Infinity * (1 + free)',
+    tests: [shares],
+    pattern: 'leaves a quarter',
+  },
+  {
+    name: 'connections: one with a request under way is broken off for another',
+    file: 'src/api/http/connections.ts',
+    find: 'else if (held.response.writableFinished) {',
+    replace: 'else {',
+    tests: [shares],
+    pattern: 'come and go',
+  },
+  {
+    name: 'connections: one that was broken off counts on',
+    file: 'src/api/http/connections.ts',
+    find: '    this.#forget(found);\n',
+    replace: '    this.#networks.get(found.network)?.delete(found);\n    found.socket.removeAllListeners("close");\n',
+    tests: [shares],
+    pattern: 'come and go',
   },
 ];

@@ -2,7 +2,12 @@ const MiB = 1024 * 1024;
 
 /** Bounds of connections of clients, and of how they end. */
 export const connectionLimits = {
+  /** Of one thread. */
   connections: 4096,
+  /** For how many connections that a network has one must be free before it gets another. */
+  connectionsPerFree: 3,
+  /** Connections that were broken off for others, and are not closed yet. */
+  connectionsEnding: 1024,
   headersTimeoutMs: 20_000,
   /** Between two looks for connections whose request head is overdue. */
   connectionCheckMs: 2000,

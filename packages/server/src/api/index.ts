@@ -1,5 +1,6 @@
 export { Admission } from './http/admission.ts';
 export { TrustedProxies } from './http/connection.ts';
+export { Connections } from './http/connections.ts';
 export type { Freshness, Scope } from './http/consistency.ts';
 export { createCors } from './http/cors.ts';
 export { parseDate } from './http/dates.ts';

@@ -15,6 +15,7 @@ import {
   AccessLog,
   Admission,
   breakStalled,
+  Connections,
   createCors,
   createIdentityHandler,
   createRestHandler,
@@ -286,8 +287,19 @@ export function createListener(options: ListenerOptions): Listener {
   // What an operator asks is answered by every node.
   const isClients = (url: string): boolean => !url.startsWith('/-/') || url.startsWith('/-/v1/');
   const gateway = config.roles.includes('gateway');
+  const shortages = registry.counter(
+    'dsom_connection_shortages_total',
+    'Connections for which there was no place: an idle one gave way, or they were refused.',
+    ['outcome'],
+  );
+  const connections = new Connections({
+    most: limits.connections,
+    trusts: (address) => proxies.trusts(address),
+    onShortage: (outcome) => shortages.add(shortages.at(outcome)),
+  });
   const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
     metrics.started();
+    connections.used(request.socket, response);
     if (draining) response.shouldKeepAlive = false;
     if (!gateway && isClients(request.url as string))
       return plain(response, 503, 'text/plain', 'This node serves no clients (--roles): ask one that is a gateway.\n');
@@ -321,13 +333,14 @@ export function createListener(options: ListenerOptions): Listener {
   const malformed = (error: Error, socket: Duplex) => refuseMalformed(error, socket, refusals);
   const secure = options.tls && createSecureServer(serverOptions, options.tls, malformed);
   const server = secure?.server ?? createServer(serverOptions).on('clientError', malformed);
-  server.maxConnections = limits.connections;
+  server.maxConnections = limits.connections + limits.connectionsEnding;
   breakStalled(server, limits.stalledConnectionMs);
   server.on('request', handle).on('checkContinue', handle);
   const sockets = new Set<Socket>();
   let accepted = 0;
   server.on('connection', (socket) => {
     accepted++;
+    if (!connections.add(socket)) return;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
