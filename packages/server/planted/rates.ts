@@ -178,4 +178,20 @@ export const ratePlants: readonly Plant[] = [
     tests: [shares],
     pattern: 'come and go',
   },
+  {
+    name: 'rates: each node has all of a limit',
+    file: 'src/access/rates/counters.ts',
+    find: 'return 1 + Atomics.load(this.#others, slot);',
+    replace: 'return 1 + 0 * Atomics.load(this.#others, slot);',
+    tests: [gate],
+    pattern: 'shared by the nodes',
+  },
+  {
+    name: 'rates: a node has a share for good once it was asked',
+    file: 'src/access/rates/counters.ts',
+    find: 'Atomics.load(this.#asked, slot) > Math.max(0, from)',
+    replace: 'Atomics.load(this.#asked, slot) > Math.max(0, 0 * from)',
+    tests: [gate],
+    pattern: 'shared by the nodes',
+  },
 ];

@@ -31,4 +31,6 @@ export const requestLimits = {
   rateBehindMs: 2000,
   /** A thread looks so often at the limits that are set. */
   rateLookMs: 250,
+  /** A limit counts as asked for on a node for so long after a request; whole seconds. */
+  rateAskedMs: 3000,
 } as const;

@@ -253,6 +253,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     rebalance: () => rebalance.status(),
     recode: () => recoding.status(),
     holdings,
+    limited: () => [],
     removing: (device, id) => mending.removing(device, id),
     host,
     reached: (position) => gates.reached(position),

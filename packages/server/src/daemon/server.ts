@@ -1,4 +1,4 @@
-import { rateMemory } from '../access/index.ts';
+import { RateCounters, rateMemory } from '../access/index.ts';
 import type { DamageReport } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
@@ -17,6 +17,7 @@ import { ownerMethods } from './methods.ts';
 import { createServerMetrics } from './metrics.ts';
 import { defaultCopies, openOwner } from './owner.ts';
 import type { Methods } from './port.ts';
+import { shareRates } from './rates.ts';
 import { openRootKey } from './rootkey.ts';
 import { copiesOver } from './thread.ts';
 import { tlsFilesOf } from './tls/material.ts';
@@ -119,6 +120,10 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       tls,
       onLinkFailed,
     });
+    const rates = rateMemory(host.entropy.bytes(4));
+    const limited = new RateCounters(rates, host.clock);
+    const { network } = owner.thread;
+    const sharing = network && shareRates(limited, network, host.timers);
     const between = await owner.cluster?.listen({
       thread: owner.thread,
       oldestRead: (shard) => oldestReadHere(owner, links(), shard),
@@ -126,6 +131,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       holdings: () => jobs.holdings(),
       rebalance: () => jobs.rebalance(),
       recode: () => jobs.recoding.status(),
+      limited: () => limited.asked(),
       removing: (device, id) => jobs.fragments.removing(device, id),
     });
     const common = {
@@ -135,7 +141,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       root: root.given,
       version,
       tls: tls?.material,
-      rates: rateMemory(host.entropy.bytes(4)),
+      rates,
     };
     const data = {
       ...common,
@@ -177,6 +183,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     const stop = async () => {
       await further?.stop();
       tls?.stop();
+      sharing?.();
       redirect?.close();
       await Promise.all([
         listener?.drain(limits.drainMs),

@@ -22,7 +22,7 @@ const burstNs = limits.rateBurstMs * 1e6;
 
 /** Memory for the counters of one process, to be given to each of its threads. @param seed keeps others from choosing which addresses meet in a slot */
 export function rateMemory(seed: Uint8Array): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(slots * (timesOfSlot * 8 + 4) + 4);
+  const memory = new SharedArrayBuffer(slots * (timesOfSlot * 8 + 4) + limits.rateSubjects * 8 + 4);
   new DataView(memory).setUint32(memory.byteLength - 4, new DataView(seed.buffer, seed.byteOffset).getUint32(0), true);
   return memory;
 }
@@ -41,12 +41,19 @@ export function networkOf(address: string): string {
 export class RateCounters {
   readonly #times: BigInt64Array;
   readonly #concurrent: Int32Array;
+  /** By slot of a limit that an operator set: the second in which it was asked for last, and how many other nodes it is asked for on. */
+  readonly #asked: Int32Array;
+  readonly #others: Int32Array;
   readonly #seed: number;
   readonly #clock: Pick<Clock, 'monotonic'>;
 
   constructor(memory: SharedArrayBuffer, clock: Pick<Clock, 'monotonic'>) {
     this.#times = new BigInt64Array(memory, 0, slots * timesOfSlot);
-    this.#concurrent = new Int32Array(memory, slots * timesOfSlot * 8, slots);
+    let at = slots * timesOfSlot * 8;
+    this.#concurrent = new Int32Array(memory, at, slots);
+    at += slots * 4;
+    this.#asked = new Int32Array(memory, at, limits.rateSubjects);
+    this.#others = new Int32Array(memory, at + limits.rateSubjects * 4, limits.rateSubjects);
     this.#seed = new DataView(memory).getUint32(memory.byteLength - 4, true);
     this.#clock = clock;
   }
@@ -120,6 +127,38 @@ export class RateCounters {
 
   leave(slot: number): void {
     Atomics.sub(this.#concurrent, slot, 1);
+  }
+
+  /**
+   * A limit is asked for here.
+   * @returns how many nodes share it: those on which it was asked for lately. Anonymous addresses are counted on each node by itself
+   */
+  share(slot: number): number {
+    if (slot >= limits.rateSubjects) return 1;
+    Atomics.store(this.#asked, slot, this.#second());
+    return 1 + Atomics.load(this.#others, slot);
+  }
+
+  /** Slots that were asked for on this node in the last `limits.rateAskedMs`, or whose requests are under way. */
+  asked(): number[] {
+    const from = this.#second() - limits.rateAskedMs / 1000;
+    const found: number[] = [];
+    for (let slot = 0; slot < limits.rateSubjects; slot++)
+      if (Atomics.load(this.#concurrent, slot) > 0 || Atomics.load(this.#asked, slot) > Math.max(0, from))
+        found.push(slot);
+    return found;
+  }
+
+  /** What each of the other nodes that answer has said of itself, as {@link asked} does. */
+  askedElsewhere(nodes: Iterable<readonly number[]>): void {
+    const others = new Int32Array(limits.rateSubjects);
+    for (const node of nodes) for (const slot of node) if (slot in others) others[slot] = (others[slot] as number) + 1;
+    for (const [slot, count] of others.entries()) Atomics.store(this.#others, slot, count);
+  }
+
+  /** From 1 on. */
+  #second(): number {
+    return 1 + Math.floor(this.#clock.monotonic() / 1000);
   }
 
   #now(): bigint {

@@ -150,4 +150,72 @@ describe('limits of rates', () => {
     enter(acme);
     assert.ok(limits.rateLookMs <= 500 && refused(enter(acme)));
   });
+
+  it('are shared by the nodes on which they are asked for: whole on one alone, and on three no more than one has', () => {
+    const host = manualHost();
+    const rates = [
+      limit('tenant/111111111111', { requestsPerSecond: 30, concurrentRequests: 6, bytesInPerSecond: 300_000 }),
+      limit('tenant/222222222222', { requestsPerSecond: 30 }, 1),
+    ];
+    const nodes = [1, 2, 3].map((number) => {
+      const memory = rateMemory(Buffer.from([number, 0, 0, 0]));
+      const counters = new RateCounters(memory, host.clock);
+      return { counters, gate: new RateGate({ rates: () => rates, memory, clock: host.clock }) };
+    });
+    type Node = (typeof nodes)[0];
+    /** What the nodes do once a second. */
+    const hear = () => {
+      const said = nodes.map(({ counters }) => counters.asked());
+      for (const [at, { counters }] of nodes.entries())
+        counters.askedElsewhere(said.filter((_, other) => other !== at));
+    };
+    const tryAt = (node: Node, asking = acme): RateTicket | StoreError => {
+      try {
+        return node.gate.enter(asking) as RateTicket;
+      } catch (error) {
+        return error as StoreError;
+      }
+    };
+    const admitted = (seconds: number, at: readonly Node[], asking = acme): number => {
+      let count = 0;
+      for (let step = 0; step < seconds * 100; step++) {
+        for (const node of at) {
+          const outcome = tryAt(node, asking);
+          if (refused(outcome)) continue;
+          outcome.leave();
+          count++;
+        }
+        host.advance(10);
+        if (step % 100 === 99) hear();
+      }
+      return count;
+    };
+    const [first] = nodes as [Node];
+    assert.ok(Math.abs(admitted(4, [first]) - (4 * 30 + 30)) <= 1, 'one node has all of it, and its burst');
+    admitted(2, nodes);
+    const over = admitted(10, nodes);
+    assert.ok(over >= 10 * 30 - 3 && over <= 10 * 30 + 30 + 3, `${over} on three nodes in ten seconds`);
+    assert.ok(Math.abs(admitted(4, [first], other) - (4 * 30 + 30)) <= 1, 'another limit is asked for on one node');
+    admitted(1, nodes);
+    host.advance(1000);
+    const held = nodes.flatMap((node) => [1, 2, 3].map(() => tryAt(node))).filter((one) => !refused(one));
+    assert.equal(held.length, 6);
+    assert.match(
+      (tryAt(first) as StoreError).message,
+      /6 requests at the same time, of which this node has one part of 3 now/,
+    );
+    const late = (held[0] as RateTicket).came(300_000);
+    assert.ok(late > 1900 && late < 2100, `${late} ms: a third of the rate, less a second of it`);
+    host.advance(limits.rateAskedMs + 1000);
+    hear();
+    assert.deepEqual(
+      nodes.map(({ counters }) => counters.asked()),
+      [[0], [0], [0]],
+      'what is under way is asked for',
+    );
+    for (const one of held) (one as RateTicket).leave();
+    hear();
+    admitted(1, [first]);
+    assert.ok(Math.abs(admitted(3, [first]) - 3 * 30) <= 1, 'whole again');
+  });
 });

@@ -8,6 +8,10 @@ import { type CountedRate, networkOf, RateCounters } from './counters.ts';
  * What tenants, access keys and anonymous readers may ask of this node. A request is refused before anything is done for it: when no token is left
  * for it, when as many are under way as may be, or when bodies under way have used up the bytes of the next seconds. Bodies that are under way are not
  * broken off, they are slowed down to their rate: each piece waits until its bytes are there.
+ *
+ * In a cluster the nodes on which a limit is asked for have even shares of it. Each tells the others once a second which those are (daemon/rates.ts): so who speaks to one node
+ * has all of his limit there, and it holds over all nodes but for the second or two until they have heard of each other. Rejected: a share for every node, asked for or not. Most clients
+ * speak to one of them, and would have a part of what was set.
  */
 
 /** Who asks. */
@@ -53,12 +57,15 @@ const texts: Readonly<Record<RateReason, (limit: RateLimits) => string>> = {
   concurrency: ({ concurrentRequests }) => `${concurrentRequests} requests at the same time`,
 };
 
-function refusal(limit: RateLimits, reason: RateReason, milliseconds: number): StoreError {
+function refusal(limit: RateLimits, reason: RateReason, milliseconds: number, nodes: number): StoreError {
   const retryAfter = Math.max(1, Math.ceil(milliseconds / 1000));
   const whose =
-    limit.subject === 'anonymous' ? 'of requests without credentials' : `of ${limit.subject.replace('/', ' ')}`;
+    limit.subject === 'anonymous'
+      ? 'of requests without credentials on this node'
+      : `of ${limit.subject.replace('/', ' ')}`;
+  const shared = nodes > 1 ? `, of which this node has one part of ${nodes} now` : '';
   return new StoreError('SlowDown', {
-    message: `Please reduce your request rate. The limit ${whose} on this node is ${texts[reason](limit)}: try again in ${retryAfter} s.`,
+    message: `Please reduce your request rate. The limit ${whose} is ${texts[reason](limit)}${shared}: try again in ${retryAfter} s.`,
     retryAfter,
   });
 }
@@ -88,7 +95,8 @@ class Ticket implements RateTicket {
     let wait = 0;
     for (const { limit, slot } of this.#held) {
       const perSecond = limit[figure];
-      if (perSecond !== undefined) wait = Math.max(wait, this.#counters.spend(slot, rate, bytes, perSecond));
+      if (perSecond === undefined) continue;
+      wait = Math.max(wait, this.#counters.spend(slot, rate, bytes, perSecond / this.#counters.share(slot)));
     }
     return wait;
   }
@@ -135,29 +143,31 @@ export class RateGate {
     const counters = this.#counters;
     const { requestsPerSecond, bytesInPerSecond, bytesOutPerSecond, concurrentRequests } = limit;
     if (slot === limit.slot) counters.renew(slot, limit.changedMs);
+    const nodes = counters.share(slot);
     const late = Math.max(
       bytesInPerSecond === undefined ? 0 : counters.behind(slot, 'in'),
       bytesOutPerSecond === undefined ? 0 : counters.behind(slot, 'out'),
     );
-    if (late > 0) return this.#refuse(tenant, limit, 'bytes', late);
+    if (late > 0) return this.#refuse(tenant, limit, 'bytes', late, nodes);
     // When one of those under way ends nobody knows.
-    if (concurrentRequests !== undefined && !counters.enter(slot, concurrentRequests))
-      return this.#refuse(tenant, limit, 'concurrency', 0);
-    const missing = requestsPerSecond === undefined ? 0 : counters.take(slot, 'requests', requestsPerSecond);
+    if (concurrentRequests !== undefined && !counters.enter(slot, Math.max(1, Math.floor(concurrentRequests / nodes))))
+      return this.#refuse(tenant, limit, 'concurrency', 0, nodes);
+    const missing = requestsPerSecond === undefined ? 0 : counters.take(slot, 'requests', requestsPerSecond / nodes);
     if (missing === 0) return undefined;
     if (concurrentRequests !== undefined) counters.leave(slot);
-    return this.#refuse(tenant, limit, 'requests', missing);
+    return this.#refuse(tenant, limit, 'requests', missing, nodes);
   }
 
-  #refuse(tenant: string, limit: RateLimits, reason: RateReason, milliseconds: number): StoreError {
+  #refuse(tenant: string, limit: RateLimits, reason: RateReason, milliseconds: number, nodes: number): StoreError {
     this.#options.onRefused?.(tenant, reason);
-    return refusal(limit, reason, milliseconds);
+    return refusal(limit, reason, milliseconds, nodes);
   }
 
   #takeBack({ limit, slot }: Held): void {
     const { requestsPerSecond, concurrentRequests } = limit;
     if (concurrentRequests !== undefined) this.#counters.leave(slot);
-    if (requestsPerSecond !== undefined) this.#counters.giveBack(slot, 'requests', requestsPerSecond);
+    if (requestsPerSecond !== undefined)
+      this.#counters.giveBack(slot, 'requests', requestsPerSecond / this.#counters.share(slot));
   }
 
   #look(): void {

@@ -42,6 +42,8 @@ export interface NodeState {
   readonly recode?: RecodeStatus;
   /** How far evening out is, from the node that leads. */
   readonly rebalance?: RebalanceStatus;
+  /** Slots of limits of rates that are asked for on it; absent: none is. */
+  readonly limited?: readonly number[];
   /** What of the newest change of the authority it has done. */
   readonly authority?: AuthorityProgress;
 }

@@ -52,6 +52,7 @@ function serving({ oldest, sharded = false }: { oldest?: number; sharded?: boole
     rebalance: () => ({}) as RebalanceStatus,
     recode: () => ({}) as RecodeStatus,
     holdings: async () => [],
+    limited: () => [3],
     removing: () => false,
     authority: () => undefined,
     planMember: async (node, peerUrl) => {
@@ -72,7 +73,12 @@ describe('the calls of other nodes', () => {
     const { body } = await peer('a').call('shard.propose', Buffer.alloc(16));
     assert.deepEqual(body, proposed);
     const state = (await ask('node.state')) as NodeState;
-    assert.deepEqual(state, { devices: [{ identity: 'd', healthy: true, free: 5 }], applied: 20, work: idle });
+    assert.deepEqual(state, {
+      devices: [{ identity: 'd', healthy: true, free: 5 }],
+      applied: 20,
+      work: idle,
+      limited: [3],
+    });
     const pieces: string[] = [];
     for await (const piece of peer('a').stream(callNames.snapshot, pack(null))) pieces.push(piece.toString());
     assert.deepEqual(pieces, ['one', 'two']);

@@ -43,6 +43,8 @@ export interface NodeServerOptions {
   /** How far keeping versions in another way is, where this node leads. */
   readonly recode: () => RecodeStatus;
   readonly holdings: () => Promise<readonly Holding[]>;
+  /** Slots of limits of rates that are asked for on this node. */
+  readonly limited: () => readonly number[];
   /** Whether a fragment is just being removed from a device of this node. */
   readonly removing: (device: string, id: Buffer) => boolean;
   readonly host: Host;
@@ -86,11 +88,13 @@ export function serveNode(options: NodeServerOptions): {
   const state = (): NodeState => {
     const authority = options.authority();
     const silent = options.silent?.() ?? [];
+    const limited = options.limited();
     return {
       devices: [...thread.devices.keys()].map((identity) => ({ identity, ...thread.conditions.of(identity) })),
       applied: thread.reader.position(),
       ...(objectShards.length > 0 && { shards: objectShards.map((one) => one.shard.reader.position()) }),
       work: options.work(),
+      ...(limited.length > 0 && { limited }),
       ...(shard.leads && { rebalance: options.rebalance(), recode: options.recode() }),
       ...(authority && { authority }),
       ...(options.leadsEtcd?.() && { leadsEtcd: true }),

@@ -9,7 +9,7 @@ import { IdentityView } from './identity-view.ts';
 import type { View } from './view.ts';
 
 /*
- * How much tenants, access keys and anonymous readers may ask of each node. Kept in the system shard, so that every node has them; what a limit means
+ * How much tenants, access keys and anonymous readers may ask. Kept in the system shard, so that every node has them; what a limit means
  * is known to `access/rates`.
  */
 
