@@ -4,7 +4,7 @@ import { type CallOptions, readJson, readNothing, type Transport } from './reque
 /** Whom a limit is for: a tenant by name or account, an access key, or each address that sends requests without credentials. */
 export type LimitSubject = { readonly tenant: string } | { readonly key: string } | { readonly anonymous: true };
 
-/** What may be asked of each node; what is left out has no limit. */
+/** What may be asked; what is left out has no limit. */
 export interface LimitFigures {
   readonly requestsPerSecond?: number | undefined;
   /** Of bodies of requests. */

@@ -1,4 +1,4 @@
-/* `limit`: what tenants, access keys and anonymous readers may ask of each node. */
+/* `limit`: what tenants, access keys and anonymous readers may ask. */
 import type { Limit, LimitSubject } from '@dsom/sdk';
 import type { Command } from 'commander';
 import { clientCommand, type Run } from './command.ts';
@@ -66,7 +66,7 @@ async function setLimit(context: Context, [name]: readonly string[], options: Se
   const limit = await context.client().limits.set(subject, figures, { signal: context.signal });
   context.succeed();
   await context.result(shown(limit), lines([limit]));
-  context.note('It holds on every node by itself, within a second.');
+  context.note('It is in force on every node within a second.');
 }
 
 async function showLimits(context: Context, [name]: readonly string[], options: SubjectOptions): Promise<void> {
@@ -98,7 +98,7 @@ async function clearLimits(context: Context, names: readonly string[], options: 
 }
 
 export function addLimitCommands(program: Command, run: Run): void {
-  const limit = program.command('limit').description('how much tenants may ask of each node');
+  const limit = program.command('limit').description('how much tenants may ask');
   const of = (command: Command): Command =>
     command
       .option('--key <id>', 'of this access key, whoever has it')

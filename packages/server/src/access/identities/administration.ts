@@ -232,7 +232,7 @@ export class Administration {
     return found;
   }
 
-  /** What tenants, access keys and others may ask of each node, by subject. */
+  /** What tenants, access keys and others may ask, by subject. */
   rates(): readonly RateLimits[] {
     return this.#options.reader.rates();
   }

@@ -4,7 +4,7 @@ import { limits } from '../../../limits.ts';
 import { type RateFigures, type RateLimits, rateFigures } from '../../../metadata/index.ts';
 import { type RestCall, type Route, route } from '../route.ts';
 
-/* What tenants, access keys and anonymous readers may ask of each node: set by whoever administers the server. */
+/* What tenants, access keys and anonymous readers may ask: set by whoever administers the server. */
 
 const none = z.strictObject({});
 const path = 'admin/v1/limits';
@@ -60,7 +60,7 @@ function routesOf(below: string, name: string, whose: string, subjectOf: Subject
       method: 'PUT',
       path: `${path}/${below}`,
       id: `put${name}Limit`,
-      summary: `What ${whose} may ask of each node from now on, in the place of what was set before`,
+      summary: `What ${whose} may ask from now on, in the place of what was set before`,
       access: 'admin',
       query: none,
       body: figuresForm,
@@ -92,7 +92,7 @@ export const limitRoutes: readonly Route[] = [
     method: 'GET',
     path,
     id: 'listLimits',
-    summary: 'Limits of requests, bytes and concurrency that are set; each holds on every node by itself',
+    summary: 'Limits of requests, bytes and concurrency that are set; over all nodes, but for anonymous addresses, which each node counts by itself',
     access: 'admin',
     query: none,
     body: 'none',
