@@ -1,5 +1,7 @@
+import { networkOf } from '../../access/index.ts';
 import type { Timers } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
+import type { Exchange } from './exchange.ts';
 
 /*
  * Requests that arrived in one turn of the event loop take each step together: all are authenticated, then all are looked up, then all are
@@ -19,6 +21,13 @@ export interface Origin {
   readonly network: string;
   /** The access key that it names. */
   readonly key: string;
+}
+
+/** Where a request says that it comes from, before anything of it was checked. */
+export function originOf({ connection, request }: Pick<Exchange, 'connection' | 'request'>): Origin {
+  const { url = '', headers } = request;
+  const [, key = ''] = /Credential=([^/%,]+)/.exec(headers.authorization ?? url) ?? [];
+  return { network: networkOf(connection.address ?? ''), key };
 }
 
 type Waiting = () => void;

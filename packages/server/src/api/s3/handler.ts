@@ -3,7 +3,6 @@ import {
   type CredentialKind,
   type Identity,
   identityOf,
-  networkOf,
   parseTarget,
   parseWebsiteTarget,
   type SignedBy,
@@ -14,7 +13,7 @@ import { CorruptionError, StoreError } from '../../errors.ts';
 import { InvariantError, invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import { authenticated, confirmed } from '../http/authentication.ts';
-import { Cohort, type Origin, step } from '../http/cohort.ts';
+import { Cohort, originOf, step } from '../http/cohort.ts';
 import { type Consistency, fresh } from '../http/consistency.ts';
 import { Exchange } from '../http/exchange.ts';
 import { announcingService, principalText, writingService } from './announce.ts';
@@ -55,13 +54,6 @@ function operationOf(detected: Detected, method: string): S3Operation {
 /** Bytes that are bad are said to be; everything else that is no StoreError is a bug, and only the log says which. */
 function unexpected(error: unknown): StoreError {
   return new StoreError(error instanceof CorruptionError ? 'Damaged' : 'InternalError', { cause: error });
-}
-
-/** Where a request says that it comes from, before anything of it was checked. */
-function originOf({ connection, request }: Exchange): Origin {
-  const { url = '', headers } = request;
-  const [, key = ''] = /Credential=([^/%,]+)/.exec(headers.authorization ?? url) ?? [];
-  return { network: networkOf(connection.address ?? ''), key };
 }
 
 class S3Handler {

@@ -92,7 +92,8 @@ export const limitRoutes: readonly Route[] = [
     method: 'GET',
     path,
     id: 'listLimits',
-    summary: 'Limits of requests, bytes and concurrency that are set; over all nodes, but for anonymous addresses, which each node counts by itself',
+    summary:
+      'Limits of requests, bytes and concurrency that are set; over all nodes, but for anonymous addresses, which each node counts by itself',
     access: 'admin',
     query: none,
     body: 'none',
