@@ -8,7 +8,6 @@ const recodeTests = ['src/objects/recode.test.ts'];
 const policyTests = ['src/objects/policy.test.ts'];
 const hybridTests = ['src/objects/hybrid.test.ts'];
 const modelTests = ['src/metadata/model.test.ts'];
-const inline = { tests: recodeTests, pattern: 'what lies in metadata' };
 const model = { tests: modelTests, pattern: 'kept in another way' };
 
 export const policyPlants: readonly Plant[] = [
@@ -44,8 +43,8 @@ export const policyPlants: readonly Plant[] = [
   {
     name: 'policies: a version that goes alone keeps some of what others have',
     file: decide,
-    find: 'mayUnshare === true && swaps.length === stripesOf(piece).length',
-    replace: 'mayUnshare === true',
+    find: 'if (!mayUnshare || swaps.length < stripesOf(piece).length) throw',
+    replace: 'if (!mayUnshare) throw',
     ...model,
   },
   {
@@ -110,7 +109,7 @@ export const policyPlants: readonly Plant[] = [
   },
   {
     name: 'policies: one read brings cold bytes back',
-    file: 'src/objects/target.ts',
+    file: recode,
     find: 'isCold && (version.use?.heat ?? 0) < hotAgain',
     replace: 'isCold && (version.use?.heat ?? 0) < hotAgain - 1',
     tests: hybridTests,
@@ -121,47 +120,5 @@ export const policyPlants: readonly Plant[] = [
     find: 'if (this.#host.clock.now() - lastUseMs(version) < idleMs / notesPerIdleTime) return;',
     replace: '',
     tests: hybridTests,
-  },
-  {
-    name: 'policies: what lies in metadata leaves although they survive as much',
-    file: recode,
-    find: 'return metadataSurvive(rooms, redundancy) || !stripes.carries(redundancy) ?',
-    replace: 'return !stripes.carries(redundancy) ?',
-    ...inline,
-  },
-  {
-    name: 'policies: a class takes small objects out of metadata',
-    file: recode,
-    find: 'outdated || mayInline ||',
-    replace: 'outdated ||',
-    ...inline,
-  },
-  {
-    name: 'policies: metadata with as many copies as losses are to be survived are enough',
-    file: 'src/objects/policy.ts',
-    find: 'spareCount(redundancy) < (metadataCopies?.() ?? 1)',
-    replace: 'spareCount(redundancy) <= (metadataCopies?.() ?? 1)',
-    ...inline,
-  },
-  {
-    name: 'policies: what lies in metadata is taken for cold',
-    file: recode,
-    find: 'all.length > 0 && all.every(',
-    replace: 'all.every(',
-    ...inline,
-  },
-  {
-    name: 'policies: a packed frame that leaves metadata is not said to be packed',
-    file: 'src/objects/restripe.ts',
-    find: 'frames: compressed ? [bytes] : undefined',
-    replace: 'frames: compressed ? undefined : undefined',
-    ...inline,
-  },
-  {
-    name: 'policies: a stripe takes the place of a piece of another length',
-    file: decide,
-    find: "if (!('inline' in piece.body) || piece.size !== stripe.length) throw",
-    replace: "if (!('inline' in piece.body)) throw",
-    ...model,
   },
 ];

@@ -162,7 +162,9 @@ export async function assembleThread(
     plain: input.plain === true,
     ...(cluster && { latest: () => cluster.gate.latest(systemScope) }),
     ...(network && {
-      metadataCopies: () => reader.nodes().filter((node) => node.state !== 'removed').length,
+      get metadataCopies() {
+        return reader.nodes().filter((node) => node.state !== 'removed').length;
+      },
     }),
     host,
   };

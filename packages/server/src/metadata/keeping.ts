@@ -1,5 +1,5 @@
 import type { Position } from '../log/index.ts';
-import type { BucketId, Opener, Piece, Stripe } from './machine/records.ts';
+import type { BucketId, Opener, Piece } from './machine/records.ts';
 
 /* Contracts of whoever has bytes kept in another way than they are. */
 
@@ -30,24 +30,6 @@ export interface RecodeCommand {
   readonly idleMs?: number;
   /** Where others share the piece, and cannot all be changed in the same entry, this version gets all of it for itself; else that is refused. */
   readonly mayUnshare?: boolean;
-}
-
-/**
- * A piece that lies in metadata is kept on devices from now on: in one stripe, durable and under an open intent, that holds the sealed bytes as they are.
- *
- * The version must be there, and the piece as it was: what others share of it with this version, they find in the same stripe, or it is refused.
- */
-export interface StripeCommand {
-  readonly type: 'object.stripe';
-  readonly bucket: BucketId;
-  readonly key: Buffer;
-  /** Of the version. */
-  readonly sequence: number;
-  /** Id of its manifest. */
-  readonly manifest: Buffer;
-  readonly place: RecodeCommand['place'];
-  readonly stripe: Stripe;
-  readonly idleMs?: number;
 }
 
 /** Versions were read: notes it in each that is still there, by the owner's clock. */

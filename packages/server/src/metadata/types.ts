@@ -5,7 +5,6 @@ import type {
   GarbageRow,
   PlacedPiece,
   RecodeCommand,
-  StripeCommand,
   StripeOwner,
   TouchCommand,
   UpkeepCommand,
@@ -183,7 +182,6 @@ export type Command =
   | RewrapCommand
   | RestoringCommand
   | RecodeCommand
-  | StripeCommand
   | TouchCommand
   | (Omit<GivenExtensions, 'policy'> & {
       readonly type: 'upload.create';

@@ -7,7 +7,6 @@ import { FramePacker } from './compression.ts';
 import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
 import { sealInline } from './inline.ts';
 import type { Place } from './memory.ts';
-import { metadataSurvive } from './policy.ts';
 import { enterBodies, type Rooms } from './rooms.ts';
 import { StripeSink } from './sink.ts';
 import type { Expected, Incoming } from './types.ts';
@@ -91,8 +90,10 @@ export function stripesOf(piece: Piece): Buffer[] {
 }
 
 /** Who asks for more than metadata have gets it on devices, whatever the size. */
-const inlineBytes = (rooms: Rooms, { redundancy, mayInline }: Plan): number =>
-  mayInline || !redundancy || metadataSurvive(rooms, redundancy) ? limits.inlineBytes : 0;
+function inlineBytes({ metadataCopies = 1 }: Rooms, { redundancy, mayInline }: Plan): number {
+  const enough = mayInline || !redundancy || ('copies' in redundancy && redundancy.copies <= metadataCopies);
+  return enough ? limits.inlineBytes : 0;
+}
 
 function checkSize(size: number, maximum: number): void {
   if (size > maximum) {

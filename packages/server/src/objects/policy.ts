@@ -75,10 +75,6 @@ export function keptWith(
   return ofClass ? { policy: ofClass, mayInline: true } : { policy: bucket.redundancy, mayInline: false };
 }
 
-/** Whether what lies in metadata survives as many losses as a redundancy does: who asks for that has it there. */
-export const metadataSurvive = ({ metadataCopies }: Pick<Rooms, 'metadataCopies'>, redundancy: Redundancy): boolean =>
-  spareCount(redundancy) < (metadataCopies?.() ?? 1);
-
 /** What new bytes under a policy are written with. */
 export const writtenWith = (policy: Policy | undefined): Redundancy | undefined =>
   policy && 'hot' in policy ? policy.hot : policy;

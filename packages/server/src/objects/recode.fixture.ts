@@ -65,10 +65,7 @@ export async function openRecoding(devices = 11, usual = Math.min(2, devices)) {
       return metadata.propose(command);
     },
   };
-  /** Copies that the metadata have. */
-  const replicas = { count: 1 };
   const rooms = {
-    metadataCopies: () => replicas.count,
     reader,
     proposer,
     stripes,
@@ -160,7 +157,6 @@ export async function openRecoding(devices = 11, usual = Math.min(2, devices)) {
     reader,
     stores,
     sick,
-    replicas,
     stripes,
     objects,
     recoder,

@@ -4,7 +4,6 @@ import { limits } from '../limits.ts';
 import type { Policy } from '../metadata/index.ts';
 import { audit } from '../metadata/ledger.support.ts';
 import { openRecoding } from './recode.fixture.ts';
-import { bodyOf, plain } from './service.fixture.ts';
 
 const MiB = 1024 * 1024;
 const code: Policy = { data: 8, parity: 3 };
@@ -199,90 +198,6 @@ describe('after the redundancy of a bucket has changed', () => {
     await setting.run(setting.objects.updateBucket('bbb', { redundancy: null }));
     await setting.walk();
     assert.deepEqual(setting.kept(setting.version('bbb', 'k')), [code]);
-  });
-});
-
-describe('what lies in metadata', () => {
-  const bytesOf = (setting: Awaited<ReturnType<typeof setUp>>) =>
-    new Map([
-      ['noise', setting.bytes(100)],
-      ['text', Buffer.from('one line of many, all alike. '.repeat(120))],
-      ['full', setting.bytes(limits.inlineBytes)],
-      ['empty', Buffer.alloc(0)],
-    ]);
-  const said = (setting: Awaited<ReturnType<typeof setUp>>, key: string) =>
-    setting.objects.stored(setting.version('bbb', key));
-
-  for (const [policy, kept] of [
-    [{ copies: 3 }, { copies: 3 }],
-    [code, { copies: 4 }],
-    [{ hot: { copies: 2 }, cold: code, afterIdleMs: 3_600_000 }, { copies: 2 }],
-  ] as const)
-    it(`goes to devices where more is asked for than metadata have: ${JSON.stringify(policy)}`, async () => {
-      const setting = await setUp('enabled');
-      const all = bytesOf(setting);
-      for (const [key, bytes] of all) await setting.put('bbb', key, bytes);
-      const about = { bucket: 'bbb', key: Buffer.from('noise'), owner: 'owner', guard: undefined, offset: undefined };
-      const more = setting.bytes(50);
-      await setting.run(
-        setting.objects.append({ ...plain, ...about, body: bodyOf(more), expected: {}, redundancy: undefined }),
-      );
-      all.set('noise', Buffer.concat([all.get('noise') as Buffer, more]));
-      assert.equal(setting.bytesOnDevices(), 0);
-      assert.deepEqual(said(setting, 'text'), { redundancy: { copies: 1 }, missing: 0 });
-      await setting.run(setting.objects.updateBucket('bbb', { redundancy: policy }));
-      await setting.walk(2);
-      assert.deepEqual(setting.errors, []);
-      for (const [key, bytes] of all) {
-        assert.ok((await setting.get('bbb', key)).equals(bytes), key);
-        if (key === 'empty') continue;
-        assert.deepEqual(setting.kept(setting.version('bbb', key)), [kept], key);
-        assert.deepEqual(said(setting, key), { redundancy: kept, missing: 0 });
-      }
-      await setting.settle();
-      audit(setting.kv);
-      const { stripes, complete } = setting.recoder.totals();
-      assert.equal(complete, true);
-      await setting.walk(2);
-      assert.equal(setting.recoder.totals().stripes, stripes, 'what is done is left alone');
-    });
-
-  it('stays where metadata survive as much, where a class says so, and where there are no places; and leaves when that changes', async () => {
-    const setting = await setUp();
-    setting.replicas.count = 3;
-    for (const [key, bytes] of bytesOf(setting)) await setting.put('bbb', key, bytes);
-    const ofClass = setting.bytes(200);
-    await setting.put('bbb', 'class', ofClass, { storageClass: 'REDUCED_REDUNDANCY' });
-    for (const redundancy of [{ copies: 3 }, { data: 4, parity: 2 }, { copies: 12 }] as const) {
-      await setting.run(
-        setting.objects
-          .updateBucket('bbb', { redundancy })
-          .catch((error) => assert.equal(error.code, 'UnsupportedRedundancy')),
-      );
-      await setting.walk(2);
-      await setting.put('bbb', 'text', setting.bytes(300));
-      assert.equal(setting.bytesOnDevices(), 0, JSON.stringify(redundancy));
-      assert.deepEqual(said(setting, 'text'), { redundancy: { copies: 3 }, missing: 0 });
-    }
-    // A node was removed.
-    setting.replicas.count = 2;
-    await setting.walk(2);
-    assert.deepEqual(setting.kept(setting.version('bbb', 'full')), [{ copies: 3 }]);
-    setting.replicas.count = 1;
-    await setting.walk(2);
-    assert.deepEqual(setting.kept(setting.version('bbb', 'class')), []);
-    assert.ok((await setting.get('bbb', 'class')).equals(ofClass));
-    await setting.settle();
-  });
-
-  it('is asked for once in a walk where the owner does not know of it', async () => {
-    const setting = await setUp();
-    for (const [key, bytes] of bytesOf(setting)) await setting.put('bbb', key, bytes);
-    setting.refuse('object.stripe');
-    await setting.run(setting.objects.updateBucket('bbb', { redundancy: code }));
-    await setting.walk();
-    assert.equal(setting.errors.length, 1);
-    assert.equal(setting.recoder.totals().complete, false);
   });
 });
 

@@ -4,25 +4,26 @@ import { InvariantError } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import {
   type BucketRecord,
+  lastUseMs,
   mayBeEmbedded,
   type ObjectVersion,
   type PlacedPiece,
+  type Policy,
   type Redundancy,
   type Stripe,
   type StripeSwap,
   shardOfNumber,
 } from '../metadata/index.ts';
 import type { ReadHorizon } from './horizon.ts';
-import { keptWith, metadataSurvive, namedPolicies, recodeSetting } from './policy.ts';
+import { keptWith, namedPolicies, recodeSetting } from './policy.ts';
 import { publish } from './publish.ts';
-import { moveStripe, writeInline } from './restripe.ts';
+import { moveStripe } from './restripe.ts';
 import type { Rooms } from './rooms.ts';
-import { type Target, targetOf } from './target.ts';
 
 /*
  * Keeps versions as they are to be kept: after a bucket's redundancy, an object's own or a storage class has changed, and by how long bytes of a hybrid
  * policy have been idle. It walks through all versions, compares each stripe's placement group with what is wanted, and has those that differ
- * written anew; so is what lies in metadata and is to survive more losses than they do. A stripe is written whole and durable first; then one entry gives its place to the new one and makes the old one garbage. So
+ * written anew. A stripe is written whole and durable first; then one entry gives its place to the new one and makes the old one garbage. So
  * a version never has less than the weaker of the two, and a read goes on with what it found.
  *
  * Nothing is remembered between walks: what is done needs no work, so whoever leads next goes on where the last one stopped. Looking costs a look-up of the
@@ -38,7 +39,7 @@ import { type Target, targetOf } from './target.ts';
  */
 
 export interface RecodeOptions {
-  readonly rooms: Pick<Rooms, 'reader' | 'proposer' | 'stripes' | 'host' | 'metadataCopies'>;
+  readonly rooms: Pick<Rooms, 'reader' | 'proposer' | 'stripes' | 'host'>;
   /** Keeps what is being read from the collector. */
   readonly horizon: Pick<ReadHorizon, 'enter' | 'leave'>;
   /** Bytes written in a second; asked again and again. */
@@ -69,6 +70,32 @@ export interface Recoder {
   totals(): RecodeTotals;
 }
 
+/** What a version is to be kept with now. */
+interface Target {
+  readonly redundancy: Redundancy;
+  /** Only as long as the version stays idle for so long. */
+  readonly idleMs?: number;
+}
+
+/** Reads that were noted one soon after the other, which make cold bytes hot again. */
+const hotAgain = 2;
+
+/**
+ * By how long it was not used; what is cold comes back when it is read again and again.
+ * @param isCold all its stripes are kept with the cold code
+ */
+function targetOf(
+  policy: Policy,
+  version: Pick<ObjectVersion, 'modifiedMs' | 'use'>,
+  isCold: boolean,
+  now: number,
+): Target {
+  if (!('hot' in policy)) return { redundancy: policy };
+  const { hot, cold, afterIdleMs } = policy;
+  if (now - lastUseMs(version) >= afterIdleMs) return { redundancy: cold, idleMs: afterIdleMs };
+  return { redundancy: isCold && (version.use?.heat ?? 0) < hotAgain ? cold : hot };
+}
+
 export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }: RecodeOptions): Recoder {
   const { reader, stripes, host } = rooms;
   const meter = new ProgressMeter(host.clock);
@@ -76,8 +103,6 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
   let failed = 0;
   let shared = 0;
   let found = 0;
-  /** An owner has refused, in this walk, what its version does not know: the next walk asks again. */
-  let outdated = false;
   /** What the last whole walk went by. */
   let walked: string | undefined;
   let complete = false;
@@ -118,9 +143,8 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
   ): Target | undefined => {
     const { policy } = keptWith(rooms, bucket, version);
     if (!policy) return undefined;
-    const all = pieces.flatMap(({ piece }) => stripesOf(piece));
-    // What lies in metadata is hot.
-    const isCold = 'hot' in policy && all.length > 0 && all.every((one) => isKept(one, policy.cold));
+    const isCold =
+      'hot' in policy && pieces.every(({ piece }) => stripesOf(piece).every((one) => isKept(one, policy.cold)));
     return targetOf(policy, version, isCold, host.clock.now());
   };
 
@@ -207,39 +231,8 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
     meter.advance(0, bytes);
   };
 
-  /** Has a piece that lies in metadata kept on devices. */
-  const bringOut = async (
-    bucket: BucketRecord,
-    key: Buffer,
-    { sequence, manifest }: ObjectVersion,
-    { piece, place }: PlacedPiece,
-    sealed: Buffer,
-    target: Target,
-    pace: Pace,
-  ): Promise<void> => {
-    pace.limit(bytesPerSecond());
-    const { stripe, bytes } = await writeInline(stripes, piece, sealed, target.redundancy, shardOfNumber(sequence));
-    const about = { bucket: bucket.id, key, sequence, manifest: manifest.id, place, stripe };
-    const idle = target.idleMs === undefined ? {} : { idleMs: target.idleMs };
-    await publish(rooms, { type: 'object.stripe', ...about, ...idle }, 'done', {
-      ...piece,
-      body: { stripes: [stripe] },
-    });
-    done.stripes += 1;
-    done.bytes += bytes;
-    meter.advance(0, bytes);
-    await pace.step(bytes);
-  };
-
-  /** What is in a piece that lies in metadata although it is to survive more than they do, and there is room for it elsewhere. */
-  const inlineToMove = ({ piece }: PlacedPiece, { redundancy }: Target, mayInline: boolean): Buffer | undefined => {
-    if (outdated || mayInline || !('inline' in piece.body) || piece.size === 0) return undefined;
-    return metadataSurvive(rooms, redundancy) || !stripes.carries(redundancy) ? undefined : piece.body.inline;
-  };
-
   const recode = async (bucket: BucketRecord, key: Buffer, version: ObjectVersion, pace: Pace): Promise<void> => {
-    const { policy, mayInline } = keptWith(rooms, bucket, version);
-    if (!policy) return;
+    if (!keptWith(rooms, bucket, version).policy) return;
     const { pieces: total } = version.manifest;
     let isFound = false;
     for (let first = 0; first < total; ) {
@@ -249,18 +242,6 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
       const target = wantedOf(bucket, version, page);
       if (!target) return;
       for (const placed of page) {
-        const sealed = inlineToMove(placed, target, mayInline);
-        if (sealed) {
-          // In a row of its own it is so for all who share it; one that another version may have in its own row stays.
-          const { piece, place, isShared } = placed;
-          if (isShared && (!place || mayBeEmbedded(piece, place.index))) {
-            shared += 1;
-            continue;
-          }
-          if (!isFound) found += 1;
-          isFound = true;
-          await bringOut(bucket, key, version, placed, sealed, target, pace);
-        }
         const all = stripesOf(placed.piece);
         const wrong = all.filter((stripe) => !isKept(stripe, target.redundancy));
         if (wrong.length === 0) continue;
@@ -311,7 +292,7 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
           after = { key, sequence: record.sequence };
           meter.advance(1);
           if (leads?.() === false) return false;
-          if (record.kind !== 'object') continue;
+          if (record.kind !== 'object' || !mayHaveStripes(record)) continue;
           // Policies may change while it walks: each version is kept by what is said now.
           const now = reader.bucketById(bucket.id);
           if (!now) break;
@@ -321,7 +302,6 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
             if (error instanceof InvariantError) throw error;
             pace.check();
             failed += 1;
-            outdated ||= error instanceof StoreError && error.code === 'NotImplemented';
             if (!isPassing(error)) onError(error, { bucket: bucket.name, key: key.toString('utf8') });
             if (error instanceof StoreError && error.code === 'StorageFull') throw error;
           }
@@ -352,7 +332,6 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
       failed = 0;
       shared = 0;
       found = 0;
-      outdated = false;
       meter.start();
       try {
         if (await walk(buckets, new Pace(host, { signal }))) {
@@ -377,3 +356,6 @@ const isPassing = (error: unknown): boolean =>
   error instanceof StoreError && error.code === 'ConditionalRequestConflict';
 
 const stripesOf = ({ body }: PlacedPiece['piece']): readonly Stripe[] => ('stripes' in body ? body.stripes : []);
+
+const mayHaveStripes = ({ manifest }: ObjectVersion): boolean =>
+  !manifest.embedded || 'stripes' in manifest.embedded.body;

@@ -29,7 +29,7 @@ export interface Rooms {
   /** New bytes are stored without encryption; what is there already is read either way. Absent: encrypted. */
   readonly plain?: boolean;
   /** Copies that the metadata have, and inline objects with them. Absent: one. */
-  readonly metadataCopies?: () => number;
+  readonly metadataCopies?: number;
 }
 
 /** A place among the bodies under way. @param whose body it is; undefined: the server's own. @throws StoreError SlowDown */

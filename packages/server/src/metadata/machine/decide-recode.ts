@@ -1,5 +1,4 @@
 import { StoreError } from '../../errors.ts';
-import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Command, StripeSwap } from '../types.ts';
 import { bucketOf, checkStripes, type Decision, isEmbeddable, nextSequence, type Stamp } from './deciding.ts';
@@ -23,10 +22,7 @@ const gone = (what: string): StoreError =>
 export const lastUseMs = ({ modifiedMs, use }: Pick<ObjectVersion, 'modifiedMs' | 'use'>): number =>
   Math.max(modifiedMs, use?.readMs ?? 0);
 
-function versionRow(
-  view: View,
-  { bucket, key, sequence }: Pick<Of<'object.recode'>, 'bucket' | 'key' | 'sequence'>,
-): VersionRow | undefined {
+function versionRow(view: View, { bucket, key, sequence }: Of<'object.recode'>): VersionRow | undefined {
   const newest = view.newest(bucket, key);
   return newest && (newest.sequence === sequence ? newest : view.older(newest.guk, sequence));
 }
@@ -53,51 +49,8 @@ const fresh = (piece: Piece, swaps: readonly StripeSwap[]): Piece => {
 /** Whether a version that holds the manifest of this row may have the piece in its own row. */
 export const mayBeEmbedded = (piece: Piece, index: number): boolean => index === 0 && isEmbeddable(piece);
 
-/** How a piece is kept from now on. */
-interface Change {
-  /** @throws StoreError ConditionalRequestConflict when it is not what it was */
-  readonly next: (piece: Piece) => Piece;
-  /** Those of the new piece that are published. */
-  readonly fresh: (piece: Piece) => Piece;
-  /** All of its stripes are new, and the version may have them for itself alone. */
-  readonly mayUnshare: (piece: Piece) => boolean;
-}
-
 export function decideRecode(view: View, command: Of<'object.recode'>, stamp: Stamp): Decision {
-  const { swaps, mayUnshare } = command;
-  return decideChange(view, command, stamp, {
-    next: (piece) => swapped(piece, swaps),
-    fresh: (piece) => fresh(piece, swaps),
-    mayUnshare: (piece) => mayUnshare === true && swaps.length === stripesOf(piece).length,
-  });
-}
-
-/** The bytes of a piece that lay in metadata lie on devices from now on. */
-export function decideStripe(view: View, command: Of<'object.stripe'>, stamp: Stamp): Decision {
-  const { stripe } = command;
-  return decideChange(view, command, stamp, {
-    next(piece) {
-      if (!('inline' in piece.body) || piece.size !== stripe.length) throw gone('A piece');
-      const [stored] = stripe.frames ?? [];
-      invariant(piece.compressed === (stored !== undefined), 'a stripe says how long a packed frame is');
-      invariant(
-        stored === undefined || stored === piece.body.inline.length,
-        'the sealed bytes of a piece stay as they are',
-      );
-      return { ...piece, body: { stripes: [stripe] } };
-    },
-    fresh: (piece) => piece,
-    mayUnshare: () => false,
-  });
-}
-
-function decideChange(
-  view: View,
-  command: Of<'object.recode' | 'object.stripe'>,
-  stamp: Stamp,
-  { next, fresh: published, mayUnshare }: Change,
-): Decision {
-  const { bucket, key, place } = command;
+  const { bucket, key, place, swaps } = command;
   bucketOf(view, bucket);
   const row = versionRow(view, command);
   const version = row?.record();
@@ -109,30 +62,29 @@ function decideChange(
     if (held?.kind !== 'piece') throw gone('The object');
     // Another holder may have the same piece in its own row.
     if (mayBeEmbedded(held.piece, place.index) && view.isShared(place.manifest)) throw gone('What shares the bytes');
-    const piece = next(held.piece);
-    checkStripes(view, published(piece));
+    const piece = swapped(held.piece, swaps);
+    checkStripes(view, fresh(piece, swaps));
     const effect = { type: 'piece.swap', ...place, bucket, key, row: encodePieceRow({ ...held, piece }) } as const;
     return { effects: [effect], reply: { type: 'done' } };
   }
   const { embedded, id } = version.manifest;
   if (!embedded) throw gone('The object');
-  const piece = next(embedded);
-  checkStripes(view, published(piece));
+  const piece = swapped(embedded, swaps);
+  checkStripes(view, fresh(piece, swaps));
   return {
-    effects: embeddedSwap(view, command, row, version, piece, view.holders(id), stamp, mayUnshare(piece)),
+    effects: embeddedSwap(view, command, row, version, piece, view.holders(id), stamp),
     reply: { type: 'done' },
   };
 }
 
 function embeddedSwap(
   view: View,
-  { bucket, key }: Pick<Of<'object.recode'>, 'bucket' | 'key'>,
+  { bucket, key, mayUnshare, swaps }: Of<'object.recode'>,
   row: VersionRow,
   version: ObjectVersion,
   piece: Piece,
   holders: number,
   stamp: Stamp,
-  mayUnshare: boolean,
 ): Effect[] {
   const { manifest } = version;
   const next = (one: ObjectVersion, older: boolean, id: Buffer): Buffer =>
@@ -162,7 +114,7 @@ function embeddedSwap(
     ];
   }
   // A stripe belongs to one piece: what this version gets for itself has none of those that the others keep.
-  if (!mayUnshare) throw gone('What shares the bytes of the object');
+  if (!mayUnshare || swaps.length < stripesOf(piece).length) throw gone('What shares the bytes of the object');
   return [swap(manifestIdOf(nextSequence(view, stamp.shard), stamp.random(8)))];
 }
 

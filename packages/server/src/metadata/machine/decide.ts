@@ -26,7 +26,7 @@ import {
 import { decideAuthority, decideInvitation, decideInvitationGone } from './decide-members.ts';
 import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { withinQuotas, writeQuota } from './decide-quotas.ts';
-import { decideRecode, decideStripe, decideTouch } from './decide-recode.ts';
+import { decideRecode, decideTouch } from './decide-recode.ts';
 import { decideRename } from './decide-rename.ts';
 import { decideAdvance, decideRestore } from './decide-restore.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
@@ -102,7 +102,6 @@ const deciders: Deciders = {
   'object.restore': decideRestore,
   'restore.advance': decideAdvance,
   'object.recode': decideRecode,
-  'object.stripe': decideStripe,
   'object.touch': decideTouch,
   'upload.create': decideUploadCreate,
   'upload.part': decidePart,
@@ -175,7 +174,6 @@ const keyed: ReadonlySet<Command['type']> = new Set([
   'object.rewrap',
   'object.restore',
   'object.recode',
-  'object.stripe',
   'upload.create',
 ] satisfies Command['type'][]);
 

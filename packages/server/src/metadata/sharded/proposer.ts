@@ -70,7 +70,6 @@ export class ShardedProposer implements Proposer {
       case 'object.rewrap':
       case 'object.restore':
       case 'object.recode':
-      case 'object.stripe':
       case 'upload.create':
         return this.#ofKey(command, command.key, request);
       case 'upload.part':
