@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { formatRemote, parseBucket } from './address.ts';
 import { clientCommand, collect, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
-import { UsageError } from './exit.ts';
+import { CommandError, exitCode, UsageError } from './exit.ts';
 import { parseCount, parsePair, parsePolicy } from './format.ts';
 
 interface MakeOptions extends CommonOptions {
@@ -58,6 +58,8 @@ export async function emptyBucket(
   return count - failures.length;
 }
 
+const stillFull = 'Something in it could not be deleted (it is named above), or was written meanwhile.';
+
 async function removeBuckets(
   context: Context,
   addresses: readonly string[],
@@ -72,7 +74,8 @@ async function removeBuckets(
       const text = `removed ${shown}${removed > 0 ? ` and ${removed} versions in it` : ''}`;
       await context.result({ action: 'remove', bucket: address.bucket, versions: removed }, options.quiet ? [] : text);
     } catch (cause) {
-      context.fail(shown, cause);
+      const full = options.force && cause instanceof DsomError && cause.code === 'BucketNotEmpty';
+      context.fail(shown, full ? new CommandError(exitCode.conflict, cause.message, stillFull) : cause);
     }
   }
 }

@@ -270,6 +270,8 @@ test('every failure says what to do next', async () => {
     [['ls'], exitCode.accessDenied, /Is this the right profile/, failing(403, 'InvalidAccessKeyId')],
     [['ls'], exitCode.accessDenied, /secret access key is wrong/, failing(403, 'SignatureDoesNotMatch')],
     [['rm', 's3://b/x'], exitCode.accessDenied, /dsom key list/, failing(403, 'AccessDenied')],
+    [['rb', 's3://b'], exitCode.conflict, /dsom rb --force/, failing(409, 'BucketNotEmpty')],
+    [['rb', '--force', 's3://b'], exitCode.conflict, /named above/, failing(409, 'BucketNotEmpty')],
     [['cp', '-', 's3://b/x'], exitCode.storageFull, /add a data directory/, failing(507, 'StorageFull')],
     [['lss'], exitCode.usage, /Did you mean ls\?/],
     [['ls', '--jsno'], exitCode.usage, /Did you mean --json\?/],

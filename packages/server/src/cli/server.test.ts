@@ -262,3 +262,14 @@ test('limits are set, shown, counted and cleared, and hold back no operator', as
     assert.match(stderr, text);
   }
 });
+
+test('requests under way are counted until they are answered, probes too', async () => {
+  for (const path of ['/-/health/live', '/-/health/ready', '/-/nothing', '/', '/nothing/there'])
+    await fetch(endpoint + path, { method: path === '/' ? 'OPTIONS' : 'GET' }).then((answer) => answer.arrayBuffer());
+  const underWay = async () =>
+    Number(/^dsom_requests_in_flight (\d+)$/m.exec(await fetch(`${endpoint}/-/metrics`).then((a) => a.text()))?.[1]);
+  // The answer may be here before the server is done with it; one that is forgotten makes each look see one more.
+  let seen = await underWay();
+  while (seen > 1 && seen < 100) seen = await underWay();
+  assert.equal(seen, 1, 'the look itself');
+});

@@ -130,6 +130,15 @@ test('an upload that was killed goes on where it was', async () => {
   assert.equal(stub.store.uploads.size, 1);
   const there = [...stub.store.uploads.values()][0]!.parts.size;
   assert.ok(there > 0);
+  stub.store.intercept = ({ query }) =>
+    query.has('partNumber') ? new Response('<Error><Code>StorageFull</Code></Error>', { status: 507 }) : undefined;
+  const full = await stub.run(['cp', file, 's3://b/large']);
+  assert.match(
+    full.stderr,
+    /large is kept: the same command goes on with it; `dsom rm --uploads s3:\/\/b\/large` gives/,
+  );
+  assert.equal(full.code, exitCode.storageFull);
+  assert.doesNotMatch((await stub.run(['cp', file, 's3://b/other', '--no-resume'])).stderr, /is kept/);
   sent.length = 0;
   stub.store.intercept = ({ query }) => {
     if (query.has('partNumber')) sent.push(query.get('partNumber')!);

@@ -9,9 +9,11 @@ import {
   type UploadOptions,
   type WriteResult,
 } from '@dsom/sdk';
+import { formatRemote } from './address.ts';
 import { contentTypeOf } from './content-type.ts';
 import type { Context } from './context.ts';
 import { md5 } from './digest.ts';
+import { escapePattern } from './glob.ts';
 
 /** What uploads of one command have in common. */
 export interface UploadSettings {
@@ -71,6 +73,7 @@ export async function uploadFile(
   const blob = await openAsBlob(file);
   const partSize = partSizeFor(blob.size, settings.partSize);
   let told = 0;
+  let kept = false;
   const options: UploadOptions = {
     ...settings.description,
     ifAbsent: settings.ifAbsent,
@@ -78,6 +81,9 @@ export async function uploadFile(
     partSize,
     threshold: wholeBytes,
     onFailure: settings.resume ? 'keep' : 'abort',
+    onUpload: () => {
+      kept = settings.resume;
+    },
     signal,
     onProgress({ loaded }) {
       onBytes(loaded - told);
@@ -88,16 +94,23 @@ export async function uploadFile(
     settings.resume && blob.size > wholeBytes
       ? await findUpload(client, bucket, key, blob, partSize, signal)
       : undefined;
-  if (!found) return client.put(bucket, key, blob, options);
-  context.note(`continuing the upload of ${file}`);
+  if (found) context.note(`continuing the upload of ${file}`);
+  const anew = () => client.put(bucket, key, blob, options);
+  const going = found ? client.put(bucket, key, blob, { ...options, resume: { uploadId: found.uploadId } }) : anew();
   try {
-    return await client.put(bucket, key, blob, { ...options, resume: { uploadId: found.uploadId } });
+    return await going.catch((cause: unknown) => {
+      // Somebody completed or aborted it meanwhile.
+      if (!found || !(cause instanceof DsomError) || cause.code !== 'NoSuchUpload') throw cause;
+      onBytes(-told);
+      told = 0;
+      return anew();
+    });
   } catch (cause) {
-    // Somebody completed or aborted it meanwhile.
-    if (!(cause instanceof DsomError) || cause.code !== 'NoSuchUpload') throw cause;
-    onBytes(-told);
-    told = 0;
-    return client.put(bucket, key, blob, options);
+    if (kept)
+      context.note(
+        `what was sent of ${file} is kept: the same command goes on with it; \`dsom rm --uploads ${formatRemote(bucket, escapePattern(key))}\` gives it up`,
+      );
+    throw cause;
   }
 }
 

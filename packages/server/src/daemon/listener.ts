@@ -299,6 +299,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
     metrics.started();
+    response.on('close', metrics.ended);
     connections.used(request.socket, response);
     if (draining) response.shouldKeepAlive = false;
     if (!gateway && isClients(request.url as string))

@@ -30,8 +30,10 @@ interface ThreadSources {
 }
 
 interface ThreadMetrics {
-  /** A request began; it ends with {@link ThreadMetrics.finished}. */
+  /** A request began. */
   started(): void;
+  /** Its connection is done with it, however it was answered: each one that began ends once, also those that nobody samples (health, metrics). */
+  ended(): void;
   finished(sample: RequestSample): void;
 }
 
@@ -81,8 +83,8 @@ export function threadMetrics(registry: Registry, sources: ThreadSources): Threa
   });
   return {
     started: () => underWay.add(flying, 1),
+    ended: () => underWay.add(flying, -1),
     finished(sample) {
-      underWay.add(flying, -1);
       requests.add(requests.at(sample.operation, String(sample.status)));
       seconds.observe(seconds.at(sample.operation), sample.milliseconds / 1000);
       if (sample.bytesIn > 0) bytes.add(incoming, sample.bytesIn);

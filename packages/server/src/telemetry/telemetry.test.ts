@@ -109,6 +109,7 @@ test('the metrics of a server name requests, latency, bytes, log, devices, cache
   });
   thread.started();
   thread.started();
+  thread.ended();
   thread.finished({ operation: 'PutObject', status: 200, milliseconds: 3, bytesIn: 100, bytesOut: 0 });
   const main = createRegistry();
   let health = 'good';

@@ -153,7 +153,7 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
       const newest = source.versions.at(-1) as Version;
       const there = target?.versions.at(-1);
       if (there && (await same(newest, there))) {
-        report.present += 1;
+        report.met += 1;
         return;
       }
       if (!there) wanted = newestOnly(report, source);
@@ -161,7 +161,8 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
     }
     let have: readonly Version[] = target?.versions ?? [];
     let done = await copiedVersions(order, wanted, have, same, isOwn);
-    report.present += done;
+    report.met += done;
+    const met = done;
     const bytes = wanted.slice(done).reduce((sum, one) => sum + one.size, 0);
     const lacking = done < wanted.length;
     if (lacking) order.expect(bytes);
@@ -176,6 +177,7 @@ export async function copyKey(order: BucketOrder, pair: Pair, nullOnly: boolean)
       for (; done < wanted.length; done++) seen = await copyOne(order, key, wanted[done] as Version, seen);
     });
     if (lacking) order.finish();
+    if (nullOnly) report.fresh += done - met;
     if (!nullOnly && order.versioned && wanted.slice(1).some((one) => one.id === 'null'))
       report.note('null version that is not the oldest of its key, got an id');
   } catch (cause) {

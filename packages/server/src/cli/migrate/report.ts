@@ -9,8 +9,10 @@ export class Report {
   objects = 0;
   bytes = 0;
   deleteMarkers = 0;
-  /** Versions and markers that were there already. */
-  present = 0;
+  /** Versions and markers that were met at the target. */
+  met = 0;
+  /** Of them, those that this run had copied itself: null versions, which go in a walk of their own before the others. */
+  fresh = 0;
   configurations = 0;
   /** Keys that only the target has. */
   onlyAtTarget = 0;
@@ -23,6 +25,11 @@ export class Report {
 
   constructor(context: Context) {
     this.#context = context;
+  }
+
+  /** Versions and markers that were there before this run. */
+  get present(): number {
+    return Math.max(0, this.met - this.fresh);
   }
 
   note(what: string): void {
