@@ -139,7 +139,8 @@ export function verdictOf(cause: unknown): Verdict {
     const refused = cause.code === 'ConnectionFailed' ? certificateCode.exec(cause.message)?.[0] : undefined;
     if (refused !== undefined) return { exit: exitCode.unreachable, advice: tlsAdvice[refused] };
     const known = byCode[cause.code];
-    if (known) return known;
+    // The server knows better what was asked for: where it names a command, that is the next step.
+    if (known) return cause.message.includes('`dsom ') ? { exit: known.exit } : known;
     return {
       exit: cause.status === 404 ? exitCode.notFound : cause.status === 403 ? exitCode.accessDenied : exitCode.failed,
     };

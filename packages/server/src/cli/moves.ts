@@ -46,7 +46,7 @@ export function repairLines(repair: Line): string[] {
         short(node['node']),
         text(write['fragments']),
         size(write['bytes']),
-        `${size(write['bytesPerSecond'])}/s`,
+        write['bytesPerSecond'] === undefined ? '-' : `${size(write['bytesPerSecond'])}/s`,
         duration(write['seconds']),
         text(part(node, 'toHandOver')['fragments']),
         node['complete'] === true ? 'all written' : write['fragments'] === undefined ? 'does not answer' : 'looking',

@@ -50,6 +50,15 @@ it('says what to install when the program is missing', async () => {
   );
 });
 
+it('says that it was removed when the program ends by itself without a failure', async () => {
+  const given = await options('removed');
+  const program = join(given.directory, 'etcd');
+  await fs.mkdir(given.directory, { recursive: true });
+  await fs.writeFile(program, '#!/bin/sh\n[ "$1" != --version ] || echo etcd Version: 3.6.9\n', { mode: 0o755 });
+  await assert.rejects(startMember({ ...given, program }), /was taken out of its cluster.* empty --data and a new/);
+  assert.match(given.reports[0] ?? '', /ended; .* was taken out of its cluster/);
+});
+
 it('knows the versions whose reads can be stale', () => {
   for (const bad of ['3.3.99', '3.4.23', '3.4.41', '3.5.27', '3.6.8', '2.3.8', '', 'x.y.z'])
     assert.ok(versionFault(bad), bad);

@@ -132,6 +132,8 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
   const said: string[] = [];
   let child: ChildProcess | undefined;
   let ended: Promise<unknown> = Promise.resolve();
+  /** It ended by itself and without a failure, as etcd does only when its cluster tells it that it was removed. */
+  let removed = false;
   /** It is to end, and to be started again at once. */
   let restarting = false;
 
@@ -139,7 +141,10 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
     const started = spawn(program, argumentsOf(options, data), { stdio: ['ignore', 'ignore', 'pipe'] });
     child = started;
     ended = new Promise((resolve) => {
-      started.once('exit', resolve);
+      started.once('exit', (code) => {
+        removed = code === 0 && !restarting && !stopping.signal.aborted;
+        resolve(code);
+      });
       started.once('error', resolve);
     });
     started.stderr?.on('data', (piece: Buffer) => {
@@ -162,7 +167,8 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
         continue;
       }
       if (host.clock.monotonic() - began >= limits.etcdSettledMs) pause = limits.etcdRestartMs;
-      options.report(`etcd member ${name} ended; it is started again in ${pause} ms. It said last: ${lastWord(said)}`);
+      const why = removed ? removedFrom(name) : `It said last: ${lastWord(said)}`;
+      options.report(`etcd member ${name} ended; it is started again in ${pause} ms. ${why}`);
       await host.timers.sleep(pause, stopping.signal);
       pause = Math.min(pause * 2, limits.etcdRestartMostMs);
     }
@@ -183,7 +189,7 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
 
   const supervised = supervise();
   try {
-    await healthy(options, said);
+    await healthy(options, said, () => removed);
   } catch (error) {
     await stop();
     throw error;
@@ -197,7 +203,7 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
       restarting = true;
       child?.kill('SIGTERM');
       await ended;
-      await healthy(options, said);
+      await healthy(options, said, () => removed);
     },
     stop,
   };
@@ -208,7 +214,7 @@ const lastWord = (said: readonly string[]): string =>
   said.findLast((line) => /^panic: |"level":"(?:panic|fatal)"/.test(line)) ?? said.at(-1) ?? 'nothing';
 
 /** Waits until the member answers and knows a leader; says so when it has no space left. */
-async function healthy(options: MemberOptions, said: readonly string[]): Promise<void> {
+async function healthy(options: MemberOptions, said: readonly string[], removed: () => boolean): Promise<void> {
   const { host, name, clientUrl, report } = options;
   const end = host.clock.monotonic() + limits.etcdStartMs;
   const shown = options.tls && (await readTls(options.tls));
@@ -230,12 +236,16 @@ async function healthy(options: MemberOptions, said: readonly string[]): Promise
     } finally {
       await etcd?.close();
     }
+    if (removed()) throw unavailable(removedFrom(name));
     await host.timers.sleep(limits.etcdBackoffMs);
   }
   throw unavailable(
     `The etcd member ${name} did not become healthy: ${why} It said last: ${said.join('\n') || 'nothing'}`,
   );
 }
+
+const removedFrom = (name: string): string =>
+  `The etcd member ${name} was taken out of its cluster, as by dsom node remove. Start this machine with an empty --data and a new invitation (dsom cluster invite) to have it in again.`;
 
 const noSpace = (name: string): string =>
   `etcd member ${name} has reached its quota (alarm NOSPACE): writes are refused. Raise --quota-backend-bytes or let the log be trimmed.`;
