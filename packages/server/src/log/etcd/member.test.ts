@@ -10,7 +10,7 @@ import { freePorts } from '../../host/ports.fixture.ts';
 import { limits } from '../../limits.ts';
 import { connectEtcd } from './client.ts';
 import { noEtcd } from './etcd.fixture.ts';
-import { type MemberOptions, type RunningMember, startMember } from './member.ts';
+import { lastWord, type MemberOptions, type RunningMember, startMember } from './member.ts';
 import { addMember, promoteMember, removeMember } from './membership.ts';
 import type { Etcd } from './types.ts';
 import { versionFault } from './version.ts';
@@ -57,6 +57,17 @@ it('says that it was removed when the program ends by itself without a failure',
   await fs.writeFile(program, '#!/bin/sh\n[ "$1" != --version ] || echo etcd Version: 3.6.9\n', { mode: 0o755 });
   await assert.rejects(startMember({ ...given, program }), /was taken out of its cluster.* empty --data and a new/);
   assert.match(given.reports[0] ?? '', /ended; .* was taken out of its cluster/);
+});
+
+it('repeats what a member said last without its code', () => {
+  const line = (rest: string) => `{"level":"fatal","ts":"x","caller":"etcdmain/etcd.go:271",${rest},"stacktrace":"go"}`;
+  const busy = line('"msg":"discovery failed","error":"listen tcp 127.0.0.1:1: bind: address already in use"');
+  assert.equal(
+    lastWord([busy, 'main.main']),
+    'discovery failed: listen tcp 127.0.0.1:1: bind: address already in use. Free that port, or give a new node others by --etcd-ports.',
+  );
+  assert.equal(lastWord([line('"msg":"a \\"name\\""')]), 'a \\"name\\"');
+  assert.deepEqual([lastWord(['one', 'two']), lastWord([])], ['two', 'nothing']);
 });
 
 it('knows the versions whose reads can be stale', () => {

@@ -209,9 +209,15 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
   };
 }
 
-/** The line that says why it ended, which a stack may follow. */
-const lastWord = (said: readonly string[]): string =>
-  said.findLast((line) => /^panic: |"level":"(?:panic|fatal)"/.test(line)) ?? said.at(-1) ?? 'nothing';
+/** What a member said of its end, which a stack may follow; of a line of its log what happened, without where in its code. */
+export function lastWord(said: readonly string[]): string {
+  const line = said.findLast((one) => /^panic: |"level":"(?:panic|fatal)"/.test(one)) ?? said.at(-1) ?? 'nothing';
+  const field = (name: string) => new RegExp(`"${name}":"((?:[^"\\\\]|\\\\.)*)"`).exec(line)?.[1];
+  const word = [field('msg'), field('error')].filter((one) => one !== undefined).join(': ') || line;
+  return /address already in use/.test(word)
+    ? `${word}. Free that port, or give a new node others by --etcd-ports.`
+    : word;
+}
 
 /** Waits until the member answers and knows a leader; says so when it has no space left. */
 async function healthy(options: MemberOptions, said: readonly string[], removed: () => boolean): Promise<void> {
@@ -239,9 +245,7 @@ async function healthy(options: MemberOptions, said: readonly string[], removed:
     if (removed()) throw unavailable(removedFrom(name));
     await host.timers.sleep(limits.etcdBackoffMs);
   }
-  throw unavailable(
-    `The etcd member ${name} did not become healthy: ${why} It said last: ${said.join('\n') || 'nothing'}`,
-  );
+  throw unavailable(`The etcd member ${name} did not become healthy: ${why} It said last: ${lastWord(said)}`);
 }
 
 const removedFrom = (name: string): string =>
