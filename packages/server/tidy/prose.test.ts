@@ -49,3 +49,12 @@ test('package versions are exact', () => {
         assert.match(version, /^\d+\.\d+\.\d+(-[\w.]+)?$/, `${name}: ${dependency} ${version}`);
   }
 });
+
+test('npm start hands signals to its server', () => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  assert.match(
+    scripts.start,
+    /^exec /,
+    'npm passes a signal on to the shell of its script alone: without exec the shell ends, and the server goes on with nobody to stop it. Begin the script with exec.',
+  );
+});
