@@ -5,27 +5,27 @@ import type { Plant } from './plant.ts';
  * each; the comment says the how many-th seed of a cluster it was, of 200 operations each, counted from seed 1.
  */
 
-const simulated = (seed: number) => ({
+const simulated = (seed: number, to = seed) => ({
   tests: ['simulator/seeds.test.ts'],
-  env: { DSOM_SIMULATE_SEEDS: `${seed}-${seed}`, DSOM_SIMULATE_OPERATIONS: '200' },
+  env: { DSOM_SIMULATE_SEEDS: `${seed}-${to}`, DSOM_SIMULATE_OPERATIONS: '200' },
 });
 
 export const simulatedPlants: readonly Plant[] = [
-  // The 1st.
+  // The 2nd, and the 3rd.
   {
     name: 'simulated: a strong read skips the barrier',
     file: 'src/daemon/cluster/gate.ts',
     find: 'latest: async () => applied(await log.barrier()),',
     replace: 'latest: async () => {},',
-    ...simulated(2),
+    ...simulated(6, 7),
   },
-  // The 1st.
+  // The 3rd.
   {
     name: 'simulated: a causal read does not wait for what its session saw',
     file: 'src/daemon/cluster/gate.ts',
     find: '(await log.barrier()),\n    async reached(position) {',
     replace: '(await log.barrier()),\n    async reached(position) {\n      if (position >= 0) return;',
-    ...simulated(54),
+    ...simulated(7),
   },
   // The 1st.
   {
