@@ -317,10 +317,11 @@ export class Cluster implements Place {
   }
 
   async replay(): Promise<void> {
-    const before = await this.#all();
     const positions: number[] = [];
     for (const shard of this.#logs.keys()) {
-      const { shards, life } = before.find((member) => member.shards[shard]?.shard.leads) as Member;
+      // A shard may be left to the node that should own it at any moment, also while another one is counted.
+      const members = await this.#all();
+      const { shards, life } = members.find((member) => member.shards[shard]?.shard.leads) as Member;
       const leader = shards[shard] as OpenShard;
       await recount(leader.replica.snapshot(), life.host);
       await leader.shard.propose({ type: 'digest' });
