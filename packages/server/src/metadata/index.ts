@@ -73,6 +73,7 @@ export type {
   VersionRecord,
   VersionUse,
 } from './machine/records.ts';
+export { sequenceOf } from './machine/usage.ts';
 export type { KeyUse } from './memos.ts';
 export {
   type MetadataOptions,
@@ -89,7 +90,7 @@ export { dueRestores } from './restores.ts';
 export { type ScanCursor, type ScannedPlace, type VersionRow, type VersionScan, versionScan } from './scan.ts';
 export { otherShards } from './sharded/quotas.ts';
 export { shardedReader } from './sharded/reader.ts';
-export { doubled, objectShardsName, shardsInUse, shardsInUseName } from './sharded/routing.ts';
+export { doubled, objectShardsName, shardNotOpen, shardsInUse, shardsInUseName } from './sharded/routing.ts';
 export { type GrowingMetadata, joinGrowing, joinShards } from './sharded/shards.ts';
 export { type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
 export { findSnapshot, type StoredSnapshot, storeSnapshot } from './stored.ts';

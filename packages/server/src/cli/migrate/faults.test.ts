@@ -1,11 +1,20 @@
 /* Stores and networks that fail: nothing wrong may become visible at the target, and nothing twice. */
 import assert from 'node:assert/strict';
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { after, before, mock, test } from 'node:test';
 import { platformEdges } from '@dsom/sdk';
 import { exitCode } from '../exit.ts';
-import { contents, gateTo, migrate, put, putParts, type Store, startStore, versioning } from './process.fixture.ts';
+import {
+  contents,
+  frontOf,
+  gateTo,
+  migrate,
+  put,
+  putParts,
+  type Store,
+  startStore,
+  versioning,
+} from './process.fixture.ts';
 
 // What is tried again waits for up to ten seconds before: here for a twentieth.
 const { sleep } = platformEdges;
@@ -22,11 +31,9 @@ after(() => Promise.all([source.stop(), target.stop()]));
 type Answer = (given: IncomingMessage, chunk: Buffer | undefined, response: ServerResponse) => Buffer | undefined;
 
 /** A way to a store on which `onAnswer` sees every piece of every answer (undefined: before its head) and says what is sent on. */
-async function wayTo(store: Store, onAnswer: Answer) {
-  const { hostname, port } = new URL(store.endpoint);
-  const server = http.createServer((request, response) => {
-    const { method = '', url: path, headers } = request;
-    const onward = http.request({ hostname, port, method, path, headers }, (answer) => {
+const wayTo = (store: Store, onAnswer: Answer) =>
+  frontOf(store, (request, response, sendOn) =>
+    sendOn((answer) => {
       onAnswer(request, undefined, response);
       if (response.destroyed) {
         answer.destroy();
@@ -38,19 +45,8 @@ async function wayTo(store: Store, onAnswer: Answer) {
         if (sent && !response.destroyed) response.write(sent);
       });
       answer.on('end', () => response.end());
-    });
-    onward.on('error', () => response.destroy());
-    request.pipe(onward);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
+    }),
+  );
 
 const isObject = ({ method, url = '' }: IncomingMessage) =>
   method === 'GET' && /\/(whole|parts)(\?|$)/.test(url) && !url.includes('tagging');

@@ -36,24 +36,24 @@ export interface Gate {
   close(): void;
 }
 
-/** A way to a store on which each request waits for `before`, and is answered by it where it says something. */
-export async function gateTo(
+/** A port in front of a store. `handle` answers each request, or has it sent on and is given the store's answer. */
+export async function frontOf(
   store: Store,
-  before: (request: IncomingMessage) => Promise<{ status: number; body: string } | undefined>,
+  handle: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    sendOn: (onAnswer: (answer: IncomingMessage) => void) => void,
+  ) => unknown,
 ): Promise<Gate> {
   const { hostname, port } = new URL(store.endpoint);
-  const pass = async (request: IncomingMessage, response: ServerResponse) => {
+  const server = http.createServer((request, response) => {
     const { method = '', url: path, headers } = request;
-    const said = await before(request);
-    if (said) return void response.writeHead(said.status).end(said.body);
-    const onward = http.request({ hostname, port, method, path, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.rawHeaders);
-      answer.pipe(response);
+    void handle(request, response, (onAnswer) => {
+      const onward = http.request({ hostname, port, method, path, headers }, onAnswer);
+      onward.on('error', () => response.destroy());
+      request.pipe(onward);
     });
-    onward.on('error', () => response.destroy());
-    request.pipe(onward);
-  };
-  const server = http.createServer((request, response) => void pass(request, response));
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -63,6 +63,20 @@ export async function gateTo(
     },
   };
 }
+
+/** A way to a store on which each request waits for `before`, and is answered by it where it says something. */
+export const gateTo = (
+  store: Store,
+  before: (request: IncomingMessage) => Promise<{ status: number; body: string } | undefined>,
+): Promise<Gate> =>
+  frontOf(store, async (request, response, sendOn) => {
+    const said = await before(request);
+    if (said) return void response.writeHead(said.status).end(said.body);
+    sendOn((answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.rawHeaders);
+      answer.pipe(response);
+    });
+  });
 
 export const environment = (from: string, to: string, fromKeys = keys): Record<string, string> => ({
   HOME: '/nonexistent',

@@ -7,6 +7,7 @@ import {
   localNumber,
   type MetadataReader,
   type ShardReplica,
+  shardNotOpen,
   shardOfNumber,
   shardsInUseName,
 } from '../../metadata/index.ts';
@@ -72,10 +73,7 @@ export function joinGates(gates: readonly GateCalls[], reader: Places): GateCall
   const gateOf = (shard: number): GateCalls => {
     const gate = gates[shard];
     if (gate) return gate;
-    throw new StoreError('ServiceUnavailable', {
-      message: `This node does not have shard ${shard} open yet: ask again in a few seconds, or ask another node.`,
-      retryAfter: 5,
-    });
+    throw shardNotOpen(shard);
   };
   return {
     async latest(scope = {}) {

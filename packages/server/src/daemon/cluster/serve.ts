@@ -3,6 +3,7 @@ import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
+import { shardNotOpen } from '../../metadata/index.ts';
 import { type Answer, type IncomingCall, pack, unpack } from '../../transport/index.ts';
 import type { NodeWork } from '../mending.ts';
 import type { RecodeStatus } from '../recoding.ts';
@@ -143,10 +144,7 @@ export function shardCalls(find: (number: number) => ClusterShard | undefined): 
   const numbered = (number: number): ClusterShard => {
     const found = find(number);
     if (found) return found;
-    throw new StoreError('ServiceUnavailable', {
-      message: `This node does not have shard ${number} open yet: ask again in a few seconds, or ask another node.`,
-      retryAfter: 5,
-    });
+    throw shardNotOpen(number);
   };
   return {
     [proposeCall]: (call) => numbered(shardOfProposal(call.head)).serve(call),

@@ -1,4 +1,4 @@
-import type { MetadataReader, QuotaSubject, Usage } from '../../metadata/index.ts';
+import { type MetadataReader, type QuotaSubject, sequenceOf, type Usage } from '../../metadata/index.ts';
 import type { Pace } from '../jobs/pace.ts';
 import type { ProgressMeter } from '../jobs/progress.ts';
 import type { Findings } from './findings.ts';
@@ -12,8 +12,6 @@ interface UsageOptions {
   readonly findings: Findings;
 }
 
-/** Of an upload: its id begins with it, as u64. */
-const sequenceOf = (id: Buffer): number => Number(id.readBigUInt64BE(0));
 const nothing: Usage = { objects: 0, bytes: 0 };
 const same = (a: Usage, b: Usage): boolean => a.objects === b.objects && a.bytes === b.bytes;
 const text = ({ objects, bytes }: Usage): string => `${objects} objects and ${bytes} bytes`;

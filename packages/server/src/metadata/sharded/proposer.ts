@@ -3,7 +3,7 @@ import { sourceChanged } from '../machine/decide-objects.ts';
 import { localNumber, numberOf, shardOfId, shardOfNumber } from '../machine/numbering.ts';
 import type { BucketId, StoredBucket } from '../machine/records.ts';
 import type { Command, DeleteResult, MetadataReader, Proposer, Reply } from '../types.ts';
-import { shardsForBucket, shardsInUse } from './routing.ts';
+import { shardNotOpen, shardsForBucket, shardsInUse } from './routing.ts';
 
 /*
  * Sends each command to the shard that decides it. What only concerns one key goes to the shard of the key. Buckets are the system shard's, and
@@ -104,11 +104,7 @@ export class ShardedProposer implements Proposer {
   /** Positions are told apart by shard. */
   async #to(shard: number, command: Command, request?: Buffer): Promise<Outcome> {
     const proposer = this.#options.proposers[shard];
-    if (!proposer)
-      throw new StoreError('ServiceUnavailable', {
-        message: `This node does not have shard ${shard} open yet: ask again in a few seconds, or ask another node.`,
-        retryAfter: 5,
-      });
+    if (!proposer) throw shardNotOpen(shard);
     const { reply, position } = await proposer.propose(command, request);
     return { reply, position: numberOf(shard, position) };
   }

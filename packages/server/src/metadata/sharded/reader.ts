@@ -1,4 +1,4 @@
-import { CorruptionError, StoreError } from '../../errors.ts';
+import { CorruptionError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
 import type { ConfigurationKind } from '../machine/configurations.ts';
 import { successorOfPrefix } from '../machine/keys.ts';
@@ -25,6 +25,7 @@ import type {
 } from '../types.ts';
 import { type Ask, mergePages, mergeRuns } from './listing.ts';
 import { quotasOver } from './quotas.ts';
+import { shardNotOpen } from './routing.ts';
 
 /** Of the prefix of an intent, with which all ids under it begin. */
 const INTENT_BYTES = 8;
@@ -125,10 +126,7 @@ class ShardedReader implements MetadataReader {
   #open(shard: number): MetadataReader {
     const reader = this.#shards[shard];
     if (reader) return reader;
-    throw new StoreError('ServiceUnavailable', {
-      message: `This node does not have shard ${shard} open yet: ask again in a few seconds, or ask another node.`,
-      retryAfter: 5,
-    });
+    throw shardNotOpen(shard);
   }
 
   /** @param id begins with the sequence that a shard gave it */

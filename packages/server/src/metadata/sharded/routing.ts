@@ -1,4 +1,5 @@
 import { xxh3 } from '@node-rs/xxhash';
+import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { MetadataReader } from '../types.ts';
 
@@ -18,6 +19,13 @@ export function shardsInUse(reader: Pick<MetadataReader, 'setting'>, open: numbe
   const said = reader.setting(shardsInUseName);
   return said === undefined ? open : Math.min(open, Math.max(0, Math.trunc(Number(said)) || 0));
 }
+
+/** What is said of a shard that the cluster has, and this node has yet to open. */
+export const shardNotOpen = (shard: number): StoreError =>
+  new StoreError('ServiceUnavailable', {
+    message: `This node does not have shard ${shard} open yet: ask again in a few seconds, or ask another node.`,
+    retryAfter: 5,
+  });
 
 /** The shards of a bucket and as many others, out of those in use; undefined: there are not so many. */
 export function doubled(shards: readonly number[], inUse: number): readonly number[] | undefined {
