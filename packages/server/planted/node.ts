@@ -55,8 +55,8 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'node: the owner forgets the id of a proposal of another node',
     file: 'src/daemon/cluster/shard.ts',
-    find: 'await leading.propose(command, Buffer.from(head.subarray(0, requestBytes)));',
-    replace: 'await leading.propose(command);',
+    find: 'await this.#decide(leading, command, Buffer.from(head.subarray(0, requestBytes)));',
+    replace: 'await this.#decide(leading, command);',
     tests: ['src/daemon/cluster/shard.test.ts'],
   },
   {

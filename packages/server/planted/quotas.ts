@@ -3,6 +3,7 @@ import type { Plant } from './plant.ts';
 /* Bugs by which a quota is passed, refuses too much, or counts what is not there. */
 
 const tests = ['src/metadata/quotas.test.ts'];
+const near = ['src/metadata/near-quotas.test.ts'];
 const decide = 'src/metadata/machine/decide-quotas.ts';
 const usage = 'src/metadata/machine/usage.ts';
 
@@ -78,5 +79,29 @@ export const quotaPlants: readonly Plant[] = [
     replace: '(written.size < 0 ? nothing : now)',
     tests: ['src/durability/check/usage.test.ts'],
     pattern: 'counted to have',
+  },
+  {
+    name: 'quotas: near one, all writes of a shard are decided together',
+    file: 'src/metadata/near-quotas.ts',
+    find: '      await Promise.all(before);\n',
+    replace: '',
+    tests: near,
+    pattern: 'n - 1 writes',
+  },
+  {
+    name: 'quotas: near one, the other shards are not looked at',
+    file: 'src/metadata/near-quotas.ts',
+    find: '      await this.#options.latest();\n',
+    replace: '',
+    tests: near,
+    pattern: 'n - 1 writes',
+  },
+  {
+    name: 'quotas: what is under way does not count for what is near',
+    file: 'src/metadata/near-quotas.ts',
+    find: 'limits.quotaNearWrites + this.#underWay * this.#options.shards()',
+    replace: 'limits.quotaNearWrites + 0 * this.#underWay',
+    tests: near,
+    pattern: 'under way counts',
   },
 ];

@@ -8,6 +8,9 @@ export const identityLimits = {
   accounts: 1000,
   /** Buckets and tenants whose quotas are in the metrics. */
   quotaSeries: 200,
+  /** Over several shards: a quota is near when it leaves room for fewer writes like the one to be decided; how many of those may wait in a shard to be decided one by one. */
+  quotaNearWrites: 1000,
+  quotaNearWaiting: 4096,
   /** Of all accounts together. */
   accessKeys: 10_000,
   /** Of one account. */

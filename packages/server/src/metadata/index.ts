@@ -75,6 +75,7 @@ export type {
 } from './machine/records.ts';
 export { sequenceOf } from './machine/usage.ts';
 export type { KeyUse } from './memos.ts';
+export { NearQuotas } from './near-quotas.ts';
 export {
   type MetadataOptions,
   openMetadata,

@@ -7,6 +7,7 @@ import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import {
   features,
   type MetadataReader,
+  NearQuotas,
   type NodeRecord,
   openShardReplica,
   otherShards,
@@ -127,13 +128,22 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     closers.push(() => kv.close());
     /** By number of the shard, those that are open: what each shard knows of the others. */
     const readers: (MetadataReader | undefined)[] = [];
+    /** Waits for all shards, as soon as they are open. */
+    let latest = (): Promise<void> =>
+      Promise.reject(
+        new StoreError('ServiceUnavailable', {
+          message: 'This node is starting, and does not know yet what is held of a quota that is near: try again.',
+          retryAfter: 1,
+        }),
+      );
+    const elsewhere = otherShards(readers, 0);
     const replica = openShardReplica({
       log: shared,
       kv,
       host,
       shard: shardNumber,
       pendingBytes: pendingBytesOf(kvFolder),
-      others: otherShards(readers, 0),
+      others: elsewhere,
     });
     readers[0] = replica.reader;
     /** Known from the time on that this node listens. */
@@ -154,6 +164,12 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       incarnation,
       campaigns: config.roles.includes('metadata'),
       peer: (id, address) => transport.peer(id, address),
+      nearQuotas: new NearQuotas({
+        reader: replica.reader,
+        others: elsewhere,
+        shards: () => readers.length,
+        latest: () => latest(),
+      }),
       onLead,
       onEvent: (text, fields) => log.info(text, fields),
     });
@@ -243,10 +259,12 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       primary,
       yields: (number) => yields(number),
       answering,
+      latest: () => latest(),
       readers,
       closers,
     });
     objectShards = others.objectShards;
+    latest = () => gates.latest({ wide: true });
     // What earlier lives of this node left open, and the server that it was when it was alone.
     await patiently(host, log, 'ending what earlier lives of this node left', () =>
       metadata.propose({

@@ -5,6 +5,7 @@ import {
   joinGrowing,
   type Metadata,
   type MetadataReader,
+  NearQuotas,
   type NodeRecord,
   objectShardsName,
   openShardReplica,
@@ -59,6 +60,8 @@ export interface ObjectShardsInput {
   readonly yields: (shard: number) => boolean;
   /** Shards by number, from the moment on that each may be asked for its state, or own its log. Each is added here. */
   readonly answering: Map<number, ClusterShard>;
+  /** Resolves when what any shard had decided before the call is applied here. */
+  readonly latest: () => Promise<void>;
   /** By number, those that are open. Each is added here. */
   readonly readers: (MetadataReader | undefined)[];
   /** Where what closes them goes, as soon as each is open. */
@@ -162,6 +165,12 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
     incarnation,
     campaigns: input.campaigns,
     peer: (id, at) => transport.peer(id, at),
+    nearQuotas: new NearQuotas({
+      reader: replica.reader,
+      others,
+      shards: () => input.readers.length,
+      latest: () => input.latest(),
+    }),
     yields: () => input.yields(number),
     onLead(term: Term | undefined) {
       void duty?.stop();

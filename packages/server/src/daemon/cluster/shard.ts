@@ -7,6 +7,7 @@ import {
   type Metadata,
   type MetadataReader,
   type MetadataStatistics,
+  type NearQuotas,
   type Reply,
   type ShardReplica,
   type ShortReply,
@@ -39,6 +40,8 @@ export interface ClusterShardOptions {
   readonly peer: (node: string, address: string) => Peer;
   /** Called when this node begins to lead and, with undefined, when it ceases. */
   readonly onLead: (term: Term | undefined) => void;
+  /** Looks at the other shards before what comes near a quota is decided. Absent: there are none. */
+  readonly nearQuotas?: NearQuotas;
   /** Whether another node that could own the shard should: asked now and then while this one does. */
   readonly yields?: () => boolean;
   /** Something about ownership that an operator may want to know. */
@@ -193,7 +196,7 @@ export class ClusterShard implements Metadata {
   }
 
   async #once(command: Command, request: Buffer, deadlineMs: number): Promise<Outcome> {
-    if (this.#leading) return this.#leading.propose(command, request);
+    if (this.#leading) return this.#decide(this.#leading, command, request);
     const { log, node } = this.#options;
     const owner = log.owner();
     if (!owner || owner.node === node) throw notOwner();
@@ -207,6 +210,12 @@ export class ClusterShard implements Metadata {
     });
     const { reply, position } = unpack<{ reply: ShortReply; position: number }>(body);
     return { reply: wholeReply(command, reply), position };
+  }
+
+  #decide(leading: Term, command: Command, request?: Buffer): Promise<Outcome> {
+    const { nearQuotas } = this.#options;
+    const decide = () => leading.propose(command, request);
+    return nearQuotas ? nearQuotas.decide(command, decide) : decide();
   }
 
   /** One link for all proposals, as long as the owner stays where it is. What is under way to the one before fails, and is asked again here. */
@@ -268,7 +277,7 @@ export class ClusterShard implements Metadata {
     if (!leading) throw notOwner();
     // The id is kept for long, and the head may lie in memory with others.
     const command = unpack<Command>(body);
-    const { reply, position } = await leading.propose(command, Buffer.from(head.subarray(0, requestBytes)));
+    const { reply, position } = await this.#decide(leading, command, Buffer.from(head.subarray(0, requestBytes)));
     return { head: nothing, body: [pack({ reply: shortReply(command, reply), position })] };
   }
 

@@ -16,8 +16,8 @@ import type { View } from './view.ts';
 
 /*
  * Who decides a write decides with it whether it keeps within the quotas, on the state that all writes before it have left: so no two of one shard go beyond
- * one together. What other shards hold is as this node has last heard of it, and counts towards the sum: there a quota may be passed by what they take in the
- * time by which the node is behind them. What takes nothing is never refused, whatever is held already, and neither is a delete that leaves a marker.
+ * one together. What other shards hold is as this node has last heard of it, and counts towards the sum: there a quota could be passed by what they take in the
+ * time by which the node is behind them, so what comes near one is decided alone, after a look at the others (near-quotas.ts). What takes nothing is never refused, whatever is held already, and neither is a delete that leaves a marker.
  */
 
 const invalid = (message: string): StoreError => new StoreError('InvalidArgument', { message });
@@ -64,6 +64,8 @@ const adding: ReadonlySet<Command['type']> = new Set([
   'upload.part',
   'upload.complete',
 ] satisfies Command['type'][]);
+
+export const isAdding = ({ type }: Pick<Command, 'type'>): boolean => adding.has(type);
 
 function sizeOf(view: View, { bucket, key }: Pick<VersionInsert, 'bucket' | 'key'>, sequence: number): number {
   const newest = view.newest(bucket, key);
@@ -121,7 +123,10 @@ const countedIn = (unit: keyof Usage, { kind }: QuotaSubject): string =>
   unit === 'bytes' ? 'bytes' : kind === 'user' ? 'objects (versions)' : 'objects (versions and delete markers)';
 
 /** What a write to a bucket counts for. */
-const subjectsOf = ({ id, owner }: Pick<StoredBucket, 'id' | 'owner'>, user?: string): readonly QuotaSubject[] => [
+export const subjectsOf = (
+  { id, owner }: Pick<StoredBucket, 'id' | 'owner'>,
+  user?: string,
+): readonly QuotaSubject[] => [
   { kind: 'bucket', bucket: id },
   { kind: 'tenant', account: tenantOf(owner) },
   ...(user === undefined ? [] : [{ kind: 'user', user } as const]),
@@ -164,7 +169,7 @@ export function checkQuotas(
  * @throws StoreError QuotaExceeded
  */
 export function withinQuotas(view: View, command: Command, decision: Decision, { others, alone }: Stamp): Decision {
-  if (!adding.has(command.type) || !('bucket' in command)) return decision;
+  if (!isAdding(command) || !('bucket' in command)) return decision;
   const here = new QuotaView(view);
   const quotas = others?.quotas ?? here;
   if (!quotas.any() && !here.any()) return decision;

@@ -1,3 +1,5 @@
+import { NearQuotas } from '../near-quotas.ts';
+import type { Metadata } from '../owner.ts';
 import { Rig } from '../rig.support.ts';
 import type { MetadataReader } from '../types.ts';
 import { otherShards } from './quotas.ts';
@@ -19,9 +21,19 @@ export class ShardedRig extends Rig {
   }
 
   #join(): void {
-    this.metadata = joinShards(this.each.map(({ metadata }) => metadata));
+    this.metadata = joinShards(this.each.map(({ metadata }, shard) => this.#careful(metadata, shard)));
     this.kv = this.each[0]!.kv;
     this.readers.splice(0, this.readers.length, ...this.each.map(({ reader }) => reader));
+  }
+
+  /** As a node of a cluster has it. What the others have applied is known at once here. */
+  #careful(metadata: Metadata, shard: number): Metadata {
+    const others = otherShards(this.readers, shard);
+    const shards = () => this.readers.length;
+    const near = new NearQuotas({ reader: metadata.reader, others, shards, latest: async () => {} });
+    const decide = metadata.propose.bind(metadata);
+    metadata.propose = (command, request) => near.decide(command, () => decide(command, request));
+    return metadata;
   }
 
   /** The others do not know a shard any more, as while it is being opened. */
