@@ -8,9 +8,10 @@ export const identityLimits = {
   accounts: 1000,
   /** Buckets and tenants whose quotas are in the metrics. */
   quotaSeries: 200,
-  /** Over several shards: a quota is near when it leaves room for fewer writes like the one to be decided; how many of those may wait in a shard to be decided one by one. */
+  /** Over several shards: a quota is near when it leaves room for fewer writes like the one to be decided; how many of those of one tenant may wait in a shard to be decided one by one, and for how long, ms: less than whoever asked the owner waits for him. */
   quotaNearWrites: 1000,
   quotaNearWaiting: 4096,
+  quotaNearMs: 4000,
   /** Of all accounts together. */
   accessKeys: 10_000,
   /** Of one account. */

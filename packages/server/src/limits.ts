@@ -357,6 +357,10 @@ invariant(
   limits.silentOwnerMs + limits.nodeStateMs + limits.detectMs + limits.proposeRetryMaxMs <= 4500,
   'an owner whose machine is lost is found, and its successor asked, within 5 s with what etcd takes',
 );
+invariant(
+  limits.quotaNearMs < limits.proposeTryMs,
+  'what waits for its turn near a quota is refused before it is given up',
+);
 invariant(limits.etcdAnswerBytes >= 2 * limits.etcdRequestBytes, 'an answer of etcd holds a batch of any size');
 invariant(limits.logSegmentBytes * 2 <= limits.logTailBytes, 'the kept tail is at least two segments');
 invariant(limits.inlineBytes <= limits.frameBytes, 'an inline object is one frame');

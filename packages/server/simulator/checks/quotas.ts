@@ -27,7 +27,7 @@ export function miscounted(reader: MetadataReader): string | undefined {
   const text = ({ objects, bytes }: { objects: number; bytes: number }) => `${objects} objects and ${bytes} bytes`;
   if (counted.objects !== held.objects || counted.bytes !== held.bytes)
     return `the bucket with a quota holds ${text(held)}, and ${text(counted)} are counted`;
-  // Over several shards it may be passed by what they take at once: docs/limits.md.
+  // Over several shards it may be passed by one write of each other shard (docs/quotas.md), and what a replica has of them is of different moments.
   if (reader.shards === 1 && (held.objects > cap.objects || held.bytes > cap.bytes))
     return `the bucket with a quota holds ${text(held)}, and may hold ${text(cap)}`;
   return undefined;

@@ -1,6 +1,7 @@
 import { type ClusterAdmin, clusterAdmin } from '../../src/daemon/cluster/admin.ts';
 import { keepFeatures } from '../../src/daemon/cluster/features.ts';
 import { createGate, type GateCalls } from '../../src/daemon/cluster/gate.ts';
+import { KnownShards } from '../../src/daemon/cluster/known.ts';
 import { keepLayout, placementDevices } from '../../src/daemon/cluster/layout.ts';
 import { announce, foundObjectShards, isNewCluster } from '../../src/daemon/cluster/objectshards.ts';
 import { preferredOwner } from '../../src/daemon/cluster/owners.ts';
@@ -99,7 +100,9 @@ export async function openMember(site: MemberSite): Promise<Member> {
   const { host } = life;
   const keyring = await openKeyring({ volume: site.keys, host, create: false });
   const { kv } = site;
-  const replica = openShardReplica({ log, kv, host, shard: 0 });
+  const known = new KnownShards(host);
+  const replica = openShardReplica({ log, kv, host, shard: 0, others: known.others(0) });
+  known.add(0, replica.reader);
   const incarnation = host.entropy.bytes(8);
   let healthy = (_device: string): boolean => true;
   let duties: readonly { stop(): Promise<void> }[] = [];
@@ -120,6 +123,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     incarnation,
     campaigns: true,
     peer,
+    nearQuotas: known.nearQuotas(0, replica.reader),
     onLead,
     onEvent: () => {},
   });
@@ -137,6 +141,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     life,
     node: name,
     incarnation,
+    known,
     system,
     peer,
     yields: (number) => yields(number),

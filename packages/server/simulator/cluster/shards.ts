@@ -1,5 +1,6 @@
 import { keepBuckets } from '../../src/daemon/cluster/buckets.ts';
 import { createGate, type GateCalls, joinGates } from '../../src/daemon/cluster/gate.ts';
+import type { KnownShards } from '../../src/daemon/cluster/known.ts';
 import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
 import { objectShardsOf } from '../../src/daemon/cluster/sharding.ts';
 import { invariant } from '../../src/invariant.ts';
@@ -55,6 +56,8 @@ export interface ObjectShardsInput {
   /** The system shard, with all that its log had. */
   readonly system: OpenShard;
   readonly peer: (node: string, address: string) => Peer;
+  /** What each knows of the others where a quota counts. */
+  readonly known: KnownShards;
   /** Whether another node should own a shard. */
   readonly yields: (shard: number) => boolean;
   readonly onLead: (shard: number, leads: boolean) => void;
@@ -76,14 +79,15 @@ export async function openObjectShards(
   });
   const metadata = joinShards([system.shard, ...objectShards.map(({ shard }) => shard)]);
   const gates = joinGates([system.gate, ...objectShards.map(({ gate }) => gate)], metadata.reader);
+  input.known.opened(gates, 1 + count);
   return { objectShards, metadata, gates };
 }
 
 async function openOne(input: ObjectShardsInput, { number, log, open }: ShardSite): Promise<OpenShard> {
-  const { life, node, incarnation, peer, system } = input;
+  const { life, node, incarnation, peer, system, known } = input;
   const { host } = life;
   const kv = await open();
-  const replica = openShardReplica({ log, kv, host, shard: number });
+  const replica = openShardReplica({ log, kv, host, shard: number, others: known.others(number) });
   let duty: { stop(): Promise<void> } | undefined;
   const shard = new ClusterShard({
     number,
@@ -94,6 +98,7 @@ async function openOne(input: ObjectShardsInput, { number, log, open }: ShardSit
     incarnation,
     campaigns: true,
     peer,
+    nearQuotas: known.nearQuotas(number, replica.reader),
     yields: () => {
       const others = input.yields(number);
       if (others) input.onLeft();
@@ -107,5 +112,6 @@ async function openOne(input: ObjectShardsInput, { number, log, open }: ShardSit
     onEvent: () => {},
   });
   await caughtUp({ number, log, replica });
+  known.add(number, replica.reader);
   return { number, log, kv, replica, shard, gate: createGate(log, replica, host) };
 }

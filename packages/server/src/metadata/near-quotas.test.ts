@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { StoreError } from '../errors.ts';
+import { manualHost } from '../host/index.ts';
+import { until } from '../host/patience.support.ts';
 import { limits } from '../limits.ts';
 import type { QuotaReader, Usage } from './machine/quotas.ts';
 import { NearQuotas, type NearQuotasOptions } from './near-quotas.ts';
@@ -12,6 +14,9 @@ const account = '000000000000';
 const put = { type: 'object.put', bucket: 1, key: Buffer.from('k'), pieces: [{ size: 10 }] } as unknown as Command;
 
 interface ShardOptions {
+  readonly host?: ReturnType<typeof manualHost>;
+  /** Bytes that there may be. */
+  readonly bytes?: number;
   readonly most: number;
   readonly shards?: number;
   readonly elsewhere?: () => number;
@@ -19,21 +24,29 @@ interface ShardOptions {
   readonly latest?: () => Promise<void>;
 }
 
-function near({ most, shards = 4, elsewhere = () => 0, own = () => 0, latest = async () => {} }: ShardOptions) {
+function near(options: ShardOptions) {
+  const { most, shards = 4, elsewhere = () => 0, own = () => 0, latest = async () => {}, bytes } = options;
   const objects = (count: number): Usage => ({ objects: count, bytes: 10 * count });
   const quotas = {
     any: () => true,
-    of: (subject) => (subject.kind === 'tenant' ? { objects: most } : undefined),
+    of: (subject) => (subject.kind === 'tenant' ? { objects: most, ...(bytes && { bytes }) } : undefined),
     usage: () => objects(own()),
     writerOf: () => undefined,
   } as Partial<QuotaReader> as QuotaReader;
   const reader = {
     quotas,
-    bucketById: () => ({ id: 1, owner: account }),
-    version: () => undefined,
+    bucketById: (id: number) => ({ id, owner: id === 1 ? account : '000000000001' }),
+    version: (_bucket: number, key: Buffer) =>
+      key.toString() === 'large' ? { kind: 'object', size: 1000 } : undefined,
   } as unknown as NearQuotasOptions['reader'];
   const others = { quotas, usage: () => objects(elsewhere()) };
-  return new NearQuotas({ reader, others, shards: () => shards, latest });
+  return new NearQuotas({
+    reader,
+    others,
+    shards: () => shards,
+    latest,
+    timers: (options.host ?? manualHost()).timers,
+  });
 }
 
 describe('near a quota', () => {
@@ -109,7 +122,8 @@ describe('near a quota', () => {
     });
     await assert.rejects(
       shard.decide(put, async () => 1),
-      /no quorum/,
+      (error: StoreError) =>
+        error.code === 'ServiceUnavailable' && error.retryAfter === 1 && /no quorum/.test(`${error.cause}`),
     );
     fails = false;
     assert.equal(await shard.decide(put, async () => 1), 1);
@@ -120,7 +134,72 @@ describe('near a quota', () => {
       slow.decide(put, async () => 1),
       (error: StoreError) => error.code === 'SlowDown',
     );
+    const other = slow.decide({ ...put, bucket: 2 } as unknown as Command, async () => 'of another tenant');
     gate.resolve();
+    assert.equal(await other, 'of another tenant');
     assert.equal((await Promise.all(waiting)).length, limits.quotaNearWaiting);
+  });
+
+  it('who waits for long gives up, with advice, and those behind him keep their places', async () => {
+    const host = manualHost();
+    const looks: PromiseWithResolvers<void>[] = [];
+    const latest = () => {
+      const look = Promise.withResolvers<void>();
+      looks.push(look);
+      return look.promise;
+    };
+    const shard = near({ most: 1, host, latest });
+    const steps: string[] = [];
+    const over = Promise.withResolvers<void>();
+    const decide = (name: string) =>
+      shard.decide(put, async () => {
+        steps.push(name);
+        if (name === 'first') await over.promise;
+      });
+    const late = (error: StoreError) => error.code === 'ServiceUnavailable' && error.retryAfter === 1;
+    const first = decide('first');
+    await until(() => looks.length === 1, 'look 1');
+    looks[0]!.resolve();
+    await until(() => steps.length === 1, 'the first decision');
+    const second = decide('second');
+    host.advance(limits.quotaNearMs - 1);
+    let refused: unknown;
+    const third = decide('third').catch((error: unknown) => (refused = error));
+    host.advance(1);
+    await assert.rejects(second, late);
+    assert.deepEqual([steps, looks.length], [['first'], 1], 'the first is being decided, however long that takes');
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    assert.equal(looks.length, 1, 'the third waits for the first');
+    over.resolve();
+    await first;
+    await until(() => looks.length === 2, 'look 2');
+    host.advance(limits.quotaNearMs);
+    await until(() => refused !== undefined, 'a refusal of the third');
+    assert.ok(late(refused as StoreError));
+    const fourth = decide('fourth');
+    await until(() => looks.length === 3, 'look 3');
+    looks[2]!.resolve();
+    await fourth;
+    looks[1]!.resolve();
+    await third;
+    assert.deepEqual(steps, ['first', 'fourth']);
+  });
+
+  it('copies count as what they copy, from whatever bucket, and what adds nothing yet waits for nobody', async () => {
+    let asked = 0;
+    const latest = async () => void asked++;
+    const shard = near({ most: 1_000_000, bytes: 500_000, latest });
+    const source = { bucket: 2, key: Buffer.from('large'), version: undefined };
+    await shard.decide({ type: 'object.share', bucket: 1, source } as unknown as Command, async () => {});
+    assert.equal(asked, 1);
+    await shard.decide(
+      { type: 'object.share', bucket: 1, source: { ...source, key: Buffer.from('small') } } as unknown as Command,
+      async () => {},
+    );
+    await near({ most: 1, latest }).decide(
+      { type: 'upload.create', bucket: 1, key: Buffer.from('k') } as unknown as Command,
+      async () => {},
+    );
+    assert.equal(asked, 1);
   });
 });

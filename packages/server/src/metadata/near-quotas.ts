@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { isAdding, subjectsOf } from './machine/decide-quotas.ts';
 import type { OtherShards } from './machine/quotas.ts';
@@ -25,7 +26,11 @@ export interface NearQuotasOptions {
   readonly shards: () => number;
   /** Resolves when what any shard had decided before the call is applied on this node. */
   readonly latest: () => Promise<void>;
+  readonly timers: Pick<Host['timers'], 'after'>;
 }
+
+const unknown = (message: string, cause?: unknown): StoreError =>
+  new StoreError('ServiceUnavailable', { message, retryAfter: 1, cause });
 
 const sum = (pieces: readonly Piece[]): number => pieces.reduce((bytes, { size }) => bytes + size, 0);
 
@@ -33,7 +38,8 @@ export class NearQuotas {
   readonly #options: NearQuotasOptions;
   /** By tenant or user: the last one of those that are decided alone. */
   readonly #last = new Map<string, Promise<void>>();
-  #alone = 0;
+  /** By tenant: how many of those there are. */
+  readonly #waiting = new Map<string, number>();
   #underWay = 0;
 
   constructor(options: NearQuotasOptions) {
@@ -42,7 +48,7 @@ export class NearQuotas {
 
   /**
    * Has a command decided, alone where it comes near a quota.
-   * @throws StoreError SlowDown where too many wait already
+   * @throws StoreError SlowDown where too many of the tenant wait already; ServiceUnavailable where its turn does not come, or the others cannot be looked at, within `limits.quotaNearMs`
    */
   async decide<Outcome>(command: Command, decide: () => Promise<Outcome>): Promise<Outcome> {
     const names = this.#near(command);
@@ -56,31 +62,58 @@ export class NearQuotas {
   }
 
   async #decideAlone<Outcome>(names: readonly string[], decide: () => Promise<Outcome>): Promise<Outcome> {
-    if (this.#alone >= limits.quotaNearWaiting)
+    const tenant = names[0] as string;
+    const waiting = this.#waiting.get(tenant) ?? 0;
+    if (waiting >= limits.quotaNearWaiting)
       throw new StoreError('SlowDown', {
         message:
-          'Please reduce your request rate. Too many writes that come near a quota wait already: try again in a moment.',
+          'Please reduce your request rate. Too many writes to buckets of this tenant that come near a quota wait already: try again in a moment.',
         retryAfter: 1,
       });
-    this.#alone++;
-    const before = names.flatMap((name) => this.#last.get(name) ?? []);
+    this.#waiting.set(tenant, waiting + 1);
+    const before = Promise.all(names.flatMap((name) => this.#last.get(name) ?? []));
+    const late = Promise.withResolvers<never>();
+    const cancel = this.#options.timers.after(limits.quotaNearMs, () =>
+      late.reject(
+        unknown(
+          'This comes near a quota, and what is held of it was not known in time, or too many such writes came before: try again in a moment.',
+        ),
+      ),
+    );
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     for (const name of names) this.#last.set(name, over);
     try {
-      await Promise.all(before);
-      await this.#options.latest();
+      await Promise.race([before, late.promise]);
+      await Promise.race([this.#look(), late.promise]);
+      cancel();
       return await decide();
     } finally {
-      this.#alone--;
-      for (const name of names) if (this.#last.get(name) === over) this.#last.delete(name);
-      end();
+      cancel();
+      const rest = (this.#waiting.get(tenant) ?? 0) - 1;
+      if (rest > 0) this.#waiting.set(tenant, rest);
+      else this.#waiting.delete(tenant);
+      // Who gives up his turn leaves those behind him where they are, behind those before him.
+      void before.then(() => {
+        for (const name of names) if (this.#last.get(name) === over) this.#last.delete(name);
+        end();
+      });
     }
   }
 
-  /** For whom it counts, where one of the quotas is near; undefined: none is. */
+  async #look(): Promise<void> {
+    await this.#options.latest().catch((cause: unknown) => {
+      throw unknown(
+        'This comes near a quota, and what other shards hold of it cannot be read now: try again in a moment.',
+        cause,
+      );
+    });
+  }
+
+  /** For whom it counts, the tenant first, where one of the quotas is near; undefined: none is. */
   #near(command: Command): readonly string[] | undefined {
     const { reader, others } = this.#options;
-    if (this.#options.shards() <= 1 || !isAdding(command) || !('bucket' in command)) return undefined;
+    if (!isAdding(command) || !('bucket' in command) || command.type === 'upload.create') return undefined;
+    if (this.#options.shards() <= 1) return undefined;
     const quotas = others.quotas ?? reader.quotas;
     if (!quotas.any()) return undefined;
     const bucket = reader.bucketById(command.bucket as BucketId);
@@ -123,8 +156,11 @@ export class NearQuotas {
         const source = newest(command.source.key);
         return { size: source?.size ?? 0, user: source && reader.quotas.writerOf(source.sequence) };
       }
-      case 'object.share':
-        return { size: command.source.bucket === bucket ? (newest(command.source.key)?.size ?? 0) : 0, user };
+      case 'object.share': {
+        const { source } = command;
+        const version = reader.version(source.bucket, source.key, source.version);
+        return { size: version?.kind === 'object' ? version.size : 0, user };
+      }
       default:
         return { size: 'key' in command ? (newest(command.key)?.size ?? 0) : 0, user };
     }

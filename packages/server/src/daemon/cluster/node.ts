@@ -4,16 +4,7 @@ import type { Host } from '../../host/index.ts';
 import type { SharedKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
-import {
-  features,
-  type MetadataReader,
-  NearQuotas,
-  type NodeRecord,
-  openShardReplica,
-  otherShards,
-  ReplicaError,
-  type Term,
-} from '../../metadata/index.ts';
+import { features, type NodeRecord, openShardReplica, ReplicaError, type Term } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, unpack } from '../../transport/index.ts';
 import type { LogEnd } from '../alone.ts';
@@ -31,6 +22,7 @@ import { keepOpening } from './further.ts';
 import { createGate, newHeard } from './gate.ts';
 import { keepGrowing } from './growth.ts';
 import { condemn, openReplicaKv } from './install.ts';
+import { KnownShards } from './known.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
 import { announce, foundObjectShards, isNewCluster, type ObjectShard, openObjectShards } from './objectshards.ts';
@@ -126,26 +118,16 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     closers.push(() => shared.close());
     const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log });
     closers.push(() => kv.close());
-    /** By number of the shard, those that are open: what each shard knows of the others. */
-    const readers: (MetadataReader | undefined)[] = [];
-    /** Waits for all shards, as soon as they are open. */
-    let latest = (): Promise<void> =>
-      Promise.reject(
-        new StoreError('ServiceUnavailable', {
-          message: 'This node is starting, and does not know yet what is held of a quota that is near: try again.',
-          retryAfter: 1,
-        }),
-      );
-    const elsewhere = otherShards(readers, 0);
+    const known = new KnownShards(host);
     const replica = openShardReplica({
       log: shared,
       kv,
       host,
       shard: shardNumber,
       pendingBytes: pendingBytesOf(kvFolder),
-      others: elsewhere,
+      others: known.others(shardNumber),
     });
-    readers[0] = replica.reader;
+    known.add(shardNumber, replica.reader);
     /** Known from the time on that this node listens. */
     let healthy = (_device: string): boolean => true;
     let duties: readonly { stop(): Promise<void> }[] = [];
@@ -164,12 +146,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       incarnation,
       campaigns: config.roles.includes('metadata'),
       peer: (id, address) => transport.peer(id, address),
-      nearQuotas: new NearQuotas({
-        reader: replica.reader,
-        others: elsewhere,
-        shards: () => readers.length,
-        latest: () => latest(),
-      }),
+      nearQuotas: known.nearQuotas(shardNumber, replica.reader),
       onLead,
       onEvent: (text, fields) => log.info(text, fields),
     });
@@ -259,12 +236,10 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       primary,
       yields: (number) => yields(number),
       answering,
-      latest: () => latest(),
-      readers,
+      known,
       closers,
     });
     objectShards = others.objectShards;
-    latest = () => gates.latest({ wide: true });
     // What earlier lives of this node left open, and the server that it was when it was alone.
     await patiently(host, log, 'ending what earlier lives of this node left', () =>
       metadata.propose({

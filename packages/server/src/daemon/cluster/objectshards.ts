@@ -5,11 +5,9 @@ import {
   joinGrowing,
   type Metadata,
   type MetadataReader,
-  NearQuotas,
   type NodeRecord,
   objectShardsName,
   openShardReplica,
-  otherShards,
   type ShardReplica,
   type Term,
 } from '../../metadata/index.ts';
@@ -20,6 +18,7 @@ import { pendingBytesOf } from '../space.ts';
 import { keepBuckets } from './buckets.ts';
 import { createGate, type GateCalls, joinGates } from './gate.ts';
 import { condemn, openReplicaKv } from './install.ts';
+import type { KnownShards } from './known.ts';
 import { patiently } from './patience.ts';
 import { ClusterShard } from './shard.ts';
 import { objectShardsOf } from './sharding.ts';
@@ -60,10 +59,8 @@ export interface ObjectShardsInput {
   readonly yields: (shard: number) => boolean;
   /** Shards by number, from the moment on that each may be asked for its state, or own its log. Each is added here. */
   readonly answering: Map<number, ClusterShard>;
-  /** Resolves when what any shard had decided before the call is applied here. */
-  readonly latest: () => Promise<void>;
-  /** By number, those that are open. Each is added here. */
-  readonly readers: (MetadataReader | undefined)[];
+  /** What each knows of the others. Each is added here. */
+  readonly known: KnownShards;
   /** Where what closes them goes, as soon as each is open. */
   readonly closers: (() => Promise<unknown>)[];
 }
@@ -106,7 +103,6 @@ export function announce(metadata: Pick<Metadata, 'propose'>, record: NodeRecord
 export async function openObjectShards(input: ObjectShardsInput): Promise<OpenShards> {
   const { shard, gate, record, host, log } = input;
   const numbers = Array.from({ length: objectShardsOf(shard.reader) ?? 0 }, (_, at) => at + 1);
-  input.readers.length = numbers.length + 1;
   const opened = await Promise.allSettled(numbers.map((number) => openOne(input, number)));
   const objectShards = opened.map((one) => {
     if (one.status === 'rejected') throw one.reason;
@@ -115,11 +111,13 @@ export async function openObjectShards(input: ObjectShardsInput): Promise<OpenSh
   const metadata = joinGrowing([shard, ...objectShards.map((one) => one.shard)]);
   if (objectShards.length > 0)
     await patiently(host, log, 'saying to the shards that this node is here', () => announce(metadata, record));
-  const gates = [gate, ...objectShards.map((one) => one.gate)];
+  const each = [gate, ...objectShards.map((one) => one.gate)];
+  const gates = joinGates(each, metadata.reader);
+  input.known.opened(gates, each.length);
   return {
     objectShards,
     metadata,
-    gates: joinGates(gates, metadata.reader),
+    gates,
     async openNext(share) {
       const number = objectShards.length + 1;
       const closers: (() => Promise<unknown>)[] = [];
@@ -130,12 +128,11 @@ export async function openObjectShards(input: ObjectShardsInput): Promise<OpenSh
         const one = await openOne({ ...input, closers }, number);
         await share(one);
         objectShards.push(one);
-        gates.push(one.gate);
+        each.push(one.gate);
         metadata.add(one.shard);
         input.closers.push(close);
       } catch (cause) {
-        // What counts over all shards must not wait for it: it is not in use.
-        input.readers.length = number;
+        input.known.leaveOut(number);
         await close().catch(() => {});
         throw cause;
       }
@@ -152,9 +149,8 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
   closers.push(() => log.close());
   const kv = await openReplicaKv({ directory, host, shared: log, transport, node, log: told, shard: number });
   closers.push(() => kv.close());
-  const others = otherShards(input.readers, number);
+  const others = input.known.others(number);
   const replica = openShardReplica({ log, kv, host, shard: number, others, pendingBytes: pendingBytesOf(directory) });
-  input.readers[number] = replica.reader;
   let duty: { stop(): Promise<void> } | undefined;
   const shard = new ClusterShard({
     number,
@@ -165,12 +161,7 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
     incarnation,
     campaigns: input.campaigns,
     peer: (id, at) => transport.peer(id, at),
-    nearQuotas: new NearQuotas({
-      reader: replica.reader,
-      others,
-      shards: () => input.readers.length,
-      latest: () => input.latest(),
-    }),
+    nearQuotas: input.known.nearQuotas(number, replica.reader),
     yields: () => input.yields(number),
     onLead(term: Term | undefined) {
       void duty?.stop();
@@ -190,5 +181,7 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
     if (replica.failureKind() === 'diverged') condemn(directory);
     throw cause;
   });
+  // Not before: what it held when this node was last here says nothing about how near a quota is.
+  input.known.add(number, replica.reader);
   return { number, directory, kv, log, replica, shard, gate: createGate(log, replica, host) };
 }

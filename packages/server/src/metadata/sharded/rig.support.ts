@@ -30,7 +30,8 @@ export class ShardedRig extends Rig {
   #careful(metadata: Metadata, shard: number): Metadata {
     const others = otherShards(this.readers, shard);
     const shards = () => this.readers.length;
-    const near = new NearQuotas({ reader: metadata.reader, others, shards, latest: async () => {} });
+    const { timers } = this.host;
+    const near = new NearQuotas({ reader: metadata.reader, others, shards, latest: async () => {}, timers });
     const decide = metadata.propose.bind(metadata);
     metadata.propose = (command, request) => near.decide(command, () => decide(command, request));
     return metadata;
