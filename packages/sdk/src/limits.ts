@@ -13,6 +13,8 @@ export interface LimitFigures {
   readonly bytesOutPerSecond?: number | undefined;
   /** Requests under way at the same time. */
   readonly concurrentRequests?: number | undefined;
+  /** Connections open at the same time, to each node; of tenants only. */
+  readonly connections?: number | undefined;
 }
 
 export interface Limit extends LimitFigures {
@@ -39,6 +41,7 @@ function limitOf(row: Json): Limit {
     bytesInPerSecond: number(row, 'bytesInPerSecond'),
     bytesOutPerSecond: number(row, 'bytesOutPerSecond'),
     concurrentRequests: number(row, 'concurrentRequests'),
+    connections: number(row, 'connections'),
     changedAt: timeField(row, 'changedAt'),
   };
 }

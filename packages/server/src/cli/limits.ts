@@ -16,6 +16,7 @@ interface SetOptions extends SubjectOptions {
   readonly bytesIn?: string;
   readonly bytesOut?: string;
   readonly concurrent?: string;
+  readonly connections?: string;
 }
 
 function subjectsOf(names: readonly string[], { key, anonymous }: SubjectOptions): LimitSubject[] {
@@ -39,13 +40,14 @@ const size = (bytes: number | undefined): string => (bytes === undefined ? '-' :
 
 const lines = (all: readonly Limit[]): string[] =>
   formatTable([
-    ['LIMIT OF', 'REQUESTS', 'IN', 'OUT', 'AT ONCE', 'SINCE'],
+    ['LIMIT OF', 'REQUESTS', 'IN', 'OUT', 'AT ONCE', 'CONNECTIONS', 'SINCE'],
     ...all.map((one) => [
       printable(nameOf(one.subject)),
       one.requestsPerSecond === undefined ? '-' : `${one.requestsPerSecond}/s`,
       size(one.bytesInPerSecond),
       size(one.bytesOutPerSecond),
       one.concurrentRequests === undefined ? '-' : String(one.concurrentRequests),
+      one.connections === undefined ? '-' : String(one.connections),
       formatTime(one.changedAt),
     ]),
   ]);
@@ -54,15 +56,16 @@ const shown = ({ subject, ...limit }: Limit) => ({ ...subject, ...limit });
 
 async function setLimit(context: Context, [name]: readonly string[], options: SetOptions): Promise<void> {
   const subject = oneSubject(name, options);
-  const { requests, bytesIn, bytesOut, concurrent } = options;
+  const { requests, bytesIn, bytesOut, concurrent, connections } = options;
   const figures = {
     ...(requests !== undefined && { requestsPerSecond: parseCount(requests) }),
     ...(bytesIn !== undefined && { bytesInPerSecond: parseSize(bytesIn) }),
     ...(bytesOut !== undefined && { bytesOutPerSecond: parseSize(bytesOut) }),
     ...(concurrent !== undefined && { concurrentRequests: parseCount(concurrent) }),
+    ...(connections !== undefined && { connections: parseCount(connections) }),
   };
   if (Object.keys(figures).length === 0)
-    throw new UsageError('give at least one of --requests, --bytes-in, --bytes-out, --concurrent');
+    throw new UsageError('give at least one of --requests, --bytes-in, --bytes-out, --concurrent, --connections');
   const limit = await context.client().limits.set(subject, figures, { signal: context.signal });
   context.succeed();
   await context.result(shown(limit), lines([limit]));
@@ -108,6 +111,7 @@ export function addLimitCommands(program: Command, run: Run): void {
     .option('--bytes-in <size>', 'bytes of request bodies in a second, such as 50MiB')
     .option('--bytes-out <size>', 'bytes of answers in a second')
     .option('--concurrent <number>', 'requests under way at the same time')
+    .option('--connections <number>', 'open connections of a tenant, to each node')
     .action(run(setLimit));
   of(clientCommand(limit, 'show [tenant]', 'limits that are set', { isDefault: true })).action(run(showLimits));
   of(clientCommand(limit, 'clear [tenant...]', 'take limits away')).action(run(clearLimits));

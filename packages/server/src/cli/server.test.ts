@@ -224,12 +224,14 @@ test('limits are set, shown, counted and cleared, and hold back no operator', as
   const given = ['--access-key-id', 'ACMEKEY', '--secret-access-key', 'acme-secret'];
   await said('user', 'create', 'ann', '--tenant', 'acme', '--policy', 'AmazonS3FullAccess', ...given);
   assert.match(await said('limit', 'show'), /no limits: set one with/);
-  const set = JSON.parse(await said('limit', 'set', 'acme', '--requests', '1', '--bytes-in', '1MiB', '--json'));
-  assert.deepEqual([set.tenant, set.requestsPerSecond, set.bytesInPerSecond], ['acme', 1, 1048576]);
+  const set = JSON.parse(
+    await said('limit', 'set', 'acme', '--requests', '1', '--bytes-in', '1MiB', '--connections', '9', '--json'),
+  );
+  assert.deepEqual([set.tenant, set.requestsPerSecond, set.bytesInPerSecond, set.connections], ['acme', 1, 1048576, 9]);
   await said('limit', 'set', '--key', 'ACMEKEY', '--concurrent', '5');
   await said('limit', 'set', '--anonymous', '--requests', '3');
   await said('limit', 'set', 'root', '--requests', '1');
-  assert.match(await said('limit'), /key ACMEKEY +- +- +- +5[\s\S]*acme +1\/s +1\.00 MiB\/s +- +-/);
+  assert.match(await said('limit'), /key ACMEKEY +- +- +- +5 +-[\s\S]*acme +1\/s +1\.00 MiB\/s +- +- +9/);
   await new Promise((resolve) => setTimeout(resolve, limits.rateLookMs + 50));
   const asAnn = { environment: { DSOM_ACCESS_KEY_ID: 'ACMEKEY', DSOM_SECRET_ACCESS_KEY: 'acme-secret' } };
   const began = performance.now();
@@ -252,6 +254,7 @@ test('limits are set, shown, counted and cleared, and hold back no operator', as
     [['set', '--requests', '5'], /give one of: a tenant/],
     [['set', 'nobody', '--requests', '5'], /no tenant nobody: make it with/],
     [['set', '--key', 'nokey', '--requests', '5'], /no access key nokey/],
+    [['set', '--anonymous', '--connections', '5'], /of tenants only/],
     [['set', 'acme', '--requests', '0'], /whole number from 1 on/],
     [['set', 'acme', '--bytes-in', '1'], /bytesInPerSecond/],
     [['clear', 'acme'], /no limit for tenant\/\d{12}: .dsom limit show. lists/],

@@ -136,7 +136,11 @@ export function createListener(options: ListenerOptions): Listener {
   const finished = (operation: string, status: number, seconds: number, bytesIn: number, bytesOut: number): void =>
     metrics.finished({ operation, status, milliseconds: seconds * 1000, bytesIn, bytesOut });
   const places = new FairPlaces({ clock, timers });
-  const tenants = tenantMetrics(registry, () => places.holders());
+  const tenants = tenantMetrics(
+    registry,
+    () => places.holders(),
+    () => admission.connections(),
+  );
   const gate = new RateGate({
     rates: () => reader.rates(),
     memory: options.rates,

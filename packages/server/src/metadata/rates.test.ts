@@ -7,6 +7,7 @@ import { limits } from '../limits.ts';
 import type { Stamp } from './machine/deciding.ts';
 import type { Effect } from './machine/effects.ts';
 import { decodeEntry, encodeEntry } from './machine/entry.ts';
+import { featuresOf } from './machine/features.ts';
 import { keys } from './machine/keys.ts';
 import { decideRates, decodeRateLimits, encodeRateLimits, type RateFigures, rateFigures } from './machine/rates.ts';
 import type { View } from './machine/view.ts';
@@ -73,6 +74,8 @@ describe('limits of rates', () => {
       { bytesOutPerSecond: limits.rateMost + 1 },
     ])
       await assert.rejects(set(`tenant/${acme}`, figures), code('InvalidArgument', /whole number from/));
+    for (const subject of ['key/AK', 'anonymous'])
+      await assert.rejects(set(subject, { connections: 5 }), code('InvalidArgument', /of tenants only/));
     await assert.rejects(clear(`tenant/${acme}`), code('NotFound', /no limit.*dsom limit show/));
   });
 
@@ -108,6 +111,11 @@ describe('limits of rates', () => {
       { type: 'rates.remove', subject: 'key/AK' },
     ];
     assert.equal(encodeEntry(effects).toString('hex'), '0153066b65792f414b0901ac02e8070905bc0554066b65792f414b');
+    const { concurrentRequests: _, ...others } = { ...rates, connections: 9 };
+    const newer: Effect = { type: 'rates.write', rates: others };
+    assert.equal(encodeRateLimits(others).toString('hex'), '01ac02e807110509');
+    const needed = [effects[0] as Effect, newer].map((effect) => [...featuresOf(effect)]);
+    assert.deepEqual(needed, [['rates'], ['rates', 'connectionLimits']], 'older versions cannot read it');
     assert.equal(keys.rates('key/AK').toString('hex'), '436b65792f414b');
   });
 
@@ -131,7 +139,7 @@ describe('limits of rates', () => {
 
   it('that cannot be read are no limits: the row is refused', () => {
     const row = encodeRateLimits({ subject: 's', slot: 1, changedMs: 2, requestsPerSecond: 3 });
-    for (const bad of [row.subarray(0, -1), Buffer.concat([row, Buffer.of(0)]), Buffer.of(2), Buffer.of(1, 1, 2, 0x10)])
+    for (const bad of [row.subarray(0, -1), Buffer.concat([row, Buffer.of(0)]), Buffer.of(2), Buffer.of(1, 1, 2, 0x20)])
       assert.throws(() => decodeRateLimits('s', bad));
   });
 });

@@ -14,8 +14,15 @@ interface TenantMetrics {
   refused(tenant: string, limit: string): void;
 }
 
-/** Figures of each tenant, by his account; `anonymous` are all requests without good credentials. */
-export function tenantMetrics(registry: Registry, load: () => readonly TenantLoad[]): TenantMetrics {
+/**
+ * Figures of each tenant, by his account; `anonymous` are all requests without good credentials.
+ * @param open connections of tenants that have a limit of them
+ */
+export function tenantMetrics(
+  registry: Registry,
+  load: () => readonly TenantLoad[],
+  open: () => ReadonlyMap<string, number>,
+): TenantMetrics {
   const requests = registry.counter('dsom_tenant_requests_total', 'Requests answered, by tenant.', ['tenant']);
   const bytes = registry.counter('dsom_tenant_bytes_total', 'Bytes of request and response bodies, by tenant.', [
     'tenant',
@@ -29,7 +36,14 @@ export function tenantMetrics(registry: Registry, load: () => readonly TenantLoa
   const waiting = registry.gauge('dsom_tenant_requests_waiting', 'Requests that wait for their turn, by tenant.', [
     'tenant',
   ]);
+  const connections = registry.gauge(
+    'dsom_tenant_connections',
+    'Open connections, by tenant, of those that have a limit of them.',
+    ['tenant'],
+  );
   registry.refresh(() => {
+    connections.clear();
+    for (const [tenant, count] of open()) connections.add(connections.at(tenant), count);
     inWork.clear();
     waiting.clear();
     for (const one of load()) {

@@ -20,9 +20,12 @@ const slots = limits.rateSubjects + limits.rateAddresses;
 const secondNs = 1e9;
 const burstNs = limits.rateBurstMs * 1e6;
 
+/** Of a limit that an operator set, besides what is counted of every slot: connections, when it was asked for, on how many other nodes. */
+const numbersOfSubject = 3;
+
 /** Memory for the counters of one process, to be given to each of its threads. @param seed keeps others from choosing which addresses meet in a slot */
 export function rateMemory(seed: Uint8Array): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(slots * (timesOfSlot * 8 + 4) + limits.rateSubjects * 8 + 4);
+  const memory = new SharedArrayBuffer(slots * (timesOfSlot * 8 + 4) + limits.rateSubjects * numbersOfSubject * 4 + 4);
   new DataView(memory).setUint32(memory.byteLength - 4, new DataView(seed.buffer, seed.byteOffset).getUint32(0), true);
   return memory;
 }
@@ -41,6 +44,8 @@ export function networkOf(address: string): string {
 export class RateCounters {
   readonly #times: BigInt64Array;
   readonly #concurrent: Int32Array;
+  /** Open connections by slot of a limit that an operator set. */
+  readonly #connections: Int32Array;
   /** By slot of a limit that an operator set: the second in which it was asked for last, and how many other nodes it is asked for on. */
   readonly #asked: Int32Array;
   readonly #others: Int32Array;
@@ -52,8 +57,11 @@ export class RateCounters {
     let at = slots * timesOfSlot * 8;
     this.#concurrent = new Int32Array(memory, at, slots);
     at += slots * 4;
-    this.#asked = new Int32Array(memory, at, limits.rateSubjects);
-    this.#others = new Int32Array(memory, at + limits.rateSubjects * 4, limits.rateSubjects);
+    const numbers = (which: number) =>
+      new Int32Array(memory, at + which * limits.rateSubjects * 4, limits.rateSubjects);
+    this.#asked = numbers(0);
+    this.#others = numbers(1);
+    this.#connections = numbers(2);
     this.#seed = new DataView(memory).getUint32(memory.byteLength - 4, true);
     this.#clock = clock;
   }
@@ -127,6 +135,17 @@ export class RateCounters {
 
   leave(slot: number): void {
     Atomics.sub(this.#concurrent, slot, 1);
+  }
+
+  /** Counts an open connection, unless there are so many already. Each that is counted must disconnect. */
+  connect(slot: number, most: number): boolean {
+    if (Atomics.add(this.#connections, slot, 1) < most) return true;
+    this.disconnect(slot);
+    return false;
+  }
+
+  disconnect(slot: number): void {
+    Atomics.sub(this.#connections, slot, 1);
   }
 
   /**

@@ -33,7 +33,7 @@ export interface RateTicket {
   leave(): void;
 }
 
-export type RateReason = 'requests' | 'bytes' | 'concurrency';
+export type RateReason = 'requests' | 'bytes' | 'concurrency' | 'connections';
 
 export interface RateGateOptions {
   readonly rates: () => readonly RateLimits[];
@@ -55,6 +55,8 @@ const texts: Readonly<Record<RateReason, (limit: RateLimits) => string>> = {
       .join(' and ')
       .concat(' per second'),
   concurrency: ({ concurrentRequests }) => `${concurrentRequests} requests at the same time`,
+  connections: ({ connections }) =>
+    `${connections} open connections to this node: use those that are open, or close some`,
 };
 
 function refusal(limit: RateLimits, reason: RateReason, milliseconds: number, nodes: number): StoreError {
@@ -156,6 +158,30 @@ export class RateGate {
     if (missing === 0) return undefined;
     if (concurrentRequests !== undefined) counters.leave(slot);
     return this.#refuse(tenant, limit, 'requests', missing, nodes);
+  }
+
+  /**
+   * An open connection counts for the tenant of its newest request that had good credentials; on each node by itself.
+   * @param counted in which slot it counts, as this said before
+   * @returns in which it counts from now on; undefined: in none
+   * @throws StoreError SlowDown where the tenant has as many as it may; it counts where it did
+   */
+  connected(account: string, counted: number | undefined): number | undefined {
+    this.#look();
+    if (this.#limits.size === 0 && counted === undefined) return undefined;
+    const limit = this.#limits.get(`tenant/${account}`);
+    const most = limit?.connections;
+    const slot = most === undefined ? undefined : limit?.slot;
+    if (slot === counted) return slot;
+    if (limit && most !== undefined && !this.#counters.connect(limit.slot, most))
+      throw this.#refuse(account, limit, 'connections', 0, 1);
+    if (counted !== undefined) this.#counters.disconnect(counted);
+    return slot;
+  }
+
+  /** A connection that counted there is closed. */
+  disconnected(counted: number): void {
+    this.#counters.disconnect(counted);
   }
 
   #refuse(tenant: string, limit: RateLimits, reason: RateReason, milliseconds: number, nodes: number): StoreError {

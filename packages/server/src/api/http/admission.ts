@@ -8,6 +8,7 @@ import {
 } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { FairPlaces, Place } from './places.ts';
+import { type Carried, TenantConnections } from './tenant-connections.ts';
 
 /*
  * Lets requests in, once it is known whose they are: within the limits that are set for him, then in his turn (places.ts). Whoever has no good
@@ -18,7 +19,7 @@ import type { FairPlaces, Place } from './places.ts';
 const anonymous = 'anonymous';
 
 /** What is known of a request that is to be let in. */
-export interface Arrival {
+export interface Arrival extends Carried {
   readonly connection: { readonly address: string | undefined };
   readonly gone: boolean;
   /** Set once it was let in; given back by whoever ends it. */
@@ -82,10 +83,17 @@ function askingOf(principal: Principal | undefined, arrival: Arrival): Asking {
 export class Admission {
   readonly #places: FairPlaces;
   readonly #rates: RateGate | undefined;
+  readonly #connections: TenantConnections | undefined;
 
   constructor(places: FairPlaces, rates?: RateGate) {
     this.#places = places;
     this.#rates = rates;
+    this.#connections = rates && new TenantConnections(rates);
+  }
+
+  /** Open connections to this thread of each tenant that has a limit of them, by account. */
+  connections(): ReadonlyMap<string, number> {
+    return this.#connections?.open() ?? new Map();
   }
 
   /**
@@ -96,7 +104,7 @@ export class Admission {
   enter(arrival: Arrival, principal: Principal | undefined): void | Promise<void> {
     const asking = askingOf(principal, arrival);
     if (arrival.admitted) {
-      if (asking.account !== undefined) arrival.admitted.limitedBy(this.#rates?.enter(asking));
+      if (asking.account !== undefined) arrival.admitted.limitedBy(this.#limited(arrival, asking));
       return undefined;
     }
     const tenant = asking.account ?? anonymous;
@@ -108,8 +116,14 @@ export class Admission {
   /** In its turn a request is refused, too: to be told so costs as much as a small answer. */
   #begin(arrival: Arrival, tenant: string, asking: Asking, place: Place): void {
     arrival.admitted = new Admitted(tenant, place);
-    const limited = this.#rates?.enter(asking);
+    const limited = this.#limited(arrival, asking);
     if (limited) arrival.admitted.limitedBy(limited);
+  }
+
+  /** @throws StoreError SlowDown */
+  #limited(arrival: Arrival, asking: Asking): RateTicket | undefined {
+    if (asking.account !== undefined) this.#connections?.used(arrival, asking.account);
+    return this.#rates?.enter(asking);
   }
 
   async #inTurn(arrival: Arrival, tenant: string, asking: Asking, waiting: Promise<Place>): Promise<void> {

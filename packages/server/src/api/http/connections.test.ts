@@ -4,20 +4,27 @@ import http, { type ServerResponse } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { RateGate, rateMemory } from '../../access/index.ts';
+import { StoreError } from '../../errors.ts';
+import { manualHost } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
+import type { RateLimits } from '../../metadata/index.ts';
 import { Connections, type Shortage } from './connections.ts';
+import { TenantConnections } from './tenant-connections.ts';
 
 /** A connection as far as its share is concerned. */
 class FakeSocket extends EventEmitter {
   readonly remoteAddress: string;
   readonly response = { writableFinished: false };
   alive = true;
+  destroyed = false;
   constructor(address: string) {
     super();
     this.remoteAddress = address;
   }
   destroy(): void {
     this.alive = false;
+    this.destroyed = true;
     this.emit('close');
   }
 }
@@ -152,5 +159,86 @@ describe('connections', () => {
     await once(server, 'close');
     // The last ones say so after the server does.
     while (connections.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+describe('connections of tenants with a limit of them', () => {
+  const tenants = ['111111111111', '222222222222', '333333333333'] as const;
+  const step = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ what: fc.constant('ask' as const), which: fc.nat(19), tenant: fc.nat(2) }) },
+    { weight: 2, arbitrary: fc.record({ what: fc.constant('close' as const), which: fc.nat(19) }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('limit' as const), tenant: fc.nat(2), most: fc.nat(5) }) },
+  );
+
+  it('count for whom they asked last, once, until they are closed, over all threads, and only what is too many is refused', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
+        const host = manualHost();
+        const memory = rateMemory(Buffer.from('seed'));
+        let rates: RateLimits[] = [];
+        let refusals = 0;
+        const threads = [0, 1].map(() => {
+          const options = { rates: () => rates, memory, clock: host.clock, onRefused: () => refusals++ };
+          return new TenantConnections(new RateGate(options));
+        });
+        /** The even ones are of the first thread. */
+        const sockets = Array.from({ length: 20 }, () => new FakeSocket('10.0.0.1'));
+        /** The model: whose each connection is, where it counts. */
+        const owners = new Map<FakeSocket, string>();
+        const most = new Map<string, number>();
+        const held = (tenant: string) => [...owners.values()].filter((owner) => owner === tenant).length;
+        for (const one of steps) {
+          if (one.what === 'limit') {
+            const tenant = tenants[one.tenant] as string;
+            if (one.most === 0) most.delete(tenant);
+            else most.set(tenant, one.most);
+            rates = tenants.flatMap((name, slot) => {
+              const connections = most.get(name);
+              return connections === undefined ? [] : [{ subject: `tenant/${name}`, slot, changedMs: 1, connections }];
+            });
+            host.advance(limits.rateLookMs);
+            continue;
+          }
+          const socket = sockets[one.which] as FakeSocket;
+          if (one.what === 'close') {
+            socket.destroy();
+            owners.delete(socket);
+            sockets[one.which] = new FakeSocket('10.0.0.1');
+            continue;
+          }
+          const tenant = tenants[one.tenant] as string;
+          const allowed = most.get(tenant);
+          const fits = allowed === undefined || owners.get(socket) === tenant || held(tenant) < allowed;
+          let last = false;
+          const ask = () =>
+            threads[one.which % 2]?.used({ socket: asSocket(socket), isLast: () => (last = true) }, tenant);
+          const before = refusals;
+          if (fits) ask();
+          else assert.throws(ask, (error) => error instanceof StoreError && error.code === 'SlowDown');
+          assert.equal(last, !fits, 'it ends with its refusal');
+          assert.equal(refusals - before, fits ? 0 : 1);
+          if (fits && allowed !== undefined) owners.set(socket, tenant);
+          else if (fits) owners.delete(socket);
+        }
+        for (const tenant of tenants) {
+          const open = threads.map((thread) => thread.open().get(tenant) ?? 0);
+          assert.equal((open[0] as number) + (open[1] as number), held(tenant), tenant);
+        }
+        for (const socket of sockets) socket.destroy();
+        for (const thread of threads) assert.equal(thread.open().size, 0);
+      }),
+    );
+  });
+
+  it('that are closed when their request has its turn are not counted: nothing would end that', () => {
+    const host = manualHost();
+    const rates = [{ subject: `tenant/${tenants[0]}`, slot: 0, changedMs: 1, connections: 1 }];
+    const gate = new RateGate({ rates: () => rates, memory: rateMemory(Buffer.from('seed')), clock: host.clock });
+    const connections = new TenantConnections(gate);
+    const [gone, there] = [new FakeSocket('10.0.0.1'), new FakeSocket('10.0.0.1')];
+    gone.destroy();
+    for (const one of [gone, there]) connections.used({ socket: asSocket(one), isLast: assert.fail }, tenants[0]);
+    assert.deepEqual([...connections.open()], [[tenants[0], 1]]);
+    assert.equal(there.listenerCount('close'), 1);
   });
 });

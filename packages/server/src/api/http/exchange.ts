@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { StoreError } from '../../errors.ts';
 import type { Clock, Timers } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
@@ -95,6 +96,15 @@ export class Exchange {
   /** True when the status line is out: an error can then only break the connection. */
   get begun(): boolean {
     return this.response.headersSent;
+  }
+
+  get socket(): Socket {
+    return this.request.socket;
+  }
+
+  /** The connection is closed with this answer. */
+  isLast(): void {
+    this.response.shouldKeepAlive = false;
   }
 
   get gone(): boolean {

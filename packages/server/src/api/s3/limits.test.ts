@@ -58,8 +58,9 @@ const service: ObjectService = {
     return { ...result, open };
   },
 };
+const admission = new Admission(places, gate);
 const s3 = await startHarness(service, {
-  admission: new Admission(places, gate),
+  admission,
   timers,
   tenants: { finished: (tenant, bytesIn, bytesOut) => void counted.push(`${tenant} ${bytesIn} ${bytesOut}`) },
 });
@@ -126,6 +127,38 @@ describe('over a limit', () => {
     for (const one of two) assert.equal((await one).status, 200);
     await until(() => places.inWork === 0, 'all places are back');
     assert.equal((await s3.send('GET', '/bucket/key')).status, 200);
+  });
+
+  it('one connection too many of a tenant is closed with its answer, those that count go on, and who closes one has one more', async () => {
+    limit('tenant/000000000000', { connections: 2 });
+    const agents = [1, 2].map(() => new http.Agent({ keepAlive: true, maxSockets: 1 }));
+    const [a, b] = agents as [http.Agent, http.Agent];
+    const open = () => admission.connections().get('000000000000') ?? 0;
+    const get = (agent?: http.Agent) => s3.send('GET', '/bucket/key', agent && { agent });
+    for (const agent of [a, b, a, b]) assert.equal((await get(agent)).status, 200);
+    assert.equal(open(), 2, 'each once');
+    const short = { body: Buffer.alloc(40_000), agent: new http.Agent({ keepAlive: true }) };
+    for (const answer of [await get(), await s3.send('PUT', '/bucket/key', short)]) {
+      const { status, code, headers, text } = answer;
+      assert.deepEqual([status, code, headers['retry-after'], headers.connection], [503, 'SlowDown', '1', 'close']);
+      assert.match(text, /limit of tenant 000000000000 is 2 open connections to this node: use those that are open/);
+    }
+    assert.deepEqual(new Set(refusals), new Set(['000000000000 connections']));
+    for (const agent of agents) assert.equal((await get(agent)).status, 200);
+    assert.equal((await s3.send('GET', '/', { as: 'foreign' })).status, 200, 'another tenant is not held back');
+    assert.equal((await s3.send('GET', '/bucket/key', { as: 'anonymous', agent: a })).status, 403);
+    assert.equal(open(), 2, 'who has no credentials takes no connection over');
+    assert.equal((await s3.send('GET', '/', { as: 'foreign', agent: a })).status, 200);
+    assert.equal(open(), 1, 'it is of whoever asked last');
+    a.destroy();
+    const c = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    assert.equal((await get(c)).status, 200);
+    b.destroy();
+    await until(() => open() === 1, 'a closed one counts no more');
+    assert.equal((await get()).status, 200);
+    c.destroy();
+    await until(() => open() === 0, 'all are closed');
+    rates = [];
   });
 
   it('bodies are slowed down to the rate, both ways, and requests refused while they are ahead', async () => {

@@ -31,6 +31,7 @@ export const features = [
   'memos',
   'rates',
   'sources',
+  'connectionLimits',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -52,6 +53,7 @@ function needsOfRow({ row }: { readonly row: Buffer }): Needed {
 /** Name of the setting that says which storage classes are archives (objects/archive.ts). */
 export const archivesSetting = 'archives';
 const settingsOfArchives: ReadonlySet<Feature> = new Set(['settings', 'archive']);
+const ratesOfConnections: ReadonlySet<Feature> = new Set(['rates', 'connectionLimits']);
 
 /** Which effects, or which of their values, need one. */
 const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: Type }>) => Needed } = {
@@ -80,7 +82,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'account.remove': () => 'identities',
   'identity.write': () => 'identities',
   'identity.remove': () => 'identities',
-  'rates.write': () => 'rates',
+  'rates.write': ({ rates }) => (rates.connections === undefined ? 'rates' : ratesOfConnections),
   'rates.remove': () => 'rates',
   'key.write': ({ key }) => (key.account === undefined ? undefined : 'identities'),
   'quota.write': () => 'quotas',

@@ -22,6 +22,8 @@ export interface RateFigures {
   readonly bytesOutPerSecond?: number;
   /** Requests under way at the same time. */
   readonly concurrentRequests?: number;
+  /** Connections open at the same time, to each node; of tenants only. */
+  readonly connections?: number;
 }
 
 /** In the order of their bits in the row. A new one goes to the end. */
@@ -30,6 +32,7 @@ export const rateFigures = [
   'bytesInPerSecond',
   'bytesOutPerSecond',
   'concurrentRequests',
+  'connections',
 ] as const satisfies readonly (keyof RateFigures)[];
 
 export interface RateLimits extends RateFigures {
@@ -100,13 +103,19 @@ const least: Readonly<Record<(typeof rateFigures)[number], number>> = {
   bytesInPerSecond: limits.rateBytesLeast,
   bytesOutPerSecond: limits.rateBytesLeast,
   concurrentRequests: 1,
+  connections: 1,
 };
 
-function checkFigures(figures: RateFigures): void {
+function checkFigures(subject: string, figures: RateFigures): void {
   const given = rateFigures.filter((name) => figures[name] !== undefined);
   if (given.length === 0)
     throw new StoreError('InvalidArgument', {
       message: `A limit has at least one of ${rateFigures.join(', ')}. To have none, clear it.`,
+    });
+  if (figures.connections !== undefined && !subject.startsWith('tenant/'))
+    throw new StoreError('InvalidArgument', {
+      message: 'Connections are limited of tenants only: leave `connections` out, or set it for the tenant of the key.',
+      detail: { ArgumentName: 'connections', ArgumentValue: String(figures.connections) },
     });
   for (const name of given) {
     const value = figures[name] as number;
@@ -132,7 +141,7 @@ function checkSubject(view: View, subject: string): void {
 }
 
 export function decideRates(view: View, { subject, figures }: Of<'rates.write'>, stamp: Stamp): Decision {
-  checkFigures(figures);
+  checkFigures(subject, figures);
   checkSubject(view, subject);
   const all = view.rates();
   const before = all.find((one) => one.subject === subject);

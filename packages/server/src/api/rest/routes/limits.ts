@@ -16,6 +16,7 @@ const figures = {
   bytesInPerSecond: bytes,
   bytesOutPerSecond: bytes,
   concurrentRequests: count,
+  connections: count,
 };
 const figuresForm = z.strictObject(figures);
 /** One of `tenant` (with `account`), `key` and `anonymous` is there. */
@@ -93,7 +94,7 @@ export const limitRoutes: readonly Route[] = [
     path,
     id: 'listLimits',
     summary:
-      'Limits of requests, bytes and concurrency that are set; over all nodes, but for anonymous addresses, which each node counts by itself',
+      'Limits of requests, bytes, concurrency and connections that are set; over all nodes, but for connections and anonymous addresses, which each node counts by itself',
     access: 'admin',
     query: none,
     body: 'none',
