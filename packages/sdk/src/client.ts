@@ -151,7 +151,7 @@ export class DsomClient {
   async deleteMany(
     bucket: string,
     items: Iterable<objects.DeleteItem | string> | AsyncIterable<objects.DeleteItem | string>,
-    options: CallOptions = {},
+    options: objects.BypassOptions = {},
   ): Promise<objects.DeleteFailure[]> {
     const failures: objects.DeleteFailure[] = [];
     let batch: objects.DeleteItem[] = [];

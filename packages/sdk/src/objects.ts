@@ -19,9 +19,17 @@ export interface VersionOptions extends CallOptions {
   readonly versionId?: string | undefined;
 }
 
-export interface DeleteOptions extends VersionOptions {
+export interface BypassOptions extends CallOptions {
+  /** What is retained in governance mode is deleted, too, by whoever may `s3:BypassGovernanceRetention`. */
+  readonly bypassGovernance?: boolean | undefined;
+}
+
+export interface DeleteOptions extends VersionOptions, BypassOptions {
   readonly ifMatch?: string | undefined;
 }
+
+const bypassHeaders = ({ bypassGovernance }: BypassOptions): Record<string, string> =>
+  bypassGovernance ? { 'x-amz-bypass-governance-retention': 'true' } : {};
 
 /** `versionId` is that of the marker that was written, or of the version that was removed. */
 export interface DeleteResult {
@@ -40,7 +48,7 @@ export function deleteObject(
     method: 'DELETE',
     path: s3Path(bucket, key),
     query: { versionId: options.versionId },
-    headers: conditionHeaders({ ifMatch: options.ifMatch }),
+    headers: { ...conditionHeaders({ ifMatch: options.ifMatch }), ...bypassHeaders(options) },
     signal: options.signal,
     timeoutMs: options.timeoutMs,
     async read(response) {
@@ -72,12 +80,12 @@ export async function deleteMany(
   transport: Transport,
   bucket: string,
   items: readonly DeleteItem[],
-  options: CallOptions = {},
+  options: BypassOptions = {},
 ): Promise<DeleteFailure[]> {
   const answer = await transport.send({
     method: 'POST',
     path: restPath('buckets', bucket, 'delete'),
-    headers: json,
+    headers: { ...json, ...bypassHeaders(options) },
     body: JSON.stringify({ items }),
     signal: options.signal,
     timeoutMs: options.timeoutMs,

@@ -39,6 +39,7 @@ async function makeBuckets(context: Context, addresses: readonly string[], optio
 export async function emptyBucket(
   context: Context,
   address: { readonly bucket: string; readonly profile?: string | undefined },
+  bypassGovernance?: boolean,
 ): Promise<number> {
   const client = context.client({ profile: address.profile });
   const { bucket } = address;
@@ -51,7 +52,7 @@ export async function emptyBucket(
         yield { key: entry.key, versionId: entry.versionId };
       }
   };
-  const failures = await client.deleteMany(bucket, versions(), { signal });
+  const failures = await client.deleteMany(bucket, versions(), { bypassGovernance, signal });
   for (const failure of failures)
     context.fail(formatRemote(bucket, failure.key), new DsomError(failure.code, { message: failure.message }));
   for await (const upload of client.uploads(bucket, { signal })) await client.abortUpload(upload, { signal });
@@ -63,12 +64,14 @@ const stillFull = 'Something in it could not be deleted (it is named above), or 
 async function removeBuckets(
   context: Context,
   addresses: readonly string[],
-  options: CommonOptions & { readonly force?: boolean },
+  options: CommonOptions & { readonly force?: boolean; readonly bypassGovernance?: boolean },
 ): Promise<void> {
+  if (options.bypassGovernance && !options.force)
+    throw new UsageError('--bypass-governance goes with --force, which deletes what is in the bucket');
   for (const address of addresses.map(parseBucket)) {
     const shown = formatRemote(address.bucket, '', address.profile);
     try {
-      const removed = options.force ? await emptyBucket(context, address) : 0;
+      const removed = options.force ? await emptyBucket(context, address, options.bypassGovernance) : 0;
       await context.client(address).buckets.delete(address.bucket, { signal: context.signal });
       context.succeed();
       const text = `removed ${shown}${removed > 0 ? ` and ${removed} versions in it` : ''}`;
@@ -104,5 +107,6 @@ export function addBucketCommands(program: Command, run: Run): void {
     .action(run(makeBuckets));
   clientCommand(program, 'rb <bucket...>', 'remove buckets')
     .option('--force', 'delete every object, version and upload in it first')
+    .option('--bypass-governance', 'with --force: versions that are retained in governance mode, too')
     .action(run(removeBuckets));
 }

@@ -42,7 +42,7 @@ const byCode: Readonly<Record<string, Verdict>> = {
   AccessDenied: {
     exit: exitCode.accessDenied,
     advice:
-      'This key may not do that, or the version is locked. `dsom key list`, with the root key, shows roles and buckets.',
+      'This key may not do that, or the version is locked (retained in governance mode: --bypass-governance). `dsom key list`, with the root key, shows roles and buckets.',
   },
   BadDigest: { exit: exitCode.failed, advice: 'The bytes changed on their way. Try again.' },
   BucketAlreadyExists: { exit: exitCode.conflict, advice: 'Choose another name.' },

@@ -116,6 +116,7 @@ interface RemoveOptions extends CommonOptions {
   readonly uploads?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
+  readonly bypassGovernance?: boolean;
 }
 
 async function confirmed(context: Context, question: string): Promise<boolean> {
@@ -160,7 +161,10 @@ async function removeMany(context: Context, address: RemoteAddress, options: Rem
   };
   let batch: Doomed[] = [];
   const flush = async () => {
-    const failures = options.dryRun ? [] : await client.deleteMany(address.bucket, batch, { signal: context.signal });
+    const { bypassGovernance } = options;
+    const failures = options.dryRun
+      ? []
+      : await client.deleteMany(address.bucket, batch, { bypassGovernance, signal: context.signal });
     const failed = new Set(failures.map((one) => `${one.key}\0${one.versionId ?? ''}`));
     for (const item of batch) {
       if (failed.has(`${item.key}\0${item.versionId ?? ''}`)) continue;
@@ -188,6 +192,10 @@ async function removeUploads(context: Context, address: RemoteAddress, options: 
 }
 
 async function remove(context: Context, addresses: readonly string[], options: RemoveOptions): Promise<void> {
+  if (options.bypassGovernance && options.versionId === undefined && !options.versions)
+    throw new UsageError(
+      '--bypass-governance goes with --versions or --version-id: without them a delete marker is written, and what is retained stays below it',
+    );
   for (const text of addresses) {
     const address = parseRemote(text);
     if (address.bucket === '') throw new UsageError('the address names no bucket: write s3://BUCKET/KEY');
@@ -203,9 +211,11 @@ async function remove(context: Context, addresses: readonly string[], options: R
       else if (options.versionId !== undefined) {
         const key = plainKey(address);
         if (!options.dryRun)
-          await context
-            .client(address)
-            .delete(address.bucket, key, { versionId: options.versionId, signal: context.signal });
+          await context.client(address).delete(address.bucket, key, {
+            versionId: options.versionId,
+            bypassGovernance: options.bypassGovernance,
+            signal: context.signal,
+          });
         await context.result(
           { action: 'remove', bucket: address.bucket, key, versionId: options.versionId },
           options.quiet ? [] : `removed version ${options.versionId} of ${printable(text)}`,
@@ -230,6 +240,7 @@ export function addObjectCommands(program: Command, run: Run): void {
     .option('-r, --recursive', 'everything below the address')
     .option('--version-id <id>', 'one version, for good')
     .option('--versions', 'all versions and delete markers, for good')
+    .option('--bypass-governance', 'versions that are retained in governance mode, too')
     .option('--uploads', 'abort uploads that were not completed, instead')
     .option('--dry-run', 'only tell what would be deleted')
     .option('-f, --force', 'allow -r on a whole bucket')

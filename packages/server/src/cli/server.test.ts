@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { exitCode } from './exit.ts';
+import { S3Connection } from './migrate/connection.ts';
 import { bin, inherited, keys as rootKeys, type StartedServer, startServer } from './server.fixture.ts';
 import { type RunOptions, runHere } from './stub.fixture.ts';
 
@@ -264,6 +266,57 @@ test('limits are set, shown, counted and cleared, and hold back no operator', as
     assert.notEqual(code, exitCode.ok);
     assert.match(stderr, text);
   }
+});
+
+test('what is retained in governance mode is removed by who says so and may, over each protocol', async () => {
+  const connection = { ...rootKeys, endpoint, region: 'us-east-1', ca: undefined } as never;
+  const s3 = new S3Connection(connection, realHost(), new AbortController().signal, () => assert.fail());
+  after(() => s3.close());
+  const md5 = (text: string) => ({ 'content-md5': createHash('md5').update(text).digest('base64') });
+  const put = async (request: Partial<Parameters<S3Connection['send']>[0]>) => {
+    const headers = request.body === undefined ? {} : md5(request.body);
+    const answer = await s3.send({ method: 'PUT', bucket: 'retained', headers, ...request });
+    return answer.headers['x-amz-version-id'] as string;
+  };
+  await put({ headers: { 'x-amz-bucket-object-lock-enabled': 'true' } });
+  const rule = '<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>9</Days></DefaultRetention></Rule>';
+  const lock = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`;
+  await put({ query: { 'object-lock': '' }, body: lock });
+  const object = { key: 'k', body: 'x' };
+  const [first, second, third] = [await put(object), await put(object), await put(object)] as const;
+  const bypass = '--bypass-governance';
+  const ends = async (code: number, parameters: readonly string[], text: RegExp) => {
+    const { code: ended, stdout, stderr } = await run(parameters);
+    assert.equal(ended, code, stderr);
+    assert.match(stdout + stderr, text);
+  };
+  await ends(exitCode.usage, ['rm', bypass, 's3://retained/k'], /goes with --versions or --version-id/);
+  await ends(exitCode.usage, ['rb', bypass, 'retained'], /goes with --force/);
+  await ends(exitCode.failed, ['rm', '--versions', 's3://retained/k'], /object lock.*--bypass-governance/s);
+  const denial = { Effect: 'Deny', Principal: '*', Action: 's3:BypassGovernanceRetention', Resource: '*' };
+  const Statement = [{ ...denial, Resource: 'arn:aws:s3:::retained/*' }];
+  await put({ query: { policy: '' }, body: JSON.stringify({ Version: '2012-10-17', Statement }) });
+  const native = async (bypasses: string) => {
+    const authorization = `Bearer ${rootKeys.accessKeyId}.${rootKeys.secretAccessKey}`;
+    const headers = { authorization, 'x-amz-bypass-governance-retention': bypasses };
+    const path = `/-/v1/buckets/retained/objects/k?versionId=${first}`;
+    return (await fetch(endpoint + path, { method: 'DELETE', headers })).status;
+  };
+  // MinIO CVE-2023-25812.
+  assert.equal(await native('true'), 403);
+  await ends(
+    exitCode.accessDenied,
+    ['rm', bypass, '--version-id', first, 's3://retained/k'],
+    /s3:BypassGovernanceRetention.*denies it/,
+  );
+  await ends(exitCode.failed, ['rm', bypass, '--versions', 's3://retained/k'], /Access Denied/);
+  await s3.send({ method: 'DELETE', bucket: 'retained', query: { policy: '' } });
+  assert.deepEqual([await native('false'), await native('true')], [403, 204]);
+  await ends(exitCode.ok, ['rm', bypass, '--version-id', second, 's3://retained/k'], /removed version/);
+  await ends(exitCode.ok, ['rm', bypass, '--versions', 's3://retained/k'], new RegExp(`version ${third}`));
+  await put(object);
+  await ends(exitCode.failed, ['rb', '--force', 'retained'], /object lock/);
+  await ends(exitCode.ok, ['rb', '--force', bypass, 'retained'], /removed s3:\/\/retained and 1 versions/);
 });
 
 test('requests under way are counted until they are answered, probes too', async () => {

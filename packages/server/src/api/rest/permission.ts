@@ -24,6 +24,10 @@ const headerOf = (headers: IncomingHttpHeaders, name: string): string | undefine
   return own === undefined ? undefined : (headers[own] as string | undefined);
 };
 
+/** Whether the retention of what is deleted gives way, where it is of governance: said as over S3. */
+const bypassesGovernance = (headers: IncomingHttpHeaders): boolean =>
+  String(headers['x-amz-bypass-governance-retention']).toLowerCase() === 'true';
+
 export interface RestRequest {
   readonly identity: Identity;
   readonly signature: SignedBy | undefined;
@@ -51,6 +55,7 @@ export function factsOf(
 ): RequestFacts {
   const key = path['key'] ?? query.get('key') ?? '';
   const causes = new Set<NeedCause>(headers['x-dsom-tags'] === undefined ? [] : ['tagging']);
+  if (bypassesGovernance(headers)) causes.add('bypass');
   return { ...about(path['bucket'] ?? '', key, query.get('versionId')), causes };
 }
 

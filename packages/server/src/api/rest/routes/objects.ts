@@ -23,6 +23,7 @@ import { copyShape, objectJson, objectShape, patchShape } from '../shapes.ts';
 
 const path = 'v1/buckets/{bucket}/objects/{key...}';
 const versionQuery = z.strictObject({ versionId: z.string().min(1).optional() });
+const bypassing = 'With x-amz-bypass-governance-retention: true a version that is retained in governance mode, too';
 const bucketOf = (call: RestCall) => call.path['bucket'] as string;
 const keyOf = (call: RestCall) => keyBytes(call.path['key'] as string);
 
@@ -130,15 +131,15 @@ export const objectRoutes: readonly Route[] = [
     method: 'DELETE',
     path,
     id: 'deleteObject',
-    summary: 'Deletes an object or one version; with versioning, a delete without a version writes a delete marker',
+    summary: `Deletes an object or one version; with versioning, a delete without a version writes a delete marker. ${bypassing}`,
     access: asFor('DeleteObject'),
     query: versionQuery,
     body: 'none',
     answer: { status: 204, body: 'none' },
     async run(call) {
-      const [result] = await call.service.objects.delete(bucketOf(call), call.owner, [
-        { key: keyOf(call), versionId: call.query.versionId, guard: guardOf(call) },
-      ]);
+      const item = { key: keyOf(call), versionId: call.query.versionId, guard: guardOf(call) };
+      const bypasses = call.facts.causes.has('bypass');
+      const [result] = await call.service.objects.delete(bucketOf(call), call.owner, [item], bypasses);
       if (result?.error) throw new StoreError(result.error.code, { message: result.error.message });
       const headers = call.headers();
       if (result?.version) headers.push('x-dsom-version-id', versionIdText(result.version));
@@ -225,7 +226,7 @@ export const objectRoutes: readonly Route[] = [
     method: 'POST',
     path: 'v1/buckets/{bucket}/delete',
     id: 'deleteObjects',
-    summary: `Deletes up to ${limits.deleteMany} objects or versions`,
+    summary: `Deletes up to ${limits.deleteMany} objects or versions. ${bypassing}`,
     access: asForNamed('DeleteObjects'),
     query: z.strictObject({}),
     body: z.strictObject({
@@ -253,7 +254,9 @@ export const objectRoutes: readonly Route[] = [
       for (const item of call.body.items) asked.push({ item, allowed: await may(item) });
       const items = asked.filter(({ allowed }) => allowed).map(({ item }) => item);
       const named = items.map((item) => ({ key: keyBytes(item.key), versionId: item.versionId, guard: undefined }));
-      const results = named.length === 0 ? [] : await call.service.objects.delete(bucketOf(call), call.owner, named);
+      const bypasses = call.facts.causes.has('bypass');
+      const { objects } = call.service;
+      const results = named.length === 0 ? [] : await objects.delete(bucketOf(call), call.owner, named, bypasses);
       const deleted: object[] = [];
       const errors: object[] = asked
         .filter(({ allowed }) => !allowed)
