@@ -27,6 +27,22 @@ export const placementPlants: readonly Plant[] = [
     tests,
   },
   {
+    name: 'placement: what lacks for a drain is one node, however many it takes',
+    file: 'src/placement/shortage.ts',
+    find: '} while (missing < widthOf(widest) && ',
+    replace: '} while (missing < 1 && widthOf(widest) > 0 && ',
+    tests,
+    pattern: 'what lacks',
+  },
+  {
+    name: 'placement: a drain that finds no other place is begun',
+    file: 'src/daemon/cluster/leaving.ts',
+    find: '    if (shortage)\n      throw',
+    replace: '    if (shortage && ids.size === 0)\n      throw',
+    tests: ['src/daemon/cluster/admin.test.ts'],
+    pattern: 'refused at once',
+  },
+  {
     name: 'placement: zones do not matter',
     file: 'src/placement/draw.ts',
     find: '|| zone >= perZone) continue;',

@@ -67,6 +67,7 @@ export const sometimes = [
   'a node joined the cluster',
   'a node was drained and removed',
   'a drain was given up',
+  'nothing was emptied that has no other place',
   'a device was retired',
   'the groups were evened out',
   'a disk gave an error on a read',

@@ -64,8 +64,9 @@ export class Operator {
       await this.#ask('rebalance.change', { action: 'start' });
       coverage.hit('the groups were evened out');
     } else if (change.kind === 'retire') {
-      await this.#ask('cluster.device', { id: change.device, action: 'retire' });
-      coverage.hit('a device was retired');
+      const end = this.#cluster.scheduler.now + patienceMs;
+      if (await this.#begin('cluster.device', { id: change.device, action: 'retire' }, end))
+        coverage.hit('a device was retired');
     } else if (change.kind === 'redundancy') {
       const { bucket, to } = change;
       const updated = await this.#try(`redundancy of ${bucket}`, undefined, ({ thread }) =>
@@ -83,9 +84,10 @@ export class Operator {
     const { scheduler, coverage, dice } = this.#cluster;
     if (!this.#cluster.members().some(({ thread }) => thread.reader.nodes().some(({ id }) => id === node))) return;
     this.#cluster.draining(node);
-    await this.#ask('cluster.node', { id: node, action: 'drain' }, node);
     const patience = dice.chance(0.2) ? dice.below(secondThoughtsMs) : patienceMs;
-    for (const end = scheduler.now + patience; !(await this.#isDone(node)); ) {
+    const end = scheduler.now + patience;
+    if (!(await this.#begin('cluster.node', { id: node, action: 'drain' }, end, node))) return;
+    while (!(await this.#isDone(node))) {
       if (scheduler.now > end) {
         await this.#ask('cluster.node', { id: node, action: 'activate' }, node);
         coverage.hit('a drain was given up');
@@ -106,6 +108,26 @@ export class Operator {
       await this.#cluster.scheduler.sleep(2 * lookMs, 'operator');
     }
     return true;
+  }
+
+  /** Begins to empty something; while no other place is left for what is on it that is refused. @returns false when it still is at `end` */
+  async #begin(method: string, argument: unknown, end: number, except?: string): Promise<boolean> {
+    const { scheduler, coverage } = this.#cluster;
+    for (;;) {
+      const begun = await this.#try(method, except, ({ admin }) =>
+        Promise.resolve(admin[method]?.(argument)).then(
+          () => true,
+          (cause: unknown) => {
+            if (cause instanceof StoreError && cause.code === 'InvalidRequest') return false;
+            throw cause;
+          },
+        ),
+      );
+      if (begun) return true;
+      coverage.hit('nothing was emptied that has no other place');
+      if (scheduler.now > end) return false;
+      await scheduler.sleep(lookMs, 'operator');
+    }
   }
 
   /** Asks a node, and another one, until one does it. @param except is not asked */

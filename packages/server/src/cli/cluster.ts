@@ -1,12 +1,12 @@
 /* `cluster`, `node` and `device`: the cluster as an operator sees and changes it. */
 import type { DeviceChange, NodeChange } from '@dsom/sdk';
 import type { Command } from 'commander';
-import { isLine, type Line, list, short, size, text } from './answer.ts';
+import { isLine, type Line, list, part as partOf, short, size, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { Context } from './context.ts';
 import { formatTable, printable } from './format.ts';
 import { addMemberCommands, featureLines } from './members.ts';
-import { addMoveCommands, rebalanceLines, repairLines } from './moves.ts';
+import { addMoveCommands, rebalanceLines, repairLines, stuckLine } from './moves.ts';
 import { addShardCommands } from './shards.ts';
 
 /** One part of what the server tells of its cluster, as a table or, with `--json`, a line each. */
@@ -25,6 +25,8 @@ async function show(
       undefined,
       formatTable([head.map((name) => name.toUpperCase()), ...lines.map((line) => [...row(line)])]),
     );
+  const waits = part === 'nodes' || part === 'devices' ? stuckLine(partOf(status, 'repair')) : undefined;
+  if (waits !== undefined) context.note(waits);
 }
 
 const nodeRow = (node: Line): readonly string[] => [

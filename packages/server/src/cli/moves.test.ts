@@ -9,6 +9,7 @@ test('what nodes have still to do is a table, with rate and time left, and says 
   const lines = repairLines({
     done: false,
     groupsOnLeavingDevices: 2,
+    needs: '2 placement groups hold objects',
     nodes: [
       {
         node: 'aaaaaaaa-0000',
@@ -25,7 +26,7 @@ test('what nodes have still to do is a table, with rate and time left, and says 
       },
     ],
   });
-  assert.match(lines[0] as string, /^2 placement groups wait/);
+  assert.match(lines[0] as string, /^waits +2 placement groups hold objects$/);
   assert.match(lines[1] as string, /missing, or on their way/);
   assert.match(lines[3] as string, /^aaaaaaaa +120 +3\.00 MiB +1\.00 MiB\/s +1 h 3 min +7 +looking$/);
   assert.match(lines[4] as string, /^bbbbbbbb(?: +-){5} +does not answer$/);

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { isLine, type Line, list, part, short, size, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
-import { formatSize, formatTable, parseSize } from './format.ts';
+import { formatSize, formatTable, parseSize, printable } from './format.ts';
 
 /** `3 h 12 min`, the two largest units. */
 function duration(value: unknown): string {
@@ -27,11 +27,10 @@ function duration(value: unknown): string {
   return parts.join(' ');
 }
 
-/** What cannot go on by itself. */
-function stuckLine(repair: Line): string | undefined {
-  const stuck = Number(repair['groupsOnLeavingDevices'] ?? 0);
-  if (stuck === 0) return undefined;
-  return `${stuck} placement ${stuck === 1 ? 'group waits' : 'groups wait'} for devices to go to: too few nodes are in use and answer; start or add one, or take the one that leaves into use again`;
+/** What cannot go on by itself: what leaves finds no other place. */
+export function stuckLine(repair: Line): string | undefined {
+  const { needs } = repair;
+  return typeof needs === 'string' ? `waits     ${printable(needs)}` : undefined;
 }
 
 /** What each node has still to do, as `cluster status` shows it too. */

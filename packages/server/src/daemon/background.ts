@@ -233,7 +233,13 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     'cluster.repair': () => {
       const { waiting, complete } = mender.totals();
       const recode = recoding.status();
-      return { done: complete && waiting === 0 && recode.complete, groupsOnLeavingDevices: 0, nodes: [], recode };
+      return {
+        done: complete && waiting === 0 && recode.complete,
+        groupsOnLeavingDevices: 0,
+        needs: null,
+        nodes: [],
+        recode,
+      };
     },
     collect: (): Promise<CollectorReport> => collector.run(),
     'scrub.start': () => {

@@ -13,6 +13,8 @@ import {
   rebalanceGroups,
   rehomeGroups,
   type Scheme,
+  type Shortage,
+  shortageOf,
   survivalText,
 } from './index.ts';
 
@@ -343,4 +345,34 @@ test('a plan does not depend on the order in which devices and groups are given'
     byId(rehomeGroups(backwards, [...groups].reverse(), new Set(['n2-d0']))),
     byId(rehomeGroups(devices, groups, new Set(['n2-d0']))),
   );
+});
+
+test('what lacks for groups to leave devices is what it takes, and not less; and nothing lacks where they can', () => {
+  const other = fc.record({ nodes: shapes(6), scheme: schemes, leaving: fc.nat(5) });
+  fc.assert(
+    fc.property(other, ({ nodes, scheme, leaving }) => {
+      const devices = cluster(nodes);
+      const groups = planGroups(devices, [], scheme);
+      const gone = `n${leaving % nodes.length}`;
+      const now = devices.map((device) => (device.node === gone ? { ...device, state: 'draining' as const } : device));
+      const held = groups.filter((group) => group.devices.some((each) => nodeOf(each) === gone));
+      const stay = (all: readonly PlacementDevice[]) => held.length - rehomeGroups(all, held).length;
+      const shortage = shortageOf(now, groups);
+      assert.equal(shortage?.groups.length ?? 0, stay(now));
+      if (!shortage) return;
+      assert.equal(shortage.of, nodes.length > 1 ? 'node' : 'device');
+      const zone = devices.find(({ node }) => node === gone)?.zone;
+      const more = (count: number) =>
+        Array.from({ length: count }, (_, n) => {
+          const node = nodes.length > 1 ? `more${n}` : gone;
+          return { identity: `more${n}-d`, weight: 10, healthy: true, node, zone };
+        });
+      assert.ok(stay([...now, ...more(shortage.missing - 1)]) > 0, 'less is not enough');
+      assert.equal(stay([...now, ...more(shortage.missing)]), 0, `${shortage.missing} are enough`);
+    }),
+  );
+  const three = even(3, 1);
+  const lost = three.map((device) => (device.node === 'n2' ? { ...device, state: 'retired' as const } : device));
+  const { groups: _, ...short } = shortageOf(lost, planGroups(three, [], { copies: 3 })) as Shortage;
+  assert.deepEqual(short, { scheme: '3 copies', missing: 1, of: 'node' });
 });

@@ -5,4 +5,5 @@ export { rebalanceGroups } from './rebalance.ts';
 export { rehomeGroups, replaceDevice } from './rehome.ts';
 export { type Risk, type RiskInput, riskOf } from './risk.ts';
 export { codesOf, type Scheme } from './scheme.ts';
+export { type Shortage, shortageOf } from './shortage.ts';
 export type { PlacementDevice } from './topology.ts';

@@ -264,6 +264,32 @@ describe('whether a drain has ended', () => {
     assert.deepEqual(await repair(), [true, 0]);
   });
 
+  it('is refused at once where no other place is left for what is there, and says what is needed', async () => {
+    used = new Set([1]);
+    const refused =
+      /1 placement group holds objects \(3 copies\).*at least 1 node more is needed.*cluster invite.*redundancy/;
+    await assert.rejects(ask('node', { id: third, action: 'drain' }), { code: 'InvalidRequest', message: refused });
+    for (const action of ['drain', 'retire'])
+      await assert.rejects(ask('device', { id: `d${third}`, action }), { code: 'InvalidRequest', message: refused });
+    assert.deepEqual(done, []);
+    // Nobody can take off it what is there, and it is no place any more.
+    sick.add(`d${third}`);
+    assert.equal((await ask('device', { id: `d${third}`, action: 'retire' }))['state'], 'retired');
+    assert.match(String((await ask('repair'))['needs']), refused);
+  });
+
+  it('waits for what is away, and for nothing where there is another place', async () => {
+    const spare = '4'.repeat(8);
+    nodes.push({ ...(nodes[0] as NodeRecord), id: spare });
+    devices.push({ ...(devices[0] as DeviceRecord), identity: `d${spare}`, node: spare });
+    used = new Set([1]);
+    assert.equal((await ask('node', { id: third, action: 'drain' }))['state'], 'draining');
+    assert.match(String((await ask('repair'))['needs']), /^1 placement group waits for nodes or devices that are away/);
+    answering.add(spare);
+    assert.equal((await ask('repair'))['needs'], null);
+    await assert.rejects(ask('node', { id: other, action: 'drain' }), /at least 1 node more is needed/);
+  });
+
   it('not while it is not known which groups hold stripes; nobody is asked where every group can be completed', async () => {
     used = undefined;
     assert.deepEqual(await repair(), [true, 0]);

@@ -10,6 +10,7 @@ import type { RecodeStatus } from '../recoding.ts';
 import type { ClusterLink } from '../shard.ts';
 import { featureStatus } from './features.ts';
 import { placementDevices } from './layout.ts';
+import { Leaving } from './leaving.ts';
 import type { Rebalance } from './rebalance.ts';
 import { clusterRisk } from './risk.ts';
 import { shardAdmin } from './shard-admin.ts';
@@ -77,6 +78,7 @@ export function clusterAdmin({
     );
   const isAway = (device: string): boolean =>
     !(devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy;
+  const leaving = new Leaving({ reader, usedGroups, isAway });
   /** Only who leads knows what was planned. */
   const rebalancing = () => {
     const leader = network?.neighbours().find(({ id }) => id === cluster.owner()?.node);
@@ -92,13 +94,7 @@ export function clusterAdmin({
       epoch = now;
       changedAt = reader.position();
     }
-    const leaving = new Set(
-      placementDevices(reader).flatMap(({ identity, state }) => (state === 'active' ? [] : [identity])),
-    );
-    const held = reader.groups().filter(({ devices: members }) => members.some((device) => leaving.has(device)));
-    // A group that holds no stripe is in nobody's way: that it cannot be completed, as one of as many copies as there are nodes, is of no matter.
-    const used = held.length === 0 ? new Set<number>() : await usedGroups();
-    const stuck = used && held.filter(({ id }) => used.has(id));
+    const stuck = await leaving.stuck();
     const each = [...works()].map(([node, one]) => ({
       node,
       complete: one?.completeAt !== undefined && one.completeAt >= changedAt,
@@ -112,6 +108,7 @@ export function clusterAdmin({
     return {
       done: stuck?.length === 0 && each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
       groupsOnLeavingDevices: stuck?.length ?? null,
+      needs: (stuck && leaving.need(stuck)) ?? null,
       nodes: each,
     };
   };
@@ -262,6 +259,10 @@ export function clusterAdmin({
             message: `Node ${node.id} still answers. Drain it, stop it, and then remove it.`,
           });
       }
+      if (action === 'drain' && node.state === 'active') {
+        const own = reader.devices().filter((device) => device.node === node.id && device.state === 'active');
+        await leaving.check(`Node ${node.id}`, new Set(own.map(({ identity }) => identity)));
+      }
       if (action === 'remove')
         for (const device of reader.devices())
           if (device.node === node.id && device.state !== 'retired')
@@ -282,6 +283,9 @@ export function clusterAdmin({
       const { id, action, by } = argument as { id: string; action: keyof typeof deviceStates | 'replace'; by?: string };
       const device = find('device', id, reader.devices(), (one) => one.identity);
       if (action === 'replace') return replace(device, by ?? '');
+      // What is lost is retired all the same: it is no place any more.
+      if (action !== 'activate' && device.state === 'active' && !isAway(device.identity))
+        await leaving.check(`Device ${device.identity}`, new Set([device.identity]));
       const changed = { ...device, state: deviceStates[action] };
       await owner.metadata.propose({ type: 'device.write', device: changed, keeps: 'self' });
       return changed;
