@@ -15,7 +15,7 @@ async function runInventory(context: Context, [given = '', id = '']: readonly st
     if (line['type'] === 'error')
       throw new CommandError(exitCode.failed, text(line['message']), 'Look at the log of the server.');
     if (line['type'] === 'summary') summary = line;
-    else context.note(`${text(line['rows'])} of ${text(line['total'])} rows`);
+    else context.note(`${text(line['rows'])} of ${counted(line['total'], 'row')}`);
   }
   if (!summary)
     throw new CommandError(
@@ -25,9 +25,11 @@ async function runInventory(context: Context, [given = '', id = '']: readonly st
     );
   context.succeed();
   await context.result(summary, [
-    `${text(summary['rows'])} rows in ${text(summary['files'])} files: ${text(summary['manifest'])}`,
+    `${counted(summary['rows'], 'row')} in ${counted(summary['files'], 'file')}: ${text(summary['manifest'])}`,
   ]);
 }
+
+const counted = (count: unknown, name: string): string => `${text(count)} ${name}${count === 1 ? '' : 's'}`;
 
 export function addInventoryCommands(program: Command, run: Run): void {
   const group = program.command('inventory').description('lists of what is in buckets, as files');

@@ -26,7 +26,8 @@ export interface Banner {
   readonly warnings: readonly string[];
 }
 
-const gib = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+const sizeText = (bytes: number) =>
+  bytes < 1024 ** 3 ? `${Math.floor(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
 
 /** What this layout of devices keeps and what it does not: the failure domain of one machine is the device. */
 function durabilityText(devices: number, copies: number, { primary, mirror }: Roles): string[] {
@@ -100,7 +101,9 @@ export function bannerText(banner: Banner): string {
     `  health    ${endpoint}/-/health/ready      metrics ${endpoint}/-/metrics`,
   ];
   for (const device of banner.devices)
-    lines.push(`  device    ${device.folder}  ${gib(device.freeBytes)} free, ${device.health}  (${device.identity})`);
+    lines.push(
+      `  device    ${device.folder}  ${sizeText(device.freeBytes)} free, ${device.health}  (${device.identity})`,
+    );
   const { cluster } = banner;
   if (cluster)
     lines.push(

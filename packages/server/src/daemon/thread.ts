@@ -161,11 +161,7 @@ export async function assembleThread(
     memory: new BodyMemory({ timers: host.timers, bytes: limits.bodyBytes }),
     plain: input.plain === true,
     ...(cluster && { latest: () => cluster.gate.latest(systemScope) }),
-    ...(network && {
-      get metadataCopies() {
-        return reader.nodes().filter((node) => node.state !== 'removed').length;
-      },
-    }),
+    ...(network && { metadataCopies: () => reader.nodes().filter((node) => node.state !== 'removed').length }),
     host,
   };
   return {

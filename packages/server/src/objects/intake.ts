@@ -90,8 +90,8 @@ export function stripesOf(piece: Piece): Buffer[] {
 }
 
 /** Who asks for more than metadata have gets it on devices, whatever the size. */
-function inlineBytes({ metadataCopies = 1 }: Rooms, { redundancy, mayInline }: Plan): number {
-  const enough = mayInline || !redundancy || ('copies' in redundancy && redundancy.copies <= metadataCopies);
+function inlineBytes({ metadataCopies }: Rooms, { redundancy, mayInline }: Plan): number {
+  const enough = mayInline || !redundancy || ('copies' in redundancy && redundancy.copies <= (metadataCopies?.() ?? 1));
   return enough ? limits.inlineBytes : 0;
 }
 

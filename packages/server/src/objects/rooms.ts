@@ -28,8 +28,8 @@ export interface Rooms {
   readonly inner?: boolean;
   /** New bytes are stored without encryption; what is there already is read either way. Absent: encrypted. */
   readonly plain?: boolean;
-  /** Copies that the metadata have, and inline objects with them. Absent: one. */
-  readonly metadataCopies?: number;
+  /** Copies that the metadata have now, and inline objects with them. Absent: one. */
+  readonly metadataCopies?: () => number;
 }
 
 /** A place among the bodies under way. @param whose body it is; undefined: the server's own. @throws StoreError SlowDown */

@@ -9,8 +9,8 @@ const spare = ({ redundancy, missing }: Stored): number =>
   ('copies' in redundancy ? redundancy.copies - 1 : redundancy.parity) - (missing ?? 0);
 
 /** The redundancy that pieces have now: of the worst stripe, since an object is lost with any of them. What lies in metadata has their copies. */
-export function storedOf({ stripes, metadataCopies = 1 }: Rooms, pieces: Iterable<Piece>): Stored {
-  const inRow: Stored = { redundancy: { copies: metadataCopies }, missing: 0 };
+export function storedOf({ stripes, metadataCopies }: Rooms, pieces: Iterable<Piece>): Stored {
+  const inRow: Stored = { redundancy: { copies: metadataCopies?.() ?? 1 }, missing: 0 };
   let worst: Stored | undefined;
   let seen = 0;
   const consider = (one: Stored): void => {

@@ -1,5 +1,6 @@
 /* One bucket: made at the target if need be, its objects, then its configurations. */
 import { DsomError } from '@dsom/sdk';
+import { CommandError, exitCode } from '../exit.ts';
 import { forEachParallel } from '../pool.ts';
 import { readConfiguration } from './configurations.ts';
 import type { S3Connection } from './connection.ts';
@@ -32,7 +33,14 @@ async function statusOf(store: S3Connection, bucket: string): Promise<Versioning
 }
 
 async function versioningOf({ source, bucket, report }: BucketTask): Promise<Versioning> {
-  const { text } = await source.send({ method: 'GET', bucket, query: { versioning: '' } });
+  const { text } = await source.send({ method: 'GET', bucket, query: { versioning: '' } }).catch((cause: unknown) => {
+    if (!(cause instanceof DsomError) || cause.code !== 'NoSuchBucket') throw cause;
+    throw new CommandError(
+      exitCode.notFound,
+      `the source ${source.endpoint.origin} has no bucket ${bucket}`,
+      'Is this its name there, and the profile that of the old store? `s3://PROFILE@` without a name copies all of its buckets.',
+    );
+  });
   if (textOf(text, 'MfaDelete') === 'Enabled')
     report.note('MFA delete of a bucket, left out: lock its objects instead');
   return statusIn(text);

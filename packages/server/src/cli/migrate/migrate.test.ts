@@ -235,7 +235,7 @@ test('a dry run writes nothing and counts what it would', async () => {
 
 test('what is wrong is said with the next step', async () => {
   const cases: [parameters: string[], code: number, said: RegExp][] = [
-    [['s3://nowhere'], exitCode.notFound, /nowhere|does not exist/],
+    [['s3://nowhere'], exitCode.notFound, /source http.* has no bucket nowhere.*Is this its name there/],
     [['s3://ghost@b'], exitCode.notFound, /there is no profile/],
     [['s3://', '--as', 'x'], exitCode.usage, /--as names one bucket/],
     [['s3://dry', '--parallel', '0'], exitCode.usage, /whole number/],

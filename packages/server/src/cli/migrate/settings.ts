@@ -42,6 +42,8 @@ export class Settings {
   /** Whether the source's public access block is at the target, if it has one. */
   #screened = false;
   #early: Configuration | undefined;
+  /** Whether lists count at the target, which takes none else: asked once, after what is set before the objects. */
+  #listsHere: Promise<boolean> | undefined;
 
   constructor(task: SettingsTask) {
     this.#task = task;
@@ -90,9 +92,9 @@ export class Settings {
 
   /** How accounts in lists of objects are called here; undefined: no list is copied, since the source has none that count, or the target takes none. */
   async accounts(): Promise<Accounts | undefined> {
-    const { source, target, bucket, targetBucket, accounts, report } = this.#task;
+    const { source, target, bucket, accounts, report } = this.#task;
     if (accounts === undefined) return undefined;
-    if (!(await listsCount(target, targetBucket))) {
+    if (!(await this.#listsOfTarget())) {
       report.note('access control lists, not looked at: the bucket of the target has them off');
       return undefined;
     }
@@ -101,6 +103,12 @@ export class Settings {
     const { text } = await target.send({ method: 'GET', bucket: '', query: { 'max-buckets': '1' } });
     const self = textOf(elements(text, 'Owner')[0]?.inner ?? '', 'ID') ?? '';
     return { owner: list.owner, self, named: accounts, blocksPublic: await this.#blocksPublic() };
+  }
+
+  #listsOfTarget(): Promise<boolean> {
+    const { target, targetBucket } = this.#task;
+    this.#listsHere ??= listsCount(target, targetBucket);
+    return this.#listsHere;
   }
 
   /** Whether grants to everybody count for nothing at the source, or would be refused by the target. What cannot be read may say so. */
@@ -213,7 +221,7 @@ export class Settings {
     }
   }
 
-  /** The list of the bucket itself. */
+  /** The list of the bucket itself: read again when all objects are there, since what was taken back meanwhile must not be granted here. */
   async #copyList(): Promise<void> {
     const { source, target, bucket, targetBucket, dryRun, report, written, accounts: named } = this.#task;
     const id = `${targetBucket}?acl`;
@@ -222,8 +230,9 @@ export class Settings {
       const list = await readList(source, bucket);
       if (!list || (!written.has(id) && isPlain(list.grants, list.owner))) return;
       if (dryRun) return void report.configurations++;
+      if (!(await this.#listsOfTarget())) return;
       const here = await readList(target, targetBucket);
-      if (!here || !(await listsCount(target, targetBucket))) return;
+      if (!here) return;
       const accounts = { owner: list.owner, self: here.owner, named, blocksPublic: await this.#blocksPublic() };
       const kept = grantsHere(list, accounts, (why) => report.note(`of a bucket: ${why}`));
       const document = listDocument(here.owner, kept);
