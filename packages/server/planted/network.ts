@@ -176,8 +176,8 @@ export const transportPlants: readonly Plant[] = [
     file: 'src/transport/outlet.ts',
     find: 'return this.#paused ? this.#taken : 0;',
     replace: 'return this.#taken;',
-    tests: [suite],
-    pattern: 'carries nothing any more',
+    tests: [link],
+    pattern: 'dead after silence',
   },
   {
     name: 'transport: a pause of this thread breaks its links',

@@ -174,6 +174,7 @@ export const apiPlants: readonly Plant[] = [
     find: 'this.#gathering ??= new Promise',
     replace: 'this.#gathering = new Promise',
     tests: ['src/api/http/cohort.test.ts'],
+    pattern: 'arrives in one turn',
   },
   {
     name: 'api: a connection that breaks ends the body well',
