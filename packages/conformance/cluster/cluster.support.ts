@@ -191,13 +191,14 @@ export class Cluster {
     return (await dsom(this.endpoint(index), 'cluster', 'status'))[0] as Record<string, unknown>;
   }
 
-  /** Index of the node that owns the shard, as node `from` sees it. */
-  async leader(from?: number): Promise<number> {
-    const { leader, nodes } = (await this.status(from)) as {
-      leader: string;
+  /** Index of the node that owns a shard, as node `from` sees it; -1 when nobody does. Shard 0 is the system shard; a new cluster has its objects in shard 1. */
+  async leader(from?: number, shard = 0): Promise<number> {
+    const { shards, nodes } = (await this.status(from)) as {
+      shards: { shard: number; owner: string | null }[];
       nodes: { id: string; apiAddress: string }[];
     };
-    const address = nodes.find(({ id }) => id === leader)?.apiAddress;
+    const owner = shards.find((one) => one.shard === shard)?.owner;
+    const address = nodes.find(({ id }) => id === owner)?.apiAddress;
     return this.nodes.findIndex((node) => addressOf(node) === address);
   }
 

@@ -21,11 +21,11 @@ const KiB = 1024;
 
 const pick = (count: number): number => Math.floor(Math.random() * count);
 
-/** Who dies in a cycle: one of them, the owner of the shard, two at once, or all. */
+/** Who dies in a cycle: one of them, the owner of a shard, two at once, or all. */
 async function victims(cluster: Cluster): Promise<number[]> {
   const roll = Math.random();
   if (roll < 0.5) return [pick(nodes)];
-  if (roll < 0.7) return [Math.max(0, await cluster.leader(pick(nodes)).catch(() => 0))];
+  if (roll < 0.7) return [Math.max(0, await cluster.leader(pick(nodes), pick(2)).catch(() => 0))];
   if (roll < 0.9) {
     const first = pick(nodes);
     return [first, (first + 1 + pick(nodes - 1)) % nodes];

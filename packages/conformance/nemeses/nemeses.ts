@@ -98,10 +98,10 @@ export const nemeses: readonly Nemesis[] = [
     await stage.cluster.restart(index, 'live');
   }),
   {
-    name: 'kill -9 of the owner of the shard',
+    name: 'kill -9 of the owner of a shard',
     missing: false,
     async run(stage, ms) {
-      const owner = await stage.cluster.leader(some([...stage.members])).catch(() => -1);
+      const owner = await stage.cluster.leader(some([...stage.members]), some([0, 1])).catch(() => -1);
       if (!stage.members.has(owner)) return;
       await withNode(
         stage,
