@@ -66,9 +66,10 @@ async function withDiskFault(stage: Stage, index: number, which: DiskCalls, shar
   const before = preload?.failedCalls() ?? 0;
   preload?.failCalls(which, share);
   await sleep(ms);
+  // A fault alone is there to be felt, however slow the machine is.
+  if (stage.calm && preload)
+    await until(`${which} of node ${index} fail`, 30_000, async () => preload.failedCalls() > before);
   preload?.failCalls(which, 0);
-  if (stage.calm && (preload?.failedCalls() ?? 0) === before)
-    throw new Error(`no ${which} of node ${index} failed within ${ms} ms: the fault was not felt`);
   await node(stage, index)
     .server.stop('SIGKILL')
     .catch(() => null);

@@ -55,6 +55,8 @@ test(`a cluster of ${nodes} under each fault in turn`, { skip: etcdMissing, time
         );
       } catch (cause) {
         console.log(cause, stage.evidence());
+        // A session that went on would be two with the next fault, and break the promises to itself.
+        await Promise.allSettled([registers.stop(), sessions.stop()]);
         throw cause;
       }
     });

@@ -112,9 +112,12 @@ export async function startServer(
     stream?.on('data', (chunk) => (output = (output + chunk).slice(-65_536)));
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   let dead = false;
-  void ended.then(() => (dead = true));
   const killLeftover = () => child.kill('SIGKILL');
   process.once('exit', killLeftover);
+  void ended.then(() => {
+    dead = true;
+    process.removeListener('exit', killLeftover);
+  });
 
   const until = options.until ?? 'ready';
   while (!(await answers(endpoint, until))) {
