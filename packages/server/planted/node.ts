@@ -123,6 +123,20 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/install.test.ts'],
   },
   {
+    name: 'node: a state that the log goes on without while a node opens ends its start',
+    file: 'src/daemon/cluster/install.ts',
+    find: 'times >= limits.nodeOpenings) throw cause;',
+    replace: 'times >= 1) throw cause;',
+    tests: ['src/daemon/cluster/install.test.ts'],
+  },
+  {
+    name: 'node: a state that is another one than the log tells of stays for the next start',
+    file: 'src/daemon/cluster/install.ts',
+    find: "if (kind === 'diverged') condemn(directory);",
+    replace: '',
+    tests: ['src/daemon/cluster/install.test.ts'],
+  },
+  {
     name: 'node: the log waits for ever for a node that was removed',
     file: 'src/daemon/cluster/admin.ts',
     find: 'await cluster.forget(node.id);',

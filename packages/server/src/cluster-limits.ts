@@ -125,6 +125,8 @@ export const clusterLimits = {
   /** A step of a node's start is tried again for so long, after such a rest, while etcd or the other nodes do not answer. */
   nodeOpenMs: 120_000,
   nodeOpenRetryMs: 500,
+  /** So often a node opens whose state the log went on without meanwhile. */
+  nodeOpenings: 3,
   /** Taking the state of another node: in all, between two tries, and between two words about it, ms. */
   installMs: 10 * 60_000,
   installRetryMs: 1000,

@@ -97,7 +97,7 @@ export class Replica {
       }
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
-      const why = `the state is at position ${start}, but the log begins at ${log.tail}: rebuild it`;
+      const why = `the state is at position ${start}, but the log begins at ${log.tail}`;
       throw new ReplicaError('behind', why, cause);
     }
     await batch.flush();

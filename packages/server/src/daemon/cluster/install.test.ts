@@ -5,11 +5,12 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { realHost } from '../../host/index.ts';
 import { openKv, type SharedKv } from '../../kv/index.ts';
+import { limits } from '../../limits.ts';
 import type { SharedLog } from '../../log/index.ts';
 import { openMetadataReader, openShardReplica } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Transport } from '../../transport/index.ts';
-import { condemn, openReplicaKv } from './install.ts';
+import { catchUp, condemn, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
 import { bucketCommand, type CallFate, ClusterRig, fakePeer, type RigNode } from './rig.fixture.ts';
 
 const host = realHost();
@@ -54,7 +55,7 @@ async function trimmed() {
     },
   });
   const open = (): Promise<SharedKv> => openReplicaKv({ directory, host, shared, transport, node: 'late', log });
-  return { rig, owner, checkpoints, directory, said, open, covered, client, fates };
+  return { rig, owner, checkpoints, directory, said, open, covered, client, fates, log };
 }
 
 async function* stream(source: Iterable<Buffer>): AsyncGenerator<Buffer> {
@@ -124,5 +125,64 @@ describe('the state of a node that comes', () => {
     condemn(directory);
     assert.ok(!existsSync(path.join(`${directory}.diverged`, 'mark')), 'the one before is not kept for ever');
     await rig.stop();
+  });
+
+  it('that the log went on without while it was opened is replaced by opening anew', async () => {
+    const { rig, checkpoints, directory, open, client, said, log } = await trimmed();
+    let replicas = 0;
+    let closed: Promise<void> = Promise.resolve();
+    const [kv, replica] = await untilItFollows(log, async () => {
+      await closed;
+      const kv = await open();
+      // Between its first look at the log and its first entry the others let go of what it needs.
+      if (replicas++ === 0) await checkpoints();
+      const replica = openShardReplica({ log: client, kv, host: rig.host, shard: 0 });
+      let over = false;
+      const caught = catchUp(replica, rig.head, directory).finally(() => (over = true));
+      caught.catch(() => {});
+      await rig.until(() => over, long);
+      closed = caught.catch(async () => {
+        await rig.run(replica.close(), long);
+        await kv.close();
+      });
+      await caught;
+      return [kv, replica];
+    });
+    assert.equal(replicas, 2);
+    assert.ok(said.some((line) => line.startsWith('the state was taken')));
+    assert.equal(replica.applied(), rig.head);
+    await rig.run(replica.close(), long);
+    await kv.close();
+    await rig.stop();
+  });
+
+  it('that is another one than the log tells of is put aside before anything opens anew', async () => {
+    const directory = path.join(root, String(count++), 'kv');
+    await (await openKv({ directory, host })).close();
+    const failing = (kind: 'diverged' | 'behind' | 'unknown') => ({
+      reached: () => Promise.reject(new Error('stopped')),
+      failureKind: () => kind,
+      failure: () => kind,
+    });
+    await assert.rejects(catchUp(failing('behind'), 1, directory), Overtaken);
+    await assert.rejects(catchUp(failing('unknown'), 1, directory), /^Error: stopped$/);
+    assert.ok(existsSync(directory));
+    await assert.rejects(catchUp(failing('diverged'), 1, directory), Overtaken);
+    assert.ok(!existsSync(directory) && existsSync(`${directory}.diverged`));
+  });
+
+  it('is not opened for ever, and not again for other reasons', async () => {
+    const said: string[] = [];
+    const log = { warn: (message: string) => void said.push(message) } as unknown as StructuredLog;
+    let times = 0;
+    const failing = (cause: Error) =>
+      untilItFollows(log, () => {
+        times++;
+        return Promise.reject(cause);
+      });
+    await assert.rejects(failing(new Overtaken('behind')), Overtaken);
+    assert.deepEqual([times, said.length], [limits.nodeOpenings, limits.nodeOpenings - 1]);
+    await assert.rejects(failing(new Error('another')), /another/);
+    assert.equal(times, limits.nodeOpenings + 1);
   });
 });

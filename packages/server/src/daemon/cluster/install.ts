@@ -3,8 +3,8 @@ import { CorruptionError, StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { openKv, type SharedKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
-import type { SharedLog } from '../../log/index.ts';
-import { installSnapshot, openMetadataReader } from '../../metadata/index.ts';
+import type { Position, SharedLog } from '../../log/index.ts';
+import { installSnapshot, openMetadataReader, type ShardReplica } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, type Transport } from '../../transport/index.ts';
 import { patiently } from './patience.ts';
@@ -34,6 +34,52 @@ const condemnedName = (directory: string): string => `${directory}.diverged`;
 export function condemn(directory: string): void {
   rmSync(condemnedName(directory), { recursive: true, force: true });
   renameSync(directory, condemnedName(directory));
+}
+
+/** The state that a node has follows its log no more. What opens anew takes that of another node. */
+export class Overtaken extends Error {
+  constructor(why: string, cause?: unknown) {
+    super(
+      `the metadata of this node cannot follow those of the others: ${why}. Start it again: it takes them from another node`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Waits until a replica has what its log holds up to `end`.
+ * @param directory of its KV
+ * @throws Overtaken when it never will: the state is another one, which is put aside, or the others let go of entries that it lacks. They wait for
+ * the states of a quorum and for no single node, so this happens to one that is slow.
+ */
+export async function catchUp(
+  replica: Pick<ShardReplica, 'reached' | 'failureKind' | 'failure'>,
+  end: Position,
+  directory: string,
+): Promise<void> {
+  await replica.reached(end).catch((cause: unknown) => {
+    const kind = replica.failureKind();
+    if (kind === 'diverged') condemn(directory);
+    if (kind === 'diverged' || kind === 'behind') throw new Overtaken(replica.failure() ?? kind, cause);
+    throw cause;
+  });
+}
+
+/**
+ * Opens a node, and again when the log went on without its state meanwhile.
+ * @throws what opening throws; {@link Overtaken} after `limits.nodeOpenings`
+ */
+export async function untilItFollows<Opened>(log: StructuredLog, open: () => Promise<Opened>): Promise<Opened> {
+  for (let times = 1; ; times++) {
+    try {
+      return await open();
+    } catch (cause) {
+      if (!(cause instanceof Overtaken) || times >= limits.nodeOpenings) throw cause;
+      log.warn('the state of this node cannot follow the log any more: it opens anew, with that of another node', {
+        cause,
+      });
+    }
+  }
 }
 
 /** Opens the KV with a state that the log goes on from, which may be an empty one, and tells the log of it. */

@@ -21,7 +21,7 @@ import { openEngine } from './engine.ts';
 import { keepOpening } from './further.ts';
 import { createGate, newHeard } from './gate.ts';
 import { keepGrowing } from './growth.ts';
-import { condemn, openReplicaKv } from './install.ts';
+import { catchUp, condemn, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
 import { KnownShards } from './known.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
@@ -56,7 +56,10 @@ const incarnationBytes = 8;
 const shardNumber = 0;
 
 /** Opens the metadata of a node: its way to etcd, the log, the replica, and what it says of itself to the others. */
-export async function openNode(options: NodeOptions): Promise<OpenShard> {
+export const openNode = (options: NodeOptions): Promise<OpenShard> =>
+  untilItFollows(options.log, () => openOnce(options));
+
+async function openOnce(options: NodeOptions): Promise<OpenShard> {
   const { folder, file, config, host, log, parts } = options;
   const { directories, keyring } = parts;
   const primary = (directories.holders[0] as DataDirectory).path;
@@ -183,9 +186,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
     });
 
     const end = await patiently(host, log, 'asking for the end of the log', () => shared.barrier());
-    await replica.reached(end).catch((cause: unknown) => {
-      // Without this no start would ever get further.
-      if (replica.failureKind() === 'diverged') condemn(kvFolder);
+    await catchUp(replica, end, kvFolder).catch((cause: unknown) => {
       throw replica.failureKind() === 'unknown' ? new ConfigError(`${replica.failure()}`, { cause }) : cause;
     });
     look();
@@ -281,9 +282,7 @@ export async function openNode(options: NodeOptions): Promise<OpenShard> {
       ageMs: () => Math.max(shared.age(), ...objectShards.map((one) => one.log.age())),
       failed: unusable.promise.then(({ kind, why, directory }) => {
         if (kind === 'diverged') condemn(directory);
-        return new Error(
-          `the metadata of this node cannot follow those of the others: ${why}. Start it again: it takes them from another node`,
-        );
+        return new Overtaken(why);
       }),
       async forget(id) {
         for (const { number } of [{ number: shardNumber }, ...objectShards])

@@ -17,7 +17,7 @@ import { folders } from '../directories.ts';
 import { pendingBytesOf } from '../space.ts';
 import { keepBuckets } from './buckets.ts';
 import { createGate, type GateCalls, joinGates } from './gate.ts';
-import { condemn, openReplicaKv } from './install.ts';
+import { catchUp, openReplicaKv } from './install.ts';
 import type { KnownShards } from './known.ts';
 import { patiently } from './patience.ts';
 import { ClusterShard } from './shard.ts';
@@ -176,11 +176,7 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
   closers.push(() => shard.close());
   input.answering.set(number, shard);
   const end = await patiently(host, told, 'asking for the end of the log of a shard', () => log.barrier());
-  await replica.reached(end).catch((cause: unknown) => {
-    // Else every further try would find the same.
-    if (replica.failureKind() === 'diverged') condemn(directory);
-    throw cause;
-  });
+  await catchUp(replica, end, directory);
   // Not before: what it held when this node was last here says nothing about how near a quota is.
   input.known.add(number, replica.reader);
   return { number, directory, kv, log, replica, shard, gate: createGate(log, replica, host) };
