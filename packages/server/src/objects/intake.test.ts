@@ -43,6 +43,22 @@ for (const [kind, make] of [
   });
 }
 
+test('what asks for as many copies as the metadata have now lies in them: they become more while a thread runs', async () => {
+  const { rooms, plan } = pipeline();
+  let nodes = 1;
+  // As whoever announces changes takes the rooms over.
+  const about = { ...rooms, metadataCopies: () => nodes };
+  const isInline = async (copies: number) => {
+    const wanted = { ...plan, redundancy: { copies }, mayInline: false };
+    return (
+      'inline' in (await takeBody({ ...about }, { stream: chunksOf(noise(100, 1), [100]), length: 100 }, wanted)).body
+    );
+  };
+  assert.deepEqual([await isInline(1), await isInline(3)], [true, false]);
+  nodes = 3;
+  assert.deepEqual([await isInline(3), await isInline(4)], [true, false]);
+});
+
 test('chunks go back to their maker once, when nothing reads them any more: those that are not sealed when they are written', async () => {
   for (const plain of [false, true]) {
     const { rooms, plan, version, open, stripes } = pipeline({ plain });

@@ -56,7 +56,7 @@ const texts: Readonly<Record<RateReason, (limit: RateLimits) => string>> = {
       .concat(' per second'),
   concurrency: ({ concurrentRequests }) => `${concurrentRequests} requests at the same time`,
   connections: ({ connections }) =>
-    `${connections} open connections to this node: use those that are open, or close some`,
+    `${connections} open connections to this node (use those that are open, or close some)`,
 };
 
 function refusal(limit: RateLimits, reason: RateReason, milliseconds: number, nodes: number): StoreError {

@@ -141,7 +141,10 @@ describe('over a limit', () => {
     for (const answer of [await get(), await s3.send('PUT', '/bucket/key', short)]) {
       const { status, code, headers, text } = answer;
       assert.deepEqual([status, code, headers['retry-after'], headers.connection], [503, 'SlowDown', '1', 'close']);
-      assert.match(text, /limit of tenant 000000000000 is 2 open connections to this node: use those that are open/);
+      assert.match(
+        text,
+        /limit of tenant 000000000000 is 2 open connections to this node \(use those that are open.*\): try again in 1 s/,
+      );
     }
     assert.deepEqual(new Set(refusals), new Set(['000000000000 connections']));
     for (const agent of agents) assert.equal((await get(agent)).status, 200);
