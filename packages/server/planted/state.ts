@@ -149,6 +149,14 @@ export const objectPlants: readonly Plant[] = [
     pattern: 'the memory of a large read is given back as it',
   },
   {
+    name: 'objects: the last run of a read is left to the collector',
+    file: 'src/objects/outlet.ts',
+    find: '      this.#settle();\n      this.#place?.leave();',
+    replace: '      this.#place?.leave();',
+    tests: ['src/objects/outlet.test.ts'],
+    pattern: 'the memory of a large read is given back as it',
+  },
+  {
     name: 'objects: a chunk is given back before it was digested',
     file: 'src/objects/intake.ts',
     find: 'Math.max(this.#digester.waiting, this.#chunkBytes)',

@@ -22,8 +22,8 @@ import type { Outgoing, Slice } from './types.ts';
  * its checksums, which finds the bad copy and a good one; and if that does not open either, from the other fragments, one way after the other:
  * those that give bad bytes are reported, and when nothing opens the read ends in Damaged.
  *
- * A large read gives its memory back as it goes (see codec's `release`): the stored bytes of a run when its frames are open, a frame when the
- * receiver is done with it. A small one borrows its frames from the cache.
+ * A large read gives its memory back as it goes (see codec's `release`): the stored bytes of a run when its frames are open or nobody asks for
+ * more of them, a frame when the receiver is done with it. A small one borrows its frames from the cache.
  */
 
 /** A version as it was found, where, and at which position. */
@@ -43,6 +43,14 @@ interface Fetched {
   readonly first: number;
 }
 
+/** A run whose frames are being given. */
+interface Given extends Omit<Fetched, 'stored'> {
+  readonly stored: Buffer | undefined;
+  /** The next frame, and where its stored bytes begin in `stored`. */
+  frame: number;
+  at: number;
+}
+
 /** Reads one slice of one version. */
 export class Outlet implements Outgoing {
   readonly #rooms: Rooms;
@@ -54,6 +62,9 @@ export class Outlet implements Outgoing {
   /** Whose body it is; to be said before the first byte is asked for. */
   whose: string | undefined;
   #place: Place | undefined;
+  #given: Given | undefined;
+  /** Bytes of the slice that were not given yet. */
+  #left = 0;
   /** Runs in use; weak, because a receiver need not give anything back. */
   readonly #runs = new WeakMap<ArrayBufferLike, { readonly stored: Buffer; users: number }>();
 
@@ -83,8 +94,9 @@ export class Outlet implements Outgoing {
 
   /** A run's memory is used by this read until its frames are open, and by the receiver for each frame that was not sealed. */
   #lend(stored: Buffer): void {
-    const users = (this.#runs.get(stored.buffer)?.users ?? 0) + 1;
-    this.#runs.set(stored.buffer, { stored, users });
+    const run = this.#runs.get(stored.buffer);
+    if (run) run.users++;
+    else this.#runs.set(stored.buffer, { stored, users: 1 });
   }
 
   /** @returns false when it is no run's memory */
@@ -99,10 +111,22 @@ export class Outlet implements Outgoing {
     return true;
   }
 
+  /** No more frames of the run that is being given are opened. */
+  #settle(): void {
+    const stored = this.#given?.stored;
+    this.#given = undefined;
+    if (stored) this.#regain(stored.buffer);
+  }
+
+  /** A frame of the run that is there needs no turn of the iteration, which costs three promises. */
+  ready(): Buffer | undefined {
+    return this.#given && this.#step(this.#given);
+  }
+
   /** The slice's bytes, frame by frame. What is not asked for any more is let go of when the iteration ends. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    let left = this.#slice.end - this.#slice.start;
-    if (left === 0) return;
+    this.#left = this.#slice.end - this.#slice.start;
+    if (this.#left === 0) return;
     const lease = this.#horizon.enter(this.#found.position);
     try {
       // What is at hand needs none.
@@ -114,38 +138,58 @@ export class Outlet implements Outgoing {
         const now = ahead;
         ahead = this.#next(runs);
         if (now instanceof Uint8Array) {
-          left -= now.length;
+          this.#left -= now.length;
           yield now;
           continue;
         }
         const stored = now.stored && (await now.stored);
         if (stored) this.#lend(stored);
-        let at = 0;
-        for (let frame = now.run.from; frame < now.run.to; frame++) {
-          const held = now.held?.[frame - now.run.from];
-          let plain = held;
-          if (frame >= now.first && stored) {
-            const length = storedLength(now.run.stripe, frame);
-            plain ??= await this.#open(now.run, frame, stored.subarray(at, at + length));
-            at += length;
-          }
-          invariant(plain, 'a frame of a run is held or was read');
-          if (stored && isView(plain, stored)) this.#lend(stored);
-          else if (this.#cached && !held) this.#rooms.cache.put(now.run.stripe.id, frame, plain);
-          const bytes = this.#cut(plain, now.run.offset + frame * limits.frameBytes);
-          left -= bytes.length;
-          yield bytes;
-        }
-        if (stored) this.#regain(stored.buffer);
+        const given: Given = { ...now, stored, frame: now.run.from, at: 0 };
+        this.#given = given;
+        while (given.frame < now.run.to)
+          yield this.#step(given) ?? this.#gave(given, await this.#openChecked(now.run, given.frame));
+        this.#settle();
       }
-      invariant(left === 0, 'a read gives every byte of its slice');
+      invariant(this.#left === 0, 'a read gives every byte of its slice');
     } catch (error) {
       throw this.#explained(error);
     } finally {
+      // Whoever has all that it wants ends the iteration behind the last frame, or before.
+      this.#settle();
       this.#place?.leave();
       this.#place = undefined;
       this.#horizon.leave(lease);
     }
+  }
+
+  /** The next frame of a run; undefined when there is none, or it does not open. */
+  #step(given: Given): Buffer | undefined {
+    const { run, held, stored, first, frame, at } = given;
+    if (frame === run.to) return undefined;
+    const kept = held?.[frame - run.from];
+    if (kept) return this.#gave(given, kept);
+    invariant(stored && frame >= first, 'a frame of a run is held or was read');
+    try {
+      return this.#gave(
+        given,
+        openStored(this.#key, run, frame, stored.subarray(at, at + storedLength(run.stripe, frame))),
+      );
+    } catch (error) {
+      if (error instanceof CorruptionError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Goes on behind a frame. @returns what the slice has of it */
+  #gave(given: Given, plain: Buffer): Buffer {
+    const { run, held, stored, first, frame } = given;
+    if (stored && isView(plain, stored)) this.#lend(stored);
+    else if (this.#cached && !held?.[frame - run.from]) this.#rooms.cache.put(run.stripe.id, frame, plain);
+    if (stored && frame >= first) given.at += storedLength(run.stripe, frame);
+    given.frame++;
+    const bytes = this.#cut(plain, run.offset + frame * limits.frameBytes);
+    this.#left -= bytes.length;
+    return bytes;
   }
 
   /** Bytes may be missing because the version was deleted long before its read began: that is no damage. */
@@ -208,15 +252,7 @@ export class Outlet implements Outgoing {
     return start === 0 && end === plain.length ? plain : plain.subarray(start, end);
   }
 
-  #open(run: FrameRun, frame: number, stored: Buffer): Buffer | Promise<Buffer> {
-    try {
-      return openStored(this.#key, run, frame, stored);
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      return this.#openChecked(run, frame);
-    }
-  }
-
+  /** As its checksums and the other fragments say. */
   async #openChecked(run: FrameRun, frame: number): Promise<Buffer> {
     const start = storedOffset(run.stripe, frame);
     const end = start + storedLength(run.stripe, frame);

@@ -71,7 +71,13 @@ export function pipeline(options: { copies?: number; cache?: FrameCache; plain?:
       return current;
     },
     outlet,
-    open: (version, start, end) => outlet(version, start, end)[Symbol.asyncIterator](),
+    async *open(version, start, end) {
+      const opened = outlet(version, start, end);
+      for await (const chunk of opened) {
+        yield chunk;
+        for (let next = opened.ready(); next; next = opened.ready()) yield next;
+      }
+    },
   };
 }
 

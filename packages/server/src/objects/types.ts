@@ -114,6 +114,8 @@ export interface Outgoing extends AsyncIterable<Buffer> {
    * called.
    */
   release?(chunk: Uint8Array): void;
+  /** The next chunk where it can be given at once, once the iteration has given one. undefined: ask the iteration. */
+  ready?(): Buffer | undefined;
   /** Bytes that may wait for the receiver now; absent: as many as the receiver likes. */
   window?(): number;
   /** The tenant whose request is answered, to be said before the first byte is asked for. Unsaid: the server's own. */

@@ -13,10 +13,13 @@ const chunkBytes = 65_536;
 async function serving(t: TestContext, chunks: readonly Buffer[], released: Buffer[]): Promise<number> {
   const server = http.createServer((request, response) => {
     const exchange = new Exchange(request, response, 'id', { clock, timers, ended: () => {} });
+    let at = 0;
     const source = {
       async *[Symbol.asyncIterator]() {
-        yield* chunks;
+        while (at < chunks.length) yield chunks[at++] as Buffer;
       },
+      // Two of three are at hand.
+      ready: () => (at % 3 === 0 ? undefined : chunks[at++]),
       release(chunk: Uint8Array) {
         released.push(chunk as Buffer);
         release(chunk);

@@ -25,6 +25,8 @@ export interface ExchangeOptions {
 export interface ChunkSource extends AsyncIterable<Buffer> {
   /** Called with a chunk that the system has taken over. */
   release?(chunk: Uint8Array): void;
+  /** The next chunk where it is at hand; undefined: it comes by the iteration, or there is none. */
+  ready?(): Buffer | undefined;
   /** Whose request it answers, where whoever gives the bytes wants to know: set before the first one is asked for. */
   whose?: string | undefined;
   /** Bytes that may wait for the client now, where that is less than `limits.sendBufferBytes`. */
@@ -146,27 +148,31 @@ export class Exchange {
   ): Promise<void> {
     source.whose = this.admitted?.tenant;
     const chunks = source[Symbol.asyncIterator]();
-    let step = await chunks.next();
+    const first = await chunks.next();
+    let chunk = first.done ? undefined : first.value;
     const response = this.response;
     // A chunk that was not sent is left to the collector: a write under way may still read it.
     const sent = source.release && ((chunk: Buffer) => (error?: Error | null) => error || source.release?.(chunk));
     try {
       if (this.gone) return this.#end(clientGone);
       this.#head(status, headers);
-      while (!step.done) {
-        const late = this.admitted?.went(step.value.length) ?? 0;
+      while (chunk) {
+        const late = this.admitted?.went(chunk.length) ?? 0;
         if (late > 0) await this.#idle(this.#sleep(late));
-        this.#bytesOut += step.value.length;
+        this.#bytesOut += chunk.length;
         invariant(this.#bytesOut <= length, 'an object gives no more bytes than the answer announced');
         if (this.#bytesOut === length) {
-          response.end(step.value, sent?.(step.value));
+          response.end(chunk, sent?.(chunk));
           return this.#end(status);
         }
-        const full = !response.write(step.value, sent?.(step.value));
+        const full = !response.write(chunk, sent?.(chunk));
         if (full && response.writableLength >= (source.window?.() ?? limits.sendBufferBytes))
           await this.#idle(this.#drained());
         if (this.gone) return this.#end(clientGone);
-        step = await chunks.next();
+        chunk = source.ready?.();
+        if (chunk) continue;
+        const step = await chunks.next();
+        if (!step.done) chunk = step.value;
       }
       invariant(this.#bytesOut === length, 'an object gives all the bytes that the answer announced');
       response.end();
