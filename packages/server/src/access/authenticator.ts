@@ -166,11 +166,11 @@ class SignatureAuthenticator implements Authenticator {
   /** @param prove with who signs, and the key that he signs with */
   #proven(scope: ClaimScope, token: string | undefined, prove: Prove): Authenticated | Promise<Authenticated> {
     if (token !== undefined) return this.#provenSession(scope, token, prove);
-    const { accessKeyId, date, region, service } = scope;
+    const { accessKeyId, region, service } = scope;
     const record = this.#options.lookup(accessKeyId);
     const principal = record && this.#principalOf(record);
     if (!record || !principal) throw new StoreError('InvalidAccessKeyId', { detail: { AWSAccessKeyId: accessKeyId } });
-    const key = this.#keys.signingKey(record, date, region, service);
+    const key = this.#keys.signingKey(record, scope);
     const proven = (opened: MacKey): Authenticated => {
       const verdict = prove(principal, opened);
       this.#options.used?.(accessKeyId, service, region);
@@ -190,11 +190,11 @@ class SignatureAuthenticator implements Authenticator {
 
   #provenSession(scope: ClaimScope, token: string, prove: Prove): Authenticated | Promise<Authenticated> {
     const { accounts } = this.#options;
-    const { accessKeyId, date, region, service } = scope;
+    const { accessKeyId } = scope;
     if (!accounts || this.#options.lookup(accessKeyId)) throw invalidToken();
     const verify = (session: Session): Authenticated => {
       const principal = this.#principalOfSession(session, accounts.directory);
-      const key = this.#keys.sessionKey(session, date, region, service);
+      const key = this.#keys.sessionKey(session, scope);
       return prove(principal, key);
     };
     const opened = accounts.tokens.open(token, accessKeyId);

@@ -14,6 +14,8 @@ export interface ClaimScope {
   readonly service: string;
   /** `date/region/service/aws4_request`. */
   readonly text: string;
+  /** Name of the key that signs: `date/region/service/` and the id of the access key. */
+  readonly signer: string;
   /** As given: lower-case names joined by `;`. */
   readonly signedHeaders: string;
   /** The same, one by one and in that order. */
@@ -93,6 +95,7 @@ export function readScope(credential: string, signedHeaders: string, wanted: Sco
     region: ofRegion,
     service,
     text: `${date}/${ofRegion}/${service}/aws4_request`,
+    signer: `${date}/${ofRegion}/${service}/${accessKeyId}`,
     signedHeaders,
     headers: signedHeaders.split(';'),
   };

@@ -3,6 +3,7 @@ import type { MacKey } from '../codec/index.ts';
 import { FifoMap } from '../fifo.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord } from '../metadata/index.ts';
+import type { ClaimScope } from './claim.ts';
 import type { Session } from './identities/index.ts';
 import { deriveSigningKey } from './signature.ts';
 
@@ -11,6 +12,9 @@ interface Held<Key> {
   readonly sealed: Buffer;
   readonly key: Key;
 }
+
+const derived = (secret: string, { date, region, service }: ClaimScope): MacKey =>
+  deriveSigningKey(secret, date, region, service);
 
 /**
  * Derived keys, bounded, so that a secret is opened once a day and not once a request. Secrets themselves are not kept, but those of sessions, which their tokens hold.
@@ -25,19 +29,18 @@ export class Keyholder {
     this.#open = open;
   }
 
-  /** The key that signs requests of `date` (yyyyMMdd), `region` and `service`; a promise only when the secret has to be opened. */
-  signingKey(record: AccessKeyRecord, date: string, region: string, service: string): MacKey | Promise<MacKey> {
-    const name = `${date}/${region}/${service}/${record.id}`;
-    return this.#get(this.#signing, name, record, (secret) => deriveSigningKey(secret, date, region, service));
+  /** The key that signs in a scope; a promise only when the secret has to be opened. @param record of the access key that the scope names */
+  signingKey(record: AccessKeyRecord, scope: ClaimScope): MacKey | Promise<MacKey> {
+    return this.#get(this.#signing, scope.signer, record, (secret) => derived(secret, scope));
   }
 
   /** The same for temporary credentials, whose secret is at hand and never changes. */
-  sessionKey(session: Session, date: string, region: string, service: string): MacKey {
-    const name = `${date}/${region}/${service}/${session.accessKeyId}`;
+  sessionKey(session: Session, scope: ClaimScope): MacKey {
+    const name = scope.signer;
     const sealed = Buffer.from(session.secretAccessKey);
     const held = this.#signing.get(name);
     if (held?.sealed.equals(sealed)) return held.key;
-    const key = deriveSigningKey(session.secretAccessKey, date, region, service);
+    const key = derived(session.secretAccessKey, scope);
     this.#signing.set(name, { sealed, key });
     return key;
   }

@@ -4,6 +4,9 @@ import { invariant } from '../invariant.ts';
 /** Bytes that SHA-256 takes at a time, and bytes that it gives (FIPS 180-4). */
 const blockBytes = 64;
 const hashBytes = 32;
+/** `hash` asks of every algorithm whose length was not named whether it is one that has none. */
+const inHex = { outputEncoding: 'hex', outputLength: hashBytes } as const;
+const asLatin1 = { outputEncoding: 'latin1', outputLength: hashBytes } as const;
 /** Longest text: what may be longer goes into it as a hash. */
 const textBytes = 1024;
 
@@ -32,19 +35,19 @@ export class MacKey {
   /** 32 bytes. @param text bytes, or characters of one byte each; at most 1,024 */
   code(text: string | Uint8Array): Buffer {
     // By way of a string: the bytes then come from the allocation pool, and not with a backing store of their own.
-    return Buffer.from(hash('sha256', this.#prepared(text), 'binary'), 'latin1');
+    return Buffer.from(hash('sha256', this.#prepared(text), asLatin1), 'latin1');
   }
 
   /** The same in lower-case hex. */
   hex(text: string): string {
-    return hash('sha256', this.#prepared(text), 'hex');
+    return hash('sha256', this.#prepared(text), inHex);
   }
 
   /** The same of a text of any length. */
   hexOfLong(text: string): string {
     const bytes = Buffer.concat([this.#inner, Buffer.from(text, 'latin1')]);
-    this.#outer.write(hash('sha256', bytes, 'binary'), blockBytes, 'latin1');
-    return hash('sha256', this.#outer, 'hex');
+    this.#outer.write(hash('sha256', bytes, asLatin1), blockBytes, 'latin1');
+    return hash('sha256', this.#outer, inHex);
   }
 
   /** What the outer hash is of. */
@@ -53,7 +56,7 @@ export class MacKey {
     inner.set(this.#inner);
     if (typeof text === 'string') inner.write(text, blockBytes, 'latin1');
     else inner.set(text, blockBytes);
-    this.#outer.write(hash('sha256', inner.subarray(0, blockBytes + text.length), 'binary'), blockBytes, 'latin1');
+    this.#outer.write(hash('sha256', inner.subarray(0, blockBytes + text.length), asLatin1), blockBytes, 'latin1');
     return this.#outer;
   }
 }

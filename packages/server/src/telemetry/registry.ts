@@ -65,6 +65,9 @@ export interface Registry {
 
 const otherValue = 'other';
 
+/** Series by label values, one label after the other. */
+interface Branch extends Map<string, Branch | number> {}
+
 /** One metric: `width` numbers per series in one growing array. */
 class Metric {
   readonly name: string;
@@ -76,7 +79,7 @@ class Metric {
   readonly #width: number;
   #values: Float64Array;
   #names: string[][] = [];
-  #index = new Map<string, number>();
+  #index: Branch = new Map();
 
   constructor(
     type: MetricType,
@@ -100,17 +103,15 @@ class Metric {
     if (labels.length === 0) this.at();
   }
 
+  /** No text is put together for it: that would have to be hashed for every request. */
   at(first?: string, second?: string, third?: string): number {
-    const key =
-      third !== undefined
-        ? `${first}\0${second}\0${third}`
-        : second !== undefined
-          ? `${first}\0${second}`
-          : (first ?? '');
-    return this.#index.get(key) ?? this.#open(key, first, second, third);
+    let found = this.#index.get(first ?? '');
+    if (second !== undefined) found = (found as Branch | undefined)?.get(second);
+    if (third !== undefined) found = (found as Branch | undefined)?.get(third);
+    return typeof found === 'number' ? found : this.#open(first, second, third);
   }
 
-  #open(key: string, first?: string, second?: string, third?: string): number {
+  #open(first?: string, second?: string, third?: string): number {
     const given = [first, second, third].filter((value) => value !== undefined);
     invariant(given.length === this.labels.length, `metric ${this.name} has ${this.labels.length} labels`);
     const series = this.#names.length;
@@ -123,7 +124,14 @@ class Metric {
       this.#values = larger;
     }
     this.#names.push(given);
-    this.#index.set(key, series);
+    const last = given.length === 0 ? '' : (given.at(-1) as string);
+    let branch = this.#index;
+    for (const value of given.slice(0, -1)) {
+      let next = branch.get(value) as Branch | undefined;
+      if (!next) branch.set(value, (next = new Map()));
+      branch = next;
+    }
+    branch.set(last, series);
     return series;
   }
 

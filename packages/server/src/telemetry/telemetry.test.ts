@@ -97,6 +97,9 @@ test('misuse is refused', () => {
   assert.throws(() => registry.counter('Bad-Name', 'x'));
   assert.throws(() => counter.at());
   assert.throws(() => counter.at('a', 'b'));
+  const pair = registry.counter('pair', 'p', ['a', 'b']);
+  pair.add(pair.at('a', 'b'));
+  assert.throws(() => pair.at('a'), 'a value that begins a series is none');
   assert.throws(() => counter.add(counter.at('a'), -1));
   assert.throws(() => registry.histogram('h', 'h', [], [2, 1]));
 });

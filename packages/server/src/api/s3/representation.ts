@@ -57,12 +57,12 @@ function sliceOfRange(call: S3Call, range: string, version: ObjectVersion, etag:
  */
 export function represent(call: S3Call, read: ReadResult, replaced: Overrides | undefined): Representation | undefined {
   const { version } = read;
-  const etag = etagText(version).slice(1, -1);
+  const etag = () => etagText(version).slice(1, -1);
   const headers = readHeaders(call, read.bucket, version, read.position, replaced);
   pushReadExpiration(headers, call, version);
   const conditions = readConditions(call.headers);
   if (conditions) {
-    const verdict = judge(conditions, etag, version.modifiedMs);
+    const verdict = judge(conditions, etag(), version.modifiedMs);
     if (verdict === 'not-modified') {
       call.exchange.send(304, headers);
       return undefined;
@@ -82,7 +82,7 @@ export function represent(call: S3Call, read: ReadResult, replaced: Overrides | 
     });
   }
   const slice =
-    partText === undefined ? sliceOfRange(call, range!, version, etag) : sliceOfPart(version, partNumberOf(partText));
+    partText === undefined ? sliceOfRange(call, range!, version, etag()) : sliceOfPart(version, partNumberOf(partText));
   if (partText !== undefined && version.partSizes.length > 0)
     headers.push('x-amz-mp-parts-count', String(version.partSizes.length));
   const { start, end } = slice ?? { start: 0, end: version.size };

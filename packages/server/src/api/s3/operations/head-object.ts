@@ -1,3 +1,4 @@
+import { step } from '../../http/cohort.ts';
 import { header, type S3Call } from '../call.ts';
 import { customerKeyOf } from '../customer-keys.ts';
 import { factsOf } from '../facts.ts';
@@ -20,5 +21,6 @@ export async function headObject(call: S3Call): Promise<void> {
   const answer = represent(call, read, replaced);
   if (!answer) return;
   if (saysLock(read.version)) await pushLock(call, answer.headers, read.version);
+  await step();
   call.exchange.send(answer.status, answer.headers);
 }
