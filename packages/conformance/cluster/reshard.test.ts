@@ -184,6 +184,20 @@ test('a bucket gets more shards, and the cluster too, while clients use it', {
   await steps;
   assert.deepEqual(lacking, [], 'no request fails because a shard is not open everywhere');
 
+  // Three of four have their new name in another shard.
+  for (let i = 0; i < 12; i++) {
+    const [from, to] = [pathOf('grown', `from-${i}`), pathOf('grown', `to-${i}`)];
+    const body = `renamed-${i}`.padEnd(i % 3 === 0 ? large : 0, '.');
+    assert.equal((await send(any(), 'PUT', from, { body })).status, 200);
+    const headers = { 'x-amz-rename-source': `from-${i}` };
+    const renamed = await send(any(), 'PUT', to, { query: { renameObject: '' }, headers });
+    assert.equal(renamed.status, 200, renamed.text());
+    for (const endpoint of cluster.endpoints()) {
+      const [there, gone] = await Promise.all([send(endpoint, 'GET', to), send(endpoint, 'GET', from)]);
+      assert.deepEqual([there.status, there.text() === body, gone.status], [200, true, 404]);
+    }
+  }
+
   for (const at of known.keys()) {
     const mine = known[at] as (typeof known)[number];
     for (const endpoint of cluster.endpoints()) {

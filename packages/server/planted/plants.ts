@@ -26,6 +26,7 @@ import { policyPlants } from './policies.ts';
 import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { quotaPlants } from './quotas.ts';
 import { ratePlants } from './rates.ts';
+import { renamePlants } from './renames.ts';
 import { reshardPlants } from './reshard.ts';
 import { daemonPlants } from './running.ts';
 import { shardPlants } from './shards.ts';
@@ -56,6 +57,7 @@ export const plants: readonly Plant[] = [
   ...clusterPlants,
   ...nodePlants,
   ...shardPlants,
+  ...renamePlants,
   ...reshardPlants,
   ...quotaPlants,
   ...lossPlants,

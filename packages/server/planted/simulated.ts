@@ -19,13 +19,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'latest: async () => {},',
     ...simulated(6, 7),
   },
-  // The 3rd.
+  // The 27th.
   {
     name: 'simulated: a causal read does not wait for what its session saw',
     file: 'src/daemon/cluster/gate.ts',
     find: '(await log.barrier()),\n    async reached(position) {',
     replace: '(await log.barrier()),\n    async reached(position) {\n      if (position >= 0) return;',
-    ...simulated(7),
+    ...simulated(67),
   },
   // The 1st.
   {
@@ -75,12 +75,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: '    const before',
     ...simulated(2),
   },
+  // The 45th.
   {
     name: 'simulated: a node counts as empty while bytes are on it',
     file: 'src/daemon/cluster/admin.ts',
     find: 'done: stuck?.length === 0 && each.every(',
     replace: 'done: stuck?.length !== -1 || each.every(',
-    ...simulated(43),
+    ...simulated(110),
   },
   // The 2nd.
   {

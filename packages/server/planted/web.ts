@@ -68,8 +68,8 @@ export const webPlants: readonly Plant[] = [
   {
     name: 'web: a renamed object is as old as its new name',
     file: 'src/metadata/machine/decide-rename.ts',
-    find: "bucket.versioning === 'off' ? before.modifiedMs",
-    replace: "bucket.versioning !== 'off' ? before.modifiedMs",
+    find: "versioning === 'off' ? before.modifiedMs",
+    replace: "versioning !== 'off' ? before.modifiedMs",
     tests: [rename],
   },
   {

@@ -1,6 +1,7 @@
 import type { ObjectVersion } from '../src/metadata/index.ts';
 import type { KeptVersion } from './history.ts';
 import { steps } from './operations.ts';
+import { lookFor } from './renames.ts';
 import { type Operation, operationText } from './scenario.ts';
 import { type ClientParts, heldBy, Session, scopeOf } from './session.ts';
 import { writesIn } from './world/content.ts';
@@ -32,6 +33,17 @@ export class Client {
     const how = outcome.kind === 'refused' ? outcome.error.code : outcome.kind;
     scheduler.note(`end ${operation.client} ${operation.kind} ${operation.write}: ${how}`);
     return outcome.kind === 'done';
+  }
+
+  /** Names under which an object of the bucket of renames is, of all that it ever had; a name of which nobody can tell throws. */
+  async names(object: string, operation: Operation): Promise<string[]> {
+    const found: string[] = [];
+    for (const name of this.#session.parts.history.renamed.of(object).names) {
+      const there = await lookFor(this.#session, operation, name);
+      if (there === undefined) throw new Error(`nobody can tell whether ${name} is there`);
+      if (there) found.push(name);
+    }
+    return found;
   }
 
   /** Reads a version by its id and compares it with what was acknowledged. @throws Error saying what differs */

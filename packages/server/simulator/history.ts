@@ -1,4 +1,5 @@
 import type { LockedVersion } from './locks.ts';
+import { Renamed } from './renames.ts';
 
 /**
  * What clients saw, from outside. Times are stamps of the scheduler: whole numbers, all different, in the order in which things happened.
@@ -69,6 +70,8 @@ type Made = string;
 
 export class History {
   readonly keys = new Map<string, KeyHistory>();
+  /** Objects that get other names. */
+  readonly renamed = new Renamed();
   /** By bucket/key. */
   readonly versions = new Map<string, KeptVersion[]>();
   /** Versions of the bucket that locks, by bucket/key. */

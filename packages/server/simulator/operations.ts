@@ -5,6 +5,7 @@ import { etagText, uploadIdText, versionIdText } from '../src/objects/index.ts';
 import { absent } from './history.ts';
 import { relock, removeVersion } from './locking.ts';
 import { lockAsked, lockedUntilMs } from './locks.ts';
+import { renameStep } from './renames.ts';
 import { claimPrefix, isFading, isRegister } from './ruled.ts';
 import { type Operation, type OperationKind, operationText } from './scenario.ts';
 import { describing, heldBy, markerOf, type Outcome, type Session, scopeOf, writerOf } from './session.ts';
@@ -313,4 +314,5 @@ export const steps: Readonly<
   upload,
   lock: relock,
   'delete-version': removeVersion,
+  rename: renameStep,
 };

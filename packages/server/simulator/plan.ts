@@ -1,5 +1,6 @@
 import type { Redundancy } from '../src/metadata/index.ts';
 import { type FaultMix, faultsOf, overShards, redundanciesOf } from './mix.ts';
+import { renameOperations } from './renames.ts';
 import { ruledOperations } from './ruled.ts';
 import type { Operation, OperationKind, Scenario, Settings } from './scenario.ts';
 import { markBytes } from './world/content.ts';
@@ -34,7 +35,7 @@ const redundanciesFor = (domains: number): Redundancy[] => [
   ...codes.filter(([data, parity]) => data + parity <= domains).map(([data, parity]) => ({ data, parity })),
 ];
 
-function settingsOf(dice: Dice, large: boolean): Omit<Settings, 'shards' | 'ruled'> {
+function settingsOf(dice: Dice, large: boolean): Omit<Settings, 'shards' | 'ruled' | 'renamed'> {
   const nodes = large
     ? 1
     : dice.weighted([
@@ -160,7 +161,9 @@ export function planScenario(seed: number, operations = 320): Scenario {
   const shards = drawn.nodes > 1 ? shardDice.pick([0, 1, 2, 2]) : 0;
   const ruledDice = new Dice(seed, 'ruled');
   const ruled = drawn.deviceBytes === 2 ** 30 && !large && ruledDice.chance(0.3) ? 1 : 0;
-  const settings: Settings = { ...drawn, shards, ruled };
+  const renamedDice = new Dice(seed, 'renamed');
+  const renamed = shards > 1 && drawn.deviceBytes === 2 ** 30 && renamedDice.chance(0.7) ? 1 : 0;
+  const settings: Settings = { ...drawn, shards, ruled, renamed };
   const clients = dice.between(2, 8);
   const keys = Array.from({ length: dice.between(2, 8) }, (_, i) => `k${i + 1}`);
   const weights = usualWeights.map(
@@ -195,5 +198,6 @@ export function planScenario(seed: number, operations = 320): Scenario {
     ...redundanciesOf(new Dice(seed, 'redundancies'), mix),
   ].sort((a, b) => a.at - b.at);
   if (ruled > 0) list.push(...ruledOperations(ruledDice, operations));
+  if (renamed > 0) list.push(...renameOperations(renamedDice, operations));
   return { seed, settings, faults, operations: list };
 }

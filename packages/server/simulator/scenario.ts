@@ -40,6 +40,8 @@ export interface Settings {
   readonly networkMs: number;
   /** 1: there are buckets besides that lock, have a quota, or have a lifecycle (ruled.ts). */
   readonly ruled: number;
+  /** 1: there is a bucket besides whose objects get other names (renames.ts). */
+  readonly renamed: number;
 }
 
 export type Fault =
@@ -86,6 +88,7 @@ const operationKinds = [
   'upload',
   'lock',
   'delete-version',
+  'rename',
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
@@ -109,7 +112,7 @@ export interface Scenario {
 }
 
 /** What a text need not say: older ones know nothing of it. */
-const usualSettings: Partial<Settings> = { shards: 0, ruled: 0 };
+const usualSettings: Partial<Settings> = { shards: 0, ruled: 0, renamed: 0 };
 
 const settingNames = [
   'nodes',
@@ -127,6 +130,7 @@ const settingNames = [
   'paceMs',
   'networkMs',
   'ruled',
+  'renamed',
 ] as const satisfies readonly (keyof Settings)[];
 
 function faultText(fault: Fault): string {

@@ -33,6 +33,8 @@ export interface ClientParts {
   readonly dice: Dice;
   /** A server to talk to; undefined while there is none. */
   readonly door: () => Door | undefined;
+  /** Ends the process of a node at once, while things break. */
+  readonly kill: (node: string) => void;
   /** No wall clock is set in this run. */
   readonly clocksAgree: boolean;
 }
@@ -42,6 +44,9 @@ const patienceMs = 20_000;
 
 /** Waits in the middle of a request. */
 export type Pause = (milliseconds: number) => Promise<void>;
+
+/** Kills the process that was asked, so much later. */
+type Die = (ms: number) => void;
 
 /** What an operation came to, for its client. */
 export type Outcome<Result> =
@@ -73,6 +78,8 @@ export class Session {
   readonly sizes = new Map<string, number>();
   /** What it was handed with its last answer: up to where, in each shard, it has seen what was decided. */
   token: string | undefined;
+  /** Names that this client knows to be left for good, of objects that get others. */
+  readonly left = new Set<string>();
   /** The newest that this client wrote or saw of each key. */
   readonly newest = new Map<string, number>();
 
@@ -83,13 +90,16 @@ export class Session {
 
   /** Asks the server; the answer may be lost with it, or come too late. */
   async ask<Result>(
-    call: (objects: ObjectService, pause: Pause) => Promise<Result> | Result,
+    call: (objects: ObjectService, pause: Pause, die: Die) => Promise<Result> | Result,
     scope: Scope,
     level: 'strong' | 'causal' = 'strong',
   ): Promise<Outcome<Result>> {
     const { coverage, scheduler } = this.parts;
     const door = this.parts.door();
     if (!door) return { kind: 'unknown' };
+    const die: Die = (ms) => {
+      door.life.after(ms, this.name, () => this.parts.kill(door.life.name.split('.')[0] as string));
+    };
     // When the server is gone so is the connection: nothing of the request goes on.
     const pause: Pause = async (milliseconds) => {
       await scheduler.sleep(milliseconds, this.name);
@@ -103,7 +113,7 @@ export class Session {
       try {
         // At the strong level nobody needs a token: what waits for one as well would hide what a barrier lacks.
         await fresh(door.freshness, level, level === 'causal' ? this.token : undefined, scope);
-        const result = await call(door.objects, pause);
+        const result = await call(door.objects, pause, die);
         const seen = door.seen(scope);
         if (!scope.key && !scope.wide && seen.length > 2) coverage.hit('a list was merged over shards');
         this.token = tokenOf(seen, this.token);

@@ -9,6 +9,7 @@ import { Coverage, type Sometimes } from './coverage.ts';
 import { History, never } from './history.ts';
 import type { Place } from './place.ts';
 import { buckets } from './plan.ts';
+import { renamedBucket } from './renames.ts';
 import { claimPrefix, makeRuledBuckets, ruledBuckets } from './ruled.ts';
 import { isChange, type Operation, type Scenario } from './scenario.ts';
 import { Dice } from './world/dice.ts';
@@ -148,6 +149,9 @@ class World {
       coverage: this.coverage,
       dice: this.#dice.fork(`client ${name}`),
       door: () => this.place.door(),
+      kill: (node) => {
+        if (!this.#faultsEnded) this.place.strike({ kind: 'kill', node });
+      },
       clocksAgree: this.#clocksAgree,
     });
   }
@@ -163,6 +167,10 @@ class World {
       await door.objects.createBucket({ name, owner: 'o', region: 'r', versioning });
       this.#wishes.set(name, [redundancy]);
       if (redundancy) await door.objects.updateBucket(name, { redundancy });
+    }
+    if (this.#scenario.settings.renamed > 0) {
+      await door.objects.createBucket({ name: renamedBucket, owner: 'o', region: 'r', versioning: 'off' });
+      this.#wishes.set(renamedBucket, [redundancy]);
     }
     if (this.#scenario.settings.ruled === 0) return;
     for (const name of ruledBuckets) this.#wishes.set(name, [redundancy]);
@@ -222,6 +230,8 @@ class World {
       const wrong = linearizable(key);
       if (wrong !== undefined) throw new CheckFailed('linearizable', wrong);
     }
+    const lost = this.history.renamed.wrong();
+    if (lost !== undefined) throw new CheckFailed('renamed', lost);
     const wrong = ordered(this.history);
     if (wrong !== undefined) throw new CheckFailed('order', wrong);
   }

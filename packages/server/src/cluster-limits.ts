@@ -56,6 +56,17 @@ export const clusterLimits = {
   yieldRestMs: 1500,
   /** Between two looks whether buckets changed that an object shard has a copy of. */
   followBucketsMs: 1000,
+  /**
+   * Renames between two shards: into one, or out of one, that may be under way; pieces of an object that is renamed so; how long a key is held before the owner
+   * of its shard looks what became of its rename, and how long a rename may be prepared before it is given up; between two looks.
+   */
+  renames: 4096,
+  renamePieces: 1000,
+  renameHoldMs: 10_000,
+  renamePrepareMs: 3_600_000,
+  renameLookMs: 1000,
+  /** Renames that a thread remembers to be done, so that a read finds them so after they were forgotten. */
+  renamesKnown: 65_536,
   /** Entries that a node may be behind and still be left a shard. */
   yieldEntries: 1000,
   /** The owner of the system shard looks this often whether object shards came into use, and every so many times which buckets need more. */

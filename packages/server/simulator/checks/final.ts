@@ -1,8 +1,9 @@
 import { StoreError } from '../../src/errors.ts';
 import type { Client } from '../client.ts';
-import type { History } from '../history.ts';
+import { type History, never } from '../history.ts';
 import type { LockedVersion, LockMode } from '../locks.ts';
 import type { Place } from '../place.ts';
+import { renamedBucket } from '../renames.ts';
 import type { Operation, OperationKind, Settings } from '../scenario.ts';
 import { lifecycleDayMs } from '../world/lifecycle.ts';
 import type { Scheduler } from '../world/scheduler.ts';
@@ -90,6 +91,7 @@ class Final {
     const lives = place.lives();
     for (const name of names) await client.do(this.#operation('get', name, {}));
     for (const bucket of ['plain', 'kept']) await client.do(this.#operation('list', `${bucket}/`, { limit: '2' }));
+    for (const object of history.renamed.objects.keys()) await this.#checkNames(object);
     for (const [name, versions] of history.versions) {
       const [bucket, key] = name.split('/') as [string, string];
       for (const version of versions) {
@@ -104,6 +106,16 @@ class Final {
     for (const [name, versions] of history.locked)
       for (const version of versions) await this.#checkLocked(name, version);
     if (lives !== place.lives()) throw check('liveness', 'a server stopped itself though all is well');
+  }
+
+  /** What was put, and is given other names by nobody any more, has one. */
+  async #checkNames(object: string): Promise<void> {
+    const { client, check, history } = this.#parts;
+    const [put] = history.renamed.of(object).writes;
+    if (!put || put.refused) return;
+    const names = await client.names(object, this.#operation('rename', `${renamedBucket}/${object}`, { do: 'look' }));
+    if (names.length > 1 || (names.length === 0 && put.end !== never))
+      throw check('renamed', `${object} has the names ${names.join() || 'none'} in the end`);
   }
 
   /** What is locked for certain is there, and says so. */

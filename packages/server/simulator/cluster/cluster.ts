@@ -1,3 +1,4 @@
+import { freshnessOf, newHeard } from '../../src/daemon/cluster/gate.ts';
 import { placementDevices } from '../../src/daemon/cluster/layout.ts';
 import { readRebalance } from '../../src/daemon/cluster/settings.ts';
 import type { Thread } from '../../src/daemon/thread.ts';
@@ -169,14 +170,7 @@ export class Cluster implements Place {
       freshness: {
         position: (shard) => reader.position(shard),
         shards: reader.shards,
-        shared: {
-          latest: (scope) => member.gate.latest(scope),
-          reached: (position) => member.gate.reached(position),
-          // No bucket gets more shards here.
-          moves: () => false,
-          levelOf: () => 'strong',
-          staleMs: () => 0,
-        },
+        shared: freshnessOf(member.gate, reader, newHeard(), member.life.host.clock),
       },
       seen: ({ bucket: name, key }) => {
         const bucket = name === undefined ? undefined : reader.bucket(name);

@@ -148,6 +148,10 @@ export async function openMember(site: MemberSite): Promise<Member> {
     onLead: (number, leads) => {
       if (leads) site.onLead(number);
     },
+    onRenames: ({ finished, aborted }) => {
+      if (finished > 0) onEvent('recovery finished a rename');
+      if (aborted > 0) onEvent('recovery aborted a rename');
+    },
     onLeft: () => onEvent('an object shard was left to the node that should own it'),
   });
   const shards = [system, ...objectShards];

@@ -1,6 +1,7 @@
 import { keepBuckets } from '../../src/daemon/cluster/buckets.ts';
 import { createGate, type GateCalls, joinGates } from '../../src/daemon/cluster/gate.ts';
 import type { KnownShards } from '../../src/daemon/cluster/known.ts';
+import { keepRenames, type RenamesLeft } from '../../src/daemon/cluster/renames.ts';
 import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
 import { objectShardsOf } from '../../src/daemon/cluster/sharding.ts';
 import { invariant } from '../../src/invariant.ts';
@@ -61,6 +62,8 @@ export interface ObjectShardsInput {
   /** Whether another node should own a shard. */
   readonly yields: (shard: number) => boolean;
   readonly onLead: (shard: number, leads: boolean) => void;
+  /** Renames that were left half way were finished, or given up. */
+  readonly onRenames: (left: RenamesLeft) => void;
   /** This node leaves a shard to another one. */
   readonly onLeft: () => void;
 }
@@ -72,23 +75,30 @@ export async function openObjectShards(
   const { system, sites } = input;
   const count = objectShardsOf(system.shard.reader) ?? 0;
   invariant(count === sites.length, 'a cluster has as many object shards as it was begun with');
-  const opened = await Promise.allSettled(sites.map((site) => openOne(input, site)));
+  let all: Metadata | undefined;
+  const opened = await Promise.allSettled(sites.map((site) => openOne(input, site, () => all)));
   const objectShards = opened.map((one) => {
     if (one.status === 'rejected') throw one.reason;
     return one.value;
   });
   const metadata = joinShards([system.shard, ...objectShards.map(({ shard }) => shard)]);
+  all = metadata;
   const gates = joinGates([system.gate, ...objectShards.map(({ gate }) => gate)], metadata.reader);
   input.known.opened(gates, 1 + count);
   return { objectShards, metadata, gates };
 }
 
-async function openOne(input: ObjectShardsInput, { number, log, open }: ShardSite): Promise<OpenShard> {
+async function openOne(
+  input: ObjectShardsInput,
+  { number, log, open }: ShardSite,
+  all: () => Metadata | undefined,
+): Promise<OpenShard> {
   const { life, node, incarnation, peer, system, known } = input;
   const { host } = life;
   const kv = await open();
   const replica = openShardReplica({ log, kv, host, shard: number, others: known.others(number) });
-  let duty: { stop(): Promise<void> } | undefined;
+  let duties: readonly { stop(): Promise<void> }[] = [];
+  const nothing = (): void => {};
   const shard = new ClusterShard({
     number,
     log,
@@ -106,8 +116,13 @@ async function openOne(input: ObjectShardsInput, { number, log, open }: ShardSit
     },
     onLead(term: Term | undefined) {
       input.onLead(number, term !== undefined);
-      void duty?.stop();
-      duty = term && keepBuckets(number, term, system.shard.reader, host, () => {});
+      for (const duty of duties) void duty.stop();
+      duties = term
+        ? [
+            keepBuckets(number, term, system.shard.reader, host, nothing),
+            keepRenames(number, replica.reader, all, host, input.onRenames, nothing),
+          ]
+        : [];
     },
     onEvent: () => {},
   });

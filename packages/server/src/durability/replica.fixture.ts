@@ -243,6 +243,15 @@ export class Replica {
   }
 
   readonly reader: MetadataReader = {
+    renames: {
+      any: () => false,
+      of: () => undefined,
+      stateOf: () => undefined,
+      hold: () => undefined,
+      all: () => [],
+      holds: () => [],
+      into: () => false,
+    },
     position: () => this.position,
     shards: 1,
     shardOf: () => 0,

@@ -36,23 +36,6 @@ export interface NoticeReader {
   memos(kind: MemoKind, prefix: string): ReadonlyMap<string, Buffer>;
 }
 
-/** The newest version of `source` becomes that of `key`, with all that is said of it, and goes where it was. Both keys are in one shard. */
-export interface RenameCommand {
-  readonly type: 'object.rename';
-  readonly bucket: BucketId;
-  readonly key: Buffer;
-  readonly owner: string;
-  readonly guard: Guard | undefined;
-  readonly announce?: Announcement;
-  /** As {@link DeleteCommand.leaves}, of what goes. */
-  readonly leaves?: true;
-  readonly source: {
-    readonly key: Buffer;
-    readonly guard: Guard | undefined;
-    readonly announce?: Announcement;
-  };
-}
-
 /** Takes newest versions, or versions that are named, away: each item for itself. */
 export interface DeleteCommand {
   readonly type: 'object.delete';

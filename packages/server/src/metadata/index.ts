@@ -73,6 +73,7 @@ export type {
   VersionRecord,
   VersionUse,
 } from './machine/records.ts';
+export { renameId } from './machine/renames.ts';
 export { sequenceOf } from './machine/usage.ts';
 export type { KeyUse } from './memos.ts';
 export { NearQuotas } from './near-quotas.ts';

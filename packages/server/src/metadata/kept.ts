@@ -5,6 +5,7 @@ import { IdentityView } from './machine/identity-view.ts';
 import { tables } from './machine/keys.ts';
 import { QuotaView } from './machine/quota-view.ts';
 import type { BucketId } from './machine/records.ts';
+import { RenameView } from './machine/renames.ts';
 import type { View } from './machine/view.ts';
 
 /** How far the replica is. */
@@ -59,5 +60,25 @@ export class KeptQuotas extends QuotaView {
 
   override any(): boolean {
     return this.#any.get('any') as boolean;
+  }
+}
+
+/** Whether any key is held, every read of a key asks, and every token whether keys came from other shards. */
+export class KeptRenames extends RenameView {
+  readonly #any: Kept<'any', boolean>;
+  readonly #into: Kept<BucketId, boolean>;
+
+  constructor(kv: KvView) {
+    super(kv);
+    this.#any = new Kept(kv, tables.holds, () => this.isHolding());
+    this.#into = new Kept(kv, tables.renames, (bucket) => super.into(bucket));
+  }
+
+  any(): boolean {
+    return this.#any.get('any') as boolean;
+  }
+
+  override into(bucket: BucketId): boolean {
+    return this.#into.get(bucket) as boolean;
   }
 }

@@ -148,6 +148,8 @@ export class NearQuotas {
         return { size: sum(command.pieces), user };
       case 'object.append':
         return { size: command.piece.size, user };
+      case 'rename.commit':
+        return { size: command.source.size, user };
       case 'upload.part':
         return { size: command.piece.size, user: reader.quotas.writerOf(sequenceOf(command.upload)) };
       case 'upload.complete':

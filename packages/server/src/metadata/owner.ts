@@ -209,7 +209,7 @@ export class Owner implements Metadata {
       const { proposal } = outcome;
       if ('reply' in outcome) proposal.resolve({ reply: outcome.reply, position: answered });
       else {
-        if (proposal.request) this.#requests?.refused(proposal.request, outcome.cause);
+        if (proposal.request) this.#requests?.refused(proposal.request, outcome.cause, proposal.command);
         proposal.reject(outcome.cause);
       }
     }

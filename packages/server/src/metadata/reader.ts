@@ -1,7 +1,7 @@
 import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import { Kept, type KvReader, type KvView } from '../kv/index.ts';
-import { KeptConfigurations, KeptIdentities, KeptQuotas, keptPosition } from './kept.ts';
+import { KeptConfigurations, KeptIdentities, KeptQuotas, KeptRenames, keptPosition } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import { sourceOf } from './machine/bucket-documents.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
@@ -61,11 +61,13 @@ class Reader implements MetadataReader {
     this.#nodes = new Kept(kv, tables.nodes, () => this.#view.nodes());
     this.identities = new KeptIdentities(kv);
     this.quotas = new KeptQuotas(kv, this.#view);
+    this.renames = new KeptRenames(kv);
   }
 
   readonly shards = 1;
   readonly identities: MetadataReader['identities'];
   readonly quotas: MetadataReader['quotas'];
+  readonly renames: MetadataReader['renames'];
 
   position(): number {
     return this.#position.get('position') as number;

@@ -5,6 +5,7 @@ import { wholeReply } from './answers.ts';
 import { decide } from './machine/decide.ts';
 import type { Decision, Stamp } from './machine/deciding.ts';
 import { parse } from './machine/keys.ts';
+import type { RequestRecord } from './machine/records.ts';
 import { decodeRequest } from './machine/rows.ts';
 import type { View } from './machine/view.ts';
 import { decodeOutcome, encodeOutcome, repeatable } from './outcomes.ts';
@@ -31,14 +32,13 @@ export class Requests {
   decide(view: View, request: Buffer, command: Command, stamp: Stamp): Decision {
     invariant(request.length === 16, 'the id of a request has 16 bytes');
     const id = request.toString('latin1');
-    const known = this.#numbers.get(id);
-    const row = known === undefined ? undefined : view.request(known);
-    // An entry that was not logged leaves a number that is another's now.
-    if (row?.request.equals(request)) {
-      return { effects: [], reply: wholeReply(command, decodeOutcome(row.outcome)) };
-    }
+    const row = this.#answered(view, request);
+    if (row) return { effects: [], reply: wholeReply(command, decodeOutcome(row.outcome)) };
     const refusal = this.#refusals.get(id);
     if (refusal) throw refusal;
+    // It was answered when it was asked for first.
+    const asked = command.type === 'rename.prepare' && command.asks ? this.#answered(view, command.asks) : undefined;
+    if (asked) return { effects: [], reply: wholeReply(command, decodeOutcome(asked.outcome)) };
     const decision = decide(view, command, stamp);
     const reply = repeatable(decision.reply);
     const number = view.counter('requests');
@@ -48,9 +48,19 @@ export class Requests {
     return { effects: [...decision.effects, { type: 'request.done', request, outcome, below }], reply };
   }
 
+  #answered(view: View, request: Buffer): RequestRecord | undefined {
+    const known = this.#numbers.get(request.toString('latin1'));
+    const row = known === undefined ? undefined : view.request(known);
+    // An entry that was not logged leaves a number that is another's now.
+    return row?.request.equals(request) ? row : undefined;
+  }
+
   /** A refusal that is being answered: what it was decided on has been logged. */
-  refused(request: Buffer, cause: unknown): void {
-    if (cause instanceof StoreError) keep(this.#refusals, request.toString('latin1'), cause);
+  refused(request: Buffer, cause: unknown, { type }: Pick<Command, 'type'>): void {
+    if (!(cause instanceof StoreError)) return;
+    // A try that comes late finds that the rename was given up; and whoever was told to ask again for one within a shard, may.
+    const isFenced = type === 'rename.commit' || (type === 'object.rename' && cause.code === 'SlowDown');
+    if (!isFenced) keep(this.#refusals, request.toString('latin1'), cause);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Position } from '../log/index.ts';
-import type { Announcement, DeleteCommand, NoticeReader, NotificationCommand, RenameCommand } from './announcing.ts';
+import type { Announcement, DeleteCommand, NoticeReader, NotificationCommand } from './announcing.ts';
 import type {
   Expectation,
   GarbageRow,
@@ -41,11 +41,13 @@ import type {
 } from './machine/records.ts';
 import type { KeyUse } from './memos.ts';
 import type { ShardPlaces } from './placing.ts';
+import type { RenameReader, RenamingCommand } from './renaming.ts';
 import type { Restore, RestoringCommand } from './restoring.ts';
 
 export type * from './announcing.ts';
 export type * from './keeping.ts';
 export type * from './locking.ts';
+export type * from './renaming.ts';
 export type * from './restoring.ts';
 
 /** Preconditions on the object as it is when the owner decides. An ETag is quoted as in HTTP, `*` stands for any. */
@@ -158,7 +160,7 @@ export type Command =
       readonly writer?: string;
       readonly draft: VersionDraft;
     }
-  | RenameCommand
+  | RenamingCommand
   | DeleteCommand
   /**
    * Changes what is said of a version, in place (S3 PutObjectTagging; REST PATCH of a version), or, with `renew`, makes a new version of the
@@ -305,6 +307,8 @@ export interface MetadataReader extends ShardPlaces, DocumentReader, NoticeReade
   /** Accounts, users, groups, roles and managed policies. */
   readonly identities: IdentityReader;
   readonly quotas: QuotaReader;
+  /** Renames between two shards. */
+  readonly renames: RenameReader;
   groups(): readonly GroupRecord[];
   group(id: number): GroupRecord | undefined;
   /** The selected version or marker; undefined when it does not exist. */

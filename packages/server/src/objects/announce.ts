@@ -10,6 +10,8 @@ function announcedBy(announcer: Announcer, command: Command): Command {
     case 'object.append':
     case 'object.annotate':
     case 'object.restore':
+    case 'rename.hold':
+    case 'rename.commit':
     case 'upload.complete': {
       const announce = announcer(command.key);
       return announce ? { ...command, announce } : command;

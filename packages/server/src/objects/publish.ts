@@ -9,7 +9,7 @@ import type { WriteResult } from './types.ts';
  * True when the owner refused: nothing was logged. Any other failure leaves open whether the entry became durable, and then its stripes
  * must stay: the collector removes them if nothing points to them once their intent is closed.
  */
-function refused(error: unknown): boolean {
+export function isRefused(error: unknown): boolean {
   return error instanceof StoreError && (error.http < 500 || error.code === 'SlowDown');
 }
 
@@ -27,7 +27,7 @@ export async function publish<Type extends Reply['type']>(
     rooms.stripes.settle(stripes);
     return result;
   } catch (error) {
-    if (refused(error)) await rooms.stripes.remove(stripes).catch(() => {});
+    if (isRefused(error)) await rooms.stripes.remove(stripes).catch(() => {});
     else rooms.stripes.settle(stripes);
     throw error;
   }

@@ -1,7 +1,10 @@
 import { digestOf } from '../codec/index.ts';
-import type { Guard } from '../metadata/index.ts';
+import type { BucketRecord, Guard } from '../metadata/index.ts';
+import { again } from './again.ts';
 import { checkKey } from './describing.ts';
+import type { ReadHorizon } from './horizon.ts';
 import { written } from './publish.ts';
+import { renameOverShards } from './rename-over-shards.ts';
 import { findBucket, leaving, propose, type Rooms } from './rooms.ts';
 import type { RenameRequest, WriteResult } from './types.ts';
 
@@ -16,22 +19,29 @@ function requestOf(bucket: number, { token, owner, key, guard, source }: RenameR
 }
 
 /**
- * Another name for the newest version of an object, in one change: no byte is read or written, and nobody sees both names or neither.
- * @throws StoreError NoSuchBucket, NoSuchKey, PreconditionFailed, InvalidRequest; NotImplemented where the two keys are in different shards
+ * Another name for the newest version of an object: nobody sees both names or neither. Where one shard has both keys it is one change, and no byte is read or
+ * written; between two shards the bytes are written again, as they are stored.
+ * @throws StoreError NoSuchBucket, NoSuchKey, PreconditionFailed, InvalidRequest; SlowDown while one of the two is renamed by somebody else; NotImplemented
+ * where the object is too large to be renamed between two shards
  */
-export async function rename(rooms: Rooms, request: RenameRequest): Promise<WriteResult> {
-  const { key, owner, guard, source } = request;
-  checkKey(key);
-  checkKey(source.key);
+export function rename(rooms: Rooms, horizon: ReadHorizon, request: RenameRequest): Promise<WriteResult> {
+  checkKey(request.key);
+  checkKey(request.source.key);
   const bucket = findBucket(rooms, request.bucket);
-  const command = {
-    type: 'object.rename',
-    bucket: bucket.id,
-    key,
-    owner,
-    guard,
-    source,
-    ...leaving(rooms, bucket.id),
-  } as const;
-  return written(bucket, await propose(rooms, command, 'version', requestOf(bucket.id, request)));
+  return again(() => renameOnce(rooms, horizon, bucket, request));
+}
+
+async function renameOnce(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  bucket: BucketRecord,
+  request: RenameRequest,
+): Promise<WriteResult> {
+  const { key, owner, guard, source } = request;
+  const id = requestOf(bucket.id, request);
+  const shard = rooms.reader.shardOf(bucket.id, key);
+  if (rooms.reader.shardOf(bucket.id, source.key) !== shard)
+    return written(bucket, await renameOverShards(rooms, horizon, bucket, request, shard, id));
+  const about = { bucket: bucket.id, key, owner, guard, source, ...leaving(rooms, bucket.id) };
+  return written(bucket, await propose(rooms, { type: 'object.rename', ...about }, 'version', id));
 }

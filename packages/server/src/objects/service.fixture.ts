@@ -5,7 +5,7 @@ import { manualHost } from '../host/index.ts';
 import { bucketKeys, type KeyService, kmsKeys } from '../keys/index.ts';
 import { memoryKv } from '../kv/index.ts';
 import type { Log, LogEntry } from '../log/index.ts';
-import { joinShards, type Metadata, openMetadata } from '../metadata/index.ts';
+import { joinShards, type Metadata, openMetadata, type Proposer } from '../metadata/index.ts';
 import { chunksOf, gathered } from './pipeline.fixture.ts';
 import { createObjectService } from './service.ts';
 import { type MemoryStripes, memoryStripes } from './stripes.fixture.ts';
@@ -56,6 +56,8 @@ export function plainKeys(): KeyService {
 export interface Service {
   readonly objects: ObjectService;
   readonly metadata: Metadata;
+  /** By number. */
+  readonly shards: readonly Metadata[];
   readonly stripes: MemoryStripes;
   readonly host: ReturnType<typeof manualHost>;
   /** Puts bytes with nothing said of them but what `more` says. */
@@ -76,9 +78,9 @@ export function bodyOf(bytes: Buffer, whole = false): Incoming {
   return whole ? { whole: bytes, stream, length: bytes.length } : { stream, length: bytes.length };
 }
 
-/** @param options `shards`: that hold objects, besides the system shard; none when left out */
+/** @param options `shards`: that hold objects, besides the system shard; none when left out. `through`: what the service proposes goes through it */
 export async function openService(
-  options: { copies?: number; cacheBytes?: number; shards?: number } = {},
+  options: { copies?: number; cacheBytes?: number; shards?: number; through?: (proposer: Proposer) => Proposer } = {},
 ): Promise<Service> {
   const host = manualHost(11);
   const shards: Metadata[] = [];
@@ -88,7 +90,7 @@ export async function openService(
   const stripes = memoryStripes(options.copies);
   const objects = createObjectService({
     reader: metadata.reader,
-    proposer: metadata,
+    proposer: options.through?.(metadata) ?? metadata,
     stripes,
     bucketKeys: bucketKeys(plainKeys(), host.entropy),
     kmsKeys: kmsKeys(plainKeys(), host.entropy),
@@ -101,6 +103,7 @@ export async function openService(
   return {
     objects,
     metadata,
+    shards,
     stripes,
     host,
     put: (bucket, key, bytes, more) =>

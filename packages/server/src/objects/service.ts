@@ -53,7 +53,7 @@ function serviceOver(rooms: Rooms, horizon: ReadHorizon, touches: Touches): Obje
     look: (request) => findVersion(rooms, request),
     copy: (request) => copy(rooms, horizon, request),
     append: (request) => append(rooms, request),
-    rename: (request) => rename(rooms, request),
+    rename: (request) => rename(rooms, horizon, request),
     patch: (request) => patch(rooms, request),
     setTags: (request, tags) => setTags(rooms, request, tags),
     setAcl: (request, acl) => setAcl(rooms, request, acl),

@@ -3,10 +3,11 @@ import { describe, it } from 'node:test';
 import { digestOf } from '../codec/index.ts';
 import { limits } from '../limits.ts';
 import { localNumber, numberOf, shardOfNumber } from '../metadata/index.ts';
-import { uploadIdText } from './ids.ts';
+import { uploadIdText, versionIdText } from './ids.ts';
 import { gathered } from './pipeline.fixture.ts';
-import { bodyOf, openService, plain } from './service.fixture.ts';
+import { bodyOf, codeOf, openService, plain } from './service.fixture.ts';
 import { noise } from './stripes.fixture.ts';
+import type { RenameRequest } from './types.ts';
 
 /** A service with shards, and two keys of one bucket that are in different ones. */
 async function spread() {
@@ -81,6 +82,107 @@ describe('objects in several shards', () => {
       guard: undefined,
     });
     assert.ok((await gathered(reading.open({ start: 5 * 2 ** 20, end: whole.length }))).equals(second));
+  });
+
+  const renameOf = (key: string, more: Partial<RenameRequest> = {}): RenameRequest => ({
+    bucket: 'bucket',
+    key: Buffer.from(key),
+    owner: 'o',
+    guard: undefined,
+    source: { key: Buffer.from('source'), guard: undefined },
+    token: undefined,
+    ...more,
+  });
+
+  it('get names in other shards, with their bytes and all that is said of them', async () => {
+    const { objects, put, get, far, metadata } = await spread();
+    for (const [size, tag] of [
+      [0, 'a'],
+      [100, 'b'],
+      [300_000, 'c'],
+    ] as const) {
+      const bytes = noise(size, 1);
+      await put('bucket', 'source', bytes, { tags: [['t', tag]], metadata: [['m', tag]] });
+      const was = objects.look({ bucket: 'bucket', key: Buffer.from('source'), versionId: undefined });
+      const { version } = await objects.rename(renameOf(far));
+      assert.ok((await get('bucket', far)).equals(bytes));
+      assert.equal(await codeOf(() => get('bucket', 'source')), 'NoSuchKey');
+      const { guk: _, sequence: __, nonce: ___, manifest: ____, ...said } = was.version;
+      assert.deepEqual({ ...version, ...said }, version, 'its times, too');
+      assert.equal(metadata.reader.bucket('bucket')!.counts.objects, 1);
+      assert.deepEqual([metadata.reader.renames.holds(), metadata.reader.renames.all()], [[], []]);
+    }
+  });
+
+  it('made of parts stay so with names in other shards', async () => {
+    const { objects, get, far } = await spread();
+    const target = { bucket: 'bucket', key: Buffer.from('source') };
+    const begun = { ...plain, ...target, owner: 'o', checksumAlgorithm: undefined, checksumType: undefined };
+    const uploadId = uploadIdText((await objects.createUpload(begun)).id);
+    const bytes = [noise(limits.partBytesMin, 2), noise(70_000, 3)];
+    const parts = [];
+    for (const [index, part] of bytes.entries()) {
+      const { piece } = await objects.putPart({
+        ...target,
+        uploadId,
+        number: index + 1,
+        body: bodyOf(part),
+        expected: {},
+      });
+      parts.push({ number: index + 1, etag: piece.md5.toString('hex'), checksum: undefined });
+    }
+    const completed = { ...target, uploadId, guard: undefined, parts, checksum: undefined, size: undefined };
+    const made = await objects.completeUpload(completed);
+    const { version } = await objects.rename(renameOf(far));
+    assert.deepEqual([version.etag, version.etagParts], [made.version.etag, 2]);
+    assert.ok((await get('bucket', far)).equals(Buffer.concat(bytes)));
+  });
+
+  it('are renamed between shards as the conditions on both names say, and nothing is left of a refusal', async () => {
+    const { objects, put, get, stripes, far, metadata } = await spread();
+    await put('bucket', 'source', noise(50_000, 1));
+    await put('bucket', far, noise(20, 2));
+    const before = stripes.held.size;
+    const guard = { ifNoneMatch: '*' };
+    const source = { key: Buffer.from('source'), guard: { ifMatch: '"feed"' } };
+    assert.equal(await codeOf(() => objects.rename(renameOf(far, { guard }))), 'PreconditionFailed');
+    assert.equal(await codeOf(() => objects.rename(renameOf(far, { source }))), 'PreconditionFailed');
+    const none = { key: Buffer.from('nothing'), guard: undefined };
+    for (const key of [far, 'k7', 'k8', 'k9', 'k10'])
+      assert.equal(await codeOf(() => objects.rename(renameOf(key, { source: none }))), 'NoSuchKey');
+    assert.equal(stripes.held.size, before);
+    assert.deepEqual([metadata.reader.renames.holds(), metadata.reader.renames.all()], [[], []]);
+    assert.equal((await get('bucket', far)).length, 20);
+    await objects.rename(renameOf(far));
+    assert.equal((await get('bucket', far)).length, 50_000);
+  });
+
+  it('are renamed once by whoever asks again with the same token', async () => {
+    const { objects, put, get, far } = await spread();
+    await put('bucket', 'source', noise(50, 1));
+    const { version } = await objects.rename(renameOf(far, { token: 't' }));
+    await put('bucket', 'source', noise(60, 2));
+    assert.equal((await objects.rename(renameOf(far, { token: 't' }))).version.sequence, version.sequence);
+    assert.deepEqual([(await get('bucket', far)).length, (await get('bucket', 'source')).length], [50, 60]);
+    await objects.rename(renameOf(far, { token: 'other' }));
+    assert.equal((await get('bucket', far)).length, 60);
+  });
+
+  it('leave a marker below which their versions stay, where versions are kept', async () => {
+    const { objects, put, get, far, metadata } = await spread();
+    await objects.updateBucket('bucket', { versioning: 'enabled' });
+    const first = await put('bucket', 'source', noise(10, 1));
+    await put('bucket', 'source', noise(20, 2));
+    const { version } = await objects.rename(renameOf(far));
+    assert.equal(version.isNull, false);
+    assert.equal((await get('bucket', far)).length, 20);
+    assert.equal(await codeOf(() => get('bucket', 'source')), 'NoSuchKey');
+    assert.equal((await get('bucket', 'source', versionIdText(first.version))).length, 10);
+    assert.equal(
+      metadata.reader.version(metadata.reader.bucket('bucket')!.id, Buffer.from('source'), undefined)?.kind,
+      'marker',
+    );
+    assert.equal(await codeOf(() => objects.rename(renameOf('k9'))), 'NoSuchKey');
   });
 
   it('are kept for reads of their own shard', async () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { Scope } from '../../api/index.ts';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { SharedLog } from '../../log/index.ts';
-import type { BucketRecord, ShardReplica } from '../../metadata/index.ts';
+import type { BucketRecord, MetadataReader, ShardReplica } from '../../metadata/index.ts';
 import { numberOf } from '../../metadata/index.ts';
 import { createGate, freshnessOf, joinGates, newHeard } from './gate.ts';
 import { bucketCommand, ClusterRig, type RigNode } from './rig.fixture.ts';
@@ -116,7 +117,7 @@ describe('the freshness of a node', () => {
   });
 
   it('asks for more at causal where a bucket got more shards, also when only a shard of the session knows', () => {
-    const of = (made: number | undefined, here: number) =>
+    const of = (made: number | undefined, here: number, renamed = false) =>
       freshnessOf(
         behind.gate,
         {
@@ -129,6 +130,9 @@ describe('the freshness of a node', () => {
             ...(made !== undefined && { madeWith: made }),
           }),
           setting: () => undefined,
+          features: () => [],
+          renames: { into: () => renamed } as unknown as MetadataReader['renames'],
+          shards: 3,
         },
         newHeard(),
         rig.host.clock,
@@ -138,6 +142,7 @@ describe('the freshness of a node', () => {
     assert.equal(of(undefined, 4).moves({ bucket: 'b' }, [1]), true);
     assert.equal(of(undefined, 4).moves({ bucket: 'b' }, []), false);
     assert.equal(of(1, 3).moves({ wide: true }, []), false);
+    assert.equal(of(undefined, 3, true).moves({ bucket: 'b' }, [1]), true);
   });
 
   it('is marked as stale once the log was silent for longer than the limit', () => {
@@ -187,5 +192,36 @@ describe('the gates of several shards', () => {
     const asked: string[] = [];
     await gates(asked, () => true).reached(numberOf(2, 5));
     assert.deepEqual(asked, ['reached 5 of 2']);
+  });
+
+  it('knows of a key that is held what became of its rename, also when the other shard has forgotten it', async () => {
+    type Answer = 'prepared' | 'done' | undefined;
+    const key = Buffer.from('k');
+    const look = async (answers: readonly Answer[], scope: Scope): Promise<{ barriers: number; asked: number }> => {
+      let [barriers, asked] = [0, 0];
+      const calls = { latest: async () => void barriers++, reached: async () => {} };
+      const hold = { rename: Buffer.alloc(16), owner: 'o', leaves: false, announce: undefined };
+      const reader = {
+        ...behind.shard.reader,
+        shards: 3,
+        bucket: () => ({ id: 7 }) as BucketRecord,
+        renames: {
+          ...behind.shard.reader.renames,
+          any: () => true,
+          hold: (_: number, of: Buffer) => (of.equals(key) ? hold : undefined),
+          holds: () => [{ ...hold, bucket: 7, key }],
+          stateOf: () => answers[asked++],
+        },
+      } as unknown as MetadataReader;
+      await freshnessOf(calls, reader, newHeard(), rig.host.clock).latest(scope);
+      return { barriers, asked };
+    };
+    const bucket = 'b';
+    // Of every shard once more, because it is held; and once again where nothing is known of the rename.
+    assert.deepEqual(await look(['done'], { bucket, key }), { barriers: 2, asked: 1 });
+    assert.deepEqual(await look(['prepared'], { bucket }), { barriers: 2, asked: 1 });
+    assert.deepEqual(await look([undefined], { bucket, key }), { barriers: 3, asked: 1 });
+    assert.deepEqual(await look([undefined], { wide: true }), { barriers: 3, asked: 1 });
+    assert.deepEqual(await look([], { bucket, key: Buffer.from('other') }), { barriers: 1, asked: 0 });
   });
 });

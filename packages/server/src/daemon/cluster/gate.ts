@@ -92,20 +92,49 @@ export function joinGates(gates: readonly GateCalls[], reader: Places): GateCall
   };
 }
 
+/**
+ * What is held in a scope may have its new name already (decision 0016): then the old one is gone. Whoever knows nothing of a rename that holds a key
+ * has to know how the shard of the old name stands behind that: it may be forgotten.
+ */
+async function settled(
+  calls: GateCalls,
+  reader: Pick<MetadataReader, 'bucket' | 'renames'>,
+  { bucket: name, key, wide = false }: Scope,
+): Promise<void> {
+  const { renames } = reader;
+  const id = name === undefined ? undefined : reader.bucket(name)?.id;
+  if (!wide && name !== undefined && id === undefined) return;
+  const hold = !wide && id !== undefined && key ? renames.hold(id, key) : undefined;
+  const held =
+    !wide && key
+      ? hold
+        ? [hold]
+        : []
+      : renames.holds().filter((one) => wide || id === undefined || one.bucket === id);
+  if (held.length === 0) return;
+  await calls.latest();
+  const states = held.map(({ rename }) => renames.stateOf(rename));
+  if (states.includes(undefined)) await calls.latest();
+}
+
 /** The gate as a protocol asks it, in any thread. */
 export function freshnessOf(
   calls: GateCalls,
-  reader: Pick<MetadataReader, 'bucket' | 'bucketShards' | 'setting'>,
+  reader: Pick<MetadataReader, 'bucket' | 'bucketShards' | 'features' | 'renames' | 'setting' | 'shards'>,
   heard: Heard,
   clock: Clock,
 ): NonNullable<Freshness['shared']> {
   return {
-    latest: (scope) => calls.latest(scope),
+    async latest(scope) {
+      await calls.latest(scope);
+      if (reader.shards > 1 && reader.renames.any()) await settled(calls, reader, scope);
+    },
     reached: (position) => calls.reached(position),
     moves({ bucket: name, wide = false }, shards) {
-      // No bucket has got more shards where the cluster never did.
-      if (wide) return reader.setting(shardsInUseName) !== undefined;
+      // No bucket has got more shards where the cluster never did, and a key is held only while it gets a name in another one.
+      if (wide) return reader.setting(shardsInUseName) !== undefined || reader.features().includes('renames');
       const id = name === undefined ? undefined : reader.bucket(name)?.id;
+      if (id !== undefined && reader.renames.into(id)) return true;
       const place = id === undefined ? undefined : reader.bucketShards(id);
       if (id === undefined || !place) return false;
       if (place.madeWith !== undefined) return true;

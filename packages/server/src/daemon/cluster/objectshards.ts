@@ -20,6 +20,7 @@ import { createGate, type GateCalls, joinGates } from './gate.ts';
 import { catchUp, openReplicaKv } from './install.ts';
 import type { KnownShards } from './known.ts';
 import { patiently } from './patience.ts';
+import { keepRenames } from './renames.ts';
 import { ClusterShard } from './shard.ts';
 import { objectShardsOf } from './sharding.ts';
 
@@ -103,12 +104,14 @@ export function announce(metadata: Pick<Metadata, 'propose'>, record: NodeRecord
 export async function openObjectShards(input: ObjectShardsInput): Promise<OpenShards> {
   const { shard, gate, record, host, log } = input;
   const numbers = Array.from({ length: objectShardsOf(shard.reader) ?? 0 }, (_, at) => at + 1);
-  const opened = await Promise.allSettled(numbers.map((number) => openOne(input, number)));
+  let all: Metadata | undefined;
+  const opened = await Promise.allSettled(numbers.map((number) => openOne(input, number, () => all)));
   const objectShards = opened.map((one) => {
     if (one.status === 'rejected') throw one.reason;
     return one.value;
   });
   const metadata = joinGrowing([shard, ...objectShards.map((one) => one.shard)]);
+  all = metadata;
   if (objectShards.length > 0)
     await patiently(host, log, 'saying to the shards that this node is here', () => announce(metadata, record));
   const each = [gate, ...objectShards.map((one) => one.gate)];
@@ -125,7 +128,7 @@ export async function openObjectShards(input: ObjectShardsInput): Promise<OpenSh
         for (let step = closers.pop(); step; step = closers.pop()) await step();
       };
       try {
-        const one = await openOne({ ...input, closers }, number);
+        const one = await openOne({ ...input, closers }, number, () => all);
         await share(one);
         objectShards.push(one);
         each.push(one.gate);
@@ -140,7 +143,12 @@ export async function openObjectShards(input: ObjectShardsInput): Promise<OpenSh
   };
 }
 
-async function openOne(input: ObjectShardsInput, number: number): Promise<ObjectShard> {
+/** @param all shards as one, once they are open */
+async function openOne(
+  input: ObjectShardsInput,
+  number: number,
+  all: () => Metadata | undefined,
+): Promise<ObjectShard> {
   const { etcd, host, log: told, cluster, transport, closers } = input;
   const { id: node, address, incarnation } = input.record;
   const directory = `${folders.kv(input.primary)}-${number}`;
@@ -151,7 +159,7 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
   closers.push(() => kv.close());
   const others = input.known.others(number);
   const replica = openShardReplica({ log, kv, host, shard: number, others, pendingBytes: pendingBytesOf(directory) });
-  let duty: { stop(): Promise<void> } | undefined;
+  let duties: readonly { stop(): Promise<void> }[] = [];
   const shard = new ClusterShard({
     number,
     log,
@@ -164,12 +172,27 @@ async function openOne(input: ObjectShardsInput, number: number): Promise<Object
     nearQuotas: input.known.nearQuotas(number, replica.reader),
     yields: () => input.yields(number),
     onLead(term: Term | undefined) {
-      void duty?.stop();
-      duty =
-        term &&
-        keepBuckets(number, term, input.shard.reader, host, (cause) =>
-          told.warn('a shard could not take over what changed in the system shard; it tries again', { cause }),
-        );
+      for (const duty of duties) void duty.stop();
+      const failed = (what: string) => (cause: unknown) => told.warn(what, { shard: number, cause });
+      duties = term
+        ? [
+            keepBuckets(
+              number,
+              term,
+              input.shard.reader,
+              host,
+              failed('a shard could not take over what changed in the system shard; it tries again'),
+            ),
+            keepRenames(
+              number,
+              replica.reader,
+              all,
+              host,
+              (left) => told.info('renames between shards were left half way', { shard: number, ...left }),
+              failed('what is left of renames between shards could not be finished; it tries again'),
+            ),
+          ]
+        : [];
     },
     onEvent: (text, fields) => told.info(text, fields),
   });

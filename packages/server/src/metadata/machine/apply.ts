@@ -18,6 +18,7 @@ import { memoKinds } from './memos.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import { encodeRateLimits } from './rates.ts';
 import type { BucketId } from './records.ts';
+import { renameHandlers } from './renames.ts';
 import {
   encodeAccessKey,
   encodeBucket,
@@ -175,6 +176,7 @@ const handlers: Handlers = {
   },
   'bucket.forget'(app, { id }) {
     app.rows.set(keys.bucketShards(id), undefined);
+    app.rows.set(keys.renamedInto(id), undefined);
   },
   'account.write'(app, { account }) {
     app.rows.set(keys.account(account.id), encodeAccount(account));
@@ -343,6 +345,7 @@ const handlers: Handlers = {
     app.rows.set(keys.kmsKey(key.id), encodeKmsKey(key));
     app.rows.set(keys.kmsKeyName(key.name), Buffer.from(key.id));
   },
+  ...renameHandlers,
   'memo.write': (app, { kind, name, value }) => app.rows.set(keys.memo(memoKinds[kind], name), value),
   'memo.remove': (app, { kind, name }) => remove(app, keys.memo(memoKinds[kind], name), 'a memo'),
   'target.write': (app, { name, record }) => app.rows.set(keys.target(name), record),

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { type ConfigurationKind, configurationKinds } from './configurations.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
+import { noticeEvents } from './notices.ts';
 import type { Quota, QuotaSubject } from './quotas.ts';
 import type { AccessKeyRecord, ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
 import type { Restore, RestoreDue, RestoreTier } from './restores.ts';
@@ -247,4 +248,55 @@ export const bucketDocuments = [
   fc.record({ type: fc.constant('configuration.remove'), bucket: fc.nat(), kind }),
   fc.record({ type: fc.constant('source.write'), bucket: fc.nat(), document: blob(90) }),
   fc.record({ type: fc.constant('source.remove'), bucket: fc.nat() }),
+] as const;
+
+const announcement = fc.record({
+  origin: fc.record({
+    requestId: text,
+    hostId: text,
+    principal: text,
+    address: text,
+    reason: text,
+    bucketName: text,
+    bucketOwner: text,
+    region: text,
+  }),
+  destinations: fc.array(
+    fc.record({
+      event: fc.constantFrom(...noticeEvents),
+      target: text,
+      configuration: text,
+      shape: fc.constantFrom('s3' as const, 'eventBridge' as const),
+    }),
+    { maxLength: 3 },
+  ),
+});
+
+const heldPlace = { bucket: fc.nat(), key: blob(30) };
+
+/** Effects of renames between shards. */
+export const renameEffects = [
+  fc.record({
+    type: fc.constant('rename.write' as const),
+    rename: fc.record({
+      id: bytes(16),
+      ...heldPlace,
+      source: blob(30),
+      state: fc.constantFrom('prepared' as const, 'done' as const),
+      ticket: bytes(8),
+      from: fc.nat(300),
+    }),
+  }),
+  fc.record({ type: fc.constant('rename.remove' as const), id: bytes(16) }),
+  fc.record({
+    type: fc.constant('hold.write' as const),
+    ...heldPlace,
+    hold: fc.record({
+      rename: bytes(16),
+      owner: text,
+      leaves: fc.boolean(),
+      announce: fc.option(announcement, { nil: undefined }),
+    }),
+  }),
+  fc.record({ type: fc.constant('hold.remove' as const), ...heldPlace }),
 ] as const;

@@ -59,6 +59,7 @@ const adding: ReadonlySet<Command['type']> = new Set([
   'object.share',
   'object.append',
   'object.rename',
+  'rename.commit',
   'object.annotate',
   'upload.create',
   'upload.part',
@@ -117,6 +118,12 @@ function added(view: View, effects: readonly Effect[], user?: string): Usage {
   }
   return { objects, bytes };
 }
+
+/** What goes in another shard right after this: the old name of what is renamed, where no versions are kept. */
+const goneWith = (command: Command, { versioning }: StoredBucket): Usage =>
+  command.type === 'rename.commit' && versioning === 'off' && command.leaves !== true
+    ? { objects: 1, bytes: command.source.size }
+    : { objects: 0, bytes: 0 };
 
 /** What is counted, as a message says it: markers count for nobody who wrote. */
 const countedIn = (unit: keyof Usage, { kind }: QuotaSubject): string =>
@@ -180,8 +187,11 @@ export function withinQuotas(view: View, command: Command, decision: Decision, {
     return { objects: own.objects + (elsewhere?.objects ?? 0), bytes: own.bytes + (elsewhere?.bytes ?? 0) };
   };
   const user = writerOf(view, command);
-  const more = (subject: QuotaSubject): Usage =>
-    added(view, effects, subject.kind === 'user' ? subject.user : undefined);
+  const goes = goneWith(command, bucket);
+  const more = (subject: QuotaSubject): Usage => {
+    const { objects, bytes } = added(view, effects, subject.kind === 'user' ? subject.user : undefined);
+    return { objects: objects - goes.objects, bytes: bytes - goes.bytes };
+  };
   checkQuotas({ of: (subject) => quotas.of(subject), usage }, bucket, more, user);
   if (effects.length === 0 || !(alone || view.has('quotas'))) return decision;
   const account = tenantOf(bucket.owner);

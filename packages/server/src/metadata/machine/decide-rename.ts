@@ -1,16 +1,30 @@
 import { StoreError } from '../../errors.ts';
-import type { Command } from '../types.ts';
+import type { Command, VersionDraft } from '../types.ts';
 import { apply } from './apply.ts';
 import { deleteItem } from './decide-deletes.ts';
 import { insertion, placeFor } from './decide-objects.ts';
 import { keepRestore } from './decide-restore.ts';
-import { bucketOf, checkKey, type Decision, newVersion, type Stamp } from './deciding.ts';
+import { bucketOf, checkKey, type Decision, type Identity, newVersion, type Stamp } from './deciding.ts';
 import { checkGuard } from './guards.ts';
 import { Application } from './manifests.ts';
 import { Overlay } from './overlay.ts';
 import { checkHere } from './places.ts';
+import type { ObjectVersion, StoredBucket } from './records.ts';
 import { isOutside } from './versions.ts';
 import { View } from './view.ts';
+
+/** What a version takes along to its new name. */
+export function renamedDraft(
+  { versioning }: Pick<StoredBucket, 'versioning'>,
+  before: ObjectVersion,
+  identity: Pick<Identity, 'modifiedMs'>,
+  { lockNow }: Pick<Stamp, 'lockNow'>,
+): { readonly draft: VersionDraft; readonly modifiedMs: number } {
+  const modifiedMs = versioning === 'off' ? before.modifiedMs : identity.modifiedMs;
+  // A lock that binds goes along; one that has run out is no reason to be retained by nothing.
+  const { retention, ...others } = before;
+  return { draft: retention && retention.untilMs > lockNow ? before : others, modifiedMs };
+}
 
 /**
  * The newest version of one key becomes the newest of another, and is deleted where it was: in one entry, so that nobody sees both or neither. No byte is
@@ -33,10 +47,7 @@ export function decideRename(view: View, command: Extract<Command, { type: 'obje
   if (before?.kind !== 'object') throw new StoreError('NoSuchKey', { detail: { Key: source.key.toString('utf8') } });
   checkGuard(source.guard, found);
   const place = placeFor(view, stamp, command);
-  const modifiedMs = bucket.versioning === 'off' ? before.modifiedMs : place.identity.modifiedMs;
-  // A lock that binds goes along; one that has run out is no reason to be retained by nothing.
-  const { retention, ...others } = before;
-  const draft = retention && retention.untilMs > stamp.lockNow ? before : others;
+  const { draft, modifiedMs } = renamedDraft(bucket, before, place.identity, stamp);
   const identity = { ...place.identity, modifiedMs, owner: before.owner };
   const made = newVersion(view, stamp, bucket.id, identity, draft, before.manifest);
   const { version, notes } = keepRestore(made, before, command);

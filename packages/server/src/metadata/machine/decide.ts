@@ -15,6 +15,16 @@ import { decideDevice, decideFeature, decideForget, decideNode, decideSetting } 
 import { configureBucket } from './decide-configurations.ts';
 import { decideDelete } from './decide-deletes.ts';
 import {
+  decideCommit,
+  decideHold,
+  decidePrepare,
+  decideRelease,
+  decideRenameAbort,
+  decideRenameForget,
+  decideUnhold,
+  sayingOf,
+} from './decide-holds.ts';
+import {
   createAccount,
   removeAccount,
   removeIdentity,
@@ -40,6 +50,7 @@ import { decideEventFail, decideEventSettle, decideKeyUsed, withoutUse } from '.
 import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
 import { decideRates, decideRatesGone, withoutRates } from './rates.ts';
+import { checkNotHeld } from './renames.ts';
 import { decideSource } from './sources.ts';
 import type { View } from './view.ts';
 
@@ -95,6 +106,13 @@ const deciders: Deciders = {
   'object.share': decideShare,
   'object.append': decideAppend,
   'object.rename': decideRename,
+  'rename.prepare': decidePrepare,
+  'rename.hold': decideHold,
+  'rename.commit': decideCommit,
+  'rename.release': decideRelease,
+  'rename.unhold': decideUnhold,
+  'rename.abort': decideRenameAbort,
+  'rename.forget': decideRenameForget,
   'object.delete': decideDelete,
   'object.annotate': decideAnnotate,
   'object.lock': decideLock,
@@ -174,6 +192,9 @@ const keyed: ReadonlySet<Command['type']> = new Set([
   'object.rewrap',
   'object.restore',
   'object.recode',
+  'rename.prepare',
+  'rename.hold',
+  'rename.commit',
   'upload.create',
 ] satisfies Command['type'][]);
 
@@ -191,8 +212,9 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
   if (keyed.has(command.type) && 'key' in command && 'bucket' in command)
     checkHere(view, command.bucket, command.key as Buffer, stamp.shard);
   const decided = decider(view, command, stamp);
+  checkNotHeld(view, command, decided.effects);
   checkNothingLocked(view, decided.effects, stamp, command.type === 'object.delete' && command.bypasses === true);
   const decision = withinQuotas(view, command, decided, stamp);
-  const { effects, reply } = announced(view, command, decision, stamp);
+  const { effects, reply } = announced(view, sayingOf(view, command), decision, stamp);
   return permitted(view, command, { effects: timed(view, effects, stamp), reply }, stamp);
 }

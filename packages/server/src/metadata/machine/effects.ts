@@ -17,6 +17,7 @@ import type {
   StoredBucket,
   UploadRecord,
 } from './records.ts';
+import type { Hold, RenameRecord } from './renames.ts';
 import type { RestoreDue } from './restores.ts';
 
 /*
@@ -174,6 +175,12 @@ export type Effect =
   | { readonly type: 'usage.begin'; readonly account: string }
   /** When something is to be done about the restore of a version; without a place it was done. */
   | RestoreDue
+  /** A rename from another shard, or what it is now. */
+  | { readonly type: 'rename.write'; readonly rename: RenameRecord }
+  | { readonly type: 'rename.remove'; readonly id: Buffer }
+  /** Nothing changes the key, until it goes by its new name in another shard, or the hold is taken away. */
+  | { readonly type: 'hold.write'; readonly bucket: BucketId; readonly key: Buffer; readonly hold: Hold }
+  | { readonly type: 'hold.remove'; readonly bucket: BucketId; readonly key: Buffer }
   /** The proposal with this id is what the effects before it in the entry answer. Requests numbered below `below` are forgotten. */
   | { readonly type: 'request.done'; readonly request: Buffer; readonly outcome: Buffer; readonly below: number }
   /** The digest of the state below this entry. Changes nothing; who applies the entry compares. */

@@ -20,6 +20,7 @@ import { memoCodecs } from './memos.ts';
 import { notificationCodecs } from './notices.ts';
 import { quotaCodecs } from './quotas.ts';
 import { rateCodecs } from './rates.ts';
+import { renameCodecs } from './renames.ts';
 import { restoreDueCodec } from './restores.ts';
 import {
   decodeAccessKey,
@@ -313,6 +314,7 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
   'kmsKey.write': kmsKeyCodec,
   ...quotaCodecs,
   'restore.due': restoreDueCodec,
+  ...renameCodecs,
   ...memoCodecs,
   ...rateCodecs,
   ...sourceCodecs,

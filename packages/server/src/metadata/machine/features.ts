@@ -32,6 +32,7 @@ export const features = [
   'rates',
   'sources',
   'connectionLimits',
+  'renames',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -78,6 +79,10 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'configuration.remove': () => 'configurations',
   'source.write': () => 'sources',
   'source.remove': () => 'sources',
+  'rename.write': () => 'renames',
+  'rename.remove': () => 'renames',
+  'hold.write': () => 'renames',
+  'hold.remove': () => 'renames',
   'account.write': () => 'identities',
   'account.remove': () => 'identities',
   'identity.write': () => 'identities',

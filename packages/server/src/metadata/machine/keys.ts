@@ -51,13 +51,15 @@ export const tables = {
   charges: 0x42,
   restores: 0x45,
   memos: 0x46,
+  renames: 0x47,
+  holds: 0x48,
   rates: 0x43,
   sources: 0x44,
 } as const;
 
 export type Table = keyof typeof tables;
 
-/** Counters: next sequence, next bucket id, buckets, intents, access keys, nodes, devices, next request, oldest request kept, position of the last swap of stripes. */
+/** Counters: next sequence, next bucket id, buckets, intents, access keys, nodes, devices, next request, oldest request kept, position of the last swap of stripes, renames and holds. */
 export const counters = {
   sequence: 0x01,
   bucketId: 0x02,
@@ -70,6 +72,8 @@ export const counters = {
   oldestRequest: 0x09,
   recodedAt: 0x0a,
   lockClock: 0x3c,
+  renames: 0x47,
+  holds: 0x48,
 } as const;
 
 const GROUP = 8;
@@ -203,6 +207,20 @@ export const keys = {
   },
 
   source: (id: BucketId) => numbered(tables.sources, id),
+  /** 00 and the id of a rename under way, or 01 and a bucket into which there was one. */
+  rename: (id: Uint8Array) => prefixed(tables.renames, Buffer.concat([Buffer.from([0]), id])),
+  renamesEnd: () => Buffer.from([tables.renames, 1]),
+  renamedInto(bucket: BucketId): Buffer {
+    const out = sized(tables.renames, 6);
+    out[1] = 1;
+    out.writeUInt32BE(bucket, 2);
+    return out;
+  },
+  hold(bucket: BucketId, key: Uint8Array): Buffer {
+    const out = keys.object(bucket, key);
+    out[0] = tables.holds;
+    return out;
+  },
   intent: (prefix: Uint8Array) => prefixed(tables.intents, prefix),
   group: (id: number) => numbered(tables.groups, id),
   accessKey: (id: string) => prefixed(tables.accessKeys, Buffer.from(id)),

@@ -95,6 +95,32 @@ const flagVersioned = 2;
 const flagObject = 4;
 const flagRestore = 8;
 
+function writeOrigin(out: ByteWriter, origin: Origin): void {
+  for (const field of originFields) out.string(origin[field]);
+}
+
+const readOrigin = (from: ByteReader): Origin =>
+  Object.fromEntries(originFields.map((field) => [field, from.string()])) as unknown as Origin;
+
+/** The texts of the origin as strings, count varint, destinations each: event u8, shape u8, target string, configuration string. */
+export function writeAnnouncement(out: ByteWriter, { origin, destinations }: Announcement): void {
+  writeOrigin(out, origin);
+  out.varint(destinations.length);
+  for (const { event, shape, target, configuration } of destinations)
+    out.u8(noticeEvents.indexOf(event)).u8(shapes.indexOf(shape)).string(target).string(configuration);
+}
+
+export function readAnnouncement(from: ByteReader): Announcement {
+  const origin = readOrigin(from);
+  const destinations = Array.from({ length: count(from) }, () => ({
+    event: choice(noticeEvents, from.u8(), 'event of an announcement'),
+    shape: choice(shapes, from.u8(), 'shape of an announcement'),
+    target: from.string(),
+    configuration: from.string(),
+  }));
+  return { origin, destinations };
+}
+
 /**
  * 01, event u8 (its place in {@link noticeEvents}), flags u8 (1 null version, 2 the bucket has versioning, 4 size and ETag follow, 8 a restore follows), bucket u32, key bytes, time varint, sequence varint,
  * nonce 8, place of the shard varint, the texts of the origin as strings, count varint, destinations each: shape u8, target string, configuration string; with flag 4: size varint, ETag 16, its parts varint;
@@ -117,7 +143,7 @@ export function encodeNotice(notice: Notice): Buffer {
     .varint(notice.sequence)
     .raw(notice.nonce)
     .varint(notice.place);
-  for (const field of originFields) out.string(origin[field]);
+  writeOrigin(out, origin);
   out.varint(destinations.length);
   for (const { shape, target, configuration } of destinations)
     out.u8(shapes.indexOf(shape)).string(target).string(configuration);
@@ -134,7 +160,7 @@ export function decodeNotice(bytes: Buffer): Notice {
   const bucket = from.u32();
   const key = from.bytes();
   const [timeMs, sequence, nonce, place] = [from.varint(), from.varint(), from.raw(8), from.varint()];
-  const origin = Object.fromEntries(originFields.map((field) => [field, from.string()])) as unknown as Origin;
+  const origin = readOrigin(from);
   const destinations = Array.from({ length: count(from) }, () => ({
     shape: choice(shapes, from.u8(), 'shape of a notice'),
     target: from.string(),

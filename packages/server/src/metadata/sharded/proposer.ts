@@ -2,6 +2,7 @@ import { StoreError } from '../../errors.ts';
 import { sourceChanged } from '../machine/decide-objects.ts';
 import { localNumber, numberOf, shardOfId, shardOfNumber } from '../machine/numbering.ts';
 import type { BucketId, StoredBucket } from '../machine/records.ts';
+import { shardOfRename } from '../machine/renames.ts';
 import type { Command, DeleteResult, MetadataReader, Proposer, Reply } from '../types.ts';
 import { shardNotOpen, shardsForBucket, shardsInUse } from './routing.ts';
 
@@ -34,10 +35,10 @@ const patience = 8;
 const busy = (): StoreError =>
   new StoreError('ConditionalRequestConflict', { message: 'The bucket is being changed by others. Try again.' });
 
+/** Whoever renames looks whether the names are in two shards, and then takes the steps between them. */
 const apart = (): StoreError =>
-  new StoreError('NotImplemented', {
-    message:
-      'The two names are in different shards of the metadata, and no change spans two: copy the object, then delete the old name.',
+  new StoreError('ConditionalRequestConflict', {
+    message: 'One of the two names has got to another shard. Try again.',
   });
 
 export class ShardedProposer implements Proposer {
@@ -65,6 +66,8 @@ export class ShardedProposer implements Proposer {
       case 'object.put':
       case 'object.append':
       case 'object.rename':
+      case 'rename.prepare':
+      case 'rename.hold':
       case 'object.annotate':
       case 'object.lock':
       case 'object.rewrap':
@@ -76,6 +79,14 @@ export class ShardedProposer implements Proposer {
       case 'upload.complete':
       case 'upload.abort':
         return this.#within(this.#shardOfUpload(command), command, request);
+      case 'rename.commit':
+        return this.#within(shardOfRename(command.rename), command, request);
+      case 'rename.release':
+      case 'rename.unhold':
+        return this.#within(command.shard, command, request);
+      case 'rename.abort':
+      case 'rename.forget':
+        return this.#to(shardOfRename(command.rename), command, request);
       case 'bucket.reshard':
         return this.#reshard(command, request);
       case 'object.touch':
@@ -136,6 +147,8 @@ export class ShardedProposer implements Proposer {
       const shard = this.#reader.shardOf(command.bucket, key, gone);
       if (command.type === 'object.share' && this.#reader.shardOf(command.source.bucket, command.source.key) !== shard)
         throw sourceChanged();
+      // The id names the shard that decides it.
+      if (command.type === 'rename.prepare' && shardOfRename(command.rename) !== shard) throw apart();
       if (command.type === 'object.rename' && this.#reader.shardOf(command.bucket, command.source.key) !== shard)
         throw apart();
       try {

@@ -25,6 +25,7 @@ import type {
 } from '../types.ts';
 import { type Ask, mergePages, mergeRuns } from './listing.ts';
 import { quotasOver } from './quotas.ts';
+import { ShardedRenames } from './renames.ts';
 import { shardNotOpen } from './routing.ts';
 
 /** Of the prefix of an intent, with which all ids under it begin. */
@@ -42,6 +43,7 @@ const behind = (key: Buffer): Buffer => Buffer.concat([key, Buffer.alloc(1)]);
  * (machine/numbering.ts). What is read of two shards is not of one moment: no promise needs it, because no change spans two.
  */
 class ShardedReader implements MetadataReader {
+  readonly renames: ShardedRenames;
   readonly #shards: readonly MetadataReader[];
   readonly #system: MetadataReader;
   readonly #records = new WeakMap<BucketRecord, BucketRecord>();
@@ -53,6 +55,7 @@ class ShardedReader implements MetadataReader {
     invariant(system, 'there is a system shard');
     this.#shards = shards;
     this.#system = system;
+    this.renames = new ShardedRenames(shards);
   }
 
   get shards(): number {
@@ -193,10 +196,7 @@ class ShardedReader implements MetadataReader {
   get quotas() {
     return quotasOver(this.#shards);
   }
-
-  accessKeys() {
-    return this.#system.accessKeys();
-  }
+  readonly accessKeys = () => this.#system.accessKeys();
 
   group(id: number) {
     return this.#system.group(id);
@@ -247,7 +247,7 @@ class ShardedReader implements MetadataReader {
   }
 
   version(bucket: BucketId, key: Buffer, version: VersionSelector) {
-    return this.#find(bucket, key, (shard) => shard.version(bucket, key, version));
+    return this.#find(bucket, key, (shard) => this.renames.version(shard, bucket, key, version));
   }
 
   byGuk(guk: Buffer) {
@@ -263,18 +263,16 @@ class ShardedReader implements MetadataReader {
   }
 
   list(query: ListQuery): Page<ListedObject | { readonly prefix: Buffer }> {
-    return this.#merged<ListedObject>(query, (shard, start, limit) => shard.list({ ...query, start, limit }));
+    const ask = (shard: MetadataReader, start: Buffer, limit: number) =>
+      this.renames.list(shard, { ...query, start, limit });
+    return this.#merged<ListedObject>(query, ask);
   }
 
   listVersions(query: Parameters<MetadataReader['listVersions']>[0]) {
-    return this.#merged<ListedVersion>(query, (shard, start, limit, last) =>
-      shard.listVersions({
-        ...query,
-        start,
-        limit,
-        after: last ? { key: last.key, sequence: last.record.sequence } : query.after,
-      }),
-    );
+    return this.#merged<ListedVersion>(query, (shard, start, limit, last) => {
+      const after = last ? { key: last.key, sequence: last.record.sequence } : query.after;
+      return this.renames.listVersions(shard, { ...query, start, limit, after });
+    });
   }
 
   listUploads(query: Parameters<MetadataReader['listUploads']>[0]) {
