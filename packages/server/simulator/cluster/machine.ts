@@ -209,9 +209,10 @@ export class ClusterMachine {
     if (this.#life === member.life) this.kill();
   }
 
-  /** It is not started any more. */
+  /** It is not started any more; a start that is under way is given up. */
   retire(): void {
     this.#gone = true;
+    if (!this.#member) this.kill();
   }
 
   get retired(): boolean {
