@@ -77,7 +77,7 @@ export const renamePlants: readonly Plant[] = [
   {
     name: 'renames: that one is done is not known any more once it is forgotten',
     file: 'src/metadata/sharded/renames.ts',
-    find: '    this.#done.add(name);\n',
+    find: '    this.#done.set(name, true);\n',
     replace: '',
     tests: sharded,
     pattern: 'holds the old name',

@@ -1,7 +1,7 @@
-import { keepBuckets } from '../../src/daemon/cluster/buckets.ts';
+import { type Duty, objectDutiesOf } from '../../src/daemon/cluster/duties.ts';
 import { createGate, type GateCalls, joinGates } from '../../src/daemon/cluster/gate.ts';
 import type { KnownShards } from '../../src/daemon/cluster/known.ts';
-import { keepRenames, type RenamesLeft } from '../../src/daemon/cluster/renames.ts';
+import type { RenamesLeft } from '../../src/daemon/cluster/renames.ts';
 import { ClusterShard } from '../../src/daemon/cluster/shard.ts';
 import { objectShardsOf } from '../../src/daemon/cluster/sharding.ts';
 import { invariant } from '../../src/invariant.ts';
@@ -97,8 +97,7 @@ async function openOne(
   const { host } = life;
   const kv = await open();
   const replica = openShardReplica({ log, kv, host, shard: number, others: known.others(number) });
-  let duties: readonly { stop(): Promise<void> }[] = [];
-  const nothing = (): void => {};
+  let duties: readonly Duty[] = [];
   const shard = new ClusterShard({
     number,
     log,
@@ -118,10 +117,15 @@ async function openOne(
       input.onLead(number, term !== undefined);
       for (const duty of duties) void duty.stop();
       duties = term
-        ? [
-            keepBuckets(number, term, system.shard.reader, host, nothing),
-            keepRenames(number, replica.reader, all, host, input.onRenames, nothing),
-          ]
+        ? objectDutiesOf(term, {
+            host,
+            number,
+            reader: replica.reader,
+            system: system.shard.reader,
+            all,
+            onRenames: input.onRenames,
+            onError: () => {},
+          })
         : [];
     },
     onEvent: () => {},

@@ -2,8 +2,9 @@ import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { isAdding, subjectsOf } from './machine/decide-quotas.ts';
+import { bytesOf } from './machine/pieces.ts';
 import type { OtherShards } from './machine/quotas.ts';
-import type { BucketId, Piece } from './machine/records.ts';
+import type { BucketId } from './machine/records.ts';
 import { sequenceOf } from './machine/usage.ts';
 import type { Command, MetadataReader } from './types.ts';
 
@@ -31,8 +32,6 @@ export interface NearQuotasOptions {
 
 const unknown = (message: string, cause?: unknown): StoreError =>
   new StoreError('ServiceUnavailable', { message, retryAfter: 1, cause });
-
-const sum = (pieces: readonly Piece[]): number => pieces.reduce((bytes, { size }) => bytes + size, 0);
 
 export class NearQuotas {
   readonly #options: NearQuotasOptions;
@@ -145,7 +144,7 @@ export class NearQuotas {
     const user = 'writer' in command ? command.writer : undefined;
     switch (command.type) {
       case 'object.put':
-        return { size: sum(command.pieces), user };
+        return { size: bytesOf(command.pieces), user };
       case 'object.append':
         return { size: command.piece.size, user };
       case 'rename.commit':

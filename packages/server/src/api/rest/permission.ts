@@ -4,7 +4,7 @@ import type { Host } from '../../host/index.ts';
 import type { ObjectService, Tags } from '../../objects/index.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { Authorization } from '../s3/authorization.ts';
-import { about, type NeedCause, type RequestFacts } from '../s3/permissions.ts';
+import { about, type NeedCause, type RequestFacts, saysBypass } from '../s3/permissions.ts';
 import type { Route } from './route.ts';
 
 /*
@@ -23,10 +23,6 @@ const headerOf = (headers: IncomingHttpHeaders, name: string): string | undefine
   const own = name.startsWith('x-amz-') ? (Object.hasOwn(sameAs, name) ? sameAs[name] : undefined) : name;
   return own === undefined ? undefined : (headers[own] as string | undefined);
 };
-
-/** Whether the retention of what is deleted gives way, where it is of governance: said as over S3. */
-const bypassesGovernance = (headers: IncomingHttpHeaders): boolean =>
-  String(headers['x-amz-bypass-governance-retention']).toLowerCase() === 'true';
 
 export interface RestRequest {
   readonly identity: Identity;
@@ -55,7 +51,7 @@ export function factsOf(
 ): RequestFacts {
   const key = path['key'] ?? query.get('key') ?? '';
   const causes = new Set<NeedCause>(headers['x-dsom-tags'] === undefined ? [] : ['tagging']);
-  if (bypassesGovernance(headers)) causes.add('bypass');
+  if (saysBypass((name) => headers[name]?.toString())) causes.add('bypass');
   return { ...about(path['bucket'] ?? '', key, query.get('versionId')), causes };
 }
 

@@ -7,6 +7,7 @@ import { header, type S3Call } from './call.ts';
 import { announcedDigests } from './checksums.ts';
 import { factsOf } from './facts.ts';
 import { invalidArgument } from './failure.ts';
+import { saysBypass } from './permissions.ts';
 import { allowOnly, childOf, malformed, textOf, type XmlElement } from './xml/parser.ts';
 import { element } from './xml/writer.ts';
 
@@ -91,8 +92,7 @@ export async function pushLock(
 }
 
 /** Whether governance is to give way; who may not say so has been refused already (permissions.ts). */
-export const bypassesGovernance = (call: S3Call): boolean =>
-  header(call, 'x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
+export const bypassesGovernance = (call: S3Call): boolean => saysBypass((name) => header(call, name));
 
 /** @throws StoreError InvalidRequest where the bucket does not lock */
 export function requireLocking(call: S3Call): void {

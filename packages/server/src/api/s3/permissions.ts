@@ -331,6 +331,10 @@ export function questionsOf(operation: S3Operation, facts: RequestFacts): Questi
   return questions;
 }
 
+/** Whether governance is to give way; who may not say so is refused. */
+export const saysBypass = (header: (name: string) => string | undefined): boolean =>
+  header('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
+
 /** Which causes the headers of a request are; `copied-tags` is known only when the source was looked up. */
 export function causesOf(header: (name: string) => string | undefined, names: Iterable<string>): Set<NeedCause> {
   const causes = new Set<NeedCause>();
@@ -340,7 +344,7 @@ export function causesOf(header: (name: string) => string | undefined, names: It
   if (given('x-amz-tagging')) causes.add('tagging');
   if (given('x-amz-object-lock-mode') || given('x-amz-object-lock-retain-until-date')) causes.add('retention');
   if (given('x-amz-object-lock-legal-hold')) causes.add('legal-hold');
-  if (says('x-amz-bypass-governance-retention')) causes.add('bypass');
+  if (saysBypass(header)) causes.add('bypass');
   if (says('x-amz-bucket-object-lock-enabled')) causes.add('object-lock');
   if (given('x-amz-object-ownership')) causes.add('ownership');
   return causes;

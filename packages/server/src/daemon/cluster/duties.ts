@@ -1,10 +1,12 @@
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
-import type { Term } from '../../metadata/index.ts';
+import type { MetadataReader, Proposer, Term } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
+import { keepBuckets } from './buckets.ts';
 import { keepFeatures } from './features.ts';
 import { keepLayout } from './layout.ts';
 import type { ObjectShard } from './objectshards.ts';
+import { keepRenames, type RenamesLeft } from './renames.ts';
 import { keepSharding } from './sharding.ts';
 
 export interface DutiesInput {
@@ -15,11 +17,50 @@ export interface DutiesInput {
   readonly objectShards: () => readonly Pick<ObjectShard, 'replica'>[];
 }
 
-/** What the node that leads the system shard does, until each is stopped. */
-export function dutiesOf(
+export interface ObjectDutiesInput {
+  readonly host: Host;
+  readonly number: number;
+  readonly reader: MetadataReader;
+  readonly system: Parameters<typeof keepBuckets>[2];
+  /** All shards as one, once they are open. */
+  readonly all: () => Proposer | undefined;
+  /** Renames that were left half way were finished, or given up. */
+  readonly onRenames: (left: RenamesLeft) => void;
+  /** Something could not be done; it is tried again. */
+  readonly onError: (what: string, cause: unknown) => void;
+}
+
+export interface Duty {
+  stop(): Promise<void>;
+}
+
+/** What the node that owns an object shard does, until each is stopped. */
+export function objectDutiesOf(
   term: Term,
-  { host, log, healthy, objectShards }: DutiesInput,
-): readonly { stop(): Promise<void> }[] {
+  { host, number, reader, system, all, onRenames, onError }: ObjectDutiesInput,
+): readonly Duty[] {
+  const failed = (what: string) => (cause: unknown) => onError(what, cause);
+  return [
+    keepBuckets(
+      number,
+      term,
+      system,
+      host,
+      failed('a shard could not take over what changed in the system shard; it tries again'),
+    ),
+    keepRenames(
+      number,
+      reader,
+      all,
+      host,
+      onRenames,
+      failed('what is left of renames between shards could not be finished; it tries again'),
+    ),
+  ];
+}
+
+/** What the node that leads the system shard does, until each is stopped. */
+export function dutiesOf(term: Term, { host, log, healthy, objectShards }: DutiesInput): readonly Duty[] {
   const failed = (what: string) => (cause: unknown) => log.warn(what, { cause });
   return [
     keepLayout(term, host, healthy, failed('the placement groups could not be planned')),

@@ -92,6 +92,20 @@ export function joinGates(gates: readonly GateCalls[], reader: Places): GateCall
   };
 }
 
+/** Renames that hold keys of what a request is about. */
+function holding(
+  reader: Pick<MetadataReader, 'bucket' | 'renames'>,
+  { bucket: name, key, wide = false }: Scope,
+): readonly Buffer[] {
+  const { renames } = reader;
+  if (wide || name === undefined) return renames.holds().map(({ rename }) => rename);
+  const id = reader.bucket(name)?.id;
+  if (id === undefined) return [];
+  if (!key) return renames.holds().flatMap(({ bucket, rename }) => (bucket === id ? [rename] : []));
+  const hold = renames.hold(id, key);
+  return hold ? [hold.rename] : [];
+}
+
 /**
  * What is held in a scope may have its new name already (decision 0016): then the old one is gone. Whoever knows nothing of a rename that holds a key
  * has to know how the shard of the old name stands behind that: it may be forgotten.
@@ -99,21 +113,12 @@ export function joinGates(gates: readonly GateCalls[], reader: Places): GateCall
 async function settled(
   calls: GateCalls,
   reader: Pick<MetadataReader, 'bucket' | 'renames'>,
-  { bucket: name, key, wide = false }: Scope,
+  scope: Scope,
 ): Promise<void> {
-  const { renames } = reader;
-  const id = name === undefined ? undefined : reader.bucket(name)?.id;
-  if (!wide && name !== undefined && id === undefined) return;
-  const hold = !wide && id !== undefined && key ? renames.hold(id, key) : undefined;
-  const held =
-    !wide && key
-      ? hold
-        ? [hold]
-        : []
-      : renames.holds().filter((one) => wide || id === undefined || one.bucket === id);
+  const held = holding(reader, scope);
   if (held.length === 0) return;
   await calls.latest();
-  const states = held.map(({ rename }) => renames.stateOf(rename));
+  const states = held.map((rename) => reader.renames.stateOf(rename));
   if (states.includes(undefined)) await calls.latest();
 }
 

@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts';
 import type { Metadata } from '../../metadata/index.ts';
 import {
   codesOf,
+  leavingDevices,
   mapEpoch,
   type PlacementDevice,
   planGroups,
@@ -54,9 +55,7 @@ export function keepLayout(
     const { reader } = metadata;
     const devices = placementDevices(reader);
     const groups = reader.groups();
-    const leaving = new Set(
-      devices.flatMap(({ identity, state }) => (state === 'draining' || state === 'retired' ? [identity] : [])),
-    );
+    const leaving = leavingDevices(devices);
     const isHeld = groups.some((group) => group.devices.some((device) => leaving.has(device)));
     // Who is away for a while is no home for others, and changes nothing else.
     const homes = isHeld ? devices.map((device) => ({ ...device, healthy: healthy(device.identity) })) : devices;

@@ -1,6 +1,6 @@
 import { StoreError } from '../../errors.ts';
 import type { GroupRecord, Metadata } from '../../metadata/index.ts';
-import { type PlacementDevice, type Shortage, shortageOf } from '../../placement/index.ts';
+import { leavingDevices, type PlacementDevice, type Shortage, shortageOf } from '../../placement/index.ts';
 import { placementDevices } from './layout.ts';
 
 /* Devices that are to be emptied, and whether there are places for what is on them. A group without stripes is in nobody's way. */
@@ -36,9 +36,7 @@ export class Leaving {
   /** Groups with stripes on devices that are to be emptied; undefined while it is not known which have some. */
   async stuck(): Promise<readonly GroupRecord[] | undefined> {
     const { reader, usedGroups } = this.#options;
-    const leaving = new Set(
-      placementDevices(reader).flatMap(({ identity, state }) => (state === 'active' ? [] : [identity])),
-    );
+    const leaving = leavingDevices(placementDevices(reader));
     const held = reader.groups().filter((group) => isHeld(group, leaving));
     if (held.length === 0) return [];
     const used = await usedGroups();

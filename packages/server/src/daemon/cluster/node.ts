@@ -16,7 +16,7 @@ import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
 import { FailureDetector } from './detector.ts';
 import { openDoor } from './door.ts';
-import { dutiesOf } from './duties.ts';
+import { type Duty, dutiesOf } from './duties.ts';
 import { openEngine } from './engine.ts';
 import { keepOpening } from './further.ts';
 import { createGate, newHeard } from './gate.ts';
@@ -133,7 +133,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     known.add(shardNumber, replica.reader);
     /** Known from the time on that this node listens. */
     let healthy = (_device: string): boolean => true;
-    let duties: readonly { stop(): Promise<void> }[] = [];
+    let duties: readonly Duty[] = [];
     const onLead = (term: Term | undefined): void => {
       engine.owns(term !== undefined);
       for (const duty of duties) void duty.stop();

@@ -15,12 +15,11 @@ import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Transport } from '../../transport/index.ts';
 import { folders } from '../directories.ts';
 import { pendingBytesOf } from '../space.ts';
-import { keepBuckets } from './buckets.ts';
+import { type Duty, objectDutiesOf } from './duties.ts';
 import { createGate, type GateCalls, joinGates } from './gate.ts';
 import { catchUp, openReplicaKv } from './install.ts';
 import type { KnownShards } from './known.ts';
 import { patiently } from './patience.ts';
-import { keepRenames } from './renames.ts';
 import { ClusterShard } from './shard.ts';
 import { objectShardsOf } from './sharding.ts';
 
@@ -159,7 +158,7 @@ async function openOne(
   closers.push(() => kv.close());
   const others = input.known.others(number);
   const replica = openShardReplica({ log, kv, host, shard: number, others, pendingBytes: pendingBytesOf(directory) });
-  let duties: readonly { stop(): Promise<void> }[] = [];
+  let duties: readonly Duty[] = [];
   const shard = new ClusterShard({
     number,
     log,
@@ -173,25 +172,16 @@ async function openOne(
     yields: () => input.yields(number),
     onLead(term: Term | undefined) {
       for (const duty of duties) void duty.stop();
-      const failed = (what: string) => (cause: unknown) => told.warn(what, { shard: number, cause });
       duties = term
-        ? [
-            keepBuckets(
-              number,
-              term,
-              input.shard.reader,
-              host,
-              failed('a shard could not take over what changed in the system shard; it tries again'),
-            ),
-            keepRenames(
-              number,
-              replica.reader,
-              all,
-              host,
-              (left) => told.info('renames between shards were left half way', { shard: number, ...left }),
-              failed('what is left of renames between shards could not be finished; it tries again'),
-            ),
-          ]
+        ? objectDutiesOf(term, {
+            host,
+            number,
+            reader: replica.reader,
+            system: input.shard.reader,
+            all,
+            onRenames: (left) => told.info('renames between shards were left half way', { shard: number, ...left }),
+            onError: (what, cause) => told.warn(what, { shard: number, cause }),
+          })
         : [];
     },
     onEvent: (text, fields) => told.info(text, fields),

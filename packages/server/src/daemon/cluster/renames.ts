@@ -1,3 +1,4 @@
+import { repeat } from '../../durability/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
@@ -78,9 +79,8 @@ export function keepRenames(
   onFinished: (left: RenamesLeft) => void,
   onError: (cause: unknown) => void,
 ): { stop(): Promise<void> } {
-  const stop = new AbortController();
   let seen = new Map<string, number>();
-  const run = async (): Promise<void> => {
+  const run = async (signal: AbortSignal): Promise<void> => {
     const proposer = all();
     const now = host.clock.monotonic();
     const { renames } = shard;
@@ -90,21 +90,7 @@ export function keepRenames(
     const isOld: IsOld = (rename, ms) => now - (seen.get(rename.toString('latin1')) ?? now) >= ms;
     const { failure, ...left } = await finishRenames(number, shard, proposer, isOld);
     if (left.finished + left.aborted > 0) onFinished(left);
-    if (failure !== undefined && !stop.signal.aborted) onError(failure);
+    if (failure !== undefined && !signal.aborted) onError(failure);
   };
-  const loop = (async () => {
-    while (!stop.signal.aborted) {
-      await host.timers.sleep(limits.renameLookMs, stop.signal);
-      if (stop.signal.aborted) break;
-      await run().catch((cause: unknown) => {
-        if (!stop.signal.aborted) onError(cause);
-      });
-    }
-  })();
-  return {
-    async stop() {
-      stop.abort();
-      await loop;
-    },
-  };
+  return repeat({ host, everyMs: limits.renameLookMs, run, onError });
 }

@@ -250,29 +250,32 @@ export const bucketDocuments = [
   fc.record({ type: fc.constant('source.remove'), bucket: fc.nat() }),
 ] as const;
 
-const announcement = fc.record({
-  origin: fc.record({
-    requestId: text,
-    hostId: text,
-    principal: text,
-    address: text,
-    reason: text,
-    bucketName: text,
-    bucketOwner: text,
-    region: text,
-  }),
-  destinations: fc.array(
-    fc.record({
-      event: fc.constantFrom(...noticeEvents),
-      target: text,
-      configuration: text,
-      shape: fc.constantFrom('s3' as const, 'eventBridge' as const),
-    }),
-    { maxLength: 3 },
-  ),
+/** Who caused a notice, as it says. */
+export const origin = fc.record({
+  requestId: text,
+  hostId: text,
+  principal: text,
+  address: text,
+  reason: text,
+  bucketName: text,
+  bucketOwner: text,
+  region: text,
 });
 
-const heldPlace = { bucket: fc.nat(), key: blob(30) };
+/** Where a notice goes. */
+export const destination = {
+  shape: fc.constantFrom('s3' as const, 'eventBridge' as const),
+  target: text,
+  configuration: text,
+};
+
+const announcement = fc.record({
+  origin,
+  destinations: fc.array(fc.record({ event: fc.constantFrom(...noticeEvents), ...destination }), { maxLength: 3 }),
+});
+
+/** Which key of which bucket. */
+export const place = { bucket: fc.nat(), key: blob(30) };
 
 /** Effects of renames between shards. */
 export const renameEffects = [
@@ -280,7 +283,7 @@ export const renameEffects = [
     type: fc.constant('rename.write' as const),
     rename: fc.record({
       id: bytes(16),
-      ...heldPlace,
+      ...place,
       source: blob(30),
       state: fc.constantFrom('prepared' as const, 'done' as const),
       ticket: bytes(8),
@@ -290,7 +293,7 @@ export const renameEffects = [
   fc.record({ type: fc.constant('rename.remove' as const), id: bytes(16) }),
   fc.record({
     type: fc.constant('hold.write' as const),
-    ...heldPlace,
+    ...place,
     hold: fc.record({
       rename: bytes(16),
       owner: text,
@@ -298,5 +301,5 @@ export const renameEffects = [
       announce: fc.option(announcement, { nil: undefined }),
     }),
   }),
-  fc.record({ type: fc.constant('hold.remove' as const), ...heldPlace }),
+  fc.record({ type: fc.constant('hold.remove' as const), ...place }),
 ] as const;

@@ -11,13 +11,16 @@ import {
   blob,
   bucketDocuments,
   bytes,
+  destination,
   extensionsOfUploads,
   headers,
   identityRecord,
   kmsKey,
   object,
+  origin,
   pairs,
   piece,
+  place,
   quota,
   quotaSubject,
   renameEffects,
@@ -150,23 +153,10 @@ const pieceRow: fc.Arbitrary<PieceRow> = fc.oneof(
   fc.record({ kind: fc.constant('link' as const), manifest: bytes(16), pieces: fc.nat() }),
 );
 
-const place = { bucket: fc.nat(), key: blob(30) };
 const notice = fc.record({
   event: fc.constantFrom(...noticeEvents),
-  origin: fc.record({
-    requestId: text,
-    hostId: text,
-    principal: text,
-    address: text,
-    reason: text,
-    bucketName: text,
-    bucketOwner: text,
-    region: text,
-  }),
-  destinations: fc.array(
-    fc.record({ shape: fc.constantFrom('s3' as const, 'eventBridge' as const), target: text, configuration: text }),
-    { maxLength: 3 },
-  ),
+  origin,
+  destinations: fc.array(fc.record(destination), { maxLength: 3 }),
   bucket: fc.nat(),
   key: blob(30),
   timeMs: whole,

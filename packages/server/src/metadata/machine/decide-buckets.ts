@@ -2,7 +2,7 @@ import { StoreError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
-import { type Decision, type Stamp, withCounts } from './deciding.ts';
+import { type Decision, done, type Stamp, withCounts } from './deciding.ts';
 import { changed, checkTags } from './descriptions.ts';
 import type { Effect } from './effects.ts';
 import { tableEnd, tableStart } from './keys.ts';
@@ -26,7 +26,6 @@ import type { View } from './view.ts';
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
 
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 const place = (of: BucketShards): Effect => ({ type: 'bucket.shards', place: of });
 
 export function createBucket(view: View, command: Of<'bucket.create'>, stamp: Stamp): Decision {

@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
-import type { Decision } from './deciding.ts';
+import { type Decision, done } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { features } from './features.ts';
 import { tableEnd, tableStart } from './keys.ts';
@@ -16,8 +16,6 @@ import type { View } from './view.ts';
  */
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
-
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 
 const refused = (message: string): StoreError => new StoreError('InvalidRequest', { message });
 

@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import type { Command } from '../types.ts';
 import { configurationBytes, isConfigurationKind } from './configurations.ts';
-import type { Decision } from './deciding.ts';
+import { type Decision, done } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { givenLockConfiguration } from './locks.ts';
 import type { StoredBucket } from './records.ts';
@@ -50,8 +50,8 @@ export function configureBucket(view: View, command: Extract<Command, { type: 'b
     });
   if (kind === 'objectLock') return configureLock(view, bucket, document);
   if (document === null) {
-    if (!there) return { effects: [], reply: { type: 'done' } };
-    return { effects: [{ type: 'configuration.remove', bucket: bucket.id, kind }], reply: { type: 'done' } };
+    if (!there) return done();
+    return done({ type: 'configuration.remove', bucket: bucket.id, kind });
   }
   const most = configurationBytes(kind);
   if (document.length > most)
@@ -59,6 +59,6 @@ export function configureBucket(view: View, command: Extract<Command, { type: 'b
       message: `The configuration has ${document.length} bytes as it is kept, and may have ${most}: say the same with fewer rules.`,
       detail: { MaxSizeAllowed: String(most) },
     });
-  if (there?.equals(document)) return { effects: [], reply: { type: 'done' } };
-  return { effects: [{ type: 'configuration.write', bucket: bucket.id, kind, document }], reply: { type: 'done' } };
+  if (there?.equals(document)) return done();
+  return done({ type: 'configuration.write', bucket: bucket.id, kind, document });
 }

@@ -6,10 +6,20 @@ import { deleteItem } from './decide-deletes.ts';
 import { insertion, placeFor, sourceChanged } from './decide-objects.ts';
 import { renamedDraft } from './decide-rename.ts';
 import { keepRestore } from './decide-restore.ts';
-import { bucketOf, checkKey, checkStripes, type Decision, newManifest, newVersion, type Stamp } from './deciding.ts';
+import {
+  bucketOf,
+  checkKey,
+  checkStripes,
+  type Decision,
+  done,
+  newManifest,
+  newVersion,
+  type Stamp,
+} from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { checkGuard } from './guards.ts';
 import { shardOfNumber } from './numbering.ts';
+import { bytesOf } from './pieces.ts';
 import { heldError, RenameView, shardOfRename } from './renames.ts';
 import { isOutside } from './versions.ts';
 import type { View } from './view.ts';
@@ -20,8 +30,6 @@ import type { View } from './view.ts';
  */
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
-
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 
 const givenUp = (): StoreError =>
   new StoreError('SlowDown', { message: 'The rename took too long and was given up: try again.', retryAfter: 1 });
@@ -75,7 +83,7 @@ export function decideCommit(view: View, command: Of<'rename.commit'>, stamp: St
   const place = placeFor(view, stamp, command);
   const { draft, modifiedMs } = renamedDraft(bucketOf(view, bucket), before, place.identity, stamp);
   for (const piece of pieces) checkStripes(view, piece);
-  invariant(pieces.reduce((sum, piece) => sum + piece.size, 0) === before.size, 'an object is as long as its pieces');
+  invariant(bytesOf(pieces) === before.size, 'an object is as long as its pieces');
   const identity = { ...place.identity, modifiedMs, owner: before.owner };
   const effects: Effect[] = [];
   const manifest = newManifest(identity, pieces, { bucket, key }, effects);

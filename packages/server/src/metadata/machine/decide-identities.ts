@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
-import type { Decision, Stamp } from './deciding.ts';
+import { type Decision, done, type Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { encodeIdentity, type IdentityRecord, identityUses, policyArn, usesOf } from './identities.ts';
 import { IdentityView } from './identity-view.ts';
@@ -17,8 +17,6 @@ import type { View } from './view.ts';
  */
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
-
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 
 const conflict = (message: string): StoreError => new StoreError('DeleteConflict', { message });
 const limit = (message: string): StoreError => new StoreError('LimitExceeded', { message });

@@ -1,16 +1,13 @@
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
-import type { Decision, Stamp } from './deciding.ts';
-import type { Effect } from './effects.ts';
+import { type Decision, done, type Stamp } from './deciding.ts';
 import type { AuthorityState } from './records.ts';
 import type { View } from './view.ts';
 
 /* Who may become a member, and who says that one is: open invitations, and the authority that certificates come from. */
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
-
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 
 const refused = (message: string): StoreError => new StoreError('InvalidRequest', { message });
 

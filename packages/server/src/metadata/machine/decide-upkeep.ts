@@ -3,15 +3,13 @@ import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
 import { expireIntents } from './decide-cluster.ts';
-import type { Decision, Stamp } from './deciding.ts';
+import { type Decision, done, type Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import type { GroupRecord, IntentRecord } from './records.ts';
 import { intentEvents } from './transitions.ts';
 import type { View } from './view.ts';
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
-
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 
 export function decideIntent(
   view: View,

@@ -49,6 +49,9 @@ export interface Decision {
   readonly reply: Reply;
 }
 
+/** What answers nothing but that it is done. */
+export const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
+
 /** What a new version or marker knows of itself before its contents. */
 export interface Identity {
   readonly guk: Buffer;

@@ -3,7 +3,7 @@ import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { KeyUse } from '../memos.ts';
 import type { Command } from '../types.ts';
-import type { Decision } from './deciding.ts';
+import { type Decision, done } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { ended, format } from './fields.ts';
 import type { View } from './view.ts';
@@ -54,7 +54,6 @@ export function decodeKeyUse(bytes: Uint8Array): KeyUse {
 }
 
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
-const done = (effects: readonly Effect[]): Decision => ({ effects: [...effects], reply: { type: 'done' } });
 
 export function decideEventFail(view: View, { target, name, event }: Of<'event.fail'>): Decision {
   if (event.length > limits.failedEventBytes)
@@ -66,16 +65,18 @@ export function decideEventFail(view: View, { target, name, event }: Of<'event.f
   const there = view.memos(kind, `${target}/`);
   const [first] = there.keys();
   const full = there.size >= limits.failedEvents && !there.has(one) && first !== undefined;
-  return done([
-    ...(full ? [{ type: 'memo.remove', kind, name: first } as const] : []),
-    { type: 'memo.write', kind, name: one, value: event },
-  ]);
+  return done(...(full ? [{ type: 'memo.remove', kind, name: first } as const] : []), {
+    type: 'memo.write',
+    kind,
+    name: one,
+    value: event,
+  });
 }
 
 export function decideEventSettle(view: View, { target, names }: Of<'event.settle'>): Decision {
   const kind = 'failedEvents';
   const there = [...new Set(names)].map((name) => `${target}/${name}`).filter((name) => view.memo(kind, name));
-  return done(there.map((name) => ({ type: 'memo.remove', kind, name })));
+  return done(...there.map((name) => ({ type: 'memo.remove', kind, name }) as const));
 }
 
 export function decideKeyUsed(view: View, { uses }: Of<'key.used'>): Decision {
@@ -85,7 +86,9 @@ export function decideKeyUsed(view: View, { uses }: Of<'key.used'>): Decision {
     if (view.accessKey(id) && (before === undefined || before.ms < use.ms)) latest.set(id, use);
   }
   const kind = 'keyUses';
-  return done([...latest].map(([name, use]) => ({ type: 'memo.write', kind, name, value: encodeKeyUse(use) })));
+  return done(
+    ...[...latest].map(([name, use]) => ({ type: 'memo.write', kind, name, value: encodeKeyUse(use) }) as const),
+  );
 }
 
 /** What goes with an access key. */

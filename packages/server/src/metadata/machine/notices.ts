@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Announcement, Command } from '../types.ts';
-import type { Decision, Stamp } from './deciding.ts';
+import { type Decision, done, type Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { choice, count, ended, format } from './fields.ts';
 import type { BucketId, ObjectVersion, VersionRecord } from './records.ts';
@@ -102,21 +102,29 @@ function writeOrigin(out: ByteWriter, origin: Origin): void {
 const readOrigin = (from: ByteReader): Origin =>
   Object.fromEntries(originFields.map((field) => [field, from.string()])) as unknown as Origin;
 
+/** Shape u8, target string, configuration string. */
+const writeDestination = (out: ByteWriter, { shape, target, configuration }: Omit<Destination, 'event'>): ByteWriter =>
+  out.u8(shapes.indexOf(shape)).string(target).string(configuration);
+
+/** @param what its shape is, for errors */
+const readDestination = (from: ByteReader, what: string): Omit<Destination, 'event'> => ({
+  shape: choice(shapes, from.u8(), what),
+  target: from.string(),
+  configuration: from.string(),
+});
+
 /** The texts of the origin as strings, count varint, destinations each: event u8, shape u8, target string, configuration string. */
 export function writeAnnouncement(out: ByteWriter, { origin, destinations }: Announcement): void {
   writeOrigin(out, origin);
   out.varint(destinations.length);
-  for (const { event, shape, target, configuration } of destinations)
-    out.u8(noticeEvents.indexOf(event)).u8(shapes.indexOf(shape)).string(target).string(configuration);
+  for (const one of destinations) writeDestination(out.u8(noticeEvents.indexOf(one.event)), one);
 }
 
 export function readAnnouncement(from: ByteReader): Announcement {
   const origin = readOrigin(from);
   const destinations = Array.from({ length: count(from) }, () => ({
     event: choice(noticeEvents, from.u8(), 'event of an announcement'),
-    shape: choice(shapes, from.u8(), 'shape of an announcement'),
-    target: from.string(),
-    configuration: from.string(),
+    ...readDestination(from, 'shape of an announcement'),
   }));
   return { origin, destinations };
 }
@@ -145,8 +153,7 @@ export function encodeNotice(notice: Notice): Buffer {
     .varint(notice.place);
   writeOrigin(out, origin);
   out.varint(destinations.length);
-  for (const { shape, target, configuration } of destinations)
-    out.u8(shapes.indexOf(shape)).string(target).string(configuration);
+  for (const one of destinations) writeDestination(out, one);
   if (object) out.varint(object.size).raw(object.etag).varint(object.etagParts);
   if (restore) out.string(restore.storageClass).varint(restore.untilMs);
   return out.finish();
@@ -161,11 +168,7 @@ export function decodeNotice(bytes: Buffer): Notice {
   const key = from.bytes();
   const [timeMs, sequence, nonce, place] = [from.varint(), from.varint(), from.raw(8), from.varint()];
   const origin = readOrigin(from);
-  const destinations = Array.from({ length: count(from) }, () => ({
-    shape: choice(shapes, from.u8(), 'shape of a notice'),
-    target: from.string(),
-    configuration: from.string(),
-  }));
+  const destinations = Array.from({ length: count(from) }, () => readDestination(from, 'shape of a notice'));
   const object = flags & flagObject ? { size: from.varint(), etag: from.raw(16), etagParts: from.varint() } : undefined;
   const restore = flags & flagRestore ? { storageClass: from.string(), untilMs: from.varint() } : undefined;
   const isNull = (flags & flagNull) > 0;
@@ -265,7 +268,6 @@ export function announced(view: View, command: Command, decision: Decision, stam
   return notices.length === 0 ? decision : { ...decision, effects: [...decision.effects, ...notices] };
 }
 
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
 
 /** @throws StoreError InvalidRequest beyond the number of targets, or the bytes of one */

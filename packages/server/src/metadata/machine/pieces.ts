@@ -17,6 +17,9 @@ const SAME_MD5 = 8;
 const SAME_CHECKSUM = 16;
 const NOT_SEALED = 32;
 
+/** Bytes of an object that pieces hold. */
+export const bytesOf = (pieces: readonly Piece[]): number => pieces.reduce((bytes, { size }) => bytes + size, 0);
+
 /** What a version and its embedded piece usually have in common. */
 export interface Shared {
   readonly md5: Buffer;

@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Command } from '../types.ts';
-import type { Decision, Stamp } from './deciding.ts';
+import { type Decision, done, type Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
 import { ended, format } from './fields.ts';
 import { IdentityView } from './identity-view.ts';
@@ -95,7 +95,6 @@ export const rateCodecs = {
   },
 };
 
-const done = (...effects: Effect[]): Decision => ({ effects, reply: { type: 'done' } });
 type Of<Type extends Command['type']> = Extract<Command, { type: Type }>;
 
 const least: Readonly<Record<(typeof rateFigures)[number], number>> = {

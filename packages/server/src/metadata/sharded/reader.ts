@@ -196,7 +196,10 @@ class ShardedReader implements MetadataReader {
   get quotas() {
     return quotasOver(this.#shards);
   }
-  readonly accessKeys = () => this.#system.accessKeys();
+
+  accessKeys() {
+    return this.#system.accessKeys();
+  }
 
   group(id: number) {
     return this.#system.group(id);

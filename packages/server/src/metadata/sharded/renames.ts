@@ -1,3 +1,4 @@
+import { FifoMap } from '../../fifo.ts';
 import { limits } from '../../limits.ts';
 import type { BucketId, VersionRecord } from '../machine/records.ts';
 import { type HeldKey, type Hold, type RenameRecord, shardOfRename } from '../machine/renames.ts';
@@ -22,8 +23,8 @@ type Prefix = { readonly prefix: Buffer };
 
 export class ShardedRenames implements RenameReader {
   readonly #shards: readonly MetadataReader[];
-  /** Ids of renames that were seen to be done, the oldest first. */
-  readonly #done = new Set<string>();
+  /** Renames that were seen to be done. */
+  readonly #done = new FifoMap<string, true>(limits.renamesKnown);
 
   constructor(shards: readonly MetadataReader[]) {
     this.#shards = shards;
@@ -60,11 +61,10 @@ export class ShardedRenames implements RenameReader {
   /** What became of a rename, as this replica has it; undefined: nothing is here of it, because it was given up or forgotten, or has yet to come. */
   stateOf(id: Buffer): RenameRecord['state'] | undefined {
     const name = id.toString('latin1');
-    if (this.#done.has(name)) return 'done';
+    if (this.#done.get(name)) return 'done';
     const state = this.of(id)?.state;
     if (state !== 'done') return state;
-    if (this.#done.size >= limits.renamesKnown) for (const oldest of this.#done) if (this.#done.delete(oldest)) break;
-    this.#done.add(name);
+    this.#done.set(name, true);
     return state;
   }
 
