@@ -100,9 +100,10 @@ test('aws iam and aws sts', { timeout: 10 * 60_000 }, async () => {
 
 test('boto3: over a limit it is told to slow down, does so, and loses nothing', { timeout: 10 * 60_000 }, async () => {
   const quick = await tenant('quick');
-  await dsom(['limit', 'set', 'quick', '--requests', '4']);
+  const perSecond = '4';
+  await dsom(['limit', 'set', 'quick', '--requests', perSecond]);
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const suite = path.join(import.meta.dirname, 'limits_suite.py');
-  await rig.run(python().python, [suite, rig.server.endpoint, quick.accessKeyId, quick.secretAccessKey]);
+  await rig.run(python().python, [suite, rig.server.endpoint, quick.accessKeyId, quick.secretAccessKey, perSecond]);
   await dsom(['limit', 'clear', 'quick']);
 });
