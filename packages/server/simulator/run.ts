@@ -80,11 +80,22 @@ interface Total {
 /** What a life that was killed waited for is never given up, and signals keep it: some MB for each seed. A new process has none of it. */
 const seedsPerProcess = 100;
 
+/** How often a long run says how far it is. */
+const progressMs = 60_000;
+
 /** Shares the seeds out to processes, one at a time. */
 function runSeeds(from: number, count: number, jobs: number): Promise<Total> {
   const total: Total = { seeds: 0, events: 0, cpuMs: 0, failed: [], unequal: [], coverage: new Coverage() };
   const operations = numberOf('operations');
   let next = from;
+  const began = performance.now();
+  const progress = setInterval(() => {
+    const minutes = Math.round((performance.now() - began) / 60_000);
+    const left = Math.ceil((minutes * (count - total.seeds)) / Math.max(1, total.seeds));
+    console.log(
+      `${total.seeds} of ${count} seeds, ${total.events} events, ${total.failed.length} failed, after ${minutes} min; about ${left} min left`,
+    );
+  }, progressMs);
   const worker = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const child = fork(path.join(here, 'seeds.ts'), { stdio: 'inherit' });
@@ -115,7 +126,9 @@ function runSeeds(from: number, count: number, jobs: number): Promise<Total> {
       });
       give();
     });
-  return Promise.all(Array.from({ length: Math.max(1, jobs) }, worker)).then(() => total);
+  return Promise.all(Array.from({ length: Math.max(1, jobs) }, worker))
+    .then(() => total)
+    .finally(() => clearInterval(progress));
 }
 
 async function runMany(): Promise<number> {
