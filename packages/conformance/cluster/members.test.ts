@@ -48,6 +48,18 @@ test('an invitation outlives its maker, is taken by any node, once, and can be r
   });
 });
 
+test('a node that was removed is told so when it is started again', { skip }, async () => {
+  const index = await cluster.join(await line(0), ['--roles', 'gateway,storage']);
+  const { node } = (await cluster.status(index)) as { node: string };
+  await cluster.end(index, 'SIGTERM');
+  await until('it is taken out', 60_000, async () => {
+    await dsom(cluster.endpoint(0), 'node', 'remove', node);
+    return true;
+  });
+  await assert.rejects(cluster.restart(index), /was removed from the cluster conformance .* new invitation/);
+  cluster.forget(index);
+});
+
 test('a new authority takes the place of the old one while all serves, and who was removed is refused for good', {
   skip,
 }, async (t) => {

@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
 import { fileVolume } from '../device/index.ts';
+import { CorruptionError } from '../errors.ts';
 import { KeyringError } from '../keys/index.ts';
+import { KvDamaged, openKv } from '../kv/index.ts';
 import type { Log, Position } from '../log/index.ts';
+import { openMetadataReader } from '../metadata/index.ts';
 import { ConfigError } from './config.ts';
 import { folders } from './directories.ts';
 import { openLogs } from './pair.ts';
@@ -75,16 +79,38 @@ export interface LogEnd {
 
 /**
  * Brings the state of a server that was alone to the end of its log, so that another log can go on from there. Undefined: it has no log, or an
- * empty one.
+ * empty one, or the state is beyond it: another log has gone on already.
  */
 export async function endOfOwnLog(parts: ShardParts): Promise<LogEnd | undefined> {
-  if (parts.directories.fresh) return undefined;
+  const { directories } = parts;
+  if (directories.fresh || !directories.holders.some((one) => existsSync(folders.log(one.path)))) return undefined;
+  if (await isBeyondOwnLog(parts)) return undefined;
   const shard = await openOwnShard(parts);
   try {
     await shard.metadata.checkpoint();
     return await endOf(shard.log);
   } finally {
     await shard.close();
+  }
+}
+
+/** Whether the state holds entries that its own log does not have. A state that cannot be read is made anew from the log, and so is not. */
+async function isBeyondOwnLog({ directories, host, onMetadata }: ShardParts): Promise<boolean> {
+  const { roles, mirrored } = await openLogs(directories, host, onMetadata);
+  const { head } = mirrored.log;
+  await mirrored.log.close();
+  const directory = folders.kv(roles.primary);
+  if (!existsSync(directory)) return false;
+  try {
+    const kv = await openKv({ directory, host });
+    try {
+      return openMetadataReader(kv).position() > head;
+    } finally {
+      await kv.close();
+    }
+  } catch (cause) {
+    if (cause instanceof CorruptionError || cause instanceof KvDamaged) return false;
+    throw cause;
   }
 }
 

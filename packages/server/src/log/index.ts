@@ -6,7 +6,13 @@ export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/open.ts';
 export type { EtcdTls } from './etcd/calls.ts';
 export { connectEtcd, type EtcdOptions } from './etcd/client.ts';
 export type { LogBounds } from './etcd/log.ts';
-export { type MemberOptions, type MemberTls, type RunningMember, startMember } from './etcd/member.ts';
+export {
+  checkEtcdProgram,
+  type MemberOptions,
+  type MemberTls,
+  type RunningMember,
+  startMember,
+} from './etcd/member.ts';
 export { addMember, promoteMember, removeMember } from './etcd/membership.ts';
 export { type EtcdLogOptions, forgetReplica, openEtcdLog } from './etcd/open.ts';
 export { type Etcd, EtcdError } from './etcd/types.ts';

@@ -12,12 +12,14 @@ import {
 import { randomUuid } from '../../device/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
+import { checkEtcdProgram } from '../../log/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { unpack } from '../../transport/index.ts';
 import { endOfOwnLog } from '../alone.ts';
 import { type Config, ConfigError, roleNames } from '../config.ts';
 import { folders, lookAtDirectories } from '../directories.ts';
 import type { OpenShard, ShardParts } from '../shard.ts';
+import { addressesOf } from './addresses.ts';
 import { authorityContext } from './links.ts';
 import { openNode } from './node.ts';
 import { type NodeFile, readNodeFile, writeAuthority, writeNodeFile, writeWhole } from './state.ts';
@@ -69,7 +71,15 @@ export async function findMembership(
   if (known) {
     if (join !== undefined)
       log.info('this node is a member already: --join is passed over', { cluster: known.cluster });
-    return { store: known.store, openShard: (parts) => openNode({ ...common, file: known, parts }) };
+    return {
+      store: known.store,
+      async openShard(parts) {
+        if (hasArrived(known)) return openNode({ ...common, file: known, parts });
+        // Its first start was broken off: whether the cluster's log goes on from its own yet is not known.
+        const after = await endOfOwnLog(parts);
+        return openNode({ ...common, file: known, parts, after, wasAlone: true });
+      },
+    };
   }
   if (join !== undefined) {
     if (clusterName !== undefined)
@@ -89,11 +99,18 @@ export async function findMembership(
   return {
     store: undefined,
     async openShard(parts) {
+      // What is refused is refused while the store is what it was: once it has begun, it is a node.
+      addressesOf(config, port);
+      if (config.etcd.length === 0) await checkEtcdProgram(config.etcdAnyVersion);
       const after = await endOfOwnLog(parts);
-      return openNode({ ...common, file: await begin(folder, clusterName, parts), parts, after });
+      const file = await begin(folder, clusterName, parts);
+      return openNode({ ...common, file, parts, after, wasAlone: after !== undefined });
     },
   };
 }
+
+/** Whether a node has come to the end of a start: the one that began the cluster knows no etcd before that. */
+const hasArrived = ({ by, endpoints }: NodeFile): boolean => by !== null || endpoints.length > 0;
 
 /** Makes this node the first of a new cluster. The file that says so comes last: without it, nothing has begun. */
 async function begin(folder: string, cluster: string, { host, keyring, directories }: ShardParts): Promise<NodeFile> {

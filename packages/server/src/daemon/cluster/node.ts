@@ -47,6 +47,8 @@ export interface NodeOptions {
   readonly parts: ShardParts;
   /** Where the log of the cluster begins, when it goes on from that of a server that was alone. */
   readonly after?: LogEnd | undefined;
+  /** Whether there may be something that a server left open which was alone here. */
+  readonly wasAlone?: boolean;
 }
 
 /** Bytes of the name of one life of a node. */
@@ -204,6 +206,11 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     closers.push(() => door.close());
     const isFirst = isNewCluster(shard.reader, node);
     const before = shard.reader.nodes().find((one) => one.id === node);
+    // No other node listens to it any more: without this it would only find that nobody answers.
+    if (before?.state === 'removed')
+      throw new ConfigError(
+        `this node was removed from the cluster ${file.cluster} (dsom node remove): start with an empty --data directory and a new invitation (dsom cluster invite)`,
+      );
     const record: NodeRecord = {
       id: node,
       address: addresses.between,
@@ -245,7 +252,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     await patiently(host, log, 'ending what earlier lives of this node left', () =>
       metadata.propose({
         type: 'intent.expire',
-        dead: [{ node, except: incarnation }, ...(options.after ? [{ node: '' }] : [])],
+        dead: [{ node, except: incarnation }, ...(options.wasAlone ? [{ node: '' }] : [])],
       }),
     );
     writeNodeFile(folder, { ...file, endpoints: [...engine.endpoints], member: engine.hasMember });

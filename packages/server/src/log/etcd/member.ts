@@ -49,11 +49,13 @@ export interface RunningMember {
   stop(): Promise<void>;
 }
 
+const etcdProgram = 'etcd';
+
 const unavailable = (message: string, cause?: unknown): StoreError =>
   new StoreError('ServiceUnavailable', { message, cause });
 
-/** Throws ServiceUnavailable when the program is missing, or of a version that must not be used. */
-async function checkProgram(program: string, allowOld: boolean): Promise<void> {
+/** @throws StoreError ServiceUnavailable, with what to do, when the program is missing, or of a version that must not be used */
+export async function checkEtcdProgram(allowOld: boolean, program = etcdProgram): Promise<void> {
   const out = await promisify(execFile)(program, ['--version']).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     throw unavailable(
@@ -121,8 +123,8 @@ async function readTls(tls: MemberTls): Promise<EtcdTls> {
  */
 export async function startMember(options: MemberOptions): Promise<RunningMember> {
   const { host, name, clientUrl } = options;
-  const program = options.program ?? 'etcd';
-  await checkProgram(program, options.allowOldEtcd ?? false);
+  const program = options.program ?? etcdProgram;
+  await checkEtcdProgram(options.allowOldEtcd ?? false, program);
   const data = path.resolve(options.directory, 'data');
   const pidFile = path.join(options.directory, 'pid');
   await fs.mkdir(data, { recursive: true, mode: 0o700 });
