@@ -74,7 +74,7 @@ export const codedPlants: readonly Plant[] = [
   },
   {
     name: 'coded: a device that cannot be reached holds damaged fragments',
-    file: 'src/durability/read.ts',
+    file: 'src/durability/findings.ts',
     find: 'if (error instanceof DeviceUnreachable) this.away.add(device);',
     replace: 'if (error instanceof TypeError) this.away.add(device);',
     tests: stripes,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { History, never, type Write } from './history.ts';
+import { History } from './history.ts';
+import { never, type Write } from './seen.ts';
 
 const write = (number: number, start: number, end: number, what: string): Write => ({
   kind: 'write',

@@ -2,7 +2,7 @@ import type { StoreError } from '../src/errors.ts';
 import { limits } from '../src/limits.ts';
 import { shardOfNumber } from '../src/metadata/index.ts';
 import { etagText, uploadIdText, versionIdText } from '../src/objects/index.ts';
-import { absent } from './history.ts';
+import { absent } from './seen.ts';
 import { relock, removeVersion } from './locking.ts';
 import { lockAsked, lockedUntilMs } from './locks.ts';
 import { renameStep } from './renames.ts';

@@ -1,10 +1,11 @@
 import { StoreError } from '../../src/errors.ts';
 import type { Client } from '../client.ts';
-import { type History, never } from '../history.ts';
+import type { History } from '../history.ts';
 import type { LockedVersion, LockMode } from '../locks.ts';
 import type { Place } from '../place.ts';
 import { renamedBucket } from '../renames.ts';
 import type { Operation, OperationKind, Settings } from '../scenario.ts';
+import { never } from '../seen.ts';
 import { lifecycleDayMs } from '../world/lifecycle.ts';
 import type { Scheduler } from '../world/scheduler.ts';
 import { fadingLeft } from './faded.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { absent, type KeyHistory, never, type Read, type Write } from '../history.ts';
+import { absent, type KeyHistory, never, type Read, type Write } from '../seen.ts';
 import { Dice } from '../world/dice.ts';
 import { linearizable, ordered } from './linearizable.ts';
 

@@ -1,5 +1,6 @@
 import { shardOfNumber } from '../../src/metadata/index.ts';
-import { absent, type History, type KeyHistory, never, type Read, type Write } from '../history.ts';
+import type { History } from '../history.ts';
+import { absent, type KeyHistory, never, type Read, type Write } from '../seen.ts';
 
 /*
  * Linearizability of one key whose writes all wrote different values, after Gibbons and Korach ("Testing Shared Memories", SIAM J. Comput.

@@ -5,7 +5,7 @@ import { fragmentId, storedBytes } from './address.ts';
 import { asBuffer } from './coded/read.ts';
 import { type CodedStripe, fromWords, type Word, wordOrNone } from './coded/sources.ts';
 import { fragmentBytes, gather, runsOf } from './coded/striping.ts';
-import { noGroup, type StripeReads } from './read.ts';
+import { noGroup, type StripeReads } from './findings.ts';
 
 /*
  * For a reader who cannot open bytes whose checksums hold: some fragment was wrong before its checksum was made. Nobody but the reader can

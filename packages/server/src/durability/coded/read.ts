@@ -1,6 +1,6 @@
 import type { Code, GroupRecord, Stripe } from '../../metadata/index.ts';
 import { fragmentId, storedBytes } from '../address.ts';
-import { Findings, type How, lost, noGroup, type StripeReads } from '../read.ts';
+import { Findings, type How, lost, noGroup, type StripeReads } from '../findings.ts';
 import { fromWords, readWords } from './sources.ts';
 import { type FragmentRun, gather, runsOf } from './striping.ts';
 

@@ -2,6 +2,7 @@ import { CorruptionError } from '../../errors.ts';
 import { documentHandlers, forgetDocuments } from './bucket-documents.ts';
 import { encodeAuthorityRecord, encodeDevice, encodeInvitation, encodeNode } from './cluster.ts';
 import type { Effect, EffectType, VersionInsert, VersionRemove } from './effects.ts';
+import { fits } from './fits.ts';
 import {
   encodeAccount,
   encodeIdentity,
@@ -13,7 +14,7 @@ import {
 import { IdentityView } from './identity-view.ts';
 import { type counters, keys } from './keys.ts';
 import { encodeKmsKey } from './kms-keys.ts';
-import { type Application, fits } from './manifests.ts';
+import type { Application } from './manifests.ts';
 import { memoKinds } from './memos.ts';
 import { decodePieceRow, encodePieceRow } from './pieces.ts';
 import { encodeRateLimits } from './rates.ts';

@@ -6,8 +6,9 @@ import {
   encodeConfiguration,
 } from './configurations.ts';
 import type { Effect } from './effects.ts';
+import { fits } from './fits.ts';
 import { keys } from './keys.ts';
-import { type Application, fits } from './manifests.ts';
+import type { Application } from './manifests.ts';
 import type { BucketId } from './records.ts';
 
 /* The documents that stand beside the record of a bucket: its configurations, and its source. What they say is known to whoever wrote them. */

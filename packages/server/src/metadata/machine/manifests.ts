@@ -1,4 +1,4 @@
-import { CorruptionError } from '../../errors.ts';
+import { fits } from './fits.ts';
 import { type counters, keys, parse } from './keys.ts';
 import type { Overlay } from './overlay.ts';
 import { decodePieceRow, encodePieceRow, stripesOf } from './pieces.ts';
@@ -185,9 +185,4 @@ function displacedId(position: number, ordinal: number): Buffer {
   id.writeUInt32BE(position % 2 ** 32, 8);
   id.writeUInt32BE(ordinal, 12);
   return id;
-}
-
-/** An effect that does not fit the state shows that the two belong to different histories: the replica must stop. */
-export function fits(condition: unknown, sentence: string): asserts condition {
-  if (!condition) throw new CorruptionError(`log entry does not fit the state: ${sentence}`);
 }

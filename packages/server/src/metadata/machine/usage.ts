@@ -1,6 +1,7 @@
 import type { Effect } from './effects.ts';
+import { fits } from './fits.ts';
 import { keys } from './keys.ts';
-import { type Application, fits } from './manifests.ts';
+import type { Application } from './manifests.ts';
 import { decodePieceRow } from './pieces.ts';
 import { QuotaView } from './quota-view.ts';
 import { decodeUsage, encodeQuota, encodeSubject, encodeUsage, type QuotaSubject, tenantOf } from './quotas.ts';
