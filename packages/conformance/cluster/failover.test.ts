@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
-import { Cluster, etcdMissing, until } from './cluster.support.ts';
+import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
 import { scratchFolder } from './scratch.ts';
 
 const skip = etcdMissing;
@@ -81,6 +81,24 @@ test('two of three nodes are killed: no write is taken, reads at eventual are, a
   assert.ok(Number((await got('eventual')).headers['x-dsom-stale-ms']) > 0);
   const health = await send(store.endpoint(0), 'GET', '/-/health/ready', { anonymous: true });
   assert.equal(health.status, 503);
+  // Who looks what is wrong is told, by the one that is left.
+  const status = (await dsom(store.endpoint(0), 'cluster', 'status'))[0] as {
+    staleMs: number;
+    nodes: readonly { id: string; reachable: boolean }[];
+  };
+  assert.ok(status.staleMs > 3000, String(status.staleMs));
+  assert.deepEqual(status.nodes.map(({ reachable }) => reachable).toSorted(), [false, false, true]);
+  for (const command of [
+    ['cluster', 'nodes'],
+    ['cluster', 'devices'],
+    ['cluster', 'risk'],
+    ['repair', 'status'],
+    ['rebalance', 'status'],
+  ])
+    assert.ok((await dsom(store.endpoint(0), ...command)).length > 0, command.join(' '));
+  await assert.rejects(dsom(store.endpoint(0), 'doctor'), ({ stdout }: { stdout?: string }) =>
+    /not ready: the log engine \(etcd\) has not answered/.test(String(stdout)),
+  );
   await Promise.all([store.restart(1, 'live'), store.restart(2, 'live')]);
   await until(
     'writes are taken',

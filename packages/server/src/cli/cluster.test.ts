@@ -114,6 +114,9 @@ test('the status says what an operator must know, and nothing that a terminal wo
     assert.match(stdout, /etcd {6}2 members, on nodes 11111111, 1 without a vote yet/);
     assert.ok(!stdout.includes('\u001b'));
   }
+  given = { ...answer, staleMs: 7000 };
+  assert.match((await stub.run(['cluster', 'status'])).stdout, /silent {4}the log \(etcd\) has not answered for 7 s/);
+  assert.match((await stub.run(['cluster', 'nodes'])).stderr, /silent {4}the log \(etcd\) has not answered for 7 s/);
   given = { ...answer, leader: null, etcd: null };
   assert.match(
     (await stub.run(['cluster', 'status'])).stdout,

@@ -10,6 +10,15 @@ import { addMoveCommands, rebalanceLines, repairLines, stuckLine } from './moves
 import { addShardCommands } from './shards.ts';
 
 /** One part of what the server tells of its cluster, as a table or, with `--json`, a line each. */
+/** From so long a silence of the log on, ms, what a node says is what it knew before. */
+const silentMs = 3000;
+
+/** That nothing was heard of the others' changes: undefined while the log is heard. */
+function silentLine({ staleMs, node }: Line): string | undefined {
+  if (typeof staleMs !== 'number' || staleMs < silentMs) return undefined;
+  return `silent    the log (etcd) has not answered for ${Math.round(staleMs / 1000)} s: this is what node ${short(node)} knew then, and sees of the others now`;
+}
+
 async function show(
   context: Context,
   part: 'nodes' | 'devices' | 'groups' | 'shards',
@@ -26,7 +35,7 @@ async function show(
       formatTable([head.map((name) => name.toUpperCase()), ...lines.map((line) => [...row(line)])]),
     );
   const waits = part === 'nodes' || part === 'devices' ? stuckLine(partOf(status, 'repair')) : undefined;
-  if (waits !== undefined) context.note(waits);
+  for (const remark of [silentLine(status), waits]) if (remark !== undefined) context.note(remark);
 }
 
 const nodeRow = (node: Line): readonly string[] => [
@@ -92,10 +101,12 @@ async function status(context: Context): Promise<void> {
   );
   const away = nodes.filter((node) => node['reachable'] === false);
   const sick = devices.filter((device) => device['health'] !== 'good');
+  const silent = silentLine(found);
   context.succeed();
   await context.result(found, [
     `cluster   ${text(found['cluster'])}  (store ${text(found['store'])})`,
     `answers   node ${short(found['node'])}`,
+    ...(silent === undefined ? [] : [silent]),
     `shard     ${found['leader'] === null ? 'no node owns it: writes wait' : `owned by node ${short(found['leader'])}`}, position ${text(found['position'])}, epoch ${text(found['epoch'])}`,
     ...shardLines(list(found['shards'])),
     `nodes     ${nodes.length}${away.length > 0 ? `, ${away.length} away: ${away.map((node) => short(node['id'])).join(' ')}` : ', all here'}`,

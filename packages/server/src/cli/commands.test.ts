@@ -159,6 +159,20 @@ test('the doctor', async () => {
     ]),
   );
   assert.equal(stub.store.buckets.get('b')?.objects.size, 0);
+  const healthIs = (status: number, said: object) => {
+    stub.store.intercept = ({ path: asked }) =>
+      asked.startsWith('/-/health/ready') ? Response.json(said, { status }) : undefined;
+  };
+  healthIs(200, { ready: true, reasons: [], degraded: ['node b does not answer'], encryption: 'on' });
+  const degraded = await stub.run(['doctor']);
+  assert.deepEqual([degraded.code, /! health +live and ready, and degraded: node b/.test(degraded.stdout)], [0, true]);
+  healthIs(503, { ready: false, reasons: ['etcd is silent', 'no quorum'], degraded: [], encryption: 'on' });
+  const notReady = await stub.run(['doctor']);
+  assert.match(
+    notReady.stdout,
+    /✗ health +live, but not ready: etcd is silent; no quorum\n +Reads at the level eventual/,
+  );
+  stub.store.intercept = undefined;
   const gone = await stub.run(['doctor', '--endpoint', 'http://127.0.0.1:9']);
   assert.deepEqual([gone.code, /✗ endpoint/.test(gone.stdout)], [exitCode.unreachable, true]);
   const clear = await stub.run(['doctor', '--endpoint', 'http://0.0.0.0:9', '--json']);

@@ -5,7 +5,7 @@ import { clientCommand, collect, type Examined, type Run, type Services } from '
 import type { CommonOptions, Context } from './context.ts';
 import { examineTls } from './doctor-tls.ts';
 import { CommandError, type ExitCode, exitCode, verdictOf } from './exit.ts';
-import { formatSize } from './format.ts';
+import { formatSize, printable } from './format.ts';
 
 export interface Finding extends Omit<Examined, 'test'> {
   readonly exit?: ExitCode;
@@ -55,19 +55,48 @@ class Examination {
 async function health(client: DsomClient, context: Context): Promise<Finding> {
   const live = await client.admin.health('live', { signal: context.signal });
   const ready = await client.admin.health('ready', { signal: context.signal });
+  const said = readinessOf(ready.detail);
   if (live.ok && ready.ok) {
-    if (!/"encryption":"off"/.test(ready.detail)) return ok('live and ready');
+    if (said.degraded.length > 0)
+      return warning(
+        `live and ready, and degraded: ${said.degraded.join('; ')}`,
+        'Requests are served. `dsom cluster status` and docs/operate say what each means.',
+      );
+    if (!said.plain) return ok('live and ready');
     return warning(
       'live and ready, but new objects are not encrypted',
       'Start the server without --encryption off where its disks are not safe.',
     );
   }
-  const advice = 'It may be starting, draining, or out of space. Look at the log of the server.';
+  const why = said.reasons.join('; ') || (live.ok ? ready : live).detail.slice(0, 200);
   return {
     outcome: 'failed',
-    detail: `${live.ok ? 'live, but not ready' : 'not live'}: ${(live.ok ? ready : live).detail.slice(0, 200)}`,
-    advice,
+    detail: `${live.ok ? 'live, but not ready' : 'not live'}: ${why}`,
+    advice:
+      said.reasons.length > 0
+        ? 'Reads at the level eventual may be answered still. `dsom cluster status` says what is away; docs/operate has the words.'
+        : 'It may be starting, draining, or out of space. Look at the log of the server.',
     exit: exitCode.unreachable,
+  };
+}
+
+/** What a server says at `/-/health/ready`, as far as it says it. */
+function readinessOf(detail: string): {
+  readonly reasons: readonly string[];
+  readonly degraded: readonly string[];
+  readonly plain: boolean;
+} {
+  let said: Record<string, unknown> = {};
+  try {
+    said = (JSON.parse(detail) ?? {}) as Record<string, unknown>;
+  } catch {
+    // A proxy, or a server that says it in words.
+  }
+  const lines = (value: unknown): string[] => (Array.isArray(value) ? value.map((one) => printable(String(one))) : []);
+  return {
+    reasons: lines(said['reasons']),
+    degraded: lines(said['degraded']),
+    plain: said['encryption'] === 'off',
   };
 }
 

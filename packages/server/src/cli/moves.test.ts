@@ -32,6 +32,10 @@ test('what nodes have still to do is a table, with rate and time left, and says 
   assert.match(lines[4] as string, /^bbbbbbbb(?: +-){5} +does not answer$/);
   assert.match(lines[5] as string, /^cccccccc +0 .*all written$/);
   assert.match(repairLines({ done: true, nodes: [] })[0] as string, /where it should be/);
+  const looking = { node: 'a', complete: false, toWrite: { fragments: 0 }, toHandOver: { fragments: 0 } };
+  assert.match(repairLines({ done: false, nodes: [looking] })[0] as string, /none is known to be$/);
+  const away = { node: 'b', complete: false, toWrite: null, toHandOver: null };
+  assert.match(repairLines({ done: false, nodes: [looking, away] })[0] as string, /not every node answers$/);
 });
 
 test('the line of progress adds up what the nodes say, and takes the time of the slowest', () => {

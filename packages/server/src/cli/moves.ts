@@ -55,9 +55,20 @@ export function repairLines(repair: Line): string[] {
   return [
     ...(stuck === undefined ? [] : [stuck]),
     ...recodeLines(part(repair, 'recode')),
-    repair['done'] === true ? 'every fragment is where it should be' : 'fragments are missing, or on their way',
+    whereaboutsOf(repair),
     ...table,
   ];
+}
+
+/** What is known of fragments that are not where they should be. A node that looks has found none of them missing yet. */
+function whereaboutsOf(repair: Line): string {
+  if (repair['done'] === true) return 'every fragment is where it should be';
+  const nodes = list(repair['nodes']);
+  const left = nodes.flatMap((node) => [part(node, 'toWrite')['fragments'], part(node, 'toHandOver')['fragments']]);
+  if (left.some((count) => Number(count ?? 0) > 0)) return 'fragments are missing, or on their way';
+  return left.includes(undefined)
+    ? 'fragments may be missing: not every node answers'
+    : 'it is looked whether fragments are missing: none is known to be';
 }
 
 /** How far versions are kept as their bucket, storage class or own redundancy says. */

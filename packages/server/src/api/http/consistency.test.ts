@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Consistency, type Freshness, fresh, pushLevel } from './consistency.ts';
+import { StoreError } from '../../errors.ts';
+import { type Consistency, type Freshness, fresh, freshIfHeard, pushLevel } from './consistency.ts';
 import type { HeaderList } from './exchange.ts';
 import { tokenText } from './token.ts';
 
@@ -79,5 +80,46 @@ describe('the level of an answer', () => {
     assert.deepEqual(headers('strong', 5000), ['x-dsom-consistency', 'strong']);
     assert.deepEqual(headers('eventual', 0), ['x-dsom-consistency', 'eventual']);
     assert.deepEqual(headers('eventual', 5000), ['x-dsom-consistency', 'eventual', 'x-dsom-stale-ms', '5000']);
+  });
+});
+
+describe('the wait before an answer that tells how the servers are', () => {
+  const unavailable = new StoreError('ServiceUnavailable', { message: 'The log engine does not answer. Try again.' });
+  /** @param silentMs for how long nothing was heard of the log, which fails whoever asks it then with `failure` */
+  function silent(silentMs: number, failure: StoreError | undefined) {
+    const { asked, freshness } = replica();
+    const shared: NonNullable<Freshness['shared']> = {
+      ...(freshness.shared as NonNullable<Freshness['shared']>),
+      staleMs: () => silentMs,
+      async latest() {
+        asked.push('latest');
+        if (failure) throw failure;
+      },
+    };
+    return { asked, freshness: { ...freshness, shared } };
+  }
+
+  it('is that of any other while the log is heard', async () => {
+    const { asked, freshness } = silent(0, undefined);
+    await freshIfHeard(freshness, undefined, undefined, {});
+    assert.deepEqual(asked, ['latest']);
+  });
+
+  it('is none while the log is silent, and ends without a failure when the log does not answer', async () => {
+    const long = silent(5000, unavailable);
+    assert.equal(freshIfHeard(long.freshness, undefined, undefined, {}), undefined);
+    const since = silent(0, unavailable);
+    await freshIfHeard(since.freshness, undefined, undefined, {});
+    assert.deepEqual([long.asked, since.asked], [[], ['latest']]);
+  });
+
+  it('is as asked for where the request names a level or a token, and hides no other failure', async () => {
+    const { freshness } = silent(5000, unavailable);
+    await assert.rejects(async () => freshIfHeard(freshness, 'strong', undefined, {}), unavailable);
+    await assert.rejects(async () => freshIfHeard(freshness, undefined, token(11), {}), unavailable);
+    const broken = silent(0, new StoreError('InternalError'));
+    await assert.rejects(async () => freshIfHeard(broken.freshness, undefined, undefined, {}), {
+      code: 'InternalError',
+    });
   });
 });

@@ -87,6 +87,18 @@ export function fresh(
   return wanted.length > 0 ? reached().then(moved) : moved();
 }
 
+/**
+ * As {@link fresh}, for what tells how the servers are, which is asked for when the log is silent above all: then what this server knows is the answer.
+ * A level or a token that the request names binds all the same.
+ */
+export function freshIfHeard(...[freshness, level, token, scope]: Parameters<typeof fresh>): Promise<void> | undefined {
+  if (level !== undefined || token) return fresh(freshness, level, token, scope);
+  if (freshness.shared?.staleMs()) return undefined;
+  return fresh(freshness, level, token, scope)?.catch((error: unknown) => {
+    if (!(error instanceof StoreError) || error.code !== 'ServiceUnavailable') throw error;
+  });
+}
+
 function beyond(shard: number, position: Position): StoreError {
   return new StoreError('InvalidToken', {
     message: `x-dsom-token names position ${position} of shard ${shard}, which this store has not reached: it comes from another store, or from before a restore.`,

@@ -17,7 +17,7 @@ import { localNumber, shardOfNumber } from '../../metadata/index.ts';
 import type { ObjectService } from '../../objects/index.ts';
 import type { Admission } from '../http/admission.ts';
 import { authenticated, confirmed } from '../http/authentication.ts';
-import { type Freshness, fresh, isConsistency, pushLevel } from '../http/consistency.ts';
+import { type Freshness, fresh, freshIfHeard, isConsistency, pushLevel } from '../http/consistency.ts';
 import { Exchange, type ExchangeOptions, type HeaderList } from '../http/exchange.ts';
 import { tokenOf } from '../http/token.ts';
 import { announcingService, type Notifications, principalText, writingService } from '../s3/announce.ts';
@@ -164,7 +164,9 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
       found.route.id === 'copyObject'
         ? { bucket, wide: true }
         : { bucket, key: key === undefined ? undefined : keyBytes(key) };
-    const waiting = fresh({ position, shared, shards }, consistency, carried, scope);
+    const { whenSilent = false } = found.route;
+    const wait = whenSilent ? freshIfHeard : fresh;
+    const waiting = wait({ position, shared, shards }, consistency, carried, scope);
     if (waiting) {
       await waiting;
       // What was known before, also of who asks, may have been older than what the request must see.
@@ -190,7 +192,9 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
         'x-dsom-token',
         tokenOf(read, carried),
       ];
-      if (consistency !== undefined) pushLevel(list, consistency, shared?.staleMs());
+      const staleMs = shared?.staleMs();
+      const level = consistency ?? (whenSilent && staleMs ? 'eventual' : undefined);
+      if (level !== undefined) pushLevel(list, level, staleMs);
       return list;
     };
     const announced = announcedAs[found.route.id];

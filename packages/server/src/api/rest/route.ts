@@ -73,6 +73,8 @@ export interface Route {
   readonly id: string;
   readonly summary: string;
   readonly access: RouteAccess;
+  /** It tells how the servers are: where the log is silent, it is answered with what this one knows, at the level `eventual`. */
+  readonly whenSilent?: true;
   readonly query: z.ZodType;
   readonly body: z.ZodType | Opaque;
   /** A media type of the body beside application/json, for the document. */

@@ -121,6 +121,11 @@ test('nothing moves before it is asked for, nor when it is paused', async () => 
   await setting.turn();
   assert.equal(setting.batches.length, 0);
   assert.equal(rebalance.status().waitsFor, 'dsom rebalance start');
+  // Asked for at another node: this one knows it before its next turn.
+  const other = setting.start();
+  await other.change({ state: 'running' });
+  assert.notEqual(rebalance.status().waitsFor, 'dsom rebalance start');
+  await other.stop();
   await rebalance.stop();
 });
 

@@ -29,6 +29,9 @@ export interface RebalanceStatus extends RebalanceSetting {
   readonly waitsFor: string | null;
 }
 
+/** What a rebalance waits for that was paused. */
+const forStart = 'dsom rebalance start';
+
 export interface RebalanceInput {
   readonly owner: { readonly metadata: Metadata; readonly thread: Pick<Thread, 'network'> };
   readonly cluster: { readonly node: string; readonly shard: Pick<ClusterShard, 'leads'> };
@@ -90,7 +93,8 @@ export function startRebalance({ owner, cluster, host, work, holdings, onError }
     movedBytes,
     left: left?.groups ?? null,
     leftBytes: left?.bytes ?? null,
-    waitsFor,
+    // A change of the setting counts at once, what the last turn found from the next one on.
+    waitsFor: setting().state === 'paused' ? forStart : waitsFor === forStart ? null : waitsFor,
   });
   const write = async (next: RebalanceSetting): Promise<void> => {
     await owner.metadata.propose({ type: 'setting.write', name: rebalanceName, value: JSON.stringify(next) });
@@ -128,7 +132,7 @@ export function startRebalance({ owner, cluster, host, work, holdings, onError }
   const turn = async (): Promise<void> => {
     const { state, bytesPerSecond } = setting();
     if (!cluster.shard.leads || state !== 'running') {
-      waitsFor = state === 'paused' ? 'dsom rebalance start' : null;
+      waitsFor = state === 'paused' ? forStart : null;
       known = undefined;
       return;
     }

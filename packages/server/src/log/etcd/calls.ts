@@ -30,7 +30,7 @@ const refusals: ReadonlySet<number> = new Set([
 ]);
 
 function failure(endpoint: string, error: ServiceError): EtcdError {
-  const said = error.details || error.message;
+  const said = (error.details || error.message).replace(/\.? Resolution note: ?[^.]*\.?$/, '');
   const full = error.code === status.RESOURCE_EXHAUSTED && /space exceeded/.test(said);
   const outcome = refusals.has(error.code) ? 'refused' : 'unknown';
   const hint = /too large|larger than max/.test(said)

@@ -3,7 +3,7 @@ import type { EtcdError } from './types.ts';
 
 /** How a failure of etcd looks to who uses the log. */
 export function unavailable(cause: EtcdError): StoreError {
-  const message = `The log engine cannot be reached or refuses: ${cause.message}. Try again.`;
+  const message = `The log engine cannot be reached or refuses: ${cause.message}. Try again; if it stays so, look which nodes are away (dsom cluster status) and start them.`;
   return new StoreError('ServiceUnavailable', { message, retryAfter: 1, cause });
 }
 

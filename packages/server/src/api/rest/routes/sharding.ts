@@ -31,6 +31,7 @@ export const shardingRoutes: readonly Route[] = [
     id: 'getObjectShards',
     summary: 'How many object shards the cluster has and uses, and which nodes do not have all of them open',
     access: 'admin',
+    whenSilent: true,
     query: none,
     body: 'none',
     answer: { status: 200, body: clusterShards },
