@@ -96,3 +96,21 @@ test('a wait ends when all has been done for longer than nodes know of each othe
   const since = asked.slice(asked.lastIndexOf(false) + 1);
   assert.ok(since.length >= 6, `${since.length} answers after the one that said no`);
 });
+
+test('what objects with fewer copies survive is told beside what new ones do, with what to do', async (t) => {
+  const stub = await startStub();
+  t.after(() => stub.close());
+  const row = { nines: 9, cappedBy: 'devices' };
+  const schemes = [
+    { ...row, scheme: 'copies=3', survives: '3 copies: no object is lost with any 2 nodes' },
+    { ...row, scheme: 'copies=1', survives: '1 copy: the loss of one device loses objects', nines: 1, belowDefault: 2 },
+  ];
+  stub.store.intercept = ({ path }) =>
+    path.endsWith('/cluster/risk') ? Response.json({ schemes, repairHours: 1, oldestScrubSeconds: null }) : undefined;
+  const { stdout } = await stub.run(['cluster', 'risk']);
+  assert.match(stdout, /durable {3}3 copies: .* held down by devices\n/);
+  assert.match(
+    stdout,
+    /durable {3}1 copy: .*: 2 placement groups hold such objects.*`dsom redundancy s3:\/\/BUCKET copies=3`/,
+  );
+});

@@ -145,10 +145,18 @@ async function risk(context: Context): Promise<void> {
     `scrub     ${found['oldestScrubSeconds'] === null ? 'not every node has ended one' : `the oldest is ${duration(found['oldestScrubSeconds'])} old`}`,
     ...list(found['schemes']).map((scheme) =>
       scheme['refused'] === undefined
-        ? `durable   ${text(scheme['survives'])}; ${text(scheme['nines'])} nines in a year by the model, held down by ${text(scheme['cappedBy'])}`
+        ? `durable   ${text(scheme['survives'])}; ${text(scheme['nines'])} nines in a year by the model, held down by ${text(scheme['cappedBy'])}${belowText(scheme, found)}`
         : `durable   ${text(scheme['scheme'])}: ${text(scheme['refused'])}`,
     ),
   ]);
+}
+
+/** Of objects that have fewer copies than new ones get: from a time with fewer nodes, or because that was asked for. */
+function belowText({ belowDefault }: Line, found: Line): string {
+  if (belowDefault === undefined) return '';
+  const groups = Number(belowDefault) === 1 ? '1 placement group holds' : `${text(belowDefault)} placement groups hold`;
+  const usual = text(list(found['schemes'])[0]?.['scheme']);
+  return `: ${groups} such objects, written with fewer nodes or by choice (\`dsom redundancy s3://BUCKET ${usual}\` gives those of a bucket as many as new ones get)`;
 }
 
 export function rebalanceLines(found: Line): string[] {

@@ -65,6 +65,7 @@ beforeEach(() => {
     groups: () => groups,
     position: () => 9,
     features: () => ['settings'],
+    setting: () => undefined,
   };
   const condition = (device: string) => ({ healthy: !sick.has(device), free: 40 });
   const propose = async (command: Command): Promise<void> => {
@@ -295,6 +296,26 @@ describe('whether a drain has ended', () => {
     assert.deepEqual(await repair(), [true, 0]);
     await ask('node', { id: third, action: 'drain' });
     assert.deepEqual(await repair(), [false, null]);
+  });
+});
+
+describe('what is at risk', () => {
+  const schemes = async () =>
+    ((await ask('risk'))['schemes'] as { scheme: string; survives: string; belowDefault?: number }[]).map(
+      ({ scheme, survives, belowDefault }) => [scheme, survives, belowDefault],
+    );
+  const three = ['copies=3', '3 copies: no object is lost with any 2 nodes, or any 2 devices', undefined];
+
+  it('are objects with fewer copies than new ones get, as those of a store that was alone, and no groups without any', async () => {
+    groups.push({ id: 2, epoch: 1, devices: [`d${me}`] }, { id: 3, epoch: 1, devices: [`d${other}`] });
+    used = new Set([1]);
+    assert.deepEqual(await schemes(), [three]);
+    used = new Set([1, 3]);
+    const one = ['copies=1', '1 copy: the loss of one device loses objects', 1];
+    assert.deepEqual(await schemes(), [three, one]);
+    assert.equal((await ask('risk'))['fewerCopies'], true);
+    used = undefined;
+    assert.deepEqual([await schemes(), (await ask('risk'))['fewerCopies']], [[three], null]);
   });
 });
 

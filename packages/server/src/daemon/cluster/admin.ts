@@ -234,7 +234,8 @@ export function clusterAdmin({
       degraded: await degraded(),
     }),
     'cluster.repair': async () => ({ ...(await repairs()), recode: recoding() }),
-    'cluster.risk': () => clusterRisk({ owner, works: works(), away: isAway, nowMs: host.clock.now() }),
+    'cluster.risk': async () =>
+      clusterRisk({ owner, works: works(), away: isAway, used: await usedGroups(), nowMs: host.clock.now() }),
     'rebalance.status': rebalancing,
     'rebalance.change': (argument) => {
       const { action, bytesPerSecond } = argument as { action: 'start' | 'pause' | 'limit'; bytesPerSecond?: number };

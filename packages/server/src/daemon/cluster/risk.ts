@@ -17,11 +17,13 @@ export interface RiskInput {
   readonly works: ReadonlyMap<string, NodeWork | undefined>;
   /** Devices that do not answer. */
   readonly away: (device: string) => boolean;
+  /** Groups that hold stripes; undefined while that is not known. */
+  readonly used: ReadonlySet<number> | undefined;
   readonly nowMs: number;
 }
 
 /** What is in danger now, and how likely a year is to take objects away, by the model of docs/operate/cluster.md. */
-export function clusterRisk({ owner, works, away, nowMs }: RiskInput): Readonly<Record<string, unknown>> {
+export function clusterRisk({ owner, works, away, used, nowMs }: RiskInput): Readonly<Record<string, unknown>> {
   const { reader } = owner.metadata;
   const groups = reader.groups();
   const devices = placementDevices(reader);
@@ -41,7 +43,11 @@ export function clusterRisk({ owner, works, away, nowMs }: RiskInput): Readonly<
   const never = scrubs.length < works.size || scrubs.includes(undefined);
   const oldestScrubSeconds = never ? null : Math.round((nowMs - Math.min(...(scrubs as number[]))) / 1000);
 
-  const schemes: Scheme[] = [{ copies: copiesOver(reader) }, ...codesOf(groups)];
+  const copies = copiesOver(reader);
+  // What was written while there were fewer nodes, or with fewer copies on purpose, is less safe than the default says of new objects.
+  const thin = groups.filter(({ id, code, devices: members }) => !code && members.length < copies && used?.has(id));
+  const fewer = [...new Set(thin.map(({ devices: members }) => members.length))].sort((a, b) => b - a);
+  const schemes: Scheme[] = [{ copies }, ...fewer.map((count) => ({ copies: count })), ...codesOf(groups)];
   return {
     fragmentsMissing: known.reduce((sum, work) => sum + remainingOf(work).fragments, 0),
     fragmentsMoving: known.reduce((sum, work) => sum + work.leftovers.waiting, 0),
@@ -51,15 +57,19 @@ export function clusterRisk({ owner, works, away, nowMs }: RiskInput): Readonly<
     repairHours,
     repairMeasured: measured > 0,
     oldestScrubSeconds,
+    /** Whether some objects have fewer copies than new ones get; null while that is not known. */
+    fewerCopies: used === undefined ? null : thin.length > 0,
     schemes: schemes.map((scheme) => {
       const layout = layoutOf(devices, scheme);
       const name = redundancyText(scheme);
       if ('refused' in layout) return { scheme: name, refused: layout.refused };
       const members = 'copies' in scheme ? scheme.copies : scheme.data + scheme.parity;
+      const below = 'copies' in scheme ? thin.filter((group) => group.devices.length === scheme.copies).length : 0;
       const sets = groups.filter((group) => group.devices.length === members && 'copies' in scheme === !group.code);
       const risk = riskOf({ layout, groups: Math.max(1, sets.length), repairHours, parallel: true, ...assumed });
       return {
         scheme: name,
+        ...(below > 0 && { belowDefault: below }),
         survives: survivalText(layout),
         nines: Math.floor(risk.nines * 10) / 10,
         modelledNines: Math.floor(risk.modelledNines * 10) / 10,
