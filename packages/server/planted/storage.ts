@@ -230,6 +230,13 @@ export const devicePlants: readonly Plant[] = [
     tests: ['src/device/device.test.ts'],
   },
   {
+    name: 'device: one whose directory is gone goes on taking writes',
+    file: 'src/device/device.ts',
+    find: 'if (isAbsent(error)) throw',
+    replace: 'if (error === undefined) throw',
+    tests: ['src/device/device.test.ts'],
+  },
+  {
     name: 'device: works on after a failed sync',
     file: 'src/device/device.ts',
     find: "this.#health = 'stopped';",

@@ -286,3 +286,16 @@ describe('device: slabs', () => {
     assert.equal(await diskClass(join(scratch, 'none')), 'unknown');
   });
 });
+
+describe('device: its directory is removed, or its disk taken out, while it runs', () => {
+  it('stops it: its files can be written still, and nobody would find them again', async () => {
+    const directory = join(scratch, `gone${count++}`);
+    const device = over(fileVolume(directory));
+    await device.write([block], 0);
+    await device.sync(0);
+    rmSync(directory, { recursive: true });
+    await assert.rejects(device.capacity(), /its directory is gone.*put it back/);
+    assert.equal(device.health(), 'stopped');
+    await assert.rejects(device.write([block], 4096), isCode('ServiceUnavailable'));
+  });
+});

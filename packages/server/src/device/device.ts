@@ -26,6 +26,8 @@ import type { Device, DeviceClass, DeviceHealth, DeviceIdentity, Volume } from '
  * a piece is harder), and preallocating slabs (Node cannot ask for it without writing zeros, which doubles the writes).
  */
 
+const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
 export interface DeviceOptions {
   readonly volume: Volume;
   readonly identity: DeviceIdentity;
@@ -44,6 +46,7 @@ class SlabDevice implements Device {
   readonly #reserve: number | undefined;
   #health: DeviceHealth = 'good';
   #stopCause: unknown;
+  #stopWhy = '';
 
   constructor(options: DeviceOptions) {
     this.identity = options.identity.device;
@@ -64,10 +67,7 @@ class SlabDevice implements Device {
 
   #checkRunning(): void {
     if (this.#health !== 'stopped') return;
-    throw this.#unavailable(
-      'is stopped, because a sync of it failed; check its disk and restart the server',
-      this.#stopCause,
-    );
+    throw this.#stopped();
   }
 
   /** What a failed call of the volume means to the caller. */
@@ -81,12 +81,17 @@ class SlabDevice implements Device {
     return this.#unavailable(what, error);
   }
 
-  #stop(error: unknown): StoreError {
+  #stopped(): StoreError {
+    return this.#unavailable(`is stopped, because ${this.#stopWhy} and restart the server`, this.#stopCause);
+  }
+
+  #stop(error: unknown, why = 'a sync of it failed; check its disk'): StoreError {
     if (this.#health !== 'stopped') {
       this.#health = 'stopped';
       this.#stopCause = error;
+      this.#stopWhy = why;
     }
-    return this.#unavailable('is stopped, because a sync of it failed; check its disk and restart the server', error);
+    return this.#stopped();
   }
 
   async capacity(): Promise<{ total: number; free: number; owed: number }> {
@@ -99,6 +104,8 @@ class SlabDevice implements Device {
       if (this.#health !== 'stopped') this.#health = left > 0 ? 'good' : 'full';
       return { total, free: left, owed: Math.max(0, reserve - free) };
     } catch (error) {
+      // Slabs that are open take writes still, into files that no later start finds.
+      if (isAbsent(error)) throw this.#stop(error, 'its directory is gone; put it back, with all that was in it,');
       throw this.#explain(error, 'cannot tell its capacity');
     }
   }

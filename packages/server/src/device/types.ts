@@ -39,7 +39,7 @@ export interface DeviceIdentity {
   readonly madeAt: number;
 }
 
-/** `stopped` after a failed sync: it stays so until an operator replaces the device. */
+/** `stopped` after a failed sync, or when its directory is gone: it stays so until an operator replaces the device or puts it back. */
 export type DeviceHealth = 'good' | 'full' | 'stopped';
 
 export type DeviceClass = 'ssd' | 'hdd' | 'memory' | 'unknown';
