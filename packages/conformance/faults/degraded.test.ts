@@ -121,3 +121,23 @@ test('a data directory that is away: what is refused, what is kept, and how it i
   }
   assert.equal(await server.stop('SIGKILL'), null);
 });
+
+test('a data directory whose device is removed under a running server counts for no copy any more, and for no failed start', {
+  timeout: 600_000,
+}, async (t) => {
+  const folder = scratch(t, 'removed');
+  const [first, second] = [path.join(folder, 'one'), path.join(folder, 'two')];
+  const server = await startServer([first, second]);
+  assert.equal((await send(server.endpoint, 'PUT', '/two')).status, 200);
+  const put = (key: string) => send(server.endpoint, 'PUT', pathOf('two', key), { body: randomBytes(MiB) });
+  assert.equal(told(await put('before')), 'copies=2');
+  rmSync(path.join(second, 'device'), { recursive: true });
+  await until('it is stopped', async () =>
+    (await health(server.endpoint)).degraded.some((one) => /is stopped/.test(one)),
+  );
+  assert.equal(told(await put('after')), 'copies=2; missing=1');
+  for (const key of ['before', 'after'])
+    assert.equal((await send(server.endpoint, 'GET', pathOf('two', key))).status, 200);
+  await server.stop();
+  assert.doesNotMatch(server.output(), /could not start/);
+});

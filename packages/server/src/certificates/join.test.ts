@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { StoreError } from '../errors.ts';
@@ -113,8 +115,16 @@ describe('joining', () => {
     await assert.rejects(joinCluster({ line, node: 'third', host }), denied);
     await assert.rejects(
       joinCluster({ line: await of('127.0.0.1:1', '127.0.0.1:2'), node: 'third', host }),
-      /127\.0\.0\.1:2 cannot be reached/,
+      /127\.0\.0\.1:2 cannot be reached: .*ECONNREFUSED.*\. Start it, .*or make a new invitation/,
     );
+    const plain = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    const { port } = plain.address() as AddressInfo;
+    await assert.rejects(
+      joinCluster({ line: await of(`127.0.0.1:${port}`), node: 'third', host }),
+      /cannot be reached: what answers there speaks no TLS, as the port for clients\. Start it/,
+    );
+    plain.close();
     const foreign = await cluster({ by: createAuthority(host) });
     await assert.rejects(
       joinCluster({ line: await of(foreign.listener.address, listener.address), node: 'third', host }),

@@ -151,6 +151,7 @@ test('object shards are asked for, and waited for until all nodes have them', as
   assert.deepEqual((await stub.run(['cluster', 'shards', 'use', '--json'])).rows, [given]);
   given = { objectShards: 4, inUse: 4, notOpenOn: [] };
   const waited = await stub.run(['cluster', 'shards', 'grow', '4', '--wait']);
+  assert.ok(!waited.stderr.includes('\u001b'), 'nobody looks on, so no line is wiped');
   assert.equal(waited.stdout, '4 of 4 object shards are in use\n');
   assert.deepEqual(asked, ['POST /shards {"count":4}', 'GET /shards ', 'POST /shards {"count":4}', 'GET /shards ']);
   for (const bad of ['0', '1.5', 'x']) {

@@ -94,8 +94,9 @@ export class Context {
     await new Promise<void>((resolve) => stdout.once('drain', () => resolve()));
   }
 
-  /** Text on the terminal's last line, in the place of the one before, until something else is written. */
+  /** Text on the terminal's last line, in the place of the one before, until something else is written; none where nobody looks on. */
   lastLine(line: string): void {
+    if (!this.interactive) return;
     this.beforeNote();
     this.terminal.stderr.write(line);
     this.beforeNote = () => {

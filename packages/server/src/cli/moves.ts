@@ -119,7 +119,7 @@ async function watch(context: Context): Promise<void> {
     const stuck = stuckLine(found);
     if (stuck !== undefined && stuck !== told) context.note(stuck);
     told = stuck;
-    if (context.interactive) context.lastLine(repairProgress(found));
+    context.lastLine(repairProgress(found));
     await context.host.timers.sleep(1000, context.signal);
   }
   context.beforeNote();

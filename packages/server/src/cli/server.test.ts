@@ -43,6 +43,7 @@ test('a server that cannot start names the option and says what to do', async ()
     [['--address', '192.0.2.1:9000', ...data], /no interface of this machine has that address: give one/],
     [['--address', '127.0.0.1:0', '--data', path.join(bin, 'data')], /cannot be made: .*give another --data/],
     [['--address', '127.0.0.1:0', '--data', folder], /is not a DSOM directory: give an empty one/],
+    [['--address', '127.0.0.1:0', '--data', bin], /is a file: give a directory/],
   ];
   // File systems that make no directories must not be tried for ever.
   if (process.platform === 'linux')

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { isSpaceExhausted, randomUuid } from '../device/index.ts';
@@ -146,6 +146,8 @@ export function lookAtDirectories(paths: readonly string[]): FoundDirectories {
   const known = full.map((directory) => ({ directory, identity: readIdentity(directory) }));
   for (const { directory, identity } of known) {
     if (identity || !existsSync(directory)) continue;
+    if (!allowed(directory, () => statSync(directory)).isDirectory())
+      throw new ConfigError(`the data directory ${directory} is a file: give a directory, or a name that is free`);
     const foreign = allowed(directory, () => readdirSync(directory)).find((name) => !ownNames.has(name));
     if (foreign !== undefined)
       throw new ConfigError(

@@ -31,7 +31,14 @@ async function serve(flags: Readonly<Record<string, unknown>>): Promise<number> 
     );
     return 70;
   }
-  await server.stop();
+  try {
+    await server.stop();
+  } catch (cause) {
+    console.error(
+      `dsom: the server has ended, but not in order: ${(cause as Error).stack ?? String(cause)}\n      What was answered is kept: the next start recovers it, as after a crash.`,
+    );
+    return 1;
+  }
   return 0;
 }
 

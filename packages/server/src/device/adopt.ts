@@ -90,7 +90,7 @@ export async function adoptDevice(volume: Volume, options: AdoptOptions): Promis
     if (!options.create) {
       throw new DeviceRefused(
         'absent',
-        'This directory is empty, yet the store expects a device here. Mount the right disk, or restore the directory.',
+        'This directory is empty, yet the store expects a device here. Mount the right disk, or restore the directory; if its disk is lost, give an empty --data directory in the place of the one around it.',
       );
     }
   } else if (found.store !== options.store) {

@@ -56,8 +56,12 @@ async function connect(address: string, options: ConnectionOptions, signal: Abor
   try {
     return await handshake(address, options, signal);
   } catch (cause) {
+    const { code, message = String(cause) } = cause as NodeJS.ErrnoException;
+    // OpenSSL says it on two lines, in words for those who know it from inside.
+    const why =
+      code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'what answers there speaks no TLS, as the port for clients' : message;
     throw new StoreError('ServiceUnavailable', {
-      message: `The node at ${address} cannot be reached: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      message: `The node at ${address} cannot be reached: ${why}. Start it, and see that this machine reaches that port; or make a new invitation on a node that runs (dsom cluster invite).`,
       cause,
     });
   }
