@@ -56,6 +56,36 @@ test('a server that cannot start names the option and says what to do', async ()
   }
 });
 
+test('a signal to a server that waits while it starts says how it ends, and ends it at the second time', async () => {
+  const parameters = [
+    '--address',
+    '127.0.0.1:0',
+    '--cluster-address',
+    '127.0.0.1:1',
+    '--data',
+    path.join(folder, 'waiting'),
+  ];
+  const cluster = ['--cluster-name', 'main', '--etcd', 'http://127.0.0.1:1'];
+  const child = spawn(process.execPath, [bin, 'server', ...parameters, ...cluster], {
+    env: { ...inherited, HOME: folder },
+  });
+  const ended = new Promise((resolve) => child.once('close', (_, signal) => resolve(signal)));
+  const said = (pattern: RegExp): Promise<void> =>
+    new Promise((resolve) => {
+      let all = '';
+      child.stderr.on('data', (text) => {
+        all += text;
+        if (pattern.test(all)) resolve();
+      });
+    });
+  await said(/connecting to etcd: what that needs does not answer/);
+  const told = said(/just starting, and ends when it has; SIGTERM again ends it at once/);
+  child.kill('SIGTERM');
+  await told;
+  child.kill('SIGTERM');
+  assert.equal(await ended, 'SIGTERM');
+});
+
 test('the tour: from a bucket to a synchronised folder and back', async () => {
   const tree = path.join(folder, 'tree');
   mkdirSync(path.join(tree, 'sub folder'), { recursive: true });

@@ -9,8 +9,15 @@ async function serve(flags: Readonly<Record<string, unknown>>): Promise<number> 
   // Their threads load the modules while this one does.
   const { spawnWorker, threadPlan } = await import('./workers.ts');
   const workers = Array.from({ length: threadPlan(config.workers).workers }, spawnWorker);
+  let started = false;
   const signal = new Promise<undefined>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(undefined));
+    for (const name of ['SIGTERM', 'SIGINT'] as const)
+      process.once(name, () => {
+        resolve(undefined);
+        // A node may wait minutes for its etcd. What it has on disk is whole at every moment.
+        if (!started)
+          console.error(`dsom: the server is just starting, and ends when it has; ${name} again ends it at once`);
+      });
   });
   // Without certificates a hang-up ends the server, as it does every program.
   let reload: (() => Promise<void>) | undefined;
@@ -20,6 +27,7 @@ async function serve(flags: Readonly<Record<string, unknown>>): Promise<number> 
     for (const worker of workers) await worker.end();
     throw cause;
   });
+  started = true;
   reload = server.reload;
   console.log(server.banner);
   // Not at the end alone: a server that is killed shall start as fast.

@@ -56,7 +56,7 @@ async function connect(address: string, options: ConnectionOptions, signal: Abor
   try {
     return await handshake(address, options, signal);
   } catch (cause) {
-    const { code, message = String(cause) } = cause as NodeJS.ErrnoException;
+    const { code, message } = cause as NodeJS.ErrnoException;
     // OpenSSL says it on two lines, in words for those who know it from inside.
     const why =
       code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'what answers there speaks no TLS, as the port for clients' : message;
