@@ -106,4 +106,12 @@ export const renamePlants: readonly Plant[] = [
     tests: objects,
     pattern: 'once by whoever asks again',
   },
+  {
+    name: 'renames: who asks again while the first rename is under way is told that the old name is gone',
+    file: 'src/objects/rename-over-shards.ts',
+    find: 'request && isRefused(error)',
+    replace: 'request && !isRefused(error)',
+    tests: objects,
+    pattern: 'while the first rename',
+  },
 ];

@@ -74,7 +74,13 @@ export async function renameOverShards(
       request,
     );
   } catch (error) {
+    // The old name may be gone because the same request was sent before and has been done meanwhile. Under this rename's id it leaves nothing more to be given up.
+    const before =
+      request && isRefused(error)
+        ? await rooms.proposer.propose(prepare, rooms.host.entropy.bytes(16)).catch(() => undefined)
+        : undefined;
     await giveUp(rooms, { ...at, key: source.key, shard: held }, copied, error);
+    if (before?.reply.type === 'version') return { version: before.reply.version, position: before.position };
     throw error;
   }
   rooms.stripes.settle(copied.flatMap(stripesOf));

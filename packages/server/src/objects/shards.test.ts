@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { digestOf } from '../codec/index.ts';
 import { limits } from '../limits.ts';
-import { localNumber, numberOf, shardOfNumber } from '../metadata/index.ts';
+import { localNumber, numberOf, type Proposer, shardOfNumber } from '../metadata/index.ts';
 import { uploadIdText, versionIdText } from './ids.ts';
 import { gathered } from './pipeline.fixture.ts';
 import { bodyOf, codeOf, openService, plain } from './service.fixture.ts';
@@ -10,8 +10,8 @@ import { noise } from './stripes.fixture.ts';
 import type { RenameRequest } from './types.ts';
 
 /** A service with shards, and two keys of one bucket that are in different ones. */
-async function spread() {
-  const service = await openService({ shards: 4 });
+async function spread(through = (proposer: Proposer): Proposer => proposer) {
+  const service = await openService({ shards: 4, through });
   const { id } = await service.objects.createBucket({ name: 'bucket', owner: 'o', region: 'r' });
   const { reader } = service.metadata;
   const shard = (key: string): number => reader.shardOf(id, Buffer.from(key));
@@ -166,6 +166,34 @@ describe('objects in several shards', () => {
     assert.deepEqual([(await get('bucket', far)).length, (await get('bucket', 'source')).length], [50, 60]);
     await objects.rename(renameOf(far, { token: 'other' }));
     assert.equal((await get('bucket', far)).length, 60);
+  });
+
+  it('are renamed once by who asks with the same token while the first rename is under way', async () => {
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const { objects, put, get, far, metadata } = await spread((proposer) => ({
+      async propose(...asked) {
+        const made = await proposer.propose(...asked);
+        const first = asked[0].type === 'rename.prepare' ? meanwhile : undefined;
+        if (first) meanwhile = undefined;
+        await first?.();
+        return made;
+      },
+    }));
+    for (const guard of [undefined, { ifNoneMatch: '*' }]) {
+      const asked = renameOf(far, { token: guard ? 'b' : 'a', guard });
+      if (guard) await objects.delete('bucket', 'o', [{ key: asked.key, versionId: undefined, guard: undefined }]);
+      await put('bucket', 'source', noise(100_000, 1));
+      let first: number | undefined;
+      meanwhile = async () => {
+        first = (await objects.rename(asked)).version.sequence;
+      };
+      const { version } = await objects.rename(asked);
+      assert.equal(version.sequence, first);
+      assert.equal((await get('bucket', far)).length, 100_000);
+      assert.deepEqual([metadata.reader.renames.holds(), metadata.reader.renames.all()], [[], []]);
+    }
+    assert.equal(await codeOf(() => objects.rename(renameOf(far, { token: 'other' }))), 'NoSuchKey');
+    assert.deepEqual(metadata.reader.renames.all(), []);
   });
 
   it('leave a marker below which their versions stay, where versions are kept', async () => {
