@@ -84,4 +84,32 @@ export const daemonPlants: readonly Plant[] = [
     replace: 'heldBytes: unreadable.length * 200_000',
     tests: ['src/fragments/held.test.ts'],
   },
+  {
+    name: 'daemon: a put with a lock crosses between threads without it',
+    file: 'src/daemon/puts.ts',
+    find: '    has(draft, fields.draft) &&\n',
+    replace: '',
+    tests: ['src/daemon/puts.test.ts'],
+  },
+  {
+    name: 'daemon: the answer to a put says another position',
+    file: 'src/daemon/puts.ts',
+    find: '  return { reply, position };\n}',
+    replace: '  return { reply, position: reply.type.length };\n}',
+    tests: ['src/daemon/puts.test.ts'],
+  },
+  {
+    name: 'codec: bodies that are hashed side by side keep the lanes of those that have ended',
+    file: 'src/codec/md5/together.ts',
+    find: 'left = left.filter(({ done, blocks }) => done < blocks)',
+    replace: 'left = left.every(({ done, blocks }) => done < blocks) ? left : []',
+    tests: ['src/codec/md5/together.test.ts'],
+  },
+  {
+    name: 'codec: the padding of a body begins a block late',
+    file: 'src/codec/md5/together.ts',
+    find: 'if (bytes.length >= from) input[rest] = 0x80;',
+    replace: 'if (bytes.length > from) input[rest] = 0x80;',
+    tests: ['src/codec/md5/together.test.ts'],
+  },
 ];

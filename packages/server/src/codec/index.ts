@@ -17,4 +17,5 @@ export {
 export { type CrcAlgorithm, combineCrc, crc32c } from './crc.ts';
 export { MacKey } from './mac.ts';
 export { type LaneStream, Md5Lanes } from './md5/lanes.ts';
+export { md5Together } from './md5/together.ts';
 export { release } from './memory.ts';

@@ -4,6 +4,7 @@ import { shortReply } from '../metadata/index.ts';
 import type { Jobs } from './background.ts';
 import type { Owner } from './owner.ts';
 import type { OwnerMethods } from './protocol.ts';
+import { listedAnswer, unlisted } from './puts.ts';
 import { readiness } from './readiness.ts';
 import type { ClusterLink } from './shard.ts';
 import type { TlsWatch } from './tls/watch.ts';
@@ -27,9 +28,10 @@ function clustered({ cluster }: Owner): ClusterLink {
 export function ownerMethods(input: MethodsInput): OwnerMethods {
   const { owner, jobs } = input;
   return {
-    async propose({ command, request }) {
+    async propose(crossed) {
+      const { command, request } = unlisted(crossed);
       const { reply, position } = await owner.proposer.propose(command, request);
-      return { reply: shortReply(command, reply), position };
+      return listedAnswer({ reply: shortReply(command, reply), position });
     },
     openWindow: ({ device, minimumBytes }) => owner.fragmentOwner(device).openWindow(minimumBytes),
     closeWindow: ({ device, nonce, unused }) => owner.fragmentOwner(device).closeWindow(nonce, unused),

@@ -2,10 +2,11 @@ import type { Scope } from '../api/index.ts';
 import type { DamageReport, RepairCause } from '../durability/index.ts';
 import type { Extent, FragmentId, FragmentOwner, FragmentRecord, Window } from '../fragments/index.ts';
 import type { Position } from '../log/index.ts';
-import { type Command, type Proposer, type Redundancy, type ShortReply, wholeReply } from '../metadata/index.ts';
+import { type Proposer, type Redundancy, wholeReply } from '../metadata/index.ts';
 import type { RegistrySnapshot } from '../telemetry/index.ts';
 import type { GateCalls } from './cluster/gate.ts';
 import type { Link } from './port.ts';
+import { type ListedAnswer, type ListedPut, listed, type Proposal, type Proposed, unlistedAnswer } from './puts.ts';
 import type { TlsMaterial } from './tls/material.ts';
 
 /** Whether this server can do what it is for, and if not, why. */
@@ -18,16 +19,9 @@ export interface Readiness {
 
 type OnDevice<Rest> = { readonly device: string } & Rest;
 
-/** An answer of the owner, short of what the worker knows. */
-interface Proposed {
-  readonly reply: ShortReply;
-  readonly position: Position;
-}
-
 /** What a worker may ask of the owner's thread. */
 export interface OwnerMethods {
-  /** `request`: the id by which a second try is answered as the first. */
-  propose(call: { readonly command: Command; readonly request: Buffer | undefined }): Promise<Proposed>;
+  propose(call: Proposal | ListedPut): Promise<Proposed | ListedAnswer>;
   openWindow(call: OnDevice<{ readonly minimumBytes: number }>): Promise<Window>;
   closeWindow(call: OnDevice<{ readonly nonce: Buffer; readonly unused: readonly Extent[] }>): Promise<void>;
   record(call: OnDevice<{ readonly records: readonly FragmentRecord[] }>): Promise<void>;
@@ -72,7 +66,8 @@ export interface WorkerMethods {
 export function remoteProposer(owner: Link): Proposer {
   return {
     async propose(command, request) {
-      const { reply, position } = await owner.call<Proposed>('propose', { command, request });
+      const crossed = await owner.call<Proposed | ListedAnswer>('propose', listed({ command, request }));
+      const { reply, position } = unlistedAnswer(crossed);
       return { reply: wholeReply(command, reply), position };
     },
   };

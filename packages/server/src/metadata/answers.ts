@@ -23,17 +23,17 @@ export function shortReply(command: Command, reply: Reply): ShortReply {
   const { guk, sequence, nonce, isNull, modifiedMs, manifest } = reply.version;
   const { id, pieces, embedded } = manifest;
   const { replacedNull } = reply;
-  const added = { guk, sequence, nonce, isNull, modifiedMs, replacedNull };
-  return { type: 'put', ...added, manifest: id, pieces, embedded: embedded !== undefined };
+  const whole = embedded !== undefined;
+  return { type: 'put', guk, sequence, nonce, isNull, modifiedMs, replacedNull, manifest: id, pieces, embedded: whole };
 }
 
 /** The reply that was shortened. @param command the one that was answered */
 export function wholeReply(command: Command, reply: ShortReply): Reply {
   if (reply.type !== 'put') return reply;
   if (command.type !== 'object.put') throw new Error('only a put is answered in short');
-  const { type: _, manifest: id, pieces, embedded, replacedNull, ...identity } = reply;
+  const { guk, sequence, nonce, isNull, modifiedMs, manifest: id, pieces, embedded, replacedNull } = reply;
   const sealed = command.pieces.every((piece) => piece.sealed);
   const manifest = { id, pieces, embedded: embedded ? command.pieces[0] : undefined, sealed };
-  const version = versionOf({ ...identity, owner: command.owner }, command.draft, manifest);
-  return { type: 'version', version, replacedNull };
+  const identity = { guk, sequence, nonce, isNull, modifiedMs, owner: command.owner };
+  return { type: 'version', version: versionOf(identity, command.draft, manifest), replacedNull };
 }

@@ -317,17 +317,17 @@ export class Owner implements Metadata {
     const { clock, entropy } = this.#shard.host;
     // Within one run the times of a shard never go back, even when the clock does.
     this.#now = Math.max(this.#now, Math.floor(clock.now()));
-    return {
+    const stamp: Stamp = {
       now: this.#now,
       lockNow: this.#lockClock.now(this.#now, loggedMs),
       position,
       started: this.#options.started,
       shard: this.#shard.number,
       alone: this.#options.term === undefined,
-      ...(this.#shard.others && { others: this.#shard.others }),
       digest: this.digest(),
       random: (length) => entropy.bytes(length),
     };
+    return this.#shard.others ? { ...stamp, others: this.#shard.others } : stamp;
   }
 
   /** Takes nothing any more, and refuses what waits. Resolves when nothing is under way either. */

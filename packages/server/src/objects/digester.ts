@@ -95,6 +95,28 @@ class LoneDigester implements Digester {
   abandon(): void {}
 }
 
+/** Of a body whose MD5 somebody else makes. */
+class GivenDigester implements Digester {
+  readonly waiting = 0;
+  readonly #md5: () => Buffer;
+  readonly #others: Others;
+
+  constructor(plan: DigestPlan, md5: () => Buffer) {
+    this.#md5 = md5;
+    this.#others = new Others(plan);
+  }
+
+  update(chunk: Uint8Array): undefined {
+    this.#others.update(chunk);
+  }
+
+  finish(): Digests {
+    return this.#others.finish(this.#md5());
+  }
+
+  abandon(): void {}
+}
+
 class LaneDigester implements Digester {
   readonly #md5: LaneStream;
   readonly #others: Others;
@@ -135,20 +157,25 @@ function lanesWith(timers: Timers): Md5Lanes {
  * Starts the digests of a body.
  * @param size its bytes when known; small ones are not worth the wait for company
  * @param timers those of this thread; without them each body is digested for itself
+ * @param md5 gives the MD5 of the whole body, where somebody else makes it
  */
-export function createDigester(plan: DigestPlan, size?: number, timers?: Timers): Digester {
+export function createDigester(plan: DigestPlan, size?: number, timers?: Timers, md5?: () => Buffer): Digester {
+  if (md5) return new GivenDigester(plan, md5);
   const small = size !== undefined && size <= limits.wholeBodyBytes;
   return small || !timers ? new LoneDigester(plan) : new LaneDigester(plan, lanesWith(timers));
 }
 
-/** Digests of bytes that are all at hand. */
-export function digestsOf(bytes: Uint8Array, plan: DigestPlan): Digests {
+/**
+ * Digests of bytes that are all at hand.
+ * @param md5 gives their MD5, where it is made already or together with others
+ */
+export function digestsOf(bytes: Uint8Array, plan: DigestPlan, md5 = () => digestOf('MD5', bytes)): Digests {
   let checksums = none;
   if (plan.checksums.length > 0) {
     checksums = new Map(plan.checksums.map((algorithm) => [algorithm, digestOf(algorithm, bytes)] as const));
   }
   const sha256 = plan.sha256 ? (checksums.get('SHA256') ?? digestOf('SHA256', bytes)) : undefined;
-  return { md5: digestOf('MD5', bytes), sha256, checksums };
+  return { md5: md5(), sha256, checksums };
 }
 
 /**

@@ -44,7 +44,7 @@ export function takeSmall(rooms: Rooms, body: Incoming, plan: Plan): Piece | und
   const whole = body.whole;
   if (!whole || whole.length > inlineBytes(rooms, plan)) return undefined;
   checkEnd(whole.length, body.length);
-  const digests = digestsOf(whole, digestPlan(plan.expected, plan.keep));
+  const digests = digestsOf(whole, digestPlan(plan.expected, plan.keep), body.md5);
   checkDigests(plan.expected, digests);
   const salt = rooms.host.entropy.bytes(saltBytes);
   return makePiece(rooms, plan, salt, whole.length, digests, {
@@ -68,7 +68,8 @@ export async function takeBody(rooms: Rooms, body: Incoming, plan: Plan): Promis
 
 async function takeStream(rooms: Rooms, body: Incoming, plan: Plan, place: Place | undefined): Promise<Piece> {
   const release = body.whole ? undefined : body.release;
-  const intake = new Intake(rooms, body.length ?? body.whole?.length, plan, release, place);
+  const md5 = body.whole && body.md5;
+  const intake = new Intake(rooms, body.length ?? body.whole?.length, plan, release, place, md5);
   try {
     if (body.whole) await intake.take(body.whole);
     else {
@@ -154,13 +155,14 @@ class Intake {
     plan: Plan,
     release: Incoming['release'],
     place: Place | undefined,
+    md5: Incoming['md5'],
   ) {
     this.#rooms = rooms;
     this.#release = release;
     this.#plan = plan;
     this.#announced = announced;
     this.#salt = rooms.host.entropy.bytes(saltBytes);
-    this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers);
+    this.#digester = createDigester(digestPlan(plan.expected, plan.keep), announced, rooms.host.timers, md5);
     this.#packer = new FramePacker(plan.pack);
     this.#sink = new StripeSink(rooms, plan.redundancy, announced, plan.shard, place);
     if (announced !== undefined && announced > inlineBytes(rooms, plan)) this.#sink.prepare();

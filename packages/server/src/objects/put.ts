@@ -1,18 +1,18 @@
 import { limits } from '../limits.ts';
-import type { BucketRecord, ObjectVersion, Piece, VersionDraft } from '../metadata/index.ts';
+import type { BucketRecord, ObjectVersion, Piece, Policy, VersionDraft } from '../metadata/index.ts';
 import { mayShrink } from './compression.ts';
 import { checkDescribing, checkKey } from './describing.ts';
-import { wrappingFor } from './encryption.ts';
+import { type Wrapping, wrappingFor } from './encryption.ts';
 import { type Plan, takeBody, takeSmall } from './intake.ts';
 import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
 import { checkRoom } from './quotas.ts';
 import { findBucket, type Rooms } from './rooms.ts';
-import type { Describing, PutRequest, WriteResult } from './types.ts';
+import type { Describing, Lock, PutRequest, WriteResult } from './types.ts';
 
 /** What the version of an object made of one piece says. */
 export function draftOf(describing: Describing, piece: Piece, wrappedKey: Buffer): VersionDraft {
-  return {
+  const draft: VersionDraft = {
     size: piece.size,
     etag: piece.md5,
     etagParts: 0,
@@ -20,11 +20,11 @@ export function draftOf(describing: Describing, piece: Piece, wrappedKey: Buffer
     headers: describing.headers,
     metadata: describing.metadata,
     tags: describing.tags,
-    ...(describing.acl && { acl: describing.acl }),
     checksum: piece.checksum,
     wrappedKey,
     partSizes: [],
   };
+  return describing.acl ? { ...draft, acl: describing.acl } : draft;
 }
 
 /** What of a version a copy or a patch starts from. */
@@ -37,6 +37,17 @@ export function draftFrom(version: ObjectVersion, wrappedKey: Buffer): VersionDr
 function sizeReplaced({ reader }: Rooms, { id, versioning }: BucketRecord, key: Buffer): number {
   const replaced = versioning === 'enabled' ? undefined : reader.version(id, key, 'null');
   return replaced?.kind === 'object' ? replaced.size : 0;
+}
+
+/** A draft with what few requests say; the others cost no copy. */
+function saying(
+  draft: VersionDraft,
+  policy: Policy | undefined,
+  lock: Lock | undefined,
+  said: Wrapping['said'],
+): VersionDraft {
+  if (!policy && !lock?.retention && lock?.legalHold === undefined && !said.encryption) return draft;
+  return { ...draft, ...(policy && { policy }), ...lock, ...said };
 }
 
 /** One pass over the body, one proposal. */
@@ -74,12 +85,7 @@ export async function put(rooms: Rooms, request: PutRequest): Promise<WriteResul
       key: request.key,
       owner: request.owner,
       guard: request.guard,
-      draft: {
-        ...draftOf(request, piece, wrapped),
-        ...(policy && { policy }),
-        ...request.lock,
-        ...said,
-      },
+      draft: saying(draftOf(request, piece, wrapped), policy, request.lock, said),
       pieces: [piece],
     },
     'version',

@@ -68,5 +68,16 @@ export async function propose<Type extends Reply['type']>(
 ): Promise<ReplyOf<Type> & { readonly position: Position }> {
   const { reply, position } = await rooms.proposer.propose(command, request);
   invariant(reply.type === type, `a ${command.type} is answered with a ${type}`);
+  // Nearly all replies on the way of a request are versions: those cost no copy by name.
+  if (reply.type === 'version') {
+    const { version, replacedNull } = reply;
+    const answer: ReplyOf<'version'> & { readonly position: Position } = {
+      type: 'version',
+      version,
+      replacedNull,
+      position,
+    };
+    return answer as never;
+  }
   return { ...(reply as ReplyOf<Type>), position };
 }

@@ -57,6 +57,26 @@ test('an inline object is read without a promise, whole or in part', async () =>
   assert.throws(() => empty.open({ start: 0, end: 1 }), /a slice lies within its object/);
 });
 
+test('the MD5 of a body in hand is taken from whoever makes it, once, and compared as any other', async () => {
+  const { objects, put } = await openService();
+  await objects.createBucket({ ...bucket, name: 'first' });
+  for (const size of [0, 1, 4096, 4097, 50_000, limits.wholeBodyBytes]) {
+    const bytes = noise(size, 2 + size);
+    let asked = 0;
+    const md5 = () => {
+      asked++;
+      return digestOf('MD5', bytes);
+    };
+    const body = { ...bodyOf(bytes, true), md5 };
+    const { version } = await put('first', 'k', bytes, { body, expected: { md5: digestOf('MD5', bytes) } });
+    assert.deepEqual(version.etag, digestOf('MD5', bytes));
+    assert.equal(asked, 1, `${size} bytes`);
+    const wrong = { ...bodyOf(bytes, true), md5: () => Buffer.alloc(16) };
+    const given = { body: wrong, expected: { md5: digestOf('MD5', bytes) } };
+    assert.equal(await codeOf(() => put('first', 'k', bytes, given)), 'BadDigest');
+  }
+});
+
 test('a frame in the cache is at hand', async () => {
   const { objects, put } = await openService({ cacheBytes: 2 ** 22 });
   await objects.createBucket({ ...bucket, name: 'first' });

@@ -33,6 +33,8 @@ type Consistency = 'strong' | 'causal' | 'eventual';
 export interface Incoming {
   /** The whole body, when the protocol has it in hand already: then `stream` is not touched, and a small put costs no iteration. */
   readonly whole?: Uint8Array;
+  /** MD5 of `whole`, where the protocol has it made together with those of other bodies. Absent: it is not made yet. */
+  readonly md5?: (() => Buffer) | undefined;
   /** Chunks must not be changed after they were given: they are encrypted from where they lie. */
   readonly stream: AsyncIterable<Uint8Array>;
   /** Called with each chunk of `stream` that is not needed any more: whoever made them may use their memory again. */

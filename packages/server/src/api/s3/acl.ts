@@ -62,6 +62,8 @@ const grantHeaders: Readonly<Record<string, Permission>> = {
   'x-amz-grant-write': 'WRITE',
   'x-amz-grant-write-acp': 'WRITE_ACP',
 };
+/** Made once: every write is asked for them. */
+const grantEntries = Object.entries(grantHeaders);
 
 function groupOf(uri: string, argument: string): Grantee {
   const found = (Object.keys(groups) as Group[]).find((name) => groups[name] === uri);
@@ -85,7 +87,7 @@ const granteeForm = /^\s*(id|uri|emailAddress)\s*=\s*"?([^",]*)"?\s*$/i;
 export function grantsOfHeaders(header: (name: string) => string | undefined): readonly Grant[] | undefined {
   const grants: Grant[] = [];
   let any = false;
-  for (const [name, permission] of Object.entries(grantHeaders)) {
+  for (const [name, permission] of grantEntries) {
     const value = header(name);
     if (value === undefined) continue;
     any = true;

@@ -1,5 +1,5 @@
 import { decodePayload, decodeWhole } from '../../access/index.ts';
-import { release } from '../../codec/index.ts';
+import { md5Together, release } from '../../codec/index.ts';
 import { StoreError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Expected, Incoming } from '../../objects/index.ts';
@@ -100,7 +100,10 @@ export function takeBody(call: S3Call, maximum: number): Taken | Promise<Taken> 
 function whole(call: S3Call, raw: Buffer, length: number, digests: AnnouncedDigests): Taken {
   const { body, trailers } = decodeWhole(call.payload, raw, payloadOptions(call, length));
   if (body.length !== length) throw new StoreError('IncompleteBody');
-  return { body: { whole: body, stream: empty, length }, expected: expectedOf(digests, () => trailers) };
+  return {
+    body: { whole: body, md5: md5Together(body), stream: empty, length },
+    expected: expectedOf(digests, () => trailers),
+  };
 }
 
 const tooLong = (maximum: number): StoreError =>

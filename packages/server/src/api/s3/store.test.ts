@@ -28,6 +28,24 @@ const versioning = (bucket: string, state: string) =>
     body: `<VersioningConfiguration><Status>${state}</Status></VersioningConfiguration>`,
   });
 
+it('bodies that come together have each its own ETag, also beside some that are refused', async () => {
+  const bodies = Array.from({ length: 48 }, (_, i) => randomBytes([0, 1, 700, 4096, 4097, 30_000][i % 6] as number));
+  const answers = await Promise.all(
+    bodies.map((body, i) => {
+      const wrong = i % 7 === 3 ? { 'content-md5': digestOf('MD5', Buffer.from('another')).toString('base64') } : {};
+      return s3.send('PUT', `/${i % 11 === 5 ? 'nowhere' : 'first'}/together/${i}`, { body, headers: wrong });
+    }),
+  );
+  for (const [i, body] of bodies.entries()) {
+    const answer = answers[i] as Answer;
+    const refused = i % 11 === 5 ? 404 : i % 7 === 3 ? 400 : 200;
+    assert.equal(answer.status, refused, `number ${i}: ${answer.text}`);
+    if (refused !== 200) continue;
+    assert.equal(answer.headers.etag, `"${digestOf('MD5', body).toString('hex')}"`);
+    assert.ok((await s3.send('GET', `/first/together/${i}`)).body.equals(body));
+  }
+});
+
 describe('objects of every size', () => {
   for (const size of [0, 1, 4096, 4097, 65_536, 65_537, 1_000_000, 9 * MiB + 5]) {
     it(`${size} bytes`, async () => {

@@ -188,7 +188,7 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
-export function createKernel(): Kernel {
+function createKernel(): Kernel {
   const kernels = new Map(widths.map((width) => [`advance${width}`, kernelOf(width)]));
   const module = new WebAssembly.Module(encodeModule(inputOf(maxLanes), kernels));
   const { exports } = new WebAssembly.Instance(module);
@@ -208,3 +208,8 @@ export function createKernel(): Kernel {
     },
   };
 }
+
+let ofThread: Kernel | undefined;
+
+/** The kernel of this thread, made when it is first needed. Nothing in it outlives a call: whoever uses it brings the states along. */
+export const kernelOfThread = (): Kernel => (ofThread ??= createKernel());

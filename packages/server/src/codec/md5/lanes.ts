@@ -1,7 +1,7 @@
 import type { Timers } from '../../host/index.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
-import { blockBytes, createKernel, initialState, type Kernel, maxLanes } from './kernel.ts';
+import { blockBytes, initialState, type Kernel, kernelOfThread, maxLanes } from './kernel.ts';
 
 /*
  * MD5 of the streams of one thread, several at a time.
@@ -29,7 +29,7 @@ export interface LaneStream {
 
 export class Md5Lanes {
   readonly #timers: Pick<Timers, 'soon'>;
-  readonly #kernel: Kernel = createKernel();
+  readonly #kernel: Kernel = kernelOfThread();
   /** Streams without a digest so far. */
   #open = 0;
   /** Those that have whole blocks queued. */

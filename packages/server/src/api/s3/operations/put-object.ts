@@ -30,8 +30,8 @@ function offsetOf(call: S3Call): number | undefined {
 export async function putObject(call: S3Call): Promise<void> {
   screenMaking(call.headers, offsetHeader);
   const offset = offsetOf(call);
-  const owned = ownedAs(call);
-  const described = describe(call);
+  const { owner, acl } = ownedAs(call);
+  const { headers: described, metadata, tags, storageClass } = describe(call);
   const redundancy = redundancyOf(call);
   const customerKey = newCustomerKeyOf(call);
   const kms = kmsOf(call);
@@ -42,10 +42,14 @@ export async function putObject(call: S3Call): Promise<void> {
   const { body, expected } = pending instanceof Promise ? await pending : pending;
   await step();
   const request = {
-    ...described,
+    headers: described,
+    metadata,
+    tags,
+    storageClass,
     bucket: call.bucket,
     key: call.key,
-    ...owned,
+    owner,
+    acl,
     body,
     expected,
     guard,
