@@ -1,5 +1,6 @@
 /* A store that ran alone becomes the first node of a cluster, also when its first start as one comes to no end. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -87,4 +88,38 @@ test('a first start as a node that was broken off is gone on with by the next on
   const again = await start({ flags: ['--etcd-any-version'] });
   await reads(again);
   assert.equal((await send(again.endpoint, 'GET', pathOf('kept', 'later'))).text(), 'later');
+});
+
+test('a store does not begin a cluster whose name another store has in the same etcd', { skip }, async (t) => {
+  const { folder, data, start, reads } = await store(t, 'alone-taken');
+  const port = await portRow();
+  const [clients, peers] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`];
+  const settings = {
+    name: 'own',
+    'data-dir': path.join(folder, 'etcd'),
+    'max-request-bytes': '8388608',
+    'listen-client-urls': clients,
+    'advertise-client-urls': clients,
+    'listen-peer-urls': peers,
+    'initial-advertise-peer-urls': peers,
+    'initial-cluster': `own=${peers}`,
+  };
+  const etcd = spawn(
+    'etcd',
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+  );
+  t.after(() => etcd.kill('SIGKILL'));
+  const flags = [...begins, '--etcd', clients];
+  const other = path.join(folder, 'other');
+  const first = await startServer([other], { port: await portRow(), flags });
+  t.after(() => first.stop('SIGKILL'));
+  // Whoever has the log is away: nothing else keeps the second store from owning it.
+  assert.equal(await first.stop(), 0);
+  await assert.rejects(start({ flags }), /holds a cluster main already, of another store: give another --cluster-name/);
+  assert.ok(!existsSync(path.join(data, 'cluster')));
+  const named = await start({ flags: ['--cluster-name', 'second', '--etcd-any-version', '--etcd', clients] });
+  await reads(named);
+  assert.equal(await named.stop(), 0);
+  const again = await startServer([other], { port: first.port, flags });
+  assert.equal(await again.stop(), 0);
 });

@@ -14,7 +14,7 @@ export {
   startMember,
 } from './etcd/member.ts';
 export { addMember, promoteMember, removeMember } from './etcd/membership.ts';
-export { type EtcdLogOptions, forgetReplica, openEtcdLog } from './etcd/open.ts';
+export { type EtcdLogOptions, forgetReplica, hasEtcdLog, openEtcdLog } from './etcd/open.ts';
 export { type Etcd, EtcdError } from './etcd/types.ts';
 export type { LogOwner, OwnedLog, SharedLog } from './shared.ts';
 export type { AppendFate, SimulatedLogOptions } from './simulated/engine.ts';

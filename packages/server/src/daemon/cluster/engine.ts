@@ -8,10 +8,12 @@ import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import {
   addMember,
+  checkEtcdProgram,
   connectEtcd,
   type Etcd,
   EtcdError,
   type EtcdTls,
+  hasEtcdLog,
   promoteMember,
   type RunningMember,
   removeMember,
@@ -167,15 +169,40 @@ function foreignTls(config: Config, host: Host): (() => EtcdTls) | undefined {
   };
 }
 
+/** A connection to the etcd that the operator runs. @throws StoreError ServiceUnavailable, ConfigError saying what to do */
+function connectToOperators(config: Config, host: Host, log: StructuredLog): Promise<Etcd> {
+  const tls = foreignTls(config, host);
+  return patiently(host, log, 'connecting to etcd', () =>
+    connectEtcd({ endpoints: config.etcd, host, allowOldEtcd: config.etcdAnyVersion, ...(tls && { tls }) }),
+  );
+}
+
+/**
+ * Whether a cluster can begin: etcd can be had, and none of that name is there, whose log it would take for its own.
+ * @throws StoreError ServiceUnavailable, ConfigError saying what to do
+ */
+export async function checkEngine(config: Config, host: Host, log: StructuredLog, cluster: string): Promise<void> {
+  if (config.etcd.length === 0) return checkEtcdProgram(config.etcdAnyVersion);
+  const etcd = await connectToOperators(config, host, log);
+  try {
+    const taken = await patiently(host, log, 'looking for a cluster of that name', () =>
+      hasEtcdLog({ etcd, cluster, shard: '0' }),
+    );
+    if (taken)
+      throw new ConfigError(
+        `the etcd at ${config.etcd.join(', ')} holds a cluster ${cluster} already, of another store: give another --cluster-name, or an etcd of its own; a node of that cluster starts with --join and an empty directory`,
+      );
+  } finally {
+    await etcd.close();
+  }
+}
+
 /** @throws StoreError ServiceUnavailable saying what to do when etcd is missing, too old, or out of reach */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { config, host, log, node, known } = options;
   const allowOldEtcd = config.etcdAnyVersion;
   if (config.etcd.length > 0) {
-    const tls = foreignTls(config, host);
-    const etcd = await patiently(host, log, 'connecting to etcd', () =>
-      connectEtcd({ endpoints: config.etcd, host, allowOldEtcd, ...(tls && { tls }) }),
-    );
+    const etcd = await connectToOperators(config, host, log);
     return {
       etcd,
       endpoints: config.etcd,

@@ -12,7 +12,6 @@ import {
 import { randomUuid } from '../../device/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
-import { checkEtcdProgram } from '../../log/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { unpack } from '../../transport/index.ts';
 import { endOfOwnLog } from '../alone.ts';
@@ -20,6 +19,7 @@ import { type Config, ConfigError, roleNames } from '../config.ts';
 import { folders, lookAtDirectories } from '../directories.ts';
 import type { OpenShard, ShardParts } from '../shard.ts';
 import { addressesOf } from './addresses.ts';
+import { checkEngine } from './engine.ts';
 import { authorityContext } from './links.ts';
 import { openNode } from './node.ts';
 import { type NodeFile, readNodeFile, writeAuthority, writeNodeFile, writeWhole } from './state.ts';
@@ -101,7 +101,7 @@ export async function findMembership(
     async openShard(parts) {
       // What is refused is refused while the store is what it was: once it has begun, it is a node.
       addressesOf(config, port);
-      if (config.etcd.length === 0) await checkEtcdProgram(config.etcdAnyVersion);
+      await checkEngine(config, host, log, clusterName);
       const after = await endOfOwnLog(parts);
       const file = await begin(folder, clusterName, parts);
       return openNode({ ...common, file, parts, after, wasAlone: after !== undefined });

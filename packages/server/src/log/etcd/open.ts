@@ -60,6 +60,20 @@ export async function openEtcdLog(options: EtcdLogOptions): Promise<SharedLog> {
   }
 }
 
+/**
+ * Whether a shard has a log in etcd.
+ * @throws StoreError ServiceUnavailable when etcd is out of reach
+ */
+export async function hasEtcdLog(options: Pick<EtcdLogOptions, 'etcd' | 'cluster' | 'shard'>): Promise<boolean> {
+  const { tail } = new LogKeys(options.cluster, options.shard);
+  try {
+    const [found] = await options.etcd.ranges([{ key: tail }]);
+    return (found?.pairs.length ?? 0) > 0;
+  } catch (error) {
+    throw error instanceof EtcdError ? unavailable(error) : error;
+  }
+}
+
 /** Begins a log, unless somebody else just did. */
 async function found(etcd: Etcd, keys: LogKeys, place: Place): Promise<void> {
   const start = { position: place.position + 1, bytes: place.bytes };
