@@ -6,9 +6,12 @@ const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
 const clock: Clock = { now: () => Date.now(), monotonic: () => origin + performance.now() };
 
+/** What is due already runs as soon as it can: Node does that too, and warns on standard error, in the log of the operator. */
+const notBefore = (milliseconds: number): number => Math.max(0, milliseconds);
+
 const timers: Timers = {
   after(milliseconds, run): Cancel {
-    const timer = setTimeout(run, milliseconds).unref();
+    const timer = setTimeout(run, notBefore(milliseconds)).unref();
     return () => clearTimeout(timer);
   },
   every(milliseconds, run): Cancel {
@@ -24,7 +27,7 @@ const timers: Timers = {
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      const timer = setTimeout(done, milliseconds);
+      const timer = setTimeout(done, notBefore(milliseconds));
       signal?.addEventListener('abort', done, { once: true });
     }),
 };
