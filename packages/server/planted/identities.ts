@@ -209,4 +209,12 @@ export const identityPlants: readonly Plant[] = [
     tests: [sessions],
     pattern: 'gives what the user may, but IAM',
   },
+  {
+    name: 'sts: who is not trusted is told that his own policies forbid it',
+    file: 'src/api/iam/operations/sts.ts',
+    find: 'if (!allowed) throw notTrusted(call, action, arn);',
+    replace: 'if (!allowed) throw call.denied(action, arn);',
+    tests: [sessions],
+    pattern: 'tells who is refused',
+  },
 ];

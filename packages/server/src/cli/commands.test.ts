@@ -348,3 +348,12 @@ test('a quick load cleans up behind itself', async () => {
   assert.ok(ran.rows.every((row) => Number(row['perSecond']) > 0));
   assert.deepEqual([...stub.store.buckets.keys()], ['b']);
 });
+
+test('a command whose output nobody reads says with its status that it did not do everything', async () => {
+  stub.store.store('b', 'unread', text('x'));
+  for (const command of [
+    ['cat', 's3://b/unread'],
+    ['rm', 's3://b/unread', '--json'],
+  ])
+    assert.equal((await stub.spawn(command, { hangsUp: true })).code, exitCode.unread, command.join(' '));
+});

@@ -13,6 +13,8 @@ export const exitCode = {
   /** Stored bytes or metadata are damaged. */
   damaged: 8,
   interrupted: 130,
+  /** Whoever read the output had enough of it: as of a program that SIGPIPE ends. */
+  unread: 141,
 } as const;
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

@@ -13,7 +13,8 @@ export const exitCodeHelp = `Exit status:
   6  a condition did not hold: exists already, not empty, changed meanwhile
   7  no space left
   8  damage was found
-  130  interrupted`;
+  130  interrupted
+  141  whoever read the output had enough (as head does): what was not done by then is not done`;
 
 /** The command line asks for something that makes no sense. */
 export class UsageError extends Error {

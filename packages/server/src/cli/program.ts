@@ -115,7 +115,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
 export async function runProgram(argv: readonly string[], services: Services, terminal: Terminal): Promise<number> {
   // Whoever reads our output may have had enough: `dsom ls | head`.
   terminal.stdout.on('error', (cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'EPIPE') process.exit(exitCode.ok);
+    if (cause.code === 'EPIPE') process.exit(exitCode.unread);
     throw cause;
   });
   if (argv[0] === 'help' && argv[1] === 'server') return runServer(['--help'], services, terminal);

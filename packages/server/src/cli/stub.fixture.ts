@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly input?: string;
   /** Gets the means to end the process; for `spawn` only. */
   readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void;
+  /** Nobody reads its output; for `spawn` only. */
+  readonly hangsUp?: boolean;
 }
 
 export interface Stub {
@@ -66,6 +68,7 @@ function spawnCommand(
     child.on('close', (code) => resolve({ code, stdout, stderr, rows: rowsOf(stdout) }));
     child.stdin.end(options.input ?? '');
     options.onStart?.((signal) => child.kill(signal));
+    if (options.hangsUp) child.stdout.destroy();
   });
 }
 

@@ -21,6 +21,8 @@ export interface Banner {
   /** Root keys made by this start: shown this once. */
   readonly newRoot: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
   readonly rootFromEnvironment: boolean;
+  /** See `RootKey.lacking`. */
+  readonly rootLacking: boolean;
   /** File of a certificate that is its own authority, which clients must be told to trust. */
   readonly ownAuthority: string | undefined;
   readonly warnings: readonly string[];
@@ -124,7 +126,9 @@ export function bannerText(banner: Banner): string {
     lines.push(
       banner.rootFromEnvironment
         ? '  keys      root keys are those of the environment'
-        : '  keys      root keys are those printed at the first start',
+        : banner.rootLacking
+          ? '  keys      this node knows no root key: start it with the DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY of the other nodes'
+          : '  keys      root keys are those printed at the first start',
     );
   }
   const trust = banner.ownAuthority === undefined ? '' : ` --ca ${banner.ownAuthority}`;

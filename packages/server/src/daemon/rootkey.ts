@@ -17,11 +17,13 @@ export interface RootKey {
   readonly given: AccessKeyRecord | undefined;
   /** Made and stored by this start: to be printed once. */
   readonly made: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** This node knows no root key: those of the other nodes were given to them alone. */
+  readonly lacking: boolean;
 }
 
 const rootOwner = 'root';
 
-/** Takes the root key from the configuration, or makes one when the store has none. */
+/** Takes the root key from the configuration, or makes one when the store has none, and no other nodes. */
 export async function openRootKey(
   config: Config,
   metadata: Metadata,
@@ -38,10 +40,12 @@ export async function openRootKey(
     buckets: [],
   });
   if (config.rootAccessKeyId !== undefined && config.rootSecretAccessKey !== undefined)
-    return { given: await record(config.rootAccessKeyId, config.rootSecretAccessKey), made: undefined };
+    return { given: await record(config.rootAccessKeyId, config.rootSecretAccessKey), made: undefined, lacking: false };
   if (metadata.reader.accessKeys().some((key) => key.role === 'root' && key.account === undefined))
-    return { given: undefined, made: undefined };
+    return { given: undefined, made: undefined, lacking: false };
+  // A node that joins makes none: whoever runs the cluster gave his own to the others, and would have another one that he never asked for, on all of them.
+  if (metadata.reader.nodes().length > 1) return { given: undefined, made: undefined, lacking: true };
   const made = newKeyPair(host.entropy);
   await metadata.propose({ type: 'key.create', record: await record(made.accessKeyId, made.secretAccessKey) });
-  return { given: undefined, made };
+  return { given: undefined, made, lacking: false };
 }

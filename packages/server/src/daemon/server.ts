@@ -225,6 +225,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
         workers: serving,
         newRoot: root.made,
         rootFromEnvironment: root.given !== undefined,
+        rootLacking: root.lacking,
         ownAuthority: tls?.ownAuthority(),
         warnings: [
           ...(tls?.texts() ?? []),

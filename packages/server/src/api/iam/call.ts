@@ -137,11 +137,16 @@ export class IdentityCall {
     if (!this.may(action, target)) throw this.denied(action, target.resource);
   }
 
-  denied(action: string, resource: string): StoreError {
+  /** @param why what would have to be so */
+  denied(
+    action: string,
+    resource: string,
+    why = ` because no identity-based policy allows the ${action} action`,
+  ): StoreError {
     const { requester } = this.caller.standing;
     const who = 'arn' in requester ? requester.arn : requester.kind;
     return new StoreError('AccessDenied', {
-      message: `User: ${who} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`,
+      message: `User: ${who} is not authorized to perform: ${action} on resource: ${resource}${why}`,
     });
   }
 }

@@ -69,6 +69,8 @@ describe('GetCallerIdentity', () => {
   });
 });
 
+const never = { StringEquals: { 'sts:ExternalId': 'agreed' } };
+
 describe('AssumeRole', () => {
   it('gives what the role may, and not what its taker may', async () => {
     const RoleArn = await role('writer', trust({ AWS: annArn }), policy('Allow', 's3:PutObject'));
@@ -104,6 +106,18 @@ describe('AssumeRole', () => {
     await denied(assume(ann, RoleArn));
     await denied(assume(ann, RoleArn, { ExternalId: 'other' }));
     assert.equal((await assume(ann, RoleArn, { ExternalId: 'agreed' })).status, 200);
+  });
+
+  it('tells who is refused what has to allow it, and not that his own policies do not', async () => {
+    const RoleArn = await role('asked-for', trust({ AWS: `arn:aws:iam::${account}:user/ann` }, { Condition: never }));
+    const said = async (as: Parameters<typeof assume>[0]) => (await assume(as, RoleArn)).xml('Message') ?? '';
+    const message = await said(ann);
+    assert.match(
+      message,
+      /is not authorized to perform: sts:AssumeRole on resource: \S+role\/asked-for: the trust policy of/,
+    );
+    assert.doesNotMatch(message, /no identity-based policy allows/);
+    assert.match(await said(api.root), /^Roles may not be assumed by root accounts/);
   });
 
   it('is narrowed by session policies, never widened', async () => {

@@ -79,6 +79,20 @@ function sessionTags(call: IdentityCall, given: Tags): { readonly tags: Tags; re
   return { tags: [...inherited, ...given], inherited: inherited.map(([key]) => key) };
 }
 
+/** Says what must allow it, the same whether or not there is such a role: whoever may not take it does not learn that. */
+function notTrusted(call: IdentityCall, action: string, arn: string): StoreError {
+  const { requester } = call.caller.standing;
+  if (requester.kind === 'root')
+    return new StoreError('AccessDenied', {
+      message: 'Roles may not be assumed by root accounts: ask as a user, or as a session of a role.',
+    });
+  return call.denied(
+    action,
+    arn,
+    ': the trust policy of the role has to allow it, under its conditions, and so has a policy of the one who asks unless that trust policy names him and he is of the same account',
+  );
+}
+
 async function assumeRole(call: IdentityCall): Promise<string> {
   const { parameters, caller } = call;
   const arn = call.name('RoleArn', 'arn');
@@ -115,7 +129,6 @@ async function assumeRole(call: IdentityCall): Promise<string> {
       'sts:transitivetagkeys': transitive.length === 0 ? undefined : transitive,
     },
   };
-  // Whoever may not take it does not learn whether there is such a role.
   const needs = [
     'sts:AssumeRole',
     ...(given.length + transitive.length > 0 ? ['sts:TagSession'] : []),
@@ -132,9 +145,9 @@ async function assumeRole(call: IdentityCall): Promise<string> {
         rules: { account: role.account, policy: trust },
         context: call.context(target),
       }).allowed;
-    if (!allowed) throw call.denied(action, arn);
+    if (!allowed) throw notTrusted(call, action, arn);
   }
-  if (!role) throw call.denied('sts:AssumeRole', arn);
+  if (!role) throw notTrusted(call, 'sts:AssumeRole', arn);
   const most = chained ? limits.chainedSessionSeconds : role.maxSessionSeconds;
   const lasts = seconds ?? Math.min(3600, most);
   if (lasts > most)
