@@ -94,6 +94,7 @@ test('two of three nodes are killed: no write is taken, reads at eventual are, a
     ['cluster', 'risk'],
     ['repair', 'status'],
     ['rebalance', 'status'],
+    ['bucket', 'shards', 'bucket'],
   ])
     assert.ok((await dsom(store.endpoint(0), ...command)).length > 0, command.join(' '));
   await assert.rejects(dsom(store.endpoint(0), 'doctor'), ({ stdout }: { stdout?: string }) =>

@@ -4,6 +4,20 @@ import type { Plant } from './plant.ts';
 
 export const clusterPlants: readonly Plant[] = [
   {
+    name: 'cluster: who asks what is wrong waits for the log that is silent',
+    file: 'src/api/http/consistency.ts',
+    find: 'if (freshness.shared?.staleMs()) return undefined;',
+    replace: '',
+    tests: ['src/api/http/consistency.test.ts'],
+  },
+  {
+    name: 'cluster: objects with fewer copies are at no greater risk than others',
+    file: 'src/daemon/cluster/risk.ts',
+    find: 'members.length < copies && used?.has(id)',
+    replace: 'members.length < 0 && used?.has(id)',
+    tests: ['src/daemon/cluster/admin.test.ts'],
+  },
+  {
     name: 'cluster: a node leads before it has applied the log',
     file: 'src/metadata/open.ts',
     find: 'end = await this.#log.barrier();\n      await this.#following.upTo(end, signal);',

@@ -55,6 +55,7 @@ export const shardingRoutes: readonly Route[] = [
     id: 'getBucketShards',
     summary: 'The shards of a bucket, and what is in each of them',
     access: 'admin',
+    whenSilent: true,
     query: none,
     body: 'none',
     answer: { status: 200, body: bucketShards },
