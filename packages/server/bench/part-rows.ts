@@ -37,7 +37,7 @@ export function policyRows({ row }: Table, runs: number): void {
 
 /** Folders of a large bucket, deletions of many, and what policies add to a read. */
 export async function requestRows({ row }: Table, objects: number, runs: number, port: number): Promise<void> {
-  const { page, pageMost, deleted, root, user } = await requestFigures(objects, runs, port);
+  const { page, pageMost, deleted, root, user, ratio } = await requestFigures(objects, runs, port);
   row(
     `list 1,000 folders with ${objects} keys, a page`,
     `p50 ${page.toFixed(1)} ms, p99 ${pageMost.toFixed(1)} ms`,
@@ -55,9 +55,9 @@ export async function requestRows({ row }: Table, objects: number, runs: number,
   row(
     'GET 4 KiB by a user with policies, in a bucket with one: CPU',
     `${user.toFixed(0)} µs`,
-    `${root.toFixed(0)} µs (root, no policy) = ${(user / root).toFixed(3)}`,
+    `${root.toFixed(0)} µs (root, no policy); beside each other ${ratio.toFixed(3)}`,
     '≤ 1.05',
-    user / root <= 1.05,
+    ratio <= 1.05,
   );
 }
 

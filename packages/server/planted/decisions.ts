@@ -143,8 +143,8 @@ export const decisionPlants: readonly Plant[] = [
   {
     name: 'decisions: a version is read by the action for the newest',
     file: 'src/api/s3/permissions.ts',
-    find: 'const action = named.versionId === undefined ? one.action : one.versionAction;',
-    replace: 'const { action } = one;',
+    find: 'versionId === undefined ? asked : versionAsked;',
+    replace: 'versionId === undefined ? versionAsked && asked : asked;',
     tests: ['src/api/s3/permissions.test.ts'],
   },
   {

@@ -2,6 +2,7 @@ import type { Plant } from './plant.ts';
 
 const policy = 'src/api/s3/policy.test.ts';
 const lists = 'src/api/s3/acl.test.ts';
+const wide = 'src/access/authorize.test.ts';
 
 /** Who may: from policies of buckets to the requests that they decide. */
 export const enforcementPlants: readonly Plant[] = [
@@ -183,6 +184,64 @@ export const enforcementPlants: readonly Plant[] = [
     find: 'if (decided === undefined || decided?.sequence === version.sequence) return;',
     replace: 'return;',
     tests: [lists],
+  },
+  {
+    name: 'enforcement: whoever may everything is denied nothing',
+    file: 'src/access/authorize.ts',
+    find: 'return !rules.policy || !isDenied(rules.policy, { requester, action, resource, context }, false);',
+    replace: 'return true;',
+    tests: [wide],
+  },
+  {
+    name: 'enforcement: a policy with a Deny leaves a bucket free',
+    file: 'src/access/authorize.ts',
+    find: ' && !rules.policy?.denies;',
+    replace: ';',
+    tests: [wide],
+  },
+  {
+    name: 'enforcement: whoever may everything of S3 administers the server',
+    file: 'src/access/authorize.ts',
+    find: " || !action.startsWith('s3:')) return false;",
+    replace: ') return false;',
+    tests: [wide],
+  },
+  {
+    name: 'enforcement: a Deny of his own does not count for one who may everything',
+    file: 'src/access/policy/decide.ts',
+    find: '  !identity.some((one) => one.denies);',
+    replace: '  true;',
+    tests: [wide],
+  },
+  {
+    name: 'enforcement: a boundary does not count for one who may everything',
+    file: 'src/access/policy/decide.ts',
+    find: '  boundary === undefined &&',
+    replace: '',
+    tests: ['src/api/iam/changes.test.ts'],
+  },
+  {
+    name: 'enforcement: a condition does not keep a policy from allowing everything',
+    file: 'src/access/policy/compile.ts',
+    find: '  conditions.length === 0 &&',
+    replace: '',
+    tests: [wide],
+  },
+  {
+    name: 'enforcement: what only headers make needed is not asked about',
+    file: 'src/api/s3/authorization.ts',
+    find: 'if (one.cause !== undefined && !causes.has(one.cause)) continue;',
+    replace: 'if (one.cause !== undefined) continue;',
+    tests: [policy],
+    pattern: 'whoever may everything besides',
+  },
+  {
+    name: 'enforcement: tags of the object are not looked at for one who may everything besides',
+    file: 'src/api/s3/authorization.ts',
+    find: ' || rules.policy?.asksFor(objectTags)) return false;',
+    replace: ') return false;',
+    tests: [policy],
+    pattern: 'whoever may everything besides',
   },
   {
     name: 'enforcement: the root of any account may begin anything',

@@ -121,9 +121,9 @@ export const accessPlants: readonly Plant[] = [
   {
     name: 'access: what nobody allows is allowed',
     file: 'src/access/authorize.ts',
-    find: 'return decide(policies, {\n    requester,',
+    find: 'return decide(\n',
     replace:
-      "const said = (answer: Outcome): Outcome => ({ ...answer, allowed: answer.reason !== 'explicit-deny' });\n  const lenient = (...asked: Parameters<typeof decide>) => said(decide(...asked));\n  return lenient(policies, {\n    requester,",
+      "const said = (answer: Outcome): Outcome => ({ ...answer, allowed: answer.reason !== 'explicit-deny' });\n  const lenient = (...asked: Parameters<typeof decide>) => said(decide(...asked));\n  return lenient(\n",
     tests: ['src/api/s3/scopes.test.ts'],
   },
   {

@@ -17,6 +17,8 @@ export const policyLimits = {
   policySidChars: 128,
   /** Actions whose statements one compiled policy remembers. */
   policyActionsKept: 128,
+  /** Addresses of clients that a thread keeps as numbers. */
+  policyAddressesKept: 1024,
   /** Roles and buckets of access keys that are kept as compiled policies. */
   scopesCompiled: 1024,
   /** Grants of an access control list (S3: 100). */

@@ -1,6 +1,14 @@
 import { invariant } from '../invariant.ts';
 import type { Identity } from './identity.ts';
-import { type CompiledPolicy, decide, type Outcome, type PrincipalMatch, type RequestContext } from './policy/index.ts';
+import {
+  type CompiledPolicy,
+  decide,
+  isDenied,
+  type Outcome,
+  outcomes,
+  type PrincipalMatch,
+  type RequestContext,
+} from './policy/index.ts';
 
 /** What the resource says about who may. */
 export interface ResourceRules {
@@ -30,33 +38,58 @@ export interface Attempt {
   readonly foreign?: string | undefined;
 }
 
-/** Whether nobody but the identity itself has a say in what it does there, and it has said yes to everything. */
-export const isFree = (identity: Identity, { account, policy, acls }: ResourceRules): boolean =>
-  identity.unlimited && policy === undefined && !acls && (account === undefined || account === identity.account);
+/** Whether it has said yes itself to everything of S3, and nobody else has a say there, unless the policy of the resource denies it. */
+const mayUnlessDenied = (identity: Identity, { account, acls }: ResourceRules): boolean =>
+  identity.unlimited && !acls && (account === undefined || account === identity.account);
+
+/**
+ * Whether the identity may do it since nobody but the policy of the resource could keep it from that, which does not deny it. False decides nothing: {@link authorize}
+ * knows.
+ */
+export function isUndenied(identity: Identity, { action, resource, rules, context, foreign }: Attempt): boolean {
+  if (foreign !== undefined || !mayUnlessDenied(identity, rules) || !action.startsWith('s3:')) return false;
+  const { requester } = identity.standing;
+  return !rules.policy || !isDenied(rules.policy, { requester, action, resource, context }, false);
+}
+
+/** Whether nothing can keep the identity from any action of S3 there. */
+export const isFree = (identity: Identity, rules: ResourceRules): boolean =>
+  mayUnlessDenied(identity, rules) && !rules.policy?.denies;
 
 /**
  * The one door: whatever somebody wants to do, over whatever protocol, is asked here, each thing for itself, the source of a copy as well as its
  * destination. Default is deny.
  */
-export function authorize(
-  identity: Identity,
-  { action, resource, rules, context, granted, foreign }: Attempt,
-): Outcome {
+export function authorize(identity: Identity, attempt: Attempt): Outcome {
+  const { action, resource, rules, context, granted, foreign } = attempt;
   invariant(action !== '' && resource !== '', 'a question names its action and its resource');
   const { requester } = identity.standing;
   const { account, policy, restricted } = rules;
   if (restricted && requester.kind !== 'service' && identity.account !== account)
     return { allowed: false, reason: 'no-resource-allow' };
-  const policies = { ...identity.policies, resource: policy };
-  return decide(policies, {
-    requester,
-    action,
-    resource,
-    resourceAccount: foreign ?? account,
-    context,
-    granted,
-    foreign: foreign !== undefined,
-  });
+  // Which statement allows it to one who may everything, nobody asks.
+  if (isUndenied(identity, attempt)) return outcomes[requester.kind === 'root' ? 'root-of-account' : 'identity-policy'];
+  // Written out: a copy of an object that is made in several places costs more than all that is decided.
+  const { identity: own, boundary, session } = identity.policies;
+  return decide(
+    { identity: own, boundary, session, resource: policy },
+    {
+      requester,
+      action,
+      resource,
+      resourceAccount: foreign ?? account,
+      context,
+      granted,
+      foreign: foreign !== undefined,
+    },
+  );
+}
+
+/** Whether a policy that has a say may ask for a condition key, in lower case; what ends with a slash is the beginning of many. */
+export function asksFor({ policies }: Identity, { policy }: ResourceRules, key: string): boolean {
+  for (const one of policies.identity) if (one.asksFor(key)) return true;
+  for (const one of policies.session ?? []) if (one.asksFor(key)) return true;
+  return policies.boundary?.asksFor(key) === true || policy?.asksFor(key) === true;
 }
 
 /**

@@ -36,8 +36,8 @@ export interface Identity {
   /** Under which name what he makes is owned; undefined: he owns nothing. */
   readonly owner: string | undefined;
   /**
-   * His own policies allow him every action of S3 on everything, without a condition: what nobody else has a say in need not be decided. Nothing
-   * is allowed by it alone: false is always right.
+   * His own policies allow him every action of S3 on everything, without a condition, and nothing of his denies any: only what others say of what is theirs
+   * need be asked. False is always right.
    */
   readonly unlimited: boolean;
 }

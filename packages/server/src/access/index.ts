@@ -14,7 +14,16 @@ export {
   readableGrants,
 } from './acl.ts';
 export { createAuthenticator } from './authenticator.ts';
-export { type Attempt, authorize, isFree, mayAtAll, type ResourceRules, unowned } from './authorize.ts';
+export {
+  type Attempt,
+  asksFor,
+  authorize,
+  isFree,
+  isUndenied,
+  mayAtAll,
+  type ResourceRules,
+  unowned,
+} from './authorize.ts';
 export * from './identities/index.ts';
 export { type Identity, identityOf, type Standing } from './identity.ts';
 export { KeyUses } from './key-uses.ts';

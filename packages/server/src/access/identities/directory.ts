@@ -3,7 +3,7 @@ import { limits } from '../../limits.ts';
 import type { AccessKeyRecord, IdentityReader, RoleRecord, UserRecord } from '../../metadata/index.ts';
 import { canonicalIdOf, ownerOf } from '../account.ts';
 import type { Identity } from '../identity.ts';
-import { CompiledPolicy, type Policy, parsePolicy } from '../policy/index.ts';
+import { allowAllOfS3, CompiledPolicy, type Policy, parsePolicy } from '../policy/index.ts';
 import { roleArn, sessionArn, userArn } from './arns.ts';
 import { builtInPolicy } from './built-in.ts';
 import type { Session } from './session.ts';
@@ -105,6 +105,7 @@ export class Directory {
     const user = this.#identities.identity(id);
     if (user?.kind !== 'user') return undefined;
     const { account } = user;
+    const policies = this.policiesOf(user);
     const identity: Identity = {
       standing: {
         requester: { kind: 'user', account, arn: userArn(user), canonicalId: canonicalIdOf(account) },
@@ -112,10 +113,10 @@ export class Directory {
         tags: new Map(user.tags),
         session: undefined,
       },
-      policies: this.policiesOf(user),
+      policies,
       account,
       owner: ownerOf(account),
-      unlimited: false,
+      unlimited: allowAllOfS3(policies),
     };
     this.#known.set(id, identity);
     return identity;
@@ -165,7 +166,10 @@ export class Directory {
     if (role?.kind !== 'role' || role.account !== session.account) return undefined;
     const { account } = role;
     const restricted = session.documents.length + session.policyArns.length > 0;
-    const policies = this.policiesOf(role);
+    const policies = {
+      ...this.policiesOf(role),
+      session: restricted ? this.documents(session.documents, session.policyArns) : undefined,
+    };
     return {
       standing: {
         requester: {
@@ -179,13 +183,10 @@ export class Directory {
         tags: new Map([...role.tags, ...session.tags]),
         session: this.#facts(session),
       },
-      policies: {
-        ...policies,
-        session: restricted ? this.documents(session.documents, session.policyArns) : undefined,
-      },
+      policies,
       account,
       owner: ownerOf(account),
-      unlimited: false,
+      unlimited: allowAllOfS3(policies),
     };
   }
 

@@ -1,3 +1,6 @@
+import { FifoMap } from '../../fifo.ts';
+import { limits } from '../../limits.ts';
+
 /*
  * Addresses and ranges of IPv4 and IPv6, as numbers. An IPv4 address inside IPv6 (`::ffff:192.0.2.1`, as a socket that listens to both
  * reports it) is the IPv4 address: otherwise whoever chooses the form of the connection would choose which ranges he is in.
@@ -11,6 +14,9 @@ export interface AddressRange {
   readonly first: number | bigint;
   readonly last: number | bigint;
 }
+
+/** `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255` */
+const longestAddress = 45;
 
 const octet = /^(?:0|[1-9]\d{0,2})$/;
 const hextet = /^[0-9a-fA-F]{1,4}$/;
@@ -63,6 +69,20 @@ export function parseAddress(text: string): Address | undefined {
   const bits = parseV6(text);
   if (bits === undefined) return undefined;
   return bits >> 32n === 0xffffn ? { family: 4, bits: Number(bits & 0xffffffffn) } : { family: 6, bits };
+}
+
+/** Requests come one after the other from the same few addresses. */
+const read = new FifoMap<string, Address | null>(limits.policyAddressesKept);
+
+/** {@link parseAddress} of what is asked about again and again. */
+export function addressOf(text: string): Address | undefined {
+  let address = read.get(text);
+  if (address === undefined) {
+    address = parseAddress(text) ?? null;
+    // Of what a request may say at any length nothing is kept.
+    if (text.length <= longestAddress) read.set(text, address);
+  }
+  return address ?? undefined;
 }
 
 /** An address, or a range in CIDR form (RFC 4632). @returns undefined when it is neither */

@@ -1,5 +1,5 @@
 import type { AccessRequest } from './compile.ts';
-import { accountForm, type PrincipalMatch } from './principals.ts';
+import { isAccount, type PrincipalMatch } from './principals.ts';
 
 /*
  * From what each kind of policy says to one answer. Default is deny, and an explicit deny anywhere is final.
@@ -46,7 +46,8 @@ export interface Outcome {
   readonly reason: Reason;
 }
 
-const outcomes = Object.fromEntries(
+/** Each reason with what it comes to. */
+export const outcomes = Object.fromEntries(
   (Object.keys(reasons) as Reason[]).map((reason) => [
     reason,
     Object.freeze({ allowed: !/^(?:explicit-deny|no-|not-|resource-account)/.test(reason), reason }),
@@ -82,7 +83,7 @@ export function combine(request: AccessRequest, found: Findings): Outcome {
     default:
       return outcomes['no-allow'];
   }
-  if (resourceAccount !== undefined && !accountForm.test(resourceAccount)) return outcomes['resource-account-unknown'];
+  if (resourceAccount !== undefined && !isAccount(resourceAccount)) return outcomes['resource-account-unknown'];
   const own = resourceAccount === undefined || resourceAccount === requester.account;
   const root = requester.kind === 'root';
   if (root && own && keptByRoot.has(request.action.toLowerCase())) return outcomes['root-keeps-bucket-policy'];

@@ -74,12 +74,26 @@ function keysOf({ conditions, resources }: Statement): string[] {
   return [...conditions.map(({ key }) => key), ...inside].map((key) => key.toLowerCase());
 }
 
+const everyAction: ReadonlySet<string> = new Set(['*', 's3:*']);
+
+const isAllOfS3 = ({ effect, actions, resources, conditions }: Statement): boolean =>
+  effect === 'Allow' &&
+  conditions.length === 0 &&
+  !actions.not &&
+  actions.list.some((one) => everyAction.has(one.toLowerCase())) &&
+  resources?.not === false &&
+  resources.list.includes('*');
+
 /** A policy, compiled once and asked for every request. */
 export class CompiledPolicy {
   readonly policy: Policy;
   readonly statements: readonly CompiledStatement[];
   /** Condition keys, in lower case, whose values it may ask for: what costs a look-up need not be looked up for others. */
   readonly keys: ReadonlySet<string>;
+  /** Some statement of it denies something. */
+  readonly denies: boolean;
+  /** Some statement of it allows every action of S3 on everything, to whoever has the policy and without a condition. Nothing rests on false. */
+  readonly allowsS3: boolean;
   /** What was asked by {@link asksFor}: words of this program, so there is an end to them. */
   readonly #asked = new Map<string, boolean>();
   /** For an action that was asked about before, the statements that are about it: denials first. */
@@ -89,6 +103,8 @@ export class CompiledPolicy {
     this.policy = policy;
     this.statements = policy.statements.map((one) => compileStatement(policy, one));
     this.keys = new Set(policy.statements.flatMap(keysOf));
+    this.denies = this.statements.some((one) => one.denies);
+    this.allowsS3 = policy.kind === 'identity' && policy.statements.some(isAllOfS3);
   }
 
   /** Whether it may ask for a condition key, in lower case; what ends with a slash is the beginning of many. */

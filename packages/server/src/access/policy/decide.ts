@@ -40,6 +40,21 @@ function saysAny(policies: readonly CompiledPolicy[], request: AccessRequest): '
   return allowed ? 'allow' : 'none';
 }
 
+/** Whether a Deny in the policy of a resource applies. @param bounded whether the requester has a permissions boundary */
+export function isDenied(
+  policy: CompiledPolicy,
+  { requester, action, resource, context }: Pick<AccessRequest, 'requester' | 'action' | 'resource' | 'context'>,
+  bounded: boolean,
+): boolean {
+  for (const one of policy.about(action)) {
+    // Denials come first.
+    if (!one.denies) return false;
+    const match = one.principal?.(requester, bounded) ?? 'none';
+    if (match !== 'none' && one.resource(resource, context) && holds(one, context)) return true;
+  }
+  return false;
+}
+
 function saysOfResource(
   policy: CompiledPolicy,
   { requester, action, resource, context }: AccessRequest,
@@ -72,6 +87,13 @@ function findingsOf(policies: PolicySet, request: AccessRequest): Findings {
     trust: policies.resource?.policy.kind === 'trust',
   };
 }
+
+/** Whether policies of an identity allow it every action of S3 on everything, whatever is asked: false is always right. */
+export const allowAllOfS3 = ({ identity, boundary, session }: Omit<PolicySet, 'resource'>): boolean =>
+  boundary === undefined &&
+  session === undefined &&
+  identity.some((one) => one.allowsS3) &&
+  !identity.some((one) => one.denies);
 
 /**
  * The decision: every request, whatever protocol it came by, is answered here. Default is deny. {@link explain} says why, from the same

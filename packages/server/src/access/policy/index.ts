@@ -1,14 +1,14 @@
 export { type ResourceLevel, type S3Action, s3Actions } from './actions.ts';
 export { type AddressRange, inRange, parseAddress, parseRange } from './addresses.ts';
 export { canonicalPolicy } from './canonical.ts';
-export { type Outcome, type Reason, reasons } from './combine.ts';
+export { type Outcome, outcomes, type Reason, reasons } from './combine.ts';
 export { type AccessRequest, CompiledPolicy } from './compile.ts';
 export { contextOf, type RequestContext } from './context.ts';
-export { decide, type PolicySet } from './decide.ts';
+export { allowAllOfS3, decide, isDenied, type PolicySet } from './decide.ts';
 export type { Policy, PolicyKind } from './document.ts';
 export { type Explanation, explain, explanationText } from './explain.ts';
 export { PolicyError } from './failure.ts';
 export { conditionKey, conditionKeys } from './keys.ts';
 export { parsePolicy } from './parse.ts';
-export type { PrincipalMatch, Requester } from './principals.ts';
+export { isAccount, type PrincipalMatch, type Requester } from './principals.ts';
 export { isPublic } from './public.ts';

@@ -1,4 +1,4 @@
-import { inRange, parseAddress, parseRange } from './addresses.ts';
+import { addressOf, inRange, parseRange } from './addresses.ts';
 import { compileArn } from './arn.ts';
 import type { RequestContext } from './context.ts';
 import type { PolicyVersion } from './document.ts';
@@ -96,7 +96,7 @@ const inAnyRange: Operator['compile'] = (values) => {
     return range;
   });
   return (given) => {
-    const address = parseAddress(given);
+    const address = addressOf(given);
     return address !== undefined && ranges.some((range) => inRange(range, address));
   };
 };

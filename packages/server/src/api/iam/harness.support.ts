@@ -8,6 +8,7 @@ import { patienceMs } from '../../host/patience.support.ts';
 import { openSecret, sealSecret } from '../../keys/index.ts';
 import { limits } from '../../limits.ts';
 import type { AccessKeyRecord } from '../../metadata/index.ts';
+import type { ObjectService } from '../../objects/index.ts';
 import { createS3Handler } from '../s3/handler.ts';
 import { type Answer, answerOf } from '../s3/harness.support.ts';
 import { openMemoryStore } from '../s3/store.support.ts';
@@ -28,6 +29,7 @@ export type Form = Readonly<Record<string, string>>;
 export interface IdentityHarness {
   readonly root: Credentials;
   readonly administration: Administration;
+  readonly objects: ObjectService;
   readonly tokens: SessionTokens;
   /** Time that the server's clock is ahead by, ms. */
   ahead: number;
@@ -241,6 +243,7 @@ export async function startIdentityHarness(): Promise<IdentityHarness> {
   const harness: IdentityHarness = {
     root,
     administration,
+    objects: store.objects,
     tokens,
     ahead: 0,
     unexpected,

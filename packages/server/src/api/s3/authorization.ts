@@ -1,49 +1,36 @@
 import {
   type Attempt,
   accountOf,
+  asksFor,
   authorize,
-  type CompiledPolicy,
   firstAccount,
   granted,
   type Identity,
   isFree,
+  isUndenied,
   mayAtAll,
   type Reason,
   type RequestContext,
   type ResourceRules,
   reasons,
-  type SignedBy,
   unowned,
 } from '../../access/index.ts';
 import { StoreError } from '../../errors.ts';
 import type { BucketRecord, ObjectVersion } from '../../metadata/index.ts';
-import type { ObjectService, Tags } from '../../objects/index.ts';
-import type { Exchange } from '../http/exchange.ts';
-import { bucketNamed, countingGrants, rulesOfBucket } from './bucket-rules.ts';
+import { countingGrants, rulesOfBucket } from './bucket-rules.ts';
+import { type AuthorizationRequest, Knowledge } from './knowledge.ts';
 import type { S3Operation } from './names.ts';
 import {
   about,
+  actionOf,
   type NamedObject,
   permissionsOf,
   type Question,
   questionsOf,
   type RequestFacts,
+  resourceOf,
 } from './permissions.ts';
 import { requestContext } from './request-context.ts';
-import { tagsOfHeader } from './tags.ts';
-
-/** What is known of a request when it is asked what it may do. */
-export interface AuthorizationRequest {
-  readonly identity: Identity;
-  readonly signature: SignedBy | undefined;
-  readonly exchange: Exchange;
-  readonly nowMs: number;
-  readonly region: string;
-  /** Lower-case name. */
-  readonly header: (name: string) => string | undefined;
-  readonly parameter: (name: string) => string | undefined;
-  readonly objects: ObjectService;
-}
 
 type Allowed = boolean | Promise<boolean>;
 
@@ -116,11 +103,11 @@ export class Authorization {
   /** Whether all that the operation needs is allowed. An operation that needs nothing is nobody's. A promise where the object itself counts. */
   allows(operation: S3Operation, facts: RequestFacts): Allowed {
     this.asked = true;
-    if (this.#free(operation, facts)) return true;
+    if (this.identity.unlimited && (this.#free(operation, facts) || this.#undenied(operation, facts))) return true;
     const questions = questionsOf(operation, facts);
-    const unknown = questions.filter((one) => this.#wantsVersion(operation, one));
-    if (unknown.length === 0) return this.#all(operation, questions, facts);
-    return this.#lookUp(unknown).then(() => this.#all(operation, questions, facts));
+    for (const one of questions)
+      if (this.#wantsVersion(operation, one)) return this.#allLater(operation, questions, facts);
+    return this.#all(operation, questions, facts);
   }
 
   /** @throws StoreError AccessDenied */
@@ -137,7 +124,7 @@ export class Authorization {
   /** Whether the keys of a bucket may be listed: who may not does not learn which there are. */
   mayList(bucket: string): boolean {
     const facts = about(bucket);
-    return this.#free('HeadBucket', facts) || this.#all('HeadBucket', questionsOf('HeadBucket', facts), facts);
+    return this.freeIn('HeadBucket', bucket) || this.#all('HeadBucket', questionsOf('HeadBucket', facts), facts);
   }
 
   /**
@@ -152,7 +139,7 @@ export class Authorization {
         ? { account: firstAccount, policy: undefined }
         : rulesOfBucket(this.#request.objects, bucket);
     const resource = bucket === undefined ? 'arn:aws:dsom:::server' : `arn:aws:s3:::${bucket}`;
-    const context = this.#context('HeadBucket', undefined, rules, undefined);
+    const context = this.#context('HeadBucket', undefined, rules, undefined, undefined);
     return this.#ask({ action: `dsom:${action}`, resource, rules, context });
   }
 
@@ -160,11 +147,9 @@ export class Authorization {
   mayAtAll(operation: S3Operation, bucket: string): boolean {
     const rules = this.#rulesOf(bucket);
     return permissionsOf(operation).needs.every(
-      ({ action, versionAction, target, cause }) =>
+      ({ asked, versionAsked, target, cause }) =>
         // The source of a copy is in a bucket of its own.
-        cause !== undefined ||
-        target === 'source' ||
-        mayAtAll(this.identity, [`s3:${action}`, `s3:${versionAction}`], rules),
+        cause !== undefined || target === 'source' || mayAtAll(this.identity, [asked, versionAsked], rules),
     );
   }
 
@@ -176,12 +161,13 @@ export class Authorization {
 
   /** Whether a policy may ask for one of these condition keys, in lower case; what ends with a slash is the beginning of many. */
   wants(bucket: string, ...keys: string[]): boolean {
-    return this.#policies(bucket).some((policy) => keys.some((key) => policy.asksFor(key)));
+    const rules = bucket === '' ? unowned : this.#rulesOf(bucket);
+    return keys.some((key) => asksFor(this.identity, rules, key));
   }
 
   /** What conditions know of this request when such an operation is asked about on a bucket. */
   contextOf(operation: S3Operation, bucket: string): RequestContext {
-    return this.#context(operation, about(bucket).target, this.#rules(operation, bucket), undefined);
+    return this.#context(operation, about(bucket).target, this.#rules(operation, bucket), undefined, undefined);
   }
 
   /** The answer to who was refused: why, as far as it is his own account's matter (as AWS says it since 2024). */
@@ -195,29 +181,54 @@ export class Authorization {
   }
 
   #all(operation: S3Operation, questions: readonly Question[], { said }: RequestFacts): boolean {
-    return (
-      questions.length > 0 &&
-      questions.every(({ action, resource, named, tagged }) => {
-        const rules = this.#rules(operation, named?.bucket ?? '');
-        const version = tagged && named ? this.#versions?.get(nameOf(named)) : undefined;
-        const context = this.#context(operation, named, rules, said, version?.tags);
-        const list = rules.acls && named ? this.#list(operation, action, named, tagged, version) : undefined;
-        return this.#ask({ action, resource, rules, context, ...list });
-      })
-    );
+    for (const { action, resource, named, tagged } of questions) {
+      const rules = this.#rules(operation, named?.bucket ?? '');
+      const version = tagged && named ? this.#versions?.get(nameOf(named)) : undefined;
+      const context = this.#context(operation, named, rules, said, version?.tags);
+      const attempt = { action, resource, rules, context };
+      const list = rules.acls && named ? this.#list(operation, action, named, tagged, version) : undefined;
+      if (!this.#ask(list ? { ...attempt, ...list } : attempt)) return false;
+    }
+    return questions.length > 0;
+  }
+
+  async #allLater(operation: S3Operation, questions: readonly Question[], facts: RequestFacts): Promise<boolean> {
+    await this.#lookUp(questions.filter((one) => this.#wantsVersion(operation, one)));
+    return this.#all(operation, questions, facts);
   }
 
   #ask(attempt: Attempt): boolean {
     const { allowed, reason } = authorize(this.identity, attempt);
+    if (allowed) return true;
     const { action, resource, rules } = attempt;
     const own = rules.account === undefined || rules.account === this.identity.account;
-    if (!allowed) this.#refusal = { action, resource, reason, own };
-    return allowed;
+    this.#refusal = { action, resource, reason, own };
+    return false;
   }
 
   #free(operation: S3Operation, { target, source, each }: RequestFacts): boolean {
     const free = ({ bucket }: NamedObject) => this.freeIn(operation, bucket);
     return free(target) && (source === undefined || free(source)) && each.every((one) => one.bucket === target.bucket);
+  }
+
+  /**
+   * Whether nothing of it is denied where only a Deny could keep the identity from it. Most of what is done in buckets with policies is that, so no lists are made. False decides
+   * nothing.
+   */
+  #undenied(operation: S3Operation, { target, source, each, causes, said }: RequestFacts): boolean {
+    const rules = this.#rules(operation, target.bucket);
+    if (source !== undefined || each.length > 0 || rules.policy?.asksFor(objectTags)) return false;
+    const context = this.#context(operation, target, rules, said, undefined);
+    let needed = false;
+    for (const one of permissionsOf(operation).needs) {
+      if (one.cause !== undefined && !causes.has(one.cause)) continue;
+      // Of an account, no policy of a bucket says anything; of a batch, each object is asked about.
+      if (one.target !== 'object' && one.target !== 'bucket') return false;
+      const action = actionOf(one, target);
+      if (!isUndenied(this.identity, { action, resource: resourceOf(one, target), rules, context })) return false;
+      needed = true;
+    }
+    return needed;
   }
 
   #rules(operation: S3Operation, bucket: string): ResourceRules {
@@ -228,12 +239,6 @@ export class Authorization {
   #rulesOf(bucket: string): ResourceRules {
     if (this.#held?.bucket !== bucket) this.#held = { bucket, rules: rulesOfBucket(this.#request.objects, bucket) };
     return this.#held.rules;
-  }
-
-  #policies(bucket: string): CompiledPolicy[] {
-    const { identity, boundary, session = [] } = this.identity.policies;
-    const { policy } = bucket === '' ? unowned : this.#rulesOf(bucket);
-    return [...identity, ...session, ...(boundary ? [boundary] : []), ...(policy ? [policy] : [])];
   }
 
   /** What the access control list of a bucket or an object adds, where lists count. */
@@ -264,7 +269,7 @@ export class Authorization {
   #wantsVersion(operation: S3Operation, { named, tagged, action }: Question): boolean {
     if (!named || !tagged || this.#versions?.has(nameOf(named))) return false;
     if (this.#rules(operation, named.bucket).acls && !isOfBucket(operation, action)) return true;
-    return permissionsOf(operation).keys.includes('s3:ExistingObjectTag/') && this.wants(named.bucket, objectTags);
+    return permissionsOf(operation).existingTags && this.wants(named.bucket, objectTags);
   }
 
   /** Looks up what conditions and lists may ask for: before deciding, since a decision does not wait. */
@@ -303,24 +308,15 @@ export class Authorization {
     named: NamedObject | undefined,
     { account }: ResourceRules,
     said: RequestFacts['said'],
-    tags: Tags = [],
+    tags: ObjectVersion['tags'] | undefined,
   ): RequestContext {
-    const { identity, signature, exchange, nowMs, region, header, parameter, objects } = this.#request;
-    return requestContext({
-      operation,
-      standing: identity.standing,
-      connection: exchange.connection,
-      nowMs,
-      region,
-      header: (name) => said?.headers?.get(name) ?? header(name),
-      parameter,
-      signature,
-      resourceAccount: account ?? identity.account,
-      versionId: named?.versionId,
-      requestTags: () => new Map(said?.tags ?? tagsOfHeader(header('x-amz-tagging'))),
-      objectTags: () => new Map(tags),
-      bucketTags: () => new Map(named === undefined ? [] : bucketNamed(objects, named.bucket)?.tags),
-      locationConstraint: said?.location,
-    });
+    return requestContext(
+      new Knowledge(this.#request, operation, {
+        named,
+        said,
+        tags,
+        resourceAccount: account ?? this.identity.account,
+      }),
+    );
   }
 }

@@ -22,9 +22,7 @@ const nothing: RequestFacts['causes'] = new Set();
 /** What a request says about what it needs, but for what its document names. */
 export function factsOf(call: S3Call): RequestFacts {
   const target = { bucket: call.bucket, key: call.key.toString('utf8'), versionId: call.query.get('versionId') };
-  const { needs } = permissionsOf(call.operation);
-  const copies = needs.some((need) => need.target === 'source');
-  const caused = needs.some((need) => need.cause !== undefined);
+  const { copies, caused } = permissionsOf(call.operation);
   return {
     target,
     // Without a source that can be read nothing is copied; who may not even write here is told so first.

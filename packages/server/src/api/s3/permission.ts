@@ -18,14 +18,12 @@ export function mayBegin(call: S3Call): boolean | Promise<boolean> {
   authorization.renew();
   // Who sent a form is known once it was read: it is asked about then.
   if (operation === 'PostObject') return true;
-  const { needs } = permissionsOf(operation);
+  const { needs, copies, document } = permissionsOf(operation);
   // Refused by name, to whoever has a name himself.
   if (needs.length === 0) return call.principal.kind !== 'anonymous';
-  const copies = needs.some((need) => need.target === 'source');
   if (!copies && authorization.freeIn(operation, bucket)) return true;
   const later = inDocument[operation];
-  if (needs.every((need) => need.target === 'each') || (later && authorization.wants(bucket, ...later)))
-    return authorization.mayAtAll(operation, bucket);
+  if (document || (later && authorization.wants(bucket, ...later))) return authorization.mayAtAll(operation, bucket);
   return authorization.allows(operation, factsOf(call));
 }
 

@@ -34,6 +34,9 @@ export interface Need {
   readonly action: S3Action;
   /** Instead of `action` where the target is named with its version. */
   readonly versionAction: S3Action;
+  /** Both as policies name them: `s3:GetObject`. Texts that are made once are found in maps without being hashed again. */
+  readonly asked: string;
+  readonly versionAsked: string;
   readonly target: NeedTarget;
   /** undefined: always. */
   readonly cause: NeedCause | undefined;
@@ -49,6 +52,8 @@ const need = (target: NeedTarget, action: S3Action, versionAction = action, caus
   target,
   action,
   versionAction,
+  asked: `s3:${action}`,
+  versionAsked: `s3:${versionAction}`,
   cause,
 });
 const on = (needs: readonly Need[], ...keys: string[]): Permissions => ({ needs, keys });
@@ -248,8 +253,38 @@ const table = {
   WriteGetObjectResponse: nobody,
 } satisfies Record<S3Operation, Permissions>;
 
+/** What every request asks of its operation, said once. */
+interface Outline extends Permissions {
+  /** `keys` in lower case, for look-ups. */
+  readonly lowerKeys: ReadonlySet<string>;
+  /** Its conditions may ask for tags of the object as it is. */
+  readonly existingTags: boolean;
+  /** Something is needed of the object that is copied. */
+  readonly copies: boolean;
+  /** Headers may make it need more. */
+  readonly caused: boolean;
+  /** Only its document names what it is done to. */
+  readonly document: boolean;
+}
+
+const outlines = new Map<S3Operation, Outline>();
+for (const [operation, { needs, keys }] of Object.entries(table) as [S3Operation, Permissions][])
+  outlines.set(operation, {
+    needs,
+    keys,
+    lowerKeys: new Set(keys.map((key) => key.toLowerCase())),
+    existingTags: keys.includes('s3:ExistingObjectTag/'),
+    copies: needs.some(({ target }) => target === 'source'),
+    caused: needs.some(({ cause }) => cause !== undefined),
+    document: needs.every(({ target }) => target === 'each'),
+  });
+
 /** What an operation needs, in full. */
-export const permissionsOf = (operation: S3Operation): Permissions => table[operation];
+export function permissionsOf(operation: S3Operation): Outline {
+  const outline = outlines.get(operation);
+  invariant(outline, 'every operation says what it needs');
+  return outline;
+}
 
 /** An object as a request names it. `key`: as it is stored. */
 export interface NamedObject {
@@ -295,38 +330,35 @@ export interface Question {
   readonly tagged: boolean;
 }
 
-function targetsOf({ target }: Need, facts: RequestFacts): readonly NamedObject[] {
-  switch (target) {
-    case 'source':
-      // Not asking about a source that was not found would copy without permission.
-      invariant(facts.source, 'a request that copies names its source');
-      return [facts.source];
-    case 'each':
-      return facts.each;
-    default:
-      return [facts.target];
-  }
+function sourceOf({ source }: RequestFacts): NamedObject {
+  // Not asking about a source that was not found would copy without permission.
+  invariant(source, 'a request that copies names its source');
+  return source;
 }
 
-function resourceOf({ target }: Need, { bucket: name, key }: NamedObject): string {
+export function resourceOf({ target }: Need, { bucket: name, key }: NamedObject): string {
   if (target === 'account') return 'arn:aws:s3:::*';
   return target === 'bucket' ? `arn:aws:s3:::${name}` : `arn:aws:s3:::${name}/${key}`;
 }
 
+/** As policies name it. */
+export const actionOf = ({ asked, versionAsked }: Need, { versionId }: NamedObject): string =>
+  versionId === undefined ? asked : versionAsked;
+
+const questionOf = (one: Need, named: NamedObject, facts: RequestFacts): Question => ({
+  action: actionOf(one, named),
+  resource: resourceOf(one, named),
+  named: one.target === 'account' ? undefined : named,
+  tagged: one.target === 'source' || (facts.source === undefined && named.key !== ''),
+});
+
 /** All that must be allowed for a request. No question at all means that nobody may. */
 export function questionsOf(operation: S3Operation, facts: RequestFacts): Question[] {
   const questions: Question[] = [];
-  for (const one of table[operation].needs) {
+  for (const one of permissionsOf(operation).needs) {
     if (one.cause !== undefined && !facts.causes.has(one.cause)) continue;
-    for (const named of targetsOf(one, facts)) {
-      const action = named.versionId === undefined ? one.action : one.versionAction;
-      questions.push({
-        action: `s3:${action}`,
-        resource: resourceOf(one, named),
-        named: one.target === 'account' ? undefined : named,
-        tagged: one.target === 'source' || (facts.source === undefined && named.key !== ''),
-      });
-    }
+    if (one.target === 'each') for (const named of facts.each) questions.push(questionOf(one, named, facts));
+    else questions.push(questionOf(one, one.target === 'source' ? sourceOf(facts) : facts.target, facts));
   }
   return questions;
 }

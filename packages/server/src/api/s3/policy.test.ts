@@ -234,6 +234,23 @@ describe('the policy of a bucket', () => {
     await remove();
   });
 
+  it('is asked about all that a request needs, whoever may everything besides', async () => {
+    const tagging = { headers: { 'x-amz-tagging': 'class=secret' } };
+    for (const as of ['readwrite', 'root'] as const) {
+      await policy('bucket', { Effect: 'Deny', Action: ['s3:PutObjectTagging', 's3:GetObjectVersion'] });
+      assert.equal(await statusOf('PUT', '/bucket/needs', { as, body: 'x' }), 200);
+      assert.equal(await statusOf('PUT', '/bucket/needs', { as, body: 'x', ...tagging }), 403);
+      assert.equal(await statusOf('GET', '/bucket/needs', { as }), 200);
+      assert.equal(await statusOf('GET', '/bucket/needs', { as, query: { versionId: 'null' } }), 403);
+      const secret = { StringEquals: { 's3:ExistingObjectTag/class': 'secret' } };
+      await policy('bucket', { Effect: 'Deny', Action: 's3:GetObject', Condition: secret });
+      assert.equal(await statusOf('GET', '/bucket/needs', { as }), 200);
+      assert.equal(await statusOf('PUT', '/bucket/needs', { as, body: 'x', ...tagging }), 200);
+      for (const method of ['GET', 'HEAD']) assert.equal(await statusOf(method, '/bucket/needs', { as }), 403, method);
+    }
+    await remove();
+  });
+
   it('counts from the request after the one that set it, and what cannot be read denies everyone but the root', async () => {
     await policy('bucket', { Action: 's3:GetObject' });
     assert.equal(await statusOf('GET', '/bucket/open/a', { as: 'anonymous' }), 200);

@@ -17,8 +17,8 @@ export interface RequestKnowledge {
   readonly nowMs: number;
   readonly region: string;
   /** Lower-case name. */
-  readonly header: (name: string) => string | undefined;
-  readonly parameter: (name: string) => string | undefined;
+  header(name: string): string | undefined;
+  parameter(name: string): string | undefined;
   /** Where the signature stands, and when it was made; undefined: there is none. */
   readonly signature: SignedBy | undefined;
   /** Account that owns the resource. */
@@ -26,10 +26,10 @@ export interface RequestKnowledge {
   /** Version of the object that is asked about: of the source, when that is asked about. */
   readonly versionId: string | undefined;
   /** Tags that the request sets. */
-  readonly requestTags: () => ReadonlyMap<string, string>;
+  requestTags(): ReadonlyMap<string, string>;
   /** Tags of the object version and of the bucket: looked up when a policy asks. */
-  readonly objectTags: () => ReadonlyMap<string, string>;
-  readonly bucketTags: () => ReadonlyMap<string, string>;
+  objectTags(): ReadonlyMap<string, string>;
+  bucketTags(): ReadonlyMap<string, string>;
   /** Location that the document of CreateBucket names. */
   readonly locationConstraint: string | undefined;
 }
@@ -72,82 +72,77 @@ export type GeneralKnowledge = Pick<
 >;
 
 /** Keys that every request has. */
-const general: Readonly<Record<string, (known: GeneralKnowledge) => Values>> = {
-  'aws:currenttime': ({ nowMs }) => isoTime(nowMs),
-  'aws:epochtime': ({ nowMs }) => String(Math.floor(nowMs / 1000)),
-  'aws:securetransport': ({ connection }) => flag(connection.secure),
-  'aws:sourceip': ({ connection }) => connection.address,
-  'aws:useragent': ({ header }) => header('user-agent'),
-  'aws:referer': ({ header }) => header('referer'),
-  'aws:requestedregion': ({ region }) => region,
-  'aws:resourceaccount': ({ resourceAccount }) => resourceAccount,
-  'aws:viaawsservice': () => 'false',
-  'aws:username': ({ standing: { requester } }) =>
-    requester.kind === 'user' ? requester.arn.slice(requester.arn.lastIndexOf('/') + 1) : undefined,
-  'aws:userid': ({ standing }) => standing.userId,
-  'aws:principalarn': ({ standing }) => principalArn(standing.requester),
-  'aws:principalaccount': ({ standing: { requester } }) => ('account' in requester ? requester.account : undefined),
-  'aws:principaltype': ({ standing }) => principalTypes[standing.requester.kind],
-  'aws:principalisawsservice': ({ standing }) => flag(standing.requester.kind === 'service'),
-  'aws:principalservicename': ({ standing: { requester } }) =>
-    requester.kind === 'service' ? requester.service : undefined,
-  'aws:principalservicenameslist': ({ standing: { requester } }) =>
-    requester.kind === 'service' ? [requester.service] : undefined,
-  'aws:tokenissuetime': ({ standing: { session } }) => session && isoTime(session.issuedMs),
-  // Absent, and not false, for credentials that are for good: that is what AWS documents.
-  'aws:multifactorauthpresent': ({ standing: { session } }) => session && flag(session.secondFactorMs !== undefined),
-  'aws:multifactorauthage': ({ standing: { session }, nowMs }) =>
-    session?.secondFactorMs === undefined ? undefined : String(Math.floor((nowMs - session.secondFactorMs) / 1000)),
-  'aws:federatedprovider': ({ standing: { session } }) => session?.provider,
-  'aws:sourceidentity': ({ standing: { session } }) => session?.sourceIdentity,
-  's3:resourceaccount': ({ resourceAccount }) => resourceAccount,
-  's3:authtype': ({ signature }) =>
-    signature && { header: 'REST-HEADER', query: 'REST-QUERY-STRING', post: 'POST' }[signature.where],
-  's3:signatureversion': ({ signature }) => signature && 'AWS4-HMAC-SHA256',
-  's3:signatureage': ({ signature, nowMs }) =>
-    signature === undefined || signature.where === 'header' ? undefined : String(Math.max(0, nowMs - signature.madeMs)),
-  's3:tlsversion': ({ connection }) => /^TLSv(\d+(?:\.\d+)?)$/.exec(connection.tls ?? '')?.[1],
-  's3:x-amz-content-sha256': ({ header }) => header('x-amz-content-sha256'),
-  'dsom:deviceid': ({ connection }) => connection.device?.id,
-  'dsom:devicefingerprint': ({ connection }) => connection.device?.fingerprint,
-};
+const general = new Map<string, (known: GeneralKnowledge) => Values>(
+  Object.entries({
+    'aws:currenttime': ({ nowMs }) => isoTime(nowMs),
+    'aws:epochtime': ({ nowMs }) => String(Math.floor(nowMs / 1000)),
+    'aws:securetransport': ({ connection }) => flag(connection.secure),
+    'aws:sourceip': ({ connection }) => connection.address,
+    'aws:useragent': (known) => known.header('user-agent'),
+    'aws:referer': (known) => known.header('referer'),
+    'aws:requestedregion': ({ region }) => region,
+    'aws:resourceaccount': ({ resourceAccount }) => resourceAccount,
+    'aws:viaawsservice': () => 'false',
+    'aws:username': ({ standing: { requester } }) =>
+      requester.kind === 'user' ? requester.arn.slice(requester.arn.lastIndexOf('/') + 1) : undefined,
+    'aws:userid': ({ standing }) => standing.userId,
+    'aws:principalarn': ({ standing }) => principalArn(standing.requester),
+    'aws:principalaccount': ({ standing: { requester } }) => ('account' in requester ? requester.account : undefined),
+    'aws:principaltype': ({ standing }) => principalTypes[standing.requester.kind],
+    'aws:principalisawsservice': ({ standing }) => flag(standing.requester.kind === 'service'),
+    'aws:principalservicename': ({ standing: { requester } }) =>
+      requester.kind === 'service' ? requester.service : undefined,
+    'aws:principalservicenameslist': ({ standing: { requester } }) =>
+      requester.kind === 'service' ? [requester.service] : undefined,
+    'aws:tokenissuetime': ({ standing: { session } }) => session && isoTime(session.issuedMs),
+    // Absent, and not false, for credentials that are for good: that is what AWS documents.
+    'aws:multifactorauthpresent': ({ standing: { session } }) => session && flag(session.secondFactorMs !== undefined),
+    'aws:multifactorauthage': ({ standing: { session }, nowMs }) =>
+      session?.secondFactorMs === undefined ? undefined : String(Math.floor((nowMs - session.secondFactorMs) / 1000)),
+    'aws:federatedprovider': ({ standing: { session } }) => session?.provider,
+    'aws:sourceidentity': ({ standing: { session } }) => session?.sourceIdentity,
+    's3:resourceaccount': ({ resourceAccount }) => resourceAccount,
+    's3:authtype': ({ signature }) =>
+      signature && { header: 'REST-HEADER', query: 'REST-QUERY-STRING', post: 'POST' }[signature.where],
+    's3:signatureversion': ({ signature }) => signature && 'AWS4-HMAC-SHA256',
+    's3:signatureage': ({ signature, nowMs }) =>
+      signature === undefined || signature.where === 'header'
+        ? undefined
+        : String(Math.max(0, nowMs - signature.madeMs)),
+    's3:tlsversion': ({ connection }) => /^TLSv(\d+(?:\.\d+)?)$/.exec(connection.tls ?? '')?.[1],
+    's3:x-amz-content-sha256': (known) => known.header('x-amz-content-sha256'),
+    'dsom:deviceid': ({ connection }) => connection.device?.id,
+    'dsom:devicefingerprint': ({ connection }) => connection.device?.fingerprint,
+  } satisfies Record<string, (known: GeneralKnowledge) => Values>),
+);
 
 /** Keys of some operations, where they are not the header of the same name. */
 const ofOperation: Readonly<Record<string, Source>> = {
-  's3:prefix': ({ parameter }) => parameter('prefix'),
-  's3:delimiter': ({ parameter }) => parameter('delimiter'),
-  's3:max-keys': ({ parameter }) => parameter('max-keys'),
+  's3:prefix': (known) => known.parameter('prefix'),
+  's3:delimiter': (known) => known.parameter('delimiter'),
+  's3:max-keys': (known) => known.parameter('max-keys'),
   's3:versionid': ({ versionId }) => versionId,
   's3:locationconstraint': ({ locationConstraint }) => locationConstraint,
-  's3:if-match': ({ header }) => header('if-match'),
-  's3:if-none-match': ({ header }) => header('if-none-match'),
-  's3:requestobjecttagkeys': ({ requestTags }) => whenSome([...requestTags().keys()]),
-  'aws:tagkeys': ({ requestTags }) => whenSome([...requestTags().keys()]),
+  's3:if-match': (known) => known.header('if-match'),
+  's3:if-none-match': (known) => known.header('if-none-match'),
+  's3:requestobjecttagkeys': (known) => whenSome([...known.requestTags().keys()]),
+  'aws:tagkeys': (known) => whenSome([...known.requestTags().keys()]),
   's3:objectcreationoperation': ({ operation }) => flag(!operation.startsWith('UploadPart')),
-  's3:object-lock-mode': ({ header }) => header('x-amz-object-lock-mode'),
-  's3:object-lock-legal-hold': ({ header }) => header('x-amz-object-lock-legal-hold'),
-  's3:object-lock-retain-until-date': ({ header }) => header('x-amz-object-lock-retain-until-date'),
-  's3:object-lock-remaining-retention-days': ({ header, nowMs }) => {
-    const until = Date.parse(header('x-amz-object-lock-retain-until-date') ?? '');
-    return Number.isNaN(until) ? undefined : String(Math.ceil((until - nowMs) / dayMs));
+  's3:object-lock-mode': (known) => known.header('x-amz-object-lock-mode'),
+  's3:object-lock-legal-hold': (known) => known.header('x-amz-object-lock-legal-hold'),
+  's3:object-lock-retain-until-date': (known) => known.header('x-amz-object-lock-retain-until-date'),
+  's3:object-lock-remaining-retention-days': (known) => {
+    const until = Date.parse(known.header('x-amz-object-lock-retain-until-date') ?? '');
+    return Number.isNaN(until) ? undefined : String(Math.ceil((until - known.nowMs) / dayMs));
   },
 };
-
-const lowerKeys = new Map<S3Operation, ReadonlySet<string>>();
-
-function keysOf(operation: S3Operation): ReadonlySet<string> {
-  const held = lowerKeys.get(operation);
-  if (held) return held;
-  const made = new Set(permissionsOf(operation).keys.map((key) => key.toLowerCase()));
-  lowerKeys.set(operation, made);
-  return made;
-}
 
 /** The keys that requests to every service have. */
 export function generalContext(known: GeneralKnowledge): RequestContext {
   return {
     values: (key) => {
-      if (Object.hasOwn(general, key)) return key.startsWith('s3:') ? undefined : general[key]?.(known);
+      const source = general.get(key);
+      if (source) return key.startsWith('s3:') ? undefined : source(known);
       const prefix = 'aws:principaltag/';
       return key.startsWith(prefix) ? tagged(known.standing.tags, key.slice(prefix.length)) : undefined;
     },
@@ -156,10 +151,11 @@ export function generalContext(known: GeneralKnowledge): RequestContext {
 
 /** The context of a request, each value made when a policy asks for it. `key` in lower case. */
 export function requestContext(known: RequestKnowledge): RequestContext {
-  const keys = keysOf(known.operation);
   return {
     values: (key) => {
-      if (Object.hasOwn(general, key)) return general[key]?.(known);
+      const source = general.get(key);
+      if (source) return source(known);
+      const keys = permissionsOf(known.operation).lowerKeys;
       const slash = key.indexOf('/');
       if (slash >= 0) {
         const [kind, tag] = [key.slice(0, slash + 1), key.slice(slash + 1)];
