@@ -55,6 +55,10 @@ export function parseRemote(text: string): RemoteAddress {
   const match = scheme.exec(text);
   if (!match && /^(?:\.{0,2}\/|~)/.test(text))
     throw new UsageError(`"${text}" looks like a local path: write s3://BUCKET/KEY`);
+  if (!match && /^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+    throw new UsageError(
+      `"${text}" is an address of something else: write s3://BUCKET/KEY, and the server's own as --endpoint URL`,
+    );
   return remote(match ? text.slice(match[0].length) : text);
 }
 

@@ -357,3 +357,15 @@ test('a command whose output nobody reads says with its status that it did not d
   ])
     assert.equal((await stub.spawn(command, { hangsUp: true })).code, exitCode.unread, command.join(' '));
 });
+
+test('an address of another scheme is no bucket', async () => {
+  for (const command of [
+    ['ls', 'http://127.0.0.1:9000/b'],
+    ['du', 'https://b'],
+    ['stat', 'gs://b/k'],
+  ]) {
+    const refused = await stub.run(command);
+    assert.equal(refused.code, exitCode.usage, command.join(' '));
+    assert.match(refused.stderr, /write s3:\/\/BUCKET\/KEY, and the server's own as --endpoint/);
+  }
+});

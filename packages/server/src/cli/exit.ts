@@ -74,6 +74,8 @@ const byCode: Readonly<Record<string, Verdict>> = {
     exit: exitCode.unreachable,
     advice: 'Is this the endpoint of a DSOM server? `dsom doctor` looks further.',
   },
+  // Says itself what to do.
+  'KMS.NotFoundException': { exit: exitCode.notFound },
   NoSuchBucket: { exit: exitCode.notFound, advice: '`dsom ls` shows the buckets, `dsom mb` makes one.' },
   NoSuchKey: { exit: exitCode.notFound, advice: '`dsom ls` shows what is there.' },
   NoSuchUpload: { exit: exitCode.notFound, advice: 'It was completed or given up meanwhile. Start the upload again.' },
