@@ -57,15 +57,21 @@ async function health(client: DsomClient, context: Context): Promise<Finding> {
   const ready = await client.admin.health('ready', { signal: context.signal });
   const said = readinessOf(ready.detail);
   if (live.ok && ready.ok) {
+    const notes: [detail: string, advice: string][] = [];
     if (said.degraded.length > 0)
-      return warning(
-        `live and ready, and degraded: ${said.degraded.join('; ')}`,
+      notes.push([
+        `degraded: ${said.degraded.join('; ')}`,
         'Requests are served. `dsom cluster status` and docs/operate say what each means.',
-      );
-    if (!said.plain) return ok('live and ready');
+      ]);
+    if (said.plain)
+      notes.push([
+        'new objects are not encrypted',
+        'Start the server without --encryption off where its disks are not safe.',
+      ]);
+    if (notes.length === 0) return ok('live and ready');
     return warning(
-      'live and ready, but new objects are not encrypted',
-      'Start the server without --encryption off where its disks are not safe.',
+      `live and ready, but ${notes.map(([detail]) => detail).join('; ')}`,
+      notes.map(([, advice]) => advice).join(' '),
     );
   }
   const why = said.reasons.join('; ') || (live.ok ? ready : live).detail.slice(0, 200);
