@@ -232,7 +232,7 @@ export const devicePlants: readonly Plant[] = [
   {
     name: 'device: one whose directory is gone goes on taking writes',
     file: 'src/device/device.ts',
-    find: 'if (isAbsent(error)) throw',
+    find: 'if (isMissing(error)) throw',
     replace: 'if (error === undefined) throw',
     tests: ['src/device/device.test.ts'],
   },

@@ -1,6 +1,7 @@
 /* `cluster`, `node` and `device`: the cluster as an operator sees and changes it. */
 import type { DeviceChange, NodeChange } from '@dsom/sdk';
 import type { Command } from 'commander';
+import { limits } from '../limits.ts';
 import { isLine, type Line, list, part as partOf, short, size, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { Context } from './context.ts';
@@ -9,16 +10,13 @@ import { addMemberCommands, featureLines } from './members.ts';
 import { addMoveCommands, rebalanceLines, repairLines, stuckLine } from './moves.ts';
 import { addShardCommands } from './shards.ts';
 
-/** One part of what the server tells of its cluster, as a table or, with `--json`, a line each. */
-/** From so long a silence of the log on, ms, what a node says is what it knew before. */
-const silentMs = 3000;
-
 /** That nothing was heard of the others' changes: undefined while the log is heard. */
 function silentLine({ staleMs, node }: Line): string | undefined {
-  if (typeof staleMs !== 'number' || staleMs < silentMs) return undefined;
+  if (typeof staleMs !== 'number' || staleMs < limits.staleMs) return undefined;
   return `silent    the log (etcd) has not answered for ${Math.round(staleMs / 1000)} s: this is what node ${short(node)} knew then, and sees of the others now`;
 }
 
+/** One part of what the server tells of its cluster, as a table or, with `--json`, a line each. */
 async function show(
   context: Context,
   part: 'nodes' | 'devices' | 'groups' | 'shards',

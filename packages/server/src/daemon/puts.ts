@@ -86,8 +86,9 @@ function listable(command: Put): Piece | undefined {
 /** What crosses for a proposal. */
 export function listed(proposal: Proposal): Proposal | ListedPut {
   const { command, request } = proposal;
-  const piece = command.type === 'object.put' && request === undefined ? listable(command) : undefined;
-  if (!piece || command.type !== 'object.put') return proposal;
+  if (command.type !== 'object.put' || request !== undefined) return proposal;
+  const piece = listable(command);
+  if (!piece) return proposal;
   const { bucket, key, owner, draft } = command;
   const { storageClass, headers, metadata, tags, wrappedKey } = draft;
   const { size, md5, salt, compressed, sealed, body } = piece;
@@ -113,11 +114,22 @@ export function listed(proposal: Proposal): Proposal | ListedPut {
 /** The proposal that has crossed. */
 export function unlisted(crossed: Proposal | ListedPut): Proposal {
   if ('command' in crossed) return crossed;
-  const [bucket, key, owner, size, md5, storageClass, headers, metadata, tags, wrappedKey] = crossed;
-  const salt = crossed[10];
-  const compressed = crossed[11];
-  const sealed = crossed[12];
-  const inline = crossed[13];
+  const [
+    bucket,
+    key,
+    owner,
+    size,
+    md5,
+    storageClass,
+    headers,
+    metadata,
+    tags,
+    wrappedKey,
+    salt,
+    compressed,
+    sealed,
+    inline,
+  ] = crossed;
   const checksum = undefined;
   const command: Put = {
     type: 'object.put',

@@ -2,7 +2,7 @@ import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { InvariantError, invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
-import { isSpaceExhausted } from './names.ts';
+import { isMissing, isSpaceExhausted } from './names.ts';
 import { reserveOf } from './reserve.ts';
 import { type Slab, Slabs, slabNumbers } from './slabs.ts';
 import type { Device, DeviceClass, DeviceHealth, DeviceIdentity, Volume } from './types.ts';
@@ -25,8 +25,6 @@ import type { Device, DeviceClass, DeviceHealth, DeviceIdentity, Volume } from '
  * Rejected: one large file (the largest file and the cost of its block map differ between file systems; dropping, moving or checking
  * a piece is harder), and preallocating slabs (Node cannot ask for it without writing zeros, which doubles the writes).
  */
-
-const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 export interface DeviceOptions {
   readonly volume: Volume;
@@ -105,7 +103,7 @@ class SlabDevice implements Device {
       return { total, free: left, owed: Math.max(0, reserve - free) };
     } catch (error) {
       // Slabs that are open take writes still, into files that no later start finds.
-      if (isAbsent(error)) throw this.#stop(error, 'its directory is gone; put it back, with all that was in it,');
+      if (isMissing(error)) throw this.#stop(error, 'its directory is gone; put it back, with all that was in it,');
       throw this.#explain(error, 'cannot tell its capacity');
     }
   }

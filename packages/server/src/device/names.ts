@@ -16,7 +16,7 @@ export function isSpaceExhausted(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
-/** True for the error of {@link Volume.open}, rename or remove when the name does not exist. */
+/** True for the error of {@link Volume.open}, rename or remove when the name does not exist, and of any call when the volume itself is gone. */
 export function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT';
 }

@@ -76,10 +76,11 @@ class Others {
 
 class LoneDigester implements Digester {
   readonly waiting = 0;
-  readonly #md5 = createChecksum('MD5');
+  readonly #md5: Checksum;
   readonly #others: Others;
 
-  constructor(plan: DigestPlan) {
+  constructor(plan: DigestPlan, md5 = createChecksum('MD5')) {
+    this.#md5 = md5;
     this.#others = new Others(plan);
   }
 
@@ -90,28 +91,6 @@ class LoneDigester implements Digester {
 
   finish(): Digests {
     return this.#others.finish(this.#md5.digest());
-  }
-
-  abandon(): void {}
-}
-
-/** Of a body whose MD5 somebody else makes. */
-class GivenDigester implements Digester {
-  readonly waiting = 0;
-  readonly #md5: () => Buffer;
-  readonly #others: Others;
-
-  constructor(plan: DigestPlan, md5: () => Buffer) {
-    this.#md5 = md5;
-    this.#others = new Others(plan);
-  }
-
-  update(chunk: Uint8Array): undefined {
-    this.#others.update(chunk);
-  }
-
-  finish(): Digests {
-    return this.#others.finish(this.#md5());
   }
 
   abandon(): void {}
@@ -160,7 +139,7 @@ function lanesWith(timers: Timers): Md5Lanes {
  * @param md5 gives the MD5 of the whole body, where somebody else makes it
  */
 export function createDigester(plan: DigestPlan, size?: number, timers?: Timers, md5?: () => Buffer): Digester {
-  if (md5) return new GivenDigester(plan, md5);
+  if (md5) return new LoneDigester(plan, { update() {}, digest: md5 });
   const small = size !== undefined && size <= limits.wholeBodyBytes;
   return small || !timers ? new LoneDigester(plan) : new LaneDigester(plan, lanesWith(timers));
 }

@@ -47,7 +47,8 @@ export async function renameOverShards(
   const asks = request && { asks: request };
   const prepare: Command = { type: 'rename.prepare', ...at, key, guard, source: source.key, ...asks };
   // Under an id of its own, by which it is made once where only one process has the log, too.
-  const prepared = await rooms.proposer.propose(prepare, rooms.host.entropy.bytes(16));
+  const proposePrepare = () => rooms.proposer.propose(prepare, rooms.host.entropy.bytes(16));
+  const prepared = await proposePrepare();
   if (prepared.reply.type === 'version') return { version: prepared.reply.version, position: prepared.position };
   // Read before anything is held: later it might be that of a row that is none of ours.
   const ticket = rooms.reader.renames.of(id)?.ticket;
@@ -75,10 +76,7 @@ export async function renameOverShards(
     );
   } catch (error) {
     // The old name may be gone because the same request was sent before and has been done meanwhile. Under this rename's id it leaves nothing more to be given up.
-    const before =
-      request && isRefused(error)
-        ? await rooms.proposer.propose(prepare, rooms.host.entropy.bytes(16)).catch(() => undefined)
-        : undefined;
+    const before = request && isRefused(error) ? await proposePrepare().catch(() => undefined) : undefined;
     await giveUp(rooms, { ...at, key: source.key, shard: held }, copied, error);
     if (before?.reply.type === 'version') return { version: before.reply.version, position: before.position };
     throw error;

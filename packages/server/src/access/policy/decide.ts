@@ -40,28 +40,19 @@ function saysAny(policies: readonly CompiledPolicy[], request: AccessRequest): '
   return allowed ? 'allow' : 'none';
 }
 
-/** Whether a Deny in the policy of a resource applies. @param bounded whether the requester has a permissions boundary */
-export function isDenied(
-  policy: CompiledPolicy,
-  { requester, action, resource, context }: Pick<AccessRequest, 'requester' | 'action' | 'resource' | 'context'>,
-  bounded: boolean,
-): boolean {
-  for (const one of policy.about(action)) {
-    // Denials come first.
-    if (!one.denies) return false;
-    const match = one.principal?.(requester, bounded) ?? 'none';
-    if (match !== 'none' && one.resource(resource, context) && holds(one, context)) return true;
-  }
-  return false;
-}
+type Asked = Pick<AccessRequest, 'requester' | 'action' | 'resource' | 'context'>;
 
+/** @param denialsAlone nobody wants to know what it allows */
 function saysOfResource(
   policy: CompiledPolicy,
-  { requester, action, resource, context }: AccessRequest,
+  { requester, action, resource, context }: Asked,
   bounded: boolean,
+  denialsAlone: boolean,
 ): 'deny' | PrincipalMatch {
   let nearest: PrincipalMatch = 'none';
   for (const one of policy.about(action)) {
+    // Denials come first.
+    if (denialsAlone && !one.denies) break;
     const match = one.principal?.(requester, bounded) ?? 'none';
     if (match === 'none' || rank[match] <= rank[nearest]) continue;
     if (!one.resource(resource, context) || !holds(one, context)) continue;
@@ -71,12 +62,16 @@ function saysOfResource(
   return nearest;
 }
 
+/** Whether a Deny in the policy of a resource applies. @param bounded whether the requester has a permissions boundary */
+export const isDenied = (policy: CompiledPolicy, request: Asked, bounded: boolean): boolean =>
+  saysOfResource(policy, request, bounded, true) === 'deny';
+
 function findingsOf(policies: PolicySet, request: AccessRequest): Findings {
   const identity = saysAny(policies.identity, request);
   const boundary = policies.boundary && saysOfIdentity(policies.boundary, request);
   const session = policies.session && saysAny(policies.session, request);
   const resource = policies.resource
-    ? saysOfResource(policies.resource, request, policies.boundary !== undefined)
+    ? saysOfResource(policies.resource, request, policies.boundary !== undefined, false)
     : 'none';
   return {
     denied: identity === 'deny' || boundary === 'deny' || session === 'deny' || resource === 'deny',

@@ -1,11 +1,14 @@
 import { StoreError } from '../../errors.ts';
-import type { EtcdError } from './types.ts';
+import { EtcdError } from './types.ts';
 
 /** How a failure of etcd looks to who uses the log. */
-export function unavailable(cause: EtcdError): StoreError {
+function unavailable(cause: EtcdError): StoreError {
   const message = `The log engine cannot be reached or refuses: ${cause.message}. Try again; if it stays so, look which nodes are away (dsom cluster status) and start them.`;
   return new StoreError('ServiceUnavailable', { message, retryAfter: 1, cause });
 }
+
+/** What is thrown on for what a call threw: failures of etcd as {@link unavailable}, all else as it is. */
+export const thrownOn = (error: unknown): unknown => (error instanceof EtcdError ? unavailable(error) : error);
 
 /** How it looks that etcd did not take a batch, and never will. */
 export const refusal = (cause: EtcdError): StoreError => (cause.full ? storageFull(cause) : unavailable(cause));

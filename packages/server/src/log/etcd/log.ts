@@ -7,7 +7,7 @@ import type { LogOwner, OwnedLog, SharedLog } from '../shared.ts';
 import type { LogEntry, Position } from '../types.ts';
 import { Waiters } from '../waiters.ts';
 import { advance, type Batch, decodePlace, decodeStart, type Place, type Start } from './batch.ts';
-import { unavailable } from './failures.ts';
+import { thrownOn } from './failures.ts';
 import type { LogKeys } from './keys.ts';
 import { EtcdOwnedLog } from './owned.ts';
 import { acquire, type Candidate, type OwnerKey, readOwner } from './ownership.ts';
@@ -240,7 +240,7 @@ export class EtcdLog implements SharedLog {
         this.check();
       }
     } catch (error) {
-      throw error instanceof EtcdError ? unavailable(error) : error;
+      throw thrownOn(error);
     }
   }
 
@@ -286,7 +286,7 @@ export class EtcdLog implements SharedLog {
       if (position > this.head) this.wake();
       return position;
     } catch (error) {
-      throw error instanceof EtcdError ? unavailable(error) : error;
+      throw thrownOn(error);
     }
   }
 
@@ -356,7 +356,7 @@ export class EtcdLog implements SharedLog {
       const owner = readOwner((await this.etcd.range({ key: this.keys.owner })).pairs[0]);
       if (owner?.epoch === epoch && owner.lease !== 0) await this.etcd.revoke(owner.lease);
     } catch (error) {
-      throw error instanceof EtcdError ? unavailable(error) : error;
+      throw thrownOn(error);
     }
   }
 
@@ -366,7 +366,7 @@ export class EtcdLog implements SharedLog {
     try {
       await this.etcd.transact({ compare: [], success: [{ put }] });
     } catch (error) {
-      throw error instanceof EtcdError ? unavailable(error) : error;
+      throw thrownOn(error);
     }
   }
 

@@ -4,7 +4,7 @@ import { limits } from '../../limits.ts';
 import type { SharedLog } from '../shared.ts';
 import type { Position } from '../types.ts';
 import { beginning, decodePlace, decodeStart, encodePlace, encodeStart, type Place } from './batch.ts';
-import { unavailable } from './failures.ts';
+import { thrownOn } from './failures.ts';
 import { LogKeys } from './keys.ts';
 import { EtcdLog, type LogBounds } from './log.ts';
 import { type Etcd, EtcdError } from './types.ts';
@@ -56,7 +56,7 @@ export async function openEtcdLog(options: EtcdLogOptions): Promise<SharedLog> {
       await found(etcd, keys, { ...beginning(host.entropy.bytes(16)), ...options.after });
     }
   } catch (error) {
-    throw error instanceof EtcdError ? unavailable(error) : error;
+    throw thrownOn(error);
   }
 }
 
@@ -70,7 +70,7 @@ export async function hasEtcdLog(options: Pick<EtcdLogOptions, 'etcd' | 'cluster
     const [found] = await options.etcd.ranges([{ key: tail }]);
     return (found?.pairs.length ?? 0) > 0;
   } catch (error) {
-    throw error instanceof EtcdError ? unavailable(error) : error;
+    throw thrownOn(error);
   }
 }
 
@@ -102,6 +102,6 @@ export async function forgetReplica(
   try {
     await options.etcd.transact({ compare: [], success: [{ remove: { key } }] });
   } catch (error) {
-    throw error instanceof EtcdError ? unavailable(error) : error;
+    throw thrownOn(error);
   }
 }
