@@ -88,6 +88,20 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/network.test.ts'],
   },
   {
+    name: 'node: what is under way when a device is asked for counts as its answer',
+    file: 'src/daemon/cluster/network.ts',
+    find: 'await neighbour.asking;',
+    replace: '',
+    tests: ['src/daemon/cluster/network.test.ts'],
+  },
+  {
+    name: 'node: whether a device answers is taken from what was heard last',
+    file: 'src/daemon/cluster/admin.ts',
+    find: 'await network?.ask(device);',
+    replace: '',
+    tests: ['src/daemon/cluster/admin.test.ts'],
+  },
+  {
     name: 'node: a node that was removed is served over a link that stands',
     file: 'src/daemon/cluster/serve.ts',
     find: 'if (removed.has(call.node))',

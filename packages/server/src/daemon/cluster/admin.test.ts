@@ -26,6 +26,8 @@ let devices: DeviceRecord[];
 let groups: GroupRecord[];
 let answering: Set<string>;
 let sick: Set<string>;
+/** Devices from which nothing was heard yet, until they are asked. */
+let unheard: Set<string>;
 let silence: number;
 let used: ReadonlySet<number> | undefined;
 let done: (Command | string)[];
@@ -56,6 +58,7 @@ beforeEach(() => {
   groups = [{ id: 1, epoch: 1, devices: devices.map(({ identity }) => identity) }];
   answering = new Set([other, third]);
   sick = new Set();
+  unheard = new Set();
   silence = 0;
   used = new Set();
   done = [];
@@ -67,7 +70,7 @@ beforeEach(() => {
     features: () => ['settings'],
     setting: () => undefined,
   };
-  const condition = (device: string) => ({ healthy: !sick.has(device), free: 40 });
+  const condition = (device: string) => ({ healthy: !sick.has(device) && !unheard.has(device), free: 40 });
   const propose = async (command: Command): Promise<void> => {
     done.push(command);
     if (command.type === 'node.write') nodes = nodes.map((one) => (one.id === command.node.id ? command.node : one));
@@ -92,6 +95,7 @@ beforeEach(() => {
           answering.has(devices.find((one) => one.identity === device)?.node ?? device.slice(1))
             ? condition(device)
             : { healthy: false, free: 1 },
+        ask: async (device: string) => void unheard.delete(device),
       },
     },
   } as unknown as Owner;
@@ -214,6 +218,7 @@ describe('what an operator asks', () => {
     sick.delete('spare');
     // What a lost device held nobody can say.
     sick.add(`d${third}`);
+    unheard.add('spare');
     const found = await replace('spa');
     assert.deepEqual(
       [found['state'], found['by'], found['groups'], found['groupsElsewhere']],

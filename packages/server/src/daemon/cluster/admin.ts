@@ -78,6 +78,11 @@ export function clusterAdmin({
     );
   const isAway = (device: string): boolean =>
     !(devices.has(device) ? conditions.of(device) : network?.condition(device))?.healthy;
+  /** Asked now, not as it was heard last: before a change that rests on it. */
+  const answers = async (device: string): Promise<boolean> => {
+    await network?.ask(device);
+    return !isAway(device);
+  };
   const leaving = new Leaving({ reader, usedGroups, isAway });
   /** Only who leads knows what was planned. */
   const rebalancing = () => {
@@ -182,11 +187,11 @@ export function clusterAdmin({
     };
     if (successor.identity === old.identity) refuse('A device does not replace itself: name the new one second.');
     const node = reader.nodes().find((one) => one.id === successor.node);
-    if (successor.state !== 'active' || node?.state !== 'active' || isAway(successor.identity))
+    if (successor.state !== 'active' || node?.state !== 'active' || !(await answers(successor.identity)))
       refuse(`Device ${successor.identity} is not in use, or does not answer: start its node, and activate both.`);
     const free = (device: string) =>
       (devices.has(device) ? conditions.of(device) : network?.condition(device))?.free ?? 0;
-    const used = isAway(old.identity) ? 0 : old.capacityBytes - free(old.identity);
+    const used = (await answers(old.identity)) ? old.capacityBytes - free(old.identity) : 0;
     if (free(successor.identity) < used)
       refuse(
         `Device ${successor.identity} has less space than is used on ${old.identity}: \`dsom device retire\` spreads its bytes over all devices.`,
@@ -285,7 +290,7 @@ export function clusterAdmin({
       const device = find('device', id, reader.devices(), (one) => one.identity);
       if (action === 'replace') return replace(device, by ?? '');
       // What is lost is retired all the same: it is no place any more.
-      if (action !== 'activate' && device.state === 'active' && !isAway(device.identity))
+      if (action !== 'activate' && device.state === 'active' && (await answers(device.identity)))
         await leaving.check(`Device ${device.identity}`, new Set([device.identity]));
       const changed = { ...device, state: deviceStates[action] };
       await owner.metadata.propose({ type: 'device.write', device: changed, keeps: 'self' });

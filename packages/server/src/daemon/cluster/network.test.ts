@@ -130,6 +130,30 @@ describe('the other nodes', () => {
     assert.ok(asked <= 2, `${asked} calls`);
   });
 
+  it('say of a device how it is when asked, not only every second', async () => {
+    devices.push(deviceRecord('new', 'b'));
+    states.set('b', { devices: [{ identity: 'new', free: 3, healthy: true }], applied: 9 });
+    assert.deepEqual(await network.ask('new'), { healthy: true, free: 3 });
+    // One call that is under way may have been answered before: another follows it.
+    let answer = (): void => {};
+    const waits = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const before = pack(states.get('b'));
+    const now = serve.get('b:1') as Serve;
+    serve.set('b:1', async () => {
+      await waits;
+      serve.set('b:1', now);
+      return { head: before };
+    });
+    await pass(limits.nodeStateMs);
+    states.set('b', { devices: [{ identity: 'new', free: 2, healthy: false }], applied: 9 });
+    const asked = network.ask('new');
+    answer();
+    assert.deepEqual(await asked, { healthy: false, free: 2 });
+    assert.equal(await network.ask('mine'), undefined);
+  });
+
   it('are dialled anew where they moved to', async () => {
     nodes = nodes.map((node) => (node.id === 'a' ? { ...node, address: 'a:9' } : node));
     const before = own.get('of-a');

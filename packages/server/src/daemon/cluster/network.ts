@@ -54,7 +54,7 @@ interface Neighbour {
   state: NodeState | undefined;
   /** When it last answered, monotonic ms; undefined: never. */
   heardAt: number | undefined;
-  asking: boolean;
+  asking: Promise<void> | undefined;
 }
 
 export interface NetworkOptions {
@@ -99,7 +99,7 @@ export class Network {
     for (const { id, address } of nodes.values()) {
       if (id === node || this.#neighbours.has(id)) continue;
       const peer = transport.peer(id, address);
-      this.#neighbours.set(id, { peer, address, state: undefined, heardAt: undefined, asking: false });
+      this.#neighbours.set(id, { peer, address, state: undefined, heardAt: undefined, asking: undefined });
     }
     const known = new Set<string>();
     for (const { identity, node: of } of reader.devices()) {
@@ -125,9 +125,14 @@ export class Network {
     this.#conditions.delete(identity);
   }
 
-  async #ask(neighbour: Neighbour): Promise<void> {
-    if (neighbour.asking) return;
-    neighbour.asking = true;
+  #ask(neighbour: Neighbour): Promise<void> {
+    neighbour.asking ??= this.#state(neighbour).finally(() => {
+      neighbour.asking = undefined;
+    });
+    return neighbour.asking;
+  }
+
+  async #state(neighbour: Neighbour): Promise<void> {
     try {
       const { head } = await neighbour.peer.call(stateCall, pack(null), { deadlineMs: limits.nodeStateDeadlineMs });
       const state = unpack<NodeState>(head);
@@ -139,14 +144,22 @@ export class Network {
       neighbour.state = undefined;
       for (const [identity, remote] of this.#remote)
         if (remote.node === neighbour.peer.node) this.#conditions.set(identity, away);
-    } finally {
-      neighbour.asking = false;
     }
   }
 
   /** How a device of another node is; undefined for devices that are not another node's. */
   condition(device: string): DeviceCondition | undefined {
     return this.#remote.has(device) ? (this.#conditions.get(device) ?? away) : undefined;
+  }
+
+  /** Like `condition`, but its node is asked now: what was heard last may be from before it had the device. */
+  async ask(device: string): Promise<DeviceCondition | undefined> {
+    this.refresh();
+    const neighbour = this.#neighbours.get(this.#remote.get(device)?.node ?? '');
+    if (!neighbour) return undefined;
+    await neighbour.asking;
+    await this.#ask(neighbour);
+    return this.condition(device);
   }
 
   /** The nodes besides this one, and milliseconds since each last answered (undefined: never). */
