@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
+import { atEnd } from '../src/ending.ts';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
@@ -57,7 +58,7 @@ export async function startBrowser(program: string, profile: string): Promise<Br
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const killLeftover = () => child.kill('SIGKILL');
-  process.once('exit', killLeftover);
+  const hasEnded = atEnd(killLeftover);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const address = await new Promise<string>((resolve, reject) => {
     let said = '';
@@ -120,7 +121,7 @@ export async function startBrowser(program: string, profile: string): Promise<Br
       const timer = setTimeout(killLeftover, 5000);
       await ended;
       clearTimeout(timer);
-      process.removeListener('exit', killLeftover);
+      hasEnded();
       socket.close();
     },
   };

@@ -3,7 +3,8 @@ import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { bin, childEnvironment, credentials, isFree, patienceMs, type Server, startServer } from '../src/server.ts';
+import { atEnd } from '../src/ending.ts';
+import { bin, childEnvironment, credentials, patienceMs, type Server, startServer, takePort } from '../src/server.ts';
 
 const run = promisify(execFile);
 
@@ -65,19 +66,20 @@ export async function dsom(
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-/** Four free ports in a row: HTTP, other nodes, and the two of etcd. Below those that the system gives to outgoing connections. */
+/** Four ports in a row, of this process: HTTP, other nodes, and the two of etcd. Below those that the system gives to outgoing connections. */
 export async function portRow(): Promise<number> {
   for (;;) {
     const first = 10_000 + Math.floor(Math.random() * 2000) * 10;
-    const free = await Promise.all([0, 1, 2, 3].map((offset) => isFree(first + offset)));
-    if (free.every(Boolean)) return first;
+    const taken = await Promise.all([0, 1, 2, 3].map((offset) => takePort(first + offset)));
+    if (taken.every(Boolean)) return first;
   }
 }
 
-/** Signals the member of etcd that a node has. A process that was killed leaves its member running. */
+/** Signals the member of etcd that a node has. A process that was killed leaves its member running, and one that has ended its number to whoever comes next. */
 export function signalMember(folder: string, signal: NodeJS.Signals): void {
   try {
-    process.kill(Number(readFileSync(path.join(folder, 'cluster/etcd/pid'), 'utf8')), signal);
+    const id = Number(readFileSync(path.join(folder, 'cluster/etcd/pid'), 'utf8'));
+    if (readFileSync(`/proc/${id}/cmdline`, 'utf8').includes(folder)) process.kill(id, signal);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'ESRCH') throw cause;
@@ -127,19 +129,13 @@ export class Cluster {
     const index = this.nodes.length;
     const place = this.#placeOf(index);
     const folder = place.folder ?? path.join(this.folder, `node-${index}`);
-    const port = await this.#freeRow();
+    const port = await portRow();
     const all = [anyVersion, ...flags];
+    // The end of this process ends the nodes, but not their members of etcd.
+    atEnd(() => signalMember(folder, 'SIGKILL'));
     const server = await startServer([folder], { ...place, port, flags: [...all, ...how] });
     this.nodes.push({ place, folder, port, server, flags: all });
     return index;
-  }
-
-  /** Ports that no node of this cluster has: those of a node that is down are free to look at, and are its own. */
-  async #freeRow(): Promise<number> {
-    for (;;) {
-      const first = await portRow();
-      if (this.nodes.every(({ port }) => port !== first)) return first;
-    }
   }
 
   /** Endpoint of a node that runs. */
@@ -202,6 +198,13 @@ export class Cluster {
     return this.nodes.findIndex((node) => addressOf(node) === address);
   }
 
+  /** As {@link leader}, as soon as there is one. */
+  async owner(shard = 0): Promise<number> {
+    let found = -1;
+    await until(`shard ${shard} has an owner`, 60_000, async () => (found = await this.leader(undefined, shard)) >= 0);
+    return found;
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await Promise.all(this.nodes.map((_, index) => this.end(index, signal).catch(() => null)));
   }
@@ -211,8 +214,15 @@ export class Cluster {
 export async function until(what: string, least: number, done: () => Promise<boolean>): Promise<number> {
   const began = performance.now();
   const milliseconds = Math.max(least, patienceMs);
-  while (!(await done().catch(() => false))) {
-    if (performance.now() - began > milliseconds) throw new Error(`${what}: not within ${milliseconds} ms`);
+  let refusal: unknown;
+  const isDone = () =>
+    done().catch((cause: unknown) => {
+      refusal = cause;
+      return false;
+    });
+  while (!(await isDone())) {
+    if (performance.now() - began > milliseconds)
+      throw new Error(`${what}: not within ${milliseconds} ms`, { cause: refusal });
     await sleep(50);
   }
   return performance.now() - began;

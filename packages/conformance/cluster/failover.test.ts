@@ -31,7 +31,7 @@ test('the owner of the shard is killed: writes go on, reads at eventual without 
 
   for (let round = 0; round < 2; round++) {
     // The owner of the system shard, then that of the objects.
-    const dead = await store.leader(undefined, round);
+    const dead = await store.owner(round);
     const alive = [0, 1, 2].filter((index) => index !== dead).map((index) => store.endpoint(index));
     let reading = true;
     const gaps: string[] = [];
@@ -44,14 +44,18 @@ test('the owner of the shard is killed: writes go on, reads at eventual without 
         await sleep(10);
       }
     })();
-    await store.end(dead);
-    const took = await until('a write is taken', 60_000, () => put(alive[1] as string, `after-${round}`, 2000));
-    reading = false;
-    await reader;
+    let took = 0;
+    try {
+      await store.end(dead);
+      took = await until('a write is taken', 60_000, () => put(alive[1] as string, `after-${round}`, 2000));
+    } finally {
+      reading = false;
+      await reader;
+    }
     t.diagnostic(`writes went on after ${Math.round(took)} ms`);
     assert.deepEqual(gaps, []);
-    // With two of three nodes, large objects have their write quorum too.
-    assert.ok(await put(alive[0] as string, `large-${round}`, 2_000_000));
+    // With two of three nodes, large objects have their write quorum too; what one node takes, another may not have heard to be possible yet.
+    await until('a large one is taken', 60_000, () => put(alive[0] as string, `large-${round}`, 2_000_000));
     await store.restart(dead);
     for (const [key, body] of kept)
       assert.ok((await send(store.endpoint(dead), 'GET', pathOf('bucket', key))).body.equals(body), key);
@@ -78,16 +82,14 @@ test('two of three nodes are killed: no write is taken, reads at eventual are, a
   const strong = await got('strong');
   assert.deepEqual([strong.status, strong.element('Code')], [503, 'ServiceUnavailable'], strong.text());
   assert.ok(strong.headers['retry-after']);
-  assert.ok(Number((await got('eventual')).headers['x-dsom-stale-ms']) > 0);
+  await until('the age is told', 60_000, async () => Number((await got('eventual')).headers['x-dsom-stale-ms']) > 3000);
   const health = await send(store.endpoint(0), 'GET', '/-/health/ready', { anonymous: true });
   assert.equal(health.status, 503);
   // Who looks what is wrong is told, by the one that is left.
-  const status = (await dsom(store.endpoint(0), 'cluster', 'status'))[0] as {
-    staleMs: number;
-    nodes: readonly { id: string; reachable: boolean }[];
-  };
-  assert.ok(status.staleMs > 3000, String(status.staleMs));
-  assert.deepEqual(status.nodes.map(({ reachable }) => reachable).toSorted(), [false, false, true]);
+  await until('its status says so', 60_000, async () => {
+    const { staleMs, nodes } = (await store.status(0)) as { staleMs: number; nodes: readonly { reachable: boolean }[] };
+    return staleMs > 3000 && nodes.filter(({ reachable }) => reachable).length === 1;
+  });
   for (const command of [
     ['cluster', 'nodes'],
     ['cluster', 'devices'],

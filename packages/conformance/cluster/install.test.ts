@@ -15,10 +15,14 @@ after(async () => {
   await cluster?.stop('SIGKILL');
 });
 
+/** Until it is taken: what was told to try again may be there or not, and all that is there is compared. */
 async function put(endpoint: string, key: string, size: number): Promise<void> {
   const body = randomBytes(size);
-  const answer = await send(endpoint, 'PUT', pathOf('bucket', key), { body });
-  assert.equal(answer.status, 200, answer.text());
+  await until(`${key} is taken`, 60_000, async () => {
+    const answer = await send(endpoint, 'PUT', pathOf('bucket', key), { body });
+    assert.equal(answer.status, 200, answer.text());
+    return true;
+  });
   kept.set(key, body);
 }
 
@@ -42,7 +46,7 @@ async function check(endpoint: string): Promise<void> {
 
 test('a node that was away for longer than the log is kept takes the state of another', {
   skip,
-  timeout: 420_000,
+  timeout: 900_000,
 }, async (t) => {
   cluster = await Cluster.start(scratchFolder('cluster-install'), 3, () => ['--object-shards', '4']);
   const store = cluster;
@@ -88,7 +92,7 @@ test('a node whose metadata were deleted while it was stopped builds them anew',
 
 test('two nodes of which each needs a state that only the other has both start, and nobody else is there', {
   skip,
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const store = cluster as Cluster;
   const folder = (index: number): string => path.join((store.nodes[index] as { folder: string }).folder, 'metadata');

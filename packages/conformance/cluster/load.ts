@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
+import { patienceMs } from '../src/server.ts';
+import { until } from './cluster.support.ts';
 
 const KiB = 1024;
 const sizes = [100, 3000, 20 * KiB, 300 * KiB];
@@ -27,7 +29,7 @@ export class Load {
 
   async #ask(turn: number, method: string, key: string, body?: Buffer) {
     const began = performance.now();
-    for (let i = turn; performance.now() - began < 30_000; i++) {
+    for (let i = turn; performance.now() - began < patienceMs; i++) {
       const endpoint = this.#endpoints[i % this.#endpoints.length] as string;
       const answer = await send(endpoint, method, pathOf(this.#bucket, key), body ? { body } : {}).catch(
         () => undefined,
@@ -39,7 +41,7 @@ export class Load {
         this.odd.push(`${method} ${key}: ${answer.status} ${answer.text().slice(0, 300)}`);
       await sleep(50);
     }
-    this.failures.push(`${method} ${key}: not within 30 s`);
+    this.failures.push(`${method} ${key}: not within ${patienceMs / 1000} s`);
     return undefined;
   }
 
@@ -55,6 +57,11 @@ export class Load {
 
   summary(): string {
     return `${this.requests} requests, of which ${this.again} were to be tried again; ${this.kept.size} objects`;
+  }
+
+  /** Waits until so many objects were written, however slow the machine is. */
+  async until(objects: number): Promise<void> {
+    await until(`${objects} objects are written`, 60_000, async () => this.kept.size > objects);
   }
 
   async stop(): Promise<void> {

@@ -26,7 +26,7 @@ interface Counted {
 
 test('a bucket gets more shards, and the cluster too, while clients use it', {
   skip: etcdMissing,
-  timeout: 420_000,
+  timeout: 900_000,
 }, async (t) => {
   const cluster = await Cluster.start(scratchFolder('cluster-reshard'), nodes);
   t.after(() => cluster.stop('SIGKILL'));
@@ -158,13 +158,17 @@ test('a bucket gets more shards, and the cluster too, while clients use it', {
       const [found] = await dsom(cluster.endpoint(1), 'cluster', 'shards', 'use');
       return found?.['inUse'] === 4;
     });
+    const more = async (): Promise<void> => {
+      const enough = counts.writes + 50;
+      await until('clients write', 60_000, async () => counts.writes > enough);
+    };
     for (const [turn, shards] of [2, 4].entries()) {
-      await sleep(2000);
+      await more();
       const began = performance.now();
       const [found] = await dsom(cluster.endpoint(turn), 'bucket', 'reshard', 'grown');
       t.diagnostic(`${shards} shards after ${Math.round(performance.now() - began)} ms`);
       assert.equal((found as { shards: Counted[] }).shards.length, shards);
-      await sleep(2000);
+      await more();
       if (turn === 0) {
         await cluster.end(2);
         away = 2;
@@ -178,8 +182,12 @@ test('a bucket gets more shards, and the cluster too, while clients use it', {
       return written > 200 && deletions > 50 && lists > 10;
     });
   })();
-  await Promise.race([steps, working]);
-  running = false;
+  try {
+    await Promise.race([steps, working]);
+  } finally {
+    running = false;
+    await Promise.allSettled([steps, working]);
+  }
   await working;
   await steps;
   assert.deepEqual(lacking, [], 'no request fails because a shard is not open everywhere');

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
 import { Cluster, etcdMissing, until } from './cluster.support.ts';
 import { Load } from './load.ts';
@@ -41,7 +40,7 @@ async function upgrade(t: TestContext, name: string, before: string, newest: str
   const load = new Load('load', cluster.endpoints(), 4);
   t.after(() => load.stop());
   for (const index of [0, 1, 2]) {
-    await sleep(1000);
+    await load.until(load.kept.size + 10);
     await cluster.end(index, 'SIGTERM');
     cluster.install(index);
     await cluster.restart(index);
@@ -51,13 +50,14 @@ async function upgrade(t: TestContext, name: string, before: string, newest: str
     if (index === 2) break;
     assert.deepEqual([found.on, found.heldBackBy.length], [false, 2 - index], JSON.stringify(found));
   }
-  await until('the features come on', 30_000, async () => (await featuresOf(cluster, 0)).every(({ on }) => on));
-  await sleep(1000);
+  for (const index of [0, 1, 2])
+    await until(`the features come on at node ${index}`, 30_000, async () =>
+      (await featuresOf(cluster, index)).every(({ on }) => on),
+    );
+  await load.until(load.kept.size + 50);
   await load.stop();
   t.diagnostic(load.summary());
   assert.deepEqual([load.failures, load.odd], [[], []]);
-  assert.ok(load.kept.size > 50, `${load.kept.size} objects`);
-  for (const index of [0, 1, 2]) assert.ok((await featuresOf(cluster, index)).every(({ on }) => on));
   await readAll(cluster, load.kept);
 
   await cluster.end(1, 'SIGTERM');

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathOf, send } from '../src/request.ts';
+import { type Answer, pathOf, send } from '../src/request.ts';
+import { patienceMs } from '../src/server.ts';
 import { Cluster, etcdMissing, until } from './cluster.support.ts';
 import { anomaly, initial, type Operation } from './history.ts';
 import { scratchFolder } from './scratch.ts';
@@ -36,7 +37,7 @@ async function within<Answer>(milliseconds: number, answer: Promise<Answer>): Pr
 
 test(`${nodes} nodes under kill -9 and SIGSTOP for ${seconds} s: every object is one register`, {
   skip: etcdMissing,
-  timeout: (seconds + 300) * 1000,
+  timeout: (seconds + 900) * 1000,
 }, async (t) => {
   const cluster = await Cluster.start(scratchFolder('cluster-workload'), nodes, () => ['--object-shards', '4']);
   t.after(() => cluster.stop('SIGKILL'));
@@ -83,8 +84,9 @@ test(`${nodes} nodes under kill -9 and SIGSTOP for ${seconds} s: every object is
 
   const down = new Set<number>();
   const nemesis = async (): Promise<void> => {
-    const until = performance.now() + seconds * 1000;
-    while (performance.now() < until) {
+    const end = performance.now() + seconds * 1000;
+    const isEnough = () => performance.now() > end && written > 50 && read > 50;
+    for (const late = end + patienceMs; running && !isEnough() && performance.now() < late; ) {
       await sleep(2000);
       const index = Math.floor(Math.random() * nodes);
       if (Math.random() < 0.5) {
@@ -103,9 +105,15 @@ test(`${nodes} nodes under kill -9 and SIGSTOP for ${seconds} s: every object is
     }
   };
   const working = Array.from({ length: clients }, (_, i) => client(i));
-  await Promise.race([nemesis(), Promise.all(working)]);
-  running = false;
-  await Promise.all(working);
+  const disturbed = nemesis();
+  try {
+    await Promise.race([disturbed, Promise.all(working)]);
+  } finally {
+    running = false;
+    // What it has stopped goes on, and what it has ended is started again.
+    await Promise.allSettled([disturbed, ...working]);
+  }
+  await Promise.all([disturbed, ...working]);
   await until('every node is ready', 60_000, async () =>
     (
       await Promise.all(
@@ -115,15 +123,17 @@ test(`${nodes} nodes under kill -9 and SIGSTOP for ${seconds} s: every object is
   );
   // Every node gives the same, and it is what the history allows.
   for (const [key, history] of histories) {
-    const beganAt = performance.now();
-    const answers = await Promise.all(
-      cluster.endpoints().map((endpoint) => send(endpoint, 'GET', pathOf('registers', key))),
-    );
-    for (const answer of answers) {
-      assert.ok(
-        answer.status === 200 || answer.status === 404,
-        `${key}: ${answer.status} ${answer.text().slice(0, 300)}`,
+    let beganAt = 0;
+    let answers: Answer[] = [];
+    await until(`every node answers for ${key}`, 60_000, async () => {
+      beganAt = performance.now();
+      answers = await Promise.all(
+        cluster.endpoints().map((endpoint) => send(endpoint, 'GET', pathOf('registers', key))),
       );
+      for (const { status, text } of answers) assert.ok(status === 200 || status === 404, `${status} ${text()}`);
+      return true;
+    });
+    for (const answer of answers) {
       const value = answer.status === 404 ? initial : answer.text().replace(/\.+$/, '');
       history.push({ kind: 'read', value, beganAt, endedAt: performance.now() });
     }

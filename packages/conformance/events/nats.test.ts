@@ -84,8 +84,8 @@ before(async () => {
 });
 after(async () => {
   if (skip) return;
-  await server.stop();
-  nats.kill('SIGKILL');
+  nats?.kill('SIGKILL');
+  await server?.stop();
 });
 
 test('a stream of NATS has every event once, over a NATS server that is killed', {

@@ -43,10 +43,18 @@ export class Receiver {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/events`;
   }
 
-  /** The records of S3 that came, test events left out. */
+  /** The records of S3 that came, test events left out. Where an answer of this process was late, an event comes once more: it counts once. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   get records(): any[] {
-    return this.received.flatMap(({ body }) => body.Records ?? []);
+    const seen = new Map(
+      this.received.flatMap(({ body }) => body.Records ?? []).map((one) => [JSON.stringify(one), one]),
+    );
+    return [...seen.values()];
+  }
+
+  /** How many of them came once more. */
+  get repeated(): number {
+    return this.received.flatMap(({ body }) => body.Records ?? []).length - this.records.length;
   }
 
   close(): void {

@@ -22,8 +22,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atEnd } from '../src/ending.ts';
 import { type Answer, pathOf, send } from '../src/request.ts';
-import { type Server, startServer } from '../src/server.ts';
+import { patienceMs, type Server, startServer } from '../src/server.ts';
 import { bearer, dsom, fsck } from './process.support.ts';
 
 const MiB = 1 << 20;
@@ -60,9 +61,9 @@ function smallDisk(test: TestContext, kind: 'tmpfs' | 'ext4', sizeMiB = diskMiB)
     run('umount', '-l', disk);
     rmSync(folder, { recursive: true, force: true });
   };
-  process.once('exit', clear);
+  const isClear = atEnd(clear);
   test.after(() => {
-    process.removeListener('exit', clear);
+    isClear();
     clear();
   });
   return disk;
@@ -128,10 +129,10 @@ class Store {
     throw new Error('the disk never filled up');
   }
 
-  async until(what: string, done: () => Promise<boolean>, seconds = 15): Promise<void> {
-    const deadline = performance.now() + seconds * 1000;
+  async until(what: string, done: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + patienceMs;
     while (!(await done())) {
-      assert.ok(performance.now() < deadline, `${what}: not within ${seconds} s; ${await this.readiness()}`);
+      assert.ok(performance.now() < deadline, `${what}: not within ${patienceMs} ms; ${await this.readiness()}`);
       await sleep(250);
     }
   }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
-import { startServer } from '../src/server.ts';
+import { patienceMs, startServer } from '../src/server.ts';
 import { bearer, fsck, metric, scratch } from './process.support.ts';
 
 const MiB = 1 << 20;
@@ -47,7 +47,7 @@ test('copies become a code and a code copies, with kill -9 in the middle: nothin
     const began = performance.now();
     // Counted from a start on: it is complete only once a walk has ended.
     while ((await metric(server.endpoint, 'dsom_recode_complete')) !== 1) {
-      assert.ok(performance.now() - began < 120_000, 'it does not come to an end');
+      assert.ok(performance.now() - began < patienceMs, 'it does not come to an end');
       await sleep(200);
     }
     return performance.now() - began;

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { atEnd } from '../src/ending.ts';
 
 const MiB = 1 << 20;
 
@@ -10,12 +11,13 @@ const run = (command: string, ...args: string[]) => spawnSync(command, args);
 export class SmallDisk {
   readonly folder: string;
   readonly #unmount: () => void;
+  readonly #isUnmounted: () => void;
 
   private constructor(folder: string) {
     this.folder = folder;
     // Lazily, because a killed process may still hold files.
     this.#unmount = () => void run('umount', '-l', folder);
-    process.once('exit', this.#unmount);
+    this.#isUnmounted = atEnd(this.#unmount);
   }
 
   static mount(folder: string, mebibytes: number): SmallDisk | undefined {
@@ -40,7 +42,7 @@ export class SmallDisk {
   }
 
   close(): void {
-    process.removeListener('exit', this.#unmount);
+    this.#isUnmounted();
     this.#unmount();
   }
 }

@@ -55,7 +55,10 @@ test(`kill -9 of nodes of a cluster of ${nodes} under load, ${cycles} times`, {
   try {
     for (; done < cycles && Date.now() - began.getTime() < seconds * 1000; done++) {
       registers.start();
+      const enough = registers.counts.written + 5;
       await sleep(300 + Math.random() * 1200);
+      // A machine that does much else may have answered nothing yet.
+      await until('some writes are answered', 60_000, async () => registers.counts.written > enough);
       const dead = await victims(cluster);
       const withMember = Math.random() < 0.5;
       await Promise.all(
@@ -81,7 +84,6 @@ test(`kill -9 of nodes of a cluster of ${nodes} under load, ${cycles} times`, {
     throw cause;
   }
   const { written, read, conditional, unknown, refused } = registers.counts;
-  assert.ok(written > done * 5, `only ${written} writes were answered`);
   const result = `${done} cycles, ${killed} kills of ${nodes} nodes; ${written} writes (${conditional} conditional) and ${read} reads answered, ${unknown} writes of unknown outcome, ${refused} reads refused; 0 lost, 0 corrupt, 0 anomalies; slowest return of all nodes ${Math.round(slowestMs)} ms`;
   t.diagnostic(result);
   keepResult('kill', 'kill -9 in a cluster of five, under load', began, result, 'npm run test:nemeses:kill');

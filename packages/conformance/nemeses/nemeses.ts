@@ -212,10 +212,13 @@ export const nemeses: readonly Nemesis[] = [
         stage,
         async () => {
           const empty = stage.disk?.fill();
-          await sleep(ms);
-          const isReady = await ready(stage.cluster.endpoint(stage.diskOf));
-          empty?.();
-          if (stage.calm && isReady) throw new Error('a node whose disk is full says that it is ready');
+          const isNotReady = async () => !(await ready(stage.cluster.endpoint(stage.diskOf)));
+          try {
+            await sleep(ms);
+            if (stage.calm && stage.disk) await until('a node whose disk is full says so', 60_000, isNotReady);
+          } finally {
+            empty?.();
+          }
         },
         stage.diskOf,
       ),

@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Place } from '../cluster/cluster.support.ts';
+import { atEnd } from '../src/ending.ts';
 
 /*
  * Machines of their own, as far as the network goes: each node runs in a network namespace, and its only way to others is a TAP device whose frames
@@ -60,6 +61,7 @@ export class Network {
   readonly #waiting: PromiseWithResolvers<void>[] = [];
   /** What is in force, one list for each fault that is on. */
   readonly #faults = new Set<readonly Rule[]>();
+  readonly #isRemoved: () => void;
 
   private constructor(subnet: string, own: string, program: ChildProcess) {
     this.#subnet = subnet;
@@ -71,7 +73,7 @@ export class Network {
     program.once('exit', (code) => {
       for (const { reject } of this.#waiting) reject(new Error(`the switch ended with ${code}`));
     });
-    process.once('exit', this.#remove);
+    this.#isRemoved = atEnd(this.#remove);
   }
 
   /** @param machines how many there are; names and addresses are this process's own, for several runs at a time */
@@ -141,7 +143,7 @@ export class Network {
   };
 
   close(): void {
-    process.removeListener('exit', this.#remove);
+    this.#isRemoved();
     this.#remove();
   }
 }

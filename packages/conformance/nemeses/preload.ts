@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { atEnd } from '../src/ending.ts';
 
 /*
  * Faults that a process cannot tell from real ones: libraries put between it and the C library. `faketime` answers calls for the time of day (never those
@@ -18,7 +19,7 @@ export const clockMissing: string | false =
 
 const built: { readonly library: string } | { readonly missing: string } = (() => {
   const folder = mkdtempSync(path.join(process.env['DSOM_SCRATCH'] ?? tmpdir(), 'dsom-faults-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
   const library = path.join(folder, 'faults.so');
   const source = path.join(import.meta.dirname, 'faults.c');
   try {

@@ -2,6 +2,7 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { anomaly, initial, type Operation } from '../cluster/history.ts';
 import { type Answer, pathOf, type RequestOptions, send } from '../src/request.ts';
+import { patienceMs } from '../src/server.ts';
 import { bodyOf, writtenIn } from './bodies.ts';
 
 /** How long a request may be silent before its client gives up: longer than a server may take to say that nobody knows. */
@@ -186,7 +187,7 @@ export class Registers {
   async #readSurely(endpoint: string, key: string): Promise<void> {
     const beganAt = performance.now();
     while ((await this.#read(endpoint, key)) === undefined) {
-      if (performance.now() - beganAt > clientPatienceMs) throw new Error(`${endpoint} does not answer for ${key}`);
+      if (performance.now() - beganAt > patienceMs) throw new Error(`${endpoint} does not answer for ${key}`);
       await sleep(100);
     }
   }

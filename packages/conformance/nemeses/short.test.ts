@@ -18,7 +18,7 @@ const lastsMs = Number(process.env['DSOM_NEMESES_MS'] ?? 4000);
 const only = process.env['DSOM_NEMESES_ONLY'];
 const KiB = 1024;
 
-test(`a cluster of ${nodes} under each fault in turn`, { skip: etcdMissing, timeout: 1_200_000 }, async (t) => {
+test(`a cluster of ${nodes} under each fault in turn`, { skip: etcdMissing, timeout: 3_600_000 }, async (t) => {
   const stage = await Stage.open(scratchFolder('nemeses-short'), nodes, 1);
   t.after(() => stage.close());
   const first = stage.cluster.endpoint(0);
@@ -46,7 +46,10 @@ test(`a cluster of ${nodes} under each fault in turn`, { skip: etcdMissing, time
           (await Promise.all(endpoints().map(ready))).every(Boolean),
         );
         const before = registers.counts.written;
-        await until('writes are taken', 60_000, async () => registers.counts.written > before + 5);
+        const seen = sessions.counts.causal;
+        await until('writes are taken, and sessions go on', 60_000, async () => {
+          return registers.counts.written > before + 5 && sessions.counts.causal > seen + 5;
+        });
         await registers.stop();
         await sessions.stop();
         registers.verify();
@@ -63,5 +66,4 @@ test(`a cluster of ${nodes} under each fault in turn`, { skip: etcdMissing, time
   }
   await registers.check(endpoints());
   t.diagnostic(`strong: ${JSON.stringify(registers.counts)}; sessions: ${JSON.stringify(sessions.counts)}`);
-  assert.ok(registers.counts.written > 20 && sessions.counts.causal > 20, 'the workload got through');
 });

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { Cluster, type Place, signalMember } from '../cluster/cluster.support.ts';
+import { Cluster, type Place } from '../cluster/cluster.support.ts';
 import { SmallDisk } from './disk.ts';
 import { Network, networkMissing } from './network.ts';
 import { Preload } from './preload.ts';
@@ -37,15 +37,9 @@ export class Stage {
     this.disk = disk;
     this.diskOf = nodes - 1;
     this.machines = preloads.length;
-    process.once('exit', this.#killMembers);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
     this.members = new Set(Array.from({ length: nodes }, (_, index) => index));
   }
-
-  /** The end of this process ends the nodes, but not their members of etcd. */
-  readonly #killMembers = (): void => {
-    for (const { folder } of this.cluster.nodes) signalMember(folder, 'SIGKILL');
-  };
 
   /** @param spare machines for nodes that come later */
   static async open(folder: string, nodes: number, spare: number): Promise<Stage> {
@@ -94,7 +88,6 @@ export class Stage {
   /** Ends everything. */
   async close(): Promise<void> {
     await this.cluster.stop('SIGKILL');
-    process.removeListener('exit', this.#killMembers);
     this.network?.close();
     this.disk?.close();
   }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
+import { createServer, type Server as Listener } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CertificateFiles } from './certificates.ts';
+import { atEnd } from './ending.ts';
 
 export const credentials = { accessKeyId: 'CONFORMANCEKEY', secretAccessKey: 'conformance-secret-key' } as const;
 
@@ -28,18 +29,44 @@ export interface Server {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-export function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+function listens(port: number, host: string): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const listener = createServer();
+    listener.once('error', reject);
+    listener.listen({ port, host, exclusive: true }, () => resolve(listener));
   });
 }
 
-/** A free port, below those that the system gives to outgoing connections: none of these can take it before it is used. */
+/** Where no server listens: all of 127.0.0.0/8 is loopback on Linux. */
+const beside = '127.0.0.2';
+
+/**
+ * Takes a port for as long as this process lives, also while the server that has it is down: another suite that looks for a port at the same time, on the
+ * same machine, takes another one. Who has it listens there at another address of loopback.
+ * @returns false when somebody has it
+ */
+export async function takePort(port: number): Promise<boolean> {
+  let hold: Listener | undefined;
+  try {
+    hold = await listens(port, beside).catch((cause: NodeJS.ErrnoException) => {
+      // Elsewhere there is no such address, and nothing is held.
+      if (cause.code === 'EADDRNOTAVAIL') return undefined;
+      throw cause;
+    });
+    hold?.unref();
+    const probe = await listens(port, '127.0.0.1');
+    await new Promise((resolve) => probe.close(resolve));
+    return true;
+  } catch {
+    hold?.close();
+    return false;
+  }
+}
+
+/** A port of this process, below those that the system gives to outgoing connections: none of these can take it before it is used. */
 export async function freePort(): Promise<number> {
   const port = randomInt(10_000, 32_000);
-  return (await isFree(port)) ? port : freePort();
+  return (await takePort(port)) ? port : freePort();
 }
 
 /** The environment of a child: nothing that steers the tests, which a server would refuse, and the root key. */
@@ -112,11 +139,10 @@ export async function startServer(
     stream?.on('data', (chunk) => (output = (output + chunk).slice(-65_536)));
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   let dead = false;
-  const killLeftover = () => child.kill('SIGKILL');
-  process.once('exit', killLeftover);
+  const hasEnded = atEnd(() => child.kill('SIGKILL'));
   void ended.then(() => {
     dead = true;
-    process.removeListener('exit', killLeftover);
+    hasEnded();
   });
 
   const until = options.until ?? 'ready';
@@ -140,11 +166,10 @@ export async function startServer(
     },
     async stop(signal = 'SIGTERM') {
       child.kill(signal);
-      const code = await Promise.race([ended, sleep(60_000, 'late' as const, { ref: false })]);
-      process.removeListener('exit', killLeftover);
+      const code = await Promise.race([ended, sleep(patienceMs, 'late' as const, { ref: false })]);
       if (code !== 'late') return code;
       child.kill('SIGKILL');
-      throw new Error(`the server did not end within 60 s of ${signal}:\n${output}`);
+      throw new Error(`the server did not end within ${patienceMs / 1000} s of ${signal}:\n${output}`);
     },
   };
 }

@@ -11,9 +11,6 @@ import { credentials } from '../../conformance/src/server.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
 import { cpuSeconds, load, MiB, scratch, startDsom, syncedWriteRate } from './rig.ts';
 
-// Each node that is started watches for the end of this process.
-process.setMaxListeners(100);
-
 const root = { id: credentials.accessKeyId, secret: credentials.secretAccessKey };
 const object = 8 * MiB;
 type Work = Omit<LoadPlan, 'endpoint' | 'endpoints' | 'credentials'>;

@@ -11,6 +11,13 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/gate.test.ts'],
   },
   {
+    name: 'node: whether a rebalance runs is told as the leader last said',
+    file: 'src/daemon/cluster/admin.ts',
+    find: 'rebalance.status()), ...readRebalance(reader) };',
+    replace: 'rebalance.status()) };',
+    tests: ['src/daemon/cluster/admin.test.ts'],
+  },
+  {
     name: 'node: a barrier is not waited for until it is applied',
     file: 'src/daemon/cluster/gate.ts',
     find: 'latest: async () => applied(await log.barrier()),',

@@ -8,7 +8,8 @@ import type { RecodeStatus } from '../recoding.ts';
 import type { ClusterLink } from '../shard.ts';
 import { type ClusterAdmin, clusterAdmin } from './admin.ts';
 import { clusterHealth } from './health.ts';
-import type { Rebalance } from './rebalance.ts';
+import type { Rebalance, RebalanceStatus } from './rebalance.ts';
+import { rebalanceName } from './settings.ts';
 
 const id = (digit: string): string => `${digit.repeat(8)}-0000-4000-8000-000000000000`;
 const [me, other, third] = ['1', '2', '3'].map(id) as [string, string, string];
@@ -31,6 +32,9 @@ let unheard: Set<string>;
 let silence: number;
 let used: ReadonlySet<number> | undefined;
 let done: (Command | string)[];
+let settings: Map<string, string>;
+/** What the node that leads last told the others of evening out. */
+let rebalanceHeard: RebalanceStatus | undefined;
 let owner: Owner;
 let link: ClusterLink;
 let admin: ClusterAdmin;
@@ -62,13 +66,15 @@ beforeEach(() => {
   silence = 0;
   used = new Set();
   done = [];
+  settings = new Map();
+  rebalanceHeard = undefined;
   const reader = {
     nodes: () => nodes,
     devices: () => devices,
     groups: () => groups,
     position: () => 9,
     features: () => ['settings'],
-    setting: () => undefined,
+    setting: (name: string) => settings.get(name),
   };
   const condition = (device: string) => ({ healthy: !sick.has(device) && !unheard.has(device), free: 40 });
   const propose = async (command: Command): Promise<void> => {
@@ -88,7 +94,7 @@ beforeEach(() => {
         neighbours: () =>
           [other, third].map((one) => ({
             id: one,
-            state: answering.has(one) ? { devices: [], applied: 8, work: idle } : undefined,
+            state: answering.has(one) ? { devices: [], applied: 8, work: idle, rebalance: rebalanceHeard } : undefined,
             silentMs: answering.has(one) ? 100 : 61_000,
           })),
         condition: (device: string) =>
@@ -168,6 +174,14 @@ describe('what an operator asks', () => {
       ['away', null],
       ['away', null],
     ]);
+  });
+
+  it('a rebalance that was just asked for runs, whatever was last heard of who leads', async () => {
+    rebalanceHeard = { state: 'stopped', moved: 3, bytesPerSecond: 1 } as RebalanceStatus;
+    settings.set(rebalanceName, JSON.stringify({ state: 'running', bytesPerSecond: 2 }));
+    const told = (await admin['rebalance.status']?.(undefined)) as RebalanceStatus;
+    assert.deepEqual([told.state, told.bytesPerSecond, told.moved], ['running', 2, 3]);
+    assert.deepEqual((await ask('status'))['rebalance'], told);
   });
 
   it('an invitation is good for as long as was asked for', async () => {

@@ -13,6 +13,7 @@ import { placementDevices } from './layout.ts';
 import { Leaving } from './leaving.ts';
 import type { Rebalance } from './rebalance.ts';
 import { clusterRisk } from './risk.ts';
+import { readRebalance } from './settings.ts';
 import { shardAdmin } from './shard-admin.ts';
 
 /** What an operator asks a node of its cluster. */
@@ -84,10 +85,10 @@ export function clusterAdmin({
     return !isAway(device);
   };
   const leaving = new Leaving({ reader, usedGroups, isAway });
-  /** Only who leads knows what was planned. */
+  /** Only who leads knows what was planned; what was asked for every node knows, and of the leader it may have heard a second ago. */
   const rebalancing = () => {
     const leader = network?.neighbours().find(({ id }) => id === cluster.owner()?.node);
-    return leader?.state?.rebalance ?? rebalance.status();
+    return { ...(leader?.state?.rebalance ?? rebalance.status()), ...readRebalance(reader) };
   };
   /** What each node has still to write, and what it holds that has its place elsewhere now. */
   let epoch = -1;
