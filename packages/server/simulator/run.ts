@@ -77,9 +77,6 @@ interface Total {
   readonly coverage: Coverage;
 }
 
-/** What a life that was killed waited for is never given up, and signals keep it: some MB for each seed. A new process has none of it. */
-const seedsPerProcess = 100;
-
 /** How often a long run says how far it is. */
 const progressMs = 60_000;
 
@@ -99,9 +96,8 @@ function runSeeds(from: number, count: number, jobs: number): Promise<Total> {
   const worker = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const child = fork(path.join(here, 'seeds.ts'), { stdio: 'inherit' });
-      let given = 0;
       const give = (): void => {
-        if (next < from + count && given++ < seedsPerProcess) child.send({ seed: next++, operations });
+        if (next < from + count) child.send({ seed: next++, operations });
         else child.disconnect();
       };
       child.on('message', (report: SeedReport) => {
@@ -122,7 +118,7 @@ function runSeeds(from: number, count: number, jobs: number): Promise<Total> {
       child.on('error', reject);
       child.on('exit', (code, signal) => {
         if (code !== 0) reject(new Error(`a process that ran seeds ended with ${signal ?? code}`));
-        else resolve(next < from + count ? worker() : undefined);
+        else resolve();
       });
       give();
     });

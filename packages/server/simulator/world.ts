@@ -13,6 +13,7 @@ import { renamedBucket } from './renames.ts';
 import { claimPrefix, makeRuledBuckets, ruledBuckets } from './ruled.ts';
 import { isChange, type Operation, type Scenario } from './scenario.ts';
 import { never } from './seen.ts';
+import { letWorldsGo } from './signals.ts';
 import { Dice } from './world/dice.ts';
 import type { DiskFault } from './world/disk.ts';
 import { OneMachine } from './world/one.ts';
@@ -34,6 +35,8 @@ export interface RunResult {
   readonly hash: string;
   readonly coverage: ReadonlyMap<Sometimes, number>;
 }
+
+letWorldsGo();
 
 /** A check did not hold. */
 class CheckFailed extends Error {
