@@ -323,9 +323,12 @@ export class Admin {
     return this.#transport.send({ ...options, method: 'GET', path, read: readJson<Json> });
   }
 
-  /** Gives a bucket as many shards as `shards` says, a power of two; undefined: twice as many as it has. */
-  reshardBucket(bucket: string, shards: number | undefined, options: CallOptions = {}): Promise<Json> {
-    return this.#post(`${bucketsPath}/${encodeURIComponent(bucket)}/shards`, { shards }, options);
+  /** Gives a bucket as many shards as `shards` says, a power of two; undefined: twice as many as it has now. */
+  async reshardBucket(bucket: string, shards: number | undefined, options: CallOptions = {}): Promise<Json> {
+    // What is sent again because its answer was lost says how many are wanted: "twice as many" would be four times as many then.
+    const now = shards === undefined ? (await this.bucketShards(bucket, options))['shards'] : undefined;
+    const wanted = Array.isArray(now) ? 2 * now.length : shards;
+    return this.#post(`${bucketsPath}/${encodeURIComponent(bucket)}/shards`, { shards: wanted }, options);
   }
 
   /** @param id of a node, whole or its unambiguous beginning */

@@ -168,7 +168,13 @@ export function describeLinks(product: Product): void {
     assert.ok(!counts.includes(0), `one listener got all: ${counts}`);
   });
 
-  it('answers what is under way when its listener closes, and takes nothing new', async () => {
+  it('answers what is under way when its listener closes, and takes nothing new', async (t) => {
+    // However slow this machine is, the last resort comes too late to be what ends it.
+    const { sleep: rest } = host.timers;
+    t.mock.method(host.timers, 'sleep', (...[ms, signal]: Parameters<typeof rest>) =>
+      rest(ms === limits.linkDrainMs ? 100 * ms : ms, signal),
+    );
+    let isClosed = false;
     let release = () => {};
     let arrived = false;
     const gate = new Promise<void>((resolve) => (release = resolve));
@@ -179,15 +185,13 @@ export function describeLinks(product: Product): void {
     });
     const call = peer.call('slow', empty, { body: [Buffer.alloc(MiB)] });
     await until(() => arrived, 'the call arrived');
-    const closing = listener.close();
+    void listener.close().then(() => (isClosed = true));
     await sleep(50);
     await assert.rejects(peer.call('new', empty), refusal('ServiceUnavailable'));
     release();
     const answer = await call;
     assert.deepEqual([String(answer.head), answer.body.length], ['late', 3 * MiB]);
-    const began = host.clock.monotonic();
-    await closing;
-    assert.ok(host.clock.monotonic() - began < limits.linkDrainMs / 2, 'closing waited for the last resort');
+    await until(() => isClosed, 'the end, without the last resort');
   });
 
   it('agrees on the highest version that both speak, or names those of both', async () => {

@@ -355,8 +355,6 @@ describe('a joiner', () => {
     socket.on('error', () => {});
     socket.resume();
     socket.write(encodeHello(ownHello));
-    const began = performance.now();
     await once(socket, 'close');
-    assert.ok(performance.now() - began < limits.joinMs / 2);
   });
 });
