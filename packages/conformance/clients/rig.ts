@@ -37,6 +37,7 @@ const pythonPackages = {
   // DuckDB's own place for extensions is no registry; this one has the newest version that its extension for S3 is packed for.
   'python-duckdb-1': ['duckdb==1.4.4', 'duckdb-ext-httpfs==1.4.4.20260205'],
   'python-minio-s3fs-1': ['minio==7.2.20', 's3fs==2026.9.0'],
+  'python-tables-1': ['deltalake==1.6.6', 'obstore==0.12.1', 'pyarrow==26.0.1'],
 };
 
 export function python(name: keyof typeof pythonPackages = 'python-1'): {
