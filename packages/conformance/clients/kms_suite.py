@@ -110,7 +110,7 @@ for name in ["small-none", "large-other", "parts"]:
 s3.update_object_encryption(Bucket="named", Key="parts", ObjectEncryption={"SSEKMS": {"KMSKeyArn": payroll["arn"]}})
 
 # A rotated key, and a disabled one.
-[rotated] = kms("rotate", "alias/payroll")
+[rotated] = kms("rotate", "payroll")
 assert rotated["versions"] == 2, rotated
 s3.put_object(Bucket="named", Key="rotated", Body=bodies["small"], **by_payroll)
 assert read("rotated") == read("small") == bodies["small"]

@@ -27,6 +27,7 @@ export const statusOf = {
   InvalidArgument: 400,
   InvalidBucketAclWithObjectOwnership: 400,
   InvalidBucketName: 400,
+  InvalidBucketOwnerAWSAccountID: 400,
   InvalidBucketState: 409,
   InvalidChunkSizeError: 403,
   InvalidClientTokenId: 403,

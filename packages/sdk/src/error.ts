@@ -142,8 +142,8 @@ function retryAfterOf(headers: Headers, now: number): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
-/** Makes the error of an answer that is no success. Reads its body. */
-export async function errorOf(response: Response, now: number): Promise<DsomError> {
+/** Makes the error of an answer that is no success. Reads its body. @param path what was asked for, where the answer does not say */
+export async function errorOf(response: Response, now: number, path?: string): Promise<DsomError> {
   const body = await response.text().catch(() => '');
   const told = body.startsWith('{') ? readProblem(body) : readXml(body);
   const { status, headers } = response;
@@ -155,7 +155,7 @@ export async function errorOf(response: Response, now: number): Promise<DsomErro
       `The server answered ${status}${response.statusText === '' ? '' : ` ${response.statusText}`}.`,
     status,
     requestId: told?.requestId ?? headers.get('x-amz-request-id') ?? undefined,
-    resource: told?.resource,
+    resource: told?.resource ?? path,
     retryable: retryableStatus.has(status) || retryableCode.has(code),
     retryAfter: retryAfterOf(headers, now),
   });

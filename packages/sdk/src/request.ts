@@ -143,7 +143,7 @@ export class Transport {
       if (body !== undefined) init.body = body;
       const url = `${endpoint.origin}${call.path}${query === '' ? '' : `?${query}`}`;
       const response = await edges.fetch(url, init);
-      if (!response.ok && !call.accept?.includes(response.status)) throw await this.#failure(response);
+      if (!response.ok && !call.accept?.includes(response.status)) throw await this.#failure(response, call.path);
       jar?.put(sent, response.headers.get('x-dsom-token'));
       const keep = (): Exchange => {
         kept = true;
@@ -177,9 +177,9 @@ export class Transport {
     );
   }
 
-  async #failure(response: Response): Promise<DsomError> {
+  async #failure(response: Response, path: string): Promise<DsomError> {
     const now = this.options.edges.now();
-    const error = await errorOf(response, now);
+    const error = await errorOf(response, now, path);
     if (error.code === 'RequestTimeTooSkewed') {
       const told = Date.parse(response.headers.get('date') ?? '');
       if (Number.isFinite(told)) this.#skewMs = told - now;

@@ -69,6 +69,11 @@ export const errorTable = {
   ),
   InvalidBucketState: row(409, 9, 'The request is not valid for the current state of the bucket.'),
   InvalidBucketName: row(400, 3, 'The specified bucket is not valid.'),
+  InvalidBucketOwnerAWSAccountID: row(
+    400,
+    3,
+    'The value of the expected bucket owner parameter must be an AWS account ID.',
+  ),
   InvalidChunkSizeError: row(403, 3, 'Only the last chunk is allowed to have a size less than 8192 bytes.'),
   InvalidDigest: row(400, 3, 'The Content-MD5 or checksum value that you specified is not valid.'),
   InvalidInput: row(400, 3, 'A parameter is not valid.'),

@@ -327,6 +327,32 @@ rule(
     refused(await t.send('PUT', await bucketOf(t), 'sdk', { body: 'x', headers }), 'InvalidRequest');
   },
 );
+for (const [name, length] of [
+  ['sha512', 64],
+  ['md5', 16],
+  ['xxhash64', 8],
+  ['xxhash3', 8],
+  ['xxhash128', 16],
+] as const)
+  rule(
+    `PutObject with x-amz-checksum-${name} of another body is refused, and nothing is written`,
+    async (t) => {
+      const bucket = await bucketOf(t);
+      const headers = { [`x-amz-checksum-${name}`]: Buffer.alloc(length, 1).toString('base64') };
+      refused(await t.send('PUT', bucket, `bad ${name}`, { body: 'x', headers }), 'BadDigest', 'NotImplemented');
+      refused(await t.get(bucket, `bad ${name}`), 'NoSuchKey');
+    },
+    { source: 'API/API_PutObject' },
+  );
+rule(
+  'PutObject with x-amz-checksum- of no algorithm is refused with InvalidRequest, and nothing is written',
+  async (t) => {
+    const bucket = await bucketOf(t);
+    const headers = { 'x-amz-checksum-crc16': 'AAA=' };
+    refused(await t.send('PUT', bucket, 'bad crc16', { body: 'x', headers }), 'InvalidRequest');
+    refused(await t.get(bucket, 'bad crc16'), 'NoSuchKey');
+  },
+);
 rule('Content-MD5 and a checksum may be given together', async (t) => {
   const headers = { 'content-md5': createHash('md5').update('x').digest('base64'), 'x-amz-checksum-sha256': sha('x') };
   ok(await t.send('PUT', await bucketOf(t), 'both', { body: 'x', headers }));

@@ -106,6 +106,16 @@ for (const operation of operations) {
     owner,
   );
   rule(
+    `${name} with an x-amz-expected-bucket-owner that is no account is refused with InvalidBucketOwnerAWSAccountID`,
+    async (t) => {
+      refused(
+        await send(t, operation, await placeOf(t, operation), { headers: { 'x-amz-expected-bucket-owner': 'nobody' } }),
+        'InvalidBucketOwnerAWSAccountID',
+      );
+    },
+    owner,
+  );
+  rule(
     `${name} in a bucket of another account is refused with AccessDenied`,
     async (t) => {
       refused(

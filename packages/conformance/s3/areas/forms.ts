@@ -275,6 +275,7 @@ const odd: readonly (readonly [what: string, body: string, ...codes: Code[]])[] 
   ],
   ['that ends within its file', formOf(key).slice(0, -20), 'MalformedPOSTRequest'],
   ['that ends within a field', formOf(key).slice(0, 60), 'MalformedPOSTRequest'],
+  ['whose file has an empty name', formOf(key).replace('name="file"', 'name=""'), 'MalformedPOSTRequest'],
   ['of nothing', '', 'MalformedPOSTRequest'],
   ['of text', 'no form at all', 'MalformedPOSTRequest'],
   ['with tags that are no XML', formOf({ ...key, tagging: 'a=b' }), 'MalformedXML', 'InvalidArgument', 'AccessDenied'],

@@ -7,7 +7,7 @@
 import { DsomClient, DsomError, platformEdges } from '@dsom/sdk';
 import { type Host, realHost } from '../host/index.ts';
 import type { RemoteAddress } from './address.ts';
-import { CommandError, type ExitCode, exitCode, isHopeless, UsageError, verdictOf } from './exit.ts';
+import { CommandError, type ExitCode, exitCode, isHopeless, messageOf, UsageError, verdictOf } from './exit.ts';
 import { printable } from './format.ts';
 import { type FoundConnection, findConnection } from './profiles.ts';
 import type { Terminal } from './terminal.ts';
@@ -141,7 +141,7 @@ export class Context {
       const details =
         error instanceof DsomError ? { code: error.code, status: error.status, requestId: error.requestId } : {};
       this.terminal.stderr.write(
-        `${JSON.stringify({ error: error.message, ...(item !== undefined && { item }), ...details, exit, advice })}\n`,
+        `${JSON.stringify({ error: messageOf(error), ...(item !== undefined && { item }), ...details, exit, advice })}\n`,
       );
       return;
     }
@@ -154,7 +154,7 @@ export class Context {
       !(error instanceof DsomError) &&
       !('code' in error) &&
       !(error instanceof CommandError);
-    const what = unexpected ? (error.stack ?? error.message) : error.message.replace(/\s*\n\s*/g, ' ');
+    const what = unexpected ? (error.stack ?? error.message) : messageOf(error).replace(/\s*\n\s*/g, ' ');
     this.terminal.stderr.write(`dsom: ${item === undefined ? '' : `${printable(item)}: `}${what}${id}\n`);
     if (advice !== undefined) this.terminal.stderr.write(`      ${advice}\n`);
     if (error instanceof UsageError) this.terminal.stderr.write('      `dsom help COMMAND` tells how to write it.\n');

@@ -153,6 +153,15 @@ export function verdictOf(cause: unknown): Verdict {
   return { exit: exitCode.failed };
 }
 
+/** What a failure says; of a bucket that is not there also which, for the server does not always tell. */
+export function messageOf(cause: Error): string {
+  if (!(cause instanceof DsomError) || cause.code !== 'NoSuchBucket') return cause.message;
+  const [, bucket] = /^\/?([a-z0-9][a-z0-9.-]+)(?:\/|$)/.exec(cause.resource ?? '') ?? [];
+  return bucket === undefined || cause.message.includes(bucket)
+    ? cause.message
+    : `The bucket ${bucket} does not exist.`;
+}
+
 /** Failures after which the other items would fail the same way. */
 const hopeless = new Set([
   'ConnectionFailed',

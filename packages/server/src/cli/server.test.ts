@@ -56,6 +56,35 @@ test('a server that cannot start names the option and says what to do', async ()
   }
 });
 
+test('a bucket that is not there is named, whatever was asked of it', async () => {
+  const file = path.join(folder, 'one');
+  writeFileSync(file, 'one');
+  for (const parameters of [
+    ['du', 's3://nowhere'],
+    ['ls', 's3://nowhere'],
+    ['cp', file, 's3://nowhere/one'],
+    ['cp', 's3://nowhere/one', folder],
+    ['stat', 's3://nowhere'],
+    ['rm', 's3://nowhere/one'],
+  ]) {
+    const { code, stderr } = await run(parameters);
+    assert.deepEqual([code, /nowhere/.test(stderr)], [exitCode.notFound, true], `${parameters.join(' ')}: ${stderr}`);
+  }
+});
+
+test('a named key is meant by the name that it was made with, too', async () => {
+  const [made] = (await run(['kms', 'create', 'team/k1', '--json'])).rows;
+  for (const key of ['team/k1', 'alias/team/k1', String(made?.['id']), String(made?.['arn'])])
+    for (const [action, state] of [
+      ['disable', 'disabled'],
+      ['enable', 'enabled'],
+    ] as const) {
+      const { rows, stderr } = await run(['kms', action, key, '--json']);
+      assert.deepEqual([rows[0]?.['id'], rows[0]?.['state']], [made?.['id'], state], stderr);
+    }
+  assert.equal((await run(['kms', 'rotate', 'nobody'])).code, exitCode.notFound);
+});
+
 test('a signal to a server that waits while it starts says how it ends, and ends it at the second time', async () => {
   const parameters = [
     '--address',

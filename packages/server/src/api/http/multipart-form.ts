@@ -86,7 +86,7 @@ function partHeadersOf(bytes: Buffer): PartHeaders {
     parameters.set(lower, quoted === undefined ? (plain as string) : unquoted(quoted));
   }
   const name = parameters.get('name');
-  if (name === undefined) throw malformed();
+  if (name === undefined || name === '') throw malformed();
   return { name, filename: parameters.get('filename') };
 }
 

@@ -3,6 +3,7 @@ import {
   CompiledPolicy,
   type Grant,
   grantsOf,
+  isAccount,
   isPublic,
   isPublicAcl,
   type Policy,
@@ -37,9 +38,17 @@ export function bucketNamed(objects: ObjectService, name: string): BucketRecord 
   }
 }
 
-/** Whether a header that names the owner of a bucket names this one: by the account, or by the name under which it is kept. */
-export const isOwner = ({ owner }: BucketRecord, named: string): boolean =>
-  named === owner || named === accountOf(owner);
+/**
+ * Compares a header that names the owner of a bucket: by the account, or by the name under which it is kept.
+ * @throws StoreError InvalidBucketOwnerAWSAccountID where it is the name of no account; AccessDenied where it is another one's
+ */
+export function checkOwner({ owner }: BucketRecord, named: string): void {
+  if (named === owner || named === accountOf(owner)) return;
+  if (isAccount(named)) throw new StoreError('AccessDenied');
+  throw new StoreError('InvalidBucketOwnerAWSAccountID', {
+    message: `The value of the expected bucket owner parameter must be an AWS account ID: send the 12 digits of the account that owns the bucket, or leave the header out. [${named.slice(0, 64)}]`,
+  });
+}
 
 export interface BucketPolicy {
   readonly compiled: CompiledPolicy;

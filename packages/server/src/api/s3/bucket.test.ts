@@ -20,7 +20,12 @@ describe('buckets', () => {
     const location = await s3.send('GET', '/first', { query: { location: '' } });
     assert.ok(location.text.endsWith(`<LocationConstraint ${namespace}/>`), location.text);
     await s3.send('PUT', '/first/k');
-    assert.equal((await s3.send('DELETE', '/first')).code, 'BucketNotEmpty');
+    const inUse = await s3.send('DELETE', '/first');
+    assert.deepEqual(
+      [inUse.code, inUse.xml('Resource'), inUse.xml('BucketName')],
+      ['BucketNotEmpty', '/first', 'first'],
+    );
+    assert.equal((await s3.send('DELETE', '/nowhere')).xml('Resource'), '/nowhere');
     await s3.send('DELETE', '/first/k');
     const gone = await s3.send('DELETE', '/first');
     assert.deepEqual([gone.status, gone.body.length, gone.headers['content-length']], [204, 0, undefined]);

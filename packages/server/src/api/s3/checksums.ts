@@ -33,6 +33,36 @@ const byHeader = new Map<string, ChecksumAlgorithm>(
   checksumAlgorithms.map((algorithm) => [checksumHeaders[algorithm], algorithm]),
 );
 
+/** Headers of the same beginning that carry no checksum. */
+const aboutChecksums: ReadonlySet<string> = new Set([
+  'x-amz-checksum-algorithm',
+  'x-amz-checksum-mode',
+  'x-amz-checksum-type',
+]);
+
+/** What AWS takes and this server cannot keep: there is no place for it in the record of a version. */
+const unsupported: ReadonlySet<string> = new Set(
+  ['md5', 'sha512', 'xxhash64', 'xxhash3', 'xxhash128'].map((name) => `x-amz-checksum-${name}`),
+);
+
+/**
+ * A checksum that nobody compares must not look as if it held.
+ * @throws StoreError NotImplemented for an algorithm of AWS that is lacking here, InvalidRequest for one that is none
+ */
+function checkKnown(headers: S3Call['headers']): void {
+  for (const name in headers) {
+    if (!name.startsWith('x-amz-checksum-') || byHeader.has(name) || aboutChecksums.has(name)) continue;
+    if (unsupported.has(name))
+      throw new StoreError('NotImplemented', {
+        message: `${name} is not implemented: send a checksum by ${checksumAlgorithms.join(', ')}, or Content-MD5.`,
+        detail: { Header: name },
+      });
+    throw new StoreError('InvalidRequest', {
+      message: `The algorithm type you specified in x-amz-checksum- header is invalid: ${name.slice(0, 64)}. The valid ones are ${checksumAlgorithms.join(', ')}.`,
+    });
+  }
+}
+
 function badValue(name: string): StoreError {
   return new StoreError('InvalidRequest', { message: `Value for ${name} header is invalid.` });
 }
@@ -51,6 +81,7 @@ export function checksumOfHeaders(
   call: S3Call,
   composite = false,
 ): { algorithm: ChecksumAlgorithm; value: Buffer } | undefined {
+  checkKnown(call.headers);
   let found: { algorithm: ChecksumAlgorithm; value: Buffer } | undefined;
   for (const algorithm of checksumAlgorithms) {
     const name = checksumHeaders[algorithm];
@@ -88,7 +119,7 @@ export function announcedDigests(call: S3Call): AnnouncedDigests {
   const trailing = trailer === undefined ? undefined : byHeader.get(trailer.trim().toLowerCase());
   if (trailer !== undefined && trailing === undefined) {
     throw new StoreError('InvalidRequest', {
-      message: 'The value specified in the x-amz-trailer header is not supported.',
+      message: `The value specified in the x-amz-trailer header is not supported. The valid ones are ${[...byHeader.keys()].join(', ')}.`,
     });
   }
   if (trailing !== undefined && given !== undefined) {

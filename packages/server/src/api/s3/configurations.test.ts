@@ -217,7 +217,7 @@ describe('ownership', () => {
 
   it('that is expected is compared, on every operation of a bucket or object, and of the source of a copy', async () => {
     await s3.send('PUT', '/bucket/k', { body: 'x' });
-    const wrong = { 'x-amz-expected-bucket-owner': 'somebody' };
+    const wrong = { 'x-amz-expected-bucket-owner': '999999999999' };
     const right = { 'x-amz-expected-bucket-owner': '000000000000' };
     for (const [method, path, query] of [
       ['GET', '/bucket/k', {}],
@@ -231,8 +231,19 @@ describe('ownership', () => {
       assert.deepEqual([got.status, got.code], [403, 'AccessDenied'], `${method} ${path}`);
     }
     assert.equal((await s3.send('GET', '/bucket/k', { headers: right })).status, 200);
-    const source = { 'x-amz-copy-source': '/bucket/k', 'x-amz-source-expected-bucket-owner': 'somebody' };
+    const source = { 'x-amz-copy-source': '/bucket/k', 'x-amz-source-expected-bucket-owner': '999999999999' };
     assert.equal((await s3.send('PUT', '/bucket/copy', { headers: source })).code, 'AccessDenied');
+  });
+
+  it('that is expected must be an account, here and for the source of a copy', async () => {
+    for (const named of ['somebody', '', '99999999999', '9999999999999', 'a'.repeat(64)])
+      for (const headers of [
+        { 'x-amz-expected-bucket-owner': named },
+        { 'x-amz-copy-source': '/bucket/k', 'x-amz-source-expected-bucket-owner': named },
+      ]) {
+        const got = await s3.send('PUT', '/bucket/copy', { headers });
+        assert.deepEqual([got.status, got.code], [400, 'InvalidBucketOwnerAWSAccountID'], named);
+      }
   });
 });
 

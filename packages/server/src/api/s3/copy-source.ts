@@ -2,7 +2,7 @@ import { StoreError } from '../../errors.ts';
 import type { CopySource } from '../../objects/index.ts';
 import { type ConditionHeaders, readConditions } from '../http/conditions.ts';
 import { decodeHeader } from '../http/header-text.ts';
-import { isOwner } from './bucket-rules.ts';
+import { checkOwner } from './bucket-rules.ts';
 import { header, type S3Call } from './call.ts';
 import { sourceKeyOf } from './customer-keys.ts';
 import { invalidArgument, notImplemented } from './failure.ts';
@@ -46,13 +46,12 @@ export function parseCopySource(value: string): Omit<CopySource, 'guard' | 'cust
 
 /**
  * The source of a copy, which its reader may read: that was asked before the operation began, with the same words (`facts.ts`).
- * @throws StoreError AccessDenied for another owner than the one expected; InvalidArgument, KeyTooLongError, NotImplemented
+ * @throws StoreError AccessDenied for another owner than the one expected, InvalidBucketOwnerAWSAccountID for none; InvalidArgument, KeyTooLongError, NotImplemented
  */
 export function copySourceOf(call: S3Call): CopySource {
   const source = parseCopySource(header(call, name) ?? '');
   const expectedOwner = header(call, 'x-amz-source-expected-bucket-owner');
-  if (expectedOwner !== undefined && !isOwner(call.service.objects.bucket(source.bucket), expectedOwner))
-    throw new StoreError('AccessDenied');
+  if (expectedOwner !== undefined) checkOwner(call.service.objects.bucket(source.bucket), expectedOwner);
   return { ...source, guard: readConditions(call.headers, sourceConditions), customerKey: sourceKeyOf(call) };
 }
 

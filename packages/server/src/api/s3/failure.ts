@@ -18,6 +18,12 @@ export interface FailedRequest {
 /** Details that go into headers instead of elements. */
 const headerDetails: ReadonlySet<string> = new Set(['DeleteMarker', 'Allow', 'ModifiedMs']);
 
+/** Where an error is about a bucket, its thrower gave the bare name; in S3 a resource is a path. */
+function resourceOf({ resource }: StoreError, usual: Record<string, string | undefined>, failed: FailedRequest) {
+  if (resource === undefined) return failed.rawPath;
+  return 'BucketName' in usual ? `/${resource}` : resource;
+}
+
 /** Elements that AWS adds to an error of this code, where the thrower did not give them. */
 function usualDetail(error: StoreError, failed: FailedRequest): Record<string, string | undefined> {
   switch (error.code) {
@@ -52,13 +58,14 @@ function usualDetail(error: StoreError, failed: FailedRequest): Record<string, s
 function errorDocument(error: StoreError, failed: FailedRequest): string {
   const inMarker = error.detail.DeleteMarker !== undefined;
   let inner = element('Code', error.code) + element('Message', error.message);
-  for (const [name, value] of Object.entries({ ...usualDetail(error, failed), ...error.detail })) {
+  const usual = usualDetail(error, failed);
+  for (const [name, value] of Object.entries({ ...usual, ...error.detail })) {
     // The id of a delete marker is a header; there it says which version was found, not which was asked for.
     if (headerDetails.has(name) || (inMarker && name === 'VersionId')) continue;
     inner += element(name, value);
   }
   inner +=
-    element('Resource', error.resource ?? failed.rawPath) +
+    element('Resource', resourceOf(error, usual, failed)) +
     element('RequestId', failed.exchange.id) +
     element('HostId', failed.hostId);
   return bareDocument('Error', inner);

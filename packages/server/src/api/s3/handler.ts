@@ -19,7 +19,7 @@ import { Exchange } from '../http/exchange.ts';
 import { announcingService, principalText, writingService } from './announce.ts';
 import { arrive } from './arrival.ts';
 import { Authorization } from './authorization.ts';
-import { isOwner, ownerIn } from './bucket-rules.ts';
+import { checkOwner, ownerIn } from './bucket-rules.ts';
 import { header, type S3Call, type S3Service } from './call.ts';
 import { applyCors } from './cors.ts';
 import { type Detected, detect } from './detect.ts';
@@ -319,14 +319,8 @@ class S3Handler {
 
   #screenOwner(call: S3Call): void {
     const owner = header(call, 'x-amz-expected-bucket-owner');
-    if (
-      owner !== undefined &&
-      call.bucket !== '' &&
-      call.operation !== 'CreateBucket' &&
-      !isOwner(call.service.objects.bucket(call.bucket), owner)
-    ) {
-      throw new StoreError('AccessDenied');
-    }
+    if (owner !== undefined && call.bucket !== '' && call.operation !== 'CreateBucket')
+      checkOwner(call.service.objects.bucket(call.bucket), owner);
   }
 
   async #fail(

@@ -314,7 +314,7 @@ describe('copies', () => {
     );
     assert.equal(
       (await copy('x', '/bucket/source', { 'x-amz-source-expected-bucket-owner': 'other' })).code,
-      'AccessDenied',
+      'InvalidBucketOwnerAWSAccountID',
     );
     assert.equal(
       (await copy('x', '/bucket/source', { 'x-amz-copy-source-server-side-encryption-customer-algorithm': 'AES256' }))

@@ -140,6 +140,7 @@ describe('a form', () => {
       edit('Content-Disposition: form-data; name="key"', 'Content-Disposition: form-data; name="key"; name="other"'),
       edit('Content-Disposition: form-data; name="key"', 'Content-Disposition: form-data; name="key'),
       edit('Content-Disposition: form-data; name="key"', 'no colon'),
+      edit('Content-Disposition: form-data; name="file"', 'Content-Disposition: form-data; name=""'),
       edit('public/malformed', '\xff\xfe'),
       edit(
         `\r\n--${boundary}\r\nContent-Disposition: form-data; name="file"`,

@@ -71,9 +71,31 @@ export type GeneralKnowledge = Pick<
   'standing' | 'connection' | 'nowMs' | 'region' | 'header' | 'signature' | 'resourceAccount'
 >;
 
-/** Keys that every request has. */
-const general = new Map<string, (known: GeneralKnowledge) => Values>(
+/** Keys that say who asks. */
+const ofPrincipal = new Map<string, (known: Pick<RequestKnowledge, 'standing'>) => Values>(
   Object.entries({
+    'aws:username': ({ standing: { requester } }) =>
+      requester.kind === 'user' ? requester.arn.slice(requester.arn.lastIndexOf('/') + 1) : undefined,
+    'aws:userid': ({ standing }) => standing.userId,
+    'aws:principalarn': ({ standing }) => principalArn(standing.requester),
+    'aws:principalaccount': ({ standing: { requester } }) => ('account' in requester ? requester.account : undefined),
+    'aws:principaltype': ({ standing }) => principalTypes[standing.requester.kind],
+  } satisfies Record<string, (known: Pick<RequestKnowledge, 'standing'>) => Values>),
+);
+
+/** What policies ask about who asks, and nothing else of his request. */
+export function principalContext(standing: RequestKnowledge['standing']): RequestContext {
+  const prefix = 'aws:principaltag/';
+  return {
+    values: (key) =>
+      key.startsWith(prefix) ? tagged(standing.tags, key.slice(prefix.length)) : ofPrincipal.get(key)?.({ standing }),
+  };
+}
+
+/** Keys that every request has. */
+const general = new Map<string, (known: GeneralKnowledge) => Values>([
+  ...ofPrincipal,
+  ...Object.entries({
     'aws:currenttime': ({ nowMs }) => isoTime(nowMs),
     'aws:epochtime': ({ nowMs }) => String(Math.floor(nowMs / 1000)),
     'aws:securetransport': ({ connection }) => flag(connection.secure),
@@ -83,12 +105,6 @@ const general = new Map<string, (known: GeneralKnowledge) => Values>(
     'aws:requestedregion': ({ region }) => region,
     'aws:resourceaccount': ({ resourceAccount }) => resourceAccount,
     'aws:viaawsservice': () => 'false',
-    'aws:username': ({ standing: { requester } }) =>
-      requester.kind === 'user' ? requester.arn.slice(requester.arn.lastIndexOf('/') + 1) : undefined,
-    'aws:userid': ({ standing }) => standing.userId,
-    'aws:principalarn': ({ standing }) => principalArn(standing.requester),
-    'aws:principalaccount': ({ standing: { requester } }) => ('account' in requester ? requester.account : undefined),
-    'aws:principaltype': ({ standing }) => principalTypes[standing.requester.kind],
     'aws:principalisawsservice': ({ standing }) => flag(standing.requester.kind === 'service'),
     'aws:principalservicename': ({ standing: { requester } }) =>
       requester.kind === 'service' ? requester.service : undefined,
@@ -114,7 +130,7 @@ const general = new Map<string, (known: GeneralKnowledge) => Values>(
     'dsom:deviceid': ({ connection }) => connection.device?.id,
     'dsom:devicefingerprint': ({ connection }) => connection.device?.fingerprint,
   } satisfies Record<string, (known: GeneralKnowledge) => Values>),
-);
+]);
 
 /** Keys of some operations, where they are not the header of the same name. */
 const ofOperation: Readonly<Record<string, Source>> = {

@@ -131,6 +131,24 @@ describe('digests', () => {
       'InvalidRequest',
     );
     assert.equal((await put({ 'x-amz-trailer': 'x-amz-checksum-crc32' })).code, 'InvalidRequest');
+  });
+
+  it('a checksum that is not compared here is refused, and nothing is written', async () => {
+    for (const [name, code] of [
+      ['md5', 'NotImplemented'],
+      ['sha512', 'NotImplemented'],
+      ['xxhash64', 'NotImplemented'],
+      ['xxhash3', 'NotImplemented'],
+      ['xxhash128', 'NotImplemented'],
+      ['crc16', 'InvalidRequest'],
+      ['', 'InvalidRequest'],
+    ]) {
+      const header = `x-amz-checksum-${name}`;
+      const got = await s3.send('PUT', '/bucket/unchecked', { body: 'x', headers: { [header]: 'AAAA' } });
+      assert.equal(got.code, code, header);
+      assert.match(got.text, /CRC64NVME/, 'it says what to send');
+    }
+    assert.equal((await s3.send('HEAD', '/bucket/unchecked')).status, 404);
     assert.equal((await put({ 'x-amz-content-sha256': '0'.repeat(64) })).code, 'XAmzContentSHA256Mismatch');
   });
   it('come in the trailer of an aws-chunked body, small or large', async () => {

@@ -8,10 +8,12 @@ import {
   parsePolicy,
   type RequestContext,
   type Requester,
+  type Standing,
 } from '../../../access/index.ts';
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { RoleRecord, UserGroupRecord, UserRecord } from '../../../metadata/index.ts';
+import { principalContext } from '../../s3/request-context.ts';
 import { element } from '../../s3/xml/writer.ts';
 import { members, wrap } from '../answer.ts';
 import { type Actions, type IdentityCall, iam } from '../call.ts';
@@ -21,8 +23,8 @@ import { arnOf, everything } from '../targets.ts';
 import { documentOf } from './attachments.ts';
 
 /*
- * What policies would say, and why: decided by the same code that decides requests. Nothing is known but what is given: condition keys that the request
- * does not name are absent.
+ * What policies would say, and why: decided by the same code that decides requests. Of who would ask, what is kept of him is known; everything else is
+ * absent unless the request names it, and what it names counts.
  */
 
 interface Source {
@@ -63,7 +65,7 @@ function sourcesOf(call: IdentityCall, holder: UserRecord | UserGroupRecord | Ro
   return own;
 }
 
-function contextEntries(call: IdentityCall): RequestContext {
+function contextEntries(call: IdentityCall, known: RequestContext): RequestContext {
   const held = new Map<string, readonly string[]>();
   const entries = call.parameters.structures(
     'ContextEntries',
@@ -78,7 +80,7 @@ function contextEntries(call: IdentityCall): RequestContext {
   return {
     values: (key) => {
       const found = held.get(key);
-      return found?.length === 1 ? found[0] : found;
+      return found === undefined ? known.values(key) : found.length === 1 ? found[0] : found;
     },
   };
 }
@@ -103,7 +105,7 @@ function matched(outcome: Explanation, sources: readonly Source[]): string {
 
 function simulate(
   call: IdentityCall,
-  requester: Requester,
+  standing: Standing,
   sources: readonly Source[],
   boundaries: readonly Source[],
 ): string {
@@ -111,7 +113,8 @@ function simulate(
   if (actions.length === 0) throw invalid('ActionNames names no action: give at least one, as s3:GetObject.');
   const given = call.parameters.list('ResourceArns', limits.identityTags);
   const resources = given.length === 0 ? ['*'] : given;
-  const context = contextEntries(call);
+  const { requester } = standing;
+  const context = contextEntries(call, principalContext(standing));
   const text = call.parameters.optional('ResourcePolicy', rules.document);
   if (text !== undefined) checkDocument(text, 'resource');
   const owner = call.parameters.optional('ResourceOwner', { max: 2048 });
@@ -147,30 +150,61 @@ const invalidOwner = (owner: string): never => {
 
 const sourceForm = /^arn:aws:iam::(\d{12}):(user|group|role)\/(?:.*\/)?([\w+=,.@-]+)$/;
 
-function sourceOf(call: IdentityCall): UserRecord | UserGroupRecord | RoleRecord {
-  const arn = call.name('PolicySourceArn', 'arn');
+function findHolder(call: IdentityCall, arn: string): UserRecord | UserGroupRecord | RoleRecord | undefined {
   const [, account, kind, name = ''] = sourceForm.exec(arn) ?? [];
   const found = account === call.account ? call.administration.find(account, kind as 'user', name) : undefined;
-  if (!found || arnOf(found) !== arn)
+  return found && arnOf(found) === arn ? found : undefined;
+}
+
+function sourceOf(call: IdentityCall): UserRecord | UserGroupRecord | RoleRecord {
+  const arn = call.name('PolicySourceArn', 'arn');
+  const found = findHolder(call, arn);
+  if (!found)
     throw new StoreError('NoSuchEntity', {
       message: `The source ${arn} cannot be found: give the ARN of a user, group or role.`,
     });
   return found;
 }
 
-const userRequester = (account: string, arn: string): Requester => ({ kind: 'user', account, arn });
+/** Somebody of whom no more is known than his name. */
+const userStanding = (account: string, arn: string): Standing => ({
+  requester: { kind: 'user', account, arn },
+  userId: undefined,
+  tags: new Map(),
+  session: undefined,
+});
+
+/** Who asks, where the policies of `holder` are simulated: a caller who is named, else the user, a session of the role, or some user of the group. */
+function standingOf(call: IdentityCall, holder: UserRecord | UserGroupRecord | RoleRecord): Standing {
+  const named = call.parameters.optional('CallerArn', rules.arn);
+  const { account, name, id } = holder;
+  if (named !== undefined) {
+    const user = findHolder(call, named);
+    return user?.kind === 'user' ? standingOfUser(user) : userStanding(account, named);
+  }
+  if (holder.kind === 'user') return standingOfUser(holder);
+  if (holder.kind === 'group') return userStanding(account, `arn:aws:iam::${account}:user/simulated`);
+  const requester: Requester = {
+    kind: 'role',
+    account,
+    arn: `arn:aws:sts::${account}:assumed-role/${name}/simulated`,
+    role: arnOf(holder),
+  };
+  return { requester, userId: `${id}:simulated`, tags: new Map(holder.tags), session: undefined };
+}
+
+const standingOfUser = (user: UserRecord): Standing => ({
+  ...userStanding(user.account, arnOf(user)),
+  userId: user.id,
+  tags: new Map(user.tags),
+});
 
 export const simulateActions: Actions = {
   SimulateCustomPolicy: iam(everything, (call) => {
     const sources = listOf(call, 'PolicyInputList');
     if (sources.length === 0) throw invalid('PolicyInputList is empty: give at least one policy.');
     const arn = call.parameters.optional('CallerArn', rules.arn) ?? `arn:aws:iam::${call.account}:user/simulated`;
-    return simulate(
-      call,
-      userRequester(call.account, arn),
-      sources,
-      listOf(call, 'PermissionsBoundaryPolicyInputList'),
-    );
+    return simulate(call, userStanding(call.account, arn), sources, listOf(call, 'PermissionsBoundaryPolicyInputList'));
   }),
   SimulatePrincipalPolicy: iam(
     (call) => ({ resource: call.name('PolicySourceArn', 'arn') }),
@@ -179,25 +213,12 @@ export const simulateActions: Actions = {
       const given = listOf(call, 'PermissionsBoundaryPolicyInputList');
       const own = 'boundary' in holder && holder.boundary !== undefined ? [managed(call, holder.boundary)] : [];
       const sources = [...sourcesOf(call, holder), ...listOf(call, 'PolicyInputList')];
-      const arn = arnOf(holder);
-      const requester: Requester =
-        holder.kind === 'role'
-          ? {
-              kind: 'role',
-              account: holder.account,
-              arn: `arn:aws:sts::${holder.account}:assumed-role/${holder.name}/simulated`,
-              role: arn,
-            }
-          : userRequester(
-              holder.account,
-              holder.kind === 'group' ? `arn:aws:iam::${holder.account}:user/simulated` : arn,
-            );
       try {
-        return simulate(call, requester, sources, given.length > 0 ? given : own);
+        return simulate(call, standingOf(call, holder), sources, given.length > 0 ? given : own);
       } catch (error) {
         if (error instanceof PolicyError)
           throw new StoreError('MalformedPolicyDocument', {
-            message: `A policy of ${arn} cannot be read: ${error.message}`,
+            message: `A policy of ${arnOf(holder)} cannot be read: ${error.message}`,
           });
         throw error;
       }
