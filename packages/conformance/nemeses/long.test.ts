@@ -35,8 +35,8 @@ test(`${operations} operations on a cluster of ${nodes} under combined faults`, 
   const endpoints = () => stage.endpoints();
   // Small objects for the most part: it is the number of operations that counts here.
   const sizes = [...Array<number>(12).fill(64), 3 * KiB, 3 * KiB, 20 * KiB, 200 * KiB];
-  const registers = new Registers({ endpoints, bucket: 'registers', clients: 24, objects: 40, sizes, restMs: 0 });
-  const sessions = new Sessions({ endpoints, bucket: 'sessions', sessions: 16, restMs: 0 });
+  const registers = new Registers({ endpoints, bucket: 'registers', clients: 240, objects: 320, sizes, restMs: 0 });
+  const sessions = new Sessions({ endpoints, bucket: 'sessions', sessions: 160, restMs: 0 });
   const done = (): number => registers.operations + sessions.operations;
   const times = new Map<string, number>();
   const here = nemeses.filter(({ missing }) => missing === false);
@@ -55,7 +55,7 @@ test(`${operations} operations on a cluster of ${nodes} under combined faults`, 
         );
       await sleep(500);
       if (!registers.running || !sessions.running) break;
-      if (round % 10 !== 0) continue;
+      if (round % 4 !== 0) continue;
       registers.verify();
       console.log(
         `${round} rounds, ${done()} operations: ${JSON.stringify({ ...registers.counts, sessions: sessions.counts })}`,
