@@ -21,7 +21,7 @@ def refused(code, call, **arguments):
     raise AssertionError(f"expected {code}")
 
 
-def until(what, condition, seconds=30):
+def until(what, condition, seconds=180):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

@@ -31,7 +31,7 @@ const all = async (paginate, input, field) => {
 };
 
 await call('CreateBucket');
-await s3.waitUntilBucketExists({ client, maxWaitTime: 10 }, { Bucket });
+await s3.waitUntilBucketExists({ client, maxWaitTime: 180 }, { Bucket });
 
 // Objects: text, bytes, streams, every checksum; keys that have to be encoded.
 for (const Key of ['plain', 'a/b c', 'ü/€/😀', 'a+b', "!'()*~", 'q?x=1&y#z', '100%', 'a//b', 'dir/', 'é']) {

@@ -29,6 +29,9 @@ else:
     print(f"kept {len(done)} parts")
 
 for number in range(1, COUNT + 1):
+    # However late the server is killed, the upload is under way.
+    while phase == "start" and number > COUNT // 2:
+        s3.upload_part(Bucket=BUCKET, Key=KEY, UploadId=upload, PartNumber=number, Body=part(number))
     if number not in done:
         done[number] = s3.upload_part(Bucket=BUCKET, Key=KEY, UploadId=upload, PartNumber=number, Body=part(number))["ETag"]
 s3.complete_multipart_upload(Bucket=BUCKET, Key=KEY, UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": n, "ETag": e} for n, e in sorted(done.items())]})

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { atEnd } from '../src/ending.ts';
+import { patienceMs } from '../src/server.ts';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
@@ -118,7 +119,7 @@ export async function startBrowser(program: string, profile: string): Promise<Br
     },
     async close() {
       await send('Browser.close').catch(() => {});
-      const timer = setTimeout(killLeftover, 5000);
+      const timer = setTimeout(killLeftover, patienceMs);
       await ended;
       clearTimeout(timer);
       hasEnded();

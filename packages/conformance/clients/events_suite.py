@@ -63,7 +63,7 @@ refused("NoSuchKey", s3.get_object, Bucket="told", Key="none")
 s3.delete_objects(Bucket="told", Delete={"Objects": [{"Key": "images/a b.jpg"}, {"Key": "other"}]})
 
 lines = []
-for _ in range(100):
+for _ in range(900):
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="logs").get("Contents", [])]
     lines = [line for key in keys for line in s3.get_object(Bucket="logs", Key=key)["Body"].read().decode().splitlines()]
     if len(lines) >= 6:

@@ -52,7 +52,7 @@ def manifests(name):
 
 
 # A day has two seconds here: each has a list of its own.
-for _ in range(200):
+for _ in range(1800):
     if len(manifests("daily")) >= 3:
         break
     time.sleep(0.1)

@@ -41,16 +41,21 @@ patient = client(20)
 patient.create_bucket(Bucket="limited")
 keys = [f"k{at}" for at in range(24)]
 with ThreadPoolExecutor(threads) as pool:
-    began = time.monotonic()
-    done = list(pool.map(lambda name: patient.put_object(Bucket="limited", Key=name, Body=b"x" * 5000), keys))
-    took = time.monotonic() - began
-    assert sum(one["ResponseMetadata"]["RetryAttempts"] for one in done) > 0, "no request was over the limit"
-    # A limit gives what it gives in a second at once, and then its rate.
-    most = int(per_second) * (1 + took)
-    assert len(keys) <= most, f"{len(keys)} requests came through in {took} s"
+    retried = 0
+    until = time.monotonic() + 180
+    # All threads together may be that slow, too: then once more.
+    while retried == 0:
+        assert time.monotonic() < until, "no request was over the limit"
+        began = time.monotonic()
+        done = list(pool.map(lambda name: patient.put_object(Bucket="limited", Key=name, Body=b"x" * 5000), keys))
+        took = time.monotonic() - began
+        retried = sum(one["ResponseMetadata"]["RetryAttempts"] for one in done)
+        # A limit gives what it gives in a second at once, and then its rate.
+        most = int(per_second) * (1 + took)
+        assert len(keys) <= most, f"{len(keys)} requests came through in {took} s"
 
     hasty = client(1)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     refused = None
     while refused is None and time.monotonic() < until:
         answers = pool.map(lambda _: refusal(hasty), range(threads))

@@ -22,8 +22,11 @@ test('a multipart upload of 208 MiB survives kill -9 of the server in the middle
     (failure: Error) => failure.message,
   );
   // Kill only once the server has acknowledged some parts and more are under way.
+  let ended: string | undefined;
+  void first.then((how) => (ended = how));
   for (let parts = 0; parts < 6; ) {
     await sleep(50);
+    assert.equal(ended, undefined, 'the upload goes on');
     const uploads = await send(rig.server.endpoint, 'GET', '/resume', { query: { uploads: '' } });
     const id = uploads.element('UploadId');
     if (id === undefined) continue;

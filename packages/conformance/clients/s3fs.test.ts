@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { send } from '../src/request.ts';
-import { credentials } from '../src/server.ts';
+import { credentials, patienceMs } from '../src/server.ts';
 import { digestTree, openRig, type Rig } from './rig.ts';
 
 const absent = ['s3fs', 'git', 'make', 'cc'].filter((program) => spawnSync(program, ['--version']).status !== 0);
@@ -46,7 +46,7 @@ before(async () => {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += String(piece)));
   const mounted = () => readFileSync('/proc/mounts', 'utf8').includes(` ${folder} `);
-  for (let tries = 0; tries < 500 && !mounted() && child.exitCode === null; tries++) await sleep(20);
+  for (let tries = 0; tries < patienceMs / 20 && !mounted() && child.exitCode === null; tries++) await sleep(20);
   if (mounted()) return;
   if (child.exitCode === null) child.kill();
   refused = `nothing can be mounted here: ${output.slice(-500)}`;

@@ -27,7 +27,7 @@ printed = b""
 seen = True
 for number, text in enumerate(texts, 1):
     os.write(terminal, text.encode())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while printed.count(end) < number and time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.2)[0]:
             try:

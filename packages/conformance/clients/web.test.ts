@@ -10,7 +10,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { send } from '../src/request.ts';
-import { credentials } from '../src/server.ts';
+import { credentials, patienceMs } from '../src/server.ts';
 import { findBrowser, startBrowser } from './browser.support.ts';
 import { openRig, python, type Rig } from './rig.ts';
 
@@ -107,7 +107,7 @@ describe('a form in a browser', { skip, timeout: 5 * 60_000 }, () => {
         setTimeout(() => document.querySelector('[type=submit]').click());
       })()`);
       let where = '';
-      for (let tries = 0; tries < 200 && !where.includes('/done'); tries++) {
+      for (let tries = 0; tries < patienceMs / 100 && !where.includes('/done'); tries++) {
         await sleep(100);
         // While the page goes, there is nothing to ask.
         where = String(await page.evaluate('location.href').catch(() => ''));

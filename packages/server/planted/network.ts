@@ -227,6 +227,14 @@ export const transportPlants: readonly Plant[] = [
     pattern: 'answers what is under way',
   },
   {
+    name: 'transport: a listener that closes waits for its last resort, though all calls are answered',
+    file: 'src/transport/tcp/listener.ts',
+    find: 'this.#emptied = () => enough.abort();',
+    replace: 'this.#emptied = () => {};',
+    tests: [suite],
+    pattern: 'answers what is under way',
+  },
+  {
     name: 'transport: new connections see old credentials',
     file: 'src/transport/tcp/listener.ts',
     find: 'if (this.#shown?.certificate === certificate && this.#shown.authorities.join() === authorities.join()) return;',

@@ -171,8 +171,9 @@ export function describeLinks(product: Product): void {
   it('answers what is under way when its listener closes, and takes nothing new', async (t) => {
     // However slow this machine is, the last resort comes too late to be what ends it.
     const { sleep: rest } = host.timers;
+    const late = new AbortController();
     t.mock.method(host.timers, 'sleep', (...[ms, signal]: Parameters<typeof rest>) =>
-      rest(ms === limits.linkDrainMs ? 100 * ms : ms, signal),
+      ms === limits.linkDrainMs && signal ? rest(100 * ms, AbortSignal.any([signal, late.signal])) : rest(ms, signal),
     );
     let isClosed = false;
     let release = () => {};
@@ -191,7 +192,7 @@ export function describeLinks(product: Product): void {
     release();
     const answer = await call;
     assert.deepEqual([String(answer.head), answer.body.length], ['late', 3 * MiB]);
-    await until(() => isClosed, 'the end, without the last resort');
+    await until(() => isClosed, 'the end, without the last resort').finally(() => late.abort());
   });
 
   it('agrees on the highest version that both speak, or names those of both', async () => {
