@@ -299,6 +299,9 @@ test('every failure says what to do next', async () => {
     [['cp', '-', 's3://b/x'], exitCode.storageFull, /add a data directory/, failing(507, 'StorageFull')],
     [['lss'], exitCode.usage, /Did you mean ls\?/],
     [['ls', '--jsno'], exitCode.usage, /Did you mean --json\?/],
+    [['cluster', 'stauts'], exitCode.usage, /unknown command 'stauts'\n\(Did you mean status\?\)/],
+    [['cluster', 'shards', 'gorw', '4'], exitCode.usage, /unknown command 'gorw'\n\(Did you mean grow\?\)/],
+    [['cluster', 'status', 'now'], exitCode.usage, /too many arguments for 'status'/],
   ];
   for (const [parameters, code, advice, before, environment] of table) {
     stub.store.intercept = undefined;

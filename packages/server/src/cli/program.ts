@@ -108,7 +108,19 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addProfileCommands(program, run);
   addCompletionCommands(program, run, services);
   addVersionCommand(program, run);
+  nameNearest(program);
   return program;
+}
+
+/** A group with a command of its own right takes a mistyped one for an argument of that: `dsom cluster stauts` is told of commands, as it is elsewhere. */
+function nameNearest(group: Command): void {
+  for (const command of group.commands) nameNearest(command);
+  group.hook('preSubcommand', (_, chosen) => {
+    const [typed] = group.args;
+    if (typed === undefined || typed.startsWith('-') || chosen.registeredArguments.length > 0) return;
+    const names = group.commands.flatMap((one) => [one.name(), ...one.aliases()]);
+    if (!['help', ...names].includes(typed)) (group as unknown as { unknownCommand(): never }).unknownCommand();
+  });
 }
 
 /** Runs a client command; resolves with the exit status. */

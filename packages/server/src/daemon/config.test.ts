@@ -26,6 +26,10 @@ test('unknown names are refused with the nearest right one', () => {
   );
   assert.throws(() => loadConfig({ scrubDay: '7' }, {}), /unknown option --scrub-day: did you mean --scrub-days\?/);
   assert.throws(() => loadConfig({}, { DSOM_ADRESS: 'x' }), /DSOM_ADRESS: did you mean DSOM_ADDRESS\?/);
+  assert.throws(
+    () => loadConfig({ compression: 'zstd' }, {}),
+    /unknown option --compression: `dsom server --help` lists those that there are$/,
+  );
 });
 
 test('bad values name the setting', () => {

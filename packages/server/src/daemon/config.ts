@@ -218,8 +218,13 @@ function editDistance(a: string, b: string): number {
 }
 
 function unknown(what: string, name: string, known: readonly string[]): ConfigError {
-  const nearest = [...known].sort((a, b) => editDistance(a, name) - editDistance(b, name))[0];
-  return new ConfigError(`unknown ${what} ${name}: did you mean ${nearest}?`);
+  const near = known
+    .map((one) => ({ one, far: editDistance(one, name) }))
+    .filter(({ far }) => far <= Math.max(2, Math.floor(name.length / 3)))
+    .sort((a, b) => a.far - b.far)[0];
+  return new ConfigError(
+    `unknown ${what} ${name}: ${near ? `did you mean ${near.one}?` : '`dsom server --help` lists those that there are'}`,
+  );
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
