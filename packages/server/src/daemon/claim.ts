@@ -1,10 +1,13 @@
 import { createServer } from 'node:net';
 import { ConfigError } from './config.ts';
 
+/** Addresses that other nodes are told, which must be one that they reach. */
+const others = new Set(['--cluster-address', '--etcd-ports']);
+
 const listenFailures: Readonly<Record<string, (option: string) => string>> = {
   EADDRINUSE: (option) => `something else listens there: stop it, or give another ${option}`,
   EADDRNOTAVAIL: (option) =>
-    `no interface of this machine has that address: give one that it has, or 0.0.0.0 for all, as ${option}`,
+    `no interface of this machine has that address: give one that it has${others.has(option) ? '' : ', or 0.0.0.0 for all,'} as ${option}`,
   EACCES: (option) =>
     `this user may not use that port: give one above 1023 as ${option}, or let the user bind low ports`,
   ENOTFOUND: (option) => `that name is not known here: give an address of this machine as ${option}`,

@@ -37,7 +37,13 @@ function dataFolder(): string {
 }
 
 const find = (data: string, more: Record<string, unknown> = {}) =>
-  findMembership(configSchema.parse({ data: [data], ...more }), 9000, host, log, () => {});
+  findMembership(
+    configSchema.parse({ data: [data], clusterAddress: '127.0.0.1:0', ...more }),
+    9000,
+    host,
+    log,
+    () => {},
+  );
 
 describe('what a server is', () => {
   it('is alone unless it is told, and begins a cluster only when it opens', async () => {
@@ -116,6 +122,11 @@ describe('what a server is', () => {
         authority: authority.certificate,
       });
       const data = dataFolder();
+      const taken = find(data, { join: line, clusterAddress: listener.address });
+      await assert.rejects(taken, /cannot listen on .* something else listens there: .* another --cluster-address/);
+      const nowhere = find(data, { join: line, clusterAddress: '192.0.2.1:9001' });
+      await assert.rejects(nowhere, /no interface of this machine .*: give one that it has as --cluster-address/);
+      // Neither has used the invitation up.
       assert.equal((await find(data, { join: line }))?.store, store);
       const file = readNodeFile(path.join(data, 'cluster'));
       assert.deepEqual(admitted, [file?.node]);

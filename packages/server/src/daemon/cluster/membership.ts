@@ -15,7 +15,8 @@ import type { Host } from '../../host/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { unpack } from '../../transport/index.ts';
 import { endOfOwnLog } from '../alone.ts';
-import { type Config, ConfigError, roleNames } from '../config.ts';
+import { claimPort } from '../claim.ts';
+import { type Config, ConfigError, parseAddress, roleNames } from '../config.ts';
 import { folders, lookAtDirectories } from '../directories.ts';
 import type { OpenShard, ShardParts } from '../shard.ts';
 import { addressesOf } from './addresses.ts';
@@ -71,6 +72,7 @@ export async function findMembership(
   if (known) {
     if (join !== undefined)
       log.info('this node is a member already: --join is passed over', { cluster: known.cluster });
+    await claimAddress(addressesOf(config, port).between, '--cluster-address');
     return {
       store: known.store,
       async openShard(parts) {
@@ -86,6 +88,8 @@ export async function findMembership(
       throw new ConfigError('--cluster-name begins a cluster and --join joins one: give one of them');
     if (store !== undefined)
       throw new ConfigError('--data holds a store already, and a node joins with an empty directory: give another one');
+    // Before the invitation is used up.
+    await claimAddress(addressesOf(config, port).between, '--cluster-address');
     const file = await joinBy(join, folder, folders.keys(primary), host);
     return { store: file.store, openShard: (parts) => openNode({ ...common, file, parts }) };
   }
@@ -100,13 +104,21 @@ export async function findMembership(
     store: undefined,
     async openShard(parts) {
       // What is refused is refused while the store is what it was: once it has begun, it is a node.
-      addressesOf(config, port);
+      const { between, etcdClients, etcdPeers } = addressesOf(config, port);
+      await claimAddress(between, '--cluster-address');
+      if (config.etcd.length === 0) for (const one of [etcdClients, etcdPeers]) await claimAddress(one, '--etcd-ports');
       await checkEngine(config, host, log, clusterName);
       const after = await endOfOwnLog(parts);
       const file = await begin(folder, clusterName, parts);
       return openNode({ ...common, file, parts, after, wasAlone: after !== undefined });
     },
   };
+}
+
+/** Refuses an address at which this node could not listen. @param option which changes it */
+async function claimAddress(address: string, option: string): Promise<void> {
+  const { host, port } = parseAddress(address);
+  await claimPort(host, port, option);
 }
 
 /** Whether a node has come to the end of a start: the one that began the cluster knows no etcd before that. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -95,6 +97,18 @@ describe('a member of etcd beside this program', { skip: noEtcd }, () => {
     }
   });
 
+  it('says at once that its port is taken, and does not try on', async () => {
+    const one = await options('taken');
+    const other = createServer().listen(Number(new URL(one.peerUrl).port), '127.0.0.1');
+    await once(other, 'listening');
+    try {
+      await assert.rejects(startMember(one), /The etcd member taken cannot listen: .* in use\. .* by --etcd-ports/);
+      assert.deepEqual(one.reports, []);
+    } finally {
+      other.close();
+    }
+  });
+
   it('is started again when it ends, with what it held, until it is stopped', async () => {
     const one = await options('again');
     const member = await startMember(one);
@@ -122,15 +136,15 @@ describe('a member of etcd beside this program', { skip: noEtcd }, () => {
   it('says why it ended, not the end of the stack that follows', async () => {
     const one = await options('panics');
     await fs.mkdir(one.directory, { recursive: true });
-    const once = join(one.directory, 'program');
+    const program = join(one.directory, 'program');
     const stack = `panic: tocommit(61) is out of range\n\ngoroutine 88 [running]:\n${'\tgo.etcd.io/etcd/raft/log.go:203 +0x103\n'.repeat(40)}`;
     const script = [
       '#!/bin/sh',
-      `[ "$1" = --version ] || [ -e '${once}.ran' ] && exec etcd "$@"`,
-      `touch '${once}.ran'; printf '${stack.replaceAll('\n', '\\n').replaceAll('\t', '\\t')}' >&2; exit 2`,
+      `[ "$1" = --version ] || [ -e '${program}.ran' ] && exec etcd "$@"`,
+      `touch '${program}.ran'; printf '${stack.replaceAll('\n', '\\n').replaceAll('\t', '\\t')}' >&2; exit 2`,
     ];
-    await fs.writeFile(once, script.join('\n'), { mode: 0o700 });
-    const member = await startMember({ ...one, program: once });
+    await fs.writeFile(program, script.join('\n'), { mode: 0o700 });
+    const member = await startMember({ ...one, program });
     await member.stop();
     assert.match(one.reports[0] ?? '', /said last: panic: tocommit\(61\) is out of range$/);
   });

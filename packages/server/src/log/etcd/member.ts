@@ -138,6 +138,10 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
   let removed = false;
   /** It is to end, and to be started again at once. */
   let restarting = false;
+  /** It has answered once. */
+  let settled = false;
+  const hopeless = Promise.withResolvers<never>();
+  hopeless.promise.catch(() => {});
 
   const run = async (): Promise<void> => {
     const started = spawn(program, argumentsOf(options, data), { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -168,6 +172,9 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
         restarting = false;
         continue;
       }
+      // What an earlier run of this program left behind was ended before: somebody else has the port, and goes on having it.
+      if (!settled && isTaken(lastWord(said)))
+        return hopeless.reject(unavailable(`The etcd member ${name} cannot listen: ${lastWord(said)}`));
       if (host.clock.monotonic() - began >= limits.etcdSettledMs) pause = limits.etcdRestartMs;
       const why = removed ? removedFrom(name) : `It said last: ${lastWord(said)}`;
       options.report(`etcd member ${name} ended; it is started again in ${pause} ms. ${why}`);
@@ -191,7 +198,8 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
 
   const supervised = supervise();
   try {
-    await healthy(options, said, () => removed);
+    await Promise.race([healthy(options, said, () => removed || stopping.signal.aborted), hopeless.promise]);
+    settled = true;
   } catch (error) {
     await stop();
     throw error;
@@ -216,10 +224,10 @@ export function lastWord(said: readonly string[]): string {
   const line = said.findLast((one) => /^panic: |"level":"(?:panic|fatal)"/.test(one)) ?? said.at(-1) ?? 'nothing';
   const field = (name: string) => new RegExp(`"${name}":"((?:[^"\\\\]|\\\\.)*)"`).exec(line)?.[1];
   const word = [field('msg'), field('error')].filter((one) => one !== undefined).join(': ') || line;
-  return /address already in use/.test(word)
-    ? `${word}. Free that port, or give a new node others by --etcd-ports.`
-    : word;
+  return isTaken(word) ? `${word}. Free that port, or give a new node others by --etcd-ports.` : word;
 }
+
+const isTaken = (word: string): boolean => /address already in use/.test(word);
 
 /** Waits until the member answers and knows a leader; says so when it has no space left. */
 async function healthy(options: MemberOptions, said: readonly string[], removed: () => boolean): Promise<void> {
