@@ -34,6 +34,8 @@ export const clusterLimits = {
   etcdTailRestMs: 8,
   /** A member of etcd that this program runs: time to become healthy, to end, to join; pauses before it is started again. */
   etcdStartMs: 30_000,
+  /** A member that has no leader for so long is told of: the others are just starting, too, or they do not run. */
+  etcdLonelyMs: 5000,
   etcdStopMs: 10_000,
   etcdJoinMs: 60_000,
   etcdRestartMs: 250,

@@ -22,6 +22,12 @@ export const connectionLimits = {
   lingerMs: 5000,
   /** Time for running requests to finish after SIGTERM. */
   drainMs: 8000,
+  /** A stop says what it waits for so often, and ends the process when it is not over by then; a drain and the end of an etcd member are within. */
+  stopTellMs: 5000,
+  stopMs: 45_000,
+  /** While a server starts: when clients are told to ask again, and how long the last answers may take once it serves. */
+  startingRetrySeconds: 2,
+  startingLastMs: 1000,
   /** After SIGTERM, connections that the system has taken in already are accepted for at most so long. */
   drainAcceptMs: 1000,
   /** After SIGTERM, connections without a request are closed only after so long: one may just be on its way. */

@@ -74,6 +74,13 @@ async function health(client: DsomClient, context: Context): Promise<Finding> {
       notes.map(([, advice]) => advice).join(' '),
     );
   }
+  if (said.starting)
+    return {
+      outcome: 'failed',
+      detail: `live, but not ready: ${said.reasons.join('; ')}`,
+      advice: 'Ask again in a moment. When it stays so, the log of the server says what it waits for.',
+      exit: exitCode.unreachable,
+    };
   const why = said.reasons.join('; ') || (live.ok ? ready : live).detail.slice(0, 200);
   return {
     outcome: 'failed',
@@ -91,6 +98,7 @@ function readinessOf(detail: string): {
   readonly reasons: readonly string[];
   readonly degraded: readonly string[];
   readonly plain: boolean;
+  readonly starting: boolean;
 } {
   let said: Record<string, unknown> = {};
   try {
@@ -103,6 +111,7 @@ function readinessOf(detail: string): {
     reasons: lines(said['reasons']),
     degraded: lines(said['degraded']),
     plain: said['encryption'] === 'off',
+    starting: said['starting'] === true,
   };
 }
 

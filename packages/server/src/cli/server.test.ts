@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { realHost } from '../host/index.ts';
 import { until } from '../host/patience.support.ts';
+import { freePorts } from '../host/ports.fixture.ts';
 import { exitCode } from './exit.ts';
 import { S3Connection } from './migrate/connection.ts';
 import { bin, inherited, keys as rootKeys, type StartedServer, startServer } from './server.fixture.ts';
@@ -86,11 +87,12 @@ test('a named key is meant by the name that it was made with, too', async () => 
 });
 
 test('a signal to a server that waits while it starts says how it ends, and ends it at the second time', async () => {
+  const [port] = await freePorts(1);
   const parameters = [
     '--address',
-    '127.0.0.1:0',
+    `127.0.0.1:${port}`,
     '--cluster-address',
-    '127.0.0.1:1',
+    '127.0.0.1:0',
     '--data',
     path.join(folder, 'waiting'),
   ];
@@ -108,6 +110,19 @@ test('a signal to a server that waits while it starts says how it ends, and ends
       });
     });
   await said(/connecting to etcd: what that needs does not answer/);
+  const endpoint = `http://127.0.0.1:${port}`;
+  const live = await fetch(`${endpoint}/-/health/live`);
+  assert.deepEqual([live.status, await live.text()], [200, 'live\n']);
+  const ready = await fetch(`${endpoint}/-/health/ready`);
+  assert.deepEqual([ready.status, ready.headers.get('retry-after')], [503, '2']);
+  const readiness = (await ready.json()) as { ready: boolean; starting: boolean; reasons: string[] };
+  assert.deepEqual([readiness.ready, readiness.starting], [false, true]);
+  assert.match(readiness.reasons.join(), /^the server is starting: connecting to etcd: .* \(No etcd member answers/);
+  const put = await fetch(`${endpoint}/b/k`, { method: 'PUT', body: 'x' });
+  assert.deepEqual([put.status, put.headers.get('retry-after')], [503, '2']);
+  assert.match(await put.text(), /<Error><Code>ServiceUnavailable<\/Code><Message>The server is starting: /);
+  const doctor = await run(['doctor', '--endpoint', endpoint]);
+  assert.match(doctor.stdout, /health +live, but not ready: the server is starting: .*\n.*Ask again in a moment/);
   const told = said(/just starting, and ends when it has; SIGTERM again ends it at once/);
   child.kill('SIGTERM');
   await told;

@@ -21,6 +21,7 @@ import type { LogState, OpenShard, ShardParts } from './shard.ts';
 import type { DeviceSite } from './sites.ts';
 import type { StateSnapshots } from './snapshots.ts';
 import { MetadataSpace } from './space.ts';
+import type { Stage } from './starting.ts';
 import type { StateEvent } from './state.ts';
 import { openThread, type Thread } from './thread.ts';
 
@@ -82,6 +83,8 @@ export interface OwnerOptions {
   readonly onMetadata: (event: MetadataEvent) => void;
   /** A snapshot of the state could not be made; it is tried again. */
   readonly onSnapshotFailure: (cause: unknown) => void;
+  /** What the start does from now on. */
+  readonly onStage?: (stage: Stage) => void;
   /** Data directories among `data` whose index is to be made anew although it can be read. */
   readonly rebuild?: readonly string[];
   /** Read cache of this thread. */
@@ -144,12 +147,15 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
         throw cause;
       }
     }
+    const onStage = options.onStage ?? (() => {});
+    onStage('the metadata are opened, and what the log has beyond them is applied');
     const shard = await (options.openShard ?? openOwnShard)({
       directories,
       keyring,
       host,
       onMetadata,
       onSnapshotFailure: options.onSnapshotFailure,
+      onStage,
     });
     closers.push(() => shard.close());
     const { kv, kvs, log, metadata, cluster, roles, mirror, snapshots, rebuilt } = shard;
@@ -165,6 +171,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     for (const site of sites) {
       const owned = (id: FragmentId) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined;
       const explained = (id: FragmentId) => isExplained(metadata.reader, id);
+      onStage(`the fragment index of ${site.folder} is opened`);
       const index = await openIndex(site, {
         host,
         known: { owned, mayBeOwned: cluster ? explained : owned, explained },
@@ -180,6 +187,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       if (!owner) throw new Error(`no device ${device} is open here`);
       return owner;
     };
+    onStage('placement groups are laid out');
     const layout = new Layout(
       metadata,
       cluster ? async () => placementDevices(metadata.reader) : () => siteDevices(sites),
@@ -203,6 +211,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       ...(options.onMissed && { onMissed: options.onMissed }),
     });
     closers.push(() => thread.close());
+    onStage('what nothing refers to any more is removed from the devices');
     if (cluster) for (const store of thread.stores.values()) await removeStrays(metadata.reader, store);
     else await sweepReturned(metadata, thread.stores, missing);
     return {

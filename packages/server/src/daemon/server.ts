@@ -1,8 +1,8 @@
 import { RateCounters, rateMemory } from '../access/index.ts';
 import type { DamageReport } from '../durability/index.ts';
-import { realHost } from '../host/index.ts';
+import { type Host, realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
-import { createLog, type RegistrySnapshot } from '../telemetry/index.ts';
+import { createLog, type RegistrySnapshot, type StructuredLog } from '../telemetry/index.ts';
 import { type Jobs, startJobs } from './background.ts';
 import { bannerText, metadataTexts, notEncryptedText, shortDaysText } from './banner.ts';
 import { claimPort } from './claim.ts';
@@ -19,10 +19,12 @@ import { defaultCopies, openOwner } from './owner.ts';
 import type { Methods } from './port.ts';
 import { shareRates } from './rates.ts';
 import { openRootKey } from './rootkey.ts';
+import { openStarting, type Starting } from './starting.ts';
+import { stopInOrder } from './stopping.ts';
 import { copiesOver } from './thread.ts';
-import { tlsFilesOf } from './tls/material.ts';
+import { type TlsMaterial, tlsFilesOf } from './tls/material.ts';
 import { claimRedirect, listenToRedirect } from './tls/redirect.ts';
-import { endpointOf, watchTls } from './tls/watch.ts';
+import { endpointOf, type TlsWatch, watchTls } from './tls/watch.ts';
 import { version } from './version.ts';
 import { type SpawnedWorker, threadPlan, type WorkerLink } from './workers.ts';
 
@@ -51,24 +53,52 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     level: config.logLevel,
     write: (line) => process.stderr.write(line),
   });
-  const workers: WorkerLink[] = [];
-  const links = () => workers.map((one) => one.link);
-  let listener: Listener | undefined;
+  let renew = async (_: TlsMaterial): Promise<void> => {};
   const tlsFiles = tlsFilesOf(config);
-  const tls =
-    tlsFiles &&
-    (await watchTls({
-      files: tlsFiles,
-      host,
-      log,
-      async install(material) {
-        listener?.renewTls(material);
-        await Promise.all(links().map((link) => link.call('renewTls', material)));
-      },
-    }));
+  const tls = tlsFiles && (await watchTls({ files: tlsFiles, host, log, install: (material) => renew(material) }));
   const address = parseAddress(config.address);
   const port = await claimPort(address.host, address.port);
   const redirectAt = await claimRedirect(config.tlsRedirectAddress);
+  const starting = await openStarting({ host, address: { host: address.host, port }, tls: tls?.material });
+  try {
+    return await serve(config, spawned, {
+      host,
+      log,
+      tls,
+      onRenewal: (install) => (renew = install),
+      address: address.host,
+      port,
+      redirectAt,
+      starting,
+    });
+  } finally {
+    await starting.end();
+  }
+}
+
+/** What a server has before it opens its store. */
+interface Claimed {
+  readonly host: Host;
+  readonly log: StructuredLog;
+  readonly tls: TlsWatch | undefined;
+  /** What new certificates are given to from now on. */
+  onRenewal(install: (material: TlsMaterial) => Promise<void>): void;
+  readonly address: string;
+  readonly port: number;
+  readonly redirectAt: { readonly host: string; readonly port: number } | undefined;
+  readonly starting: Starting;
+}
+
+async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed: Claimed): Promise<RunningServer> {
+  const { host, tls, address, port, redirectAt, starting } = claimed;
+  const workers: WorkerLink[] = [];
+  const links = () => workers.map((one) => one.link);
+  let listener: Listener | undefined;
+  claimed.onRenewal(async (material) => {
+    listener?.renewTls(material);
+    await Promise.all(links().map((link) => link.call('renewTls', material)));
+  });
+  const log = starting.log(claimed.log);
   const onDamage = (report: DamageReport) =>
     log.warn('bad copy of a stripe', { ...report, stripe: report.stripe.toString('hex') });
   const onLinkFailed = seldom(host.clock, (cause) => log.warn('a link between nodes failed', { cause }));
@@ -90,6 +120,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       log.error('no snapshot of the metadata could be written to the mirror; it is tried again', { cause }),
     plain: config.encryption === 'off',
     cacheBytes: plan.ownerServes ? cacheBytes : 0,
+    onStage: starting.at,
   });
   let failed: (cause: Error) => void = () => {};
   const failure = new Promise<Error>((resolve) => (failed = resolve));
@@ -136,7 +167,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     });
     const common = {
       config: { ...config, rootSecretAccessKey: undefined },
-      host: address.host,
+      host: address,
       port,
       root: root.given,
       version,
@@ -171,6 +202,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
       });
     }
     await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
+    await starting.end();
     const redirect = redirectAt && (await listenToRedirect(redirectAt, port));
     tls?.start();
 
@@ -180,21 +212,39 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     });
     void owner.cluster?.failed.then(failed);
     let stopping: Promise<void> | undefined;
-    const stop = async () => {
-      await further?.stop();
-      tls?.stop();
-      sharing?.();
-      redirect?.close();
-      await Promise.all([
-        listener?.drain(limits.drainMs),
-        ...links().map((link) => link.call('drain', limits.drainMs)),
-      ]);
-      await jobs.stop();
-      await between?.close();
-      for (const worker of workers) await worker.end();
-      await owner.close();
-    };
-    const endpoint = endpointOf(address.host, port, tls?.state);
+    const stop = () =>
+      stopInOrder(
+        [
+          ['a further object shard that is being opened', () => further?.stop()],
+          [
+            'requests that run still',
+            () => {
+              tls?.stop();
+              sharing?.();
+              redirect?.close();
+              return Promise.all([
+                listener?.drain(limits.drainMs),
+                ...links().map((link) => link.call('drain', limits.drainMs)),
+              ]);
+            },
+          ],
+          ['background jobs', () => jobs.stop()],
+          ['calls of other nodes', () => between?.close()],
+          [
+            'its threads',
+            async () => {
+              for (const worker of workers) await worker.end();
+            },
+          ],
+          [
+            owner.cluster ? 'its devices, the log and its member of etcd' : 'its devices and the log',
+            () => owner.close(),
+          ],
+        ],
+        host,
+        claimed.log,
+      );
+    const endpoint = endpointOf(address, port, tls?.state);
     const devices = await Promise.all(
       owner.sites.map(async (site) => {
         const device = owner.thread.devices.get(site.identity.device);

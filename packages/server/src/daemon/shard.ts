@@ -15,6 +15,7 @@ import type { DataDirectories, Roles } from './directories.ts';
 import type { MetadataEvent, MirrorState } from './owner.ts';
 import type { DeviceSite } from './sites.ts';
 import type { StateSnapshots } from './snapshots.ts';
+import type { Stage } from './starting.ts';
 import type { OpenState } from './state.ts';
 
 /** What the metadata of this server are opened with. */
@@ -24,6 +25,8 @@ export interface ShardParts {
   readonly host: Host;
   readonly onMetadata: (event: MetadataEvent) => void;
   readonly onSnapshotFailure: (cause: unknown) => void;
+  /** What the start does from now on. */
+  readonly onStage: (stage: Stage) => void;
 }
 
 /** What is told of a log. */

@@ -250,6 +250,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       ...(listenHost !== undefined && { listenHost }),
       ...(initialCluster !== undefined && { initialCluster }),
       report: (message) => log.warn(message, {}),
+      // After a power failure nodes come back in any order.
+      ...(options.hasMember && { patienceMs: limits.nodeOpenMs }),
       allowOldEtcd,
     });
     closers.push(() => member.stop());

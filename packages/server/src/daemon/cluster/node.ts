@@ -83,6 +83,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     closers.push(() => links.close());
     const { transport } = links;
     const { by } = file;
+    parts.onStage('it connects to etcd, which needs most of its members');
     const engine = await openEngine({
       config,
       host,
@@ -110,6 +111,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
         }),
     });
     closers.push(() => engine.close());
+    parts.onStage('the metadata are opened');
     const opening = {
       etcd: engine.etcd,
       host,
@@ -188,6 +190,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     });
 
     const end = await patiently(host, log, 'asking for the end of the log', () => shared.barrier());
+    parts.onStage(() => `the log of the cluster is applied: position ${replica.applied()} of ${end}`);
     await catchUp(replica, end, kvFolder).catch((cause: unknown) => {
       throw replica.failureKind() === 'unknown' ? new ConfigError(`${replica.failure()}`, { cause }) : cause;
     });
@@ -222,6 +225,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       features,
       incarnation,
     };
+    parts.onStage('it says to the other nodes that it is here');
     await patiently(host, log, 'saying that this node is here', () => announce(shard, record)).catch(
       (cause: unknown) => {
         const refused = cause instanceof StoreError && cause.code === 'InvalidRequest';
@@ -231,6 +235,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     if (isFirst) await foundObjectShards(shard, config.objectShards);
     /** Whether another node should own an object shard; known from the time on that this node listens. */
     let yields = (_number: number): boolean => false;
+    parts.onStage('the object shards are opened, and their logs applied');
     const { metadata, gates, openNext, ...others } = await openObjectShards({
       shard,
       gate,

@@ -61,6 +61,19 @@ it('says that it was removed when the program ends by itself without a failure',
   assert.match(given.reports[0] ?? '', /ended; .* was taken out of its cluster/);
 });
 
+it('says of a member that runs and does not answer that the others are missing, as soon as that takes long', async () => {
+  const given = await options('lonely');
+  const program = join(given.directory, 'etcd');
+  await fs.mkdir(given.directory, { recursive: true });
+  const script = '#!/bin/sh\n[ "$1" != --version ] || { echo etcd Version: 3.6.9; exit; }\nexec sleep 60\n';
+  await fs.writeFile(program, script, { mode: 0o755 });
+  await assert.rejects(
+    startMember({ ...given, program, patienceMs: limits.etcdLonelyMs + 1 }),
+    /did not become healthy: it knows no leader: .* Start the other nodes that run one\.$/,
+  );
+  assert.match(given.reports.join('\n'), /^etcd member lonely waits: it knows no leader: .*is given 5 s$/);
+});
+
 it('repeats what a member said last without its code', () => {
   const line = (rest: string) => `{"level":"fatal","ts":"x","caller":"etcdmain/etcd.go:271",${rest},"stacktrace":"go"}`;
   const busy = line('"msg":"discovery failed","error":"listen tcp 127.0.0.1:1: bind: address already in use"');

@@ -33,6 +33,8 @@ export interface MemberOptions {
   readonly quotaBytes?: number;
   /** Told in words, to be logged: it ended and is started again, it has no space. */
   readonly report: (message: string) => void;
+  /** How long it may take to become healthy: one that ran before may have to wait for others. `limits.etcdStartMs` when left out. */
+  readonly patienceMs?: number;
   /** For tests: runs a version whose linearizable reads can be stale. */
   readonly allowOldEtcd?: boolean;
   /** For tests; `etcd` on the PATH otherwise. */
@@ -198,7 +200,8 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
 
   const supervised = supervise();
   try {
-    await Promise.race([healthy(options, said, () => removed || stopping.signal.aborted), hopeless.promise]);
+    const given = () => removed || stopping.signal.aborted;
+    await Promise.race([healthy(options, said, given, () => child !== undefined), hopeless.promise]);
     settled = true;
   } catch (error) {
     await stop();
@@ -230,9 +233,16 @@ export function lastWord(said: readonly string[]): string {
 const isTaken = (word: string): boolean => /address already in use/.test(word);
 
 /** Waits until the member answers and knows a leader; says so when it has no space left. */
-async function healthy(options: MemberOptions, said: readonly string[], removed: () => boolean): Promise<void> {
+async function healthy(
+  options: MemberOptions,
+  said: readonly string[],
+  removed: () => boolean,
+  runs: () => boolean = () => false,
+): Promise<void> {
   const { host, name, clientUrl, report } = options;
-  const end = host.clock.monotonic() + limits.etcdStartMs;
+  const began = host.clock.monotonic();
+  const end = began + (options.patienceMs ?? limits.etcdStartMs);
+  let told = false;
   const shown = options.tls && (await readTls(options.tls));
   const tls = shown && { tls: () => shown };
   let why = '';
@@ -245,18 +255,27 @@ async function healthy(options: MemberOptions, said: readonly string[], removed:
         if (status.errors.some((error) => /NOSPACE/.test(error))) report(noSpace(name));
         return;
       }
-      why = 'it knows no leader: most of the other members do not run, or it cannot reach them';
+      why = alone;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      why = error.message;
+      // It answers nobody before it has a leader, and says nothing meanwhile.
+      why = runs() && said.length === 0 ? alone : error.message;
     } finally {
       await etcd?.close();
     }
     if (removed()) throw unavailable(removedFrom(name));
+    if (!told && why === alone && host.clock.monotonic() - began >= limits.etcdLonelyMs) {
+      told = true;
+      report(`etcd member ${name} waits: ${why}. It is given ${Math.round((end - began) / 1000)} s`);
+    }
     await host.timers.sleep(limits.etcdBackoffMs);
   }
-  throw unavailable(`The etcd member ${name} did not become healthy: ${why} It said last: ${lastWord(said)}`);
+  const last = said.length === 0 ? '' : ` It said last: ${lastWord(said)}`;
+  throw unavailable(`The etcd member ${name} did not become healthy: ${why.replace(/\.$/, '')}.${last}`);
 }
+
+const alone =
+  'it knows no leader: most of the other members do not run, or it cannot reach them. Start the other nodes that run one';
 
 const removedFrom = (name: string): string =>
   `The etcd member ${name} was taken out of its cluster, as by dsom node remove. Start this machine with an empty --data and a new invitation (dsom cluster invite) to have it in again.`;
