@@ -53,7 +53,7 @@ export async function startServer(config: Config, spawned: readonly SpawnedWorke
     level: config.logLevel,
     write: (line) => process.stderr.write(line),
   });
-  let renew = async (_: TlsMaterial): Promise<void> => {};
+  let renew: (material: TlsMaterial) => Promise<void> = async () => {};
   const tlsFiles = tlsFilesOf(config);
   const tls = tlsFiles && (await watchTls({ files: tlsFiles, host, log, install: (material) => renew(material) }));
   const address = parseAddress(config.address);
