@@ -289,4 +289,12 @@ export const nodePlants: readonly Plant[] = [
     replace: "return { status: 200, type: 'application/json'",
     tests: ['src/daemon/starting.test.ts'],
   },
+  {
+    name: 'daemon: a slab file that is gone is passed over',
+    file: 'src/daemon/lost-slabs.ts',
+    find: 'if (gone.length === 0) return undefined;',
+    replace: 'if (gone.length >= 0) return undefined;',
+    tests: ['src/daemon/indexes.test.ts'],
+    pattern: 'a slab file that is gone',
+  },
 ];

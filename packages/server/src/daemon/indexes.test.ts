@@ -7,6 +7,7 @@ import { CorruptionError } from '../errors.ts';
 import { realHost } from '../host/index.ts';
 import { type KvChange, openKv } from '../kv/index.ts';
 import { ConfigError } from './config.ts';
+import { lostText } from './lost-slabs.ts';
 import {
   checkOf,
   collect,
@@ -223,4 +224,24 @@ test("another device's index, and one of another version, are refused in words a
   assert.ok(!existsSync(`${indexOf(a)}.damaged`));
   await assert.rejects(checkOf([a, b], [path.join(folder, 'c')]), /is not among --data/);
   await assert.rejects(openStore(a, b), (error) => !(error instanceof CorruptionError));
+});
+
+test('a slab file that is gone is told of at the next start, and nothing is when none is', async (t) => {
+  const [one, two] = [scratch(t), scratch(t)];
+  await filled(one, two);
+  const whole = await openStore(one, two);
+  assert.equal(whole.lostSlabs.size, 0);
+  const { device } = whole.sites[1]!.identity;
+  await whole.close();
+  rmSync(path.join(two, 'device/slab-000000'));
+  const store = await openStore(one, two);
+  const lost = store.lostSlabs.get(device);
+  assert.deepEqual([...store.lostSlabs.keys()], [device]);
+  assert.deepEqual(lost?.slabs, [0]);
+  assert.ok(lost && lost.fragments > 0);
+  assert.match(lostText(device, lost), /has lost a slab file \(0\) with \d+ fragments: a scrub writes them again/);
+  await store.close();
+  const again = await openStore(one, two);
+  assert.equal(again.lostSlabs.size, 0, 'there is one again');
+  await again.close();
 });

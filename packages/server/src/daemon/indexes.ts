@@ -8,11 +8,13 @@ import {
   type RebuildOptions,
   type RebuildProgress,
   type RebuildReport,
+  slabsInUse,
 } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { type Kv, openKv } from '../kv/index.ts';
 import { putAside } from './aside.ts';
 import { ConfigError } from './config.ts';
+import { type LostSlabs, lostSlabs } from './lost-slabs.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
 
 /*
@@ -27,6 +29,7 @@ export type IndexEvent = { readonly device: string } & (
   | { readonly state: 'put aside'; readonly reason: string; readonly kept: string }
   | ({ readonly state: 'searching' } & RebuildProgress)
   | ({ readonly state: 'rebuilt' } & RebuildReport)
+  | ({ readonly state: 'slabs are gone' } & LostSlabs)
 );
 
 export interface IndexOptions {
@@ -41,6 +44,7 @@ export interface OpenIndex {
   readonly owner: OpenFragmentOwner;
   /** This thread's: where it stops, the fragments of the thread must know. */
   readonly device: Device;
+  readonly lost: LostSlabs | undefined;
   /** Checkpoints and closes the owner, the index and the device. */
   close(): Promise<void>;
 }
@@ -69,6 +73,9 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
       throw cause instanceof CorruptionError ? new IndexDamaged(cause.message, { cause }) : cause;
     }
     try {
+      // Before the owner opens, which makes the first one again: it has the list of open windows.
+      const lost = lostSlabs(await device.slabs(), slabsInUse(device.slabBytes, kv));
+      if (lost) onIndex({ device: identity, state: 'slabs are gone', ...lost });
       const onProgress = (progress: RebuildProgress) => onIndex({ device: identity, state: 'searching', ...progress });
       const owner = await openFragmentOwner({ device, kv, host, rebuild: { ...known, onProgress } });
       const { rebuilt } = owner.recovery;
@@ -76,6 +83,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
       return {
         owner,
         device,
+        lost,
         async close() {
           await owner.close();
           await kv.close();

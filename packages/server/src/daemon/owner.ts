@@ -16,6 +16,7 @@ import { ConfigError } from './config.ts';
 import { type DataDirectories, type DataDirectory, folders, openDataDirectories, type Roles } from './directories.ts';
 import { type IndexEvent, openIndex } from './indexes.ts';
 import { Layout, siteDevices } from './layout.ts';
+import type { LostSlabs } from './lost-slabs.ts';
 import { sweepReturned } from './returned.ts';
 import type { LogState, OpenShard, ShardParts } from './shard.ts';
 import type { DeviceSite } from './sites.ts';
@@ -54,6 +55,8 @@ export interface Owner {
   readonly layout: Layout;
   /** Devices of placement groups that are not here. */
   readonly missing: readonly string[];
+  /** Slab files that were gone at this start, by device. */
+  readonly lostSlabs: ReadonlyMap<string, LostSlabs>;
   fragmentOwner(device: string): FragmentOwner;
   /** Checkpoints everything and closes it, in order. */
   close(): Promise<void>;
@@ -168,6 +171,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
 
     const fragments = new Map<string, OpenFragmentOwner>();
     const opened = new Map<string, Device>();
+    const lostSlabs = new Map<string, LostSlabs>();
     for (const site of sites) {
       const owned = (id: FragmentId) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined;
       const explained = (id: FragmentId) => isExplained(metadata.reader, id);
@@ -181,6 +185,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       closers.push(() => index.close());
       fragments.set(site.identity.device, index.owner);
       opened.set(site.identity.device, index.device);
+      if (index.lost) lostSlabs.set(site.identity.device, index.lost);
     }
     const fragmentOwner = (device: string): FragmentOwner => {
       const owner = fragments.get(device);
@@ -234,6 +239,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       thread,
       layout,
       missing,
+      lostSlabs,
       fragmentOwner,
       close,
     };

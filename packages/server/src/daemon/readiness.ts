@@ -3,6 +3,7 @@ import type { Timers } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Jobs } from './background.ts';
 import { clusterHealth } from './cluster/health.ts';
+import { lostText } from './lost-slabs.ts';
 import type { Owner } from './owner.ts';
 import type { OwnerMethods, Readiness } from './protocol.ts';
 import type { TlsWatch } from './tls/watch.ts';
@@ -53,6 +54,7 @@ export async function readiness(owner: Owner, jobs: Jobs, tls?: TlsWatch): Promi
     reasons.push(...health.map((device) => `device ${device.identity} is ${device.health}`));
   degraded.push(...mirrorTexts(owner));
   degraded.push(...(tls?.texts() ?? []));
+  if (jobs.scrubbing()) degraded.push(...[...owner.lostSlabs].map(([device, lost]) => lostText(device, lost)));
   const { waiting, complete } = jobs.mender.totals();
   if (waiting > 0) degraded.push(`${waiting} copies are not written yet`);
   if (!complete) degraded.push('it is not known yet whether copies are missing');

@@ -13,6 +13,7 @@ import { type Config, parseAddress } from './config.ts';
 import { folders } from './directories.ts';
 import { rebuiltText } from './indexes.ts';
 import { createListener, type Listener } from './listener.ts';
+import { lostText } from './lost-slabs.ts';
 import { ownerMethods } from './methods.ts';
 import { createServerMetrics } from './metrics.ts';
 import { defaultCopies, openOwner } from './owner.ts';
@@ -139,6 +140,8 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       degraded: async () => (await methods.readiness()).degraded,
     });
     mender = jobs.mender;
+    // Nothing else would look there before the scrub's turn comes, or somebody reads.
+    if (owner.lostSlabs.size > 0) await jobs.admin('scrub.start', undefined);
     const metrics = createServerMetrics(owner, jobs, host.clock.now, tls, async () => [
       ...(await Promise.all(links().map((link) => link.call<RegistrySnapshot>('metrics', undefined)))),
       ...(listener ? [listener.metrics()] : []),
@@ -289,6 +292,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
           ...[...owner.fragments].flatMap(([device, { recovery }]) =>
             recovery.rebuilt ? [rebuiltText(device, recovery.rebuilt)] : [],
           ),
+          ...[...owner.lostSlabs].map(([device, lost]) => lostText(device, lost)),
         ],
       }),
       stop: () => (stopping ??= stop()),

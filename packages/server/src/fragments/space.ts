@@ -1,8 +1,9 @@
+import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { KvChange, KvReader } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { type Bits, clearBits, countBits, nextBit, setBits } from './bitmap.ts';
-import { type BlockRange, blocksOf, firstBlock, type Geometry } from './geometry.ts';
+import { type BlockRange, blocksOf, firstBlock, type Geometry, geometryOf } from './geometry.ts';
 import {
   bitmapKey,
   decodeBitmap,
@@ -315,5 +316,18 @@ export class Draft {
   apply(): void {
     for (const { slab, region, bits } of this.#bits.values()) this.#space.region(slab, region).used = bits;
     for (const [number, slab] of this.#slabs) Object.assign(this.#space.slab(number), slab);
+  }
+}
+
+/** Slabs in which the index of a device has fragments, and how many. None where the index cannot be read: then it is made anew. */
+export function slabsInUse(
+  slabBytes: number,
+  index: KvReader,
+): { readonly slab: number; readonly fragments: number }[] {
+  try {
+    return new Space(geometryOf(slabBytes), index).slabs.filter(({ fragments }) => fragments > 0);
+  } catch (error) {
+    if (error instanceof CorruptionError) return [];
+    throw error;
   }
 }
