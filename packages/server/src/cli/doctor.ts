@@ -77,7 +77,7 @@ async function health(client: DsomClient, context: Context): Promise<Finding> {
   if (said.starting)
     return {
       outcome: 'failed',
-      detail: `live, but not ready: ${said.reasons.join('; ')}`,
+      detail: said.reasons.join('; '),
       advice: 'Ask again in a moment. When it stays so, the log of the server says what it waits for.',
       exit: exitCode.unreachable,
     };

@@ -204,8 +204,8 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
         realHost: host,
       });
     }
-    await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
     await starting.end();
+    await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
     const redirect = redirectAt && (await listenToRedirect(redirectAt, port));
     tls?.start();
 

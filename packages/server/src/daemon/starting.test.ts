@@ -44,7 +44,11 @@ test('who asks while a server starts is told what it does, by its stages and by 
 
 test('every door has its own form, and what is said breaks none of them', async () => {
   const said = '<a> & "b"';
-  assert.deepEqual(startingAnswer('/-/health/live', said), { status: 200, type: 'text/plain', body: 'live\n' });
+  assert.deepEqual(startingAnswer('/-/health/live', said), {
+    status: 503,
+    type: 'text/plain',
+    body: 'starting\n',
+  });
   const native = startingAnswer('/-/v1/buckets?limit=1', said);
   assert.deepEqual(
     [native.status, native.type, JSON.parse(native.body).code],
@@ -68,14 +72,14 @@ test('a body that is refused meanwhile is read as far as it takes for the answer
   }
 });
 
-test('the port is given to who listens beside it, and a connection that waits for nothing does not hold that up', async () => {
+test('the port is free at the end, and a connection that asks for nothing does not hold that up', async () => {
   const { port, starting } = await open();
   const idle = connect(port, '127.0.0.1');
   await new Promise((resolve) => idle.once('connect', resolve));
-  const next = createServer((socket) => socket.end('next'));
-  await new Promise<void>((resolve) => next.listen({ host: '127.0.0.1', port, reusePort: true }, () => resolve()));
   const gone = new Promise((resolve) => idle.resume().once('close', resolve));
   await Promise.all([starting.end(), starting.end(), gone]);
+  const next = createServer((socket) => socket.end('next'));
+  await new Promise<void>((resolve) => next.listen({ host: '127.0.0.1', port, exclusive: true }, () => resolve()));
   const text = await new Promise((resolve) => {
     connect(port, '127.0.0.1').once('data', (data) => resolve(String(data)));
   });

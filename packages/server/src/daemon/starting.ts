@@ -9,7 +9,7 @@ import { createSecureServer } from './tls/server.ts';
 
 /*
  * What answers at the address of a server that is starting: 503 with `Retry-After`, and at `/-/health/ready` what the start is doing. A balancer then knows that the machine is
- * there, and a client tries again instead of taking the server for gone. It shares the port with the listeners that follow it (SO_REUSEPORT) and ends once they listen.
+ * there, and a client tries again instead of taking the server for gone. It ends just before the listeners that serve begin: beside them it would refuse clients of a server that says it is ready.
  */
 
 /** What a start is doing: words, or what gives them when somebody asks. */
@@ -37,7 +37,7 @@ export function startingAnswer(url: string, doing: string): { status: number; ty
   const end = url.indexOf('?');
   const path = end < 0 ? url : url.slice(0, end);
   const message = `The server is starting: ${doing}. Try again in a moment.`;
-  if (path === '/-/health/live') return { status: 200, type: 'text/plain', body: 'live\n' };
+  if (path === '/-/health/live') return { status: 503, type: 'text/plain', body: 'starting\n' };
   if (path === '/-/health/ready') {
     const readiness = {
       ready: false,
