@@ -159,6 +159,13 @@ export class Network {
     if (!neighbour) return undefined;
     await neighbour.asking;
     await this.#ask(neighbour);
+    // One that was started a moment ago may not have been dialled again yet.
+    const { clock, timers } = this.#options.host;
+    const until = clock.monotonic() + limits.nodeStateDeadlineMs;
+    while (neighbour.state === undefined && clock.monotonic() < until) {
+      await timers.sleep(limits.nodeStateMs);
+      await this.#ask(neighbour);
+    }
     return this.condition(device);
   }
 
