@@ -102,6 +102,13 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/network.test.ts'],
   },
   {
+    name: 'node: one that was started a moment ago is asked once',
+    file: 'src/daemon/cluster/network.ts',
+    find: 'while (neighbour.state === undefined && clock.monotonic() < until) {',
+    replace: 'while (neighbour.state === undefined && clock.monotonic() > until) {',
+    tests: ['src/daemon/cluster/network.test.ts'],
+  },
+  {
     name: 'node: whether a device answers is taken from what was heard last',
     file: 'src/daemon/cluster/admin.ts',
     find: 'await network?.ask(device);',

@@ -72,7 +72,7 @@ function answer(request: http.IncomingMessage, response: http.ServerResponse, do
     'content-length': Buffer.byteLength(body),
     // The next try shall find the listeners that serve.
     connection: 'close',
-    ...(status === 503 && { 'retry-after': String(limits.startingRetrySeconds) }),
+    'retry-after': String(limits.startingRetrySeconds),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
   // Of a body that is on its way some is read, or the client would never see the answer.

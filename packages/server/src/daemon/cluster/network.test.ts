@@ -154,6 +154,21 @@ describe('the other nodes', () => {
     assert.equal(await network.ask('mine'), undefined);
   });
 
+  it('that were started a moment ago are asked again, and not for ever', async () => {
+    const answers = serve.get('a:1') as Serve;
+    serve.delete('a:1');
+    const asked = network.ask('of-a');
+    await settle();
+    serve.set('a:1', answers);
+    await pass(limits.nodeStateMs);
+    assert.deepEqual(await asked, { healthy: true, free: 50 });
+    serve.delete('a:1');
+    const never = network.ask('of-a');
+    await settle();
+    await pass(limits.nodeStateDeadlineMs + limits.nodeStateMs);
+    assert.equal((await never)?.healthy, false);
+  });
+
   it('are dialled anew where they moved to', async () => {
     nodes = nodes.map((node) => (node.id === 'a' ? { ...node, address: 'a:9' } : node));
     const before = own.get('of-a');
