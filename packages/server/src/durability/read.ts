@@ -50,6 +50,7 @@ function readCopies(
   });
 }
 
+/** @param tried is asked again only when no other has it */
 async function readOthers(
   reads: StripeReads,
   how: How,
@@ -62,42 +63,60 @@ async function readOthers(
   reads.groups.refresh();
   const group = reads.groups.byId(stripe.group);
   if (!group) throw noGroup(stripe);
-  for (const copy of readingOrder(reads, group, stripe.id)) {
-    if (copy === tried) continue;
-    const device = group.devices[copy] as string;
-    const access = reads.where.at(group, copy);
-    if (!access) {
-      findings.away.add(device);
-      continue;
-    }
-    try {
-      const bytes = await access[how](fragmentId(stripe.id, copy), start, end);
-      if (findings.bad.length > 0) reads.onBad(stripe.id, group, findings.bad, true);
-      return bytes;
-    } catch (error) {
-      findings.failed(copy, device, error);
-    }
+  const order = readingOrder(reads, group, stripe.id);
+  const read = (copies: readonly number[]): Promise<Buffer | undefined> =>
+    readFirst(reads, how, stripe.id, group, copies, start, end, findings);
+  let bytes = await read(order.filter((copy) => copy !== tried));
+  if (!bytes) {
+    const { found, away } = await reads.where.find(stripe.id, group);
+    for (const device of away) findings.away.add(device);
+    // It is on a device that no group names; or it was moved while its places were asked, and is where it should be now.
+    if (found) bytes = (await read(order)) ?? (await fromFormer(reads, stripe, group, start, end));
   }
-  const elsewhere = await reads.where.find(stripe.id, group);
-  const bytes = elsewhere.found ? await fromElsewhere(reads, stripe, group, start, end) : undefined;
   if (findings.bad.length > 0) reads.onBad(stripe.id, group, findings.bad, bytes !== undefined);
   if (bytes) return bytes;
-  for (const device of elsewhere.away) findings.away.add(device);
   throw lost(stripe.id, findings);
 }
 
-/** From devices that no group names, verified; undefined when none has a good copy. */
-async function fromElsewhere(
-  reads: StripeReads,
+/** From devices that no group names, verified, when those that it names have damaged copies; undefined when none has a good one. */
+async function fromFormer(
+  { where }: StripeReads,
   stripe: Stripe,
   group: GroupRecord,
   start: number,
   end: number,
 ): Promise<Buffer | undefined> {
   for (const copy of group.devices.keys()) {
-    for (const source of reads.where.former(group, copy)) {
+    for (const source of where.former(group, copy)) {
       const bytes = await source.read(fragmentId(stripe.id, copy), start, end).catch(() => undefined);
       if (bytes) return bytes;
+    }
+  }
+  return undefined;
+}
+
+/** The first of these copies that can be read, asked in their order; undefined when none can. */
+async function readFirst(
+  { where }: StripeReads,
+  how: How,
+  stripe: Buffer,
+  group: GroupRecord,
+  copies: readonly number[],
+  start: number,
+  end: number,
+  findings: Findings,
+): Promise<Buffer | undefined> {
+  for (const copy of copies) {
+    const device = group.devices[copy] as string;
+    const access = where.at(group, copy);
+    if (!access) {
+      findings.away.add(device);
+      continue;
+    }
+    try {
+      return await access[how](fragmentId(stripe, copy), start, end);
+    } catch (error) {
+      findings.failed(copy, device, error);
     }
   }
   return undefined;

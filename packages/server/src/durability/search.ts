@@ -28,6 +28,7 @@ export async function searchStripe<Opened>(
   open: Open<Opened>,
   wrong: (group: GroupRecord, index: number) => void,
 ): Promise<Opened> {
+  reads.groups.refresh();
   const group = reads.groups.byId(stripe.group);
   if (!group) throw noGroup(stripe);
   const found = group.code

@@ -91,17 +91,24 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
     onDamage({ stripe, device, reason, repaired });
   };
 
+  /** A fragment that was missed is not missing when it was moved while it was read. */
+  const wasMoved = async (stripe: Buffer, group: GroupRecord, index: number): Promise<boolean> => {
+    const now = groups.byId(group.id) ?? group;
+    const lengths = await where.at(now, index)?.lengths([fragmentId(stripe, index)]);
+    return typeof lengths?.[0] === 'number';
+  };
+
   /** Tries a repair behind the read that found the damage, and reports the outcome. */
   const cure = (stripe: Buffer, group: GroupRecord, bad: Omit<BadFragment, 'error'>, cause: RepairCause): void => {
     const name = fragmentId(stripe, bad.index).toString('latin1');
     if (pending.has(name)) return;
-    const done = repair(stripe, group, bad.index, cause)
-      .catch(() => false)
-      .then((repaired) => {
-        pending.delete(name);
-        report(stripe, bad.device, bad.reason, repaired);
-      });
-    pending.set(name, done);
+    const work = async (): Promise<void> => {
+      const isMoved = bad.reason === 'missing' && (await wasMoved(stripe, group, bad.index).catch(() => false));
+      const repaired = isMoved ? undefined : await repair(stripe, group, bad.index, cause).catch(() => false);
+      pending.delete(name);
+      if (repaired !== undefined) report(stripe, bad.device, bad.reason, repaired);
+    };
+    pending.set(name, work());
   };
 
   const events: WriterEvents = {

@@ -41,6 +41,8 @@ describe('a stripe whose group got other devices is read', () => {
       const stripe = await write(setting, scheme);
       sameBytes(await setting.store.read(stripe, 0, stripe.length), stripe.bytes);
       move(setting, [0, 3]);
+      // It knows where they were: nobody is asked.
+      for (const one of setting.stores.values()) one.lengths = () => assert.fail('a device is asked what it has');
       for (const how of ['read', 'fetch'] as const)
         sameBytes(await setting.store[how](stripe, 10, stripe.length), stripe.bytes.subarray(10));
     });
@@ -77,6 +79,19 @@ describe('a stripe whose group got other devices is read', () => {
     sameBytes(await setting.store.read(stripe, 0, stripe.length), stripe.bytes);
   });
 
+  test('from the device before, when the copy on the new one is damaged', async () => {
+    const setting = setUp(group(1, 0));
+    const stripe = await write(setting, { copies: 1 });
+    move(setting, [0, 3]);
+    assert.equal(await setting.repair(stripe, 0, 'unreadable'), true);
+    setting.on(3).flip(fragmentId(stripe.id, 0), 100);
+    sameBytes(await setting.store.read(stripe, 0, stripe.length), stripe.bytes);
+    await setting.store.idle();
+    assert.deepEqual(setting.reports, [
+      { stripe: stripe.id, device: deviceName(3), reason: 'damaged', repaired: true },
+    ]);
+  });
+
   test('as lost, when no device has it', async () => {
     const setting = setUp(group(1, 0));
     const stripe = await write(setting, { copies: 1 });
@@ -84,6 +99,53 @@ describe('a stripe whose group got other devices is read', () => {
     setting.on(0).rows.clear();
     await assert.rejects(setting.store.read(stripe, 0, 1), { code: 'Damaged' });
   });
+});
+
+describe('a stripe that is moved while it is read is read, and nobody takes it for damaged', () => {
+  const unharmed = async ({ store, reports }: Setting): Promise<void> => {
+    await store.idle();
+    assert.deepEqual(reports, []);
+    assert.equal(store.counts().lost, 0);
+  };
+  /** What a mover does: the new device gets the fragment, the one before loses it. */
+  const carry = (setting: Setting, stripe: Buffer, index: number, from: number, to: number): void => {
+    const id = fragmentId(stripe, index).toString('hex');
+    const row = setting.on(from).rows.get(id);
+    if (!row) return;
+    setting.on(to).rows.set(id, row);
+    setting.on(from).rows.delete(id);
+  };
+
+  for (const [name, scheme, of] of schemes)
+    for (const how of ['read', 'fetch'] as const) {
+      test(`${name}, ${how}: by a thread that still knows the groups before`, async () => {
+        const setting = setUp(of);
+        const stripe = await write(setting, scheme);
+        await setting.store.read(stripe, 0, 1);
+        const { replica } = setting;
+        // No time has passed: the thread does not ask for the groups again by itself.
+        replica.groups = replica.groups.map((one) =>
+          one.id === 1 ? { ...one, epoch: one.epoch + 1, devices: [deviceName(3), ...one.devices.slice(1)] } : one,
+        );
+        carry(setting, stripe.id, 0, 0, 3);
+        if (of.code) setting.on(1).failing.set('read', new DeviceUnreachable(deviceName(1)));
+        sameBytes(await setting.store[how](stripe, 0, stripe.length), stripe.bytes);
+        await unharmed(setting);
+      });
+
+      test(`${name}, ${how}: between the question to the new device and the one to the old`, async () => {
+        const setting = setUp(of);
+        const stripe = await write(setting, scheme);
+        await setting.store.read(stripe, 0, 1);
+        move(setting, [0, 3]);
+        if (of.code) setting.on(1).failing.set('read', new DeviceUnreachable(deviceName(1)));
+        setting.on(0).before = (step) => {
+          if (step === 'read') carry(setting, stripe.id, 0, 0, 3);
+        };
+        sameBytes(await setting.store[how](stripe, 0, stripe.length), stripe.bytes);
+        await unharmed(setting);
+      });
+    }
 });
 
 describe('a fragment whose place was given away is written', () => {

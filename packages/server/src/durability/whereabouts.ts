@@ -24,8 +24,8 @@ export interface Whereabouts {
   /** Devices that had the place before, as far as is known, newest first. */
   former(group: GroupRecord, index: number): readonly FragmentAccess[];
   /**
-   * Asks every device for the fragments of a stripe that are not where its group says, and remembers the devices that have some.
-   * @returns whether there were any; `away`: devices that did not answer, which may have some
+   * Asks every device for the fragments of a stripe, and remembers those that have some which are not where its group says.
+   * @returns whether any device has some; `away`: devices that did not answer, which may have some
    */
   find(stripe: Buffer, group: GroupRecord): Promise<{ readonly found: boolean; readonly away: readonly string[] }>;
 }
@@ -78,9 +78,9 @@ export function createWhereabouts(access: AccessMap, healthy?: (device: string) 
         const lengths = healthy?.(device) === false ? undefined : await reached(one.lengths(ids));
         if (!lengths) away.push(device);
         for (const [index, length] of (lengths ?? []).entries()) {
-          if (typeof length !== 'number' || group.devices[index] === device) continue;
-          remember(group.id, index, device);
+          if (typeof length !== 'number') continue;
           found = true;
+          if (group.devices[index] !== device) remember(group.id, index, device);
         }
       };
       const devices = [...access];
