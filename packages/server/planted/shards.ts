@@ -110,6 +110,14 @@ export const shardPlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/owners.test.ts'],
   },
   {
+    name: 'shards: who asks first owns a shard, whoever should',
+    file: 'src/daemon/cluster/shard.ts',
+    find: 'if (yields?.()) await host.timers.sleep(limits.ownerTurnMs, this.#stop.signal);',
+    replace: 'yields?.();',
+    tests: ['src/daemon/cluster/shard.test.ts'],
+    pattern: 'whoever asks first',
+  },
+  {
     name: 'shards: two shards number their versions alike',
     file: 'src/metadata/machine/numbering.ts',
     find: 'return shard * span + local;',

@@ -51,11 +51,12 @@ export const clusterLimits = {
   /** Between two compactions of its history, and two defragmentations of its members. */
   etcdCompactMs: 60_000,
   etcdDefragmentEveryMs: 600_000,
-  /** A node keeps an object shard for so long, at least, before it leaves it to the node that should have it; what that grows to when nobody takes it; between two looks; how long others have the first try. */
+  /** A node keeps an object shard for so long, at least, before it leaves it to the node that should have it; what that grows to when nobody takes it; between two looks; how long others have the first try, then, and whenever nobody owns it. */
   yieldMs: 3000,
   yieldMostMs: 600_000,
   yieldLookMs: 1000,
   yieldRestMs: 1500,
+  ownerTurnMs: 500,
   /** Between two looks whether buckets changed that an object shard has a copy of. */
   followBucketsMs: 1000,
   /**

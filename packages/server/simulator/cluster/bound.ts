@@ -34,8 +34,8 @@ export function boundLog(log: SharedLog, life: Life): SharedLog {
     reached: (position, signal) => hang(life, log.reached(position, signal)),
     barrier: () => hang(life, log.barrier()),
     owner: () => log.owner(),
-    own: async (signal) => {
-      const owned = await hang(life, log.own(signal));
+    own: async (signal, turn) => {
+      const owned = await hang(life, log.own(signal, turn));
       return owned && boundOwned(owned, life);
     },
     age: () => log.age(),

@@ -1,4 +1,5 @@
 import { type ClusterAdmin, clusterAdmin } from '../../src/daemon/cluster/admin.ts';
+import { openDoor } from '../../src/daemon/cluster/door.ts';
 import { keepFeatures } from '../../src/daemon/cluster/features.ts';
 import { createGate, type GateCalls } from '../../src/daemon/cluster/gate.ts';
 import { KnownShards } from '../../src/daemon/cluster/known.ts';
@@ -130,6 +131,18 @@ export async function openMember(site: MemberSite): Promise<Member> {
   const { reader } = shard;
   const system: OpenShard = { number: 0, log, kv, replica, shard, gate: createGate(log, replica, host) };
   await caughtUp(system);
+  const removed = (id: string): boolean => reader.nodes().some((one) => one.id === id && one.state === 'removed');
+  const answering = new Map([[system.number, shard]]);
+  const door = await openDoor({
+    transport,
+    address: addressOf(name),
+    join: asksNobody,
+    removed,
+    shards: answering,
+    planMember: async () => undefined,
+    devices: () => site.devices.map(({ identity }) => identity),
+    leadsEtcd: () => false,
+  });
   const isFirst = site.objectShards.length > 0 && isNewCluster(reader, name);
   const record = recordOf(shard, name, incarnation);
   await announce(shard, record);
@@ -142,6 +155,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     node: name,
     incarnation,
     known,
+    answering,
     system,
     peer,
     yields: (number) => yields(number),
@@ -270,10 +284,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     planMember: async () => undefined,
     authority: () => undefined,
   });
-  const removed = (id: string): boolean => reader.nodes().some((one) => one.id === id && one.state === 'removed');
-  const listener = await transport.listen(record.address, (call) => server.serve(call), {
-    admits: (id) => !removed(id),
-  });
+  door.open((call) => server.serve(call));
   const admin = clusterAdmin({
     owner,
     cluster: {
@@ -329,7 +340,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
       while (serving > 0 && host.clock.monotonic() < end) await life.wait(20, 'drain');
       if (serving > 0) return false;
       await Promise.all([...jobs.map((job) => job.stop()), mending.stop(), rebalance.stop(), recoding.stop()]);
-      await listener.close();
+      await door.close();
       await server.close();
       await thread.close();
       for (const { owner: one } of fragments.values()) await one.close();
@@ -344,12 +355,14 @@ export async function openMember(site: MemberSite): Promise<Member> {
   };
 }
 
+const addressOf = (name: string): string => `${name}:1`;
+
 /** What the node tells the others of this life. */
 function recordOf(shard: ClusterShard, name: string, incarnation: Buffer): NodeRecord {
   const before = shard.reader.nodes().find((one) => one.id === name);
   return {
     id: name,
-    address: `${name}:1`,
+    address: addressOf(name),
     apiAddress: `${name}:2`,
     zone: before?.zone ?? '',
     roles: ['gateway', 'metadata', 'storage'],

@@ -57,6 +57,8 @@ export interface ObjectShardsInput {
   /** The system shard, with all that its log had. */
   readonly system: OpenShard;
   readonly peer: (node: string, address: string) => Peer;
+  /** Shards by number, from the moment on that each may be asked for its state, or own its log. Each is added here. */
+  readonly answering: Map<number, ClusterShard>;
   /** What each knows of the others where a quota counts. */
   readonly known: KnownShards;
   /** Whether another node should own a shard. */
@@ -110,7 +112,7 @@ async function openOne(
     nearQuotas: known.nearQuotas(number, replica.reader),
     yields: () => {
       const others = input.yields(number);
-      if (others) input.onLeft();
+      if (others && shard.leads) input.onLeft();
       return others;
     },
     onLead(term: Term | undefined) {
@@ -130,6 +132,7 @@ async function openOne(
     },
     onEvent: () => {},
   });
+  input.answering.set(number, shard);
   await caughtUp({ number, log, replica });
   known.add(number, replica.reader);
   return { number, log, kv, replica, shard, gate: createGate(log, replica, host) };

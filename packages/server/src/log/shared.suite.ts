@@ -100,6 +100,32 @@ export function describeSharedLog(product: string, make: () => Promise<SharedRig
       await second.resign();
     });
 
+    shared('leaves others the first try where it is told to', async (rig) => {
+      const [a, b, c] = [await rig.open('a'), await rig.open('b'), await rig.open('c')];
+      const first = await owned(a);
+      const turns: PromiseWithResolvers<void>[] = [];
+      const asked = Promise.withResolvers<void>();
+      const waits = b.own(forever, () => {
+        const turn = Promise.withResolvers<void>();
+        turns.push(turn);
+        asked.resolve();
+        if (turns.length > 1) turn.resolve();
+        return turn.promise;
+      });
+      assert.ok(await stillOpen(waits, () => b.barrier()));
+      const next = owned(c);
+      await first.resign();
+      const second = await next;
+      await asked.promise;
+      turns[0]?.resolve();
+      assert.ok(await stillOpen(waits, () => b.barrier()));
+      await second.resign();
+      const third = await waits;
+      assert.ok(third && third.epoch > second.epoch);
+      assert.ok(turns.length > 1);
+      await third.resign();
+    });
+
     shared('lets go of an owner that is known to be dead, and of no later one', async (rig) => {
       const [a, b] = [await rig.open('a'), await rig.open('b')];
       const first = await owned(a);

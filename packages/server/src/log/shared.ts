@@ -34,8 +34,11 @@ export interface SharedLog {
   barrier(): Promise<Position>;
   /** The owner as last seen; undefined when there is none. */
   owner(): LogOwner | undefined;
-  /** Resolves when this node owns the log, or with undefined when `signal` aborts. */
-  own(signal: AbortSignal): Promise<OwnedLog | undefined>;
+  /**
+   * Resolves when this node owns the log, or with undefined when `signal` aborts.
+   * @param turn called whenever the log has become free: this node tries to take it when that resolves, which gives others the first try
+   */
+  own(signal: AbortSignal, turn?: () => Promise<void>): Promise<OwnedLog | undefined>;
   /**
    * Ends the ownership of that epoch, whoever has it: for who knows that its owner is dead, and need not wait for the lease. Nothing that was appended is
    * touched; an owner that lives all the same finds out at its next append. Of an older epoch than the present one it does nothing.

@@ -89,6 +89,8 @@ export class ClusterRig {
   /** Calls that were made, as `from>to`. */
   readonly made: string[] = [];
   readonly nodes: readonly RigNode[];
+  /** The node that should own the shard; absent: whoever does. */
+  preferred: string | undefined;
   readonly #campaigns: boolean;
   readonly #number: number;
   readonly #log: ReturnType<typeof simulatedLog>;
@@ -133,6 +135,7 @@ export class ClusterRig {
       node: name,
       incarnation: Buffer.alloc(8, name.charCodeAt(1)),
       campaigns: this.#campaigns,
+      yields: () => this.preferred !== undefined && this.preferred !== name,
       peer,
       onLead: (term) => events.push(term ? 'leads' : 'leads no more'),
       onEvent: (text) => events.push(text),

@@ -173,3 +173,30 @@ describe('ownership', () => {
     }
   });
 });
+
+describe('a shard that another node should own', () => {
+  const led = ({ events }: RigNode): boolean => events.includes('leads');
+  /** The owner, the node that asks for the log before the others do, and the one that asks last. */
+  const parts = (): [RigNode, RigNode, RigNode] => {
+    const [next, last] = rig.others as [RigNode, RigNode];
+    return [rig.owner as RigNode, next, last];
+  };
+
+  it('is left to it, whoever asks first', async () => {
+    const [owner, next, last] = parts();
+    rig.preferred = last.name;
+    await rig.until(() => rig.owner === last, limits.yieldMs + limits.yieldLookMs + limits.ownerTurnMs);
+    assert.ok(led(owner) && !led(next));
+    await propose(owner, 'kept');
+    assert.equal(rig.owner, last);
+  });
+
+  it('is owned by a third one where that one cannot', async () => {
+    const [owner, next, last] = parts();
+    rig.preferred = last.name;
+    rig.kill(last);
+    await rig.until(() => rig.owner === next);
+    assert.ok(!led(last));
+    assert.ok(owner.events.includes('leads no more'));
+  });
+});

@@ -42,7 +42,7 @@ export interface ClusterShardOptions {
   readonly onLead: (term: Term | undefined) => void;
   /** Looks at the other shards before what comes near a quota is decided. Absent: there are none. */
   readonly nearQuotas?: NearQuotas;
-  /** Whether another node that could own the shard should: asked now and then while this one does. */
+  /** Whether another node that could own the shard should: asked now and then while this one does, and when nobody does. */
   readonly yields?: () => boolean;
   /** Something about ownership that an operator may want to know. */
   readonly onEvent: (text: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -119,7 +119,7 @@ export class ClusterShard implements Metadata {
     const { signal } = this.#stop;
     while (campaigns && !signal.aborted && replica.failure() === undefined) {
       try {
-        const owned = await log.own(signal);
+        const owned = await log.own(signal, () => this.#turn());
         if (!owned) return;
         const term = await replica.lead(owned);
         this.#leading = term;
@@ -138,6 +138,12 @@ export class ClusterShard implements Metadata {
       }
       await host.timers.sleep(limits.campaignRetryMs, signal);
     }
+  }
+
+  /** Nobody owns the log: who should has the first try. */
+  async #turn(): Promise<void> {
+    const { host, yields } = this.#options;
+    if (yields?.()) await host.timers.sleep(limits.ownerTurnMs, this.#stop.signal);
   }
 
   /** Lets others win the log for a while; one that nobody wants is kept longer the next time. */

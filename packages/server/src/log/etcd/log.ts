@@ -290,23 +290,23 @@ export class EtcdLog implements SharedLog {
     }
   }
 
-  async own(signal: AbortSignal): Promise<OwnedLog | undefined> {
+  async own(signal: AbortSignal, turn?: () => Promise<void>): Promise<OwnedLog | undefined> {
     this.check();
     invariant(this.#owned === undefined && !this.#owning, 'a node owns a log once at a time');
     this.#owning = true;
     try {
-      return await this.#own(signal);
+      return await this.#own(signal, turn);
     } finally {
       this.#owning = false;
     }
   }
 
-  async #own(signal: AbortSignal): Promise<OwnedLog | undefined> {
+  async #own(signal: AbortSignal, turn: (() => Promise<void>) | undefined): Promise<OwnedLog | undefined> {
     const stop = AbortSignal.any([signal, this.#closed.signal]);
     const vacant = (): Promise<void> => {
       this.check();
       this.#vacancy ??= Promise.withResolvers();
-      return this.#vacancy.promise;
+      return turn ? this.#vacancy.promise.then(turn) : this.#vacancy.promise;
     };
     const stopWaiting = (): void => this.#vacant();
     stop.addEventListener('abort', stopWaiting);
@@ -341,7 +341,7 @@ export class EtcdLog implements SharedLog {
       throw error;
     }
     await held.lease.release();
-    return stop.aborted ? undefined : this.#own(signal);
+    return stop.aborted ? undefined : this.#own(signal, turn);
   }
 
   /** No other node owns the log, or nobody waits for that any more. */

@@ -170,7 +170,7 @@ export class SimulatedNode implements SharedLog {
     await this.pass();
   }
 
-  async own(signal: AbortSignal): Promise<OwnedLog | undefined> {
+  async own(signal: AbortSignal, turn?: () => Promise<void>): Promise<OwnedLog | undefined> {
     while (!signal.aborted) {
       await this.pass();
       const session = signal.aborted ? undefined : this.engine.claim(this.node, this.address);
@@ -185,6 +185,7 @@ export class SimulatedNode implements SharedLog {
         return new OwnedByNode(this, session);
       }
       await this.#untilFree(signal);
+      await turn?.();
     }
     return undefined;
   }
