@@ -60,7 +60,8 @@ const sourceField = (answer: Json): Json => answer['source'] as Json;
 
 /** Where event notifications go, as an operator says it. `url` and `headers` are kept sealed and never answered. */
 export interface NotificationTarget {
-  readonly kind: 'webhook' | 'nats';
+  /** `s3`: a store that buckets are replicated to. */
+  readonly kind: 'webhook' | 'nats' | 's3';
   readonly url: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Of NATS. */
@@ -68,6 +69,8 @@ export interface NotificationTarget {
   readonly token?: string;
   /** It also gets what buckets send to EventBridge. */
   readonly eventBridge: boolean;
+  /** Of a store. */
+  readonly keys?: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly region?: string };
 }
 
 /** What an operator can do to a node: `drain` moves its bytes away while it serves, `activate` takes that back, `remove` is for a node that is gone. */
@@ -364,6 +367,11 @@ export class Admin {
     options: CallOptions = {},
   ): AsyncGenerator<FsckLine> {
     return this.#lines(lifecyclePath, JSON.stringify(run), options);
+  }
+
+  /** Compares all of a bucket with what it is replicated to, and writes what is missing there: lines of progress and failures, and a summary at the end. */
+  resyncReplication(bucket: string, options: CallOptions = {}): AsyncGenerator<FsckLine> {
+    return this.#lines('/-/admin/v1/replication/resync', JSON.stringify({ bucket }), options);
   }
 
   /** Cross-checks metadata against fragments; gives progress and findings while it runs. */

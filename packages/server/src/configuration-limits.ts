@@ -9,6 +9,20 @@ export const configurationLimits = {
   configurationBytes: 512 * KiB,
   /** Configurations that one thread keeps parsed, of each kind that requests look at. */
   parsedConfigurations: 256,
+  /** Rules of a replication configuration, and characters of the ID of one and of its role. */
+  replicationRules: 1000,
+  replicationIdChars: 255,
+  replicationRoleChars: 2048,
+  /** Silence of a store that is replicated to, after which a request is tried again; what it answers is read up to so many bytes. */
+  replicaIdleMs: 60_000,
+  replicaAnswerBytes: 256 * KiB,
+  /** The largest body of one PUT, and the parts of what is larger and has none of its own. */
+  replicaPutBytes: 5 * 1024 * 1024 * KiB,
+  replicaPartBytes: 64 * 1024 * KiB,
+  /** Objects that are compared at once where a bucket is replicated anew, versions looked at in one go, and failures that are named one by one. */
+  resyncAtOnce: 8,
+  resyncPage: 256,
+  resyncFailures: 100,
   /** Rules of a CORS configuration, characters of the ID of one, and names of headers that one preflight may ask for. */
   corsRules: 100,
   corsIdChars: 255,

@@ -4,7 +4,7 @@
  */
 export const rows: readonly (readonly string[])[] = [
   ['daemon'],
-  ['cli', 'sources', 'api'],
+  ['cli', 'sources', 'replication', 'api'],
   ['access', 'notifications'],
   ['objects'],
   ['cache', 'durability', 'placement', 'metadata'],

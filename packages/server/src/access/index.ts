@@ -32,7 +32,7 @@ export * from './policy/index.ts';
 export { type QuotaHolder, type QuotaStatus, Quotas } from './quotas.ts';
 export * from './rates/index.ts';
 export { scopeOf } from './scopes.ts';
-export { type SigningKeys, signedHeaders } from './sign.ts';
+export { type SigningKeys, signedHeaders, unsignedPayload } from './sign.ts';
 export { parseTarget, parseWebsiteTarget, type Target, type WebsiteNames, websiteBucket } from './target.ts';
 export type {
   Authenticated,

@@ -4,7 +4,7 @@ import { realHost } from '../host/index.ts';
 import { createRestHandler, routes } from './rest/handler.ts';
 import type { Route } from './rest/route.ts';
 import { type Send, secret, startHarness } from './s3/harness.support.ts';
-import { refusedOperations, type S3Operation, supportedOperations, unsetOperations } from './s3/names.ts';
+import { refusedOperations, type S3Operation, supportedOperations } from './s3/names.ts';
 import { fakeObjects } from './s3/objects.support.ts';
 import { permissionsOf } from './s3/permissions.ts';
 import { examples } from './s3/requests.support.ts';
@@ -151,7 +151,7 @@ function mayRest(kind: Kind, { access, id }: Route): boolean {
 const missingRights: ReadonlySet<number> = new Set([403]);
 
 describe('every operation of S3', () => {
-  const all: readonly S3Operation[] = [...supportedOperations, ...unsetOperations, ...refusedOperations];
+  const all: readonly S3Operation[] = [...supportedOperations, ...refusedOperations];
   for (const kind of Object.keys(kinds) as Kind[])
     it(`with ${kind}`, async () => {
       const { send, refused } = kinds[kind];

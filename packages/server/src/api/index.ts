@@ -4,6 +4,7 @@ export { Connections } from './http/connections.ts';
 export type { Freshness, Scope } from './http/consistency.ts';
 export { createCors } from './http/cors.ts';
 export { parseDate } from './http/dates.ts';
+export { encodeHeader, encodeWords } from './http/header-text.ts';
 export { refuseMalformed } from './http/malformed.ts';
 export { FairPlaces } from './http/places.ts';
 export { Refusals } from './http/refusals.ts';
@@ -16,7 +17,15 @@ export type { AccessDeliveryOptions, AccessTotals } from './s3/access-delivery.t
 export { AccessLog } from './s3/access-log.ts';
 export { lifecycleProposer, type Notifications } from './s3/announce.ts';
 export { type Inventory, inventoriesOf } from './s3/configurations/inventory.ts';
-export { describedHeaders, describedMetadata } from './s3/description.ts';
+export {
+  placeText,
+  type Replication,
+  type ReplicationRule,
+  replicaPlaces,
+  replicationOf,
+  replicationRule,
+} from './s3/configurations/replication.ts';
+export { describedHeaders, describedMetadata, describingHeaders } from './s3/description.ts';
 export { createS3Handler } from './s3/handler.ts';
 export { lastWritten, type Report as InventoryReport, writeInventory } from './s3/inventory/report.ts';
 export { defaultKmsOf } from './s3/kms.ts';
@@ -26,3 +35,4 @@ export type { S3Operation } from './s3/names.ts';
 export type { S3Log, S3Options } from './s3/options.ts';
 export { type CountedRequest, RequestMetrics } from './s3/request-metrics.ts';
 export { childOf, parseXml, textOf, type XmlElement } from './s3/xml/parser.ts';
+export { element } from './s3/xml/writer.ts';

@@ -40,7 +40,7 @@ function targetOf({ webhook, nats, subject, token, header = [], eventBridge }: A
   };
 }
 
-const sum = (shards: unknown, field: string): number =>
+export const sum = (shards: unknown, field: string): number =>
   list(shards).reduce((total, one) => total + Number(one[field] ?? 0), 0);
 
 type Shown = Readonly<Record<string, unknown>>;

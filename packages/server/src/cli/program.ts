@@ -22,6 +22,7 @@ import { addLimitCommands } from './limits.ts';
 import { addListingCommands } from './listing.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addNotifyCommands } from './notify.ts';
+import { addReplicationCommands } from './replication.ts';
 import { addObjectCommands } from './object.ts';
 import { addProfileCommands } from './profile.ts';
 import { addQuotaCommands } from './quotas.ts';
@@ -87,6 +88,7 @@ function makeProgram(run: Run, services: Services, { stdout, stderr }: Terminal)
   addBucketCommands(program, run);
   addListingCommands(program, run);
   addNotifyCommands(program, run);
+  addReplicationCommands(program, run);
   addEventCommands(program, run);
   addInventoryCommands(program, run);
   addCopyCommands(program, run);

@@ -14,6 +14,7 @@ const keys: KeyService = {
   wrap: async (secret) => Buffer.from(secret),
   unwrap: async (wrapped) => Buffer.from(wrapped),
 };
+const rooms = { keys, host, stores: () => assert.fail('it is no store') };
 let status = 200;
 const taken: string[] = [];
 const receiver = http.createServer((request, response) => {
@@ -58,7 +59,7 @@ it('failed events are listed, delivered again in order, and dropped', async () =
   const methods = failedEventMethods({
     shards: () => [shardOf(0, first), shardOf(3, second)],
     targets: () => new Map([['hook', target]]),
-    keys,
+    open: (name, record) => openSender(name, record, rooms),
     host,
   });
   const listed = methods['notify.failed']?.(undefined) as { events: { id: string; failedAt: string }[]; more: boolean };
@@ -78,7 +79,7 @@ it('failed events are listed, delivered again in order, and dropped', async () =
 });
 
 it('a webhook refuses with what is below 500, but for what asks to come again', async () => {
-  const sender = await openSender('hook', target, keys, host);
+  const sender = await openSender('hook', target, rooms);
   after(() => sender.close());
   for (const [answer, refusal] of [
     [301, true],

@@ -1,8 +1,7 @@
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
-import type { KeyService } from '../keys/index.ts';
 import { limits } from '../limits.ts';
-import { type FailedEvent, type FollowedShard, failedEvent, openSender, type Sender } from '../notifications/index.ts';
+import { type FailedEvent, type FollowedShard, failedEvent, type Sender } from '../notifications/index.ts';
 
 /* The events that targets have refused for good, as an operator sees them, has them delivered again, and gives them up. Any node does, from its own replica. */
 
@@ -21,12 +20,13 @@ interface Found {
 export interface FailedOptions {
   readonly shards: () => readonly FollowedShard[];
   readonly targets: () => ReadonlyMap<string, Buffer>;
-  readonly keys: KeyService;
+  readonly open: (name: string, record: Buffer) => Promise<Sender>;
   readonly host: Host;
 }
 
 /** Sends, and waits no longer than a delivery does. */
 export async function sendOnce(sender: Sender, message: { id: string; body: Buffer }, { timers }: Host): Promise<void> {
+  if (sender.patient) return sender.send(message);
   const late = new AbortController();
   try {
     await Promise.race([
@@ -50,7 +50,7 @@ function failedOf(shards: readonly FollowedShard[], target: string): ReadonlyMap
 }
 
 export function failedEventMethods(options: FailedOptions): Readonly<Record<string, (argument: unknown) => unknown>> {
-  const { shards, targets, keys, host } = options;
+  const { shards, targets, open, host } = options;
   const recordOf = (target: string): Buffer => {
     const record = targets().get(target);
     if (!record)
@@ -79,7 +79,7 @@ export function failedEventMethods(options: FailedOptions): Readonly<Record<stri
   /** One after the other, in the order of the log; behind one that is refused again the others of its key stay. */
   const retry = async (asked: FailedEvents) => {
     const { target } = asked;
-    const sender = await openSender(target, recordOf(target), keys, host);
+    const sender = await open(target, recordOf(target));
     const kept = new Map<string, string>();
     let delivered = 0;
     try {

@@ -145,7 +145,7 @@ export function startLifecycle(
 /** What an operator asks. */
 export const lifecycleAdmin = ({ status, runs }: Pick<LifecycleWork, 'status' | 'runs'>) => ({
   'lifecycle.status': () => ({ ...statusJson(status()), running: runs.running }),
-  'lifecycle.start': (argument: unknown) => runs.start(argument as LifecycleRun),
+  'lifecycle.start': (argument: unknown) => runs.begin(argument as LifecycleRun),
   'lifecycle.news': (id: unknown) => runs.news(id as number),
 });
 

@@ -119,6 +119,9 @@ function notificationsOf({ thread, owner, gate }: ListenerOptions): Notification
     targets: () => new Map([...reader.targets()].map(([name, record]) => [name, shownTarget(record)])),
     ready: () => gate === undefined || reader.features().includes('notifications'),
     test: (call) => owner.admin({ method: 'notify.test', argument: call }) as ReturnType<Notifications['test']>,
+    replicates: () => gate === undefined || reader.features().includes('replication'),
+    lacks: (destination) =>
+      owner.admin({ method: 'replication.lacks', argument: destination }) as ReturnType<Notifications['lacks']>,
   };
 }
 

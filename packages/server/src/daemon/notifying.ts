@@ -15,6 +15,7 @@ import {
 import type { Registry, StructuredLog } from '../telemetry/index.ts';
 import { failedEventMethods, sendOnce } from './failed-events.ts';
 import type { Owner } from './owner.ts';
+import { Replicating } from './replicating.ts';
 
 /* Event notifications of this server: the shards that it owns are followed for every target, and what an operator asks is answered. */
 
@@ -80,12 +81,23 @@ function followedShards(owner: Owner): FollowedShard[] {
 export function startNotifying(owner: Owner, host: Host, log: StructuredLog): Notifying {
   const { keyring, metadata } = owner;
   const { reader } = owner.thread;
+  const open = (name: string, record: Buffer) =>
+    openSender(name, record, { keys: keyring, host, stores: (target, secret) => replicating.sender(target, secret) });
+  const known = (name: string): Buffer => {
+    const record = reader.targets().get(name);
+    if (!record)
+      throw new StoreError('NotFound', {
+        message: `There is no target ${name} of notifications: \`dsom notify target list\` shows those that there are.`,
+      });
+    return record;
+  };
+  const replicating = new Replicating({ owner, host, log, open: (target) => open(target, known(target)) });
   const deliverer = startDeliverer({
     get shards() {
       return followedShards(owner);
     },
     targets: () => reader.targets(),
-    keys: keyring,
+    open,
     host,
     onEvent: (text, fields) => log.warn(text, fields),
   });
@@ -97,6 +109,16 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
     });
   };
   const add = async ({ name, kind, eventBridge, ...secret }: NewTarget) => {
+    if (kind === 's3' && owner.cluster && !reader.features().includes('replication'))
+      throw new StoreError('NotImplemented', {
+        message:
+          'Replication needs the feature replication, which not every node of the cluster knows yet: start this version on those that `dsom cluster features` names.',
+      });
+    const before = reader.targets().get(name);
+    if (before && (shownTarget(before).kind === 's3') !== (kind === 's3'))
+      throw new StoreError('InvalidRequest', {
+        message: `The target ${name} is of another kind, which what is on its way to it depends on: choose another name, or remove it first.`,
+      });
     const record = await targetRecord(keyring, { name, kind, secret, eventBridge, createdMs: host.clock.now() });
     await metadata.propose({ type: 'target.write', name, record });
     return list();
@@ -107,7 +129,7 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
       call.targets.map(async (target): Promise<TestResult> => {
         const record = reader.targets().get(target);
         if (!record) return { target, failure: 'there is no such target' };
-        const sender = await openSender(target, record, keyring, host);
+        const sender = await open(target, record);
         try {
           await sendOnce(sender, message, host);
           return { target };
@@ -121,27 +143,32 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
   };
   return {
     status: () => deliverer.status(),
-    stop: () => deliverer.stop(),
+    async stop() {
+      await replicating.stop();
+      await deliverer.stop();
+    },
     methods: {
       ...failedEventMethods({
         shards: () => followedShards(owner),
         targets: () => reader.targets(),
-        keys: keyring,
+        open,
         host,
       }),
+      ...replicating.methods,
       'notify.list': list,
       'notify.add': (argument) => add(argument as NewTarget),
       'notify.remove': async (argument) => {
+        const user = replicating.user(argument as string);
+        if (user !== undefined)
+          throw new StoreError('InvalidRequest', {
+            message: `The bucket ${user} is replicated to ${argument}: take its rules away first, with DeleteBucketReplication.`,
+          });
         await metadata.propose({ type: 'target.remove', name: argument as string });
         return list();
       },
       'notify.test': (argument) => {
         const call = argument as TestCall;
-        for (const target of call.targets)
-          if (!reader.targets().has(target))
-            throw new StoreError('NotFound', {
-              message: `There is no target ${target} of notifications: \`dsom notify target list\` shows those that there are.`,
-            });
+        for (const target of call.targets) known(target);
         return test(call);
       },
     },

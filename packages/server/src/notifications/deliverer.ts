@@ -1,19 +1,16 @@
 import type { Host } from '../host/index.ts';
-import type { KeyService } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import { type FollowedShard, type FollowerStatus, followedTarget, TargetFollower } from './follower.ts';
-import { openSender, type Sender, shownTarget } from './targets.ts';
+import { type Sender, shownTarget } from './targets.ts';
 
 export interface DelivererOptions {
   /** Those that this server may own. Asked for again and again: there may be more of them later. */
   readonly shards: readonly FollowedShard[];
   /** Records of the targets, by name, as they are now. */
   readonly targets: () => ReadonlyMap<string, Buffer>;
-  readonly keys: KeyService;
   readonly host: Host;
   readonly onEvent: (text: string, fields: Readonly<Record<string, unknown>>) => void;
-  /** Absent: what the record of the target says. */
-  readonly open?: (name: string, record: Buffer) => Promise<Sender>;
+  readonly open: (name: string, record: Buffer) => Promise<Sender>;
 }
 
 export interface Deliverer {
@@ -23,8 +20,7 @@ export interface Deliverer {
 
 /** Follows every shard that this server owns, for every target that there is, as both change. */
 export function startDeliverer(options: DelivererOptions): Deliverer {
-  const { host, keys, onEvent } = options;
-  const open = options.open ?? ((name, record) => openSender(name, record, keys, host));
+  const { host, open, onEvent } = options;
   const opening = async (name: string, record: Buffer) => ({
     createdMs: shownTarget(record).createdMs,
     sender: await open(name, record),

@@ -133,7 +133,6 @@ class Store {
     this.deliverer = startDeliverer({
       shards: [shard],
       targets: () => this.targets,
-      keys: undefined as never,
       host: this.host,
       onEvent: (text) => void this.said.push(text),
       open: async (name) => {

@@ -7,7 +7,7 @@ import { manualHost } from '../host/index.ts';
 import type { KeyService } from '../keys/index.ts';
 import type { Notice } from '../metadata/index.ts';
 import { messageOf } from './record.ts';
-import { openSender, shownTarget, type TargetSecret, targetRecord } from './targets.ts';
+import { openSender, shownTarget, type TargetKind, type TargetSecret, targetRecord } from './targets.ts';
 
 /** Says what was sealed only to who names the same context. */
 const keys: KeyService = {
@@ -21,6 +21,8 @@ const keys: KeyService = {
   },
 };
 
+const rooms = { keys, host: manualHost(), stores: () => assert.fail('it is no store') };
+
 const webhook = (change: Partial<TargetSecret> = {}): TargetSecret => ({
   url: 'https://user:password@example.test:8443/path?token=secret',
   headers: [['Authorization', 'Bearer secret']],
@@ -28,7 +30,7 @@ const webhook = (change: Partial<TargetSecret> = {}): TargetSecret => ({
   token: undefined,
   ...change,
 });
-const record = (name: string, secret: TargetSecret, kind: 'webhook' | 'nats' = 'webhook') =>
+const record = (name: string, secret: TargetSecret, kind: TargetKind = 'webhook') =>
   targetRecord(keys, { name, kind, secret, eventBridge: false, createdMs: 7 });
 
 describe('a target of notifications', () => {
@@ -44,15 +46,15 @@ describe('a target of notifications', () => {
       eventBridge: false,
       createdMs: 7,
     });
-    await (await openSender('hook', kept, keys, manualHost())).close();
-    await assert.rejects(openSender('other', kept, keys, manualHost()), /bound to its name/);
+    await (await openSender('hook', kept, rooms)).close();
+    await assert.rejects(openSender('other', kept, rooms), /bound to its name/);
     assert.throws(() => shownTarget(Buffer.from('{')), /cannot be read/);
     assert.throws(() => shownTarget(Buffer.from('{"version":2}')), /newer version/);
   });
 
   it('is refused where it could not be spoken to, in words that say what to do', async () => {
     const nats = webhook({ url: 'nats://h:4222', headers: [] });
-    const cases: readonly (readonly [string, TargetSecret, 'webhook' | 'nats', RegExp])[] = [
+    const cases: readonly (readonly [string, TargetSecret, TargetKind, RegExp])[] = [
       ['', webhook(), 'webhook', /named with letters/],
       ['a/b', webhook(), 'webhook', /named with letters/],
       ['x'.repeat(65), webhook(), 'webhook', /64 characters/],

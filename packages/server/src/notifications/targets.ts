@@ -1,3 +1,4 @@
+import type { SigningKeys } from '../access/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { type KeyService, openTarget, sealTarget } from '../keys/index.ts';
@@ -11,7 +12,8 @@ import { webhookSender } from './webhook.ts';
  * and bound to its name, its address and what it is spoken to with.
  */
 
-export type TargetKind = 'webhook' | 'nats';
+/** `s3`: a store that buckets are replicated to (replication/). */
+export type TargetKind = 'webhook' | 'nats' | 's3';
 
 /** What only the target may see. */
 export interface TargetSecret {
@@ -22,6 +24,8 @@ export interface TargetSecret {
   readonly subject: string | undefined;
   /** Of NATS: a token in the place of user and password. */
   readonly token: string | undefined;
+  /** Of a store: what is signed with. */
+  readonly keys?: SigningKeys | undefined;
 }
 
 /** What anybody who administers may see. */
@@ -34,13 +38,24 @@ export interface TargetShown {
   /** It gets the events of every bucket whose configuration has an EventBridgeConfiguration. */
   readonly eventBridge: boolean;
   readonly createdMs: number;
+  /** Of a store. */
+  readonly accessKeyId?: string;
+  readonly region?: string;
 }
 
 /** Takes messages to one target. */
 export interface Sender {
+  /** A message may take long: what is sent has its own bounds. */
+  readonly patient?: boolean;
   /** Resolves when the target has taken it; rejects, with what was wrong, when it has not or nobody knows. @throws RefusalError (rejects) when it does not want it */
   send(message: Message): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface SenderRooms {
+  readonly keys: KeyService;
+  readonly host: Host;
+  readonly stores: (target: string, secret: TargetSecret) => Sender;
 }
 
 const invalid = (message: string): StoreError => new StoreError('InvalidArgument', { message });
@@ -48,6 +63,7 @@ const invalid = (message: string): StoreError => new StoreError('InvalidArgument
 const schemes: Readonly<Record<TargetKind, readonly string[]>> = {
   webhook: ['http:', 'https:'],
   nats: ['nats:', 'tls:'],
+  s3: ['http:', 'https:'],
 };
 const headerForm = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const headerValue = /^[\x20-\x7e\t]*$/;
@@ -89,7 +105,18 @@ function checkTarget(kind: TargetKind, secret: TargetSecret): URL {
   }
   if (kind === 'nats' && (secret.subject === undefined || !subjectForm.test(secret.subject)))
     throw invalid('A target of NATS has a subject: words joined by dots, without * and >.');
+  if (kind === 's3') checkStore(url, secret.keys);
   return url;
+}
+
+/** @throws StoreError InvalidArgument */
+function checkStore(url: URL, keys: SigningKeys | undefined): void {
+  if (url.username !== '' || url.password !== '' || url.pathname !== '/' || url.search !== '' || url.hash !== '')
+    throw invalid('The address of a store is a protocol, a host and a port: rules name the buckets, and keys are given by themselves.');
+  if (!keys || !/^[\x21-\x7e]{1,128}$/.test(keys.accessKeyId) || !/^[\w-]{1,64}$/.test(keys.region))
+    throw invalid('A store is written to with an access key and a region: give both.');
+  if (keys.secretAccessKey.length === 0 || keys.secretAccessKey.length > 1024)
+    throw invalid('A store is written to with a secret access key: give one.');
 }
 
 interface KeptTarget extends TargetShown {
@@ -121,6 +148,7 @@ export async function targetRecord(
     subject: secret.subject,
     eventBridge,
     createdMs,
+    ...(secret.keys && { accessKeyId: secret.keys.accessKeyId, region: secret.keys.region }),
     sealed: sealed.toString('base64'),
   };
   return Buffer.from(JSON.stringify(kept));
@@ -139,10 +167,19 @@ export function shownTarget(record: Buffer): KeptTarget {
   return kept;
 }
 
-/** Opens what is kept of a target. @throws StoreError AccessDenied, CorruptionError when it does not open: then nothing is sent */
-export async function openSender(name: string, record: Buffer, keys: KeyService, host: Host): Promise<Sender> {
+/**
+ * Opens what is kept of a target.
+ * @param stores speaks to those that are stores
+ * @throws StoreError AccessDenied, CorruptionError when it does not open: then nothing is sent
+ */
+export async function openSender(
+  name: string,
+  record: Buffer,
+  { keys, host, stores }: SenderRooms,
+): Promise<Sender> {
   const { kind, sealed } = shownTarget(record);
   const secret = JSON.parse(await openTarget(keys, name, Buffer.from(sealed, 'base64'))) as TargetSecret;
+  if (kind === 's3') return stores(name, secret);
   return kind === 'webhook' ? webhookSender(secret, host) : natsSender(secret);
 }
 

@@ -211,6 +211,7 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
                 principal: principalText(principal),
                 address: exchange.connection.address,
                 region: options.region,
+                replica: false,
               })),
             },
       exchange,

@@ -12,17 +12,18 @@ import { type Announcer, announcing, type ObjectService } from '../../objects/in
 import { bucketNamed } from './bucket-rules.ts';
 import { ParsedConfigurations } from './configurations/form.ts';
 import { notificationForm, rulesFor } from './configurations/notification.ts';
+import { placeText, replicaPlaces, replicationOf } from './configurations/replication.ts';
 import type { S3Operation } from './names.ts';
 
 /*
  * Which operations are events, and who is to be told of one. It is decided here, when the request comes, from the configuration that this server knows; the change itself says
- * later which of the events it was. A bucket without a configuration costs one look-up.
+ * later which of the events it was. A bucket without a configuration costs two look-ups. What is replicated is announced in the same way: the targets are stores then.
  */
 
 /** What the protocols need of the notifications of this server. */
 export interface Notifications {
   /** The targets that there are, by name. */
-  targets(): ReadonlyMap<string, { readonly eventBridge: boolean }>;
+  targets(): ReadonlyMap<string, { readonly eventBridge: boolean; readonly kind: string }>;
   /** Whether every node of the cluster can read what is announced. */
   ready(): boolean;
   /** Sends a test event to each of the targets. @returns those that have not taken it, with what was wrong */
@@ -32,6 +33,10 @@ export interface Notifications {
     readonly requestId: string;
     readonly hostId: string;
   }): Promise<readonly { readonly target: string; readonly failure?: string }[]>;
+  /** Whether every node of the cluster announces what is to be replicated. */
+  replicates(): boolean;
+  /** @returns in the words of AWS, what a bucket of a store that is a target lacks to be replicated to; undefined: nothing */
+  lacks(destination: { readonly target: string; readonly bucket: string }): Promise<string | undefined>;
 }
 
 const removals: readonly NoticeEvent[] = ['ObjectRemoved:Delete', 'ObjectRemoved:DeleteMarkerCreated'];
@@ -59,9 +64,15 @@ export interface AnnouncedRequest {
   /** Of the client, as the socket has it. */
   readonly address: string | undefined;
   readonly region: string;
+  /** Another store writes what it has to replicate: it goes nowhere from here. */
+  readonly replica: boolean;
 }
 
 const kept = new ParsedConfigurations(notificationForm);
+
+/** Events after which a store that a bucket is replicated to has to be told something. */
+const isReplicated = (event: NoticeEvent): boolean =>
+  event.startsWith('ObjectCreated:') || event.startsWith('ObjectTagging:') || event === 'ObjectRemoved:DeleteMarkerCreated';
 
 /**
  * Who asks, as notices keep him: `account/name`, the name being `AWS:` and the unique id of a user or session, as S3 has it, or the canonical id of the account whose key it is.
@@ -78,25 +89,37 @@ const addressText = (address = ''): string => (address.startsWith('::ffff:') ? a
 
 type Origin = Announcement['origin'];
 
-/** Who is to be told of events of a bucket, by its kept configuration. @param bridges the targets of EventBridge, asked for where there is a use for them */
+/** What is kept of a bucket that says whom its events are for; one of them at least. */
+interface Told {
+  readonly notification: Buffer | undefined;
+  readonly replication?: Buffer | undefined;
+}
+
+/** Who is to be told of events of a bucket. @param bridges the targets of EventBridge, asked for where there is a use for them */
 function announcerOf(
   bucket: BucketRecord,
-  document: Buffer,
+  { notification, replication }: Told,
   bridges: () => readonly string[],
   events: readonly NoticeEvent[],
   about: Omit<Origin, 'bucketName' | 'bucketOwner'>,
 ): Announcer {
-  const rules = kept.of(bucket.name, document);
-  const buses = rules.eventBridge ? bridges() : [];
+  const rules = notification && kept.of(bucket.name, notification);
+  const replicas = replication && replicationOf(bucket.name, replication);
+  const replicated = replicas ? events.filter(isReplicated) : [];
+  const buses = rules?.eventBridge ? bridges() : [];
   const origin = { ...about, bucketName: bucket.name, bucketOwner: bucket.owner };
   return (key) => {
     const text = key.toString('utf8');
     const destinations = events.flatMap((event): Destination[] => [
-      ...rulesFor(rules, event, text).map(
+      ...(rules ? rulesFor(rules, event, text) : []).map(
         ({ target, id }): Destination => ({ event, target, configuration: id, shape: 's3' }),
       ),
       ...buses.map((target): Destination => ({ event, target, configuration: '', shape: 'eventBridge' })),
     ]);
+    if (replicas)
+      for (const place of replicaPlaces(replicas, text))
+        for (const event of replicated)
+          destinations.push({ event, target: place.target, configuration: placeText(place), shape: 's3' });
     return destinations.length === 0 ? undefined : { origin, destinations };
   };
 }
@@ -112,9 +135,13 @@ export function announcingService(
   if (!events || !notifications || name === '') return objects;
   // That there is no such bucket is the operation's to say.
   const bucket = bucketNamed(objects, name);
-  const document = bucket && objects.configuration(name, 'notification');
-  if (!document) return objects;
-  const { requestId, hostId, principal, region, address } = requested();
+  if (!bucket) return objects;
+  const notification = objects.configuration(name, 'notification');
+  const configured = events.some(isReplicated) ? objects.configuration(name, 'replication') : undefined;
+  if (!notification && !configured) return objects;
+  const { requestId, hostId, principal, region, address, replica } = requested();
+  const replication = replica ? undefined : configured;
+  if (!notification && !replication) return objects;
   const bridges = () => [...notifications.targets()].flatMap(([name, { eventBridge }]) => (eventBridge ? [name] : []));
   const about = {
     requestId,
@@ -125,7 +152,7 @@ export function announcingService(
     // Of an operation that deletes many, EventBridge knows one name only.
     reason: operation === 'DeleteObjects' ? 'DeleteObject' : operation,
   };
-  return objects.announcing(announcerOf(bucket, document, bridges, events, about));
+  return objects.announcing(announcerOf(bucket, { notification, replication }, bridges, events, about));
 }
 
 const restorations: readonly NoticeEvent[] = ['ObjectRestore:Completed', 'ObjectRestore:Delete'];
@@ -159,8 +186,8 @@ export function lifecycleProposer(
 ): Proposer {
   const announcer = (id: BucketId, events: readonly NoticeEvent[]): Announcer | undefined => {
     const bucket = reader.bucketById(id);
-    const document = bucket && reader.configuration(id, 'notification');
-    return document && announcerOf(bucket, document, bridges, events, { ...ofItself, region: bucket.region });
+    const notification = bucket && reader.configuration(id, 'notification');
+    return notification && announcerOf(bucket, { notification }, bridges, events, { ...ofItself, region: bucket.region });
   };
   return {
     propose(command, request) {

@@ -6,7 +6,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { lineOf, rightBody, rightHeaders, rows } from './bad-input.support.ts';
 import { kinds, type Refused } from './bad-input-cells.support.ts';
 import { type Answer, type Harness, secret, startHarness } from './harness.support.ts';
-import { refusedOperations, type S3Operation, supportedOperations, unsetOperations } from './names.ts';
+import { refusedOperations, type S3Operation, supportedOperations } from './names.ts';
 import { operations } from './operations.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 
@@ -42,7 +42,7 @@ const words: Partial<Record<ErrorCode, RegExp>> = {
   PreconditionFailed: /^At least one of the pre-conditions you specified did not hold/,
 };
 
-const all: readonly S3Operation[] = [...supportedOperations, ...unsetOperations, ...refusedOperations];
+const all: readonly S3Operation[] = [...supportedOperations, ...refusedOperations];
 const table = rows(all);
 
 let store: MemoryStore;

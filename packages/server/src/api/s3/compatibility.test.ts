@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { refusedOperations, supportedOperations, unsetOperations } from './names.ts';
+import { refusedOperations, supportedOperations } from './names.ts';
 
 const page = readFileSync(new URL('../../../../../docs/s3-compatibility.md', import.meta.url), 'utf8');
 const section = (name: string) => page.split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? '';
@@ -9,7 +9,6 @@ const section = (name: string) => page.split(`\n## ${name}\n`)[1]?.split('\n## '
 describe('docs/s3-compatibility.md', () => {
   for (const [name, operations] of [
     ['Done', supportedOperations],
-    ['Unset', unsetOperations],
     ['Refused by name', refusedOperations],
   ] as const) {
     it(`names each operation that is ${name.toLowerCase()}, once, and no other`, () => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseTarget } from '../../access/index.ts';
 import { detect } from './detect.ts';
-import { refusedOperations, supportedOperations, unsetOperations } from './names.ts';
+import { refusedOperations, supportedOperations } from './names.ts';
 import { operations } from './operations.ts';
 import { permissionsOf } from './permissions.ts';
 import { examples } from './requests.support.ts';
@@ -13,7 +13,7 @@ const of = (line: string, headers: Record<string, string> = {}) => {
   return detect(method, parseTarget(url, undefined, []), headers);
 };
 
-const all = [...supportedOperations, ...unsetOperations, ...refusedOperations];
+const all = [...supportedOperations, ...refusedOperations];
 
 describe('detect', () => {
   for (const name of all) {

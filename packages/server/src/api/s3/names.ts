@@ -1,7 +1,6 @@
 /*
  * Every operation of the Amazon S3 API by its name (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html).
- * Compatibility is a list, so it is kept as a list: an operation is supported, answers as AWS does for a setting that was
- * never made, or is refused by its name. Older names for the same request (GetBucketLifecycle, PutBucketNotification …)
+ * Compatibility is a list, so it is kept as a list: an operation is supported, or is refused by its name. Older names for the same request (GetBucketLifecycle, PutBucketNotification …)
  * are not listed twice.
  */
 
@@ -22,6 +21,7 @@ export const supportedOperations = [
   'DeleteBucketMetricsConfiguration',
   'DeleteBucketOwnershipControls',
   'DeleteBucketPolicy',
+  'DeleteBucketReplication',
   'DeleteBucketTagging',
   'DeleteBucketWebsite',
   'DeleteObject',
@@ -44,6 +44,7 @@ export const supportedOperations = [
   'GetBucketOwnershipControls',
   'GetBucketPolicy',
   'GetBucketPolicyStatus',
+  'GetBucketReplication',
   'GetBucketRequestPayment',
   'GetBucketTagging',
   'GetBucketVersioning',
@@ -85,6 +86,7 @@ export const supportedOperations = [
   'PutBucketNotificationConfiguration',
   'PutBucketOwnershipControls',
   'PutBucketPolicy',
+  'PutBucketReplication',
   'PutBucketRequestPayment',
   'PutBucketTagging',
   'PutBucketVersioning',
@@ -103,9 +105,6 @@ export const supportedOperations = [
   'UploadPartCopy',
 ] as const;
 
-/** Settings that cannot be made here (their writes are refused by name), so reading them answers what AWS says of an unset one. */
-export const unsetOperations = ['GetBucketReplication'] as const;
-
 /** Known, and answered with 501 NotImplemented by name. */
 export const refusedOperations = [
   'CreateBucketMetadataConfiguration',
@@ -113,11 +112,9 @@ export const refusedOperations = [
   'CreateSession',
   'DeleteBucketMetadataConfiguration',
   'DeleteBucketMetadataTableConfiguration',
-  'DeleteBucketReplication',
   'GetBucketMetadataConfiguration',
   'GetBucketMetadataTableConfiguration',
   'GetObjectTorrent',
-  'PutBucketReplication',
   'SelectObjectContent',
   'UpdateBucketMetadataInventoryTableConfiguration',
   'UpdateBucketMetadataJournalTableConfiguration',
@@ -125,6 +122,5 @@ export const refusedOperations = [
 ] as const;
 
 export type SupportedOperation = (typeof supportedOperations)[number];
-export type UnsetOperation = (typeof unsetOperations)[number];
 export type RefusedOperation = (typeof refusedOperations)[number];
-export type S3Operation = SupportedOperation | UnsetOperation | RefusedOperation;
+export type S3Operation = SupportedOperation | RefusedOperation;

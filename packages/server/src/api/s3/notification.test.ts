@@ -17,11 +17,14 @@ let ready = true;
 const notifications: Notifications = {
   targets: () =>
     new Map([
-      ['hook', { eventBridge: false }],
-      ['other', { eventBridge: false }],
-      ['bus', { eventBridge: true }],
+      ['hook', { eventBridge: false, kind: 'webhook' }],
+      ['other', { eventBridge: false, kind: 'webhook' }],
+      ['bus', { eventBridge: true, kind: 'nats' }],
+      ['store', { eventBridge: false, kind: 's3' }],
     ]),
   ready: () => ready,
+  replicates: () => true,
+  lacks: async () => undefined,
   async test({ targets, bucket }) {
     tested.push({ targets, bucket });
     return targets.map((target) => (target === refusing ? { target, failure: 'it is away' } : { target }));

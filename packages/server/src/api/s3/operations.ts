@@ -4,7 +4,6 @@ import {
   type S3Operation,
   type SupportedOperation,
   supportedOperations,
-  unsetOperations,
 } from './names.ts';
 import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
 import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
@@ -21,6 +20,7 @@ import { deleteBucketLifecycle } from './operations/delete-bucket-lifecycle.ts';
 import { deleteBucketMetricsConfiguration } from './operations/delete-bucket-metrics-configuration.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
+import { deleteBucketReplication } from './operations/delete-bucket-replication.ts';
 import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
 import { deleteBucketWebsite } from './operations/delete-bucket-website.ts';
 import { deleteObject } from './operations/delete-object.ts';
@@ -43,6 +43,7 @@ import { getBucketNotificationConfiguration } from './operations/get-bucket-noti
 import { getBucketOwnershipControls } from './operations/get-bucket-ownership-controls.ts';
 import { getBucketPolicy } from './operations/get-bucket-policy.ts';
 import { getBucketPolicyStatus } from './operations/get-bucket-policy-status.ts';
+import { getBucketReplication } from './operations/get-bucket-replication.ts';
 import { getBucketRequestPayment } from './operations/get-bucket-request-payment.ts';
 import { getBucketTagging } from './operations/get-bucket-tagging.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
@@ -83,6 +84,7 @@ import { putBucketMetricsConfiguration } from './operations/put-bucket-metrics-c
 import { putBucketNotificationConfiguration } from './operations/put-bucket-notification-configuration.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './operations/put-bucket-policy.ts';
+import { putBucketReplication } from './operations/put-bucket-replication.ts';
 import { putBucketRequestPayment } from './operations/put-bucket-request-payment.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
 import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
@@ -99,7 +101,6 @@ import { restoreObject } from './operations/restore-object.ts';
 import { updateObjectEncryption } from './operations/update-object-encryption.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
-import { answerUnset } from './unset.ts';
 
 type Handle = (call: S3Call) => void | Promise<void>;
 
@@ -193,6 +194,9 @@ const supported = {
   GetBucketInventoryConfiguration: getBucketInventoryConfiguration,
   ListBucketInventoryConfigurations: listBucketInventoryConfigurations,
   PutBucketInventoryConfiguration: putBucketInventoryConfiguration,
+  DeleteBucketReplication: deleteBucketReplication,
+  GetBucketReplication: getBucketReplication,
+  PutBucketReplication: putBucketReplication,
   GetBucketLogging: getBucketLogging,
   PutBucketLogging: putBucketLogging,
   GetBucketNotificationConfiguration: getBucketNotificationConfiguration,
@@ -210,6 +214,5 @@ const supported = {
 /** Every operation there is, each with exactly one row. */
 export const operations: ReadonlyMap<S3Operation, OperationRow> = new Map<S3Operation, OperationRow>([
   ...supportedOperations.map((name) => [name, { handle: supported[name] }] as const),
-  ...unsetOperations.map((name) => [name, { handle: (call: S3Call) => answerUnset(call, name) }] as const),
   ...refusedOperations.map((name) => [name, { handle: undefined }] as const),
 ]);

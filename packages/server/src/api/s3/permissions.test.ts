@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { conditionKey, s3Actions } from '../../access/index.ts';
-import { refusedOperations, type S3Operation, supportedOperations, unsetOperations } from './names.ts';
+import { refusedOperations, type S3Operation, supportedOperations } from './names.ts';
 import { causesOf, type NeedCause, permissionsOf, questionsOf, type RequestFacts } from './permissions.ts';
 
-const all: readonly S3Operation[] = [...supportedOperations, ...unsetOperations, ...refusedOperations];
+const all: readonly S3Operation[] = [...supportedOperations, ...refusedOperations];
 
 /** Answered before anybody is asked who he is. */
 const preflight = 'OptionsObject';
@@ -21,7 +21,7 @@ const asked = (operation: S3Operation, facts: Partial<RequestFacts> & { readonly
 describe('what operations need', () => {
   it('is known of every operation; none that is done is allowed by nothing', () => {
     for (const operation of all) assert.ok(permissionsOf(operation), operation);
-    for (const operation of [...supportedOperations, ...unsetOperations].filter((one) => one !== preflight))
+    for (const operation of supportedOperations.filter((one) => one !== preflight))
       assert.ok(
         permissionsOf(operation).needs.some((need) => need.cause === undefined),
         operation,

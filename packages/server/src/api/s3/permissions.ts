@@ -23,6 +23,8 @@ export type NeedCause =
   | 'legal-hold'
   /** Header x-amz-bypass-governance-retention: true. */
   | 'bypass'
+  /** Header x-dsom-replica: true. */
+  | 'replica'
   /** Header x-amz-bucket-object-lock-enabled: true. */
   | 'object-lock'
   /** Header x-amz-object-ownership. */
@@ -61,12 +63,15 @@ const bucket = (action: S3Action, ...keys: string[]) => on([need('bucket', actio
 const object = (action: S3Action, versionAction = action, ...keys: string[]) =>
   on([need('object', action, versionAction)], 's3:VersionId', ...keys);
 
+/** What is written by a store that replicates, which is replicated no further. */
+const replicated = (action: S3Action) => need('object', action, action, 'replica');
 /** What a write of an object needs more when its headers ask for more. */
 const withObject: readonly Need[] = [
   need('object', 'PutObjectTagging', 'PutObjectTagging', 'tagging'),
   need('object', 'PutObjectAcl', 'PutObjectAcl', 'acl'),
   need('object', 'PutObjectRetention', 'PutObjectRetention', 'retention'),
   need('object', 'PutObjectLegalHold', 'PutObjectLegalHold', 'legal-hold'),
+  replicated('ReplicateObject'),
 ];
 const put = need('object', 'PutObject');
 const grants = ['full-control', 'read', 'read-acp', 'write', 'write-acp'].map((one) => `s3:x-amz-grant-${one}`);
@@ -103,7 +108,7 @@ const nobody = on([]);
 
 const table = {
   AbortMultipartUpload: on([need('object', 'AbortMultipartUpload')]),
-  CompleteMultipartUpload: on([put], 's3:if-match', 's3:if-none-match', 's3:ObjectCreationOperation'),
+  CompleteMultipartUpload: on([put, replicated('ReplicateObject')], 's3:if-match', 's3:if-none-match', 's3:ObjectCreationOperation'),
   CopyObject: on(
     [
       put,
@@ -151,7 +156,7 @@ const table = {
   DeleteBucketTagging: bucket('PutBucketTagging'),
   DeleteBucketWebsite: bucket('DeleteBucketWebsite'),
   DeleteObject: on(
-    [need('object', 'DeleteObject', 'DeleteObjectVersion'), bypass('object')],
+    [need('object', 'DeleteObject', 'DeleteObjectVersion'), bypass('object'), replicated('ReplicateDelete')],
     's3:VersionId',
     's3:if-match',
     ...tagged,
@@ -237,7 +242,11 @@ const table = {
   PutObjectLegalHold: object('PutObjectLegalHold', 'PutObjectLegalHold', 's3:object-lock-legal-hold'),
   PutObjectLockConfiguration: bucket('PutBucketObjectLockConfiguration'),
   PutObjectRetention: on([need('object', 'PutObjectRetention'), bypass('object')], 's3:VersionId', ...retention),
-  PutObjectTagging: object('PutObjectTagging', 'PutObjectVersionTagging', ...tags),
+  PutObjectTagging: on(
+    [need('object', 'PutObjectTagging', 'PutObjectVersionTagging'), replicated('ReplicateTags')],
+    's3:VersionId',
+    ...tags,
+  ),
   PutPublicAccessBlock: bucket('PutBucketPublicAccessBlock'),
   RenameObject: on(
     [put, need('source', 'GetObject', 'GetObjectVersion'), need('source', 'DeleteObject', 'DeleteObjectVersion')],
@@ -367,6 +376,10 @@ export function questionsOf(operation: S3Operation, facts: RequestFacts): Questi
 export const saysBypass = (header: (name: string) => string | undefined): boolean =>
   header('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
 
+/** Whether another store writes what it has to replicate: it is not replicated further, back to it for one. */
+export const saysReplica = (header: (name: string) => string | undefined): boolean =>
+  header('x-dsom-replica')?.toLowerCase() === 'true';
+
 /** Which causes the headers of a request are; `copied-tags` is known only when the source was looked up. */
 export function causesOf(header: (name: string) => string | undefined, names: Iterable<string>): Set<NeedCause> {
   const causes = new Set<NeedCause>();
@@ -377,6 +390,7 @@ export function causesOf(header: (name: string) => string | undefined, names: It
   if (given('x-amz-object-lock-mode') || given('x-amz-object-lock-retain-until-date')) causes.add('retention');
   if (given('x-amz-object-lock-legal-hold')) causes.add('legal-hold');
   if (saysBypass(header)) causes.add('bypass');
+  if (saysReplica(header)) causes.add('replica');
   if (says('x-amz-bucket-object-lock-enabled')) causes.add('object-lock');
   if (given('x-amz-object-ownership')) causes.add('ownership');
   return causes;

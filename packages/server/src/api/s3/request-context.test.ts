@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { conditionKeys, type RequestContext, type Standing } from '../../access/index.ts';
-import { refusedOperations, supportedOperations, unsetOperations } from './names.ts';
+import { refusedOperations, supportedOperations } from './names.ts';
 import { permissionsOf } from './permissions.ts';
 import { type RequestKnowledge, requestContext } from './request-context.ts';
 
@@ -190,7 +190,7 @@ describe('the context of a request', () => {
     const session = { issuedMs: 0, secondFactorMs: 0, provider: 'p', sourceIdentity: 's' };
     const seen = new Set<string>();
     const service = { kind: 'service', service: 'logging.s3.amazonaws.com' } as const;
-    for (const operation of [...supportedOperations, ...unsetOperations, ...refusedOperations])
+    for (const operation of [...supportedOperations, ...refusedOperations])
       for (const requester of [ann.requester, service]) {
         const context = requestContext({
           operation,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { authorize, contextOf, identityOf, isFree, unowned } from '../../access/index.ts';
 import type { AccessKeyRecord } from '../../metadata/index.ts';
-import { refusedOperations, supportedOperations, unsetOperations } from './names.ts';
+import { refusedOperations, supportedOperations } from './names.ts';
 import { permissionsOf, questionsOf } from './permissions.ts';
 
 const context = contextOf([]);
@@ -31,7 +31,7 @@ it('the role and the buckets of a key allow each operation as the words say', ()
   let compared = 0;
   for (const role of ['root', 'readwrite', 'readonly', 'constructor', 'none'] as AccessKeyRecord['role'][])
     for (const buckets of [[], ['mine'], ['mine', 'ours'], ['*'], ['min?'], ['${aws:username}']])
-      for (const operation of [...supportedOperations, ...unsetOperations, ...refusedOperations])
+      for (const operation of [...supportedOperations, ...refusedOperations])
         for (const bucket of ['mine', 'ours', 'other', 'mine2', '*']) {
           if (permissionsOf(operation).needs.length === 0) continue;
           const key = keyOf(role, buckets);

@@ -5,7 +5,7 @@ import { openFragmentOwner, openFragmentStore } from '../../fragments/index.ts';
 import { realHost } from '../../host/index.ts';
 import { bucketKeys, type KeyService, kmsKeys, openKeyring } from '../../keys/index.ts';
 import { memoryKv } from '../../kv/index.ts';
-import { openEmbeddedLog } from '../../log/index.ts';
+import { type Log, openEmbeddedLog } from '../../log/index.ts';
 import { type KmsKeyRecord, type Metadata, openMetadata } from '../../metadata/index.ts';
 import { createObjectService, type ObjectService } from '../../objects/index.ts';
 import { planLayout } from '../../placement/index.ts';
@@ -16,6 +16,7 @@ export interface MemoryStore {
   readonly objects: ObjectService;
   readonly position: () => number;
   readonly metadata: Metadata;
+  readonly log: Log;
   readonly keyring: KeyService;
   /** Of the metadata. */
   readonly kv: ReturnType<typeof memoryKv>;
@@ -62,6 +63,7 @@ export async function openMemoryStore(plain = false): Promise<MemoryStore> {
     objects,
     position: () => reader.position(),
     metadata,
+    log,
     keyring,
     kv,
     async whileDisabled({ id }, run) {

@@ -33,6 +33,7 @@ export const features = [
   'sources',
   'connectionLimits',
   'renames',
+  'replication',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -75,7 +76,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'follower.remove': () => 'notifications',
   notice: () => 'notifications',
   'configuration.write': ({ kind }) =>
-    kind === 'objectLock' ? new Set(['configurations', 'objectLock']) : 'configurations',
+    kind === 'objectLock' || kind === 'replication' ? new Set(['configurations', kind]) : 'configurations',
   'configuration.remove': () => 'configurations',
   'source.write': () => 'sources',
   'source.remove': () => 'sources',

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type Route, route } from '../route.ts';
+import { sendNews } from './news.ts';
 
 /* The targets of event notifications: what an operator defines. What a target is spoken to with goes in, and never comes out. */
 
@@ -9,7 +11,7 @@ const targets = z.object({ targets: z.array(z.record(z.string(), z.unknown())) }
 const path = 'admin/v1/notifications/targets';
 
 const newTarget = z.strictObject({
-  kind: z.enum(['webhook', 'nats']),
+  kind: z.enum(['webhook', 'nats', 's3']),
   url: z.string().min(1).max(2048),
   headers: z
     .array(z.tuple([z.string().min(1).max(256), z.string().max(4096)]))
@@ -18,6 +20,14 @@ const newTarget = z.strictObject({
   subject: z.string().max(256).optional(),
   token: z.string().max(4096).optional(),
   eventBridge: z.boolean().default(false),
+  /** Of a store that buckets are replicated to. */
+  keys: z
+    .strictObject({
+      accessKeyId: z.string().min(1).max(128),
+      secretAccessKey: z.string().min(1).max(1024),
+      region: z.string().min(1).max(64).default('us-east-1'),
+    })
+    .optional(),
 });
 
 const failedPath = 'admin/v1/notifications/failed';
@@ -115,6 +125,24 @@ export const notificationRoutes: readonly Route[] = [
     run: async (call) => {
       const asked = { targets: [call.path['name']], bucket: '', requestId: call.exchange.id, hostId: 'dsom' };
       call.json(200, { results: await call.service.admin('notify.test', asked) });
+    },
+  }),
+  route({
+    method: 'POST',
+    path: 'admin/v1/replication/resync',
+    id: 'resyncReplication',
+    summary:
+      'Compares all of a bucket with what it is replicated to, and writes what is missing there; lines of JSON: progress, failures, and a summary at the end',
+    access: 'admin',
+    query: none,
+    body: z.strictObject({ bucket: z.string().min(1).max(63) }),
+    answer: { status: 200, body: 'lines' },
+    async run(call) {
+      const { bucket } = call.body;
+      // Refused before there is an answer that begins well.
+      if (!call.service.objects.configuration(bucket, 'replication'))
+        throw new StoreError('ReplicationConfigurationNotFoundError', { resource: bucket });
+      await sendNews(call, 'replication.news', await call.service.admin('replication.start', bucket));
     },
   }),
 ];

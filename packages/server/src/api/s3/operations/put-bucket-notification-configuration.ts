@@ -37,7 +37,7 @@ export async function putBucketNotificationConfiguration(call: S3Call): Promise<
     });
   const targets = notifications.targets();
   for (const { target, arn } of rules.rules)
-    if (!targets.has(target))
+    if ((targets.get(target)?.kind ?? 's3') === 's3')
       throw unusable(arn, `There is no target ${target}: the operator adds it with \`dsom notify target add\`.`);
   const bridges = [...targets].flatMap(([name, { eventBridge }]) => (eventBridge ? [name] : []));
   if (rules.eventBridge && bridges.length === 0)

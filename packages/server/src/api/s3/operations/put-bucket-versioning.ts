@@ -12,6 +12,12 @@ export async function putBucketVersioning(call: S3Call): Promise<void> {
   if (status === undefined || status === '')
     throw new StoreError('IllegalVersioningConfigurationException', { message: 'The Status element must be given.' });
   if (status !== 'Enabled' && status !== 'Suspended') throw malformed('The Status is Enabled or Suspended.');
-  await call.service.objects.updateBucket(call.bucket, { versioning: status === 'Enabled' ? 'enabled' : 'suspended' });
+  const { objects } = call.service;
+  if (status === 'Suspended' && objects.configuration(call.bucket, 'replication'))
+    throw new StoreError('InvalidBucketState', {
+      message:
+        'A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.',
+    });
+  await objects.updateBucket(call.bucket, { versioning: status === 'Enabled' ? 'enabled' : 'suspended' });
   answerEmpty(call, 200);
 }

@@ -1,0 +1,39 @@
+import { StoreError } from '../../../errors.ts';
+import { answerEmpty, type S3Call } from '../call.ts';
+import { documentOf, takeConfiguration } from '../configurations/form.ts';
+import { placeText, type Replication, replicationForm as form } from '../configurations/replication.ts';
+
+const refused = (message: string): StoreError => new StoreError('InvalidRequest', { message });
+
+/** Every rule has an id, of the client or of this request. */
+const named = (replication: Replication, requestId: string): Replication => ({
+  ...replication,
+  rules: replication.rules.map((rule, at) => (rule.id === '' ? { ...rule, id: `${requestId}-${at + 1}` } : rule)),
+});
+
+/** Replaces all rules of the bucket, once every destination has said that it is there and keeps versions. */
+export async function putBucketReplication(call: S3Call): Promise<void> {
+  const { service, bucket, exchange } = call;
+  const { objects, notifications } = service;
+  const replication = named(await takeConfiguration(call, form), exchange.id);
+  if (objects.bucket(bucket).versioning !== 'enabled')
+    throw refused("Versioning must be 'Enabled' on the bucket to apply a replication configuration");
+  if (notifications?.replicates() !== true)
+    throw new StoreError('NotImplemented', {
+      message:
+        'Replication needs the feature replication, which not every node of the cluster knows yet: start this version on those that `dsom cluster features` names.',
+    });
+  const targets = notifications.targets();
+  const places = new Map(replication.rules.map((rule) => [placeText(rule), rule]));
+  for (const { target, arn } of places.values())
+    if (targets.get(target)?.kind !== 's3')
+      throw refused(
+        `Destination bucket must exist. ${arn} is in the store ${target}, which nobody has defined: the operator does with \`dsom replication target add ${target}\`.`,
+      );
+  for (const { target, arn, bucket: name } of places.values()) {
+    const failure = await notifications.lacks({ target, bucket: name });
+    if (failure !== undefined) throw refused(`${failure} (${arn})`);
+  }
+  await objects.configure(bucket, form.kind, documentOf(form, replication));
+  answerEmpty(call, 200);
+}

@@ -1,0 +1,2 @@
+export { Replicator } from './replicator.ts';
+export { type ResyncCounts, resync } from './resync.ts';

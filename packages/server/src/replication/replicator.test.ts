@@ -1,0 +1,430 @@
+/* Versions of a bucket on their way to another store: two stores in memory, with real HTTP between them, and the log of the first one. */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { replicationOf, replicationRule } from '../api/index.ts';
+import { type Answer, type Harness, secret, startHarness } from '../api/s3/harness.support.ts';
+import { type MemoryStore, openMemoryStore } from '../api/s3/store.support.ts';
+import { realHost } from '../host/index.ts';
+import { until } from '../host/patience.support.ts';
+import { type Deliverer, type FollowedShard, startDeliverer, targetRecord } from '../notifications/index.ts';
+import { partsOf, Replicator } from './replicator.ts';
+import { type ResyncCounts, resync } from './resync.ts';
+
+const MiB = 1024 ** 2;
+const host = realHost();
+const enabled = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
+
+/** One store, with what replicates its buckets to the other one. */
+interface Side {
+  readonly store: MemoryStore;
+  readonly s3: Harness;
+  replicator: Replicator;
+  deliverer: Deliverer;
+  /** Requests that it was sent, as `METHOD path`. */
+  readonly seen: string[];
+  /** Answered with 503 instead. */
+  failing: boolean;
+  readonly said: string[];
+}
+
+let here: Side;
+let there: Side;
+
+function shardOf({ metadata, log }: MemoryStore): FollowedShard {
+  return {
+    number: 0,
+    tail: () => log.tail,
+    head: () => log.head,
+    followers: () => metadata.reader.followers(),
+    failed: (target) =>
+      new Map([...metadata.reader.memos('failedEvents', `${target}/`)].map(([name, event]) => [name.slice(target.length + 1), event])),
+    feed: (name, from) => metadata.feed(name, from),
+    propose: (command) => metadata.propose(command),
+    leads: () => true,
+  };
+}
+
+async function open(other: () => Side): Promise<Side> {
+  const store = await openMemoryStore();
+  const seen: string[] = [];
+  const s3 = await startHarness(store.objects, {
+    position: store.position,
+    notifications: {
+      targets: () => new Map([['dr', { eventBridge: false, kind: 's3' }]]),
+      ready: () => true,
+      test: async () => [],
+      replicates: () => true,
+      lacks: ({ bucket }) => side.replicator.lacks(bucket),
+    },
+  });
+  // What stands between: it says what came, and may be in trouble.
+  const front = http.createServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    if (side.failing) {
+      request.resume();
+      response.writeHead(503).end('<Error><Code>SlowDown</Code></Error>');
+      return;
+    }
+    const { method = '', url = '', headers } = request;
+    const onward = http.request({ host: '127.0.0.1', port: s3.port, method, path: url, headers });
+    onward.once('error', () => response.destroy());
+    onward.once('response', (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  });
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  const side = { store, s3, seen, failing: false, said: [] as string[] } as unknown as Side;
+  sides.push({ side, front, other });
+  return side;
+}
+
+const sides: { readonly side: Side; readonly front: http.Server; readonly other: () => Side }[] = [];
+const portOf = (side: Side): number => (sides.find((one) => one.side === side)!.front.address() as AddressInfo).port;
+
+before(async () => {
+  here = await open(() => there);
+  there = await open(() => here);
+  for (const { side, other } of sides) {
+    const { metadata, objects } = side.store;
+    const keys = { accessKeyId: 'key-root', secretAccessKey: secret, region: 'us-east-1' };
+    const url = `http://127.0.0.1:${portOf(other())}/`;
+    const of = { url, headers: [], subject: undefined, token: undefined, keys };
+    const rulesOf = (bucket: string) => {
+      const document = objects.configuration(bucket, 'replication');
+      return document && replicationOf(bucket, document);
+    };
+    side.replicator = new Replicator(of, {
+      host,
+      objects,
+      rule: (bucket, place, key, tags) => {
+        const rules = rulesOf(bucket);
+        return rules && replicationRule(rules, place, key, tags);
+      },
+      resync: async () => void side.said.push('resync'),
+    });
+    const record = await targetRecord(side.store.keyring, { name: 'dr', kind: 's3', secret: of, eventBridge: false, createdMs: 0 });
+    await metadata.propose({ type: 'target.write', name: 'dr', record });
+    side.deliverer = startDeliverer({
+      shards: [shardOf(side.store)],
+      targets: () => metadata.reader.targets(),
+      open: async () => side.replicator,
+      host,
+      onEvent: (text) => void side.said.push(text),
+    });
+  }
+});
+after(async () => {
+  for (const { side, front } of sides) {
+    await side.deliverer.stop();
+    front.close();
+    front.closeAllConnections();
+    await side.s3.close();
+    await side.store.close();
+  }
+});
+
+const markers = (on: boolean) => `<DeleteMarkerReplication><Status>${on ? 'Enabled' : 'Disabled'}</Status></DeleteMarkerReplication>`;
+let names = 0;
+
+/** Two buckets, the first replicated to the second. @param filter of the rule */
+async function pair({ filter = '<Filter/>', deletes = true, from = here, to = there, more = '' } = {}): Promise<string> {
+  const bucket = `bucket-${(names += 1)}`;
+  for (const { s3 } of [from, to]) {
+    await s3.send('PUT', `/${bucket}`);
+    await s3.send('PUT', `/${bucket}`, { query: { versioning: '' }, body: enabled });
+  }
+  await rules(from, bucket, filter, deletes, more);
+  return bucket;
+}
+
+async function rules(from: Side, bucket: string, filter = '<Filter/>', deletes = true, more = ''): Promise<void> {
+  const body = `<ReplicationConfiguration><Role/><Rule><Status>Enabled</Status>${more}<Priority>1</Priority>${filter}${markers(deletes)}<Destination><Bucket>arn:dsom:s3::dr:${bucket}</Bucket></Destination></Rule></ReplicationConfiguration>`;
+  const headers = { 'content-md5': createHash('md5').update(body).digest('base64') };
+  const done = await from.s3.send('PUT', `/${bucket}`, { query: { replication: '' }, body, headers });
+  assert.equal(done.status, 200, done.text);
+}
+
+/** All that is to be told has been, and was taken: what was written last has arrived, and nothing waits. */
+async function settled(side = here): Promise<void> {
+  const other = side === here ? there : here;
+  const bucket = await pair({ from: side, to: other });
+  await side.s3.send('PUT', `/${bucket}/last`, { body: 'x' });
+  await arrived(bucket, 'last', 200, other);
+  await until(() => side.deliverer.status().every(({ waiting }) => waiting === 0), 'nothing that waits');
+}
+
+const get = (side: Side, bucket: string, key: string, query: Record<string, string> = {}) =>
+  side.s3.send('GET', `/${bucket}/${key}`, { query });
+const arrived = (bucket: string, key: string, status = 200, side = there) =>
+  until(async () => (await get(side, bucket, key)).status === status, `${key} with ${status}`);
+const versions = async (side: Side, bucket: string): Promise<Answer> => side.s3.send('GET', `/${bucket}`, { query: { versions: '' } });
+const tagsOf = async (side: Side, bucket: string, key: string) => {
+  const { text } = await get(side, bucket, key, { tagging: '' });
+  return [...text.matchAll(/<Key>(.*?)<\/Key><Value>(.*?)<\/Value>/g)].map(([, name, value]) => `${name}=${value}`);
+};
+
+describe('a bucket that is replicated', () => {
+  it('has each version there, in order, with all that is said of it', async () => {
+    const bucket = await pair();
+    const bodies = [randomBytes(10), randomBytes(70_000), Buffer.alloc(0), randomBytes(9 * MiB)];
+    const headers = {
+      'content-type': 'text/x',
+      'cache-control': 'no-store',
+      'content-encoding': 'gzip',
+      'x-amz-meta-one': 'two',
+      'x-amz-meta-word': '=?UTF-8?B?w6k=?=',
+      'x-amz-tagging': 'k=v%20w&l=%C3%A9',
+      'x-amz-storage-class': 'STANDARD_IA',
+    };
+    const key = 'a b/ü+1%';
+    for (const body of bodies) await here.s3.send('PUT', `/${bucket}/${key}`, { body, headers });
+    const last = bodies.at(-1)!;
+    await until(async () => (await get(there, bucket, key)).body.equals(last), 'the last version');
+    await settled();
+    const [was, now] = [await get(here, bucket, key), await get(there, bucket, key)];
+    for (const name of ['etag', 'content-type', 'cache-control', 'content-encoding', 'x-amz-meta-one', 'x-amz-meta-word', 'x-amz-storage-class'])
+      assert.equal(now.headers[name], was.headers[name], name);
+    assert.deepEqual(await tagsOf(there, bucket, key), ['k=v w', 'l=é']);
+    const listed = await versions(there, bucket);
+    const [ids, sizes] = [listed.all('VersionId'), listed.all('Size').map(Number)];
+    assert.deepEqual(sizes.toReversed().at(-1), last.length);
+    for (const id of ids) {
+      const { body } = await get(there, bucket, key, { versionId: id });
+      assert.ok(bodies.some((one) => one.equals(body)), 'a version that was never written');
+    }
+    const order = sizes.toReversed().map((size) => bodies.findIndex(({ length }) => length === size));
+    assert.deepEqual(order, order.toSorted((a, b) => a - b));
+  });
+
+  it('has uploads there with their parts and their ETag', async () => {
+    const bucket = await pair();
+    const parts = [randomBytes(5 * MiB), randomBytes(6 * MiB), randomBytes(1000)];
+    const uploadId = (await here.s3.send('POST', `/${bucket}/parts`, { query: { uploads: '' } })).xml('UploadId') as string;
+    const etags: string[] = [];
+    for (const [at, body] of parts.entries()) {
+      const query = { uploadId, partNumber: String(at + 1) };
+      etags.push((await here.s3.send('PUT', `/${bucket}/parts`, { query, body })).headers.etag as string);
+    }
+    const list = etags.map((one, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${one}</ETag></Part>`).join('');
+    const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
+    await here.s3.send('POST', `/${bucket}/parts`, { query: { uploadId }, body });
+    await arrived(bucket, 'parts');
+    const [was, now] = [await get(here, bucket, 'parts'), await get(there, bucket, 'parts')];
+    assert.equal(now.headers.etag, was.headers.etag);
+    assert.ok(now.body.equals(Buffer.concat(parts)));
+    assert.ok((await get(there, bucket, 'parts', { partNumber: '2' })).body.equals(parts[1]!));
+    assert.equal((await there.s3.send('GET', `/${bucket}`, { query: { uploads: '' } })).xml('UploadId'), undefined);
+  });
+
+  it('has its delete markers there, and nothing else of what is deleted', async () => {
+    const bucket = await pair();
+    const put = async (key: string) => (await here.s3.send('PUT', `/${bucket}/${key}`, { body: key })).headers['x-amz-version-id'] as string;
+    const [, kept] = [await put('gone'), await put('kept')];
+    await arrived(bucket, 'gone');
+    await arrived(bucket, 'kept');
+    await here.s3.send('DELETE', `/${bucket}/gone`);
+    await arrived(bucket, 'gone', 404);
+    await here.s3.send('DELETE', `/${bucket}/kept`, { query: { versionId: kept } });
+    await settled();
+    assert.equal((await get(there, bucket, 'kept')).status, 200);
+    assert.equal((await versions(there, bucket)).all('DeleteMarker').length, 1);
+  });
+
+  it('has no markers there where the rule does not say so, and of other keys nothing', async () => {
+    const filter = '<Filter><And><Prefix>a/</Prefix><Tag><Key>t</Key><Value>v</Value></Tag></And></Filter>';
+    const bucket = await pair({ filter, deletes: false });
+    const tagged = { 'x-amz-tagging': 't=v' };
+    await here.s3.send('PUT', `/${bucket}/a/untagged`, { body: 'x' });
+    await here.s3.send('PUT', `/${bucket}/b`, { body: 'x', headers: tagged });
+    await here.s3.send('PUT', `/${bucket}/a/tagged`, { body: 'x', headers: tagged });
+    await arrived(bucket, 'a/tagged');
+    await here.s3.send('DELETE', `/${bucket}/a/tagged`);
+    await settled();
+    assert.deepEqual((await versions(there, bucket)).all('Key'), ['a/tagged']);
+    assert.equal((await get(there, bucket, 'a/tagged')).status, 200);
+  });
+
+  it('has its tags there as they change', async () => {
+    const bucket = await pair();
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'x' });
+    await arrived(bucket, 'k');
+    const tagging = (value: string) => `<Tagging><TagSet><Tag><Key>a</Key><Value>${value}</Value></Tag></TagSet></Tagging>`;
+    const body = tagging('1 &amp; 2');
+    const md5 = createHash('md5').update(body).digest('base64');
+    await here.s3.send('PUT', `/${bucket}/k`, { query: { tagging: '' }, body, headers: { 'content-md5': md5 } });
+    await until(async () => (await tagsOf(there, bucket, 'k')).join() === 'a=1 &amp; 2', 'the tag');
+    await here.s3.send('DELETE', `/${bucket}/k`, { query: { tagging: '' } });
+    await until(async () => (await tagsOf(there, bucket, 'k')).length === 0, 'no tag');
+    assert.equal((await versions(there, bucket)).all('VersionId').length, 1);
+  });
+
+  it('waits for a store that is in trouble, and gives nothing up', async () => {
+    const bucket = await pair();
+    there.failing = true;
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'kept' });
+    await until(() => here.deliverer.status().some(({ lastFailure }) => lastFailure?.includes('503')), 'a failure');
+    there.failing = false;
+    await arrived(bucket, 'k');
+    await settled();
+    assert.equal(here.deliverer.status()[0]?.refused, 0);
+  });
+
+  it('goes on with what was there when the rules are off', async () => {
+    const bucket = await pair();
+    await here.s3.send('DELETE', `/${bucket}`, { query: { replication: '' } });
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'x' });
+    await settled();
+    assert.equal((await get(there, bucket, 'k')).status, 404);
+  });
+
+  it('and is replicated to itself by the other is told nothing twice', async () => {
+    const bucket = await pair();
+    await rules(there, bucket);
+    await here.s3.send('PUT', `/${bucket}/from-here`, { body: '1' });
+    await there.s3.send('PUT', `/${bucket}/from-there`, { body: '2' });
+    await arrived(bucket, 'from-here');
+    await arrived(bucket, 'from-there', 200, here);
+    await here.s3.send('DELETE', `/${bucket}/from-there`);
+    await arrived(bucket, 'from-there', 404);
+    await settled();
+    await settled(there);
+    for (const side of [here, there]) assert.equal((await versions(side, bucket)).all('VersionId').length, 3);
+  });
+});
+
+describe('what comes a second time', () => {
+  const place = (bucket: string) => `arn:dsom:s3::dr:${bucket}`;
+
+  it('is not written again, nor an older version over the newest', async () => {
+    const bucket = await pair();
+    const ids: string[] = [];
+    for (const body of ['first', 'second'])
+      ids.push((await here.s3.send('PUT', `/${bucket}/k`, { body })).headers['x-amz-version-id'] as string);
+    await until(async () => (await get(there, bucket, 'k')).text === 'second', 'the last version');
+    await settled();
+    const before = (await versions(there, bucket)).all('VersionId');
+    for (const id of ids)
+      assert.equal(await here.replicator.made(bucket, place(bucket), Buffer.from('k'), id), 'there');
+    assert.deepEqual((await versions(there, bucket)).all('VersionId'), before);
+    // A deletion whose key was written again since.
+    assert.equal(await here.replicator.removed(bucket, place(bucket), Buffer.from('k')), 'left');
+    await here.s3.send('DELETE', `/${bucket}/k`);
+    await arrived(bucket, 'k', 404);
+    assert.equal(await here.replicator.removed(bucket, place(bucket), Buffer.from('k')), 'there');
+    assert.equal((await versions(there, bucket)).all('DeleteMarker').length, 1);
+    assert.equal(await here.replicator.made(bucket, place(bucket), Buffer.from('never'), undefined), 'left');
+  });
+
+  it('with other headers, metadata or tags is written', async () => {
+    const bucket = await pair();
+    for (const headers of [{}, { 'content-type': 'text/x' }, { 'x-amz-meta-a': 'b' }] as Record<string, string>[]) {
+      await here.s3.send('PUT', `/${bucket}/k`, { body: 'same', headers });
+      const name = Object.keys(headers)[0] ?? 'etag';
+      const { headers: was } = await get(here, bucket, 'k');
+      await until(async () => (await get(there, bucket, 'k')).headers[name] === was[name], name);
+      await settled();
+    }
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'same', headers: { 'x-amz-meta-a': 'b', 'x-amz-tagging': 'k=v' } });
+    await until(async () => (await tagsOf(there, bucket, 'k')).join() === 'k=v', 'the tag');
+  });
+});
+
+it('what an object is encrypted with decides whether it goes', async () => {
+  const bucket = await pair();
+  const key = Buffer.alloc(32, 7);
+  const headers = {
+    'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+    'x-amz-server-side-encryption-customer-key': key.toString('base64'),
+    'x-amz-server-side-encryption-customer-key-md5': createHash('md5').update(key).digest('base64'),
+  };
+  const put = await here.s3.send('PUT', `/${bucket}/theirs`, { body: 'x', headers });
+  assert.equal(put.status, 200, put.text);
+  const made = (name: string) => here.replicator.made(bucket, `arn:dsom:s3::dr:${bucket}`, Buffer.from(name), undefined);
+  await assert.rejects(made('theirs'), { name: 'RefusalError', message: /SSE-C/ });
+  await here.s3.send('DELETE', `/${bucket}/theirs`, { query: { versionId: put.headers['x-amz-version-id'] as string } });
+  await settled();
+});
+
+it('a key that may not write is told apart from an object that is not taken', async () => {
+  const bucket = await pair();
+  await here.s3.send('PUT', `/${bucket}/k`, { body: 'x' });
+  await arrived(bucket, 'k');
+  const replicator = new Replicator(
+    {
+      url: `http://127.0.0.1:${portOf(there)}/`,
+      headers: [],
+      subject: undefined,
+      token: undefined,
+      keys: { accessKeyId: 'key-readonly', secretAccessKey: secret, region: 'us-east-1' },
+    },
+    {
+      host,
+      objects: here.store.objects,
+      rule: () => replicationRule(replicationOf(bucket, here.store.objects.configuration(bucket, 'replication') as Buffer), `arn:dsom:s3::dr:${bucket}`, 'k', []),
+      resync: async () => {},
+    },
+  );
+  await here.s3.send('PUT', `/${bucket}/k`, { body: 'y' });
+  await until(async () => (await get(there, bucket, 'k')).text === 'y', 'the newer one');
+  await there.s3.send('DELETE', `/${bucket}/k`);
+  await assert.rejects(replicator.made(bucket, 'p', Buffer.from('k'), undefined), { name: 'Error', message: /403 AccessDenied: its key must/ });
+  await replicator.send({ id: 'test', body: Buffer.from('{"Event":"s3:TestEvent"}') });
+  assert.equal(await replicator.lacks('nowhere-at-all'), 'Destination bucket must exist.');
+  await there.s3.send('PUT', '/without-versions');
+  assert.equal(await replicator.lacks('without-versions'), 'Destination bucket must have versioning enabled.');
+  assert.equal(await replicator.lacks(bucket), undefined);
+  await replicator.close();
+});
+
+it('all of a bucket is compared, and what is missing is sent', async () => {
+  const bucket = await pair();
+  const { replication } = { replication: '' };
+  await here.s3.send('DELETE', `/${bucket}`, { query: { replication } });
+  const keys = Array.from({ length: 20 }, (_, at) => `old/${String(at).padStart(2, '0')}`);
+  for (const key of keys) {
+    await here.s3.send('PUT', `/${bucket}/${key}`, { body: 'older' });
+    await here.s3.send('PUT', `/${bucket}/${key}`, { body: key });
+  }
+  await there.s3.send('PUT', `/${bucket}/${keys[3]}`, { body: keys[3]! });
+  await there.s3.send('PUT', `/${bucket}/deleted`, { body: 'x' });
+  await here.s3.send('DELETE', `/${bucket}/deleted`);
+  await rules(here, bucket);
+  const run = async (): Promise<ResyncCounts> => {
+    const counts = { looked: 0, sent: 0, there: 0, left: 0, failed: 0, refused: 0 };
+    await resync({
+      objects: here.store.objects,
+      bucket,
+      replication: replicationOf(bucket, here.store.objects.configuration(bucket, 'replication') as Buffer),
+      replicator: (target) => (target === 'dr' ? here.replicator : undefined),
+      counts,
+      signal: new AbortController().signal,
+      onFailure: (failure) => assert.fail(JSON.stringify(failure)),
+    });
+    return counts;
+  };
+  assert.deepEqual(await run(), { looked: 21, sent: 20, there: 1, left: 0, failed: 0, refused: 0 });
+  for (const key of keys) assert.equal((await get(there, bucket, key)).text, key);
+  assert.equal((await get(there, bucket, 'deleted')).status, 404);
+  assert.deepEqual(await run(), { looked: 21, sent: 0, there: 21, left: 0, failed: 0, refused: 0 });
+  // What the log could not keep is made up for in the same way.
+  await here.replicator.send({ id: 'lost', body: Buffer.from('{"Event":"dsom:EventsLost"}') });
+  assert.ok(here.said.includes('resync'));
+});
+
+it('parts are those of the object, or as many as its size asks for', () => {
+  const of = (size: number, partSizes: number[] = []) => partsOf({ size, etagParts: partSizes.length, partSizes });
+  const GiB = 1024 * MiB;
+  assert.equal(of(5 * GiB), undefined);
+  assert.equal(of(10 * MiB, [MiB, 9 * MiB]), undefined, 'parts that are too small elsewhere');
+  assert.equal(of(10 * MiB, [5 * MiB]), undefined, 'something was appended');
+  assert.deepEqual(of(10 * MiB, [5 * MiB, 5 * MiB]), [5 * MiB, 5 * MiB]);
+  const many = of(5 * GiB + 1) as number[];
+  assert.deepEqual([many.length, many.at(-1), many.reduce((sum, one) => sum + one)], [81, 1, 5 * GiB + 1]);
+  const most = of(5 * 1024 * GiB) as number[];
+  assert.ok(most.length <= 10_000 && most.every((one) => one <= 5 * GiB));
+});

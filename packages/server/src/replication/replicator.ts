@@ -1,0 +1,253 @@
+import type { ReplicationRule } from '../api/index.ts';
+import { element } from '../api/index.ts';
+import { digestOf } from '../codec/index.ts';
+import { StoreError } from '../errors.ts';
+import type { Host } from '../host/index.ts';
+import { limits } from '../limits.ts';
+import type { ObjectVersion } from '../metadata/index.ts';
+import { type Message, RefusalError, type Sender, type TargetSecret } from '../notifications/index.ts';
+import { etagText, type ObjectService, type ReadResult } from '../objects/index.ts';
+import { isThere, replicaHeaders, taggingDocument } from './replica.ts';
+import { codeOf, elementOf, failureOf, ReplicaStore } from './store.ts';
+
+/*
+ * Writes what has changed in a bucket once more, to another store. What is to be done comes as the events of the bucket, one of a key at a time and in the order of its log
+ * (notifications/follower.ts): so the versions of a key arrive in their order, at least once.
+ *
+ * What comes a second time, after a crash, must not take the other store back: a version that is there already is not written again, nor is an older one over the newest.
+ */
+
+export interface ReplicatorOptions {
+  readonly host: Host;
+  readonly objects: Pick<ObjectService, 'read' | 'look' | 'listVersions'>;
+  /** The rule that counts for an object now; undefined: none does any more. @param place of the notice */
+  readonly rule: (bucket: string, place: string, key: string, tags: ObjectVersion['tags']) => ReplicationRule | undefined;
+  /** What the log could not keep: all that should be at the store is looked at once more. */
+  readonly resync: () => Promise<void>;
+}
+
+/** What became of a version. */
+export type Replicated = 'sent' | 'there' | 'left';
+
+const MiB = 1024 * 1024;
+const leastPart = 5 * MiB;
+const mostParts = 10_000;
+
+/** What a message of notifications/record.ts says. */
+interface Told {
+  readonly event: string;
+  readonly bucket: string;
+  readonly key: Buffer;
+  readonly versionId: string | undefined;
+  readonly place: string;
+}
+
+/** A key as records have it: encoded as in a form. */
+const keyOf = (text: string): Buffer =>
+  Buffer.from(
+    text.replaceAll('+', ' ').replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
+
+function toldBy(record: Readonly<Record<string, any>>): Told {
+  const { eventName, s3 } = record;
+  return {
+    event: eventName,
+    bucket: s3.bucket.name,
+    key: keyOf(s3.object.key),
+    versionId: s3.object.versionId,
+    place: s3.configurationId,
+  };
+}
+
+/** Sizes of the parts in which an object is written; undefined: in one piece. Parts of its own stay, and with them its ETag. */
+export function partsOf({ size, etagParts, partSizes }: Pick<ObjectVersion, 'size' | 'etagParts' | 'partSizes'>): readonly number[] | undefined {
+  const sum = partSizes.reduce((total, one) => total + one, 0);
+  const fit = partSizes.slice(0, -1).every((one) => one >= leastPart) && partSizes.every((one) => one <= limits.replicaPutBytes);
+  if (etagParts > 0 && sum === size && fit && partSizes.length <= mostParts) return partSizes;
+  if (size <= limits.replicaPutBytes) return undefined;
+  const part = Math.max(limits.replicaPartBytes, Math.ceil(size / mostParts / MiB) * MiB);
+  return Array.from({ length: Math.ceil(size / part) }, (_, at) => Math.min(part, size - at * part));
+}
+
+const gone: ReadonlySet<string> = new Set(['NoSuchBucket', 'NoSuchKey', 'NoSuchVersion', 'MethodNotAllowed']);
+
+/** What is not there any more has nothing to be replicated. */
+async function unlessGone<Result>(ask: () => Result | Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof StoreError && gone.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+export class Replicator implements Sender {
+  readonly patient = true;
+  readonly #options: ReplicatorOptions;
+  readonly #store: ReplicaStore;
+
+  constructor({ url, keys }: TargetSecret, options: ReplicatorOptions) {
+    if (!keys) throw new StoreError('InvalidRequest', { message: 'The store has no keys: define it anew.' });
+    this.#options = options;
+    this.#store = new ReplicaStore(url, keys, options.host);
+  }
+
+  async send({ body }: Message): Promise<void> {
+    const document = JSON.parse(body.toString('utf8')) as Readonly<Record<string, any>>;
+    if (document['Event'] === 's3:TestEvent') return this.#reach();
+    if (document['Event'] === 'dsom:EventsLost') return this.#options.resync();
+    const told = toldBy(document['Records'][0]);
+    if (told.event === 'ObjectRemoved:DeleteMarkerCreated') await this.removed(told.bucket, told.place, told.key);
+    else if (!told.event.startsWith('ObjectRemoved:'))
+      await this.made(told.bucket, told.place, told.key, told.versionId, told.event.startsWith('ObjectTagging:'));
+  }
+
+  async close(): Promise<void> {
+    this.#store.close();
+  }
+
+  /** In the words of AWS, what a bucket of the store lacks to be replicated to; undefined: nothing. */
+  async lacks(bucket: string): Promise<string | undefined> {
+    const what = `a look at the bucket ${bucket}`;
+    const answer = await this.#store.send({ method: 'GET', bucket, query: [['versioning', '']] });
+    if (answer.status === 404 && codeOf(answer.text) === 'NoSuchBucket') return 'Destination bucket must exist.';
+    if (answer.status !== 200) throw failureOf(what, answer);
+    return /<Status>\s*Enabled\s*<\/Status>/.test(answer.text) ? undefined : 'Destination bucket must have versioning enabled.';
+  }
+
+  /** Whether the store answers at all and knows the key. */
+  async #reach(): Promise<void> {
+    const answer = await this.#store.send({ method: 'GET', bucket: '' });
+    // A key may be allowed to write into some buckets only.
+    if (answer.status !== 200 && !(answer.status === 403 && codeOf(answer.text) === 'AccessDenied'))
+      throw failureOf('a list of buckets', answer);
+  }
+
+  /** @param tagging only its tags have changed */
+  async made(bucket: string, place: string, key: Buffer, versionId: string | undefined, tagging = false): Promise<Replicated> {
+    const { objects, host, rule: ruleOf } = this.#options;
+    const which = { bucket, key, versionId };
+    const found = await unlessGone(() => objects.look(which));
+    if (!found) return 'left';
+    const { version } = found;
+    const rule = ruleOf(bucket, place, key.toString('utf8'), version.tags);
+    const headers = rule && replicaHeaders(version, rule, host.clock.now());
+    if (!headers) return 'left';
+    const newest = (await unlessGone(() => objects.look({ bucket, key, versionId: undefined })))?.version;
+    const isNewest = newest !== undefined && newest.sequence === version.sequence && newest.nonce.equals(version.nonce);
+    if (tagging && !isNewest) return 'left';
+    const there = await this.#head(rule.bucket, key);
+    if (isThere(there, version)) {
+      if (isNewest && (tagging || Number(there.headers['x-amz-tagging-count'] ?? 0) !== version.tags.length)) {
+        await this.#tag(rule.bucket, key, version.tags);
+        return 'sent';
+      }
+      return 'there';
+    }
+    // It came a second time: what came after it is there already.
+    if (!isNewest && newest && isThere(there, newest)) return 'there';
+    const read = await unlessGone(() => objects.read({ ...which, guard: undefined }));
+    if (!read) return 'left';
+    if (read.archived) throw new RefusalError('it is archived: restore it, and send it again');
+    await this.#write(rule.bucket, key, read, headers);
+    return 'sent';
+  }
+
+  async removed(bucket: string, place: string, key: Buffer): Promise<Replicated> {
+    const { objects, rule: ruleOf } = this.#options;
+    const rule = ruleOf(bucket, place, key.toString('utf8'), []);
+    if (!rule?.deleteMarkers) return 'left';
+    // Written again since: what is written comes behind.
+    if (await unlessGone(() => objects.look({ bucket, key, versionId: undefined }))) return 'left';
+    const there = await this.#head(rule.bucket, key);
+    if (there.status === 404) return 'there';
+    await this.#done('a deletion', { method: 'DELETE', bucket: rule.bucket, key, headers: { 'x-dsom-replica': 'true' } });
+    return 'sent';
+  }
+
+  async #head(bucket: string, key: Buffer) {
+    const answer = await this.#store.send({ method: 'HEAD', bucket, key });
+    if (answer.status !== 200 && answer.status !== 404) throw failureOf('a look at the object', answer);
+    return answer;
+  }
+
+  async #done(what: string, request: Parameters<ReplicaStore['send']>[0]) {
+    const answer = await this.#store.send(request);
+    if (answer.status < 200 || answer.status > 299) throw failureOf(what, answer);
+    return answer;
+  }
+
+  #tag(bucket: string, key: Buffer, tags: ObjectVersion['tags']): Promise<unknown> {
+    const body = taggingDocument(tags, element);
+    return this.#done('a change of tags', {
+      method: 'PUT',
+      bucket,
+      key,
+      query: [['tagging', '']],
+      headers: { 'x-dsom-replica': 'true', 'content-md5': digestOf('MD5', body).toString('base64') },
+      body,
+    });
+  }
+
+  async #write(bucket: string, key: Buffer, read: ReadResult, headers: Readonly<Record<string, string>>): Promise<void> {
+    const { version } = read;
+    const parts = partsOf(version);
+    if (parts) return this.#writeParts(bucket, key, read, headers, parts);
+    const { size, etag, etagParts } = version;
+    // Held against its digest where it arrives, whatever happens on the way.
+    const md5 = etagParts === 0 ? { 'content-md5': etag.toString('base64') } : {};
+    await this.#done('a write', {
+      method: 'PUT',
+      bucket,
+      key,
+      headers: { ...headers, ...md5 },
+      body: { chunks: () => read.open({ start: 0, end: size }), length: size },
+    });
+  }
+
+  async #writeParts(
+    bucket: string,
+    key: Buffer,
+    read: ReadResult,
+    headers: Readonly<Record<string, string>>,
+    sizes: readonly number[],
+  ): Promise<void> {
+    const begun = await this.#done('the beginning of an upload', { method: 'POST', bucket, key, query: [['uploads', '']], headers });
+    const upload = elementOf('the beginning of an upload', begun, 'InitiateMultipartUploadResult', 'UploadId');
+    const at = [['uploadId', upload]] as const;
+    try {
+      let listed = '';
+      let start = 0;
+      for (const [index, size] of sizes.entries()) {
+        const slice = { start, end: start + size };
+        const number = String(index + 1);
+        const answer = await this.#done('a part', {
+          method: 'PUT',
+          bucket,
+          key,
+          query: [['partNumber', number], ...at],
+          body: { chunks: () => read.open(slice), length: size },
+        });
+        listed += `<Part>${element('PartNumber', number)}${element('ETag', answer.headers.etag)}</Part>`;
+        start = slice.end;
+      }
+      const what = 'the end of an upload';
+      const answer = await this.#done(what, {
+        method: 'POST',
+        bucket,
+        key,
+        query: at,
+        headers: { 'x-dsom-replica': 'true' },
+        body: Buffer.from(`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed}</CompleteMultipartUpload>`, 'utf8'),
+      });
+      const etag = elementOf(what, answer, 'CompleteMultipartUploadResult', 'ETag');
+      const { version } = read;
+      if (version.etagParts > 0 && sizes === version.partSizes && version.encryption === undefined && etag !== etagText(version))
+        throw new Error(`the parts have arrived as ${etag}, and are ${etagText(version)}`);
+    } catch (cause) {
+      await this.#store.send({ method: 'DELETE', bucket, key, query: at }).catch(() => {});
+      throw cause;
+    }
+  }
+}
