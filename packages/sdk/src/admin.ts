@@ -1,4 +1,5 @@
 import { type Json, listField } from './description.ts';
+import type { NotificationTarget } from './notifications.ts';
 import type { Policy } from './put.ts';
 import { type CallOptions, readJson, type Transport } from './request.ts';
 
@@ -57,21 +58,6 @@ export interface BucketSource {
 
 const sourcePath = (bucket: string): string => `/-/admin/v1/buckets/${encodeURIComponent(bucket)}/source`;
 const sourceField = (answer: Json): Json => answer['source'] as Json;
-
-/** Where event notifications go, as an operator says it. `url` and `headers` are kept sealed and never answered. */
-export interface NotificationTarget {
-  /** `s3`: a store that buckets are replicated to. */
-  readonly kind: 'webhook' | 'nats' | 's3';
-  readonly url: string;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Of NATS. */
-  readonly subject?: string;
-  readonly token?: string;
-  /** It also gets what buckets send to EventBridge. */
-  readonly eventBridge: boolean;
-  /** Of a store. */
-  readonly keys?: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly region?: string };
-}
 
 /** What an operator can do to a node: `drain` moves its bytes away while it serves, `activate` takes that back, `remove` is for a node that is gone. */
 export type NodeChange =

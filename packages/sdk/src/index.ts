@@ -7,7 +7,6 @@ export {
   type Health,
   type NamedPolicy,
   type NodeChange,
-  type NotificationTarget,
   type RebalanceChange,
   type RestoreTimes,
 } from './admin.ts';
@@ -36,6 +35,7 @@ export {
   partSizeMin,
   type Resume,
 } from './multipart.ts';
+export type { NotificationTarget } from './notifications.ts';
 export type {
   AppendOptions,
   CopyOptions,

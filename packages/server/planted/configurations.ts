@@ -25,7 +25,7 @@ export const configurationPlants: readonly Plant[] = [
   {
     name: 'metadata: configurations are written before every node knows them',
     file: 'src/metadata/machine/features.ts',
-    find: "'configuration.write': ({ kind }) =>\n    kind === 'objectLock' ? new Set(['configurations', 'objectLock']) : 'configurations',",
+    find: "'configuration.write': ({ kind }) =>\n    kind === 'objectLock' || kind === 'replication' ? new Set(['configurations', kind]) : 'configurations',",
     replace: '',
     tests: [metadata],
     pattern: 'waits in a cluster',

@@ -27,6 +27,7 @@ import { accessPlants, apiPlants, keyPlants } from './protocol.ts';
 import { quotaPlants } from './quotas.ts';
 import { ratePlants } from './rates.ts';
 import { renamePlants } from './renames.ts';
+import { replicationPlants } from './replication.ts';
 import { reshardPlants } from './reshard.ts';
 import { daemonPlants } from './running.ts';
 import { shardPlants } from './shards.ts';
@@ -70,6 +71,7 @@ export const plants: readonly Plant[] = [
   ...configurationPlants,
   ...lockPlants,
   ...notificationPlants,
+  ...replicationPlants,
   ...identityPlants,
   ...ratePlants,
   ...lifecyclePlants,

@@ -63,7 +63,10 @@ async function resync(context: Context, [given = '']: readonly string[]): Promis
     if (line['type'] === 'summary') summary = line;
     else if (line['type'] === 'progress') context.note(countsText(line));
     if (line['type'] !== 'progress')
-      await context.result(line, line['type'] === 'failure' ? [`${printable(text(line['key']))}: ${text(line['failure'])}`] : []);
+      await context.result(
+        line,
+        line['type'] === 'failure' ? [`${printable(text(line['key']))}: ${text(line['failure'])}`] : [],
+      );
   }
   if (!summary)
     throw new CommandError(
@@ -86,10 +89,14 @@ export function addReplicationCommands(program: Command, run: Run): void {
   const target = group.command('target').description('the stores that rules may name');
   clientCommand(target, 'list', 'all stores, and how far each is behind on the server that answers', {
     isDefault: true,
-  }).action(run(async (context) => show(context, await context.client().admin.notificationTargets({ signal: context.signal }))));
-  clientCommand(target, 'add <name> <profile>', 'define one, or change it, by a profile of `dsom profile add`; rules name it as arn:dsom:s3::NAME:BUCKET').action(
-    run(add),
+  }).action(
+    run(async (context) => show(context, await context.client().admin.notificationTargets({ signal: context.signal }))),
   );
+  clientCommand(
+    target,
+    'add <name> <profile>',
+    'define one, or change it, by a profile of `dsom profile add`; rules name it as arn:dsom:s3::NAME:BUCKET',
+  ).action(run(add));
   clientCommand(target, 'remove <name>', 'refused while a bucket is replicated to it').action(
     run(async (context, [name = '']) =>
       show(context, await context.client().admin.removeNotificationTarget(name, { signal: context.signal })),
@@ -108,7 +115,9 @@ export function addReplicationCommands(program: Command, run: Run): void {
       await context.result({ target: name }, `${name} answers`);
     }),
   );
-  clientCommand(group, 'resync <bucket>', 'compare all of a bucket with what it is replicated to, and send what is missing').action(
-    run(resync),
-  );
+  clientCommand(
+    group,
+    'resync <bucket>',
+    'compare all of a bucket with what it is replicated to, and send what is missing',
+  ).action(run(resync));
 }

@@ -111,12 +111,7 @@ export class Replicating {
     }
   }
 
-  async #resync(
-    bucket: string,
-    counts: ResyncCounts,
-    tell: (line: Line) => void,
-    signal: AbortSignal,
-  ): Promise<Line> {
+  async #resync(bucket: string, counts: ResyncCounts, tell: (line: Line) => void, signal: AbortSignal): Promise<Line> {
     const { owner, open } = this.#options;
     const replication = this.#of(bucket);
     if (!replication) throw new StoreError('ReplicationConfigurationNotFoundError');

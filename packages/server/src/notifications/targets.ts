@@ -112,7 +112,9 @@ function checkTarget(kind: TargetKind, secret: TargetSecret): URL {
 /** @throws StoreError InvalidArgument */
 function checkStore(url: URL, keys: SigningKeys | undefined): void {
   if (url.username !== '' || url.password !== '' || url.pathname !== '/' || url.search !== '' || url.hash !== '')
-    throw invalid('The address of a store is a protocol, a host and a port: rules name the buckets, and keys are given by themselves.');
+    throw invalid(
+      'The address of a store is a protocol, a host and a port: rules name the buckets, and keys are given by themselves.',
+    );
   if (!keys || !/^[\x21-\x7e]{1,128}$/.test(keys.accessKeyId) || !/^[\w-]{1,64}$/.test(keys.region))
     throw invalid('A store is written to with an access key and a region: give both.');
   if (keys.secretAccessKey.length === 0 || keys.secretAccessKey.length > 1024)
@@ -172,11 +174,7 @@ export function shownTarget(record: Buffer): KeptTarget {
  * @param stores speaks to those that are stores
  * @throws StoreError AccessDenied, CorruptionError when it does not open: then nothing is sent
  */
-export async function openSender(
-  name: string,
-  record: Buffer,
-  { keys, host, stores }: SenderRooms,
-): Promise<Sender> {
+export async function openSender(name: string, record: Buffer, { keys, host, stores }: SenderRooms): Promise<Sender> {
   const { kind, sealed } = shownTarget(record);
   const secret = JSON.parse(await openTarget(keys, name, Buffer.from(sealed, 'base64'))) as TargetSecret;
   if (kind === 's3') return stores(name, secret);

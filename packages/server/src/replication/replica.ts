@@ -1,4 +1,12 @@
-import { describedHeaders, describedMetadata, describingHeaders, encodeHeader, encodeWords, type ReplicationRule } from '../api/index.ts';
+import {
+  describedHeaders,
+  describedMetadata,
+  describingHeaders,
+  element,
+  encodeHeader,
+  encodeWords,
+  type ReplicationRule,
+} from '../api/index.ts';
 import type { ObjectVersion } from '../metadata/index.ts';
 import { RefusalError } from '../notifications/index.ts';
 import { etagText } from '../objects/index.ts';
@@ -13,11 +21,10 @@ const wire = /^[\t\x20-\x7e\x80-\xff]*$/;
 const tagsText = (tags: ObjectVersion['tags']): string =>
   tags.map((pair) => pair.map(encodeURIComponent).join('=')).join('&');
 
-/** The text of a Tagging document. @param escape for XML */
-export const taggingDocument = (tags: ObjectVersion['tags'], escape: (name: string, text: string) => string): Buffer =>
+export const taggingDocument = (tags: ObjectVersion['tags']): Buffer =>
   Buffer.from(
     `<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet>${tags
-      .map(([key, value]) => `<Tag>${escape('Key', key)}${escape('Value', value)}</Tag>`)
+      .map(([key, value]) => `<Tag>${element('Key', key)}${element('Value', value)}</Tag>`)
       .join('')}</TagSet></Tagging>`,
     'utf8',
   );
@@ -27,10 +34,16 @@ export const taggingDocument = (tags: ObjectVersion['tags'], escape: (name: stri
  * @returns undefined: it is encrypted with a named key, and the rule does not say that such are replicated
  * @throws RefusalError where it cannot be written there as it is
  */
-export function replicaHeaders(version: ObjectVersion, rule: ReplicationRule, nowMs: number): Record<string, string> | undefined {
+export function replicaHeaders(
+  version: ObjectVersion,
+  rule: ReplicationRule,
+  nowMs: number,
+): Record<string, string> | undefined {
   const { encryption, retention } = version;
   if (encryption?.kind === 'customer')
-    throw new RefusalError('it is encrypted with a key of its customer (SSE-C), which only the customer has: write it there yourself');
+    throw new RefusalError(
+      'it is encrypted with a key of its customer (SSE-C), which only the customer has: write it there yourself',
+    );
   if (encryption?.kind === 'kms' && rule.kmsKey === undefined) return undefined;
   const headers: Record<string, string> = { 'x-dsom-replica': 'true' };
   for (const [field, name] of describingHeaders) {
@@ -38,7 +51,8 @@ export function replicaHeaders(version: ObjectVersion, rule: ReplicationRule, no
     if (value !== undefined) headers[name] = wire.test(value) ? value : encodeHeader(value);
   }
   // What other protocols have named as no header can be stays here.
-  for (const [name, value] of version.metadata) if (token.test(name)) headers[`x-amz-meta-${name}`] = encodeWords(value);
+  for (const [name, value] of version.metadata)
+    if (token.test(name)) headers[`x-amz-meta-${name}`] = encodeWords(value);
   if (version.tags.length > 0) headers['x-amz-tagging'] = tagsText(version.tags);
   const storageClass = rule.storageClass ?? version.storageClass;
   if (storageClass !== 'STANDARD') headers['x-amz-storage-class'] = storageClass;
@@ -59,7 +73,8 @@ const sorted = (pairs: Iterable<readonly [string, string | undefined]>): string 
 
 /** Whether the newest version of a key at the store, as HEAD tells of it, has the bytes, headers and metadata of this one. */
 export function isThere({ status, headers }: StoreAnswer, version: ObjectVersion): boolean {
-  if (status !== 200 || headers.etag !== etagText(version) || Number(headers['content-length']) !== version.size) return false;
+  if (status !== 200 || headers.etag !== etagText(version) || Number(headers['content-length']) !== version.size)
+    return false;
   const described: Record<string, string | undefined> = { ...describedHeaders(headers) };
   // What says nothing of its type is given one.
   if (version.headers.contentType === undefined) delete described['contentType'];

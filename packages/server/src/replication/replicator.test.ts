@@ -1,172 +1,14 @@
 /* Versions of a bucket on their way to another store: two stores in memory, with real HTTP between them, and the log of the first one. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after, before, describe, it } from 'node:test';
-import { replicationOf, replicationRule } from '../api/index.ts';
-import { type Answer, type Harness, secret, startHarness } from '../api/s3/harness.support.ts';
-import { type MemoryStore, openMemoryStore } from '../api/s3/store.support.ts';
-import { realHost } from '../host/index.ts';
+import { describe, it } from 'node:test';
+import { replicationOf } from '../api/index.ts';
 import { until } from '../host/patience.support.ts';
-import { type Deliverer, type FollowedShard, startDeliverer, targetRecord } from '../notifications/index.ts';
-import { partsOf, Replicator } from './replicator.ts';
+import { partsOf } from './replicator.ts';
 import { type ResyncCounts, resync } from './resync.ts';
+import { arrived, get, here, pair, replicatorOf, rules, settled, tagsOf, there, versions } from './stores.fixture.ts';
 
 const MiB = 1024 ** 2;
-const host = realHost();
-const enabled = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
-
-/** One store, with what replicates its buckets to the other one. */
-interface Side {
-  readonly store: MemoryStore;
-  readonly s3: Harness;
-  replicator: Replicator;
-  deliverer: Deliverer;
-  /** Requests that it was sent, as `METHOD path`. */
-  readonly seen: string[];
-  /** Answered with 503 instead. */
-  failing: boolean;
-  readonly said: string[];
-}
-
-let here: Side;
-let there: Side;
-
-function shardOf({ metadata, log }: MemoryStore): FollowedShard {
-  return {
-    number: 0,
-    tail: () => log.tail,
-    head: () => log.head,
-    followers: () => metadata.reader.followers(),
-    failed: (target) =>
-      new Map([...metadata.reader.memos('failedEvents', `${target}/`)].map(([name, event]) => [name.slice(target.length + 1), event])),
-    feed: (name, from) => metadata.feed(name, from),
-    propose: (command) => metadata.propose(command),
-    leads: () => true,
-  };
-}
-
-async function open(other: () => Side): Promise<Side> {
-  const store = await openMemoryStore();
-  const seen: string[] = [];
-  const s3 = await startHarness(store.objects, {
-    position: store.position,
-    notifications: {
-      targets: () => new Map([['dr', { eventBridge: false, kind: 's3' }]]),
-      ready: () => true,
-      test: async () => [],
-      replicates: () => true,
-      lacks: ({ bucket }) => side.replicator.lacks(bucket),
-    },
-  });
-  // What stands between: it says what came, and may be in trouble.
-  const front = http.createServer((request, response) => {
-    seen.push(`${request.method} ${request.url}`);
-    if (side.failing) {
-      request.resume();
-      response.writeHead(503).end('<Error><Code>SlowDown</Code></Error>');
-      return;
-    }
-    const { method = '', url = '', headers } = request;
-    const onward = http.request({ host: '127.0.0.1', port: s3.port, method, path: url, headers });
-    onward.once('error', () => response.destroy());
-    onward.once('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
-    });
-    request.pipe(onward);
-  });
-  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
-  const side = { store, s3, seen, failing: false, said: [] as string[] } as unknown as Side;
-  sides.push({ side, front, other });
-  return side;
-}
-
-const sides: { readonly side: Side; readonly front: http.Server; readonly other: () => Side }[] = [];
-const portOf = (side: Side): number => (sides.find((one) => one.side === side)!.front.address() as AddressInfo).port;
-
-before(async () => {
-  here = await open(() => there);
-  there = await open(() => here);
-  for (const { side, other } of sides) {
-    const { metadata, objects } = side.store;
-    const keys = { accessKeyId: 'key-root', secretAccessKey: secret, region: 'us-east-1' };
-    const url = `http://127.0.0.1:${portOf(other())}/`;
-    const of = { url, headers: [], subject: undefined, token: undefined, keys };
-    const rulesOf = (bucket: string) => {
-      const document = objects.configuration(bucket, 'replication');
-      return document && replicationOf(bucket, document);
-    };
-    side.replicator = new Replicator(of, {
-      host,
-      objects,
-      rule: (bucket, place, key, tags) => {
-        const rules = rulesOf(bucket);
-        return rules && replicationRule(rules, place, key, tags);
-      },
-      resync: async () => void side.said.push('resync'),
-    });
-    const record = await targetRecord(side.store.keyring, { name: 'dr', kind: 's3', secret: of, eventBridge: false, createdMs: 0 });
-    await metadata.propose({ type: 'target.write', name: 'dr', record });
-    side.deliverer = startDeliverer({
-      shards: [shardOf(side.store)],
-      targets: () => metadata.reader.targets(),
-      open: async () => side.replicator,
-      host,
-      onEvent: (text) => void side.said.push(text),
-    });
-  }
-});
-after(async () => {
-  for (const { side, front } of sides) {
-    await side.deliverer.stop();
-    front.close();
-    front.closeAllConnections();
-    await side.s3.close();
-    await side.store.close();
-  }
-});
-
-const markers = (on: boolean) => `<DeleteMarkerReplication><Status>${on ? 'Enabled' : 'Disabled'}</Status></DeleteMarkerReplication>`;
-let names = 0;
-
-/** Two buckets, the first replicated to the second. @param filter of the rule */
-async function pair({ filter = '<Filter/>', deletes = true, from = here, to = there, more = '' } = {}): Promise<string> {
-  const bucket = `bucket-${(names += 1)}`;
-  for (const { s3 } of [from, to]) {
-    await s3.send('PUT', `/${bucket}`);
-    await s3.send('PUT', `/${bucket}`, { query: { versioning: '' }, body: enabled });
-  }
-  await rules(from, bucket, filter, deletes, more);
-  return bucket;
-}
-
-async function rules(from: Side, bucket: string, filter = '<Filter/>', deletes = true, more = ''): Promise<void> {
-  const body = `<ReplicationConfiguration><Role/><Rule><Status>Enabled</Status>${more}<Priority>1</Priority>${filter}${markers(deletes)}<Destination><Bucket>arn:dsom:s3::dr:${bucket}</Bucket></Destination></Rule></ReplicationConfiguration>`;
-  const headers = { 'content-md5': createHash('md5').update(body).digest('base64') };
-  const done = await from.s3.send('PUT', `/${bucket}`, { query: { replication: '' }, body, headers });
-  assert.equal(done.status, 200, done.text);
-}
-
-/** All that is to be told has been, and was taken: what was written last has arrived, and nothing waits. */
-async function settled(side = here): Promise<void> {
-  const other = side === here ? there : here;
-  const bucket = await pair({ from: side, to: other });
-  await side.s3.send('PUT', `/${bucket}/last`, { body: 'x' });
-  await arrived(bucket, 'last', 200, other);
-  await until(() => side.deliverer.status().every(({ waiting }) => waiting === 0), 'nothing that waits');
-}
-
-const get = (side: Side, bucket: string, key: string, query: Record<string, string> = {}) =>
-  side.s3.send('GET', `/${bucket}/${key}`, { query });
-const arrived = (bucket: string, key: string, status = 200, side = there) =>
-  until(async () => (await get(side, bucket, key)).status === status, `${key} with ${status}`);
-const versions = async (side: Side, bucket: string): Promise<Answer> => side.s3.send('GET', `/${bucket}`, { query: { versions: '' } });
-const tagsOf = async (side: Side, bucket: string, key: string) => {
-  const { text } = await get(side, bucket, key, { tagging: '' });
-  return [...text.matchAll(/<Key>(.*?)<\/Key><Value>(.*?)<\/Value>/g)].map(([, name, value]) => `${name}=${value}`);
-};
 
 describe('a bucket that is replicated', () => {
   it('has each version there, in order, with all that is said of it', async () => {
@@ -187,7 +29,15 @@ describe('a bucket that is replicated', () => {
     await until(async () => (await get(there, bucket, key)).body.equals(last), 'the last version');
     await settled();
     const [was, now] = [await get(here, bucket, key), await get(there, bucket, key)];
-    for (const name of ['etag', 'content-type', 'cache-control', 'content-encoding', 'x-amz-meta-one', 'x-amz-meta-word', 'x-amz-storage-class'])
+    for (const name of [
+      'etag',
+      'content-type',
+      'cache-control',
+      'content-encoding',
+      'x-amz-meta-one',
+      'x-amz-meta-word',
+      'x-amz-storage-class',
+    ])
       assert.equal(now.headers[name], was.headers[name], name);
     assert.deepEqual(await tagsOf(there, bucket, key), ['k=v w', 'l=é']);
     const listed = await versions(there, bucket);
@@ -195,16 +45,24 @@ describe('a bucket that is replicated', () => {
     assert.deepEqual(sizes.toReversed().at(-1), last.length);
     for (const id of ids) {
       const { body } = await get(there, bucket, key, { versionId: id });
-      assert.ok(bodies.some((one) => one.equals(body)), 'a version that was never written');
+      assert.ok(
+        bodies.some((one) => one.equals(body)),
+        'a version that was never written',
+      );
     }
     const order = sizes.toReversed().map((size) => bodies.findIndex(({ length }) => length === size));
-    assert.deepEqual(order, order.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => a - b),
+    );
   });
 
   it('has uploads there with their parts and their ETag', async () => {
     const bucket = await pair();
     const parts = [randomBytes(5 * MiB), randomBytes(6 * MiB), randomBytes(1000)];
-    const uploadId = (await here.s3.send('POST', `/${bucket}/parts`, { query: { uploads: '' } })).xml('UploadId') as string;
+    const uploadId = (await here.s3.send('POST', `/${bucket}/parts`, { query: { uploads: '' } })).xml(
+      'UploadId',
+    ) as string;
     const etags: string[] = [];
     for (const [at, body] of parts.entries()) {
       const query = { uploadId, partNumber: String(at + 1) };
@@ -223,7 +81,8 @@ describe('a bucket that is replicated', () => {
 
   it('has its delete markers there, and nothing else of what is deleted', async () => {
     const bucket = await pair();
-    const put = async (key: string) => (await here.s3.send('PUT', `/${bucket}/${key}`, { body: key })).headers['x-amz-version-id'] as string;
+    const put = async (key: string) =>
+      (await here.s3.send('PUT', `/${bucket}/${key}`, { body: key })).headers['x-amz-version-id'] as string;
     const [, kept] = [await put('gone'), await put('kept')];
     await arrived(bucket, 'gone');
     await arrived(bucket, 'kept');
@@ -253,11 +112,17 @@ describe('a bucket that is replicated', () => {
     const bucket = await pair();
     await here.s3.send('PUT', `/${bucket}/k`, { body: 'x' });
     await arrived(bucket, 'k');
-    const tagging = (value: string) => `<Tagging><TagSet><Tag><Key>a</Key><Value>${value}</Value></Tag></TagSet></Tagging>`;
-    const body = tagging('1 &amp; 2');
+    const tagging = (value: string) =>
+      `<Tagging><TagSet><Tag><Key>a</Key><Value>${value}</Value></Tag></TagSet></Tagging>`;
+    const body = tagging('1 + 2');
     const md5 = createHash('md5').update(body).digest('base64');
-    await here.s3.send('PUT', `/${bucket}/k`, { query: { tagging: '' }, body, headers: { 'content-md5': md5 } });
-    await until(async () => (await tagsOf(there, bucket, 'k')).join() === 'a=1 &amp; 2', 'the tag');
+    const tagged = await here.s3.send('PUT', `/${bucket}/k`, {
+      query: { tagging: '' },
+      body,
+      headers: { 'content-md5': md5 },
+    });
+    assert.equal(tagged.status, 200, tagged.text);
+    await until(async () => (await tagsOf(there, bucket, 'k')).join() === 'a=1 + 2', 'the tag');
     await here.s3.send('DELETE', `/${bucket}/k`, { query: { tagging: '' } });
     await until(async () => (await tagsOf(there, bucket, 'k')).length === 0, 'no tag');
     assert.equal((await versions(there, bucket)).all('VersionId').length, 1);
@@ -329,7 +194,10 @@ describe('what comes a second time', () => {
       await until(async () => (await get(there, bucket, 'k')).headers[name] === was[name], name);
       await settled();
     }
-    await here.s3.send('PUT', `/${bucket}/k`, { body: 'same', headers: { 'x-amz-meta-a': 'b', 'x-amz-tagging': 'k=v' } });
+    await here.s3.send('PUT', `/${bucket}/k`, {
+      body: 'same',
+      headers: { 'x-amz-meta-a': 'b', 'x-amz-tagging': 'k=v' },
+    });
     await until(async () => (await tagsOf(there, bucket, 'k')).join() === 'k=v', 'the tag');
   });
 });
@@ -344,9 +212,12 @@ it('what an object is encrypted with decides whether it goes', async () => {
   };
   const put = await here.s3.send('PUT', `/${bucket}/theirs`, { body: 'x', headers });
   assert.equal(put.status, 200, put.text);
-  const made = (name: string) => here.replicator.made(bucket, `arn:dsom:s3::dr:${bucket}`, Buffer.from(name), undefined);
+  const made = (name: string) =>
+    here.replicator.made(bucket, `arn:dsom:s3::dr:${bucket}`, Buffer.from(name), undefined);
   await assert.rejects(made('theirs'), { name: 'RefusalError', message: /SSE-C/ });
-  await here.s3.send('DELETE', `/${bucket}/theirs`, { query: { versionId: put.headers['x-amz-version-id'] as string } });
+  await here.s3.send('DELETE', `/${bucket}/theirs`, {
+    query: { versionId: put.headers['x-amz-version-id'] as string },
+  });
   await settled();
 });
 
@@ -354,25 +225,14 @@ it('a key that may not write is told apart from an object that is not taken', as
   const bucket = await pair();
   await here.s3.send('PUT', `/${bucket}/k`, { body: 'x' });
   await arrived(bucket, 'k');
-  const replicator = new Replicator(
-    {
-      url: `http://127.0.0.1:${portOf(there)}/`,
-      headers: [],
-      subject: undefined,
-      token: undefined,
-      keys: { accessKeyId: 'key-readonly', secretAccessKey: secret, region: 'us-east-1' },
-    },
-    {
-      host,
-      objects: here.store.objects,
-      rule: () => replicationRule(replicationOf(bucket, here.store.objects.configuration(bucket, 'replication') as Buffer), `arn:dsom:s3::dr:${bucket}`, 'k', []),
-      resync: async () => {},
-    },
-  );
+  const replicator = replicatorOf(here, { accessKeyId: 'key-readonly' });
   await here.s3.send('PUT', `/${bucket}/k`, { body: 'y' });
   await until(async () => (await get(there, bucket, 'k')).text === 'y', 'the newer one');
   await there.s3.send('DELETE', `/${bucket}/k`);
-  await assert.rejects(replicator.made(bucket, 'p', Buffer.from('k'), undefined), { name: 'Error', message: /403 AccessDenied: its key must/ });
+  await assert.rejects(replicator.made(bucket, `arn:dsom:s3::dr:${bucket}`, Buffer.from('k'), undefined), {
+    name: 'Error',
+    message: /403 AccessDenied: its key must/,
+  });
   await replicator.send({ id: 'test', body: Buffer.from('{"Event":"s3:TestEvent"}') });
   assert.equal(await replicator.lacks('nowhere-at-all'), 'Destination bucket must exist.');
   await there.s3.send('PUT', '/without-versions');
@@ -414,6 +274,28 @@ it('all of a bucket is compared, and what is missing is sent', async () => {
   // What the log could not keep is made up for in the same way.
   await here.replicator.send({ id: 'lost', body: Buffer.from('{"Event":"dsom:EventsLost"}') });
   assert.ok(here.said.includes('resync'));
+});
+
+it('what is written while it is compared is the newest there as well', async () => {
+  const bucket = await pair();
+  await here.s3.send('DELETE', `/${bucket}`, { query: { replication: '' } });
+  await here.s3.send('PUT', `/${bucket}/k`, { body: 'first' });
+  await rules(here, bucket);
+  // It is overwritten between the look at it and the end of its write; the event of that comes before.
+  let meanwhile: (() => Promise<void>) | undefined = async () => {
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'second' });
+    await until(async () => (await get(there, bucket, 'k')).text === 'second', 'the second one');
+  };
+  const replicator = replicatorOf(here, {
+    read: async (request) => {
+      await meanwhile?.();
+      meanwhile = undefined;
+      return here.store.objects.read(request);
+    },
+  });
+  assert.equal(await replicator.settle(bucket, `arn:dsom:s3::dr:${bucket}`, Buffer.from('k')), 'sent');
+  assert.equal((await get(there, bucket, 'k')).text, 'second');
+  await replicator.close();
 });
 
 it('parts are those of the object, or as many as its size asks for', () => {

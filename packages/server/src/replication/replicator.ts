@@ -3,10 +3,11 @@ import { element } from '../api/index.ts';
 import { digestOf } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { ObjectVersion } from '../metadata/index.ts';
 import { type Message, RefusalError, type Sender, type TargetSecret } from '../notifications/index.ts';
-import { etagText, type ObjectService, type ReadResult } from '../objects/index.ts';
+import { etagText, type ObjectService, type ReadResult, versionIdText } from '../objects/index.ts';
 import { isThere, replicaHeaders, taggingDocument } from './replica.ts';
 import { codeOf, elementOf, failureOf, ReplicaStore } from './store.ts';
 
@@ -21,7 +22,12 @@ export interface ReplicatorOptions {
   readonly host: Host;
   readonly objects: Pick<ObjectService, 'read' | 'look' | 'listVersions'>;
   /** The rule that counts for an object now; undefined: none does any more. @param place of the notice */
-  readonly rule: (bucket: string, place: string, key: string, tags: ObjectVersion['tags']) => ReplicationRule | undefined;
+  readonly rule: (
+    bucket: string,
+    place: string,
+    key: string,
+    tags: ObjectVersion['tags'],
+  ) => ReplicationRule | undefined;
   /** What the log could not keep: all that should be at the store is looked at once more. */
   readonly resync: () => Promise<void>;
 }
@@ -45,11 +51,27 @@ interface Told {
 /** A key as records have it: encoded as in a form. */
 const keyOf = (text: string): Buffer =>
   Buffer.from(
-    text.replaceAll('+', ' ').replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    text
+      .replaceAll('+', ' ')
+      .replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
     'latin1',
   );
 
-function toldBy(record: Readonly<Record<string, any>>): Told {
+/** What is read of a message. */
+interface Document {
+  readonly Event?: string;
+  readonly Records?: readonly {
+    readonly eventName: string;
+    readonly s3: {
+      readonly configurationId: string;
+      readonly bucket: { readonly name: string };
+      readonly object: { readonly key: string; readonly versionId?: string };
+    };
+  }[];
+}
+
+function toldBy({ Records: [record] = [] }: Document): Told {
+  invariant(record, 'a message has a record');
   const { eventName, s3 } = record;
   return {
     event: eventName,
@@ -61,9 +83,14 @@ function toldBy(record: Readonly<Record<string, any>>): Told {
 }
 
 /** Sizes of the parts in which an object is written; undefined: in one piece. Parts of its own stay, and with them its ETag. */
-export function partsOf({ size, etagParts, partSizes }: Pick<ObjectVersion, 'size' | 'etagParts' | 'partSizes'>): readonly number[] | undefined {
+export function partsOf({
+  size,
+  etagParts,
+  partSizes,
+}: Pick<ObjectVersion, 'size' | 'etagParts' | 'partSizes'>): readonly number[] | undefined {
   const sum = partSizes.reduce((total, one) => total + one, 0);
-  const fit = partSizes.slice(0, -1).every((one) => one >= leastPart) && partSizes.every((one) => one <= limits.replicaPutBytes);
+  const fit =
+    partSizes.slice(0, -1).every((one) => one >= leastPart) && partSizes.every((one) => one <= limits.replicaPutBytes);
   if (etagParts > 0 && sum === size && fit && partSizes.length <= mostParts) return partSizes;
   if (size <= limits.replicaPutBytes) return undefined;
   const part = Math.max(limits.replicaPartBytes, Math.ceil(size / mostParts / MiB) * MiB);
@@ -82,6 +109,9 @@ async function unlessGone<Result>(ask: () => Result | Promise<Result>): Promise<
   }
 }
 
+const isSame = (a: ObjectVersion | undefined, b: ObjectVersion | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.sequence === b.sequence && a.nonce.equals(b.nonce));
+
 export class Replicator implements Sender {
   readonly patient = true;
   readonly #options: ReplicatorOptions;
@@ -94,10 +124,10 @@ export class Replicator implements Sender {
   }
 
   async send({ body }: Message): Promise<void> {
-    const document = JSON.parse(body.toString('utf8')) as Readonly<Record<string, any>>;
-    if (document['Event'] === 's3:TestEvent') return this.#reach();
-    if (document['Event'] === 'dsom:EventsLost') return this.#options.resync();
-    const told = toldBy(document['Records'][0]);
+    const document = JSON.parse(body.toString('utf8')) as Document;
+    if (document.Event === 's3:TestEvent') return this.#reach();
+    if (document.Event === 'dsom:EventsLost') return this.#options.resync();
+    const told = toldBy(document);
     if (told.event === 'ObjectRemoved:DeleteMarkerCreated') await this.removed(told.bucket, told.place, told.key);
     else if (!told.event.startsWith('ObjectRemoved:'))
       await this.made(told.bucket, told.place, told.key, told.versionId, told.event.startsWith('ObjectTagging:'));
@@ -113,7 +143,9 @@ export class Replicator implements Sender {
     const answer = await this.#store.send({ method: 'GET', bucket, query: [['versioning', '']] });
     if (answer.status === 404 && codeOf(answer.text) === 'NoSuchBucket') return 'Destination bucket must exist.';
     if (answer.status !== 200) throw failureOf(what, answer);
-    return /<Status>\s*Enabled\s*<\/Status>/.test(answer.text) ? undefined : 'Destination bucket must have versioning enabled.';
+    return /<Status>\s*Enabled\s*<\/Status>/.test(answer.text)
+      ? undefined
+      : 'Destination bucket must have versioning enabled.';
   }
 
   /** Whether the store answers at all and knows the key. */
@@ -125,7 +157,13 @@ export class Replicator implements Sender {
   }
 
   /** @param tagging only its tags have changed */
-  async made(bucket: string, place: string, key: Buffer, versionId: string | undefined, tagging = false): Promise<Replicated> {
+  async made(
+    bucket: string,
+    place: string,
+    key: Buffer,
+    versionId: string | undefined,
+    tagging = false,
+  ): Promise<Replicated> {
     const { objects, host, rule: ruleOf } = this.#options;
     const which = { bucket, key, versionId };
     const found = await unlessGone(() => objects.look(which));
@@ -134,8 +172,8 @@ export class Replicator implements Sender {
     const rule = ruleOf(bucket, place, key.toString('utf8'), version.tags);
     const headers = rule && replicaHeaders(version, rule, host.clock.now());
     if (!headers) return 'left';
-    const newest = (await unlessGone(() => objects.look({ bucket, key, versionId: undefined })))?.version;
-    const isNewest = newest !== undefined && newest.sequence === version.sequence && newest.nonce.equals(version.nonce);
+    const newest = await this.#newest(bucket, key);
+    const isNewest = isSame(newest, version);
     if (tagging && !isNewest) return 'left';
     const there = await this.#head(rule.bucket, key);
     if (isThere(there, version)) {
@@ -155,15 +193,35 @@ export class Replicator implements Sender {
   }
 
   async removed(bucket: string, place: string, key: Buffer): Promise<Replicated> {
-    const { objects, rule: ruleOf } = this.#options;
-    const rule = ruleOf(bucket, place, key.toString('utf8'), []);
+    const rule = this.#options.rule(bucket, place, key.toString('utf8'), []);
     if (!rule?.deleteMarkers) return 'left';
     // Written again since: what is written comes behind.
-    if (await unlessGone(() => objects.look({ bucket, key, versionId: undefined }))) return 'left';
+    if (await this.#newest(bucket, key)) return 'left';
     const there = await this.#head(rule.bucket, key);
     if (there.status === 404) return 'there';
-    await this.#done('a deletion', { method: 'DELETE', bucket: rule.bucket, key, headers: { 'x-dsom-replica': 'true' } });
+    await this.#done('a deletion', {
+      method: 'DELETE',
+      bucket: rule.bucket,
+      key,
+      headers: { 'x-dsom-replica': 'true' },
+    });
     return 'sent';
+  }
+
+  /** Brings what a key is now there, while events of it may be on their way: what came later is the newest there as well. */
+  async settle(bucket: string, place: string, key: Buffer): Promise<Replicated> {
+    for (;;) {
+      const now = await this.#newest(bucket, key);
+      const what = now
+        ? await this.made(bucket, place, key, versionIdText(now))
+        : await this.removed(bucket, place, key);
+      if (what !== 'sent' || isSame(now, await this.#newest(bucket, key))) return what;
+    }
+  }
+
+  /** undefined: there is none, or it is a marker. */
+  async #newest(bucket: string, key: Buffer): Promise<ObjectVersion | undefined> {
+    return (await unlessGone(() => this.#options.objects.look({ bucket, key, versionId: undefined })))?.version;
   }
 
   async #head(bucket: string, key: Buffer) {
@@ -179,7 +237,7 @@ export class Replicator implements Sender {
   }
 
   #tag(bucket: string, key: Buffer, tags: ObjectVersion['tags']): Promise<unknown> {
-    const body = taggingDocument(tags, element);
+    const body = taggingDocument(tags);
     return this.#done('a change of tags', {
       method: 'PUT',
       bucket,
@@ -190,7 +248,12 @@ export class Replicator implements Sender {
     });
   }
 
-  async #write(bucket: string, key: Buffer, read: ReadResult, headers: Readonly<Record<string, string>>): Promise<void> {
+  async #write(
+    bucket: string,
+    key: Buffer,
+    read: ReadResult,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<void> {
     const { version } = read;
     const parts = partsOf(version);
     if (parts) return this.#writeParts(bucket, key, read, headers, parts);
@@ -213,7 +276,13 @@ export class Replicator implements Sender {
     headers: Readonly<Record<string, string>>,
     sizes: readonly number[],
   ): Promise<void> {
-    const begun = await this.#done('the beginning of an upload', { method: 'POST', bucket, key, query: [['uploads', '']], headers });
+    const begun = await this.#done('the beginning of an upload', {
+      method: 'POST',
+      bucket,
+      key,
+      query: [['uploads', '']],
+      headers,
+    });
     const upload = elementOf('the beginning of an upload', begun, 'InitiateMultipartUploadResult', 'UploadId');
     const at = [['uploadId', upload]] as const;
     try {
@@ -239,11 +308,19 @@ export class Replicator implements Sender {
         key,
         query: at,
         headers: { 'x-dsom-replica': 'true' },
-        body: Buffer.from(`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed}</CompleteMultipartUpload>`, 'utf8'),
+        body: Buffer.from(
+          `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed}</CompleteMultipartUpload>`,
+          'utf8',
+        ),
       });
       const etag = elementOf(what, answer, 'CompleteMultipartUploadResult', 'ETag');
       const { version } = read;
-      if (version.etagParts > 0 && sizes === version.partSizes && version.encryption === undefined && etag !== etagText(version))
+      if (
+        version.etagParts > 0 &&
+        sizes === version.partSizes &&
+        version.encryption === undefined &&
+        etag !== etagText(version)
+      )
         throw new Error(`the parts have arrived as ${etag}, and are ${etagText(version)}`);
     } catch (cause) {
       await this.#store.send({ method: 'DELETE', bucket, key, query: at }).catch(() => {});

@@ -1,8 +1,8 @@
 import { placeText, type Replication, replicaPlaces } from '../api/index.ts';
 import { limits } from '../limits.ts';
-import { type ObjectService, versionIdText } from '../objects/index.ts';
 import { RefusalError } from '../notifications/index.ts';
-import type { Replicated, Replicator } from './replicator.ts';
+import { type ObjectService, versionIdText } from '../objects/index.ts';
+import type { Replicator } from './replicator.ts';
 
 /*
  * Compares all that a bucket has with what it is replicated to, and writes what is missing there: for what was there before its rules, and for events that the log could not keep. The newest
@@ -29,16 +29,15 @@ export interface ResyncOptions {
   readonly replicator: (target: string) => Replicator | undefined;
   readonly counts: ResyncCounts;
   readonly signal: AbortSignal;
-  readonly onFailure: (failure: { readonly key: string; readonly destination: string; readonly failure: string }) => void;
+  readonly onFailure: (failure: {
+    readonly key: string;
+    readonly destination: string;
+    readonly failure: string;
+  }) => void;
 }
 
-interface Looked {
-  readonly key: Buffer;
-  readonly kind: 'object' | 'marker';
-}
-
-/** The newest versions of a bucket, keys in order. */
-function* newestOf(objects: ResyncOptions['objects'], bucket: string): Generator<Looked> {
+/** The keys of a bucket, in order; those whose newest version is a marker, too. */
+function* keysOf(objects: ResyncOptions['objects'], bucket: string): Generator<Buffer> {
   let after: Buffer = Buffer.alloc(0);
   let versionMarker: string | undefined;
   for (;;) {
@@ -54,33 +53,43 @@ function* newestOf(objects: ResyncOptions['objects'], bucket: string): Generator
       if ('prefix' in item) continue;
       after = item.key;
       versionMarker = versionIdText(item.record);
-      if (item.isLatest) yield { key: item.key, kind: item.record.kind };
+      if (item.isLatest) yield item.key;
     }
     if (!page.truncated) return;
   }
 }
 
-export async function resync({ objects, bucket, replication, replicator, counts, signal, onFailure }: ResyncOptions): Promise<void> {
-  const one = async ({ key, kind }: Looked, place: ReturnType<typeof replicaPlaces>[number]): Promise<void> => {
+export async function resync({
+  objects,
+  bucket,
+  replication,
+  replicator,
+  counts,
+  signal,
+  onFailure,
+}: ResyncOptions): Promise<void> {
+  const one = async (key: Buffer, place: ReturnType<typeof replicaPlaces>[number]): Promise<void> => {
     const writer = replicator(place.target);
     if (!writer) return;
     counts.looked++;
     const destination = placeText(place);
     try {
-      const what: Replicated =
-        kind === 'marker' ? await writer.removed(bucket, destination, key) : await writer.made(bucket, destination, key, undefined);
-      counts[what]++;
+      counts[await writer.settle(bucket, destination, key)]++;
     } catch (cause) {
       if (cause instanceof RefusalError) counts.refused++;
       else counts.failed++;
-      onFailure({ key: key.toString('utf8'), destination, failure: cause instanceof Error ? cause.message : String(cause) });
+      onFailure({
+        key: key.toString('utf8'),
+        destination,
+        failure: cause instanceof Error ? cause.message : String(cause),
+      });
     }
   };
-  const keys = newestOf(objects, bucket);
+  const keys = keysOf(objects, bucket);
   const lane = async (): Promise<void> => {
     for (let next = keys.next(); !next.done; next = keys.next()) {
       if (signal.aborted) return;
-      for (const place of replicaPlaces(replication, next.value.key.toString('utf8'))) await one(next.value, place);
+      for (const place of replicaPlaces(replication, next.value.toString('utf8'))) await one(next.value, place);
     }
   };
   await Promise.all(Array.from({ length: limits.resyncAtOnce }, lane));

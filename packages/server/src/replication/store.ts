@@ -127,16 +127,21 @@ export class ReplicaStore {
 }
 
 /** Sends a body as fast as it is taken, until there is an answer. */
-async function pump(body: Streamed, request: ReturnType<typeof http.request>, answered: Promise<unknown>): Promise<void> {
+async function pump(
+  body: Streamed,
+  request: ReturnType<typeof http.request>,
+  answered: Promise<unknown>,
+): Promise<void> {
   let over = false;
-  const end = answered.catch(() => {}).then(() => {
-    over = true;
-  });
+  const end = answered
+    .catch(() => {})
+    .then(() => {
+      over = true;
+    });
   try {
     for await (const chunk of body.chunks()) {
       if (over) return;
-      if (!request.write(chunk))
-        await Promise.race([new Promise((resolve) => request.once('drain', resolve)), end]);
+      if (!request.write(chunk)) await Promise.race([new Promise((resolve) => request.once('drain', resolve)), end]);
     }
     request.end();
   } catch (cause) {

@@ -72,7 +72,9 @@ const kept = new ParsedConfigurations(notificationForm);
 
 /** Events after which a store that a bucket is replicated to has to be told something. */
 const isReplicated = (event: NoticeEvent): boolean =>
-  event.startsWith('ObjectCreated:') || event.startsWith('ObjectTagging:') || event === 'ObjectRemoved:DeleteMarkerCreated';
+  event.startsWith('ObjectCreated:') ||
+  event.startsWith('ObjectTagging:') ||
+  event === 'ObjectRemoved:DeleteMarkerCreated';
 
 /**
  * Who asks, as notices keep him: `account/name`, the name being `AWS:` and the unique id of a user or session, as S3 has it, or the canonical id of the account whose key it is.
@@ -187,7 +189,9 @@ export function lifecycleProposer(
   const announcer = (id: BucketId, events: readonly NoticeEvent[]): Announcer | undefined => {
     const bucket = reader.bucketById(id);
     const notification = bucket && reader.configuration(id, 'notification');
-    return notification && announcerOf(bucket, { notification }, bridges, events, { ...ofItself, region: bucket.region });
+    return (
+      notification && announcerOf(bucket, { notification }, bridges, events, { ...ofItself, region: bucket.region })
+    );
   };
   return {
     propose(command, request) {

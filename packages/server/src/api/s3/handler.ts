@@ -31,7 +31,7 @@ import { operations } from './operations.ts';
 import type { S3Options } from './options.ts';
 import { answerPayer } from './payer.ts';
 import { bucketsOf, concealed, mayBegin } from './permission.ts';
-import { saysReplica } from './permissions.ts';
+import { replicaHeader } from './permissions.ts';
 import { withParameters } from './presigned.ts';
 import { screenCall, screenConsistency, screenRepeated } from './screen.ts';
 import { answerPage } from './website/page.ts';
@@ -291,7 +291,7 @@ class S3Handler {
       principal: principalText(call.principal),
       address: call.exchange.connection.address,
       region: this.#service.region,
-      replica: saysReplica((name) => header(call, name)),
+      replica: header(call, replicaHeader)?.toLowerCase() === 'true',
     }));
     return announcing === this.#service.objects
       ? call

@@ -1,10 +1,5 @@
 import type { S3Call } from './call.ts';
-import {
-  refusedOperations,
-  type S3Operation,
-  type SupportedOperation,
-  supportedOperations,
-} from './names.ts';
+import { refusedOperations, type S3Operation, type SupportedOperation, supportedOperations } from './names.ts';
 import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
 import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
 import { copyObject } from './operations/copy-object.ts';

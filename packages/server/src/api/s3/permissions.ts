@@ -74,6 +74,7 @@ const withObject: readonly Need[] = [
   replicated('ReplicateObject'),
 ];
 const put = need('object', 'PutObject');
+const putTags = need('object', 'PutObjectTagging', 'PutObjectVersionTagging');
 const grants = ['full-control', 'read', 'read-acp', 'write', 'write-acp'].map((one) => `s3:x-amz-grant-${one}`);
 const written = [
   's3:RequestObjectTag/',
@@ -108,7 +109,12 @@ const nobody = on([]);
 
 const table = {
   AbortMultipartUpload: on([need('object', 'AbortMultipartUpload')]),
-  CompleteMultipartUpload: on([put, replicated('ReplicateObject')], 's3:if-match', 's3:if-none-match', 's3:ObjectCreationOperation'),
+  CompleteMultipartUpload: on(
+    [put, replicated('ReplicateObject')],
+    's3:if-match',
+    's3:if-none-match',
+    's3:ObjectCreationOperation',
+  ),
   CopyObject: on(
     [
       put,
@@ -242,11 +248,7 @@ const table = {
   PutObjectLegalHold: object('PutObjectLegalHold', 'PutObjectLegalHold', 's3:object-lock-legal-hold'),
   PutObjectLockConfiguration: bucket('PutBucketObjectLockConfiguration'),
   PutObjectRetention: on([need('object', 'PutObjectRetention'), bypass('object')], 's3:VersionId', ...retention),
-  PutObjectTagging: on(
-    [need('object', 'PutObjectTagging', 'PutObjectVersionTagging'), replicated('ReplicateTags')],
-    's3:VersionId',
-    ...tags,
-  ),
+  PutObjectTagging: on([putTags, replicated('ReplicateTags')], 's3:VersionId', ...tags),
   PutPublicAccessBlock: bucket('PutBucketPublicAccessBlock'),
   RenameObject: on(
     [put, need('source', 'GetObject', 'GetObjectVersion'), need('source', 'DeleteObject', 'DeleteObjectVersion')],
@@ -372,13 +374,12 @@ export function questionsOf(operation: S3Operation, facts: RequestFacts): Questi
   return questions;
 }
 
+/** `true`: another store writes what it has to replicate, and it is replicated no further. */
+export const replicaHeader = 'x-dsom-replica';
+
 /** Whether governance is to give way; who may not say so is refused. */
 export const saysBypass = (header: (name: string) => string | undefined): boolean =>
   header('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
-
-/** Whether another store writes what it has to replicate: it is not replicated further, back to it for one. */
-export const saysReplica = (header: (name: string) => string | undefined): boolean =>
-  header('x-dsom-replica')?.toLowerCase() === 'true';
 
 /** Which causes the headers of a request are; `copied-tags` is known only when the source was looked up. */
 export function causesOf(header: (name: string) => string | undefined, names: Iterable<string>): Set<NeedCause> {
@@ -390,7 +391,7 @@ export function causesOf(header: (name: string) => string | undefined, names: It
   if (given('x-amz-object-lock-mode') || given('x-amz-object-lock-retain-until-date')) causes.add('retention');
   if (given('x-amz-object-lock-legal-hold')) causes.add('legal-hold');
   if (saysBypass(header)) causes.add('bypass');
-  if (saysReplica(header)) causes.add('replica');
+  if (says(replicaHeader)) causes.add('replica');
   if (says('x-amz-bucket-object-lock-enabled')) causes.add('object-lock');
   if (given('x-amz-object-ownership')) causes.add('ownership');
   return causes;

@@ -39,7 +39,8 @@ const put = (body: string, bucket = 'bucket') =>
     headers: { 'content-md5': createHash('md5').update(body).digest('base64') },
   });
 const markers = '<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication>';
-const destination = (inner = '', arn = 'arn:dsom:s3::dr:there') => `<Destination><Bucket>${arn}</Bucket>${inner}</Destination>`;
+const destination = (inner = '', arn = 'arn:dsom:s3::dr:there') =>
+  `<Destination><Bucket>${arn}</Bucket>${inner}</Destination>`;
 const rule = (inner: string): string => `<Rule><Status>Enabled</Status>${inner}</Rule>`;
 const document = (...rules: string[]): string =>
   `<ReplicationConfiguration><Role>arn:aws:iam::1:role/r</Role>${rules.join('')}</ReplicationConfiguration>`;
@@ -71,7 +72,10 @@ describe('PutBucketReplication', () => {
     assert.match((await put(one, 'plain')).text, /InvalidRequest.*Versioning must be .*Enabled/s);
     assert.equal((await put(one, 'missing')).code, 'NoSuchBucket');
     for (const arn of ['arn:dsom:s3::nowhere:there', 'arn:dsom:s3::hook:there'])
-      assert.match((await put(one.replace('arn:dsom:s3::dr:there', arn))).text, /Destination bucket must exist.*replication target add/s);
+      assert.match(
+        (await put(one.replace('arn:dsom:s3::dr:there', arn))).text,
+        /Destination bucket must exist.*replication target add/s,
+      );
     lacking = 'Destination bucket must have versioning enabled.';
     assert.match((await put(one)).text, /must have versioning enabled\. \(arn:dsom:s3::dr:there\)/);
     lacking = undefined;
@@ -88,17 +92,53 @@ describe('PutBucketReplication', () => {
     ['an unknown element', document(rule(`${usual}<X/>`)), 'MalformedXML', /X is not known/],
     ['an unknown status', document(rule(usual).replace('Enabled', 'On')), 'MalformedXML', /Status of a Rule/],
     ['no destination', document(rule(`<Priority>1</Priority><Filter/>${markers}`)), 'MalformedXML', /Destination/],
-    ['a destination that is no ARN', document(rule(usual.replace('arn:dsom:s3::dr:there', 'there'))), 'InvalidArgument', /Invalid bucket ARN/],
-    ['an ARN with a path', document(rule(usual.replace('dr:there', 'dr:there/x'))), 'InvalidArgument', /Invalid bucket ARN/],
-    ['a filter without a priority', document(rule(`<Filter/>${markers}${destination()}`)), 'InvalidRequest', /Priority must be specified/],
-    ['a filter and no word on delete markers', document(rule(`<Priority>1</Priority><Filter/>${destination()}`)), 'InvalidRequest', /DeleteMarkerReplication must be specified/],
-    ['a prefix with a priority', document(rule(`<Priority>1</Priority><Prefix>a</Prefix>${destination()}`)), 'InvalidRequest', /Priority cannot be used/],
-    ['a prefix and a word on delete markers', document(rule(`<Prefix>a</Prefix>${markers}${destination()}`)), 'InvalidRequest', /DeleteMarkerReplication cannot be used/],
+    [
+      'a destination that is no ARN',
+      document(rule(usual.replace('arn:dsom:s3::dr:there', 'there'))),
+      'InvalidArgument',
+      /Invalid bucket ARN/,
+    ],
+    [
+      'an ARN with a path',
+      document(rule(usual.replace('dr:there', 'dr:there/x'))),
+      'InvalidArgument',
+      /Invalid bucket ARN/,
+    ],
+    [
+      'a filter without a priority',
+      document(rule(`<Filter/>${markers}${destination()}`)),
+      'InvalidRequest',
+      /Priority must be specified/,
+    ],
+    [
+      'a filter and no word on delete markers',
+      document(rule(`<Priority>1</Priority><Filter/>${destination()}`)),
+      'InvalidRequest',
+      /DeleteMarkerReplication must be specified/,
+    ],
+    [
+      'a prefix with a priority',
+      document(rule(`<Priority>1</Priority><Prefix>a</Prefix>${destination()}`)),
+      'InvalidRequest',
+      /Priority cannot be used/,
+    ],
+    [
+      'a prefix and a word on delete markers',
+      document(rule(`<Prefix>a</Prefix>${markers}${destination()}`)),
+      'InvalidRequest',
+      /DeleteMarkerReplication cannot be used/,
+    ],
     ['a prefix and a filter', document(rule(`<Prefix/>${usual}`)), 'MalformedXML', /a Filter or a Prefix/],
     ['neither', document(rule(destination())), 'MalformedXML', /has a Filter/],
     [
       'delete markers by tag',
-      document(rule(usual.replace('<Filter/>', '<Filter><Tag><Key>a</Key><Value>b</Value></Tag></Filter>').replace('Disabled', 'Enabled'))),
+      document(
+        rule(
+          usual
+            .replace('<Filter/>', '<Filter><Tag><Key>a</Key><Value>b</Value></Tag></Filter>')
+            .replace('Disabled', 'Enabled'),
+        ),
+      ),
       'InvalidRequest',
       /not supported if any Tag filter/,
     ],
@@ -112,19 +152,31 @@ describe('PutBucketReplication', () => {
     ['both forms', document(rule(usual), rule(`<Prefix/>${destination()}`)), 'MalformedXML', /All rules have a Filter/],
     [
       'named keys without one',
-      document(rule(`<SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria>${usual}`)),
+      document(
+        rule(
+          `<SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria>${usual}`,
+        ),
+      ),
       'InvalidRequest',
       /ReplicaKmsKeyID must be specified/,
     ],
     [
       'a named key for nothing',
-      document(rule(`<Prefix/>${destination('<EncryptionConfiguration><ReplicaKmsKeyID>k</ReplicaKmsKeyID></EncryptionConfiguration>')}`)),
+      document(
+        rule(
+          `<Prefix/>${destination('<EncryptionConfiguration><ReplicaKmsKeyID>k</ReplicaKmsKeyID></EncryptionConfiguration>')}`,
+        ),
+      ),
       'InvalidRequest',
       /SseKmsEncryptedObjects must be specified/,
     ],
     [
       'replication time control',
-      document(rule(`<Prefix/>${destination('<ReplicationTime><Status>Enabled</Status><Time><Minutes>15</Minutes></Time></ReplicationTime>')}`)),
+      document(
+        rule(
+          `<Prefix/>${destination('<ReplicationTime><Status>Enabled</Status><Time><Minutes>15</Minutes></Time></ReplicationTime>')}`,
+        ),
+      ),
       'NotImplemented',
       /ReplicationTime/,
     ],
@@ -136,18 +188,31 @@ describe('PutBucketReplication', () => {
     ],
     [
       'changes of replicas',
-      document(rule(`<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria>${usual}`)),
+      document(
+        rule(
+          `<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria>${usual}`,
+        ),
+      ),
       'NotImplemented',
       /ReplicaModifications/,
     ],
     [
       'another owner without his account',
-      document(rule(`<Prefix/>${destination('<AccessControlTranslation><Owner>Destination</Owner></AccessControlTranslation>')}`)),
+      document(
+        rule(
+          `<Prefix/>${destination('<AccessControlTranslation><Owner>Destination</Owner></AccessControlTranslation>')}`,
+        ),
+      ),
       'InvalidRequest',
       /Account must be specified/,
     ],
     ['too long an id', document(rule(`<ID>${'x'.repeat(256)}</ID>${usual}`)), 'InvalidArgument', /255/],
-    ['more than 1,000 rules', document(...Array.from({ length: 1001 }, (_, at) => rule(usual.replace('>1<', `>${at}<`)))), 'InvalidRequest', /1000 rules/],
+    [
+      'more than 1,000 rules',
+      document(...Array.from({ length: 1001 }, (_, at) => rule(usual.replace('>1<', `>${at}<`)))),
+      'InvalidRequest',
+      /1000 rules/,
+    ],
   ];
   for (const [what, body, code, says] of cases)
     it(`${what}: ${code}`, async () => {
@@ -161,9 +226,13 @@ describe('replication rules', () => {
     rule(
       `<ID>k</ID><SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria><Priority>3</Priority><Filter><And><Prefix>a/</Prefix><Tag><Key>t</Key><Value>v</Value></Tag></And></Filter>${markers}${destination('<Account>123456789012</Account><StorageClass>STANDARD_IA</StorageClass><AccessControlTranslation><Owner>Destination</Owner></AccessControlTranslation><EncryptionConfiguration><ReplicaKmsKeyID>key</ReplicaKmsKeyID></EncryptionConfiguration><Metrics><Status>Enabled</Status></Metrics>')}`,
     ),
-    rule(`<ID>all</ID><Priority>2</Priority><Filter><Prefix>a</Prefix></Filter>${markers.replace('Dis', 'En')}${destination()}`),
+    rule(
+      `<ID>all</ID><Priority>2</Priority><Filter><Prefix>a</Prefix></Filter>${markers.replace('Dis', 'En')}${destination()}`,
+    ),
     rule(`<ID>else</ID>${usual.replace('arn:dsom:s3::dr:there', 'arn:aws:s3:::plain-name')}`),
-    rule(`<ID>other</ID>${usual.replace('>1<', '>5<').replace('arn:dsom:s3::dr:there', 'arn:minio:replication::dr:more')}`),
+    rule(
+      `<ID>other</ID>${usual.replace('>1<', '>5<').replace('arn:dsom:s3::dr:there', 'arn:minio:replication::dr:more')}`,
+    ),
     rule(`<ID>off</ID>${usual.replace('>1<', '>9<')}`).replace('Enabled', 'Disabled'),
   );
 

@@ -67,7 +67,10 @@ export class Settings {
     for (const name of Object.keys(listed) as Listed[]) if (name !== 'inventory') await this.#copyListed(name);
     const { report, source, bucket } = this.#task;
     const replication = await readConfiguration(source, bucket, 'replication').catch(() => undefined);
-    if (replication?.state === 'set') report.note('replication of a bucket, left out: this store does not have it');
+    if (replication?.state === 'set')
+      report.note(
+        'replication of a bucket, left out: its destinations are of the old store; `dsom replication target add` defines those of this one',
+      );
     await this.#copyList();
   }
 

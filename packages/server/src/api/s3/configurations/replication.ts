@@ -52,7 +52,9 @@ const usualTarget = 'default';
 
 const unfit = (message: string): StoreError => new StoreError('InvalidRequest', { message });
 const otherForm = (what: string): StoreError =>
-  unfit(`${what} cannot be used for this version of Cross Region Replication configuration schema. Please refer to S3 Developer Guide for more information.`);
+  unfit(
+    `${what} cannot be used for this version of Cross Region Replication configuration schema. Please refer to S3 Developer Guide for more information.`,
+  );
 
 /** @throws StoreError InvalidArgument */
 function placeOf(arn: string): ReplicaPlace {
@@ -92,12 +94,14 @@ function destinationOf(rule: XmlElement) {
   ]);
   const arn = textOf(destination, 'Bucket')?.trim();
   if (!arn) throw malformed('A Destination has a Bucket.');
-  if (enabled(destination, 'ReplicationTime')) throw notImplemented('Replication time control', { Element: 'ReplicationTime' });
+  if (enabled(destination, 'ReplicationTime'))
+    throw notImplemented('Replication time control', { Element: 'ReplicationTime' });
   const translation = childOf(destination, 'AccessControlTranslation');
   const account = textOf(destination, 'Account')?.trim();
   if (translation) {
     allowOnly(translation, ['Owner']);
-    if (textOf(translation, 'Owner')?.trim() !== 'Destination') throw malformed('The Owner of AccessControlTranslation is Destination.');
+    if (textOf(translation, 'Owner')?.trim() !== 'Destination')
+      throw malformed('The Owner of AccessControlTranslation is Destination.');
     if (!account) throw unfit('Account must be specified when AccessControlTranslation is used.');
   }
   const encryption = childOf(destination, 'EncryptionConfiguration');
@@ -139,7 +143,9 @@ function scopeOf(rule: XmlElement): Pick<ReplicationRule, 'filter' | 'prefix' | 
   }
   const filter = given.children.length === 0 ? { prefix: undefined, tags: [] } : (filterOf(rule) as ObjectFilter);
   if (priority === undefined)
-    throw unfit('Priority must be specified for this version of Cross Region Replication configuration schema. Please refer to S3 Developer Guide for more information.');
+    throw unfit(
+      'Priority must be specified for this version of Cross Region Replication configuration schema. Please refer to S3 Developer Guide for more information.',
+    );
   if (!/^[0-9]{1,10}$/.test(priority) || Number(priority) > 2_147_483_647)
     throw malformed('The Priority is a whole number from 0 to 2147483647.');
   if (!markers)
@@ -148,7 +154,9 @@ function scopeOf(rule: XmlElement): Pick<ReplicationRule, 'filter' | 'prefix' | 
     );
   const deleteMarkers = enabled(rule, 'DeleteMarkerReplication');
   if (deleteMarkers && filter.tags.length > 0)
-    throw unfit('Delete marker replication is not supported if any Tag filter is specified. Please refer to S3 Developer Guide for more information.');
+    throw unfit(
+      'Delete marker replication is not supported if any Tag filter is specified. Please refer to S3 Developer Guide for more information.',
+    );
   return { filter, prefix: filter.prefix ?? '', tags: filter.tags, priority: Number(priority), deleteMarkers };
 }
 
@@ -170,32 +178,44 @@ function ruleOf(rule: XmlElement): ReplicationRule {
   const status = textOf(rule, 'Status')?.trim();
   if (status !== 'Enabled' && status !== 'Disabled') throw malformed('The Status of a Rule is Enabled or Disabled.');
   if (enabled(rule, 'ExistingObjectReplication'))
-    throw unfit('Objects that are there already are not replicated by a rule: set ExistingObjectReplication to Disabled, and run `dsom replication resync BUCKET` once.');
+    throw unfit(
+      'Objects that are there already are not replicated by a rule: set ExistingObjectReplication to Disabled, and run `dsom replication resync BUCKET` once.',
+    );
   const kms = selectsKms(rule);
   const destination = destinationOf(rule);
-  if (kms && !destination.kmsKey) throw unfit('ReplicaKmsKeyID must be specified if SseKmsEncryptedObjects tag is present.');
-  if (!kms && destination.kmsKey) throw unfit('SseKmsEncryptedObjects must be specified if EncryptionConfiguration is present.');
+  if (kms && !destination.kmsKey)
+    throw unfit('ReplicaKmsKeyID must be specified if SseKmsEncryptedObjects tag is present.');
+  if (!kms && destination.kmsKey)
+    throw unfit('SseKmsEncryptedObjects must be specified if EncryptionConfiguration is present.');
   return { id, enabled: status === 'Enabled', ...scopeOf(rule), ...destination };
 }
 
 function ruleXml(rule: ReplicationRule): string {
   const { filter } = rule;
-  const status = (name: string, on: boolean): string => `<${name}>${element('Status', on ? 'Enabled' : 'Disabled')}</${name}>`;
+  const status = (name: string, on: boolean): string =>
+    `<${name}>${element('Status', on ? 'Enabled' : 'Disabled')}</${name}>`;
   const empty = filter && filter.prefix === undefined && filter.tags.length === 0;
   return `<Rule>${element('ID', rule.id)}${
-    filter ? element('Priority', rule.priority) + (empty ? '<Filter/>' : writeFilter(filter)) : element('Prefix', rule.prefix)
+    filter
+      ? element('Priority', rule.priority) + (empty ? '<Filter/>' : writeFilter(filter))
+      : element('Prefix', rule.prefix)
   }${element('Status', rule.enabled ? 'Enabled' : 'Disabled')}${
-    rule.kmsKey === undefined ? '' : `<SourceSelectionCriteria>${status('SseKmsEncryptedObjects', true)}</SourceSelectionCriteria>`
+    rule.kmsKey === undefined
+      ? ''
+      : `<SourceSelectionCriteria>${status('SseKmsEncryptedObjects', true)}</SourceSelectionCriteria>`
   }<Destination>${element('Bucket', rule.arn)}${element('Account', rule.account)}${element('StorageClass', rule.storageClass)}${
     rule.ownedThere ? `<AccessControlTranslation>${element('Owner', 'Destination')}</AccessControlTranslation>` : ''
   }${
-    rule.kmsKey === undefined ? '' : `<EncryptionConfiguration>${element('ReplicaKmsKeyID', rule.kmsKey)}</EncryptionConfiguration>`
+    rule.kmsKey === undefined
+      ? ''
+      : `<EncryptionConfiguration>${element('ReplicaKmsKeyID', rule.kmsKey)}</EncryptionConfiguration>`
   }${rule.metrics ? status('Metrics', true) : ''}</Destination>${
     filter ? status('DeleteMarkerReplication', rule.deleteMarkers) : ''
   }</Rule>`;
 }
 
-const twice = <Value>(values: readonly Value[]): Value | undefined => values.find((value, at) => values.indexOf(value) < at);
+const twice = <Value>(values: readonly Value[]): Value | undefined =>
+  values.find((value, at) => values.indexOf(value) < at);
 
 export const replicationForm: ConfigurationForm<Replication> = {
   kind: 'replication',
@@ -206,11 +226,14 @@ export const replicationForm: ConfigurationForm<Replication> = {
     allowOnly(document, ['Role', 'Rule']);
     const role = textOf(document, 'Role')?.trim();
     if (role === undefined) throw malformed('A ReplicationConfiguration has a Role, which may be empty.');
-    if (role.length > limits.replicationRoleChars) throw invalidArgument('Role', role.slice(0, 128), 'The Role is too long.');
+    if (role.length > limits.replicationRoleChars)
+      throw invalidArgument('Role', role.slice(0, 128), 'The Role is too long.');
     const found = document.children.filter(({ name }) => name === 'Rule');
     if (found.length === 0) throw malformed('A ReplicationConfiguration has a Rule.');
     if (found.length > limits.replicationRules)
-      throw unfit(`The number of replication rules must not exceed the allowed limit of ${limits.replicationRules} rules.`);
+      throw unfit(
+        `The number of replication rules must not exceed the allowed limit of ${limits.replicationRules} rules.`,
+      );
     const rules = found.map(ruleOf);
     if (rules.some(({ filter }) => filter) && rules.some(({ filter }) => !filter))
       throw malformed('All rules have a Filter, or none has.');
@@ -236,7 +259,12 @@ export function replicaPlaces({ rules }: Replication, key: string): ReplicaPlace
 }
 
 /** The rule that counts for an object at a destination; undefined: none does any more. @param place as {@link placeText} gives it */
-export function replicationRule({ rules }: Replication, place: string, key: string, tags: Tags): ReplicationRule | undefined {
+export function replicationRule(
+  { rules }: Replication,
+  place: string,
+  key: string,
+  tags: Tags,
+): ReplicationRule | undefined {
   const fits = (rule: ReplicationRule): boolean =>
     rule.enabled &&
     placeText(rule) === place &&

@@ -1,7 +1,7 @@
 import { StoreError } from '../../../errors.ts';
 import { answerEmpty, type S3Call } from '../call.ts';
 import { documentOf, takeConfiguration } from '../configurations/form.ts';
-import { placeText, type Replication, replicationForm as form } from '../configurations/replication.ts';
+import { replicationForm as form, placeText, type Replication } from '../configurations/replication.ts';
 
 const refused = (message: string): StoreError => new StoreError('InvalidRequest', { message });
 
@@ -15,8 +15,9 @@ const named = (replication: Replication, requestId: string): Replication => ({
 export async function putBucketReplication(call: S3Call): Promise<void> {
   const { service, bucket, exchange } = call;
   const { objects, notifications } = service;
+  const { versioning } = objects.bucket(bucket);
   const replication = named(await takeConfiguration(call, form), exchange.id);
-  if (objects.bucket(bucket).versioning !== 'enabled')
+  if (versioning !== 'enabled')
     throw refused("Versioning must be 'Enabled' on the bucket to apply a replication configuration");
   if (notifications?.replicates() !== true)
     throw new StoreError('NotImplemented', {
