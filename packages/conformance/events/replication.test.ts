@@ -69,27 +69,30 @@ describe('replication', { timeout: 900_000 }, () => {
     assert.equal(done.status, 200, done.text());
     const answered = new Map<string, string>();
     let writing = true;
+    let written = 0;
     const writers = Array.from({ length: 4 }, async (_, writer) => {
       for (let at = 0; writing; at++) {
         const key = `w${writer}/${at % 25}`;
         const body = `${key} ${at} ${'x'.repeat(at % 3 === 0 ? 9000 : 10)}`;
         const put = await ask(here(), 'PUT', `/kept/${key}`, { body }).catch(() => undefined);
         // What was not answered may have been written all the same: then the next one of its key says what counts.
-        if (put?.status === 200) answered.set(key, body);
-        else answered.delete(key);
+        if (put?.status === 200) {
+          answered.set(key, body);
+          written++;
+        } else answered.delete(key);
       }
     });
     try {
-      for (const index of [1, 0, 1, 0]) {
-        const { size } = answered;
-        await until('writes are answered', 120_000, async () => answered.size > Math.min(size, 40));
-        await restart(index);
+      for (const index of [1, 0, 1, 0, undefined]) {
+        const before = written;
+        await until('writes are answered', 180_000, async () => written > before + 60);
+        if (index !== undefined) await restart(index);
       }
     } finally {
       writing = false;
       await Promise.all(writers);
     }
-    assert.ok(answered.size > 20);
+    assert.ok(answered.size > 0);
     for (const [key, body] of answered)
       await until(`${key} is there`, 180_000, async () => (await bodyAt(there(), 'kept', key)) === body);
     t.diagnostic(`${answered.size} keys`);
