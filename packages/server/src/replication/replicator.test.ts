@@ -106,6 +106,12 @@ describe('a bucket that is replicated', () => {
     await settled();
     assert.deepEqual((await versions(there, bucket)).all('Key'), ['a/tagged']);
     assert.equal((await get(there, bucket, 'a/tagged')).status, 200);
+    const other = await pair({ deletes: false });
+    await here.s3.send('PUT', `/${other}/k`, { body: 'x' });
+    await arrived(other, 'k');
+    await here.s3.send('DELETE', `/${other}/k`);
+    await settled();
+    assert.equal((await get(there, other, 'k')).status, 200);
   });
 
   it('has its tags there as they change', async () => {
@@ -159,6 +165,8 @@ describe('a bucket that is replicated', () => {
     await settled();
     await settled(there);
     for (const side of [here, there]) assert.equal((await versions(side, bucket)).all('VersionId').length, 3);
+    const back = here.seen.filter((one) => one.includes(`${bucket}/from-here`));
+    assert.deepEqual(back, [], 'what came from here is not looked for here');
   });
 });
 

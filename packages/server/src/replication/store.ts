@@ -110,7 +110,7 @@ export class ReplicaStore {
       request.destroy(new Error(`nothing came from it for ${limits.replicaIdleMs / 1000} s`)),
     );
     request.once('error', answered.reject);
-    request.once('response', (response) => textOfAnswer(response).then(answered.resolve, answered.reject));
+    request.once('response', (response) => void textOfAnswer(response).then(answered.resolve, answered.reject));
     if (streamed) void pump(streamed, request, answered.promise);
     else request.end(whole);
     try {
