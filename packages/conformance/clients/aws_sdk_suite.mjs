@@ -188,7 +188,7 @@ for (const [failure, errorName] of [
   [() => call('DeleteBucket'), 'BucketNotEmpty'],
   [() => call('CreateBucket'), 'BucketAlreadyOwnedByYou'],
   [() => call('PutBucketPolicy', { Policy: '{}' }), 'MalformedPolicy'],
-  [() => call('PutBucketReplication', { ReplicationConfiguration: { Role: 'r', Rules: [] } }), 'NotImplemented'],
+  [() => call('PutBucketReplication', { ReplicationConfiguration: { Role: 'r', Rules: [] } }), 'MalformedXML'],
 ])
   await assert.rejects(failure(), { name: errorName });
 

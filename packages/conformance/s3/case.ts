@@ -13,7 +13,9 @@ export type Need =
   /** Two keys of its KMS. */
   | 'kms'
   /** A storage class that is an archive, from which a restore takes minutes at least. */
-  | 'archive';
+  | 'archive'
+  /** That its buckets may be replicated to each other, by ARNs of AWS. */
+  | 'replicates';
 
 /** One rule of the documentation, and how it is seen from outside. */
 export interface Case {

@@ -35,6 +35,7 @@ import { statementCases } from './areas/policy-statements.ts';
 import { presignedCases } from './areas/presigned.ts';
 import { rangeCases } from './areas/ranges.ts';
 import { renameCases } from './areas/rename.ts';
+import { replicationCases } from './areas/replication.ts';
 import { restoringCases } from './areas/restoring.ts';
 import { sessionCases } from './areas/sessions.ts';
 import { headerSignatureCases } from './areas/signatures.ts';
@@ -86,6 +87,7 @@ export const cases: readonly Case[] = [
   presignedCases,
   rangeCases,
   renameCases,
+  replicationCases,
   restoringCases,
   sessionCases,
   headerSignatureCases,

@@ -1,4 +1,4 @@
-/* A server of its own to run the suite against, with all that cases need: a second account, names of hosts, keys, an archive. */
+/* A server of its own to run the suite against, with all that cases need: a second account, names of hosts, keys, an archive, itself to replicate to. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ function stranger(endpoint: string): { accessKeyId: string; secretAccessKey: str
   return keys;
 }
 
-/** What an operator sets with `dsom kms create` and `dsom policy set`, over the API that these use: a command takes a process each. */
+/** What an operator sets with `dsom kms create`, `dsom policy set` and `dsom replication target add`, over the API that these use: a command takes a process each. */
 async function prepared(store: Store): Promise<Store> {
   const steps = new Steps(new Run(store));
   const post = async (method: string, at: string, value: unknown, status: number) => {
@@ -44,7 +44,9 @@ async function prepared(store: Store): Promise<Store> {
   const [hour, archive] = [3_600_000, 'GLACIER'];
   const times = { standardMs: hour, bulkMs: 2 * hour, expeditedMs: hour / 2 };
   await post('PUT', `/-/admin/v1/policies/${archive}`, { redundancy: { copies: 1 }, archive: times }, 200);
-  return { ...store, kms, archive };
+  const target = { kind: 's3', url: `${store.url}/`, keys: store.account };
+  await post('PUT', '/-/admin/v1/notifications/targets/default', target, 200);
+  return { ...store, kms, archive, replicates: true };
 }
 
 export async function startOwn(): Promise<OwnStore> {

@@ -10,6 +10,7 @@ const usage = `node packages/conformance/s3/run.ts --endpoint URL --access-key I
   --domain NAME        a name below which buckets stand (virtual-host style), reached at the same address
   --kms KEY,KEY        ids or ARNs of two keys of its KMS
   --archive CLASS      a storage class that is an archive, from which a restore takes minutes at least
+  --replicates         buckets may be replicated to each other by ARNs of AWS (of a DSOM: the replication target "default" is itself)
   --website-domain NAME   a name below which buckets are websites, reached at the same address
   --region NAME        us-east-1 when left out
   --only PATTERN       cases whose "area: rule" fits this regular expression
@@ -29,6 +30,7 @@ const options = {
   'website-domain': { type: 'string' },
   kms: { type: 'string' },
   archive: { type: 'string' },
+  replicates: { type: 'boolean', default: false },
   region: { type: 'string', default: 'us-east-1' },
   only: { type: 'string', default: '' },
   'at-once': { type: 'string', default: '8' },
@@ -86,6 +88,7 @@ async function main(): Promise<number> {
     website: values['website-domain'],
     kms: key && other ? ([key, other] as const) : undefined,
     archive: values.archive,
+    ...(values.replicates && { replicates: true as const }),
     keep: values.keep,
   };
   const results = await runCases(chosen, store, Number(values['at-once']), (result) => {

@@ -19,6 +19,8 @@ export interface Store extends Endpoint {
   readonly kms?: readonly [string, string] | undefined;
   /** Storage class that is an archive, from which a restore takes minutes at least. */
   readonly archive?: string | undefined;
+  /** Its buckets may be replicated to each other. */
+  readonly replicates?: true | undefined;
   /** Buckets stay; for stores that are thrown away. */
   readonly keep?: boolean;
 }
