@@ -3,6 +3,7 @@ import type { Plant } from './plant.ts';
 /* Bugs in what is written once more to another store. */
 
 const between = 'src/replication/replicator.test.ts';
+const late = 'src/replication/overtaken.test.ts';
 const rules = 'src/api/s3/replication.test.ts';
 
 export const replicationPlants: readonly Plant[] = [
@@ -17,7 +18,7 @@ export const replicationPlants: readonly Plant[] = [
   {
     name: 'replication: what is there already is written again',
     file: 'src/replication/replicator.ts',
-    find: 'if (isThere(there, version)) {',
+    find: 'if (isThere(there, version, now)) {',
     replace: 'if (version.size < 0) {',
     tests: [between],
     pattern: 'is not written again|what is missing is sent',
@@ -25,8 +26,8 @@ export const replicationPlants: readonly Plant[] = [
   {
     name: 'replication: an older version that comes again is written over the newest',
     file: 'src/replication/replicator.ts',
-    find: "if (!isNewest && newest && isThere(there, newest)) return 'there';",
-    replace: '',
+    find: '(newest ? isThere(there, newest, now) :',
+    replace: '(newest ? false :',
     tests: [between],
     pattern: 'nor an older version over the newest',
   },
@@ -37,6 +38,46 @@ export const replicationPlants: readonly Plant[] = [
     replace: '',
     tests: [between],
     pattern: 'nor an older version over the newest',
+  },
+  {
+    name: 'replication: a version that comes again is written over its marker',
+    file: 'src/replication/replicator.ts',
+    find: ': rule.deleteMarkers && isMarker(there)))',
+    replace: ': false))',
+    tests: [between],
+    pattern: 'nor an older version over the newest',
+  },
+  {
+    name: 'replication: a request of an owner that has died undoes what the next one has written',
+    file: 'src/replication/replicator.ts',
+    find: 'headers: { ...request.headers, ...condition }',
+    replace: 'headers: { ...request.headers }',
+    tests: [late],
+    pattern: 'changes nothing',
+  },
+  {
+    name: 'replication: a store that knows no conditions gets nothing',
+    file: 'src/replication/replicator.ts',
+    find: 'if (answer.status !== 501) return succeeded',
+    replace: 'return succeeded',
+    tests: [between],
+    pattern: 'knows no conditions',
+  },
+  {
+    name: 'replication: tags are the same where there are as many',
+    file: 'src/replication/replicator.ts',
+    find: 'if (tags.length === 0) return true;',
+    replace: 'if (tags.length >= 0) return true;',
+    tests: [between],
+    pattern: 'with other headers, metadata or tags',
+  },
+  {
+    name: 'replication: what is there without a lock is as good as with one',
+    file: 'src/replication/replica.ts',
+    find: "if (legalHold && headers['x-amz-object-lock-legal-hold'] !== 'ON') return false;",
+    replace: '',
+    tests: [between],
+    pattern: 'with a lock',
   },
   {
     name: 'replication: markers are replicated whatever the rule says',

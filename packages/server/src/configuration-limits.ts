@@ -19,6 +19,8 @@ export const configurationLimits = {
   /** The largest body of one PUT, and the parts of what is larger and has none of its own. */
   replicaPutBytes: 5 * 1024 * 1024 * KiB,
   replicaPartBytes: 64 * 1024 * KiB,
+  /** Times that a key is looked at once more where it changes there while it is compared. */
+  replicaTries: 10,
   /** Objects that are compared at once where a bucket is replicated anew, versions looked at in one go, and failures that are named one by one. */
   resyncAtOnce: 8,
   resyncPage: 256,

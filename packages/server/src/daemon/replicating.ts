@@ -46,7 +46,7 @@ export class Replicating {
         const replication = this.#of(bucket);
         return replication && replicationRule(replication, place, key, tags);
       },
-      resync: () => this.#makeUp(target, replicator),
+      resync: (signal) => this.#makeUp(target, replicator, signal),
     });
     return replicator;
   }
@@ -79,7 +79,7 @@ export class Replicating {
   }
 
   /** All that should be at a store is compared with it. @throws Error where something could not be brought there: then it is tried again */
-  async #makeUp(target: string, replicator: Replicator): Promise<void> {
+  async #makeUp(target: string, replicator: Replicator, signal: AbortSignal): Promise<void> {
     const { owner, log } = this.#options;
     for (const [bucket, replication] of this.#replicated()) {
       if (!replication.rules.some((rule) => rule.target === target)) continue;
@@ -91,7 +91,7 @@ export class Replicating {
         replication,
         replicator: (name) => (name === target ? replicator : undefined),
         counts,
-        signal: new AbortController().signal,
+        signal,
         onFailure: (failure) => log.warn('an object could not be replicated', { bucket, ...failure }),
       });
       log.info('a bucket was replicated anew', { target, bucket, ...counts });
@@ -116,6 +116,8 @@ export class Replicating {
     const replication = this.#of(bucket);
     if (!replication) throw new StoreError('ReplicationConfigurationNotFoundError');
     const writers = new Map<string, Replicator>();
+    const close = () => Promise.all(Array.from(writers.values(), (writer) => writer.close()));
+    signal.addEventListener('abort', () => void close());
     let named = 0;
     try {
       for (const target of new Set(replication.rules.map((rule) => rule.target)))
@@ -132,7 +134,7 @@ export class Replicating {
         },
       });
     } finally {
-      await Promise.all(Array.from(writers.values(), (writer) => writer.close()));
+      await close();
     }
     return { type: 'summary', bucket, destinations: [...new Set(replication.rules.map(placeText))], ...counts };
   }

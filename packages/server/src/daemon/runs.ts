@@ -51,7 +51,7 @@ export class Runs {
   }
 
   stop(): void {
-    this.#stop?.abort();
+    this.#stop?.abort(new Error('the server stops: ask again once it runs'));
   }
 
   async ended(): Promise<void> {

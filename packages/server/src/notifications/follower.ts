@@ -128,8 +128,11 @@ export class TargetFollower {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#wake();
+    const { sender } = this.#options;
+    // What may take hours is not waited for: it comes again.
+    if (sender.patient) await sender.close();
     await this.#running;
-    await this.#options.sender.close();
+    await sender.close();
   }
 
   async #run(): Promise<void> {
@@ -292,6 +295,7 @@ export class TargetFollower {
         this.#lastFailure = undefined;
         return true;
       } catch (cause) {
+        if (signal.aborted) return false;
         this.#failures++;
         const text = cause instanceof Error ? cause.message : String(cause);
         if (this.#lastFailure === undefined)

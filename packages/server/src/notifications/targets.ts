@@ -45,7 +45,7 @@ export interface TargetShown {
 
 /** Takes messages to one target. */
 export interface Sender {
-  /** A message may take long: what is sent has its own bounds. */
+  /** A message may take long, as what is sent has its own bounds: closing it ends what is under way. */
   readonly patient?: boolean;
   /** Resolves when the target has taken it; rejects, with what was wrong, when it has not or nobody knows. @throws RefusalError (rejects) when it does not want it */
   send(message: Message): Promise<void>;

@@ -1,11 +1,14 @@
 import {
+  childOf,
   describedHeaders,
   describedMetadata,
   describingHeaders,
   element,
   encodeHeader,
   encodeWords,
+  parseXml,
   type ReplicationRule,
+  textOf,
 } from '../api/index.ts';
 import type { ObjectVersion } from '../metadata/index.ts';
 import { RefusalError } from '../notifications/index.ts';
@@ -71,10 +74,20 @@ export function replicaHeaders(
 const sorted = (pairs: Iterable<readonly [string, string | undefined]>): string =>
   JSON.stringify([...pairs].filter(([, value]) => value !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** Whether the newest version of a key at the store, as HEAD tells of it, has the bytes, headers and metadata of this one. */
-export function isThere({ status, headers }: StoreAnswer, version: ObjectVersion): boolean {
+/** Whether a document of tags has these. @throws StoreError at what is no document */
+export const hasTags = ({ text }: StoreAnswer, tags: ObjectVersion['tags']): boolean => {
+  const set = childOf(parseXml(Buffer.from(text, 'utf8')), 'TagSet');
+  const there = set?.children.map((tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value')] as const) ?? [];
+  return sorted(there) === sorted(tags);
+};
+
+/** Whether the newest version of a key at the store, as HEAD tells of it, has the bytes, headers and metadata of this one, and a lock where it has one. */
+export function isThere({ status, headers }: StoreAnswer, version: ObjectVersion, nowMs: number): boolean {
   if (status !== 200 || headers.etag !== etagText(version) || Number(headers['content-length']) !== version.size)
     return false;
+  const { retention, legalHold } = version;
+  if (retention && retention.untilMs > nowMs && headers['x-amz-object-lock-mode'] === undefined) return false;
+  if (legalHold && headers['x-amz-object-lock-legal-hold'] !== 'ON') return false;
   const described: Record<string, string | undefined> = { ...describedHeaders(headers) };
   // What says nothing of its type is given one.
   if (version.headers.contentType === undefined) delete described['contentType'];

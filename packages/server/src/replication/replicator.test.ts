@@ -189,6 +189,13 @@ describe('what comes a second time', () => {
     await here.s3.send('DELETE', `/${bucket}/k`);
     await arrived(bucket, 'k', 404);
     assert.equal(await here.replicator.removed(bucket, place(bucket), Buffer.from('k')), 'there');
+    for (const id of ids)
+      assert.equal(
+        await here.replicator.made(bucket, place(bucket), Buffer.from('k'), id),
+        'there',
+        'behind its marker',
+      );
+    assert.equal((await get(there, bucket, 'k')).status, 404);
     assert.equal((await versions(there, bucket)).all('DeleteMarker').length, 1);
     assert.equal(await here.replicator.made(bucket, place(bucket), Buffer.from('never'), undefined), 'left');
   });
@@ -207,6 +214,33 @@ describe('what comes a second time', () => {
       headers: { 'x-amz-meta-a': 'b', 'x-amz-tagging': 'k=v' },
     });
     await until(async () => (await tagsOf(there, bucket, 'k')).join() === 'k=v', 'the tag');
+    const tagged = { 'x-amz-meta-a': 'b', 'x-amz-tagging': 'k=w' };
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'same', headers: tagged });
+    await settled();
+    assert.deepEqual(await tagsOf(there, bucket, 'k'), ['k=w'], 'as many tags, with another value');
+    const { length } = there.seen;
+    const again = await here.replicator.made(bucket, place(bucket), Buffer.from('k'), undefined);
+    assert.deepEqual([again, there.seen.slice(length).some((one) => one.startsWith('PUT'))], ['there', false]);
+  });
+
+  it('with a lock that what is there lacks is written', async () => {
+    const bucket = await pair({ locking: true });
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'same' });
+    await arrived(bucket, 'k');
+    const put = async (lock: Record<string, string>) => {
+      const headers = { ...lock, 'content-md5': createHash('md5').update('same').digest('base64') };
+      const done = await here.s3.send('PUT', `/${bucket}/k`, { body: 'same', headers });
+      assert.equal(done.status, 200, done.text);
+    };
+    const has = async (name: string, value: string) => {
+      await settled();
+      assert.equal((await get(there, bucket, 'k')).headers[name], value);
+    };
+    await put({ 'x-amz-object-lock-legal-hold': 'ON' });
+    await has('x-amz-object-lock-legal-hold', 'ON');
+    const [mode, soon] = ['x-amz-object-lock-mode', new Date(Date.now() + 86_400_000).toISOString()];
+    await put({ [mode]: 'GOVERNANCE', 'x-amz-object-lock-retain-until-date': soon });
+    await has(mode, 'GOVERNANCE');
   });
 });
 
@@ -284,27 +318,33 @@ it('all of a bucket is compared, and what is missing is sent', async () => {
   assert.ok(here.said.includes('resync'));
 });
 
-it('what is written while it is compared is the newest there as well', async () => {
-  const bucket = await pair();
-  await here.s3.send('DELETE', `/${bucket}`, { query: { replication: '' } });
-  await here.s3.send('PUT', `/${bucket}/k`, { body: 'first' });
-  await rules(here, bucket);
-  // It is overwritten between the look at it and the end of its write; the event of that comes before.
-  let meanwhile: (() => Promise<void>) | undefined = async () => {
-    await here.s3.send('PUT', `/${bucket}/k`, { body: 'second' });
-    await until(async () => (await get(there, bucket, 'k')).text === 'second', 'the second one');
-  };
-  const replicator = replicatorOf(here, {
-    read: async (request) => {
-      await meanwhile?.();
-      meanwhile = undefined;
-      return here.store.objects.read(request);
-    },
+for (const conditional of [true, false])
+  it(`what is written while it is compared is the newest there as well, ${conditional ? '' : 'where the store knows no conditions, '}too`, async () => {
+    const bucket = await pair();
+    there.unconditional = !conditional;
+    await here.s3.send('DELETE', `/${bucket}`, { query: { replication: '' } });
+    await here.s3.send('PUT', `/${bucket}/k`, { body: 'first' });
+    await rules(here, bucket);
+    // It is overwritten between the look at it and the end of its write; the event of that comes before.
+    let meanwhile: (() => Promise<void>) | undefined = async () => {
+      await here.s3.send('PUT', `/${bucket}/k`, { body: 'second' });
+      await until(async () => (await get(there, bucket, 'k')).text === 'second', 'the second one');
+    };
+    const replicator = replicatorOf(here, {
+      read: async (request) => {
+        await meanwhile?.();
+        meanwhile = undefined;
+        return here.store.objects.read(request);
+      },
+    });
+    assert.equal(
+      await replicator.settle(bucket, `arn:dsom:s3::dr:${bucket}`, Buffer.from('k')),
+      conditional ? 'there' : 'sent',
+    );
+    assert.equal((await get(there, bucket, 'k')).text, 'second');
+    await replicator.close();
+    there.unconditional = false;
   });
-  assert.equal(await replicator.settle(bucket, `arn:dsom:s3::dr:${bucket}`, Buffer.from('k')), 'sent');
-  assert.equal((await get(there, bucket, 'k')).text, 'second');
-  await replicator.close();
-});
 
 it('parts are those of the object, or as many as its size asks for', () => {
   const of = (size: number, partSizes: number[] = []) => partsOf({ size, etagParts: partSizes.length, partSizes });

@@ -8,14 +8,23 @@ import { limits } from '../limits.ts';
 import type { ObjectVersion } from '../metadata/index.ts';
 import { type Message, RefusalError, type Sender, type TargetSecret } from '../notifications/index.ts';
 import { etagText, type ObjectService, type ReadResult, versionIdText } from '../objects/index.ts';
-import { isThere, replicaHeaders, taggingDocument } from './replica.ts';
-import { codeOf, elementOf, failureOf, ReplicaStore } from './store.ts';
+import { hasTags, isThere, replicaHeaders, taggingDocument } from './replica.ts';
+import {
+  codeOf,
+  elementOf,
+  failureOf,
+  OvertakenError,
+  ReplicaStore,
+  type StoreAnswer,
+  type StoreRequest,
+} from './store.ts';
 
 /*
  * Writes what has changed in a bucket once more, to another store. What is to be done comes as the events of the bucket, one of a key at a time and in the order of its log
  * (notifications/follower.ts): so the versions of a key arrive in their order, at least once.
  *
- * What comes a second time, after a crash, must not take the other store back: a version that is there already is not written again, nor is an older one over the newest.
+ * What comes a second time, after a crash, must not take the other store back: a version that is there already is not written again, nor is an older one over the newest, nor over its marker.
+ * Each write and deletion holds only for what was seen there before (If-Match, If-None-Match): a request of an owner that has died may arrive behind those of the next one.
  */
 
 export interface ReplicatorOptions {
@@ -29,7 +38,7 @@ export interface ReplicatorOptions {
     tags: ObjectVersion['tags'],
   ) => ReplicationRule | undefined;
   /** What the log could not keep: all that should be at the store is looked at once more. */
-  readonly resync: () => Promise<void>;
+  readonly resync: (signal: AbortSignal) => Promise<void>;
 }
 
 /** What became of a version. */
@@ -112,10 +121,25 @@ async function unlessGone<Result>(ask: () => Result | Promise<Result>): Promise<
 const isSame = (a: ObjectVersion | undefined, b: ObjectVersion | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && a.sequence === b.sequence && a.nonce.equals(b.nonce));
 
+/** Headers with which a change holds only for what was seen of a key. */
+type Condition = Readonly<Record<string, string>>;
+const conditionOf = ({ status, headers: { etag } }: StoreAnswer): Condition =>
+  status === 404 ? { 'if-none-match': '*' } : etag === undefined ? {} : { 'if-match': etag };
+
+const isMarker = ({ status, headers }: StoreAnswer): boolean =>
+  status === 404 && headers['x-amz-delete-marker'] === 'true';
+
+function succeeded(what: string, answer: StoreAnswer): StoreAnswer {
+  if (answer.status < 200 || answer.status > 299) throw failureOf(what, answer);
+  return answer;
+}
+
 export class Replicator implements Sender {
   readonly patient = true;
   readonly #options: ReplicatorOptions;
   readonly #store: ReplicaStore;
+  /** Whether it knows writes with conditions: until it has refused one, and taken it without. */
+  #conditional = true;
 
   constructor({ url, keys }: TargetSecret, options: ReplicatorOptions) {
     if (!keys) throw new StoreError('InvalidRequest', { message: 'The store has no keys: define it anew.' });
@@ -126,7 +150,7 @@ export class Replicator implements Sender {
   async send({ body }: Message): Promise<void> {
     const document = JSON.parse(body.toString('utf8')) as Document;
     if (document.Event === 's3:TestEvent') return this.#reach();
-    if (document.Event === 'dsom:EventsLost') return this.#options.resync();
+    if (document.Event === 'dsom:EventsLost') return this.#options.resync(this.#store.closed);
     const told = toldBy(document);
     if (told.event === 'ObjectRemoved:DeleteMarkerCreated') await this.removed(told.bucket, told.place, told.key);
     else if (!told.event.startsWith('ObjectRemoved:'))
@@ -176,19 +200,18 @@ export class Replicator implements Sender {
     const isNewest = isSame(newest, version);
     if (tagging && !isNewest) return 'left';
     const there = await this.#head(rule.bucket, key);
-    if (isThere(there, version)) {
-      if (isNewest && (tagging || Number(there.headers['x-amz-tagging-count'] ?? 0) !== version.tags.length)) {
-        await this.#tag(rule.bucket, key, version.tags);
-        return 'sent';
-      }
-      return 'there';
+    const now = host.clock.now();
+    if (isThere(there, version, now)) {
+      if (!isNewest || (!tagging && (await this.#isTagged(rule.bucket, key, there, version.tags)))) return 'there';
+      await this.#tag(rule.bucket, key, version.tags);
+      return 'sent';
     }
     // It came a second time: what came after it is there already.
-    if (!isNewest && newest && isThere(there, newest)) return 'there';
+    if (!isNewest && (newest ? isThere(there, newest, now) : rule.deleteMarkers && isMarker(there))) return 'there';
     const read = await unlessGone(() => objects.read({ ...which, guard: undefined }));
     if (!read) return 'left';
     if (read.archived) throw new RefusalError('it is archived: restore it, and send it again');
-    await this.#write(rule.bucket, key, read, headers);
+    await this.#write(rule.bucket, key, read, headers, conditionOf(there));
     return 'sent';
   }
 
@@ -199,23 +222,23 @@ export class Replicator implements Sender {
     if (await this.#newest(bucket, key)) return 'left';
     const there = await this.#head(rule.bucket, key);
     if (there.status === 404) return 'there';
-    await this.#done('a deletion', {
-      method: 'DELETE',
-      bucket: rule.bucket,
-      key,
-      headers: { 'x-dsom-replica': 'true' },
-    });
+    const headers = { 'x-dsom-replica': 'true' };
+    await this.#doneIf(conditionOf(there), 'a deletion', { method: 'DELETE', bucket: rule.bucket, key, headers });
     return 'sent';
   }
 
   /** Brings what a key is now there, while events of it may be on their way: what came later is the newest there as well. */
   async settle(bucket: string, place: string, key: Buffer): Promise<Replicated> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       const now = await this.#newest(bucket, key);
-      const what = now
-        ? await this.made(bucket, place, key, versionIdText(now))
-        : await this.removed(bucket, place, key);
-      if (what !== 'sent' || isSame(now, await this.#newest(bucket, key))) return what;
+      try {
+        const what = now
+          ? await this.made(bucket, place, key, versionIdText(now))
+          : await this.removed(bucket, place, key);
+        if (what !== 'sent' || isSame(now, await this.#newest(bucket, key))) return what;
+      } catch (cause) {
+        if (!(cause instanceof OvertakenError) || tries >= limits.replicaTries) throw cause;
+      }
     }
   }
 
@@ -230,10 +253,29 @@ export class Replicator implements Sender {
     return answer;
   }
 
-  async #done(what: string, request: Parameters<ReplicaStore['send']>[0]) {
-    const answer = await this.#store.send(request);
-    if (answer.status < 200 || answer.status > 299) throw failureOf(what, answer);
+  /** Whether what is there has these tags. */
+  async #isTagged(bucket: string, key: Buffer, there: StoreAnswer, tags: ObjectVersion['tags']): Promise<boolean> {
+    if (Number(there.headers['x-amz-tagging-count'] ?? 0) !== tags.length) return false;
+    if (tags.length === 0) return true;
+    return hasTags(
+      await this.#done('a look at the tags', { method: 'GET', bucket, key, query: [['tagging', '']] }),
+      tags,
+    );
+  }
+
+  /** A change that holds only where the key is as it was seen. Stores that know no such thing change it all the same. */
+  async #doneIf(condition: Condition, what: string, request: StoreRequest): Promise<StoreAnswer> {
+    if (this.#conditional) {
+      const answer = await this.#store.send({ ...request, headers: { ...request.headers, ...condition } });
+      if (answer.status !== 501) return succeeded(what, answer);
+    }
+    const answer = await this.#done(what, request);
+    this.#conditional = false;
     return answer;
+  }
+
+  async #done(what: string, request: StoreRequest): Promise<StoreAnswer> {
+    return succeeded(what, await this.#store.send(request));
   }
 
   #tag(bucket: string, key: Buffer, tags: ObjectVersion['tags']): Promise<unknown> {
@@ -253,14 +295,15 @@ export class Replicator implements Sender {
     key: Buffer,
     read: ReadResult,
     headers: Readonly<Record<string, string>>,
+    condition: Condition,
   ): Promise<void> {
     const { version } = read;
     const parts = partsOf(version);
-    if (parts) return this.#writeParts(bucket, key, read, headers, parts);
+    if (parts) return this.#writeParts(bucket, key, read, { headers, condition, sizes: parts });
     const { size, etag, etagParts } = version;
     // Held against its digest where it arrives, whatever happens on the way.
     const md5 = etagParts === 0 ? { 'content-md5': etag.toString('base64') } : {};
-    await this.#done('a write', {
+    await this.#doneIf(condition, 'a write', {
       method: 'PUT',
       bucket,
       key,
@@ -273,8 +316,15 @@ export class Replicator implements Sender {
     bucket: string,
     key: Buffer,
     read: ReadResult,
-    headers: Readonly<Record<string, string>>,
-    sizes: readonly number[],
+    {
+      headers,
+      condition,
+      sizes,
+    }: {
+      readonly headers: Readonly<Record<string, string>>;
+      readonly condition: Condition;
+      readonly sizes: readonly number[];
+    },
   ): Promise<void> {
     const begun = await this.#done('the beginning of an upload', {
       method: 'POST',
@@ -302,7 +352,7 @@ export class Replicator implements Sender {
         start = slice.end;
       }
       const what = 'the end of an upload';
-      const answer = await this.#done(what, {
+      const answer = await this.#doneIf(condition, what, {
         method: 'POST',
         bucket,
         key,
@@ -315,12 +365,9 @@ export class Replicator implements Sender {
       });
       const etag = elementOf(what, answer, 'CompleteMultipartUploadResult', 'ETag');
       const { version } = read;
-      if (
-        version.etagParts > 0 &&
-        sizes === version.partSizes &&
-        version.encryption === undefined &&
-        etag !== etagText(version)
-      )
+      // With a key of its KMS a store may give ETags that say nothing of the bytes.
+      const kms = String(answer.headers['x-amz-server-side-encryption'] ?? '').startsWith('aws:kms');
+      if (version.etagParts > 0 && sizes === version.partSizes && !kms && etag !== etagText(version))
         throw new Error(`the parts have arrived as ${etag}, and are ${etagText(version)}`);
     } catch (cause) {
       await this.#store.send({ method: 'DELETE', bucket, key, query: at }).catch(() => {});

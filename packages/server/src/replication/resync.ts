@@ -28,6 +28,7 @@ export interface ResyncOptions {
   /** What writes to a store, by its name; those for which there is none are passed over. */
   readonly replicator: (target: string) => Replicator | undefined;
   readonly counts: ResyncCounts;
+  /** Ends the comparison, which then rejects. */
   readonly signal: AbortSignal;
   readonly onFailure: (failure: {
     readonly key: string;
@@ -76,6 +77,7 @@ export async function resync({
     try {
       counts[await writer.settle(bucket, destination, key)]++;
     } catch (cause) {
+      if (signal.aborted) return;
       if (cause instanceof RefusalError) counts.refused++;
       else counts.failed++;
       onFailure({
@@ -93,4 +95,5 @@ export async function resync({
     }
   };
   await Promise.all(Array.from({ length: limits.resyncAtOnce }, lane));
+  signal.throwIfAborted();
 }

@@ -48,6 +48,7 @@ const ofObjects: ReadonlySet<string> = new Set([
   'XMinioInvalidObjectName',
 ]);
 
+/** The code of an error document; undefined: it is none. */
 export function codeOf(text: string): string | undefined {
   try {
     const root = parseXml(Buffer.from(text, 'utf8'));
@@ -62,11 +63,18 @@ export function failureOf(what: string, { status, text }: StoreAnswer): Error {
   const code = codeOf(text);
   const message = `${what} was answered with ${status}${code === undefined ? '' : ` ${code}`}`;
   if (code !== undefined && ofObjects.has(code)) return new RefusalError(message);
+  if (code !== undefined && overtaken.has(code)) return new OvertakenError(message);
   if (status >= 300 && status < 400)
     return new Error(`${message}, which is not followed: define the target with the endpoint and region of the bucket`);
-  if (status === 403) return new Error(`${message}: its key must be allowed to write, tag and delete there`);
+  if (status === 403)
+    return new Error(`${message}: its key must be allowed to list, read, write, tag and delete there`);
   return new Error(message);
 }
+
+/** Somebody else has changed the key since it was looked at, or changes it now. */
+export class OvertakenError extends Error {}
+
+const overtaken: ReadonlySet<string> = new Set(['ConditionalRequestConflict', 'NoSuchKey', 'PreconditionFailed']);
 
 /** A writer to another store, over plain S3: signature V4, path style, no redirects. */
 export class ReplicaStore {
@@ -74,6 +82,7 @@ export class ReplicaStore {
   readonly #keys: SigningKeys;
   readonly #host: Host;
   readonly #agent: InstanceType<typeof http.Agent>;
+  readonly #closed = new AbortController();
 
   constructor(endpoint: string, keys: SigningKeys, host: Host) {
     this.#endpoint = new URL(endpoint);
@@ -86,7 +95,12 @@ export class ReplicaStore {
     return this.#endpoint.protocol === 'https:';
   }
 
-  /** @returns whatever the store says, an error too. @throws Error (rejects) when it says nothing, or the body cannot be read */
+  /** Fires when it is closed. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** @returns whatever the store says, an error too. @throws Error (rejects) when it says nothing, the body cannot be read, or this is closed */
   async send({ method, bucket, key, query = [], headers = {}, body }: StoreRequest): Promise<StoreAnswer> {
     const segments = [bucket, ...(key ? key.toString('utf8').split('/') : [])];
     const whole = Buffer.isBuffer(body) ? body : undefined;
@@ -104,6 +118,7 @@ export class ReplicaStore {
       path: signed.path,
       headers: { ...signed.headers, ...(length !== undefined && { 'content-length': String(length) }) },
       agent: this.#agent,
+      signal: this.#closed.signal,
       timeout: limits.replicaIdleMs,
     });
     request.once('timeout', () =>
@@ -121,7 +136,9 @@ export class ReplicaStore {
     }
   }
 
+  /** Ends what is under way, too. */
   close(): void {
+    this.#closed.abort();
     this.#agent.destroy();
   }
 }

@@ -32,6 +32,10 @@ export interface Side {
   readonly seen: string[];
   /** Answered with 503 instead. */
   failing: boolean;
+  /** It knows no writes with conditions. */
+  unconditional: boolean;
+  /** What a request waits for before it is let in, by `METHOD path`. */
+  gate: ((request: string) => Promise<void> | undefined) | undefined;
   readonly said: string[];
 }
 
@@ -70,15 +74,19 @@ async function open(other: () => Side): Promise<Side> {
       lacks: ({ bucket }) => side.replicator.lacks(bucket),
     },
   });
-  // What stands between: it says what came, and may be in trouble.
-  const front = http.createServer((request, response) => {
-    seen.push(`${request.method} ${request.url}`);
-    if (side.failing) {
+  const pass = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const { method = '', url = '', headers } = request;
+    const what = `${method} ${url}`;
+    seen.push(what);
+    await side.gate?.(what);
+    if (response.destroyed) return;
+    const unknown = side.unconditional && (headers['if-match'] ?? headers['if-none-match']) !== undefined;
+    if (unknown || side.failing) {
       request.resume();
-      response.writeHead(503).end('<Error><Code>SlowDown</Code></Error>');
+      const [status, code] = unknown ? [501, 'NotImplemented'] : [503, 'SlowDown'];
+      response.writeHead(status).end(`<Error><Code>${code}</Code></Error>`);
       return;
     }
-    const { method = '', url = '', headers } = request;
     const onward = http.request({ host: '127.0.0.1', port: s3.port, method, path: url, headers });
     onward.once('error', () => response.destroy());
     onward.once('response', (answer) => {
@@ -86,9 +94,11 @@ async function open(other: () => Side): Promise<Side> {
       answer.pipe(response);
     });
     request.pipe(onward);
-  });
+  };
+  // What stands between: it says what came, and may be in trouble.
+  const front = http.createServer((request, response) => void pass(request, response));
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
-  const side = { store, s3, seen, failing: false, said: [] as string[] } as unknown as Side;
+  const side = { store, s3, seen, failing: false, unconditional: false, said: [] as string[] } as unknown as Side;
   sides.push({ side, front, other });
   return side;
 }
@@ -140,15 +150,27 @@ before(async () => {
       createdMs: 0,
     });
     await metadata.propose({ type: 'target.write', name: 'dr', record });
-    side.deliverer = startDeliverer({
-      shards: [shardOf(side.store)],
-      targets: () => metadata.reader.targets(),
-      open: async () => side.replicator,
-      host,
-      onEvent: (text) => void side.said.push(text),
-    });
+    follow(side);
   }
 });
+
+function follow(side: Side): void {
+  const { store, said } = side;
+  side.deliverer = startDeliverer({
+    shards: [shardOf(store)],
+    targets: () => store.metadata.reader.targets(),
+    open: async () => side.replicator,
+    host,
+    onEvent: (text) => void said.push(text),
+  });
+}
+
+/** What replicates is ended, and begins anew from what is written of how far it was. */
+export async function restart(side: Side): Promise<void> {
+  await side.deliverer.stop();
+  side.replicator = replicatorOf(side);
+  follow(side);
+}
 after(async () => {
   for (const { side, front } of sides) {
     await side.deliverer.stop();
@@ -158,6 +180,13 @@ after(async () => {
     await side.store.close();
   }
 });
+
+/** What is done meanwhile is announced to nobody. */
+export async function untold(bucket: string, act: () => Promise<unknown>): Promise<void> {
+  await here.s3.send('DELETE', `/${bucket}`, { query: { replication: '' } });
+  await act();
+  await rules(here, bucket);
+}
 
 const markers = (on: boolean) =>
   `<DeleteMarkerReplication><Status>${on ? 'Enabled' : 'Disabled'}</Status></DeleteMarkerReplication>`;
@@ -170,10 +199,11 @@ export async function pair({
   from = here,
   to = there,
   more = '',
+  locking = false,
 } = {}): Promise<string> {
   const bucket = `bucket-${(names += 1)}`;
   for (const { s3 } of [from, to]) {
-    await s3.send('PUT', `/${bucket}`);
+    await s3.send('PUT', `/${bucket}`, locking ? { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } } : {});
     await s3.send('PUT', `/${bucket}`, { query: { versioning: '' }, body: enabled });
   }
   await rules(from, bucket, filter, deletes, more);
