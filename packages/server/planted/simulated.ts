@@ -59,13 +59,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
     ...simulated(22),
   },
-  // The 66th: recovery itself leaves most of them out.
+  // The 77th: recovery itself leaves most of them out.
   {
     name: 'simulated: what recovery found of a dead writer of another node stays',
     file: 'src/durability/jobs/strays.ts',
     find: 'if (strays.length > 0) await store.remove(strays);',
     replace: '',
-    ...simulated(154),
+    ...simulated(173),
   },
   // The 1st.
   {
