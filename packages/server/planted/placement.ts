@@ -105,4 +105,11 @@ export const placementPlants: readonly Plant[] = [
     replace: 'Math.max(0, modelledNines)',
     tests: ['src/placement/risk.test.ts'],
   },
+  {
+    name: 'placement: a bucket is given a code that the nodes have no place for',
+    file: 'src/daemon/layout.ts',
+    find: "if ('refused' in layout) {",
+    replace: "if ('refused' in layout && existing.length < 0) {",
+    tests: ['src/daemon/layout.test.ts'],
+  },
 ];

@@ -3,7 +3,7 @@ import { redundancyText } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Metadata, Redundancy } from '../metadata/index.ts';
-import { codesOf, type PlacementDevice, planGroups, planLayout } from '../placement/index.ts';
+import { codesOf, layoutOf, type PlacementDevice, planGroups, planLayout } from '../placement/index.ts';
 import type { DeviceSite } from './sites.ts';
 
 /** The devices of a server that is alone. */
@@ -42,7 +42,7 @@ export class Layout {
     return [...new Set(existing.flatMap((group) => group.devices))].filter((device) => !here.has(device));
   }
 
-  /** @throws StoreError UnsupportedRedundancy when the layout can have no more codes */
+  /** @throws StoreError UnsupportedRedundancy when the layout can have no more codes, or not this one; ServiceUnavailable when that is so only while some devices are away */
   layOut(redundancy: Redundancy): Promise<void> {
     const next = this.#last.then(() => this.#define(redundancy));
     this.#last = next.catch(() => undefined);
@@ -59,7 +59,17 @@ export class Layout {
       throw new StoreError('UnsupportedRedundancy', {
         message: `This store has placement groups for ${codes.join(', ')}, and ${limits.codes} codes are the most. Ask for one of them.`,
       });
-    const groups = planGroups(await this.#devices(), existing, redundancy);
+    const devices = await this.#devices();
+    const layout = layoutOf(devices, redundancy);
+    if ('refused' in layout) {
+      const whole = layoutOf(
+        devices.map((device) => ({ ...device, healthy: true })),
+        redundancy,
+      );
+      const code = 'refused' in whole ? 'UnsupportedRedundancy' : 'ServiceUnavailable';
+      throw new StoreError(code, { message: layout.refused });
+    }
+    const groups = planGroups(devices, existing, redundancy);
     if (groups.length > 0) await this.#metadata.propose({ type: 'group.define', groups });
   }
 }
