@@ -124,6 +124,20 @@ export const logPlants: readonly Plant[] = [
     pattern: 'at any step of making the sides equal',
   },
   {
+    name: 'log: of two copies that end alike, the one that lacks the oldest segment counts',
+    file: 'src/log/embedded/newest.ts',
+    find: 'log.first < best.first',
+    replace: 'log.first > best.first',
+    tests: ['src/log/embedded/rot.test.ts'],
+  },
+  {
+    name: 'log: an entry that is damaged in one copy is not looked for in the other',
+    file: 'src/log/embedded/records.ts',
+    find: 'if (found || !this.#onOther || !this.#file.readOther) return found;',
+    replace: 'if (found || this.#why) return found;',
+    tests: ['src/log/embedded/rot.test.ts'],
+  },
+  {
     name: 'log: two copies that went separate ways are made equal',
     file: 'src/log/embedded/newest.ts',
     find: 'if (log !== newest) await checkContained(log, newest);',

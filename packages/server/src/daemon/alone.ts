@@ -53,7 +53,7 @@ export async function openOwnShard(parts: ShardParts): Promise<OpenShard & { rea
       roles,
       rebuilt,
       snapshots,
-      mirror: () => ({ lost: mirrored.lost(), whole: snapshots.restorable }),
+      mirror: () => ({ lost: mirrored.lost(), whole: snapshots.restorable, damaged: mirrored.damaged() }),
       cluster: undefined,
       start() {
         snapshots.start(metadata, kv, parts.onSnapshotFailure);

@@ -312,8 +312,8 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
 }
 
 function mirrorStatus(owner: Owner) {
-  const { lost, whole } = owner.mirror();
-  return { lost: lost ?? null, whole, rebuilt: owner.rebuilt ?? null };
+  const { lost, whole, damaged } = owner.mirror();
+  return { lost: lost ?? null, whole, damaged, rebuilt: owner.rebuilt ?? null };
 }
 
 /** Of a device that does not answer. */

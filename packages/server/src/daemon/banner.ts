@@ -1,3 +1,4 @@
+import { damagedLogText } from './damaged-log.ts';
 import type { Roles } from './directories.ts';
 import type { Owner } from './owner.ts';
 
@@ -61,6 +62,7 @@ export function metadataTexts({ roles, rebuilt, directories, missing, mirror }: 
           'the metadata, the log and the keys have no second copy while the other directory is away: give it back, or an empty one in its place',
         ]
       : []),
+    ...mirror().damaged.map(damagedLogText),
     ...(roles.mirror !== undefined && !directories.fresh && !mirror().whole
       ? [`the copy of the metadata in ${roles.mirror} is new and not whole yet; \`dsom doctor\` tells when it is`]
       : []),

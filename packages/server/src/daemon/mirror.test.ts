@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ConfigError } from './config.ts';
+import { damagedLogText } from './damaged-log.ts';
 import { folders } from './directories.ts';
 import { decodeIdentity } from './identity.ts';
 import { makeBucket, type OpenStore, openStore, putObject, readObject, scratch } from './store.support.ts';
@@ -179,6 +180,44 @@ test('a snapshot on the mirror lets the log be trimmed, and gives the state agai
     rmSync(snapshot);
     await refused(filled.data, /cannot be made anew: the log begins at position \d+, and there is no snapshot/);
   });
+});
+
+test('an entry that went bad in one log is read from the other, when the metadata are made anew; in both it is refused in words', async (t) => {
+  const filled = await Filled.made(t);
+  const [a, b] = filled.data;
+  const segment = path.join(folders.log(a), readdirSync(folders.log(a)).find((name) => name.startsWith('segment-'))!);
+  const harm = (file: string) => {
+    const bytes = readFileSync(file);
+    // Within the first entries of twenty, far before the end, which a start looks at.
+    bytes[9000]! ^= 1;
+    writeFileSync(file, bytes);
+  };
+  harm(segment);
+  rmSync(folders.kv(a), { recursive: true });
+  const store = await openStore(a, b);
+  await filled.check(store);
+  assert.ok(statesOf(store).has('damaged'));
+  const told = store.mirror().damaged.map(damagedLogText);
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /segment-0000000000000001 in .*\/a\/metadata\/log is damaged, and was read from .*\/b/);
+  await filled.put(store, 3);
+  await store.close();
+
+  rmSync(segment);
+  const mended = await openStore(a, b);
+  await filled.check(mended);
+  await mended.close();
+  rmSync(folders.kv(a), { recursive: true });
+  const quiet = await filled.live(a, b);
+  assert.deepEqual(quiet.mirror().damaged, []);
+
+  harm(segment);
+  harm(path.join(folders.log(b), path.basename(segment)));
+  rmSync(folders.kv(a), { recursive: true });
+  await refused(
+    [a, b],
+    /cannot be read, from any directory that is given: log segment .* is damaged .* restore metadata\/ from a backup/,
+  );
 });
 
 test('a log that is gone from both is not begun anew', async (t) => {

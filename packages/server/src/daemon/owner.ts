@@ -6,7 +6,7 @@ import type { FragmentId, FragmentOwner, OpenFragmentOwner } from '../fragments/
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type Keyring, openKeyring } from '../keys/index.ts';
 import type { SharedKv } from '../kv/index.ts';
-import type { MirrorEvent } from '../log/index.ts';
+import type { DamagedSegment, MirrorEvent } from '../log/index.ts';
 import type { Metadata, Proposer } from '../metadata/index.ts';
 import { openOwnShard, refusedKeyring } from './alone.ts';
 import { dropBallast } from './ballast.ts';
@@ -67,6 +67,8 @@ export interface MirrorState {
   readonly lost: string | undefined;
   /** Both directories of the pair have the log, and the metadata can be made anew from the mirror alone. */
   readonly whole: boolean;
+  /** Segments of the log that reads of this process have found damaged in one of the two, and whole in the other. */
+  readonly damaged: readonly DamagedSegment[];
 }
 
 /** What happens to the metadata at a start or later, for the operator. */

@@ -60,7 +60,12 @@ export async function openLogs(
     const roles = chooseRoles(directories, copies.newest);
     return { roles, mirrored: await copies.open({ ...roles, host, onEvent }) };
   } catch (cause) {
-    if (cause instanceof LogsApart || cause instanceof CorruptionError) throw new ConfigError(cause.message, { cause });
+    if (cause instanceof LogsApart) throw new ConfigError(cause.message, { cause });
+    if (cause instanceof CorruptionError)
+      throw new ConfigError(
+        `${cause.message}. Give all directories of the store, or restore metadata/ from a backup: what was acknowledged behind that place is nowhere else`,
+        { cause },
+      );
     throw cause;
   }
 }

@@ -3,6 +3,7 @@ import type { Timers } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Jobs } from './background.ts';
 import { clusterHealth } from './cluster/health.ts';
+import { damagedLogText } from './damaged-log.ts';
 import { lostText } from './lost-slabs.ts';
 import type { Owner } from './owner.ts';
 import type { OwnerMethods, Readiness } from './protocol.ts';
@@ -22,12 +23,15 @@ async function condition(owner: Owner, device: Device): Promise<DeviceHealth> {
 /** What lacks for the metadata to survive the loss of any one directory. With one directory, that is so by choice; in a cluster other nodes have them. */
 function mirrorTexts({ roles, missing, mirror, cluster }: Owner): string[] {
   if (cluster) return [];
-  const { lost, whole } = mirror();
+  const { lost, whole, damaged } = mirror();
   if (lost !== undefined)
     return [`the log goes on without ${lost}, whose device failed: replace it, and start the server again`];
   if (roles.mirror === undefined)
     return missing.length > 0 ? ['the log, the metadata and the keys have no second copy'] : [];
-  return whole ? [] : [`the copy of the metadata in ${roles.mirror} is not whole yet`];
+  return [
+    ...damaged.map(damagedLogText),
+    ...(whole ? [] : [`the copy of the metadata in ${roles.mirror} is not whole yet`]),
+  ];
 }
 
 /** Whether a write could be accepted now, and if not, every reason. */

@@ -107,6 +107,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
   const { serving } = plan;
   const cacheBytes = Math.floor(config.cacheBytes / serving);
   let mender: Jobs['mender'] | undefined;
+  let running: Jobs | undefined;
   const membership = await findMembership(config, port, host, log, onLinkFailed);
   const owner = await openOwner({
     ...membership,
@@ -139,6 +140,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       links,
       degraded: async () => (await methods.readiness()).degraded,
     });
+    running = jobs;
     mender = jobs.mender;
     // Nothing else would look there before the scrub's turn comes, or somebody reads.
     if (owner.lostSlabs.size > 0) await jobs.admin('scrub.start', undefined);
@@ -299,6 +301,8 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
     };
   } catch (cause) {
     for (const worker of workers) await worker.end();
+    // Before what they read is closed: one that met a closed store would end the process, and nobody would hear why the start failed.
+    await running?.stop().catch(() => {});
     await owner.close().catch(() => {});
     throw cause;
   }

@@ -63,6 +63,12 @@ export async function openState(options: StateOptions): Promise<OpenState> {
     return { ...(await open(options)), rebuilt: undefined };
   } catch (cause) {
     if (cause instanceof ReplicaError && cause.kind === 'unknown') throw new ConfigError(cause.message, { cause });
+    // What else is damaged is the log.
+    if (cause instanceof CorruptionError && !(cause instanceof ReplicaError))
+      throw new ConfigError(
+        `what the log has beyond the metadata in ${options.kv} cannot be read, from any directory that is given: ${cause.message}. Give all directories of the store, or restore metadata/ from a backup`,
+        { cause },
+      );
     if (!isDerived(cause)) throw cause;
     return rebuild(options, cause, existed);
   }

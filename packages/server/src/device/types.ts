@@ -2,6 +2,8 @@
 export interface VolumeFile {
   /** Reads up to `into.length` bytes at `position`; resolves to how many were there (short at the end of the file). */
   read(into: Uint8Array, position: number): Promise<number>;
+  /** As {@link read}, from another copy than the one that serves reads: for whoever sees that what he has read is not what was written. Resolves to 0 where there is no other copy; absent where there never is. */
+  readOther?(into: Uint8Array, position: number): Promise<number>;
   /** Writes the pieces one after the other from `position`. Nothing is durable until {@link sync} resolves. */
   write(pieces: readonly Uint8Array[], position: number): Promise<void>;
   /** fdatasync: every write that resolved before the call is durable when it resolves. After it fails, the file must not be used. */

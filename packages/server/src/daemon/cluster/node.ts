@@ -386,7 +386,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       metadata,
       cluster,
       roles: { primary, mirror: undefined },
-      mirror: () => ({ lost: undefined, whole: true }),
+      mirror: () => ({ lost: undefined, whole: true, damaged: [] }),
       snapshots: undefined,
       rebuilt: undefined,
       start() {},

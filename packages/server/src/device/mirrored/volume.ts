@@ -11,7 +11,8 @@ import type { Volume, VolumeFile } from '../types.ts';
  *
  * Want of space is not a failure of a side. It rejects, and the caller takes back what he began, on both.
  *
- * Reads are served by the first side, by the second when the first fails to read. What is read is not compared.
+ * Reads are served by the first side, by the second when the first fails to read. What is read is not compared; who can tell that it is wrong
+ * asks for the same bytes of the other side (`readOther`).
  *
  * Rejected: dropping a side that is full (it would be out of date for want of a few megabytes that deletions bring back), and coming back to a
  * side while the pair is open (after a failed sync nothing that the side says can be believed).
@@ -149,6 +150,11 @@ class MirroredFile implements VolumeFile {
 
   read(into: Uint8Array, position: number): Promise<number> {
     return this.#first((file) => file.read(into, position));
+  }
+
+  async readOther(into: Uint8Array, position: number): Promise<number> {
+    const [, other] = sides.filter((one) => this.#mirror.uses(one)) as [Side, Side?];
+    return other === undefined ? 0 : this.#file(other).read(into, position);
   }
 
   size(): Promise<number> {

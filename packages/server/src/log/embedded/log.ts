@@ -37,6 +37,9 @@ export interface LogLimits {
   readonly entryBytes: number;
 }
 
+/** The copy of a segment that serves reads is damaged at this entry, and why; another copy had it. */
+export type OnDamagedCopy = (segment: string, position: Position, why: string) => void;
+
 interface Waiting {
   readonly payload: Buffer;
   readonly resolve: (entry: LogEntry) => void;
@@ -68,6 +71,8 @@ export class EmbeddedLog implements Log {
   #trimming: Promise<void> = Promise.resolve();
   #failure: unknown;
   #closed = false;
+  readonly #onDamaged: OnDamagedCopy;
+  readonly #told = new WeakSet<Segment>();
 
   constructor(
     store: SegmentStore,
@@ -75,7 +80,9 @@ export class EmbeddedLog implements Log {
     session: Session,
     segments: Segment[],
     newest: { readonly head: Position; readonly hash: Buffer; readonly offset: number },
+    onDamaged: OnDamagedCopy = () => {},
   ) {
+    this.#onDamaged = onDamaged;
     this.#store = store;
     this.#limits = limits;
     this.#session = session;
@@ -242,7 +249,13 @@ export class EmbeddedLog implements Log {
       const last = Math.min(head, (this.#segments[index + 1]?.head.first ?? head + 1) - 1);
       segment.enter();
       try {
-        const reader = new RecordReader(segment.file, segment.placeBefore(position), segment.end, this.#session.seed);
+        const reader: RecordReader = new RecordReader(
+          segment.file,
+          segment.placeBefore(position),
+          segment.end,
+          this.#session.seed,
+          (why) => this.#tellDamage(segment, reader.place.position - 1, why),
+        );
         while (position <= last) {
           const found = await reader.next();
           if (!found) throw damaged(segment, reader);
@@ -255,6 +268,13 @@ export class EmbeddedLog implements Log {
         await segment.leave();
       }
     }
+  }
+
+  /** Once for each segment: many may read it, again and again. */
+  #tellDamage(segment: Segment, position: Position, why: string): void {
+    if (this.#told.has(segment)) return;
+    this.#told.add(segment);
+    this.#onDamaged(segment.name, position, why);
   }
 
   reached(position: Position, signal?: AbortSignal): Promise<void> {

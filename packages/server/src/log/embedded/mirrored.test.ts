@@ -11,41 +11,9 @@ import { life, live, Promised, turns } from './lives.support.ts';
 import { LogCopies, type MirrorEvent, type MirroredLog } from './mirrored.ts';
 import { LogsApart } from './newest.ts';
 import { openEmbeddedLog } from './open.ts';
+import { alone, appendAll, assertEqual, openSides, segmentsOf } from './sides.support.ts';
 
 const host = manualHost(11);
-
-/** Opens what is given; a side that is undefined is away. The first that is there is the primary. */
-async function openSides(
-  volumes: readonly (Volume | undefined)[],
-  onEvent: (event: MirrorEvent) => void = () => {},
-): Promise<MirroredLog> {
-  const sides = volumes.flatMap((volume, index): LogSide[] => (volume ? [{ name: `side-${index}`, volume }] : []));
-  const copies = await LogCopies.examine(sides, []);
-  const [primary, mirror] = sides.map(({ name }) => name);
-  return copies.open({ primary: primary as string, mirror, host, limits: suiteLimits, onEvent });
-}
-
-/** What an embedded log finds in one side by itself. */
-async function alone(volume: Volume) {
-  const log = await openEmbeddedLog({ volume, host, limits: suiteLimits });
-  const all = await entries(log);
-  await log.close();
-  return { head: log.head, all };
-}
-
-async function appendAll(log: Log, from: number, to: number, size = 600): Promise<void> {
-  for (let i = from; i <= to; i++) await log.append(payload(i, size));
-}
-
-/** Segments only: spares and marks are not the log. */
-const segmentsOf = async (volume: Volume) => (await volume.list()).filter((name) => name.startsWith('segment-'));
-
-async function assertEqual(a: Volume, b: Volume): Promise<void> {
-  const [mine, others] = [await a.list(), await b.list()];
-  assert.deepEqual(mine, others);
-  assert.ok(!mine.includes('behind') && !mine.includes('alone'));
-  assert.deepEqual(await alone(a), await alone(b));
-}
 
 describeLog('embedded, mirrored', async () => {
   const volumes = [memoryVolume(), memoryVolume()];

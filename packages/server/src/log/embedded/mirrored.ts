@@ -1,6 +1,6 @@
 import { mirroredVolume, type Volume } from '../../device/index.ts';
 import type { Host } from '../../host/index.ts';
-import type { Log } from '../types.ts';
+import type { Log, Position } from '../types.ts';
 import { ExaminedLog, type LogSide } from './examine.ts';
 import type { LogLimits } from './log.ts';
 import { LogsApart, newestLog } from './newest.ts';
@@ -16,7 +16,15 @@ import { type CopyProgress, clearMark, equalSpares, refreshLog, setMark } from '
 /** What happens to the sides, for the operator. */
 export type MirrorEvent =
   | ({ readonly state: 'copying' } & CopyProgress)
-  | { readonly state: 'lost'; readonly side: string; readonly other: string; readonly cause: unknown };
+  | { readonly state: 'lost'; readonly side: string; readonly other: string; readonly cause: unknown }
+  | ({ readonly state: 'damaged'; readonly position: Position; readonly reason: string } & DamagedSegment);
+
+/** A segment that is damaged in the directory that serves reads, and whole in the other one. */
+export interface DamagedSegment {
+  readonly side: string;
+  readonly other: string;
+  readonly segment: string;
+}
 
 export interface MirroredLogOptions {
   /** Serves reads; by its name. */
@@ -33,6 +41,8 @@ export interface MirroredLog {
   readonly log: Log;
   /** Name of the side that failed since the log was opened. */
   lost(): string | undefined;
+  /** Met by reads since the log was opened; as many as there are segments at most. */
+  damaged(): readonly DamagedSegment[];
 }
 
 /** The copies of a log that were found. */
@@ -97,6 +107,7 @@ export class LogCopies {
     await equalSpares(sides);
     const [primary, mirror] = sides as [LogSide, LogSide?];
     let lost: string | undefined;
+    const damaged: DamagedSegment[] = [];
     let volume: Volume = primary.volume;
     if (mirror) {
       // Now either is the log, and only then the marks that say otherwise go.
@@ -119,8 +130,15 @@ export class LogCopies {
       host,
       ...(limits && { limits }),
       ...(newest?.tail && { tail: newest.tail }),
+      ...(mirror && {
+        onDamaged: (segment: string, position: Position, reason: string) => {
+          const [side, other] = lost === primary.name ? [mirror.name, primary.name] : [primary.name, mirror.name];
+          damaged.push({ side, other, segment });
+          onEvent({ state: 'damaged', side, other, segment, position, reason });
+        },
+      }),
     });
-    return { log, lost: () => lost };
+    return { log, lost: () => lost, damaged: () => damaged };
   }
 
   async close(): Promise<void> {

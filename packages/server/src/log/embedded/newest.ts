@@ -73,7 +73,10 @@ export async function newestLog(logs: readonly ExaminedLog[]): Promise<ExaminedL
   }
   const marked = sound.filter((log) => log.alone);
   const among = marked.length > 0 ? marked : sound;
-  const newest = among.reduce((best, log) => (log.head > best.head ? log : best));
+  // Of two that end alike, the one that reaches further back: a segment that the other lacks was trimmed there at most, or is lost.
+  const newest = among.reduce((best, log) =>
+    log.head > best.head || (log.head === best.head && log.first < best.first) ? log : best,
+  );
   const damaged = logs.find((log) => log.damage !== undefined && log.alone && !log.behind);
   if (damaged && !newest.alone) {
     throw new CorruptionError(

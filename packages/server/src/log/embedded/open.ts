@@ -5,7 +5,7 @@ import { limits } from '../../limits.ts';
 import { firstHash, identitySeed, recordHeadBytes, type Session } from '../record.ts';
 import type { Log } from '../types.ts';
 import { headBytes } from './format.ts';
-import { EmbeddedLog, type LogLimits } from './log.ts';
+import { EmbeddedLog, type LogLimits, type OnDamagedCopy } from './log.ts';
 import { findTail, type Tail } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { SegmentStore } from './store.ts';
@@ -19,6 +19,8 @@ export interface EmbeddedLogOptions {
   readonly limits?: LogLimits;
   /** What was found at the end of the log a moment ago, so that it is not looked for again. */
   readonly tail?: Tail;
+  /** Hears once of each segment that was damaged and was read from another copy. */
+  readonly onDamaged?: OnDamagedCopy;
 }
 
 const embeddedLimits: LogLimits = {
@@ -55,5 +57,6 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
   last.end = tail.place.offset;
   const session: Session = { seed, epoch: tail.epoch + 1, session: host.entropy.bytes(8) };
   const { position, previous } = tail.place;
-  return new EmbeddedLog(store, bounds, session, segments, { head: position - 1, hash: previous, offset: tail.last });
+  const newest = { head: position - 1, hash: previous, offset: tail.last };
+  return new EmbeddedLog(store, bounds, session, segments, newest, options.onDamaged);
 }

@@ -29,14 +29,21 @@ export class RecordReader {
   #chunkAt: number;
   #place: Place;
   #why = '';
+  /** Chunks come from the other copy of the file. */
+  #other = false;
+  readonly #onOther: ((why: string) => void) | undefined;
 
-  /** @param end where the last record ends, or the size of the file */
-  constructor(file: VolumeFile, place: Place, end: number, seed: number) {
+  /**
+   * @param end where the last record ends, or the size of the file
+   * @param onOther hears that the next record is damaged in the copy that is read, why, and that the other copy has it; absent: the other copy is not asked
+   */
+  constructor(file: VolumeFile, place: Place, end: number, seed: number, onOther?: (why: string) => void) {
     this.#file = file;
     this.#place = place;
     this.#chunkAt = place.offset;
     this.#end = end;
     this.#seed = seed;
+    this.#onOther = onOther;
   }
 
   /** Where the next record is, or where it should have been. */
@@ -59,14 +66,39 @@ export class RecordReader {
     // Never into the old chunk: payloads that were given out are views of it.
     const chunk = Buffer.allocUnsafeSlow(Math.min(Math.max(length, chunkBytes), this.#end - offset));
     kept.copy(chunk);
-    const got = await this.#file.read(chunk.subarray(kept.length), offset + kept.length);
-    this.#chunk = chunk.subarray(0, kept.length + got);
+    const [into, from] = [chunk.subarray(kept.length), offset + kept.length];
+    const got = await (this.#other ? this.#file.readOther?.(into, from) : this.#file.read(into, from));
+    this.#chunk = chunk.subarray(0, kept.length + (got ?? 0));
     this.#chunkAt = offset;
     return this.#chunk.length >= length ? 0 : -1;
   }
 
-  /** The next record, or undefined when what is there is not it. */
+  /** The next record, or undefined when what is there is not it, in no copy. */
   async next(): Promise<Found | undefined> {
+    const found = await this.#next();
+    if (found || !this.#onOther || !this.#file.readOther) return found;
+    const why = this.#why;
+    this.#other = true;
+    try {
+      this.#forget();
+      const again = await this.#next();
+      if (again) this.#onOther(why);
+      else this.#why = why;
+      return again;
+    } finally {
+      this.#other = false;
+      // What else the other copy gave is not taken for what this one holds: each record that is damaged here is told of.
+      this.#forget();
+    }
+  }
+
+  /** The next record is read anew. */
+  #forget(): void {
+    this.#chunk = Buffer.alloc(0);
+    this.#chunkAt = this.#place.offset;
+  }
+
+  async #next(): Promise<Found | undefined> {
     const { offset, position, previous } = this.#place;
     let at = await this.#fill(recordHeadBytes);
     if (at < 0) return this.#nothing('the records end');

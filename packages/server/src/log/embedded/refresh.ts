@@ -11,7 +11,7 @@ import { draft, isSpare } from './store.ts';
  * Makes one copy of a log equal to another: the same segments with the same records, and the same spares.
  *
  * The copy is marked `behind` first and until all is durable. At every moment between it holds a whole log without holes, or nothing: what is
- * not in the source goes newest first, what lacks comes oldest first, each segment under its name only when it is durable. What was copied
+ * not in the source goes newest first, what lacks comes next to what stays (else oldest first), each segment under its name only when it is durable. What was copied
  * is read back, and its hash must be that of the source.
  */
 
@@ -89,7 +89,14 @@ export async function refreshLog(
   await setMark(volume, 'behind');
   await clearMark(volume, 'alone');
   const kept = await removeRest(target, source);
-  for (const [index, segment] of source.segments.entries()) {
+  // Those before what stays come newest first, so that there is never a hole.
+  const stays = Math.max(
+    0,
+    source.segments.findIndex(({ name }) => kept.has(name)),
+  );
+  const order = [...source.segments.keys()].sort((a, b) => (a < stays && b < stays ? b - a : a - b));
+  for (const [done, index] of order.entries()) {
+    const segment = source.segments[index] as Segment;
     const hash = source.segments[index + 1]?.head.before ?? source.headHash;
     const copy = kept.get(segment.name);
     if (copy) await copyRest(segment, copy, volume, hash, names);
@@ -97,7 +104,7 @@ export async function refreshLog(
     onProgress({
       from: source.side.name,
       to: target.side.name,
-      segments: index + 1,
+      segments: done + 1,
       segmentsInAll: source.segments.length,
     });
   }
