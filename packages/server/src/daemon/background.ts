@@ -22,6 +22,7 @@ import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
 import { accessDeliveryOf } from './access-logs.ts';
+import type { BadCopies, BadCopy } from './bad-copies.ts';
 import { dropBallast, takeBallast } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
 import { clusterAdmin } from './cluster/admin.ts';
@@ -59,6 +60,8 @@ export interface Jobs {
   /** How far evening out is, as this node knows. */
   rebalance(): RebalanceStatus;
   scrubbing(): boolean;
+  /** Copies that are known to be damaged, and could not be written again. */
+  readonly badCopies: Pick<BadCopies, 'list'>;
   /** Calls of `/-/admin/`. @throws StoreError NotFound for a method that does not exist */
   admin(method: string, argument: unknown): Promise<unknown>;
   /** Cancels what runs and waits for its end. */
@@ -71,6 +74,8 @@ export interface JobsInput {
   readonly host: Host;
   readonly log: StructuredLog;
   readonly onDamage: (report: DamageReport) => void;
+  /** What `onDamage` has told of and is bad still. */
+  readonly badCopies: BadCopies;
   /** The workers: each may have reads open. */
   readonly links: () => readonly Link[];
   /** What lacks although writes are accepted. */
@@ -149,9 +154,12 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const runScrub = (scheduled: boolean): void => {
     if (running) return;
     const stop = new AbortController();
+    // One that is scheduled may go on where an earlier one was.
+    const scrubbed = scheduled ? undefined : input.badCopies.scrubbed();
     const ended = scrub.run({ signal: stop.signal, scheduled }).then(
       (report) => {
         lastReport = report;
+        if (report.skipped.length === 0) scrubbed?.();
         log.info('scrub ended', {
           fragments: report.fragments,
           bytes: report.bytes,
@@ -193,6 +201,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       groups: () => reader.groups(),
       stores,
       host,
+      damaged: damagedAt(input.badCopies.list()),
       ...(cluster && {
         elsewhere: (device) => reader.devices().some((one) => one.identity === device && one.node !== cluster.node),
       }),
@@ -284,6 +293,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       return rebalance.status();
     },
     scrubbing: () => running !== undefined,
+    badCopies: input.badCopies,
     async admin(method, argument) {
       const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
       if (!run && (method.startsWith('cluster.') || method.startsWith('rebalance.')))
@@ -309,6 +319,16 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       ]);
     },
   };
+}
+
+/** Devices by stripe. */
+function damagedAt(copies: readonly BadCopy[]): (stripe: Buffer) => readonly string[] {
+  const devices = new Map<string, string[]>();
+  for (const { stripe, device } of copies) {
+    const name = stripe.toString('latin1');
+    devices.set(name, [...(devices.get(name) ?? []), device]);
+  }
+  return (stripe) => devices.get(stripe.toString('latin1')) ?? [];
 }
 
 function mirrorStatus(owner: Owner) {

@@ -53,7 +53,7 @@ export function createServerMetrics(
         fragments: collected.fragments,
         bytes: collected.bytes,
       },
-      copies: jobs.mender.totals(),
+      copies: { ...jobs.mender.totals(), damaged: jobs.badCopies.list().length },
       recode: jobs.recoding.status(),
       lifecycle: lifecycleState(jobs.lifecycle.status(), now()),
       scrub: {

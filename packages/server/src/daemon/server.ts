@@ -4,6 +4,7 @@ import { type Host, realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot, type StructuredLog } from '../telemetry/index.ts';
 import { type Jobs, startJobs } from './background.ts';
+import { BadCopies } from './bad-copies.ts';
 import { bannerText, metadataTexts, notEncryptedText, shortDaysText } from './banner.ts';
 import { claimPort } from './claim.ts';
 import { findMembership } from './cluster/membership.ts';
@@ -100,8 +101,11 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
     await Promise.all(links().map((link) => link.call('renewTls', material)));
   });
   const log = starting.log(claimed.log);
-  const onDamage = (report: DamageReport) =>
-    log.warn('bad copy of a stripe', { ...report, stripe: report.stripe.toString('hex') });
+  let badCopies: BadCopies | undefined;
+  const onDamage = (report: DamageReport) => {
+    badCopies?.note(report);
+    log.warn('bad copy of a stripe', { ...report, stripe: Buffer.from(report.stripe).toString('hex') });
+  };
   const onLinkFailed = seldom(host.clock, (cause) => log.warn('a link between nodes failed', { cause }));
   const plan = threadPlan(config.workers);
   const { serving } = plan;
@@ -131,12 +135,14 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       entropy: host.entropy,
       now: host.clock.now(),
     });
+    badCopies = new BadCopies(owner.metadata.reader);
     const jobs = await startJobs({
       owner,
       config,
       host,
       log,
       onDamage,
+      badCopies,
       links,
       degraded: async () => (await methods.readiness()).degraded,
     });

@@ -63,6 +63,8 @@ export class Replica {
   /** What is counted for each tenant and user. */
   readonly usage = new Map<string, Usage>();
   position = 0;
+  /** The first version of each key is its null version from now on. */
+  nulls = false;
   /** Refuses the next commands. */
   refuse: Error | undefined;
   readonly log: Command['type'][] = [];
@@ -171,7 +173,7 @@ export class Replica {
       guk: Buffer.alloc(16),
       sequence: this.position,
       nonce: Buffer.alloc(8),
-      isNull: false,
+      isNull: this.nulls && !this.versions.some((version) => version.key.equals(key) && version.record.isNull),
       modifiedMs: 0,
       owner: 'root',
       size: pieces.reduce((sum, piece) => sum + piece.size, 0),
@@ -298,7 +300,10 @@ export class Replica {
       this.versions.find(
         (version) =>
           version.key.equals(key) &&
-          (selector === undefined || (selector !== 'null' && version.record.sequence === selector.sequence)),
+          (selector === undefined ||
+            (selector === 'null'
+              ? version.record.isNull
+              : !version.record.isNull && version.record.sequence === selector.sequence)),
       )?.record,
     byGuk: () => undefined,
     locate: () => ({ index: 0, start: 0 }),

@@ -106,7 +106,7 @@ export interface ServerState {
   /** Since start: what the collector freed. `rows` is what waits now. */
   readonly garbage: { readonly rows: number; readonly fragments: number; readonly bytes: number };
   /** Copies that stripes were published without: written since the start, and known to be missing on devices that are here. */
-  readonly copies: { readonly mended: number; readonly waiting: number };
+  readonly copies: { readonly mended: number; readonly waiting: number; readonly damaged: number };
   /** Stripes that took the place of others because of a policy, their bytes, and whether all versions are kept as they are to be. */
   readonly recode: { readonly stripes: number; readonly bytes: number; readonly complete: boolean };
   /** What the lifecycle did since the start, by what it was, and what it left, by why. `ageSeconds`: since its last whole pass; undefined before the first one. */
@@ -173,6 +173,10 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     'dsom_missing_copies',
     'Copies that stripes were written without, and that are known and not written yet.',
   );
+  const damaged = registry.gauge(
+    'dsom_damaged_copies',
+    'Copies that were found damaged since the start, and that nothing could write again.',
+  );
   const mended = registry.counter(
     'dsom_mended_copies_total',
     'Copies written that stripes had been published without.',
@@ -211,6 +215,7 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     freed.mirror(freed.at(), now.garbage.fragments);
     freedBytes.mirror(freedBytes.at(), now.garbage.bytes);
     lacking.set(lacking.at(), now.copies.waiting);
+    damaged.set(damaged.at(), now.copies.damaged);
     mended.mirror(mended.at(), now.copies.mended);
     recoded.mirror(recoded.at(), now.recode.stripes);
     recodedBytes.mirror(recodedBytes.at(), now.recode.bytes);

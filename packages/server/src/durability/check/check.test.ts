@@ -4,90 +4,21 @@ import fc from 'fast-check';
 import { StoreError } from '../../errors.ts';
 import type { IndexProblem } from '../../fragments/index.ts';
 import { limits } from '../../limits.ts';
-import type { ObjectVersion, Stripe } from '../../metadata/index.ts';
-import { fragmentId, storedBytes } from '../address.ts';
-import { type CheckReport, crossCheck, type FindingKind, openStripeStore } from '../index.ts';
-import { deviceName, drive, group, type MemoryFragments, memoryStores, seededHost } from '../memory.fixture.ts';
-import { bucket, Replica } from '../replica.fixture.ts';
+import type { ObjectVersion } from '../../metadata/index.ts';
+import { fragmentId } from '../address.ts';
+import { crossCheck, type FindingKind } from '../index.ts';
+import { deviceName, drive } from '../memory.fixture.ts';
+import { bucket } from '../replica.fixture.ts';
+import { check, firstStripe, type Known, known, put, type Setting, setUp, stripe, upload } from './check.fixture.ts';
 import { findingKinds } from './findings.ts';
 
 import { stripesOf } from './walk.ts';
 
-function setUp(seed = 1) {
-  const host = seededHost(seed);
-  const stores = memoryStores(3);
-  const replica = new Replica([group(1, 0), group(2, 1), group(3, 0, 1)]);
-  const store = openStripeStore({
-    groups: () => replica.groups,
-    access: stores,
-    proposer: replica.proposer,
-    host,
-    owned: () => true,
-    onDamage: () => undefined,
-  });
-  const on = (index: number): MemoryFragments => stores.get(deviceName(index)) as MemoryFragments;
-  return { host, stores, replica, store, on };
-}
-
-type Setting = ReturnType<typeof setUp>;
-
-async function stripe({ store }: Setting, length = 100, frames?: readonly number[]): Promise<Stripe> {
-  const made = { id: Buffer.alloc(0), group: 0, length, frames };
-  const writer = await store.create({ copies: 2 }, storedBytes(made));
-  await writer.append([Buffer.alloc(storedBytes(made), writer.id[14])]);
-  await writer.seal();
-  return { id: writer.id, group: writer.group, length, frames };
-}
-
-async function put(setting: Setting, key: string, stripes = 1): Promise<ObjectVersion> {
-  const pieces = [];
-  for (let i = 0; i < stripes; i++) pieces.push(setting.replica.piece([await stripe(setting)]));
-  return setting.replica.put(key, pieces);
-}
-
-async function upload(setting: Setting, key: string, parts: number): Promise<Buffer> {
-  const id = Buffer.alloc(16, setting.replica.position + 1);
-  const name = Buffer.from(key);
-  const made = [];
-  for (let number = 1; number <= parts; number++) {
-    const piece = setting.replica.piece([await stripe(setting)]);
-    setting.replica.publish(id, name, [piece]);
-    made.push({ number, modifiedMs: 0, piece });
-  }
-  const { headers, metadata, tags } = { headers: {}, metadata: [], tags: [] };
-  setting.replica.uploads.push({
-    id,
-    bucket: 1,
-    key: name,
-    initiatedMs: 0,
-    owner: 'root',
-    storageClass: 'STANDARD',
-    headers,
-    metadata,
-    tags,
-    checksumAlgorithm: undefined,
-    checksumType: undefined,
-    wrappedKey: Buffer.alloc(60),
-  });
-  setting.replica.parts.set(id.toString('hex'), made);
-  setting.replica.counts.uploads += 1;
-  return id;
-}
-
-const check = ({ host, stores, replica }: Setting, slice?: number): Promise<CheckReport> =>
-  drive(
-    host,
-    crossCheck({ reader: replica.reader, groups: () => replica.groups, stores, host, ...(slice ? { slice } : {}) })
-      .report,
-  );
-
-const firstStripe = ({ replica }: Pick<Setting, 'replica'>, version: ObjectVersion): Stripe =>
-  replica.reader.pieces(version.manifest, 0, 1).flatMap(stripesOf)[0] as Stripe;
-
 /** A store with a bit of everything, and nothing wrong. */
-async function sound(): Promise<Setting & { readonly a: ObjectVersion; readonly b: ObjectVersion }> {
+async function sound(nulls = false): Promise<Setting & { readonly a: ObjectVersion; readonly b: ObjectVersion }> {
   const setting = setUp();
   const { replica } = setting;
+  replica.nulls = nulls;
   const a = await put(setting, 'a', 3);
   const b = await put(setting, 'b');
   await put(setting, 'b', 2);
@@ -134,12 +65,24 @@ test('checking changes nothing', async () => {
   assert.deepEqual((await check(setting)).findings, []);
 });
 
-type Plant = (setting: Awaited<ReturnType<typeof sound>>) => string | Promise<string>;
+type Plant = (setting: Awaited<ReturnType<typeof sound>> & Known) => string | Promise<string>;
 
 function problem({ on }: Pick<Setting, 'on'>, kind: IndexProblem['kind']): string {
   on(0).problems.push({ kind, where: 'slab 7', what: 'Something is wrong with it.' });
   return `slab 7 on device ${deviceName(0)}`;
 }
+
+test('a copy that is known to be damaged is a finding, and none that is good names the object', async () => {
+  const setting = await sound();
+  const { a } = setting;
+  const name = firstStripe(setting, a).id.toString('hex');
+  const one = await check({ ...setting, damaged: known(setting, a, [1]) });
+  assert.deepEqual(one.counts, { 'fragment-damaged': 1 });
+  assert.match(one.findings[0]?.what ?? '', new RegExp(`Copy 1 of stripe ${name} was found damaged.*photos/a version`));
+  const both = await check({ ...setting, damaged: known(setting, a, [0, 1]) });
+  assert.deepEqual(both.counts, { 'stripe-lost': 1 });
+  assert.match(both.findings[0]?.where ?? '', /^photos\/a version/);
+});
 
 /** What to break for each kind of finding; answers what `where` must name. */
 const planted: Record<FindingKind, Plant> = {
@@ -186,6 +129,10 @@ const planted: Record<FindingKind, Plant> = {
     setting.on(0).forge(firstStripe(setting, setting.a).id, Buffer.alloc(115));
     return deviceName(0);
   },
+  'fragment-damaged': (setting) => {
+    setting.damaged = known(setting, setting.a, [1]);
+    return deviceName(1);
+  },
   'fragment-orphan': async (setting) => {
     const id = Buffer.alloc(16, 1);
     const writer = await setting.on(2).create(id, 10, 10);
@@ -231,9 +178,10 @@ const planted: Record<FindingKind, Plant> = {
   'usage-counts': ({ replica }) => replica.miscount(),
 };
 describe('finds what is planted', () => {
-  for (const kind of Object.keys(findingKinds) as FindingKind[]) {
-    test(kind, async () => {
-      const setting = await sound();
+  const kinds = Object.keys(findingKinds) as FindingKind[];
+  for (const [kind, nulls] of kinds.flatMap((one) => [[one, false] as const, [one, true] as const])) {
+    test(`${kind}${nulls ? ', in a bucket without versions' : ''}`, async () => {
+      const setting = await sound(nulls);
       const where = await planted[kind](setting);
       const report = await check(setting);
       assert.deepEqual(report.counts, { [kind]: 1 }, JSON.stringify(report.findings, undefined, 1));

@@ -24,7 +24,7 @@ import { stripesOf, walkMetadata } from './walk.ts';
  * Holds metadata against fragments, both ways, and changes nothing:
  *
  * 1. From every version and open upload to its stripes: each has a row in table `stripes`, a group, and on every device of the group a
- *    fragment of the right length. Buckets, sizes and numbers of pieces add up.
+ *    fragment of the right length that is not known to be damaged. Buckets, sizes and numbers of pieces add up.
  * 2. The garbage list: nothing on it was reached.
  * 3. From table `stripes` back: every row that was there before was reached or is garbage.
  * 4. The reference counts of manifests against the versions and links that hold them.
@@ -43,6 +43,8 @@ export interface CheckOptions {
   readonly stores: ReadonlyMap<string, FragmentStore>;
   /** Devices that another machine has, and whose fragments are checked there. Absent: none. */
   readonly elsewhere?: ((device: string) => boolean) | undefined;
+  /** Devices whose copy of a stripe is known to be damaged: from reads and scrubs, for a cross-check reads no bytes. Absent: nothing is known. */
+  readonly damaged?: ((stripe: Buffer) => readonly string[]) | undefined;
   readonly host: Host;
   readonly signal?: AbortSignal | undefined;
   /** Stripes that are marked at the same time: more need a walk each. */
@@ -168,6 +170,7 @@ class CrossCheck {
       reader,
       stores,
       elsewhere: this.#options.elsewhere,
+      damaged: this.#options.damaged ?? (() => []),
       groups: this.#groups,
       suspicions: this.#suspicions,
       meter: this.#meter,

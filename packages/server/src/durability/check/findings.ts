@@ -10,6 +10,8 @@ export const findingKinds = {
   'device-absent': 'Start the server with the data directory of this device.',
   'fragment-missing': 'Run `dsom scrub`: it is written again from another copy.',
   'fragment-length': 'Run `dsom scrub`; if it stays, restore the object from a backup.',
+  'fragment-damaged':
+    'Look at the disk. `dsom scrub` writes it again from another copy as soon as there is one; without one, restore the object from a backup.',
   'fragment-orphan': 'Nothing is lost; the space stays in use. Report this as a bug.',
   'fragment-misplaced': 'Nothing is lost; this copy is not used. It can be ignored.',
   'index-row':

@@ -42,6 +42,8 @@ export interface ReachOptions {
   readonly first: boolean;
   /** A stripe was met. Answers whether it should be looked at: it is in this walk's share and was not met before. */
   readonly meet: (stripe: Buffer) => boolean;
+  /** Devices whose copy of a stripe is known to be damaged; bytes are not read here. */
+  readonly damaged: (stripe: Buffer) => readonly string[];
   /** Stripes with a copy on a device that is not here. */
   readonly absent: Map<string, number>;
 }
@@ -144,8 +146,9 @@ export class Reach implements Visitor {
     );
   }
 
-  #versionPresent(bucket: BucketRecord, key: Buffer, { sequence, nonce, manifest }: ObjectVersion): boolean {
-    const now = this.#options.reader.version(bucket.id, key, { sequence, nonce });
+  /** A null version, as all of a bucket without versioning are, is found as such only: it has no id that could be asked for. */
+  #versionPresent(bucket: BucketRecord, key: Buffer, { isNull, sequence, nonce, manifest }: ObjectVersion): boolean {
+    const now = this.#options.reader.version(bucket.id, key, isNull ? 'null' : { sequence, nonce });
     return now?.kind === 'object' && now.manifest.id.equals(manifest.id) && now.manifest.pieces === manifest.pieces;
   }
 
@@ -196,11 +199,15 @@ export class Reach implements Visitor {
     const bad: Problem[] = [];
     let reachable = 0;
     const part = code ? 'Fragment' : 'Copy';
+    const damaged = this.#options.damaged(stripe.id);
     for (const [index, device] of group.devices.entries()) {
       const store = stores.get(device);
       const length = store && lengthOf(store, fragmentId(stripe.id, index));
       const expected = code ? fragmentBytes(code, stored, index) + trailerBytes : stored;
-      if (!store || length === expected) reachable += 1;
+      if ((!store || length === expected) && damaged.includes(device)) {
+        const what = `${part} ${index} of stripe ${name} was found damaged, and could not be written again; it belongs to ${where()}.`;
+        bad.push({ kind: 'fragment-damaged', where: `device ${device}`, what });
+      } else if (!store || length === expected) reachable += 1;
       // The walk over the fragments names a damaged row.
       else if (length === 'damaged') continue;
       else if (length === undefined) {
