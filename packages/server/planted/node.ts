@@ -88,6 +88,14 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/durability/check/check.test.ts'],
   },
   {
+    name: 'node: a slab file that was cut short is taken for whole',
+    file: 'src/fragments/short.ts',
+    find: 'size <= space.lastUsed(slab) * blockBytes',
+    replace: 'size < 0 * space.lastUsed(slab) * blockBytes',
+    tests: ['src/daemon/indexes.test.ts'],
+    pattern: 'cut short',
+  },
+  {
     name: 'node: the owner forgets the id of a proposal of another node',
     file: 'src/daemon/cluster/shard.ts',
     find: 'await this.#decide(leading, command, Buffer.from(head.subarray(0, requestBytes)));',
@@ -327,8 +335,8 @@ export const nodePlants: readonly Plant[] = [
   {
     name: 'daemon: a slab file that is gone is passed over',
     file: 'src/daemon/lost-slabs.ts',
-    find: 'if (gone.length === 0) return undefined;',
-    replace: 'if (gone.length >= 0) return undefined;',
+    find: 'if (gone.length + short.length === 0) return undefined;',
+    replace: 'if (gone.length + short.length >= 0) return undefined;',
     tests: ['src/daemon/indexes.test.ts'],
     pattern: 'a slab file that is gone',
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { CorruptionError } from '../errors.ts';
@@ -242,6 +242,27 @@ test('a slab file that is gone is told of at the next start, and nothing is when
   assert.match(lostText(device, lost), /has lost a slab file \(0\) with \d+ fragments: a scrub writes them again/);
   await store.close();
   const again = await openStore(one, two);
-  assert.equal(again.lostSlabs.size, 0, 'there is one again');
+  assert.deepEqual(again.lostSlabs.get(device)?.short, [0], 'there is one again, without what was in it');
   await again.close();
+});
+
+test('a slab file that was cut short is told of, with what was behind its end', async (t) => {
+  const [one, two] = [scratch(t), scratch(t)];
+  await filled(one, two);
+  const whole = await openStore(one, two);
+  const { device } = whole.sites[1]!.identity;
+  await whole.close();
+  const file = path.join(two, 'device/slab-000000');
+  truncateSync(file, statSync(file).size / 2);
+  const store = await openStore(one, two);
+  const lost = store.lostSlabs.get(device);
+  assert.deepEqual([...store.lostSlabs.keys()], [device]);
+  assert.deepEqual([lost?.slabs, lost?.short], [[], [0]]);
+  assert.match(
+    lostText(device, lost!),
+    /has lost the end of a slab file \(0\) with \d+ fragments: a scrub writes them again/,
+  );
+  // Another directory has nothing behind its ends, nor has a file that is longer than what is in it.
+  assert.ok(lost!.fragments > 0);
+  await store.close();
 });

@@ -1,5 +1,6 @@
-import { mkdirSync } from 'node:fs';
-import type { Device } from '../device/index.ts';
+import { mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { type Device, slabName } from '../device/index.ts';
 import { CorruptionError } from '../errors.ts';
 import {
   IndexDamaged,
@@ -8,6 +9,7 @@ import {
   type RebuildOptions,
   type RebuildProgress,
   type RebuildReport,
+  slabsCutShort,
   slabsInUse,
 } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
@@ -29,7 +31,7 @@ export type IndexEvent = { readonly device: string } & (
   | { readonly state: 'put aside'; readonly reason: string; readonly kept: string }
   | ({ readonly state: 'searching' } & RebuildProgress)
   | ({ readonly state: 'rebuilt' } & RebuildReport)
-  | ({ readonly state: 'slabs are gone' } & LostSlabs)
+  | ({ readonly state: 'slabs are gone or cut short' } & LostSlabs)
 );
 
 export interface IndexOptions {
@@ -74,8 +76,11 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
     }
     try {
       // Before the owner opens, which makes the first one again: it has the list of open windows.
-      const lost = lostSlabs(await device.slabs(), slabsInUse(device.slabBytes, kv));
-      if (lost) onIndex({ device: identity, state: 'slabs are gone', ...lost });
+      const there = await device.slabs();
+      const sizes = new Map(there.map((slab) => [slab, statSync(path.join(site.folder, slabName(slab))).size]));
+      const { slabBytes } = device;
+      const lost = lostSlabs(there, slabsInUse(slabBytes, kv), slabsCutShort(slabBytes, kv, sizes));
+      if (lost) onIndex({ device: identity, state: 'slabs are gone or cut short', ...lost });
       const onProgress = (progress: RebuildProgress) => onIndex({ device: identity, state: 'searching', ...progress });
       const owner = await openFragmentOwner({ device, kv, host, rebuild: { ...known, onProgress } });
       const { rebuilt } = owner.recovery;

@@ -1,19 +1,30 @@
-/** Slab files that somebody has removed, and what the index has in them: their other copies are all that is left. */
+/** Slab files that somebody has removed or cut, and what the index has there: their other copies are all that is left. */
 export interface LostSlabs {
+  /** Those that are gone. */
   readonly slabs: readonly number[];
+  /** Those that end too early. */
+  readonly short: readonly number[];
   readonly fragments: number;
 }
 
-/** @param there numbers of the files @param used what the index has in each slab */
-export function lostSlabs(
-  there: readonly number[],
-  used: readonly { readonly slab: number; readonly fragments: number }[],
-): LostSlabs | undefined {
+type Used = readonly { readonly slab: number; readonly fragments: number }[];
+
+/** @param there numbers of the files @param used what the index has in each slab @param short what it has behind the ends of files */
+export function lostSlabs(there: readonly number[], used: Used, short: Used): LostSlabs | undefined {
   const gone = used.filter(({ slab }) => !there.includes(slab));
-  if (gone.length === 0) return undefined;
-  return { slabs: gone.map(({ slab }) => slab), fragments: gone.reduce((sum, one) => sum + one.fragments, 0) };
+  if (gone.length + short.length === 0) return undefined;
+  return {
+    slabs: gone.map(({ slab }) => slab),
+    short: short.map(({ slab }) => slab),
+    fragments: [...gone, ...short].reduce((sum, one) => sum + one.fragments, 0),
+  };
 }
 
-/** What an operator should know of slab files that are gone, as a sentence. */
-export const lostText = (device: string, { slabs, fragments }: LostSlabs): string =>
-  `device ${device} has lost ${slabs.length === 1 ? 'a slab file' : 'slab files'} (${slabs.slice(0, 5).join(', ')}${slabs.length > 5 ? ', …' : ''}) with ${fragments} fragments: a scrub writes them again from other copies; look at the disk, and run \`dsom fsck\` when it has ended`;
+const named = (one: string, several: string, slabs: readonly number[]): string[] =>
+  slabs.length === 0
+    ? []
+    : [`${slabs.length === 1 ? one : several} (${slabs.slice(0, 5).join(', ')}${slabs.length > 5 ? ', …' : ''})`];
+
+/** What an operator should know of slab files that are gone or cut short, as a sentence. */
+export const lostText = (device: string, { slabs, short, fragments }: LostSlabs): string =>
+  `device ${device} has lost ${[...named('a slab file', 'slab files', slabs), ...named('the end of a slab file', 'the ends of slab files', short)].join(' and ')} with ${fragments} fragments: a scrub writes them again from other copies; look at the disk, and run \`dsom fsck\` when it has ended`;

@@ -12,4 +12,5 @@ export { isMissing, isSpaceExhausted } from './names.ts';
 export { DeviceRefused } from './refused.ts';
 export { readFile, replaceFile } from './replace.ts';
 export { reserveOf } from './reserve.ts';
+export { slabName } from './slabs.ts';
 export type { Device, DeviceHealth, DeviceIdentity, Volume, VolumeFile } from './types.ts';

@@ -188,6 +188,18 @@ export class Space {
     return tail;
   }
 
+  /** The last used block of a slab; -1 when none is. @throws CorruptionError */
+  lastUsed(slab: number): number {
+    const { used } = this.slab(slab);
+    for (let index = used.length - 1; index >= 0; index--) {
+      if (used[index] === 0) continue;
+      const { used: bits } = this.region(slab, index);
+      for (let at = regionLength(this.geometry, index) - 1; at >= 0; at--)
+        if (nextBit(bits, undefined, true, at, at + 1) === at) return index * this.geometry.regionBlocks + at;
+    }
+    return -1;
+  }
+
   /** First used block of the range, or its end. */
   nextUsed(range: BlockRange): number {
     let found = range.to;

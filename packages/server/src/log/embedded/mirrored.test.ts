@@ -5,10 +5,8 @@ import { faultyVolume, type MemoryVolume, memoryVolume, type Volume } from '../.
 import { CorruptionError, StoreError } from '../../errors.ts';
 import { manualHost } from '../../host/index.ts';
 import { describeLog, entries, payload, suiteLimits } from '../suite.ts';
-import type { Log } from '../types.ts';
-import type { LogSide } from './examine.ts';
 import { life, live, Promised, turns } from './lives.support.ts';
-import { LogCopies, type MirrorEvent, type MirroredLog } from './mirrored.ts';
+import type { MirrorEvent } from './mirrored.ts';
 import { LogsApart } from './newest.ts';
 import { openEmbeddedLog } from './open.ts';
 import { alone, appendAll, assertEqual, openSides, segmentsOf } from './sides.support.ts';
