@@ -96,6 +96,20 @@ export const nodePlants: readonly Plant[] = [
     pattern: 'cut short',
   },
   {
+    name: 'node: jobs of a start that has failed go on',
+    file: 'src/daemon/server.ts',
+    find: 'await running?.stop().catch(() => {});',
+    replace: '',
+    tests: ['src/daemon/late.test.ts'],
+  },
+  {
+    name: 'node: the doctor does not look at the log',
+    file: 'src/daemon/examine.ts',
+    find: "return { test, outcome: 'failed', detail: cause.message };\n      before",
+    replace: "return { test, outcome: 'ok', detail: cause.message };\n      before",
+    tests: ['src/daemon/examine.test.ts'],
+  },
+  {
     name: 'node: the owner forgets the id of a proposal of another node',
     file: 'src/daemon/cluster/shard.ts',
     find: 'await this.#decide(leading, command, Buffer.from(head.subarray(0, requestBytes)));',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { examineDirectories } from './examine.ts';
@@ -36,7 +36,7 @@ test('a sound store has nothing to tell, also while it is open', async (t) => {
   const folder = scratch(t);
   const data = ['a', 'b'].map((name) => path.join(folder, name)) as [string, string];
   await filled(...data);
-  const sound = ['directories ok', 'keyring ok', 'device ok', 'index ok', 'device ok', 'index ok'];
+  const sound = ['directories ok', 'keyring ok', 'log ok', 'device ok', 'index ok', 'device ok', 'index ok'];
   assert.deepEqual(outcomes(await examined(...data)), sound);
   const open = await openStore(...data);
   assert.deepEqual(outcomes(await examined(...data)), sound);
@@ -118,6 +118,35 @@ test('everything that keeps a store from starting, or makes it slow, is told, an
       /slabs and no identity file.*Restore/,
     ],
     [
+      'device with a damaged identity',
+      (data) => {
+        const file = path.join(data, 'device/identity');
+        const bytes = readFileSync(file);
+        bytes[30]! ^= 1;
+        writeFileSync(file, bytes);
+      },
+      'device failed',
+      /identity file of this device is damaged.*Restore the file/,
+    ],
+    [
+      'device of another store',
+      (data) => cpSync(path.join(other, 'device/identity'), path.join(data, 'device/identity')),
+      'device failed',
+      /belongs to another store/,
+    ],
+    [
+      'log gone',
+      (data) => rmSync(path.join(data, 'metadata/log'), { recursive: true }),
+      'log failed',
+      /log of this store is gone from .*restore metadata\/ from a backup/,
+    ],
+    [
+      'log cut short',
+      (data) => truncateSync(path.join(data, 'metadata/log/segment-0000000000000001'), 4200),
+      'log failed',
+      /is damaged at offset \d+, position \d+: .*restore metadata\/ from a backup/,
+    ],
+    [
       'nothing at all',
       (data) => {
         rmSync(data, { recursive: true });
@@ -137,7 +166,7 @@ test('everything that keeps a store from starting, or makes it slow, is told, an
       const found = all.find((one) => `${one.test} ${one.outcome}` === outcome);
       assert.ok(found, outcomes(all).join());
       assert.match(`${found.detail} ${found.advice ?? ''}`, words);
-      const sound = ['directories ok', 'keyring ok', 'device ok', 'index ok'];
+      const sound = ['directories ok', 'keyring ok', 'log ok', 'device ok', 'index ok'];
       assert.deepEqual(
         outcomes(all).filter((one) => one !== outcome && !sound.includes(one)),
         [],

@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { fileVolume } from '../device/index.ts';
+import { DeviceRefused, fileVolume, readDeviceIdentity } from '../device/index.ts';
 import { realHost } from '../host/index.ts';
 import { KeyringError, openKeyring } from '../keys/index.ts';
 import { asideFolder } from './aside.ts';
 import { ConfigError } from './config.ts';
 import { type FoundDirectories, folders, lookAtDirectories } from './directories.ts';
+import { lookAtLogs } from './pair.ts';
 import { indexFolder } from './sites.ts';
 
 /** One thing that was looked at. */
@@ -42,8 +43,10 @@ export async function* examineDirectories(data: readonly string[]): AsyncGenerat
   }
   yield { test: 'directories', outcome: 'ok', detail: `${known.length} of store ${store}` };
   yield await examineKeyring(found);
+  // The log of a node is in etcd.
+  if (!found.holders.some((one) => existsSync(path.join(one, 'cluster/node')))) yield await examineLogs(found);
   for (const { directory, identity } of known) {
-    if (identity) yield* examineDevice(directory);
+    if (identity) yield* examineDevice(directory, store);
     else
       yield {
         test: 'device',
@@ -85,7 +88,23 @@ async function examineKeyring({ holders, keyring: expected }: FoundDirectories):
   }
 }
 
-function* examineDevice(directory: string): Generator<Examined> {
+/** What a start would say of the log. */
+async function examineLogs({ holders }: FoundDirectories): Promise<Examined> {
+  const test = 'log';
+  let before: string | undefined;
+  while (true)
+    try {
+      const newest = await lookAtLogs(holders);
+      return { test, outcome: 'ok', detail: folders.log(newest) };
+    } catch (cause) {
+      if (!(cause instanceof ConfigError)) throw cause;
+      // A server that runs writes meanwhile: what is damaged is so at the next look.
+      if (cause.message === before) return { test, outcome: 'failed', detail: cause.message };
+      before = cause.message;
+    }
+}
+
+async function* examineDevice(directory: string, store: string): AsyncGenerator<Examined> {
   const folder = path.join(directory, 'device');
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const slabs = names.filter((name) => name.startsWith('slab-'));
@@ -94,6 +113,19 @@ function* examineDevice(directory: string): Generator<Examined> {
     const advice =
       slabs.length > 0 ? 'Restore device/identity from a backup.' : 'Mount the right disk, or restore the directory.';
     yield { test: 'device', outcome: 'failed', detail, advice };
+    return;
+  }
+  const test = 'device';
+  try {
+    const identity = await readDeviceIdentity(fileVolume(folder));
+    if (identity && identity.store !== store) {
+      const advice = "Put each device's directory back in its place.";
+      yield { test, outcome: 'failed', detail: `${folder} belongs to another store, ${identity.store}`, advice };
+      return;
+    }
+  } catch (cause) {
+    if (!(cause instanceof DeviceRefused)) throw cause;
+    yield { test, outcome: 'failed', detail: `${folder}: ${cause.message}` };
     return;
   }
   const bytes = slabs.reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);

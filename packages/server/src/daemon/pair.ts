@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { fileVolume } from '../device/index.ts';
 import { CorruptionError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
@@ -34,6 +35,50 @@ export interface OpenLogs {
   readonly mirrored: MirroredLog;
 }
 
+/** @throws ConfigError when the copies contradict each other, or none is left */
+async function findCopies(holders: readonly LogSide[], others: readonly LogSide[], fresh: boolean): Promise<LogCopies> {
+  try {
+    const copies = await LogCopies.examine(holders, others);
+    if (copies.newest !== undefined || fresh) return copies;
+    await copies.close();
+    throw gone(holders.map(({ name }) => name));
+  } catch (cause) {
+    throw refused(cause);
+  }
+}
+
+const gone = (holders: readonly string[]): ConfigError =>
+  new ConfigError(
+    `the log of this store is gone from ${holders.map(folders.log).join(' and ')}: give the directory that holds the other copy of it, or restore metadata/ from a backup`,
+  );
+
+function refused(cause: unknown): unknown {
+  if (cause instanceof LogsApart) return new ConfigError(cause.message, { cause });
+  if (!(cause instanceof CorruptionError)) return cause;
+  return new ConfigError(
+    `${cause.message}. Give all directories of the store, or restore metadata/ from a backup: what was acknowledged behind that place is nowhere else`,
+    { cause },
+  );
+}
+
+/**
+ * Looks at the ends of the logs, where a start looks, and changes nothing.
+ * @param holders directories that hold the log @returns which of them is the log
+ * @throws ConfigError as a start would
+ */
+export async function lookAtLogs(holders: readonly string[]): Promise<string> {
+  // A volume makes its folder, and nothing is to be made here.
+  const there = holders.filter((name) => existsSync(folders.log(name)));
+  if (there.length === 0) throw gone(holders);
+  const copies = await findCopies(
+    there.map((name) => ({ name, volume: fileVolume(folders.log(name)) })),
+    [],
+    false,
+  );
+  await copies.close();
+  return copies.newest as string;
+}
+
 /**
  * Finds the log, settles the roles, and makes both copies equal.
  * @throws ConfigError when the copies contradict each other, or none is left
@@ -51,21 +96,11 @@ export async function openLogs(
   const { holders } = directories;
   const next = holders.length === 1 ? successor(directories) : undefined;
   const mirrors = new Set([...holders.slice(1), ...(next ? [next] : [])].map(({ path }) => path));
+  const copies = await findCopies(holders.map(side), next ? [side(next)] : [], directories.fresh);
+  const roles = chooseRoles(directories, copies.newest);
   try {
-    const copies = await LogCopies.examine(holders.map(side), next ? [side(next)] : []);
-    if (copies.newest === undefined && !directories.fresh)
-      throw new LogsApart(
-        `the log of this store is gone from ${holders.map(({ path }) => folders.log(path)).join(' and ')}: give the directory that holds the other copy of it, or restore metadata/ from a backup`,
-      );
-    const roles = chooseRoles(directories, copies.newest);
     return { roles, mirrored: await copies.open({ ...roles, host, onEvent }) };
   } catch (cause) {
-    if (cause instanceof LogsApart) throw new ConfigError(cause.message, { cause });
-    if (cause instanceof CorruptionError)
-      throw new ConfigError(
-        `${cause.message}. Give all directories of the store, or restore metadata/ from a backup: what was acknowledged behind that place is nowhere else`,
-        { cause },
-      );
-    throw cause;
+    throw refused(cause);
   }
 }

@@ -32,7 +32,8 @@ export interface AdoptedDevice {
   readonly release: () => Promise<void>;
 }
 
-async function readIdentity(volume: Volume): Promise<DeviceIdentity | undefined> {
+/** Who the device on a volume is, changing nothing. @throws DeviceRefused where its identity file is damaged or of another version */
+export async function readIdentity(volume: Volume): Promise<DeviceIdentity | undefined> {
   let file: Awaited<ReturnType<Volume['open']>>;
   try {
     file = await volume.open(identityName, 'read');

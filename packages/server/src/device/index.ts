@@ -1,4 +1,4 @@
-export { adoptDevice } from './adopt.ts';
+export { adoptDevice, readIdentity as readDeviceIdentity } from './adopt.ts';
 export { openDevice } from './device.ts';
 export { type Fault, type FaultPlan, faultyVolume, type VolumeCall } from './faulty/volume.ts';
 export { diskClass } from './file/class.ts';
