@@ -110,6 +110,13 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/daemon/examine.test.ts'],
   },
   {
+    name: 'node: the only root key can be revoked',
+    file: 'src/daemon/keyadmin.ts',
+    find: '(givenRoot === undefined || givenRoot === id)',
+    replace: 'givenRoot === id',
+    tests: ['src/daemon/keyadmin.test.ts'],
+  },
+  {
     name: 'node: the owner forgets the id of a proposal of another node',
     file: 'src/daemon/cluster/shard.ts',
     find: 'await this.#decide(leading, command, Buffer.from(head.subarray(0, requestBytes)));',

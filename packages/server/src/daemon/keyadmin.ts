@@ -5,12 +5,16 @@ import { type KeyService, sealSecret } from '../keys/index.ts';
 import { firstAccount, type MetadataReader, type Proposer } from '../metadata/index.ts';
 import { newKeyPair } from './rootkey.ts';
 
-/** Access keys, kept in the metadata with their secrets sealed under the master key. */
+/**
+ * Access keys, kept in the metadata with their secrets sealed under the master key.
+ * @param givenRoot id of the root key that this start was given: only then may the one that is kept go, or nobody could administer the server
+ */
 export function createKeyAdmin(
   reader: MetadataReader,
   proposer: Proposer,
   service: KeyService,
   entropy: Entropy,
+  givenRoot: string | undefined,
 ): KeyAdmin {
   return {
     // Those of users are shown with their users.
@@ -40,10 +44,10 @@ export function createKeyAdmin(
     async revoke(id) {
       const record = reader.accessKey(id);
       if (!record) throw new StoreError('NotFound', { message: `There is no access key ${id}.` });
-      if (record.role === 'root')
+      if (record.role === 'root' && (givenRoot === undefined || givenRoot === id))
         throw new StoreError('InvalidRequest', {
           message:
-            'The root key cannot be revoked. Set DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY at start to use another one.',
+            'The root key cannot be revoked while there is no other one. Start the server (each node) with another one in DSOM_ROOT_ACCESS_KEY_ID and DSOM_ROOT_SECRET_ACCESS_KEY, and revoke this one then.',
         });
       await proposer.propose({ type: 'key.revoke', id });
     },

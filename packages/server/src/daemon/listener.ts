@@ -233,7 +233,7 @@ export function createListener(options: ListenerOptions): Listener {
     notifications,
     accounts: administration,
     quotas: new Quotas(reader, options.proposer, administration),
-    keys: createKeyAdmin(reader, options.proposer, keyring, realHost.entropy),
+    keys: createKeyAdmin(reader, options.proposer, keyring, realHost.entropy, options.root?.id),
     authenticator,
     host: realHost,
     region: config.region,
