@@ -199,6 +199,8 @@ test('a quota is set, refuses what goes beyond it with what to do, and is shown'
     usage: { bytes: 300_000, objects: 1 },
   });
   const scraped = await fetch(`${endpoint}/-/metrics`).then((answer) => answer.text());
+  for (const none of ['dsom_connection_shortages_total{outcome="refused"}', 'dsom_damaged_copies'])
+    assert.ok(scraped.includes(`\n${none} 0\n`), `${none} is told before there is one`);
   assert.match(scraped, /dsom_quota_used\{of="bucket",name="narrow",unit="bytes"\} 300000\n/);
   assert.match(scraped, /dsom_quota_limit\{of="bucket",name="narrow",unit="objects"\} 3\n/);
   assert.match(

@@ -305,6 +305,8 @@ export function createListener(options: ListenerOptions): Listener {
     'Connections for which there was no place: an idle one gave way, or they were refused.',
     ['outcome'],
   );
+  // An alert on their rate needs them before the first one.
+  for (const outcome of ['displaced', 'refused'] as const) shortages.at(outcome);
   const connections = new Connections({
     most: limits.connections,
     trusts: (address) => proxies.trusts(address),
