@@ -264,4 +264,11 @@ export const devicePlants: readonly Plant[] = [
     replace: 'if (store && missing.length > 0) removed += await',
     tests: ['src/daemon/returned.test.ts'],
   },
+  {
+    name: 'log: what a killed process had written is taken for durable',
+    file: 'src/log/embedded/open.ts',
+    find: 'await last.file.sync();',
+    replace: '',
+    tests: ['src/log/embedded/crash.test.ts'],
+  },
 ];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { type MemoryVolume, memoryVolume } from '../../device/index.ts';
+import { faultyVolume, type MemoryVolume, memoryVolume, type VolumeCall } from '../../device/index.ts';
 import { manualHost } from '../../host/index.ts';
 import { entries, payload, suiteLimits } from '../suite.ts';
 import { life, live, Promised, turns } from './lives.support.ts';
@@ -35,6 +35,31 @@ it('keeps every acknowledged entry through any crashes, and never a wrong one', 
     }),
     { numRuns: 80 },
   ));
+
+it('keeps what a start found and showed, when the power goes after the process did', async () => {
+  let met = 0;
+  for (let seed = 0; seed < 60; seed++) {
+    const host = manualHost(seed);
+    const volume = memoryVolume();
+    let dying = false;
+    const never = ({ call }: VolumeCall) =>
+      dying && call === 'sync' ? ({ kind: 'slow', milliseconds: 1e9 } as const) : undefined;
+    const first = await openEmbeddedLog({ volume: faultyVolume(volume, never, host), host, limits: suiteLimits });
+    await first.append(payload(1, 500));
+    // The process is killed before its sync has begun: what it wrote stays with the system.
+    dying = true;
+    first.append(payload(2, 600)).catch(() => {});
+    await turns(20);
+    const second = await openEmbeddedLog({ volume, host, limits: suiteLimits });
+    const shown = await entries(second);
+    if (shown.length === 2) met++;
+    second.append(payload(3, 700)).catch(() => {});
+    await turns(seed % 7);
+    const third = await openEmbeddedLog({ volume: volume.crash(seed), host, limits: suiteLimits });
+    assert.deepEqual((await entries(third)).slice(0, shown.length), shown);
+  }
+  assert.ok(met > 10, `an entry that was not synced was found ${met} times`);
+});
 
 it('opens after a crash at any step of its first open', async () => {
   for (let steps = 0; steps < 80; steps++) {

@@ -49,7 +49,13 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
   }
   const last = segments.at(-1) as Segment;
   const seed = identitySeed(last.head.identity);
-  const tail = await Promise.resolve(options.tail ?? findTail(last, seed)).catch(async (error) => {
+  const find = async (): Promise<Tail> => {
+    const found = options.tail ?? (await findTail(last, seed));
+    // A process that was killed leaves records that were never synced. From here on they count, so the power may not take them any more.
+    await last.file.sync();
+    return found;
+  };
+  const tail = await find().catch(async (error) => {
     for (const segment of segments) await segment.drop();
     throw error;
   });
