@@ -11,4 +11,6 @@ export interface NotificationTarget {
   readonly eventBridge: boolean;
   /** Of a store. */
   readonly keys?: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly region?: string };
+  /** Of a store: accounts whose buckets may be replicated to it, beside the first one. */
+  readonly accounts?: readonly string[];
 }

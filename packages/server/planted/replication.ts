@@ -144,4 +144,12 @@ export const replicationPlants: readonly Plant[] = [
     tests: [between],
     pattern: 'written while it is compared',
   },
+  {
+    name: 'replication: a bucket of any account is replicated with the key of the operator',
+    file: 'src/api/s3/operations/put-bucket-replication.ts',
+    find: 'account !== firstAccount && !store.accounts?.includes(account)',
+    replace: "account === '' && !store.accounts?.includes(account)",
+    tests: ['src/api/s3/replication.test.ts'],
+    pattern: 'is for the buckets of an account',
+  },
 ];

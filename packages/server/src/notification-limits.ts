@@ -7,6 +7,8 @@ export const notificationLimits = {
   targetBytes: 16 * KiB,
   targetNameChars: 64,
   targetHeaders: 16,
+  /** Accounts that a store is for. */
+  targetAccounts: 1000,
   /** Lines a second about requests that were refused with one code, for each thread; and characters of the path in such a line. */
   refusalLines: 10,
   refusedPathChars: 512,

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { parseRemote } from './address.ts';
 import { type Line, list, text } from './answer.ts';
-import { clientCommand, type Run } from './command.ts';
-import type { Context } from './context.ts';
+import { clientCommand, collect, type Run } from './command.ts';
+import type { CommonOptions, Context } from './context.ts';
 import { CommandError, exitCode, UsageError } from './exit.ts';
 import { formatTable, printable } from './format.ts';
 import { sourceConnection } from './migrate.ts';
@@ -15,11 +15,12 @@ const lines = (targets: readonly Line[]): string[] =>
   targets.length === 0
     ? ['no stores: add one with `dsom replication target add NAME PROFILE`']
     : formatTable([
-        ['STORE', 'ADDRESS', 'KEY', 'ARN OF A BUCKET', 'SENT', 'WAITING', 'FAILED', 'LAST FAILURE'],
+        ['STORE', 'ADDRESS', 'KEY', 'ALSO FOR', 'ARN OF A BUCKET', 'SENT', 'WAITING', 'FAILED', 'LAST FAILURE'],
         ...targets.map((one) => [
           text(one['name']),
           printable(text(one['url'])),
           text(one['accessKeyId']),
+          Array.isArray(one['accounts']) ? one['accounts'].map(text).join(' ') : '-',
           `arn:dsom:s3::${text(one['name'])}:BUCKET`,
           String(sum(one['shards'], 'delivered')),
           String(sum(one['shards'], 'waiting')),
@@ -36,7 +37,11 @@ async function show(context: Context, all: readonly Line[]): Promise<void> {
   await context.result({ targets }, lines(targets));
 }
 
-async function add(context: Context, [name = '', profile = '']: readonly string[]): Promise<void> {
+async function add(
+  context: Context,
+  [name = '', profile = '']: readonly string[],
+  { account }: CommonOptions & { readonly account?: readonly string[] },
+): Promise<void> {
   const { endpoint, accessKeyId, secretAccessKey, region } = sourceConnection(context, profile);
   const target = {
     kind: 's3',
@@ -44,6 +49,7 @@ async function add(context: Context, [name = '', profile = '']: readonly string[
     headers: [],
     eventBridge: false,
     keys: { accessKeyId, secretAccessKey, ...(region !== undefined && { region }) },
+    ...(account && { accounts: account }),
   } as const;
   await show(context, await context.client().admin.setNotificationTarget(name, target, { signal: context.signal }));
 }
@@ -96,7 +102,9 @@ export function addReplicationCommands(program: Command, run: Run): void {
     target,
     'add <name> <profile>',
     'define one, or change it, by a profile of `dsom profile add`; rules name it as arn:dsom:s3::NAME:BUCKET',
-  ).action(run(add));
+  )
+    .option('--account <id>', 'buckets of this account may be replicated to it too; may be repeated', collect)
+    .action(run(add));
   clientCommand(target, 'remove <name>', 'refused while a bucket is replicated to it').action(
     run(async (context, [name = '']) =>
       show(context, await context.client().admin.removeNotificationTarget(name, { signal: context.signal })),

@@ -24,6 +24,7 @@ export interface NewTarget extends TargetSecret {
   readonly name: string;
   readonly kind: TargetKind;
   readonly eventBridge: boolean;
+  readonly accounts?: readonly string[];
 }
 
 /** A test event is sent to each of them. */
@@ -108,7 +109,7 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
       return { name, ...shown, shards: status.filter(({ target }) => target === name) };
     });
   };
-  const add = async ({ name, kind, eventBridge, ...secret }: NewTarget) => {
+  const add = async ({ name, kind, eventBridge, accounts, ...secret }: NewTarget) => {
     if (kind === 's3' && owner.cluster && !reader.features().includes('replication'))
       throw new StoreError('NotImplemented', {
         message:
@@ -119,7 +120,15 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
       throw new StoreError('InvalidRequest', {
         message: `The target ${name} is of another kind, which what is on its way to it depends on: choose another name, or remove it first.`,
       });
-    const record = await targetRecord(keyring, { name, kind, secret, eventBridge, createdMs: host.clock.now() });
+    const createdMs = host.clock.now();
+    const record = await targetRecord(keyring, {
+      name,
+      kind,
+      secret,
+      eventBridge,
+      createdMs,
+      ...(accounts && { accounts }),
+    });
     await metadata.propose({ type: 'target.write', name, record });
     return list();
   };

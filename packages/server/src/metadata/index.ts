@@ -31,7 +31,14 @@ export {
 } from './machine/locks.ts';
 export { type Destination, type Notice, type NoticeEvent, noticeEvents, type Origin } from './machine/notices.ts';
 export { localNumber, numberOf, shardOfNumber } from './machine/numbering.ts';
-export type { OtherShards, Quota, QuotaReader, QuotaSubject, Usage } from './machine/quotas.ts';
+export {
+  type OtherShards,
+  type Quota,
+  type QuotaReader,
+  type QuotaSubject,
+  tenantOf,
+  type Usage,
+} from './machine/quotas.ts';
 export { type RateFigures, type RateLimits, rateFigures } from './machine/rates.ts';
 export type {
   AccessKeyRecord,

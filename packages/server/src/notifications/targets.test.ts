@@ -77,6 +77,18 @@ describe('a target of notifications', () => {
       );
     await record('a', { ...nats, subject: 's3.events' }, 'nats');
   });
+
+  it('that is a store is for the accounts that it was given, and nothing else is', async () => {
+    const accounts = ['123456789012'];
+    const store = { name: 'dr', kind: 's3', eventBridge: false, createdMs: 7, accounts } as const;
+    const signing = { accessKeyId: 'k', secretAccessKey: 's', region: 'r' };
+    const secret = webhook({ url: 'http://h:9', headers: [], keys: signing });
+    assert.deepEqual(shownTarget(await targetRecord(keys, { ...store, secret })).accounts, accounts);
+    await assert.rejects(targetRecord(keys, { ...store, kind: 'webhook', secret: webhook() }), {
+      code: 'InvalidArgument',
+      message: /Only stores/,
+    });
+  });
 });
 
 describe('an event', () => {

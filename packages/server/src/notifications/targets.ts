@@ -41,6 +41,8 @@ export interface TargetShown {
   /** Of a store. */
   readonly accessKeyId?: string;
   readonly region?: string;
+  /** Of a store: accounts whose buckets may be replicated to it, beside the first one. */
+  readonly accounts?: readonly string[];
 }
 
 /** Takes messages to one target. */
@@ -136,10 +138,12 @@ export async function targetRecord(
     readonly secret: TargetSecret;
     readonly eventBridge: boolean;
     readonly createdMs: number;
+    readonly accounts?: readonly string[];
   },
 ): Promise<Buffer> {
-  const { name, kind, secret, eventBridge, createdMs } = target;
+  const { name, kind, secret, eventBridge, createdMs, accounts = [] } = target;
   checkTargetName(name);
+  if (accounts.length > 0 && kind !== 's3') throw invalid('Only stores are for some accounts: leave the accounts out.');
   const url = checkTarget(kind, secret);
   const sealed = await sealTarget(keys, name, JSON.stringify(secret));
   const kept: KeptTarget = {
@@ -151,6 +155,7 @@ export async function targetRecord(
     eventBridge,
     createdMs,
     ...(secret.keys && { accessKeyId: secret.keys.accessKeyId, region: secret.keys.region }),
+    ...(accounts.length > 0 && { accounts }),
     sealed: sealed.toString('base64'),
   };
   return Buffer.from(JSON.stringify(kept));

@@ -23,7 +23,10 @@ import type { S3Operation } from './names.ts';
 /** What the protocols need of the notifications of this server. */
 export interface Notifications {
   /** The targets that there are, by name. */
-  targets(): ReadonlyMap<string, { readonly eventBridge: boolean; readonly kind: string }>;
+  targets(): ReadonlyMap<
+    string,
+    { readonly eventBridge: boolean; readonly kind: string; readonly accounts?: readonly string[] }
+  >;
   /** Whether every node of the cluster can read what is announced. */
   ready(): boolean;
   /** Sends a test event to each of the targets. @returns those that have not taken it, with what was wrong */

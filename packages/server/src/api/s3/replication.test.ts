@@ -8,6 +8,7 @@ import { replicaPlaces, replicationForm, replicationRule } from './configuration
 import { serveFake } from './harness.support.ts';
 import { parseXml } from './xml/parser.ts';
 
+const foreign = '123456789012';
 let lacking: string | undefined;
 let known = true;
 const notifications: Notifications = {
@@ -15,6 +16,7 @@ const notifications: Notifications = {
     new Map([
       ['dr', { eventBridge: false, kind: 's3' }],
       ['default', { eventBridge: false, kind: 's3' }],
+      ['shared', { eventBridge: false, kind: 's3', accounts: [foreign] }],
       ['hook', { eventBridge: false, kind: 'webhook' }],
     ]),
   ready: () => true,
@@ -27,13 +29,16 @@ const { s3 } = await serveFake(
   async (harness) => {
     for (const bucket of ['bucket', 'plain']) await harness.send('PUT', `/${bucket}`);
     await harness.send('PUT', '/bucket', { query: { versioning: '' }, body: enabled });
+    await harness.send('PUT', '/tenants', { as: 'foreign' });
+    await harness.send('PUT', '/tenants', { as: 'foreign', query: { versioning: '' }, body: enabled });
   },
   { notifications },
 );
 
 const query = { replication: '' };
-const put = (body: string, bucket = 'bucket') =>
+const put = (body: string, bucket = 'bucket', as?: 'foreign') =>
   s3.send('PUT', `/${bucket}`, {
+    ...(as && { as }),
     query,
     body,
     headers: { 'content-md5': createHash('md5').update(body).digest('base64') },
@@ -84,6 +89,21 @@ describe('PutBucketReplication', () => {
     known = true;
     const bare = await s3.send('PUT', '/bucket', { query, body: one });
     assert.equal(bare.code, 'InvalidRequest', 'nothing vouches for it');
+  });
+
+  it('is for the buckets of an account when the operator has given it the store', async () => {
+    const one = document(rule(usual));
+    const none = await put(one, 'tenants', 'foreign');
+    assert.deepEqual([none.status, none.code], [403, 'AccessDenied']);
+    assert.match(none.text, new RegExp(`replication target add dr PROFILE --account ${foreign}`));
+    const both = one.replace(
+      '</ReplicationConfiguration>',
+      `${rule(usual.replace('s3::dr', 's3::shared').replace('>1<', '>2<'))}</ReplicationConfiguration>`,
+    );
+    assert.equal((await put(both, 'tenants', 'foreign')).code, 'AccessDenied', 'each destination counts');
+    const given = await put(one.replace('s3::dr', 's3::shared'), 'tenants', 'foreign');
+    assert.equal(given.status, 200, given.text);
+    assert.equal((await put(one.replace('s3::dr', 's3::shared'))).status, 200, 'the first account needs no leave');
   });
 
   const cases: readonly (readonly [string, string, string, RegExp])[] = [

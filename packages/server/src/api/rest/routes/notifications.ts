@@ -28,6 +28,11 @@ const newTarget = z.strictObject({
       region: z.string().min(1).max(64).default('us-east-1'),
     })
     .optional(),
+  /** Of such a store: accounts whose buckets may be replicated to it, beside the first one. */
+  accounts: z
+    .array(z.string().regex(/^\d{12}$/))
+    .max(limits.targetAccounts)
+    .optional(),
 });
 
 const failedPath = 'admin/v1/notifications/failed';

@@ -1,4 +1,5 @@
 import { StoreError } from '../../../errors.ts';
+import { firstAccount, tenantOf } from '../../../metadata/index.ts';
 import { answerEmpty, type S3Call } from '../call.ts';
 import { documentOf, takeConfiguration } from '../configurations/form.ts';
 import { replicationForm as form, placeText, type Replication } from '../configurations/replication.ts';
@@ -15,7 +16,7 @@ const named = (replication: Replication, requestId: string): Replication => ({
 export async function putBucketReplication(call: S3Call): Promise<void> {
   const { service, bucket, exchange } = call;
   const { objects, notifications } = service;
-  const { versioning } = objects.bucket(bucket);
+  const { versioning, owner } = objects.bucket(bucket);
   const replication = named(await takeConfiguration(call, form), exchange.id);
   if (versioning !== 'enabled')
     throw refused("Versioning must be 'Enabled' on the bucket to apply a replication configuration");
@@ -26,11 +27,19 @@ export async function putBucketReplication(call: S3Call): Promise<void> {
     });
   const targets = notifications.targets();
   const places = new Map(replication.rules.map((rule) => [placeText(rule), rule]));
-  for (const { target, arn } of places.values())
-    if (targets.get(target)?.kind !== 's3')
+  const account = tenantOf(owner);
+  for (const { target, arn } of places.values()) {
+    const store = targets.get(target);
+    if (store?.kind !== 's3')
       throw refused(
         `Destination bucket must exist. ${arn} is in the store ${target}, which nobody has defined: the operator does with \`dsom replication target add ${target}\`.`,
       );
+    // What is written there is written with the operator's key, which may reach buckets of others.
+    if (account !== firstAccount && !store.accounts?.includes(account))
+      throw new StoreError('AccessDenied', {
+        message: `The store ${target} is not for buckets of account ${account}: the operator gives it to one with \`dsom replication target add ${target} PROFILE --account ${account}\`.`,
+      });
+  }
   for (const { target, arn, bucket: name } of places.values()) {
     const failure = await notifications.lacks({ target, bucket: name });
     if (failure !== undefined) throw refused(`${failure} (${arn})`);
