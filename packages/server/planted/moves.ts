@@ -78,8 +78,8 @@ export const movePlants: readonly Plant[] = [
   {
     name: 'moves: a copy that was asked is not asked again where its place was given to',
     file: 'src/durability/read.ts',
-    find: 'bytes = (await read(order))',
-    replace: 'bytes = (await read(order.filter((copy) => copy !== tried)))',
+    find: '(await read(isLate ? others : order))',
+    replace: '(await read(others))',
     tests: whereaboutsTests,
   },
   {

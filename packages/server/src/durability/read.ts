@@ -50,7 +50,7 @@ function readCopies(
   });
 }
 
-/** @param tried is asked again only when no other has it */
+/** @param tried late, or failed as the findings say: then it is asked again when no other has it */
 async function readOthers(
   reads: StripeReads,
   how: How,
@@ -64,14 +64,16 @@ async function readOthers(
   const group = reads.groups.byId(stripe.group);
   if (!group) throw noGroup(stripe);
   const order = readingOrder(reads, group, stripe.id);
+  const others = order.filter((copy) => copy !== tried);
+  const isLate = tried !== undefined && findings.bad.length === 0 && findings.away.size === 0;
   const read = (copies: readonly number[]): Promise<Buffer | undefined> =>
     readFirst(reads, how, stripe.id, group, copies, start, end, findings);
-  let bytes = await read(order.filter((copy) => copy !== tried));
+  let bytes = await read(others);
   if (!bytes) {
     const { found, away } = await reads.where.find(stripe.id, group);
     for (const device of away) findings.away.add(device);
     // It is on a device that no group names; or it was moved while its places were asked, and is where it should be now.
-    if (found) bytes = (await read(order)) ?? (await fromFormer(reads, stripe, group, start, end));
+    if (found) bytes = (await read(isLate ? others : order)) ?? (await fromFormer(reads, stripe, group, start, end));
   }
   if (findings.bad.length > 0) reads.onBad(stripe.id, group, findings.bad, bytes !== undefined);
   if (bytes) return bytes;
