@@ -59,7 +59,11 @@ export class Layout {
       throw new StoreError('UnsupportedRedundancy', {
         message: `This store has placement groups for ${codes.join(', ')}, and ${limits.codes} codes are the most. Ask for one of them.`,
       });
-    const devices = await this.#devices();
+    const here = await this.#devices();
+    // A server that is alone knows of devices that are not here from the groups that they are in.
+    const names = new Set(here.map(({ identity }) => identity));
+    const away = new Set(existing.flatMap((group) => group.devices).filter((device) => !names.has(device)));
+    const devices = [...here, ...Array.from(away, (identity) => ({ identity, weight: 1, healthy: false }))];
     const layout = layoutOf(devices, redundancy);
     if ('refused' in layout) {
       const whole = layoutOf(
@@ -69,7 +73,7 @@ export class Layout {
       const code = 'refused' in whole ? 'UnsupportedRedundancy' : 'ServiceUnavailable';
       throw new StoreError(code, { message: layout.refused });
     }
-    const groups = planGroups(devices, existing, redundancy);
+    const groups = planGroups(here, existing, redundancy);
     if (groups.length > 0) await this.#metadata.propose({ type: 'group.define', groups });
   }
 }
