@@ -89,7 +89,7 @@ export const nodePlants: readonly Plant[] = [
   },
   {
     name: 'node: a slab file that was cut short is taken for whole',
-    file: 'src/fragments/short.ts',
+    file: 'src/fragments/lost.ts',
     find: 'size <= space.lastUsed(slab) * blockBytes',
     replace: 'size < 0 * space.lastUsed(slab) * blockBytes',
     tests: ['src/daemon/indexes.test.ts'],

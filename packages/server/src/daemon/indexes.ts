@@ -4,19 +4,18 @@ import { type Device, slabName } from '../device/index.ts';
 import { CorruptionError } from '../errors.ts';
 import {
   IndexDamaged,
+  lostSlabs,
   type OpenFragmentOwner,
   openFragmentOwner,
   type RebuildOptions,
   type RebuildProgress,
   type RebuildReport,
-  slabsCutShort,
-  slabsInUse,
 } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { type Kv, openKv } from '../kv/index.ts';
 import { putAside } from './aside.ts';
 import { ConfigError } from './config.ts';
-import { type LostSlabs, lostSlabs } from './lost-slabs.ts';
+import { type LostSlabs, lostOf } from './lost-slabs.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
 
 /*
@@ -78,8 +77,8 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
       // Before the owner opens, which makes the first one again: it has the list of open windows.
       const there = await device.slabs();
       const sizes = new Map(there.map((slab) => [slab, statSync(path.join(site.folder, slabName(slab))).size]));
-      const { slabBytes } = device;
-      const lost = lostSlabs(there, slabsInUse(slabBytes, kv), slabsCutShort(slabBytes, kv, sizes));
+      const { gone, short } = lostSlabs(device.slabBytes, kv, sizes);
+      const lost = lostOf(gone, short);
       if (lost) onIndex({ device: identity, state: 'slabs are gone or cut short', ...lost });
       const onProgress = (progress: RebuildProgress) => onIndex({ device: identity, state: 'searching', ...progress });
       const owner = await openFragmentOwner({ device, kv, host, rebuild: { ...known, onProgress } });

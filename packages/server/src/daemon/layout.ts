@@ -2,7 +2,7 @@ import { fileVolume } from '../device/index.ts';
 import { redundancyText } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { Metadata, Redundancy } from '../metadata/index.ts';
+import type { GroupRecord, Metadata, Redundancy } from '../metadata/index.ts';
 import { codesOf, layoutOf, type PlacementDevice, planGroups, planLayout } from '../placement/index.ts';
 import type { DeviceSite } from './sites.ts';
 
@@ -14,6 +14,12 @@ export function siteDevices(sites: readonly DeviceSite[]): Promise<PlacementDevi
       return { identity: identity.device, weight: total, healthy: true };
     }),
   );
+}
+
+/** Devices of known groups that are not here. */
+function absentOf(groups: readonly GroupRecord[], here: readonly PlacementDevice[]): string[] {
+  const names = new Set(here.map(({ identity }) => identity));
+  return [...new Set(groups.flatMap((group) => group.devices))].filter((device) => !names.has(device));
 }
 
 /**
@@ -38,8 +44,7 @@ export class Layout {
     const groups = planLayout(devices, existing);
     for (const code of codesOf(existing)) groups.push(...planGroups(devices, [...existing, ...groups], code));
     if (groups.length > 0) await this.#metadata.propose({ type: 'group.define', groups });
-    const here = new Set(devices.map(({ identity }) => identity));
-    return [...new Set(existing.flatMap((group) => group.devices))].filter((device) => !here.has(device));
+    return absentOf(existing, devices);
   }
 
   /** @throws StoreError UnsupportedRedundancy when the layout can have no more codes, or not this one; ServiceUnavailable when that is so only while some devices are away */
@@ -61,9 +66,8 @@ export class Layout {
       });
     const here = await this.#devices();
     // A server that is alone knows of devices that are not here from the groups that they are in.
-    const names = new Set(here.map(({ identity }) => identity));
-    const away = new Set(existing.flatMap((group) => group.devices).filter((device) => !names.has(device)));
-    const devices = [...here, ...Array.from(away, (identity) => ({ identity, weight: 1, healthy: false }))];
+    const away = absentOf(existing, here).map((identity) => ({ identity, weight: 1, healthy: false }));
+    const devices = [...here, ...away];
     const layout = layoutOf(devices, redundancy);
     if ('refused' in layout) {
       const whole = layoutOf(

@@ -1,3 +1,5 @@
+import type { LostSlab } from '../fragments/index.ts';
+
 /** Slab files that somebody has removed or cut, and what the index has there: their other copies are all that is left. */
 export interface LostSlabs {
   /** Those that are gone. */
@@ -7,11 +9,8 @@ export interface LostSlabs {
   readonly fragments: number;
 }
 
-type Used = readonly { readonly slab: number; readonly fragments: number }[];
-
-/** @param there numbers of the files @param used what the index has in each slab @param short what it has behind the ends of files */
-export function lostSlabs(there: readonly number[], used: Used, short: Used): LostSlabs | undefined {
-  const gone = used.filter(({ slab }) => !there.includes(slab));
+/** @returns undefined: nothing is lost */
+export function lostOf(gone: readonly LostSlab[], short: readonly LostSlab[]): LostSlabs | undefined {
   if (gone.length + short.length === 0) return undefined;
   return {
     slabs: gone.map(({ slab }) => slab),

@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
-import type { MetadataReader } from '../metadata/index.ts';
+import { type MetadataReader, unknownFeature } from '../metadata/index.ts';
 import {
   type Deliverer,
   type FollowedShard,
@@ -111,10 +111,7 @@ export function startNotifying(owner: Owner, host: Host, log: StructuredLog): No
   };
   const add = async ({ name, kind, eventBridge, accounts, ...secret }: NewTarget) => {
     if (kind === 's3' && owner.cluster && !reader.features().includes('replication'))
-      throw new StoreError('NotImplemented', {
-        message:
-          'Replication needs the feature replication, which not every node of the cluster knows yet: start this version on those that `dsom cluster features` names.',
-      });
+      throw unknownFeature('replication', 'Replication needs');
     const before = reader.targets().get(name);
     if (before && (shownTarget(before).kind === 's3') !== (kind === 's3'))
       throw new StoreError('InvalidRequest', {

@@ -57,13 +57,14 @@ export class Replicating {
     return document && replicationOf(bucket, document);
   }
 
-  *#replicated(): Generator<readonly [bucket: string, replication: Replication]> {
+  /** Buckets with a rule that names a store. */
+  *#replicatedTo(target: string): Generator<readonly [bucket: string, replication: Replication]> {
     let start = '';
     for (;;) {
       const { items, truncated } = this.#reader.buckets(start, limits.listPage);
       for (const { name } of items) {
         const replication = this.#of(name);
-        if (replication) yield [name, replication];
+        if (replication?.rules.some((rule) => rule.target === target)) yield [name, replication];
       }
       const last = items.at(-1);
       if (!truncated || !last) return;
@@ -73,16 +74,14 @@ export class Replicating {
 
   /** The first bucket with a rule that names a store. */
   user(target: string): string | undefined {
-    for (const [bucket, { rules }] of this.#replicated())
-      if (rules.some((rule) => rule.target === target)) return bucket;
+    for (const [bucket] of this.#replicatedTo(target)) return bucket;
     return undefined;
   }
 
   /** All that should be at a store is compared with it. @throws Error where something could not be brought there: then it is tried again */
   async #makeUp(target: string, replicator: Replicator, signal: AbortSignal): Promise<void> {
     const { owner, log } = this.#options;
-    for (const [bucket, replication] of this.#replicated()) {
-      if (!replication.rules.some((rule) => rule.target === target)) continue;
+    for (const [bucket, replication] of this.#replicatedTo(target)) {
       const counts = nothing();
       log.info('a bucket is replicated anew: the log could not keep all that was to be sent', { target, bucket });
       await resync({

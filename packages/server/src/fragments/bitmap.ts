@@ -25,6 +25,15 @@ export function countBits(bits: Bits, from: number, to: number): number {
   return count;
 }
 
+/** The last block before `end` whose bit is set; -1 when none is. */
+export function lastBit(bits: Bits, end: number): number {
+  for (let at = (end - 1) >> 3; at >= 0; at--) {
+    const byte = (bits[at] as number) & mask(at, 0, end);
+    if (byte !== 0) return at * 8 + 31 - Math.clz32(byte);
+  }
+  return -1;
+}
+
 /** First block at or after `from` whose bit is `value` in the union of both bitmaps; `end` when there is none before it. */
 export function nextBit(a: Bits, b: Bits | undefined, value: boolean, from: number, end: number): number {
   const skip = value ? 0 : 0xff;

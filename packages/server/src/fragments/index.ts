@@ -1,8 +1,7 @@
+export { type LostSlab, lostSlabs } from './lost.ts';
 export { openFragmentOwner } from './owner.ts';
 export type { RebuildOptions, RebuildProgress } from './rebuild.ts';
 export { IndexDamaged } from './recovery.ts';
-export { slabsCutShort } from './short.ts';
-export { slabsInUse } from './space.ts';
 export { openFragmentStore } from './store.ts';
 export type {
   Extent,

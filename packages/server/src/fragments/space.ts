@@ -1,9 +1,8 @@
-import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { KvChange, KvReader } from '../kv/index.ts';
 import { limits } from '../limits.ts';
-import { type Bits, clearBits, countBits, nextBit, setBits } from './bitmap.ts';
-import { type BlockRange, blocksOf, firstBlock, type Geometry, geometryOf } from './geometry.ts';
+import { type Bits, clearBits, countBits, lastBit, nextBit, setBits } from './bitmap.ts';
+import { type BlockRange, blocksOf, firstBlock, type Geometry } from './geometry.ts';
 import {
   bitmapKey,
   decodeBitmap,
@@ -193,9 +192,8 @@ export class Space {
     const { used } = this.slab(slab);
     for (let index = used.length - 1; index >= 0; index--) {
       if (used[index] === 0) continue;
-      const { used: bits } = this.region(slab, index);
-      for (let at = regionLength(this.geometry, index) - 1; at >= 0; at--)
-        if (nextBit(bits, undefined, true, at, at + 1) === at) return index * this.geometry.regionBlocks + at;
+      const last = lastBit(this.region(slab, index).used, regionLength(this.geometry, index));
+      if (last >= 0) return index * this.geometry.regionBlocks + last;
     }
     return -1;
   }
@@ -328,18 +326,5 @@ export class Draft {
   apply(): void {
     for (const { slab, region, bits } of this.#bits.values()) this.#space.region(slab, region).used = bits;
     for (const [number, slab] of this.#slabs) Object.assign(this.#space.slab(number), slab);
-  }
-}
-
-/** Slabs in which the index of a device has fragments, and how many. None where the index cannot be read: then it is made anew. */
-export function slabsInUse(
-  slabBytes: number,
-  index: KvReader,
-): { readonly slab: number; readonly fragments: number }[] {
-  try {
-    return new Space(geometryOf(slabBytes), index).slabs.filter(({ fragments }) => fragments > 0);
-  } catch (error) {
-    if (error instanceof CorruptionError) return [];
-    throw error;
   }
 }

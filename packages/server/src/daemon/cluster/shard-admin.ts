@@ -7,6 +7,7 @@ import {
   objectShardsName,
   shardsInUse,
   shardsInUseName,
+  unknownFeature,
 } from '../../metadata/index.ts';
 import type { ClusterAdmin } from './admin.ts';
 import { lacking, objectShardsOf } from './sharding.ts';
@@ -90,11 +91,7 @@ export function shardAdmin({ metadata, node, objectShards }: ShardAdminInput): C
         refuse(`A cluster has ${limits.objectShards} object shards at most: ask for that many, or fewer.`);
       if (count < before)
         refuse(`The cluster has ${before} object shards, and keeps them: ask for more than that, or leave it.`);
-      if (!reader.features().includes('reshard'))
-        throw new StoreError('NotImplemented', {
-          message:
-            'This needs the feature reshard, which not every node of the cluster knows yet: start this version on those that `dsom cluster features` names.',
-        });
+      if (!reader.features().includes('reshard')) throw unknownFeature('reshard');
       if (count === before) return status();
       // First that those which come are not in use: they are when every node has them.
       if (reader.setting(shardsInUseName) === undefined)

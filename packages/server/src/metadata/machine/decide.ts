@@ -43,7 +43,7 @@ import { decideCollected, decideExpire, decideGroups, decideIntent } from './dec
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
 import type { Decision, Stamp } from './deciding.ts';
 import type { Effect } from './effects.ts';
-import { type Feature, featuresOf } from './features.ts';
+import { type Feature, featuresOf, unknownFeature } from './features.ts';
 import { decideKmsKey, decideKmsKeyChange } from './kms-keys.ts';
 import { checkNothingLocked, timed } from './locks.ts';
 import { decideEventFail, decideEventSettle, decideKeyUsed, withoutUse } from './memos.ts';
@@ -170,10 +170,7 @@ function permitted(view: View, command: Command, decision: Decision, stamp: Stam
     // What an object shard takes over of a bucket is so already in the system shard, where this was turned on.
     const isOfBuckets = command.type === 'bucket.adopt' || feature === 'objectShards' || feature === 'reshard';
     const known = stamp.shard > 0 && isOfBuckets;
-    if (!stamp.alone && !known)
-      throw new StoreError('NotImplemented', {
-        message: `This needs the feature ${feature}, which not every node of the cluster knows yet: start this version on those that \`dsom cluster features\` names.`,
-      });
+    if (!stamp.alone && !known) throw unknownFeature(feature);
     lacking.add(feature);
   }
   if (lacking.size === 0) return decision;

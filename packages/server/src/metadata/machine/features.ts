@@ -1,3 +1,4 @@
+import { StoreError } from '../../errors.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { featuresOfExtensions } from './extensions.ts';
 import type { Encryption, ObjectVersion } from './records.ts';
@@ -118,3 +119,9 @@ export function featuresOf(effect: Effect): ReadonlySet<Feature> {
 
 /** Whether this program knows a feature that is turned on. */
 export const isKnownFeature = (name: string): name is Feature => (features as readonly string[]).includes(name);
+
+/** @param what needs it, with its verb */
+export const unknownFeature = (feature: Feature, what = 'This needs'): StoreError =>
+  new StoreError('NotImplemented', {
+    message: `${what} the feature ${feature}, which not every node of the cluster knows yet: start this version on those that \`dsom cluster features\` names.`,
+  });

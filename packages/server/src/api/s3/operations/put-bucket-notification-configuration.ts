@@ -1,5 +1,5 @@
-import { StoreError } from '../../../errors.ts';
-import { configurationBytes } from '../../../metadata/index.ts';
+import type { StoreError } from '../../../errors.ts';
+import { configurationBytes, unknownFeature } from '../../../metadata/index.ts';
 import { answerEmpty, header, type S3Call } from '../call.ts';
 import { documentOf } from '../configurations/form.ts';
 import { type NotificationRules, notificationForm } from '../configurations/notification.ts';
@@ -30,11 +30,7 @@ export async function putBucketNotificationConfiguration(call: S3Call): Promise<
     await objects.configure(bucket, form.kind, null);
     return answerEmpty(call, 200);
   }
-  if (notifications?.ready() !== true)
-    throw new StoreError('NotImplemented', {
-      message:
-        'Notifications need the feature notifications, which not every node of the cluster knows yet: start this version on those that `dsom cluster features` names.',
-    });
+  if (notifications?.ready() !== true) throw unknownFeature('notifications', 'Notifications need');
   const targets = notifications.targets();
   for (const { target, arn } of rules.rules)
     if ((targets.get(target)?.kind ?? 's3') === 's3')

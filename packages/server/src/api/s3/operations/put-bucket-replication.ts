@@ -1,5 +1,5 @@
 import { StoreError } from '../../../errors.ts';
-import { firstAccount, tenantOf } from '../../../metadata/index.ts';
+import { firstAccount, tenantOf, unknownFeature } from '../../../metadata/index.ts';
 import { answerEmpty, type S3Call } from '../call.ts';
 import { documentOf, takeConfiguration } from '../configurations/form.ts';
 import { replicationForm as form, placeText, type Replication } from '../configurations/replication.ts';
@@ -20,11 +20,7 @@ export async function putBucketReplication(call: S3Call): Promise<void> {
   const replication = named(await takeConfiguration(call, form), exchange.id);
   if (versioning !== 'enabled')
     throw refused("Versioning must be 'Enabled' on the bucket to apply a replication configuration");
-  if (notifications?.replicates() !== true)
-    throw new StoreError('NotImplemented', {
-      message:
-        'Replication needs the feature replication, which not every node of the cluster knows yet: start this version on those that `dsom cluster features` names.',
-    });
+  if (notifications?.replicates() !== true) throw unknownFeature('replication', 'Replication needs');
   const targets = notifications.targets();
   const places = new Map(replication.rules.map((rule) => [placeText(rule), rule]));
   const account = tenantOf(owner);
