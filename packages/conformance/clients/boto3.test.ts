@@ -11,3 +11,7 @@ after(() => rig.close());
 test('boto3 with its default checksums', { timeout: 10 * 60_000 }, async () => {
   await rig.run(python().python, [path.join(import.meta.dirname, 'boto3_suite.py'), rig.server.endpoint]);
 });
+
+test('boto3 whose answers to completions are lost', { timeout: 10 * 60_000 }, async () => {
+  await rig.run(python().python, [path.join(import.meta.dirname, 'boto3_lost_answers.py'), rig.server.endpoint]);
+});

@@ -238,4 +238,28 @@ export const objectPlants: readonly Plant[] = [
     replace: 'if (packed) return payload;',
     tests: ['src/objects/inline.test.ts'],
   },
+  {
+    name: 'objects: a completion that is repeated is answered with a copy of what it made',
+    file: 'src/objects/completed.ts',
+    find: 'record.manifest.id.equals(upload)) version = record;',
+    replace: 'record.manifest.id.equals(upload)) version ??= record;',
+    tests: ['src/objects/uploads.test.ts'],
+    pattern: 'makes no second version',
+  },
+  {
+    name: 'objects: a completion that is repeated may name other parts',
+    file: 'src/objects/completed.ts',
+    find: ' || !version.etag.equals(etagOfParts(md5s)))',
+    replace: ' || md5s.length > parts.length)',
+    tests: ['src/objects/uploads.test.ts'],
+    pattern: 'makes no second version',
+  },
+  {
+    name: 'metadata: a completion that came second is refused where a third write came between',
+    file: 'src/metadata/machine/decide-uploads.ts',
+    find: 'for (const row of [newest, ...older]) {',
+    replace: 'for (const row of [newest]) {',
+    tests: ['src/metadata/uploads.test.ts'],
+    pattern: 'known by the version that they became',
+  },
 ];

@@ -160,6 +160,8 @@ export const limits = {
   /** An answer is broken off when the client takes nothing of what waits for it for this long. */
   idleSendMs: 120_000,
   uploadsPerPage: 1000,
+  /** Versions below a key's newest among which the one is looked for that a repeated completion made. */
+  completedSought: 64,
   /** Pause between two runs of the collector, and between two looks whether a scrub is due. */
   collectMs: 2000,
   /** Between two looks at the free space of a device. */

@@ -223,6 +223,35 @@ rule(
   },
   completing,
 );
+for (const [where, make] of [
+  ['in a bucket', (t: Steps) => t.bucket()],
+  ['in a bucket with versions', (t: Steps) => t.versioned()],
+] as const)
+  rule(
+    `CompleteMultipartUpload again, as after a lost answer, answers as before ${where}, and makes no other version`,
+    async (t) => {
+      const bucket = await make(t);
+      const { uploadId, etag } = await uploaded(t, bucket, 'again', 'part');
+      const first = ok(await complete(t, bucket, 'again', uploadId, [[1, etag]]));
+      const again = ok(await complete(t, bucket, 'again', uploadId, [[1, etag]]));
+      same(again.text('ETag'), first.text('ETag'), 'ETag', again);
+      same(again.versionId, first.versionId, 'x-amz-version-id', again);
+      const listed = ok(await t.send('GET', bucket, '', { query: { versions: '' } }));
+      same(listed.texts('Version').length, 1, 'versions', listed);
+    },
+    completing,
+  );
+rule(
+  'CompleteMultipartUpload again with If-None-Match: *, as after a lost answer, is no conflict with itself',
+  async (t) => {
+    const bucket = await bucketOf(t);
+    const { uploadId, etag } = await uploaded(t, bucket, 'again if none', 'part');
+    const condition = { 'if-none-match': '*' };
+    ok(await complete(t, bucket, 'again if none', uploadId, [[1, etag]], condition));
+    ok(await complete(t, bucket, 'again if none', uploadId, [[1, etag]], condition));
+  },
+  completing,
+);
 rule(
   'UploadPart after the completion is refused with NoSuchUpload',
   async (t) => {

@@ -64,6 +64,34 @@ describe('uploads', () => {
     audit(rig.kv);
   });
 
+  it('are known by the version that they became, under newer ones, as far back as is looked', async () => {
+    const rig = await Rig.open();
+    const bucket = await rig.bucket('bucket', 'enabled');
+    const upload = await startUpload(rig, bucket);
+    const one = await part(rig, bucket, upload, 1);
+    const { version } = await completeUpload(rig, bucket, upload, [[1, one]]);
+    const again = async () => (await completeUpload(rig, bucket, upload, [[1, one]])).version.sequence;
+    for (let newer = 1; newer <= limits.completedSought; newer++) await rig.put(bucket, key, inlinePiece('x'));
+    assert.equal(await again(), version.sequence);
+    await rig.put(bucket, key, inlinePiece('x'));
+    await assert.rejects(again, code('NoSuchUpload'));
+    audit(rig.kv);
+  });
+
+  it('are not taken for copies onto the same key, which have the same bytes', async () => {
+    const rig = await Rig.open();
+    const bucket = await rig.bucket('bucket', 'enabled');
+    const upload = await startUpload(rig, bucket);
+    const one = await part(rig, bucket, upload, 1);
+    const { version } = await completeUpload(rig, bucket, upload, [[1, one]]);
+    const source = { bucket, key, version: undefined, manifest: version.manifest.id };
+    const share = { type: 'object.share', bucket, key, owner: 'o', guard: undefined, draft: version, source } as const;
+    const copy = await rig.do(share, 'version');
+    assert.ok(copy.version.manifest.id.equals(upload));
+    const again = await completeUpload(rig, bucket, upload, [[1, one]]);
+    assert.equal(again.version.sequence, version.sequence);
+  });
+
   it('of one small part leave it in the version, and no row', async () => {
     const rig = await Rig.open();
     const bucket = await rig.bucket('bucket');

@@ -3,11 +3,13 @@ import { StoreError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { ObjectChecksum, PartRecord, UploadRecord } from '../metadata/index.ts';
+import { completedBefore } from './completed.ts';
 import { etagOfParts, etagText, parsePartEtag } from './etag.ts';
+import { parseUploadId } from './ids.ts';
 import { written } from './publish.ts';
-import { propose, type Rooms } from './rooms.ts';
+import { findBucket, propose, type Rooms } from './rooms.ts';
 import type { ObjectService, WriteResult } from './types.ts';
-import { checkPartNumber, findUpload } from './uploads.ts';
+import { checkPartNumber } from './uploads.ts';
 
 type CompleteRequest = Parameters<ObjectService['completeUpload']>[0];
 type NamedPart = CompleteRequest['parts'][number];
@@ -23,28 +25,49 @@ interface Part {
   readonly checksum: ObjectChecksum | undefined;
 }
 
-/** Makes an object of the named parts, in their order; parts that are not named are dropped. */
+/**
+ * Makes an object of the named parts, in their order; parts that are not named are dropped. Asked again with the same parts, as who did not hear the
+ * answer does, it makes nothing and answers the version that it made.
+ */
 export async function completeUpload(rooms: Rooms, request: CompleteRequest): Promise<WriteResult> {
-  const { bucket, upload } = findUpload(rooms, request.bucket, request.key, request.uploadId);
-  const parts = chosenParts(rooms, upload, request.parts);
-  const size = checkSizes(parts, request);
-  const checksum = checksumOf(upload, parts, request.checksum);
+  checkOrder(request.parts);
+  const bucket = findBucket(rooms, request.bucket);
+  const id = parseUploadId(request.uploadId);
+  const open = () => rooms.reader.upload(bucket.id, request.key, id);
+  const upload = open();
+  if (!upload) return again(rooms, bucket, id, request);
+  let assembled: ReturnType<typeof assemble>;
+  try {
+    assembled = assemble(rooms, upload, request);
+  } catch (error) {
+    // Another request completed it meanwhile, and its parts have moved.
+    if (open()) throw error;
+    return again(rooms, bucket, id, request);
+  }
+  const { key, guard } = request;
   const reply = await propose(
     rooms,
-    {
-      type: 'upload.complete',
-      bucket: bucket.id,
-      key: request.key,
-      upload: upload.id,
-      guard: request.guard,
-      parts: parts.map(({ number, md5 }) => ({ number, md5 })),
-      etag: etagOfParts(parts.map((part) => part.md5)),
-      size,
-      checksum,
-    },
+    { type: 'upload.complete', bucket: bucket.id, key, upload: id, guard, ...assembled },
     'version',
   );
   return written(bucket, reply);
+}
+
+function again(...[rooms, bucket, upload, request]: Parameters<typeof completedBefore>): WriteResult {
+  const result = completedBefore(rooms, bucket, upload, request);
+  checkSize(result.version.size, request);
+  checkChecksum(result.version.checksum, request);
+  return result;
+}
+
+function assemble(rooms: Rooms, upload: UploadRecord, request: CompleteRequest) {
+  const parts = chosenParts(rooms, upload, request.parts);
+  return {
+    parts: parts.map(({ number, md5 }) => ({ number, md5 })),
+    etag: etagOfParts(parts.map((part) => part.md5)),
+    size: checkSizes(parts, request),
+    checksum: checksumOf(upload, parts, request),
+  };
 }
 
 function invalidPart(named: NamedPart, upload: UploadRecord): StoreError {
@@ -53,11 +76,8 @@ function invalidPart(named: NamedPart, upload: UploadRecord): StoreError {
   });
 }
 
-/**
- * The parts that the client names, each as it is now.
- * @throws StoreError InvalidPartOrder, InvalidPart, InvalidArgument, InvalidRequest
- */
-function chosenParts(rooms: Rooms, upload: UploadRecord, named: readonly NamedPart[]): Part[] {
+/** @throws StoreError InvalidPartOrder, InvalidArgument, InvalidRequest */
+function checkOrder(named: readonly NamedPart[]): void {
   if (named.length === 0) {
     throw new StoreError('InvalidRequest', { message: 'You must specify at least one part' });
   }
@@ -67,6 +87,13 @@ function chosenParts(rooms: Rooms, upload: UploadRecord, named: readonly NamedPa
     if (number <= before) throw new StoreError('InvalidPartOrder');
     before = number;
   }
+}
+
+/**
+ * The parts that the client names, each as it is now.
+ * @throws StoreError InvalidPart
+ */
+function chosenParts(rooms: Rooms, upload: UploadRecord, named: readonly NamedPart[]): Part[] {
   const parts: Part[] = [];
   let seen = 0;
   while (parts.length < named.length) {
@@ -112,12 +139,25 @@ function checkSizes(parts: readonly Part[], request: CompleteRequest): number {
       detail: { ProposedSize: String(total), MaxSizeAllowed: String(limits.objectBytes) },
     });
   }
-  if (request.size !== undefined && request.size !== total) {
-    throw new StoreError('InvalidRequest', {
-      message: `The provided 'x-amz-mp-object-size' header value ${request.size} does not match what was computed: ${total}`,
-    });
-  }
+  checkSize(total, request);
   return total;
+}
+
+/** @throws StoreError InvalidRequest */
+function checkSize(total: number, { size }: CompleteRequest): void {
+  if (size === undefined || size === total) return;
+  throw new StoreError('InvalidRequest', {
+    message: `The provided 'x-amz-mp-object-size' header value ${size} does not match what was computed: ${total}`,
+  });
+}
+
+/** @throws StoreError BadDigest */
+function checkChecksum(is: ObjectChecksum | undefined, { checksum: given, checksumType: type }: CompleteRequest): void {
+  const isOfType = type === undefined || is?.type === type;
+  if (!given || (isOfType && is?.algorithm === given.algorithm && is.value.equals(given.value))) return;
+  throw new StoreError('BadDigest', {
+    message: `The ${given.algorithm} you specified did not match the calculated checksum.`,
+  });
 }
 
 /**
@@ -127,12 +167,13 @@ function checkSizes(parts: readonly Part[], request: CompleteRequest): number {
 function checksumOf(
   upload: UploadRecord,
   parts: readonly Part[],
-  given: ObjectChecksum | undefined,
+  request: CompleteRequest,
 ): ObjectChecksum | undefined {
+  const { checksum: given, checksumType } = request;
   const algorithm = upload.checksumAlgorithm ?? given?.algorithm;
   if (!algorithm) return undefined;
-  const type = upload.checksumType ?? given?.type ?? 'COMPOSITE';
-  if (given && (given.algorithm !== algorithm || given.type !== type)) {
+  const type = upload.checksumType ?? checksumType ?? 'FULL_OBJECT';
+  if ((given && given.algorithm !== algorithm) || (checksumType !== undefined && checksumType !== type)) {
     throw new StoreError('InvalidRequest', {
       message: `The upload was created using the ${type} checksum mode of ${algorithm}. The complete request must use the same checksum mode.`,
     });
@@ -144,12 +185,9 @@ function checksumOf(
     });
   }
   const value = type === 'COMPOSITE' ? compositeChecksum(algorithm, values) : combined(algorithm, parts, values);
-  if (given && !given.value.equals(value)) {
-    throw new StoreError('BadDigest', {
-      message: `The ${algorithm} you specified did not match the calculated checksum.`,
-    });
-  }
-  return { algorithm, type, value };
+  const checksum = { algorithm, type, value };
+  checkChecksum(checksum, request);
+  return checksum;
 }
 
 function combined(algorithm: ObjectChecksum['algorithm'], parts: readonly Part[], values: readonly Buffer[]): Buffer {

@@ -358,7 +358,9 @@ export interface ObjectService {
       readonly etag: string;
       readonly checksum: Buffer | undefined;
     }[];
-    readonly checksum: ObjectChecksum | undefined;
+    /** What the whole object must have, and how it was made: as the upload says where the request does not. */
+    readonly checksum: Omit<ObjectChecksum, 'type'> | undefined;
+    readonly checksumType?: ObjectChecksum['type'] | undefined;
     readonly size: number | undefined;
   }): Promise<WriteResult>;
   abortUpload(bucket: string, key: Buffer, uploadId: string): Promise<void>;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { type ChecksumAlgorithm, compositeChecksum, digestOf } from '../codec/index.ts';
 import { limits } from '../limits.ts';
 import type { PartRecord } from '../metadata/index.ts';
@@ -137,6 +137,90 @@ test('numbers, ids and sizes of single parts', async () => {
   assert.equal(await codeOf(() => objects.putPart({ ...request, uploadId: id, body: long })), 'EntityTooLarge');
 });
 
+describe('a completion that is repeated', () => {
+  const ask = { bucket: 'first', key, versionId: undefined, guard: undefined };
+
+  for (const [what, sizes] of [
+    ['one small part', [1000]],
+    ['several parts', [least, 2000]],
+  ] as const)
+    it(`makes no second version of ${what}, and answers the first one whatever became of the key`, async () => {
+      const { objects, put, part, complete, id } = await begin('CRC32', 'COMPOSITE');
+      await objects.updateBucket('first', { versioning: 'enabled' });
+      const sent: PartRecord[] = [];
+      // With gaps, so that the parts are moved.
+      for (const [at, size] of sizes.entries()) sent.push(await part(2 + 3 * at, noise(size, at)));
+      const parts = sent.map(named);
+      const { version } = await complete(parts, { guard: { ifNoneMatch: '*' } });
+      const first = version.sequence;
+      const size = sizes.reduce((sum, each) => sum + each, 0);
+      const { value } = version.checksum!;
+      const checksum = { algorithm: 'CRC32', value };
+      const again = async (more: object = {}) => (await complete(parts, more)).version.sequence;
+      const count = () => objects.bucket('first').counts.versions;
+      const check = async (versions: number) => {
+        assert.equal(await again(), first);
+        assert.equal(await again({ guard: { ifNoneMatch: '*' }, size, checksum, checksumType: 'COMPOSITE' }), first);
+        assert.equal(await codeOf(() => again({ size: size + 1 })), 'InvalidRequest');
+        assert.equal(
+          await codeOf(() => again({ checksum: { algorithm: 'CRC32', value: Buffer.alloc(4) } })),
+          'BadDigest',
+        );
+        assert.equal(await codeOf(() => again({ checksum, checksumType: 'FULL_OBJECT' })), 'BadDigest');
+        for (const others of [
+          [named(sent[0]!), { ...named(sent[0]!), number: 9 }],
+          [{ number: 2, etag: 'f'.repeat(32) }],
+          [{ number: 2, etag: 'x' }],
+        ])
+          assert.equal(await codeOf(() => complete(others)), 'NoSuchUpload');
+        assert.equal(await codeOf(() => complete([])), 'InvalidRequest');
+        assert.equal(await codeOf(() => part(1, noise(10, 1))), 'NoSuchUpload');
+        assert.equal(await codeOf(() => objects.abortUpload('first', key, id)), 'NoSuchUpload');
+        assert.equal(count(), versions);
+      };
+      await check(1);
+      const copy = {
+        metadata: [['a', 'b']],
+        headers: {},
+        storageClass: 'STANDARD',
+        checksumAlgorithm: undefined,
+      } as const;
+      await objects.copy({ ...ask, ...copy, owner: 'owner', source: ask });
+      await check(2);
+      await put('first', 'big', noise(10, 3));
+      await put('first', 'bigger', noise(10, 3));
+      await objects.delete('first', 'owner', [{ key, versionId: undefined, guard: undefined }]);
+      await check(5);
+    });
+
+  it('is refused once its version is gone, and under another key', async () => {
+    const { part, put, complete } = await begin();
+    const parts = [named(await part(1, noise(1000, 1)))];
+    await complete(parts);
+    assert.equal(await codeOf(() => complete(parts, { key: Buffer.from('other') })), 'NoSuchUpload');
+    await put('first', 'big', noise(1000, 1));
+    assert.equal(await codeOf(() => complete(parts)), 'NoSuchUpload');
+  });
+
+  it('is refused of what was appended to since', async () => {
+    const { objects, part, complete } = await begin();
+    const parts = [named(await part(1, noise(1000, 1)))];
+    await complete(parts);
+    const more = { offset: 1000, body: bodyOf(noise(10, 1)), expected: {}, redundancy: undefined };
+    await objects.append({ ...plain, ...ask, ...more, owner: 'owner' });
+    assert.equal(await codeOf(() => complete(parts)), 'NoSuchUpload');
+  });
+
+  it('is answered alike when it comes beside the first one', async () => {
+    const { objects, part, complete } = await begin();
+    await objects.updateBucket('first', { versioning: 'enabled' });
+    const parts = [named(await part(7, noise(1000, 1)))];
+    const made = await Promise.all([1, 2, 3].map(() => complete(parts)));
+    assert.equal(new Set(made.map(({ version }) => version.sequence)).size, 1);
+    assert.equal(objects.bucket('first').counts.versions, 1);
+  });
+});
+
 test('an aborted upload is gone', async () => {
   const { objects, part, complete, id } = await begin();
   const one = await part(1, noise(10_000, 1));
@@ -178,8 +262,7 @@ for (const [algorithm, type] of [
     const { part, complete } = await begin(algorithm, type);
     const bytes = [noise(least, 1), noise(321, 2)];
     const sums = bytes.map((one) => digestOf(algorithm, one));
-    const other = algorithm === 'SHA256' ? 'SHA1' : 'SHA256';
-    const mismatch = { checksum: { algorithm: other, value: undefined } };
+    const mismatch = { checksum: { algorithm: algorithm === 'SHA256' ? 'SHA1' : 'SHA256', value: undefined } };
     assert.equal(await codeOf(() => part(1, bytes[0]!, mismatch)), 'InvalidRequest');
     const wrong = { checksum: { algorithm, value: Buffer.alloc(sums[0]!.length) } };
     assert.equal(await codeOf(() => part(1, bytes[0]!, wrong)), 'BadDigest');
@@ -190,11 +273,13 @@ for (const [algorithm, type] of [
     const value =
       type === 'FULL_OBJECT' ? digestOf(algorithm, Buffer.concat(bytes)) : compositeChecksum(algorithm, sums);
     const parts = [first, second].map((one, i) => ({ ...named(one), checksum: sums[i] }));
-    const bad = { checksum: { algorithm, type, value: Buffer.alloc(value.length) } };
+    const bad = { checksum: { algorithm, value: Buffer.alloc(value.length) }, checksumType: type };
     assert.equal(await codeOf(() => complete(parts, bad)), 'BadDigest');
     const kind = type === 'COMPOSITE' ? 'FULL_OBJECT' : 'COMPOSITE';
-    assert.equal(await codeOf(() => complete(parts, { checksum: { algorithm, type: kind, value } })), 'InvalidRequest');
-    const { version } = await complete(parts, { checksum: { algorithm, type, value } });
+    const other = { checksum: { algorithm, value }, checksumType: kind };
+    assert.equal(await codeOf(() => complete(parts, other)), 'InvalidRequest');
+    assert.equal(await codeOf(() => complete(parts, { checksumType: kind })), 'InvalidRequest');
+    const { version } = await complete(parts, { checksum: { algorithm, value }, checksumType: type });
     assert.deepEqual(version.checksum, { algorithm, type, value });
   });
 }
@@ -204,10 +289,11 @@ test('an upload that was not told of a checksum takes one that its parts have, a
   const bytes = noise(1000, 1);
   const value = digestOf('CRC64NVME', bytes);
   const one = await part(1, bytes, { checksum: { algorithm: 'CRC64NVME', value } });
-  const other = { checksum: { algorithm: 'CRC32', type: 'FULL_OBJECT', value: Buffer.alloc(4) } };
+  const other = { checksum: { algorithm: 'CRC32', value: Buffer.alloc(4) }, checksumType: 'FULL_OBJECT' };
   assert.equal(await codeOf(() => complete([named(one)], other)), 'InvalidRequest');
-  const checksum = { algorithm: 'CRC64NVME', type: 'FULL_OBJECT', value };
-  assert.deepEqual((await complete([named(one)], { checksum })).version.checksum, checksum);
+  const checksum = { algorithm: 'CRC64NVME', value };
+  const { version } = await complete([named(one)], { checksum });
+  assert.deepEqual(version.checksum, { ...checksum, type: 'FULL_OBJECT' });
 });
 
 test('parts are copied from objects, whole and in part', async () => {

@@ -341,6 +341,8 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
       const bucket = find(request.bucket);
       const { record, parts } = upload(request.bucket, request.key, request.uploadId);
       checkGuard(bucket, request.key, request.guard);
+      const type = request.checksumType ?? record.checksumType ?? 'FULL_OBJECT';
+      if (type !== (record.checksumType ?? type)) throw new StoreError('InvalidRequest');
       const chosen = request.parts.map(({ number, etag }) => {
         const part = parts.get(number);
         if (!part || etag.replaceAll('"', '') !== part.record.piece.md5.toString('hex'))
@@ -358,7 +360,7 @@ export function fakeObjects(now: () => number = () => 1_700_000_000_000): FakeOb
         etag: digestOf('MD5', Buffer.concat(chosen.map((part) => part.record.piece.md5))),
         etagParts: chosen.length,
         partSizes: chosen.map((part) => part.bytes.length),
-        checksum: request.checksum,
+        checksum: request.checksum && { ...request.checksum, type },
       });
       store(bucket, request.key, { record: version, bytes });
       bucket.uploads.delete(request.uploadId);

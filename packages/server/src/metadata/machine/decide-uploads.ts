@@ -57,17 +57,35 @@ interface Place {
   readonly upload: Buffer;
 }
 
+/**
+ * The version that an upload became: it has the upload's id for its manifest. Copies onto the same key share that, so the oldest is the one.
+ * Whoever asks again does so soon: no more than the newest versions of the key are looked at.
+ */
+function becameOf(view: View, { bucket, key, upload }: Place): ObjectVersion | undefined {
+  const newest = view.newest(bucket, key);
+  if (!newest) return undefined;
+  const older = newest.mayHaveOlder ? view.history(newest.guk, limits.completedSought) : [];
+  let found: ObjectVersion | undefined;
+  for (const row of [newest, ...older]) {
+    const record = row.record();
+    if (record.kind === 'object' && record.manifest.id.equals(upload)) found = record;
+  }
+  return found;
+}
+
 /** The upload when it is open, or the object that it became. */
 function find(view: View, event: UploadEvent, place: Place): UploadRecord | ObjectVersion {
   bucketOf(view, place.bucket);
   checkKey(place.key);
   const upload = view.upload(place.bucket, place.key, place.upload);
-  const newest = upload ? undefined : view.newest(place.bucket, place.key)?.record();
-  const object = newest?.kind === 'object' && newest.manifest.id.equals(place.upload) ? newest : undefined;
+  const object = upload ? undefined : becameOf(view, place);
   const action = uploadEvents[upload ? 'open' : object ? 'completed' : 'gone'][event];
-  if (action === 'refuse') throw new StoreError('NoSuchUpload');
+  if (action === 'refuse') throw noSuchUpload(place);
   return (upload ?? object)!;
 }
+
+const noSuchUpload = ({ upload }: Place): StoreError =>
+  new StoreError('NoSuchUpload', { detail: { UploadId: upload.toString('hex') } });
 
 export function decidePart(view: View, command: Of<'upload.part'>, stamp: Stamp): Decision {
   find(view, 'part', command);
@@ -133,7 +151,7 @@ export function decideComplete(view: View, command: Completion, stamp: Stamp): D
   const upload = find(view, 'complete', command);
   if ('kind' in upload) {
     if (upload.etagParts !== command.parts.length || !upload.etag.equals(command.etag)) {
-      throw new StoreError('NoSuchUpload');
+      throw noSuchUpload(command);
     }
     return { effects: [], reply: { type: 'version', version: upload, replacedNull: false } };
   }

@@ -49,8 +49,8 @@ export const deleteVersion = { there: 'remove', missing: 'nothing' } as const sa
 export const writesNull = { off: true, enabled: false, suspended: true } as const satisfies Record<Versioning, boolean>;
 
 /**
- * An upload as its id finds it. `completed`: the row is gone and the newest version of the key still has the manifest that the upload
- * became. `gone`: never started, aborted, or completed and replaced since.
+ * An upload as its id finds it. `completed`: the row is gone and a version of the key still has the manifest that the upload became.
+ * `gone`: never started, aborted, or completed and its version no longer there, or too far back.
  */
 export type UploadState = 'open' | 'completed' | 'gone';
 export type UploadEvent = 'part' | 'complete' | 'abort';

@@ -1,7 +1,6 @@
 import { parseChecksum } from '../../../codec/index.ts';
 import { StoreError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
-import type { ObjectChecksum } from '../../../metadata/index.ts';
 import { etagText, type ObjectService } from '../../../objects/index.ts';
 import { answerXml, header, type S3Call } from '../call.ts';
 import {
@@ -54,22 +53,6 @@ function partsOf(document: XmlElement): Completion['parts'] {
   return parts;
 }
 
-/** The checksum that the whole object must have. Its type is the upload's where the request does not say. */
-function wholeChecksum(call: S3Call, uploadId: string): ObjectChecksum | undefined {
-  const given = checksumOfHeaders(call, true);
-  const type = checksumTypeOf(call);
-  if (!given && type === undefined) return undefined;
-  const upload = call.service.objects.upload(call.bucket, call.key, uploadId);
-  if (type !== undefined && upload.checksumType !== undefined && type !== upload.checksumType) {
-    throw new StoreError('InvalidRequest', {
-      message: `The upload was created using the ${upload.checksumType} checksum mode. The complete request must use the same checksum mode.`,
-    });
-  }
-  return (
-    given && { algorithm: given.algorithm, value: given.value, type: type ?? upload.checksumType ?? 'FULL_OBJECT' }
-  );
-}
-
 function sizeOf(call: S3Call): number | undefined {
   const text = header(call, 'x-amz-mp-object-size');
   if (text === undefined) return undefined;
@@ -93,14 +76,14 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
   const size = sizeOf(call);
   const guard = writeConditions(call);
   const parts = partsOf(await completionDocument(call));
-  const checksum = wholeChecksum(call, uploadId);
   const { bucket, version, position } = await call.service.objects.completeUpload({
     bucket: call.bucket,
     key: call.key,
     uploadId,
     guard,
     parts,
-    checksum,
+    checksum: checksumOfHeaders(call, true),
+    checksumType: checksumTypeOf(call),
     size,
   });
   const headers = writtenHeaders(call, bucket, version, position);
