@@ -255,6 +255,22 @@ rule('GET with an Origin that is not allowed is answered without saying so', asy
 rule('GET without an Origin is answered without headers of CORS', async (t) => {
   header(ok(await t.get(await configured(t), 'object')), 'access-control-allow-origin', undefined);
 });
+rule(
+  'an actual request is matched by its own method, not by Access-Control-Request-Method',
+  async (t) => {
+    const bucket = await configured(t);
+    const headers = (method: string) => ({
+      origin: 'https://app.example',
+      'access-control-request-method': method,
+    });
+    const got = ok(await t.get(bucket, 'object', { headers: headers('DELETE') }));
+    header(got, 'access-control-allow-origin', 'https://app.example');
+    // The rule of this origin does not have DELETE.
+    const gone = ok(await t.remove(bucket, 'object-too', { headers: headers('GET') }), 204);
+    header(gone, 'access-control-allow-origin', undefined);
+  },
+  { source: 'API/API_PutBucketCors' },
+);
 rule('an error is answered with the headers of CORS, too', async (t) => {
   header(
     refused(await t.get(await configured(t), 'not-there', { headers: { origin: 'https://app.example' } }), 'NoSuchKey'),
