@@ -42,6 +42,7 @@ import { headerSignatureCases } from './areas/signatures.ts';
 import { streamingCases } from './areas/streaming.ts';
 import { taggingCases } from './areas/tagging.ts';
 import { uploadListCases } from './areas/upload-lists.ts';
+import { versionIdCases } from './areas/version-ids.ts';
 import { versioningCases } from './areas/versioning.ts';
 import { versionListingCases } from './areas/versions.ts';
 import { websiteCases } from './areas/websites.ts';
@@ -95,6 +96,7 @@ export const cases: readonly Case[] = [
   taggingCases,
   uploadListCases,
   versioningCases,
+  versionIdCases,
   versionListingCases,
   websiteCases,
   writeConditionCases,

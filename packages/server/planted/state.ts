@@ -262,4 +262,11 @@ export const objectPlants: readonly Plant[] = [
     tests: ['src/metadata/uploads.test.ts'],
     pattern: 'known by the version that they became',
   },
+  {
+    name: 'objects: a version id of another store is refused as malformed',
+    file: 'src/objects/ids.ts',
+    find: 'const form = /^[0-9A-Za-z._-]{32}$/;',
+    replace: 'const form = /^[0-9a-f]{32}$/;',
+    tests: ['src/objects/ids.test.ts'],
+  },
 ];

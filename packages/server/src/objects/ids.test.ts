@@ -10,11 +10,15 @@ const fails = (code: string) => (error: unknown) => error instanceof StoreError 
 
 test('a version id is read back as it was written', () => {
   fc.assert(
-    fc.property(fc.maxSafeNat(), bytes(8), (sequence, nonce) => {
-      const text = versionIdText({ sequence, nonce, isNull: false });
-      assert.match(text, /^[0-9a-f]{32}$/);
-      assert.deepEqual(parseVersionId(text), { sequence, nonce });
-    }),
+    fc.property(
+      fc.maxSafeNat().map((n) => Math.max(1, n)),
+      bytes(8),
+      (sequence, nonce) => {
+        const text = versionIdText({ sequence, nonce, isNull: false });
+        assert.match(text, /^[0-9a-f]{32}$/);
+        assert.deepEqual(parseVersionId(text), { sequence, nonce });
+      },
+    ),
   );
   assert.equal(versionIdText({ sequence: 5, nonce: Buffer.alloc(8), isNull: true }), 'null');
   assert.equal(parseVersionId('null'), 'null');
@@ -22,8 +26,21 @@ test('a version id is read back as it was written', () => {
 });
 
 test('what is no version id is refused', () => {
-  const wrong = ['', 'NULL', 'x'.repeat(32), 'A'.repeat(32), '0'.repeat(31), '0'.repeat(33), 'f'.repeat(32)];
+  const wrong = [
+    '',
+    'NULL',
+    '0'.repeat(31),
+    '0'.repeat(33),
+    `${'0'.repeat(31)}+`,
+    `${'0'.repeat(31)} `,
+    `${'0'.repeat(32)}\n`,
+  ];
   for (const text of wrong) assert.throws(() => parseVersionId(text), fails('InvalidArgument'), text);
+});
+
+test('a version id as another store gives it is one that no version has', () => {
+  const foreign = ['OYcLXagmS.WaD..oyH4KRguB95_YhLs7', 'x'.repeat(32), 'A'.repeat(32), 'f'.repeat(32), '0'.repeat(32)];
+  for (const text of foreign) assert.deepEqual(parseVersionId(text), { sequence: 0, nonce: Buffer.alloc(8) }, text);
 });
 
 test('upload ids and GUKs that cannot be are not found', () => {

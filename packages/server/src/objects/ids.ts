@@ -7,6 +7,13 @@ import type { VersionRecord, VersionSelector } from '../metadata/index.ts';
  */
 
 const digits = /^[0-9a-f]{32}$/;
+/** What S3 gives for version ids has this form (https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html). */
+const form = /^[0-9A-Za-z._-]{32}$/;
+/** No version has it: sequences begin with 1. */
+const none = { sequence: 0, nonce: Buffer.alloc(8) };
+
+/** Whether a text may be the id of a version, here or in another store. */
+export const isVersionId = (text: string): boolean => text === 'null' || form.test(text);
 
 /** The version id that clients see. */
 export function versionIdText(record: Pick<VersionRecord, 'sequence' | 'nonce' | 'isNull'>): string {
@@ -14,19 +21,21 @@ export function versionIdText(record: Pick<VersionRecord, 'sequence' | 'nonce' |
 }
 
 /**
- * @returns undefined for undefined: the newest version
+ * @returns undefined for undefined: the newest version; for an id of another store what finds nothing
  * @throws StoreError InvalidArgument when the text is no version id
  */
 export function parseVersionId(text: string | undefined): VersionSelector {
   if (text === undefined || text === 'null') return text;
-  const sequence = digits.test(text) ? Number.parseInt(text.slice(0, 16), 16) : Number.NaN;
-  if (!Number.isSafeInteger(sequence)) {
+  if (!isVersionId(text)) {
     throw new StoreError('InvalidArgument', {
       message: 'Invalid version id specified',
       detail: { ArgumentName: 'versionId', ArgumentValue: text.slice(0, 128) },
     });
   }
-  return { sequence, nonce: Buffer.from(text.slice(16), 'hex') };
+  const sequence = digits.test(text) ? Number.parseInt(text.slice(0, 16), 16) : 0;
+  return Number.isSafeInteger(sequence) && sequence > 0
+    ? { sequence, nonce: Buffer.from(text.slice(16), 'hex') }
+    : none;
 }
 
 /** The upload id that clients see. */

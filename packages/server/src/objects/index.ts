@@ -4,7 +4,7 @@ export { checkRead, readOutcome } from './conditions.ts';
 export type { CustomerKey } from './encryption.ts';
 export { etagOfParts, etagText } from './etag.ts';
 export { ReadHorizon } from './horizon.ts';
-export { gukText, parseGuk, parseVersionId, uploadIdText, versionIdText } from './ids.ts';
+export { gukText, isVersionId, parseGuk, parseVersionId, uploadIdText, versionIdText } from './ids.ts';
 export { type KmsAdministration, type KmsChoice, kmsKeyArn } from './kms.ts';
 export type { LifecycleCounts, LifecycleDone } from './lifecycle/act.ts';
 export { transitionClasses, waterfallRank } from './lifecycle/classes.ts';

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { DeleteResult, Guard } from '../../../metadata/index.ts';
-import { versionIdText } from '../../../objects/index.ts';
+import { isVersionId, versionIdText } from '../../../objects/index.ts';
 import { parseDate } from '../../http/dates.ts';
 import { answerXml, type S3Call } from '../call.ts';
 import { factsOf } from '../facts.ts';
@@ -19,13 +19,11 @@ interface Wanted {
   readonly fault: { readonly code: ErrorCode; readonly message: string } | undefined;
 }
 
-const versionIdForm = /^(?:null|[0-9a-f]{32})$/;
-
 const denied: Wanted['fault'] = { code: 'AccessDenied', message: 'Access Denied' };
 
 function faultOf(bytes: Buffer, versionId: string | undefined): Wanted['fault'] {
   if (bytes.length > limits.keyBytes) return { code: 'KeyTooLongError', message: 'Your key is too long' };
-  if (versionId !== undefined && !versionIdForm.test(versionId))
+  if (versionId !== undefined && !isVersionId(versionId))
     return { code: 'NoSuchVersion', message: 'The specified version does not exist.' };
   return undefined;
 }
