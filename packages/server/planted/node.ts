@@ -67,6 +67,20 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/daemon/bad-copies.test.ts'],
   },
   {
+    name: 'node: a scrub does not look through the metadata',
+    file: 'src/durability/jobs/scrub.ts',
+    find: 'await this.#auditStates();\n',
+    replace: '',
+    tests: ['src/durability/jobs/scrub.test.ts'],
+  },
+  {
+    name: 'node: fsck does not say which small objects are damaged',
+    file: 'src/durability/check/states.ts',
+    find: 'else if (!opens) {',
+    replace: 'else if (opens !== false) {',
+    tests: ['src/durability/check/check.test.ts'],
+  },
+  {
     name: 'node: a scrub forgets the damage that it has met',
     file: 'src/daemon/bad-copies.ts',
     find: 'if (found.pass < pass)',

@@ -26,6 +26,27 @@ export const metadataPlants: readonly Plant[] = [
     pattern: 'a snapshot on the mirror',
   },
   {
+    name: 'metadata: a snapshot is made of rows that have rotted',
+    file: 'src/metadata/snapshot.ts',
+    find: 'if (!digest.value().equals(applied.digest)) throw new CorruptionError(`no',
+    replace: 'if (applied.digest.length !== 16) throw new CorruptionError(`no',
+    tests: ['src/metadata/audit.test.ts'],
+  },
+  {
+    name: 'metadata: an audit passes over what follows its first page',
+    file: 'src/metadata/audit.ts',
+    find: 'start = last && Buffer.concat([last.key, Buffer.alloc(1)]);',
+    replace: 'start = undefined;',
+    tests: ['src/metadata/audit.test.ts'],
+  },
+  {
+    name: 'metadata: the log is trimmed behind a state that has rotted',
+    file: 'src/daemon/snapshots.ts',
+    find: 'this.#failed = !(cause instanceof CorruptionError && this.#log.roomy);',
+    replace: 'this.#failed = true;',
+    tests: ['src/daemon/rotten.test.ts'],
+  },
+  {
     name: 'metadata: a state that the log does not reach is taken for one',
     file: 'src/daemon/state.ts',
     find: 'if (!isDerived(cause)) throw cause;',

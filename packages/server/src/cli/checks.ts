@@ -114,14 +114,16 @@ async function tell(context: Context, status: Line): Promise<void> {
   ]);
   context.succeed();
   const unrepaired = Array.isArray(report['unrepaired']) ? report['unrepaired'].filter(isLine) : [];
-  if (running || unrepaired.length === 0) return;
+  const metadata = Array.isArray(report['damagedMetadata']) ? report['damagedMetadata'] : [];
+  if (running || unrepaired.length + metadata.length === 0) return;
   for (const one of unrepaired)
     context.warn(`stripe ${text(one, 'stripe')} on device ${text(one, 'device')}: ${text(one, 'reason')}`);
-  throw new CommandError(
-    exitCode.damaged,
-    `${unrepaired.length} copies are bad and could not be repaired`,
-    '`dsom fsck` tells which objects need them.',
-  );
+  for (const directory of metadata) context.warn(`the metadata in ${printable(String(directory))} are damaged`);
+  const found = [
+    ...(unrepaired.length > 0 ? [`${unrepaired.length} copies are bad and could not be repaired`] : []),
+    ...(metadata.length > 0 ? ['metadata are not what was written'] : []),
+  ];
+  throw new CommandError(exitCode.damaged, found.join(', and '), '`dsom fsck` tells which objects are concerned.');
 }
 
 async function wait(context: Context): Promise<void> {

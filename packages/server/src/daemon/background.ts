@@ -2,6 +2,7 @@ import { LifecycleLog } from '../api/index.ts';
 import { fileVolume } from '../device/index.ts';
 import type { DamageReport } from '../durability/index.ts';
 import {
+  type CheckedStates,
   type Collector,
   type CollectorReport,
   createScrub,
@@ -23,6 +24,7 @@ import { limits } from '../limits.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
 import { accessDeliveryOf } from './access-logs.ts';
 import type { BadCopies, BadCopy } from './bad-copies.ts';
+import type { BadStates } from './bad-states.ts';
 import { dropBallast, takeBallast } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
 import { clusterAdmin } from './cluster/admin.ts';
@@ -31,6 +33,7 @@ import { startCollecting } from './collecting.ts';
 import type { Config } from './config.ts';
 import { dayMsOf } from './day.ts';
 import { folders } from './directories.ts';
+import { opensInline } from './inline.ts';
 import { startInventory } from './inventory.ts';
 import { type LifecycleWork, lifecycleAdmin, startLifecycle } from './lifecycle.ts';
 import { type Mending, type NodeWork, startMending } from './mending.ts';
@@ -62,6 +65,8 @@ export interface Jobs {
   scrubbing(): boolean;
   /** Copies that are known to be damaged, and could not be written again. */
   readonly badCopies: Pick<BadCopies, 'list'>;
+  /** Folders of metadata that are known to be damaged. */
+  readonly badStates: Pick<BadStates, 'list'>;
   /** Calls of `/-/admin/`. @throws StoreError NotFound for a method that does not exist */
   admin(method: string, argument: unknown): Promise<unknown>;
   /** Cancels what runs and waits for its end. */
@@ -76,6 +81,7 @@ export interface JobsInput {
   readonly onDamage: (report: DamageReport) => void;
   /** What `onDamage` has told of and is bad still. */
   readonly badCopies: BadCopies;
+  readonly badStates: BadStates;
   /** The workers: each may have reads open. */
   readonly links: () => readonly Link[];
   /** What lacks although writes are accepted. */
@@ -137,6 +143,13 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const restoring = startRestoring(owner, host, log, dayMsOf(config));
   const notifying = startNotifying(owner, host, log);
   const inventory = startInventory(owner, host, log, dayMsOf(config));
+  const states: CheckedStates = {
+    list: () => owner.kvs,
+    found(directory, damage) {
+      input.badStates.note(directory, damage);
+      if (damage !== undefined) log.error('the metadata are damaged: run `dsom fsck`', { directory, damage });
+    },
+  };
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
@@ -148,6 +161,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     periodMs: config.scrubDays * limits.dayMs,
     bytesPerSecond: config.scrubBytesPerSecond,
     healthy,
+    states,
   });
   let running: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   let lastReport: ScrubReport | undefined;
@@ -166,6 +180,8 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
           damaged: report.damaged,
           missing: report.missing,
           repaired: report.repaired,
+          rows: report.rows,
+          damagedMetadata: report.damagedMetadata,
         });
       },
       (cause) => {
@@ -202,6 +218,8 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       stores,
       host,
       damaged: damagedAt(input.badCopies.list()),
+      states,
+      opensInline: opensInline(owner.thread.objects),
       ...(cluster && {
         elsewhere: (device) => reader.devices().some((one) => one.identity === device && one.node !== cluster.node),
       }),
@@ -294,6 +312,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     },
     scrubbing: () => running !== undefined,
     badCopies: input.badCopies,
+    badStates: input.badStates,
     async admin(method, argument) {
       const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
       if (!run && (method.startsWith('cluster.') || method.startsWith('rebalance.')))

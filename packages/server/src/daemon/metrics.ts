@@ -53,7 +53,11 @@ export function createServerMetrics(
         fragments: collected.fragments,
         bytes: collected.bytes,
       },
-      copies: { ...jobs.mender.totals(), damaged: jobs.badCopies.list().length },
+      copies: {
+        ...jobs.mender.totals(),
+        damaged: jobs.badCopies.list().length,
+        damagedMetadata: jobs.badStates.list().length,
+      },
       recode: jobs.recoding.status(),
       lifecycle: lifecycleState(jobs.lifecycle.status(), now()),
       scrub: {

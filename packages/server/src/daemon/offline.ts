@@ -2,6 +2,7 @@ import { type CheckReport, crossCheck } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
 import { reportLines } from './checks.ts';
 import type { IndexEvent } from './indexes.ts';
+import { opensInline } from './inline.ts';
 import { type MetadataEvent, openOwner } from './owner.ts';
 
 type Line = Readonly<Record<string, unknown>>;
@@ -48,8 +49,15 @@ export async function* checkStopped(data: readonly string[], rebuild: readonly s
   yield* meanwhile(opening);
   const owner = await opening;
   try {
-    const { reader, stores } = owner.thread;
-    const check = crossCheck({ reader, groups: () => reader.groups(), stores, host });
+    const { reader, stores, objects } = owner.thread;
+    const check = crossCheck({
+      reader,
+      groups: () => reader.groups(),
+      stores,
+      host,
+      states: { list: () => owner.kvs },
+      opensInline: opensInline(objects),
+    });
     yield* meanwhile(check.report, () => ({ type: 'progress', ...check.progress() }));
     const report: CheckReport = await check.report;
     yield* reportLines(report);

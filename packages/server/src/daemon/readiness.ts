@@ -3,6 +3,7 @@ import type { Timers } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Jobs } from './background.ts';
 import { badCopiesText } from './bad-copies.ts';
+import { badStateText } from './bad-states.ts';
 import { clusterHealth } from './cluster/health.ts';
 import { damagedLogText } from './damaged-log.ts';
 import { lostText } from './lost-slabs.ts';
@@ -62,6 +63,7 @@ export async function readiness(owner: Owner, jobs: Jobs, tls?: TlsWatch): Promi
   if (jobs.scrubbing()) degraded.push(...[...owner.lostSlabs].map(([device, lost]) => lostText(device, lost)));
   const bad = jobs.badCopies.list().length;
   if (bad > 0) degraded.push(badCopiesText(bad));
+  degraded.push(...jobs.badStates.list().map(badStateText));
   const { waiting, complete } = jobs.mender.totals();
   if (waiting > 0) degraded.push(`${waiting} copies are not written yet`);
   if (!complete) degraded.push('it is not known yet whether copies are missing');

@@ -1,10 +1,12 @@
 import { RateCounters, rateMemory } from '../access/index.ts';
 import type { DamageReport } from '../durability/index.ts';
+import { CorruptionError } from '../errors.ts';
 import { type Host, realHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog, type RegistrySnapshot, type StructuredLog } from '../telemetry/index.ts';
 import { type Jobs, startJobs } from './background.ts';
 import { BadCopies } from './bad-copies.ts';
+import { BadStates } from './bad-states.ts';
 import { bannerText, metadataTexts, notEncryptedText, shortDaysText } from './banner.ts';
 import { claimPort } from './claim.ts';
 import { findMembership } from './cluster/membership.ts';
@@ -102,6 +104,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
   });
   const log = starting.log(claimed.log);
   let badCopies: BadCopies | undefined;
+  const badStates = new BadStates();
   const onDamage = (report: DamageReport) => {
     badCopies?.note(report);
     log.warn('bad copy of a stripe', { ...report, stripe: Buffer.from(report.stripe).toString('hex') });
@@ -122,8 +125,10 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
     onMissed: (stripe, group, copy) => mender?.missed(stripe, group, copy),
     onIndex: ({ device, state, ...fields }) => log.warn(`fragment index: ${state}`, { device, ...fields }),
     onMetadata: ({ state, ...fields }) => log.warn(`metadata: ${state}`, fields),
-    onSnapshotFailure: (cause) =>
-      log.error('no snapshot of the metadata could be written to the mirror; it is tried again', { cause }),
+    onSnapshotFailure(cause) {
+      if (cause instanceof CorruptionError) badStates.note(folders.kv(owner.roles.primary), cause.message);
+      log.error('no snapshot of the metadata could be written to the mirror; it is tried again', { cause });
+    },
     plain: config.encryption === 'off',
     cacheBytes: plan.ownerServes ? cacheBytes : 0,
     onStage: starting.at,
@@ -143,6 +148,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       log,
       onDamage,
       badCopies,
+      badStates,
       links,
       degraded: async () => (await methods.readiness()).degraded,
     });

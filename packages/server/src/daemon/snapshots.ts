@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { fileVolume, type Volume } from '../device/index.ts';
 import { repeat } from '../durability/index.ts';
-import { StoreError } from '../errors.ts';
+import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
@@ -14,7 +14,8 @@ import { folders, type Roles } from './directories.ts';
  *
  * So the log is kept from that snapshot on, and a new one is made when what is kept has grown to a bound: as many bytes as the last snapshot
  * had, so that what snapshots write stays below what the log does. When none can be made, the log is trimmed all the same: a store that goes
- * on with one directory less to spare, and says so, is better than one that stops.
+ * on with one directory less to spare, and says so, is better than one that stops. But where rows of the state have rotted the log is kept
+ * while there is room: what the state was, is in the snapshot before and the log behind it.
  */
 
 export interface SnapshotOptions {
@@ -79,7 +80,8 @@ export class StateSnapshots {
       } catch (cause) {
         if (signal.aborted) return;
         const told = this.#failed;
-        this.#failed = true;
+        // A state that has rotted can be made anew from the snapshot that is there and the log behind it, for as long as there is room for that.
+        this.#failed = !(cause instanceof CorruptionError && this.#log.roomy);
         this.#notBefore = this.#host.clock.monotonic() + limits.stateSnapshotRetryMs;
         // One that waits for space fails again and again.
         if (!told || !(cause instanceof StoreError)) throw cause;

@@ -9,6 +9,7 @@ export {
 export { storedBytes, stripeOf } from './address.ts';
 export { type Check, type CheckReport, crossCheck } from './check/check.ts';
 export type { FindingKind } from './check/findings.ts';
+export type { CheckedStates, OpensInline } from './check/states.ts';
 export type { DeviceCondition } from './create.ts';
 export { type Collector, type CollectorReport, createCollector } from './jobs/collector.ts';
 export { type Holding, holdingsOf } from './jobs/holdings.ts';

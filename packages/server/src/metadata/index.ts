@@ -1,4 +1,5 @@
 export { type ShortReply, shortReply, wholeReply } from './answers.ts';
+export { auditState, type StateAudit } from './audit.ts';
 export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
 export type { KmsKeyRecord } from './kms.ts';

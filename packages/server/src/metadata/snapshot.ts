@@ -4,6 +4,7 @@ import { invariant } from '../invariant.ts';
 import { type Kv, type KvChange, type KvOptions, type KvRow, type KvView, replaceKv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { type Applied, appliedKey, decodeApplied, encodeApplied, readApplied, restoringKey } from './applied.ts';
+import { notCommitted } from './audit.ts';
 import { RunningDigest, zeroDigest } from './digest.ts';
 import { ReplicaError } from './failure.ts';
 import { ended } from './machine/fields.ts';
@@ -48,24 +49,31 @@ class Framer {
   }
 }
 
-/** Every row of the state at one moment. The iteration must end within `limits.stateSnapshotMs`. */
+/**
+ * Every row of the state at one moment. The iteration must end within `limits.stateSnapshotMs`.
+ * @throws CorruptionError at its end when the rows are not those that were committed: what was given is no state then
+ */
 export function* writeSnapshot(kv: KvView): Generator<Buffer, void, undefined> {
   const snapshot = kv.snapshot(limits.stateSnapshotMs);
   try {
     const framer = new Framer();
-    const applied = encodeApplied(readApplied(snapshot));
-    yield framer.frame(HEAD, new ByteWriter(64).raw(MAGIC).u8(FORMAT).bytes(applied).finish());
+    const applied = readApplied(snapshot);
+    yield framer.frame(HEAD, new ByteWriter(64).raw(MAGIC).u8(FORMAT).bytes(encodeApplied(applied)).finish());
+    const digest = new RunningDigest(zeroDigest);
     let rows = 0;
     let out = new ByteWriter(limits.snapshotChunkBytes);
     const range = { start: Buffer.from([tables.meta + 1]), end: Buffer.from([0xff]) };
     for (const { key, value } of snapshot.range(range)) {
       out.bytes(key).bytes(value);
+      digest.change(key, undefined, value);
       rows++;
       if (out.length < limits.snapshotChunkBytes) continue;
       yield framer.frame(ROWS, out.finish());
       out = new ByteWriter(limits.snapshotChunkBytes);
     }
     if (out.length > 0) yield framer.frame(ROWS, out.finish());
+    // It would take the place of a good one, and be refused when it is needed.
+    if (!digest.value().equals(applied.digest)) throw new CorruptionError(`no snapshot of the state: ${notCommitted}`);
     yield framer.frame(END, new ByteWriter(8).u64(rows).finish());
   } finally {
     snapshot.release();

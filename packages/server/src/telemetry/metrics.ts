@@ -106,7 +106,13 @@ export interface ServerState {
   /** Since start: what the collector freed. `rows` is what waits now. */
   readonly garbage: { readonly rows: number; readonly fragments: number; readonly bytes: number };
   /** Copies that stripes were published without: written since the start, and known to be missing on devices that are here. */
-  readonly copies: { readonly mended: number; readonly waiting: number; readonly damaged: number };
+  readonly copies: {
+    readonly mended: number;
+    readonly waiting: number;
+    readonly damaged: number;
+    /** Shards whose rows are not those that were written. */
+    readonly damagedMetadata: number;
+  };
   /** Stripes that took the place of others because of a policy, their bytes, and whether all versions are kept as they are to be. */
   readonly recode: { readonly stripes: number; readonly bytes: number; readonly complete: boolean };
   /** What the lifecycle did since the start, by what it was, and what it left, by why. `ageSeconds`: since its last whole pass; undefined before the first one. */
@@ -177,6 +183,10 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     'dsom_damaged_copies',
     'Copies that were found damaged since the start, and that nothing could write again.',
   );
+  const damagedMetadata = registry.gauge(
+    'dsom_damaged_metadata_shards',
+    'Shards whose metadata on this server are not those that were written, as scrubs and cross-checks since the start have found.',
+  );
   const mended = registry.counter(
     'dsom_mended_copies_total',
     'Copies written that stripes had been published without.',
@@ -216,6 +226,7 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     freedBytes.mirror(freedBytes.at(), now.garbage.bytes);
     lacking.set(lacking.at(), now.copies.waiting);
     damaged.set(damaged.at(), now.copies.damaged);
+    damagedMetadata.set(damagedMetadata.at(), now.copies.damagedMetadata);
     mended.mirror(mended.at(), now.copies.mended);
     recoded.mirror(recoded.at(), now.recode.stripes);
     recodedBytes.mirror(recodedBytes.at(), now.recode.bytes);

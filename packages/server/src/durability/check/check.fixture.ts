@@ -66,9 +66,14 @@ export async function upload(setting: Setting, key: string, parts: number): Prom
   return id;
 }
 
-export type Known = { damaged?: (stripe: Buffer) => readonly string[] };
+export type Known = {
+  -readonly [Field in 'damaged' | 'states' | 'opensInline']?: Parameters<typeof crossCheck>[0][Field];
+};
 
-export const check = ({ host, stores, replica, damaged }: Setting & Known, slice?: number): Promise<CheckReport> =>
+export const check = (
+  { host, stores, replica, damaged, states, opensInline }: Setting & Known,
+  slice?: number,
+): Promise<CheckReport> =>
   drive(
     host,
     crossCheck({
@@ -77,6 +82,8 @@ export const check = ({ host, stores, replica, damaged }: Setting & Known, slice
       stores,
       host,
       damaged,
+      states,
+      opensInline,
       ...(slice ? { slice } : {}),
     }).report,
   );

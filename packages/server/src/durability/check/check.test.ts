@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { StoreError } from '../../errors.ts';
+import { CorruptionError, StoreError } from '../../errors.ts';
 import type { IndexProblem } from '../../fragments/index.ts';
+import { manualHost } from '../../host/index.ts';
+import { memoryKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import type { ObjectVersion } from '../../metadata/index.ts';
 import { fragmentId } from '../address.ts';
@@ -84,8 +86,24 @@ test('a copy that is known to be damaged is a finding, and none that is good nam
   assert.match(both.findings[0]?.where ?? '', /^photos\/a version/);
 });
 
+/** A state of which one row is not what its digest says. */
+function rotten(): Known['states'] {
+  const kv = memoryKv(manualHost());
+  kv.commit([[Buffer.from([7, 1]), Buffer.from('a row')]]);
+  return { list: () => [{ kv, directory: 'd/metadata/kv' }] };
+}
+
 /** What to break for each kind of finding; answers what `where` must name. */
 const planted: Record<FindingKind, Plant> = {
+  'metadata-rows': (setting) => {
+    setting.states = rotten();
+    return 'the metadata in d/metadata/kv';
+  },
+  'inline-damaged': (setting) => {
+    setting.states = rotten();
+    setting.opensInline = async (_, key) => key.toString() !== 'inline';
+    return 'photos/inline version';
+  },
   'stripe-lost': ({ on, a, replica }) => {
     const { id } = firstStripe({ replica }, a);
     for (const copy of [0, 1]) on(copy).rows.delete(fragmentId(id, copy).toString('hex'));
@@ -184,10 +202,11 @@ describe('finds what is planted', () => {
       const setting = await sound(nulls);
       const where = await planted[kind](setting);
       const report = await check(setting);
-      assert.deepEqual(report.counts, { [kind]: 1 }, JSON.stringify(report.findings, undefined, 1));
-      const [finding] = report.findings;
-      assert.equal(finding?.kind, kind);
-      assert.ok(finding?.where.includes(where), finding?.where);
+      // Objects within rows are looked at only where the rows are not good.
+      const first = kind === 'inline-damaged' ? { 'metadata-rows': 1 } : {};
+      assert.deepEqual(report.counts, { ...first, [kind]: 1 }, JSON.stringify(report.findings, undefined, 1));
+      const finding = report.findings.find((one) => one.kind === kind);
+      assert.ok(finding?.where.includes(where), finding?.where ?? 'no finding');
       assert.ok((finding?.what.length as number) > 10 && finding?.remedy === findingKinds[kind]);
     });
   }
@@ -345,4 +364,27 @@ test('a check can be cancelled and shows its progress', async () => {
   stop.abort(new Error('enough'));
   await assert.rejects(drive(setting.host, running.report), /enough/);
   assert.equal(running.progress().phase, 'idle');
+});
+
+test('what is found before rows of the metadata that cannot be read is told', async () => {
+  const setting = await sound();
+  const { replica } = setting;
+  replica.reader.listUploads = () => {
+    throw new CorruptionError('a row cannot be read');
+  };
+  await assert.rejects(check(setting), /a row cannot be read/);
+  const report = await check({ ...setting, states: rotten() });
+  assert.deepEqual(report.counts, { 'metadata-rows': 1 });
+  assert.match(report.unchecked.join(), /after damage in the metadata: a row cannot be read/);
+});
+
+test('a state that cannot be looked through in time is said to be unchecked', async () => {
+  const setting = await sound();
+  const kv = memoryKv(manualHost());
+  kv.snapshot = () => {
+    throw new StoreError('ServiceUnavailable');
+  };
+  const report = await check({ ...setting, states: { list: () => [{ kv, directory: 'd' }] } });
+  assert.deepEqual(report.counts, {});
+  assert.match(report.unchecked.join(), /rows of the metadata in d/);
 });

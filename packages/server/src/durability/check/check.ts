@@ -1,4 +1,4 @@
-import { StoreError } from '../../errors.ts';
+import { CorruptionError, StoreError } from '../../errors.ts';
 import type { FragmentId, FragmentStore, IndexAudit, IndexProblem } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
@@ -17,7 +17,8 @@ import { type Finding, type FindingKind, Findings, Suspicions } from './findings
 import { IdMarks, sliceOf } from './marks.ts';
 import { type CheckTotals, Reach } from './reach.ts';
 import { checkReferences } from './references.ts';
-import { checkUsage } from './usage.ts';
+import { type CheckedStates, checkStates, nameObjects, type OpensInline } from './states.ts';
+import { checkUsage, type UsageOptions } from './usage.ts';
 import { stripesOf, walkMetadata } from './walk.ts';
 
 /*
@@ -31,6 +32,7 @@ import { stripesOf, walkMetadata } from './walk.ts';
  * 5. What tenants and users are counted to have, where there are quotas, against what they have.
  * 6. From every fragment of every device: its stripe has a row, or an intent explains it.
  * 7. The index of each device against itself: rows are whole, no two fragments share a block, free space is what no fragment has.
+ * 8. The rows of each shard against their digest, before anything else: what is said of a state that has rotted comes from that.
  *
  * It runs beside a working server, so what changes meanwhile looks wrong for a moment: every suspicion is looked at again before it becomes a
  * finding. Marks are kept for a slice of all stripes at a time and the walk is repeated per slice, which bounds the memory whatever the
@@ -45,6 +47,10 @@ export interface CheckOptions {
   readonly elsewhere?: ((device: string) => boolean) | undefined;
   /** Devices whose copy of a stripe is known to be damaged: from reads and scrubs, for a cross-check reads no bytes. Absent: nothing is known. */
   readonly damaged?: ((stripe: Buffer) => readonly string[]) | undefined;
+  /** What the reader reads, for its rows to be held against their digests. Absent: they are not. */
+  readonly states?: CheckedStates | undefined;
+  /** Absent: objects within damaged metadata are not named. */
+  readonly opensInline?: OpensInline | undefined;
   readonly host: Host;
   readonly signal?: AbortSignal | undefined;
   /** Stripes that are marked at the same time: more need a walk each. */
@@ -121,6 +127,31 @@ class CrossCheck {
   }
 
   async run(): Promise<CheckReport> {
+    const { reader, states, opensInline } = this.#options;
+    const shared = { reader, pace: this.#pace, findings: this.#findings, meter: this.#meter };
+    const unchecked = this.#unchecked;
+    const whole = states === undefined || (await checkStates({ ...shared, states, unchecked }));
+    try {
+      if (!whole) await nameObjects({ ...shared, opensInline, unchecked });
+      await this.#checkObjects(shared);
+      for (const [device, store] of this.#options.stores) {
+        const damagedRows = await this.#checkFragments(device, store);
+        await this.#checkIndex(device, store, damagedRows);
+      }
+    } catch (error) {
+      // Rows that have rotted may not be readable at all, and what was found before is not to be lost for that.
+      if (whole || !(error instanceof CorruptionError)) throw error;
+      unchecked.push(`all that comes after damage in the metadata: ${error.message}`);
+    }
+    return {
+      findings: this.#findings.list,
+      counts: this.#findings.counts(),
+      totals: this.#totals,
+      unchecked,
+    };
+  }
+
+  async #checkObjects(shared: UsageOptions): Promise<void> {
     const capacity = this.#options.slice ?? limits.checkSlice;
     this.#meter.phase('counting stripes', 0);
     let rows = 0;
@@ -137,21 +168,9 @@ class CrossCheck {
       );
     }
     if (this.#unreached.size > 0) await this.#confirmUnreached();
-    const { reader } = this.#options;
-    const shared = { reader, pace: this.#pace, findings: this.#findings, meter: this.#meter };
     const counted = await checkReferences({ ...shared, capacity, expected: rows });
     if (!counted) this.#unchecked.push('reference counts: too many objects were made by appending to copies');
     await checkUsage(shared);
-    for (const [device, store] of this.#options.stores) {
-      const damagedRows = await this.#checkFragments(device, store);
-      await this.#checkIndex(device, store, damagedRows);
-    }
-    return {
-      findings: this.#findings.list,
-      counts: this.#findings.counts(),
-      totals: this.#totals,
-      unchecked: this.#unchecked,
-    };
   }
 
   async #checkSlice(slice: number, slices: number, expected: number): Promise<void> {

@@ -25,6 +25,10 @@ export const findingKinds = {
     'Nothing is lost; the space stays in use until `dsom fsck --data DIR --rebuild-index DIR` was run with the server stopped.',
   'pieces-missing': 'The object cannot be read whole: restore it from a backup, and report this as a bug.',
   'size-mismatch': 'Read the object and compare it with its source; report this as a bug.',
+  'metadata-rows':
+    'Look at the disk and the memory of this machine. Then stop the server, move that folder away and start: its content is made anew from the log and a snapshot, or from another node. Where the start refuses that, put the folder back, and restore the objects that are named from a backup.',
+  'inline-damaged':
+    'Make the metadata anew, as `metadata-rows` says; where that is refused, restore the object from a backup, or delete it.',
   'reference-count': 'Nothing is lost yet. Keep the server from collecting (stop it) and report this as a bug.',
   'bucket-counts': 'Nothing is lost; figures shown for the bucket are wrong. Report this as a bug.',
   'usage-counts':

@@ -241,7 +241,8 @@ const same = (a: Counted, b: Counted): boolean =>
 const text = ({ objects, versions, uploads, bytes }: Counted): string =>
   `${objects} objects, ${versions} versions, ${uploads} uploads and ${bytes} bytes`;
 
-function versionName(bucket: BucketRecord, key: Buffer, { isNull, sequence, nonce }: ObjectVersion): string {
+/** How findings name a version. */
+export function versionName(bucket: BucketRecord, key: Buffer, { isNull, sequence, nonce }: ObjectVersion): string {
   const id = isNull ? 'null' : sequence.toString(16).padStart(16, '0') + nonce.toString('hex');
   return `${bucket.name}/${key.toString()} version ${id}`;
 }

@@ -5,7 +5,7 @@ import type { Findings } from './findings.ts';
 import { confirmations } from './references.ts';
 import { walkMetadata } from './walk.ts';
 
-interface UsageOptions {
+export interface UsageOptions {
   readonly reader: MetadataReader;
   readonly pace: Pace;
   readonly meter: ProgressMeter;

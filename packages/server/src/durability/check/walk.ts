@@ -20,8 +20,8 @@ export interface Visitor {
   /** Before and after everything in a bucket. */
   bucket?(bucket: BucketRecord): void;
   bucketDone?(bucket: BucketRecord): void;
-  /** Every version and marker. */
-  listed(bucket: BucketRecord, version: ListedVersion): void;
+  /** Every version and marker. What it returns is waited for. */
+  listed(bucket: BucketRecord, version: ListedVersion): void | Promise<void>;
   /** A version whose bytes are, at least in part, outside of its row. Answers whether its pieces are wanted. */
   outside(bucket: BucketRecord, version: ObjectVersion, key: Buffer): boolean;
   pieces?(bucket: BucketRecord, version: ObjectVersion, key: Buffer, first: number, pieces: readonly Piece[]): void;
@@ -98,7 +98,8 @@ function walkVersions(reader: WalkReader, pace: Pace, visitor: Visitor, bucket: 
   const list = (query: Query<{ readonly key: Buffer; readonly sequence: number }>) => reader.listVersions(query);
   return walkListing(pace, bucket, list, async (item: ListedVersion) => {
     const { key, record } = item;
-    visitor.listed(bucket, item);
+    const looking = visitor.listed(bucket, item);
+    if (looking) await looking;
     const isWanted = record.kind === 'object' && isOutside(record.manifest) && visitor.outside(bucket, record, key);
     if (isWanted)
       visitor.piecesDone?.(bucket, record, key, await walkPieces(reader, pace, visitor, bucket, record, key));

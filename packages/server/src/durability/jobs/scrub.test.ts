@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { memoryVolume } from '../../device/index.ts';
+import { memoryKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import { fragmentId } from '../address.ts';
 import {
@@ -75,6 +76,8 @@ const clean = {
   repaired: 0,
   unrepaired: [],
   skipped: [],
+  rows: 0,
+  damagedMetadata: [],
 };
 
 test('a clean store: everything is read once, and the end is remembered', async () => {
@@ -250,4 +253,29 @@ test('the memory survives a crash as it was or as it became, and nonsense counts
     await file.write([Buffer.from(text)], 0);
     assert.deepEqual(await fileScrubMemory(volume).load(), { lastFullMs: undefined, place: undefined });
   }
+});
+
+test('the metadata are looked through in each pass, and what is damaged stands in its report', async () => {
+  const setting = setUp();
+  const kv = memoryKv(setting.host);
+  const heard: unknown[] = [];
+  const scrub = await createScrub({
+    ...setting,
+    groups: () => setting.replica.groups,
+    reader: setting.replica.reader,
+    repair: async () => false,
+    onDamage: () => {},
+    memory: processScrubMemory(),
+    states: { list: () => [{ kv, directory: 'd' }], found: (...what) => void heard.push(what) },
+  });
+  assert.deepEqual(summary(await drive(setting.host, scrub.run())), clean);
+  const row = Buffer.from([7, 1]);
+  kv.commit([[row, Buffer.from('x')]]);
+  assert.deepEqual(summary(await drive(setting.host, scrub.run())), { ...clean, rows: 1, damagedMetadata: ['d'] });
+  kv.commit([[row, undefined]]);
+  assert.deepEqual(summary(await drive(setting.host, scrub.run({ scheduled: true }))), clean);
+  assert.deepEqual(
+    heard.map((what) => (what as [string, string?])[1] !== undefined),
+    [false, true, false],
+  );
 });

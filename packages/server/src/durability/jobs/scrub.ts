@@ -1,3 +1,4 @@
+import { StoreError } from '../../errors.ts';
 import type { FragmentId, FragmentStore } from '../../fragments/index.ts';
 import type { Host } from '../../host/index.ts';
 import { InvariantError } from '../../invariant.ts';
@@ -5,6 +6,7 @@ import { limits } from '../../limits.ts';
 import type { GroupRecord, MetadataReader } from '../../metadata/index.ts';
 import { localAccess } from '../access.ts';
 import { checksumBytes, indexOf, knownBytes, lengthOf, stripeIdBytes, stripeOf, successor } from '../address.ts';
+import { auditOf, type CheckedStates } from '../check/states.ts';
 import { GroupTable } from '../groups.ts';
 import { damageReason, type RepairFragment } from '../repair.ts';
 import type { DamageReport } from '../types.ts';
@@ -16,6 +18,9 @@ import type { ScrubMemory, ScrubPlace } from './scrub-memory.ts';
 /*
  * Finds rot before a reader does: reads every block of every fragment against its checksum, and then looks up every copy that a published
  * stripe should have. What is bad or missing is rewritten from another copy.
+ *
+ * At its end it holds the rows of the metadata, and the objects within them, against the digest that was committed with them: those
+ * have no checksum of their own.
  *
  * A pass runs at a rate that ends it in half its period, and not below a least one; it goes on where it was after a restart.
  * Only a pass that looked at every device counts as full: the age of the last full pass is what tells an operator that a device is left out.
@@ -36,6 +41,8 @@ export interface ScrubOptions {
   readonly bytesPerSecond?: number;
   /** Absent: every device answers. */
   readonly healthy?: (device: string) => boolean;
+  /** The metadata, to be looked through too. Absent: they are not. */
+  readonly states?: CheckedStates;
 }
 
 export interface ScrubReport {
@@ -54,6 +61,9 @@ export interface ScrubReport {
   }[];
   /** Devices that were left out because they do not answer. */
   readonly skipped: readonly string[];
+  /** Rows of the metadata that were held against their digest, and the folders of those that are not what was written. */
+  readonly rows: number;
+  readonly damagedMetadata: readonly string[];
 }
 
 export interface Scrub {
@@ -72,6 +82,7 @@ export interface Scrub {
 type Report = { -readonly [Field in keyof ScrubReport]: ScrubReport[Field] } & {
   unrepaired: ScrubReport['unrepaired'][number][];
   skipped: string[];
+  damagedMetadata: string[];
 };
 
 /** Bytes read in one step: a whole number of checksum blocks, so that no block is read twice. */
@@ -138,6 +149,8 @@ class Pass {
     repaired: 0,
     unrepaired: [],
     skipped: [],
+    rows: 0,
+    damagedMetadata: [],
   };
 
   constructor(options: ScrubOptions, meter: ProgressMeter, pace: Pace, save: (place: ScrubPlace) => Promise<void>) {
@@ -175,6 +188,7 @@ class Pass {
       });
     }
     await this.#findMissing();
+    await this.#auditStates();
     return this.#report;
   }
 
@@ -229,6 +243,21 @@ class Pass {
       this.#report.unrepaired.push({ stripe: stripe.toString('hex'), device, reason });
     }
     this.#options.onDamage({ stripe, device, reason, repaired });
+  }
+
+  /** One that takes too long beside what is written is left to the next pass. */
+  async #auditStates(): Promise<void> {
+    const { states } = this.#options;
+    for (const { kv, directory } of states?.list() ?? []) {
+      try {
+        const { rows, damage } = await auditOf(kv, { pace: this.#pace, meter: this.#meter });
+        this.#report.rows += rows;
+        if (damage !== undefined) this.#report.damagedMetadata.push(directory);
+        states?.found?.(directory, damage);
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.code !== 'ServiceUnavailable') throw error;
+      }
+    }
   }
 
   async #findMissing(): Promise<void> {
