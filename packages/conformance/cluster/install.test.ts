@@ -5,7 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { pathOf, send } from '../src/request.ts';
-import { Cluster, etcdMissing, until } from './cluster.support.ts';
+import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
 import { scratchFolder } from './scratch.ts';
 
 const skip = etcdMissing;
@@ -85,6 +85,8 @@ test('a node whose metadata were deleted while it was stopped builds them anew',
     rmSync(kv, { recursive: true });
   }
   await store.restart(lost);
+  const said = (await dsom(store.endpoint(lost), 'doctor')).find((row) => row['test'] === 'metadata');
+  assert.match(String(said?.['detail']), /there was none in .*metadata.kv; it comes from another node/);
   await check(store.endpoint(lost));
   await put(store.endpoint(lost), 'last', 5000);
   for (const endpoint of store.endpoints()) await check(endpoint);

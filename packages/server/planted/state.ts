@@ -26,6 +26,14 @@ export const metadataPlants: readonly Plant[] = [
     pattern: 'a snapshot on the mirror',
   },
   {
+    name: 'metadata: a KV that is gone is made anew without a word',
+    file: 'src/daemon/state.ts',
+    find: 'if (!isMissing) return { ...opened, rebuilt: undefined };',
+    replace: 'return { ...opened, rebuilt: undefined };',
+    tests: ['src/daemon/mirror.test.ts'],
+    pattern: 'a KV that is gone is made anew from the log alone',
+  },
+  {
     name: 'metadata: a snapshot is made of rows that have rotted',
     file: 'src/metadata/snapshot.ts',
     find: 'if (!digest.value().equals(applied.digest)) throw new CorruptionError(`no',

@@ -41,6 +41,16 @@ function noteIndex(context: Context, line: Line): void {
   else context.note(`${device} was made anew: ${describeNumbers(line)}`);
 }
 
+/** Metadata that a check of a stopped store has made anew when it opened it. */
+function noteMetadata(context: Context, line: Line): void {
+  if (line['state'] === 'missing')
+    context.note(`there are no metadata in ${text(line, 'directory')}: they are made anew`);
+  if (line['state'] === 'put aside')
+    context.note(`the metadata cannot be used, and are put aside as ${text(line, 'kept')}: ${text(line, 'reason')}`);
+  if (line['state'] === 'rebuilt')
+    context.note(`the metadata were made anew, up to position ${number(line, 'position')}`);
+}
+
 /** Shows the lines of a check: progress, findings, and a summary at the end, without which the check did not come to its end. */
 async function showCheck(context: Context, lines: AsyncIterable<Line>): Promise<void> {
   let summary: Line | undefined;
@@ -52,6 +62,7 @@ async function showCheck(context: Context, lines: AsyncIterable<Line>): Promise<
     if (line['type'] === 'summary') summary = line;
     await context.result(line, line['type'] === 'finding' ? findingLines(line) : []);
     if (line['type'] === 'index') noteIndex(context, line);
+    if (line['type'] === 'metadata') noteMetadata(context, line);
   }
   context.beforeNote();
   if (!summary)

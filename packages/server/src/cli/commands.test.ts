@@ -176,6 +176,12 @@ test('the doctor', async () => {
     0,
     '! health live and ready, but degraded: node b does not answer; new objects are not encrypted',
   ]);
+  stub.store.intercept = ({ path: asked }) =>
+    asked.endsWith('/admin/v1/status')
+      ? Response.json({ devices: [], metadata: { rebuilt: 'it was gone' } })
+      : undefined;
+  const made = await stub.run(['doctor']);
+  assert.deepEqual([made.code, /! metadata .*last start: it was gone/.test(made.stdout)], [0, true], made.stdout);
   healthIs(503, { ready: false, reasons: ['etcd is silent', 'no quorum'], degraded: [], encryption: 'on' });
   const notReady = await stub.run(['doctor']);
   assert.match(

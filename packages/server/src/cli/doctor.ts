@@ -1,6 +1,7 @@
 import { type DsomClient, DsomError } from '@dsom/sdk';
 import type { Command } from 'commander';
 import { formatRemote, parseBucket } from './address.ts';
+import { type Line, part } from './answer.ts';
 import { clientCommand, collect, type Examined, type Run, type Services } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { examineTls } from './doctor-tls.ts';
@@ -141,15 +142,28 @@ function devicesOf(status: Readonly<Record<string, unknown>>): readonly Readonly
 const numberOf = (row: Readonly<Record<string, unknown>>, name: string) =>
   typeof row[name] === 'number' ? row[name] : 0;
 
-async function space(client: DsomClient, context: Context): Promise<Finding> {
-  let status: Readonly<Record<string, unknown>>;
+/** What the server says of itself to root; undefined to others. */
+async function statusOf(client: DsomClient, context: Context): Promise<Line | undefined> {
   try {
-    status = await client.admin.status({ signal: context.signal });
+    return await client.admin.status({ signal: context.signal });
   } catch (cause) {
-    if (cause instanceof DsomError && cause.status === 403)
-      return warning('this key may not see it', 'Ask with the root key.');
+    if (cause instanceof DsomError && cause.status === 403) return undefined;
     throw cause;
   }
+}
+
+/** What happened to the metadata at the last start; undefined where they were as the stop had left them. */
+function rebuiltMetadata(status: Line): Finding | undefined {
+  const { rebuilt } = part(status, 'metadata');
+  if (typeof rebuilt !== 'string') return undefined;
+  return warning(
+    `made anew at the last start: ${printable(rebuilt)}`,
+    'Nothing acknowledged is missing. Look at the disk, and at who may have removed or changed it.',
+  );
+}
+
+function space(status: Line | undefined): Finding {
+  if (!status) return warning('this key may not see it', 'Ask with the root key.');
   const devices = devicesOf(status);
   if (devices.length === 0) return warning('the server does not tell', 'Look at /-/metrics.');
   const free = devices.reduce((sum, one) => sum + numberOf(one, 'free'), 0);
@@ -255,7 +269,10 @@ async function examine(
       await exam.test('health', () => health(found, context));
       await exam.test('clock', () => clock(found, context));
       if (await exam.test('credentials', () => credentials(found, context))) {
-        await exam.test('space', () => space(found, context));
+        let status: Line | undefined;
+        await exam.test('space', async () => space((status = await statusOf(found, context))));
+        const rebuilt = status && rebuiltMetadata(status);
+        if (rebuilt) await exam.show('metadata', rebuilt);
         if (target) await exam.test('round trip', () => roundTrip(context.client(target), context, target.bucket));
       }
     }

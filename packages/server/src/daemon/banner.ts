@@ -46,6 +46,10 @@ function durabilityText(devices: number, copies: number, { primary, mirror }: Ro
   ];
 }
 
+/** @param why as {@link Owner.rebuilt} says */
+const rebuiltStateText = (why: string): string =>
+  `the metadata was made anew: ${why}. Nothing acknowledged is missing. Look at the disk, and at who may have removed or changed it`;
+
 /** What an operator should know of the metadata after a start. */
 export function metadataTexts({ roles, rebuilt, directories, missing, mirror }: Owner): string[] {
   const known = (directory: string | undefined) => directories.all.find((one) => one.path === directory);
@@ -54,9 +58,7 @@ export function metadataTexts({ roles, rebuilt, directories, missing, mirror }: 
     ...(promoted !== undefined && promoted !== 'primary'
       ? [`the directory that held the metadata is not here: ${roles.primary} has taken its place`]
       : []),
-    ...(rebuilt === undefined
-      ? []
-      : [`the metadata was made anew from a snapshot and the log (${rebuilt}); nothing acknowledged is missing`]),
+    ...(rebuilt === undefined ? [] : [rebuiltStateText(rebuilt)]),
     ...(roles.mirror === undefined && missing.length > 0
       ? [
           'the metadata, the log and the keys have no second copy while the other directory is away: give it back, or an empty one in its place',

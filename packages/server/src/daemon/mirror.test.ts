@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { metadataTexts } from './banner.ts';
 import { ConfigError } from './config.ts';
 import { damagedLogText } from './damaged-log.ts';
 import { folders } from './directories.ts';
@@ -145,7 +146,10 @@ test('a snapshot on the mirror lets the log be trimmed, and gives the state agai
     const opened = await openStore(copy);
     await filled.check(opened);
     assert.ok(statesOf(opened).has('restoring') && statesOf(opened).has('rebuilt'));
-    assert.match(opened.rebuilt ?? '', /the state is at position 0, but the log begins at/);
+    assert.match(
+      opened.rebuilt ?? '',
+      /there was none in .*copy.metadata.kv; it comes from the snapshot of position \d+ and the log behind it/,
+    );
     await opened.close();
     rmSync(copy, { recursive: true });
   });
@@ -179,7 +183,28 @@ test('a snapshot on the mirror lets the log be trimmed, and gives the state agai
     );
     rmSync(snapshot);
     await refused(filled.data, /cannot be made anew: the log begins at position \d+, and there is no snapshot/);
+    assert.equal(existsSync(folders.kv(a)), false, 'nothing stands in the way of what is put back');
   });
+});
+
+test('a KV that is gone is made anew from the log alone where that goes back to the first entry, and it is said', async (t) => {
+  const filled = await Filled.made(t);
+  const [a, b] = filled.data;
+  rmSync(folders.kv(a), { recursive: true });
+  const store = await openStore(a, b);
+  await filled.check(store);
+  assert.deepEqual(store.metadataEvents, [
+    { state: 'missing', directory: folders.kv(a) },
+    { state: 'rebuilt', position: store.log.head },
+  ]);
+  assert.match(
+    metadataTexts(store).join(),
+    /made anew: there was none in .*; it comes from the log, .*first entry\. Nothing/,
+  );
+  await store.close();
+  const next = await openStore(a, b);
+  assert.deepEqual([next.metadataEvents, next.rebuilt], [[], undefined]);
+  await next.close();
 });
 
 test('an entry that went bad in one log is read from the other, when the metadata are made anew; in both it is refused in words', async (t) => {

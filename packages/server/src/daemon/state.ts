@@ -25,6 +25,8 @@ import { pendingBytesOf } from './space.ts';
 
 /** What happens to the state at a start, for the operator. */
 export type StateEvent =
+  /** A store that has a log has no KV. */
+  | { readonly state: 'missing'; readonly directory: string }
   | { readonly state: 'put aside'; readonly reason: string; readonly kept: string | undefined }
   | { readonly state: 'restoring'; readonly position: number; readonly bytes: number; readonly bytesInAll: number }
   | { readonly state: 'replaying'; readonly from: number; readonly to: number }
@@ -45,9 +47,17 @@ export interface StateOptions {
 export interface OpenState {
   readonly kv: SharedKv;
   readonly metadata: Metadata;
-  /** Why it was made anew by this start; undefined when it was not. */
+  /** Why it was made anew by this start, and what from; undefined when it was not. */
   readonly rebuilt: string | undefined;
 }
+
+const missingText = (directory: string): string => `there was none in ${directory}`;
+
+/** @param snapshot undefined: the log was enough */
+const madeFrom = (reason: string, snapshot: StoredSnapshot | undefined): string =>
+  snapshot
+    ? `${reason}; it comes from the snapshot of position ${snapshot.position} and the log behind it`
+    : `${reason}; it comes from the log, which goes back to the first entry`;
 
 /** Bytes of a snapshot between two lines about its progress. */
 const progressBytes = 64 * 1024 * 1024;
@@ -58,9 +68,16 @@ const isDerived = (cause: unknown): cause is ReplicaError =>
 
 /** @throws ConfigError when the state cannot be used, nor made anew */
 export async function openState(options: StateOptions): Promise<OpenState> {
-  const existed = existsSync(path.join(options.kv, 'data.mdb'));
+  const { kv: directory, log, onEvent } = options;
+  const existed = existsSync(path.join(directory, 'data.mdb'));
+  // The log has all of a store that is as small or as young as that.
+  const isMissing = !existed && log.head > 0;
+  if (isMissing) onEvent({ state: 'missing', directory });
   try {
-    return { ...(await open(options)), rebuilt: undefined };
+    const opened = await open(options);
+    if (!isMissing) return { ...opened, rebuilt: undefined };
+    onEvent({ state: 'rebuilt', position: log.head });
+    return { ...opened, rebuilt: madeFrom(missingText(directory), undefined) };
   } catch (cause) {
     if (cause instanceof ReplicaError && cause.kind === 'unknown') throw new ConfigError(cause.message, { cause });
     // What else is damaged is the log.
@@ -112,13 +129,16 @@ async function usable({ snapshots, log }: StateOptions): Promise<StoredSnapshot[
 async function rebuild(options: StateOptions, damage: ReplicaError, existed: boolean): Promise<OpenState> {
   const { log, kv: directory, onEvent } = options;
   const snapshots = await usable(options);
-  if (snapshots.length === 0 && log.tail > 1)
+  const reason = existed ? damage.message : missingText(directory);
+  if (snapshots.length === 0 && log.tail > 1) {
+    // What is no state stands in the way of one that is put back.
+    if (!existed) rmSync(directory, { recursive: true, force: true });
     throw new ConfigError(
-      `the metadata in ${directory} cannot be used (${damage.message}), and cannot be made anew: the log begins at position ${log.tail}, and there is no snapshot of the state behind it. ` +
+      `the metadata in ${directory} cannot be used (${reason}), and cannot be made anew: the log begins at position ${log.tail}, and there is no snapshot of the state behind it. ` +
         'A second data directory would hold one: give all directories of the store, or restore metadata/ from a backup',
       { cause: damage },
     );
-  const reason = damage.message;
+  }
   if (existed) onEvent({ state: 'put aside', reason, kept: putAside(directory) });
   let refused: unknown = damage;
   for (const snapshot of [...snapshots, ...(log.tail === 1 ? [undefined] : [])]) {
@@ -129,13 +149,14 @@ async function rebuild(options: StateOptions, damage: ReplicaError, existed: boo
         onEvent({ state: 'replaying', from: snapshot?.position ?? 0, to: log.head });
       });
       onEvent({ state: 'rebuilt', position: log.head });
-      return { ...opened, rebuilt: reason };
+      return { ...opened, rebuilt: madeFrom(reason, snapshot) };
     } catch (cause) {
       if (!(cause instanceof CorruptionError)) throw cause;
       refused = cause;
       if (snapshot) onEvent({ state: 'snapshot refused', position: snapshot.position, reason: cause.message });
     }
   }
+  rmSync(directory, { recursive: true, force: true });
   throw new ConfigError(
     `the metadata in ${directory} cannot be used (${reason}), and could not be made anew: ${(refused as Error).message}. Restore metadata/ from a backup`,
     { cause: refused },

@@ -1,4 +1,5 @@
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
 import { openKv, type SharedKv } from '../../kv/index.ts';
@@ -25,6 +26,20 @@ export interface InstallOptions {
   readonly log: StructuredLog;
   /** Number of the shard; the system shard when left out. */
   readonly shard?: number;
+  /** Is told where no state was here. */
+  readonly made?: MadeAnew;
+}
+
+/** What a state comes from that was not here, in words; undefined where it was. */
+export interface MadeAnew {
+  from: string | undefined;
+}
+
+/** Tells of a state that should have been here (that of a new node should not), and was made anew. @returns the same for the operator; undefined where it was here */
+export function madeAnewText({ from }: MadeAnew, directory: string, log: StructuredLog): string | undefined {
+  if (from === undefined) return undefined;
+  log.warn('the metadata of this node were gone, and were made anew', { directory, from });
+  return `there was none in ${directory}; it comes from ${from}`;
 }
 
 /** Beside the KV: it is not what other nodes have, and is to be replaced. */
@@ -85,7 +100,12 @@ export async function untilItFollows<Opened>(log: StructuredLog, open: () => Pro
 /** Opens the KV with a state that the log goes on from, which may be an empty one, and tells the log of it. */
 export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> {
   const { directory, host, shared, log } = options;
-  const kv = (await openKept(options)) ?? (await openTaken(options)) ?? (await openKv({ directory, host }));
+  const existed = existsSync(path.join(directory, 'data.mdb'));
+  const kept = await openKept(options);
+  const taken = kept ? undefined : await openTaken(options);
+  const kv = kept ?? taken ?? (await openKv({ directory, host }));
+  if (!existed && options.made)
+    options.made.from = taken ? 'another node' : 'the log, which goes back to the first entry';
   // From here on the log waits for this replica's snapshots too before it lets go of entries.
   await patiently(host, log, 'telling the log of this replica', () =>
     shared.covered(openMetadataReader(kv).position()),

@@ -21,7 +21,7 @@ import { openEngine } from './engine.ts';
 import { keepOpening } from './further.ts';
 import { createGate, newHeard } from './gate.ts';
 import { keepGrowing } from './growth.ts';
-import { catchUp, condemn, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
+import { catchUp, condemn, type MadeAnew, madeAnewText, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
 import { KnownShards } from './known.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
@@ -53,7 +53,6 @@ export interface NodeOptions {
 
 /** Bytes of the name of one life of a node. */
 const incarnationBytes = 8;
-
 /** Number of the system shard. */
 const shardNumber = 0;
 
@@ -123,7 +122,8 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     };
     const shared: SharedLog = await patiently(host, log, 'opening the log', () => openEtcdLog(opening));
     closers.push(() => shared.close());
-    const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log });
+    const made: MadeAnew = { from: undefined };
+    const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log, made });
     closers.push(() => kv.close());
     const known = new KnownShards(host);
     const replica = openShardReplica({
@@ -388,7 +388,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       roles: { primary, mirror: undefined },
       mirror: () => ({ lost: undefined, whole: true, damaged: [] }),
       snapshots: undefined,
-      rebuilt: undefined,
+      rebuilt: before && madeAnewText(made, kvFolder, log),
       start() {},
       close,
     };
