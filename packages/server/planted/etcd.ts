@@ -95,6 +95,14 @@ export const etcdPlants: readonly Plant[] = [
     pattern: 'grows a cluster',
   },
   {
+    name: 'log in etcd: a member that was left behind is known by its number alone',
+    file: 'src/log/etcd/leftover.ts',
+    find: '(await listed(data)) ?? (await written(pidFile, data))',
+    replace: 'await written(pidFile, data)',
+    tests: ['src/log/etcd/member.test.ts'],
+    pattern: 'earlier run left behind',
+  },
+  {
     name: 'log in etcd: a member that ended is reported by the end of its stack',
     file: 'src/log/etcd/member.ts',
     find: 'said.findLast(',

@@ -44,6 +44,14 @@ const alive = (pid: number): boolean => {
   }
 };
 
+/** A folder for the PATH in which nothing is but etcd. */
+async function onlyEtcd(): Promise<string> {
+  const folder = await fs.mkdtemp(join(root, 'path-'));
+  const etcd = execFileSync('sh', ['-c', 'command -v etcd'], { encoding: 'utf8' }).trim();
+  await fs.symlink(etcd, join(folder, 'etcd'));
+  return folder;
+}
+
 it('says what to install when the program is missing', async () => {
   const starting = startMember({ ...(await options('none')), program: 'no-such-etcd' });
   await assert.rejects(
@@ -162,33 +170,32 @@ describe('a member of etcd beside this program', { skip: noEtcd }, () => {
     assert.match(one.reports[0] ?? '', /said last: panic: tocommit\(61\) is out of range$/);
   });
 
-  it('ends the process that an earlier run left behind', async () => {
-    const one = await options('left');
-    const data = join(one.directory, 'data');
-    await fs.mkdir(data, { recursive: true });
-    const args = [
-      '--max-request-bytes',
-      String(limits.etcdRequestBytes),
-      '--name',
-      'left',
-      '--data-dir',
-      data,
-      '--listen-client-urls',
-      one.clientUrl,
-    ];
-    args.push('--advertise-client-urls', one.clientUrl, '--listen-peer-urls', one.peerUrl);
-    args.push('--initial-advertise-peer-urls', one.peerUrl, '--initial-cluster', `left=${one.peerUrl}`);
-    const orphan = spawn('etcd', args, { stdio: 'ignore' });
-    await fs.writeFile(join(one.directory, 'pid'), String(orphan.pid));
-    await (await connect([one.clientUrl])).close();
-    const member = await startMember(one);
-    try {
-      assert.notEqual(member.pid, orphan.pid);
-      assert.ok(orphan.exitCode !== null || orphan.signalCode !== null);
-    } finally {
-      await member.stop();
-    }
-  });
+  for (const known of [true, false])
+    it(`ends the process that an earlier run left behind, ${known ? 'and had written down' : 'before it wrote that down'}`, async () => {
+      const one = await options('left');
+      const data = join(one.directory, 'data');
+      await fs.mkdir(data, { recursive: true });
+      const args = ['--max-request-bytes', String(limits.etcdRequestBytes), '--name', 'left'];
+      args.push('--data-dir', data, '--listen-client-urls', one.clientUrl);
+      args.push('--advertise-client-urls', one.clientUrl, '--listen-peer-urls', one.peerUrl);
+      args.push('--initial-advertise-peer-urls', one.peerUrl, '--initial-cluster', `left=${one.peerUrl}`);
+      const orphan = spawn('etcd', args, { stdio: 'ignore' });
+      if (known) await fs.writeFile(join(one.directory, 'pid'), String(orphan.pid));
+      await (await connect([one.clientUrl])).close();
+      // As where no `ps` is installed: in minimal images.
+      const { PATH } = process.env;
+      process.env['PATH'] = await onlyEtcd();
+      try {
+        const member = await startMember(one);
+        assert.notEqual(member.pid, orphan.pid);
+        assert.ok(orphan.exitCode !== null || orphan.signalCode !== null);
+        assert.match(one.reports[0] ?? '', new RegExp(`left behind \\(process ${orphan.pid}\\) is ended`));
+        await member.stop();
+      } finally {
+        process.env['PATH'] = PATH;
+        orphan.kill('SIGKILL');
+      }
+    });
 
   it('ends no process that only has the number of an earlier one', async () => {
     const one = await options('other');

@@ -7,6 +7,7 @@ import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { EtcdTls } from './calls.ts';
 import { connectEtcd } from './client.ts';
+import { endLeftovers } from './leftover.ts';
 import type { Etcd } from './types.ts';
 import { etcdReleases, versionFault } from './version.ts';
 
@@ -69,24 +70,6 @@ export async function checkEtcdProgram(allowOld: boolean, program = etcdProgram)
   if (fault !== undefined && !allowOld) throw unavailable(`The program ${program} is refused: ${fault}.`);
 }
 
-/** Ends the member that an earlier run of this program left behind, if it still runs on this directory. */
-async function endLeftover(pidFile: string, data: string, host: Host): Promise<void> {
-  const pid = Number(await fs.readFile(pidFile, 'utf8').catch(() => ''));
-  if (!Number.isSafeInteger(pid) || pid <= 1) return;
-  const command = async (): Promise<string> =>
-    (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)]).catch(() => ({ stdout: '' }))).stdout;
-  const end = host.clock.monotonic() + limits.etcdStopMs;
-  for (let signal: NodeJS.Signals = 'SIGTERM'; (await command()).includes(data); ) {
-    try {
-      process.kill(pid, signal);
-    } catch {
-      return;
-    }
-    await host.timers.sleep(limits.etcdRestartMs);
-    if (host.clock.monotonic() > end) signal = 'SIGKILL';
-  }
-}
-
 function argumentsOf(options: MemberOptions, data: string): string[] {
   const { name, clientUrl, peerUrl, initialCluster, tls } = options;
   const args = ['--name', name, '--data-dir', data, '--logger', 'zap', '--log-level', 'error'];
@@ -130,7 +113,7 @@ export async function startMember(options: MemberOptions): Promise<RunningMember
   const data = path.resolve(options.directory, 'data');
   const pidFile = path.join(options.directory, 'pid');
   await fs.mkdir(data, { recursive: true, mode: 0o700 });
-  await endLeftover(pidFile, data, host);
+  await endLeftovers(data, pidFile, host, options.report);
 
   const stopping = new AbortController();
   const said: string[] = [];
