@@ -155,6 +155,13 @@ export const ratePlants: readonly Plant[] = [
     pattern: 'many at once',
   },
   {
+    name: 'http: connections take all files that the process may have open',
+    file: 'src/daemon/open-files.ts',
+    find: '(free * limits.connectionFilesPercent) / 100 / serving',
+    replace: '((free + limits.ownFiles) * 100) / 100 / serving',
+    tests: ['src/daemon/open-files.test.ts'],
+  },
+  {
     name: 'connections: one address may have all of them',
     file: 'src/api/http/connections.ts',
     find: 'own.size >= limits.connectionsPerFree * free',

@@ -8,6 +8,10 @@ export const connectionLimits = {
   connectionsPerFree: 3,
   /** Connections that were broken off for others, and are not closed yet. */
   connectionsEnding: 1024,
+  /** Open files that the process has in any case; of those beyond, what connections may have, percent; and what each thread takes however few there are. */
+  ownFiles: 64,
+  connectionFilesPercent: 75,
+  connectionsLeast: 8,
   headersTimeoutMs: 20_000,
   /** Between two looks for connections whose request head is overdue. */
   connectionCheckMs: 2000,

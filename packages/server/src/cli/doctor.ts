@@ -271,6 +271,9 @@ async function examine(
       if (await exam.test('credentials', () => credentials(found, context))) {
         let status: Line | undefined;
         await exam.test('space', async () => space((status = await statusOf(found, context))));
+        const { fewFiles } = status ?? {};
+        if (typeof fewFiles === 'string')
+          await exam.show('open files', warning(printable(fewFiles), 'Then start the server again.'));
         const rebuilt = status && rebuiltMetadata(status);
         if (rebuilt) await exam.show('metadata', rebuilt);
         if (target) await exam.test('round trip', () => roundTrip(context.client(target), context, target.bucket));

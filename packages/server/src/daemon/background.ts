@@ -82,6 +82,8 @@ export interface JobsInput {
   /** What `onDamage` has told of and is bad still. */
   readonly badCopies: BadCopies;
   readonly badStates: BadStates;
+  /** As {@link fewFilesText} says. */
+  readonly fewFiles: string | undefined;
   /** The workers: each may have reads open. */
   readonly links: () => readonly Link[];
   /** What lacks although writes are accepted. */
@@ -245,6 +247,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         })),
       ),
       missing: owner.missing,
+      fewFiles: input.fewFiles ?? null,
       metadata: { ...owner.roles, mirror: owner.roles.mirror ?? null, ...mirrorStatus(owner) },
       mend: { ...mender.totals(), progress: mender.progress() },
       recode: recoding.status(),

@@ -48,6 +48,7 @@ import { freshnessOf, type GateCalls, type Heard } from './cluster/gate.ts';
 import type { Config } from './config.ts';
 import { dayMsOf } from './day.ts';
 import { createKeyAdmin } from './keyadmin.ts';
+import type { ConnectionShare } from './open-files.ts';
 import type { OwnerMethods } from './protocol.ts';
 import { readThroughOf } from './read-through.ts';
 import { askReadiness } from './readiness.ts';
@@ -82,6 +83,8 @@ export interface ListenerOptions {
   readonly gate?: { readonly calls: GateCalls; readonly heard: Heard } | undefined;
   /** What HTTPS is spoken with. Absent: the listener speaks HTTP. */
   readonly tls?: TlsMaterial | undefined;
+  /** How many this thread may have. */
+  readonly connections: ConnectionShare;
   /** Number of this worker, in its log lines. */
   readonly worker: number;
 }
@@ -308,7 +311,7 @@ export function createListener(options: ListenerOptions): Listener {
   // An alert on their rate needs them before the first one.
   for (const outcome of ['displaced', 'refused'] as const) shortages.at(outcome);
   const connections = new Connections({
-    most: limits.connections,
+    most: options.connections.most,
     trusts: (address) => proxies.trusts(address),
     onShortage: (outcome) => shortages.add(shortages.at(outcome)),
   });
@@ -349,7 +352,7 @@ export function createListener(options: ListenerOptions): Listener {
   const malformed = (error: Error, socket: Duplex) => refuseMalformed(error, socket, refusals);
   const secure = options.tls && createSecureServer(serverOptions, options.tls, malformed);
   const server = secure?.server ?? createServer(serverOptions).on('clientError', malformed);
-  server.maxConnections = limits.connections + limits.connectionsEnding;
+  server.maxConnections = options.connections.most + options.connections.ending;
   breakStalled(server, limits.stalledConnectionMs);
   server.on('request', handle).on('checkContinue', handle);
   const sockets = new Set<Socket>();

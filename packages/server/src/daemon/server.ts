@@ -19,6 +19,7 @@ import { createListener, type Listener } from './listener.ts';
 import { lostText } from './lost-slabs.ts';
 import { ownerMethods } from './methods.ts';
 import { createServerMetrics } from './metrics.ts';
+import { connectionShare, fewFilesText, openFilesLimit } from './open-files.ts';
 import { defaultCopies, openOwner } from './owner.ts';
 import type { Methods } from './port.ts';
 import { shareRates } from './rates.ts';
@@ -112,6 +113,8 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
   const onLinkFailed = seldom(host.clock, (cause) => log.warn('a link between nodes failed', { cause }));
   const plan = threadPlan(config.workers);
   const { serving } = plan;
+  const files = openFilesLimit();
+  const fewFiles = fewFilesText(files, serving);
   const cacheBytes = Math.floor(config.cacheBytes / serving);
   let mender: Jobs['mender'] | undefined;
   let running: Jobs | undefined;
@@ -149,6 +152,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       onDamage,
       badCopies,
       badStates,
+      fewFiles,
       links,
       degraded: async () => (await methods.readiness()).degraded,
     });
@@ -190,6 +194,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       version,
       tls: tls?.material,
       rates,
+      connections: connectionShare(files, serving),
     };
     const data = {
       ...common,
@@ -297,6 +302,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
         warnings: [
           ...(tls?.texts() ?? []),
           ...(config.encryption === 'off' ? [notEncryptedText] : []),
+          ...(fewFiles === undefined ? [] : [fewFiles]),
           ...(config.lifecycleDaySeconds === undefined ? [] : [shortDaysText(config.lifecycleDaySeconds)]),
           ...metadataTexts(owner),
           ...owner.missing.map(

@@ -10,6 +10,7 @@ import { type ClusterThreads, openThreadLinks } from './cluster/threads.ts';
 import type { StoppedDevices } from './conditions.ts';
 import type { Config } from './config.ts';
 import { createListener } from './listener.ts';
+import type { ConnectionShare } from './open-files.ts';
 import { connect, type Link, type Methods } from './port.ts';
 import { remoteFragmentOwner, remoteGate, remoteOwner, remoteProposer, type WorkerMethods } from './protocol.ts';
 import type { DeviceSite } from './sites.ts';
@@ -32,6 +33,7 @@ export interface WorkerData {
   readonly version: string;
   /** What HTTPS is spoken with; absent: HTTP. */
   readonly tls: TlsMaterial | undefined;
+  readonly connections: ConnectionShare;
   /** Absent: this server is alone. */
   readonly cluster?: ClusterThreads;
   readonly worker: number;
