@@ -95,6 +95,14 @@ export const etcdPlants: readonly Plant[] = [
     pattern: 'grows a cluster',
   },
   {
+    name: 'node: the members of etcd are not told that one of them has another address',
+    file: 'src/daemon/cluster/engine.ts',
+    find: 'await moveMember(etcd, host, memberName(node), peerUrl);',
+    replace: '',
+    tests: ['src/daemon/cluster/engine.test.ts'],
+    pattern: 'its address has changed',
+  },
+  {
     name: 'log in etcd: a member that was left behind is known by its number alone',
     file: 'src/log/etcd/leftover.ts',
     find: '(await listed(data)) ?? (await written(pidFile, data))',

@@ -19,7 +19,7 @@ export {
   type RunningMember,
   startMember,
 } from './etcd/member.ts';
-export { addMember, promoteMember, removeMember } from './etcd/membership.ts';
+export { addMember, moveMember, promoteMember, removeMember } from './etcd/membership.ts';
 export { type EtcdLogOptions, forgetReplica, hasEtcdLog, openEtcdLog } from './etcd/open.ts';
 export { type Etcd, EtcdError } from './etcd/types.ts';
 export type { LogOwner, OwnedLog, SharedLog } from './shared.ts';

@@ -144,6 +144,55 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
     }
   });
 
+  it('is told to the others when its address has changed while it was down', { timeout: 180_000 }, async () => {
+    const engines: Engine[] = [];
+    try {
+      const first = await openEngine(await optionsOf('stays'));
+      engines.push(first);
+      const join = async (name: string) => {
+        const plan = (peerUrl: string) => first.plan(name, peerUrl);
+        const engine = await openEngine(await optionsOf(name, { known: await first.clients(), plan }));
+        engines.push(engine);
+        return engine;
+      };
+      await join('other');
+      const before = await join('moves');
+      engines.pop();
+      await before.close();
+      const known = before.endpoints;
+      // Each start of these tests has ports of its own.
+      const given = await optionsOf('moves', { known, hasMember: true });
+      const after = await openEngine(given);
+      engines.push(after);
+      const members = await after.etcd.members();
+      const mine = members.find(({ name }) => name === 'dsom-moves');
+      assert.equal(members.length, 3);
+      assert.ok(!known.includes(after.endpoints[0] as string));
+      assert.deepEqual(mine?.clientUrls, [after.endpoints[0]]);
+      assert.deepEqual(mine?.peerUrls, [`https://${given.peerAddress}`]);
+      // With another one gone its vote is needed: the others reach it where it is.
+      await first.close();
+      engines.shift();
+      assert.equal((await after.etcd.members()).length, 3);
+    } finally {
+      for (const engine of engines.reverse()) await engine.close();
+    }
+  });
+
+  it('alone goes on at another address, too', { timeout: 120_000 }, async () => {
+    const before = await openEngine(await optionsOf('hermit'));
+    const known = before.endpoints;
+    await before.close();
+    const after = await openEngine(await optionsOf('hermit', { known, hasMember: true }));
+    try {
+      const [only] = await after.etcd.members();
+      assert.equal(only?.name, 'dsom-hermit');
+      assert.deepEqual(await after.clients(), [after.endpoints[0]]);
+    } finally {
+      await after.close();
+    }
+  });
+
   it('may have a name for its address', { timeout: 120_000 }, async () => {
     const [client, peer] = await freePorts(2);
     const engine = await openEngine(

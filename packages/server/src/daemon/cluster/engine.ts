@@ -14,6 +14,7 @@ import {
   EtcdError,
   type EtcdTls,
   hasEtcdLog,
+  moveMember,
   promoteMember,
   type RunningMember,
   removeMember,
@@ -261,8 +262,23 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   /** It trusts others than it did when it started. */
   let isStale = false;
   let hasMember = options.hasMember;
+  /**
+   * Members know each other by their addresses, and one that has another now cannot say so by itself: it is not heard. A cluster in which most are heard
+   * learns it from this node before the member is up; where this one is needed for that it goes by what it sends.
+   */
+  const move = async (): Promise<void> => {
+    log.warn('the address of this node has changed: the members of etcd are told', { now: clientUrl });
+    const etcd = await connect([clientUrl, ...known]);
+    try {
+      await moveMember(etcd, host, memberName(node), peerUrl);
+    } finally {
+      await etcd.close();
+    }
+  };
   if (hasMember || !options.plan) {
-    await start();
+    const hasMoved = hasMember && known.length > 0 && !known.includes(clientUrl);
+    // Neither goes on while the other fails: whichever tells why is heard.
+    await Promise.all([start(), ...(hasMoved ? [move()] : [])]);
     hasMember = true;
   } else {
     const plan = await options.plan(peerUrl).catch((cause: unknown) => {
@@ -294,9 +310,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     first.members().catch(unreachable),
   );
   const clients = members.flatMap((member) => member.clientUrls);
-  const endpoints = hasMember ? [clientUrl, ...clients.filter((one) => one !== clientUrl)] : clients;
+  const endpoints = (): string[] =>
+    hasMember ? [clientUrl, ...clients.filter((one) => one !== clientUrl)] : [...clients];
   await first.close();
-  const etcd = await connect(endpoints);
+  const etcd = await connect(endpoints());
   closers.push(() => etcd.close());
   const apart = keepApart(
     etcd,
@@ -307,7 +324,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   closers.push(async () => apart.stop());
   return {
     etcd,
-    endpoints,
+    get endpoints() {
+      return endpoints();
+    },
     owns: apart.owns,
     leads: apart.leads,
     get hasMember() {

@@ -164,6 +164,9 @@ export async function connectEtcd(options: EtcdOptions): Promise<Etcd> {
     async removeMember(id) {
       await once('Cluster/MemberRemove', messages.encodeMemberId(id), limits.etcdCallMs);
     },
+    async updateMember(id, peerUrl) {
+      await once('Cluster/MemberUpdate', messages.encodeMemberUpdate(id, peerUrl), limits.etcdCallMs);
+    },
     async moveLeader(address, to) {
       const endpoint = endpoints.find((one) => one.address === address);
       invariant(endpoint, 'an endpoint that hands its lead over is one of the cluster');

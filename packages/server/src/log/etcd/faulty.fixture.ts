@@ -136,6 +136,8 @@ export class FaultyEtcd implements Etcd {
   members: Etcd['members'] = () => this.#pass('members', () => this.#inner.members());
   addLearner: Etcd['addLearner'] = (peerUrl) => this.#pass('addLearner', () => this.#inner.addLearner(peerUrl));
   promote: Etcd['promote'] = (id) => this.#pass('promote', () => this.#inner.promote(id));
+  updateMember: Etcd['updateMember'] = (id, peerUrl) =>
+    this.#pass('updateMember', () => this.#inner.updateMember(id, peerUrl));
   removeMember: Etcd['removeMember'] = (id) => this.#pass('removeMember', () => this.#inner.removeMember(id));
   moveLeader: Etcd['moveLeader'] = (endpoint, to) =>
     this.#pass('moveLeader', () => this.#inner.moveLeader(endpoint, to));

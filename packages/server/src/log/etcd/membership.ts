@@ -68,6 +68,16 @@ export function promoteMember(etcd: Etcd, host: Host, peerUrl: string): Promise<
   });
 }
 
+/** Says where the other members reach one from now on, whether it runs or not. Nothing is done where no member has that name. */
+export function moveMember(etcd: Etcd, host: Host, name: string, peerUrl: string): Promise<void> {
+  return insist(host, `Telling the members of etcd that ${name} is at ${peerUrl} now`, async () => {
+    const member = (await etcd.members()).find((one) => one.name === name);
+    if (!member || same(peerUrl)(member)) return true;
+    await etcd.updateMember(member.id, peerUrl);
+    return false;
+  });
+}
+
 /** Takes a member out, whether it runs or not. */
 export function removeMember(etcd: Etcd, host: Host, peerUrl: string): Promise<void> {
   return insist(host, `Removing the etcd member at ${peerUrl}`, async () => {

@@ -181,6 +181,8 @@ export const encodeMemberList = (): Buffer => new MessageWriter().flag(1, true).
 export const decodeMemberList = (message: Buffer): Member[] =>
   [...fieldsOf(message)].filter(({ field }) => field === 2).map(({ bytes }) => decodeMember(bytes));
 export const encodeLearner = (peerUrl: string): Buffer => new MessageWriter().text(1, peerUrl).flag(2, true).finish();
+export const encodeMemberUpdate = (id: bigint, peerUrl: string): Buffer =>
+  new MessageWriter().id(1, id).text(2, peerUrl).finish();
 /** Names a member, to be promoted, removed, or given the lead. */
 export const encodeMemberId = (id: bigint): Buffer => new MessageWriter().id(1, id).finish();
 

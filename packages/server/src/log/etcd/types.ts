@@ -145,6 +145,8 @@ export interface Etcd {
   /** Gives a learner its vote; refused until it has caught up. Tried once. */
   promote(id: bigint): Promise<void>;
   removeMember(id: bigint): Promise<void>;
+  /** The other members reach this one at another address from now on. */
+  updateMember(id: bigint, peerUrl: string): Promise<void>;
   /** Lets the member at the endpoint, which leads, hand the lead to another one that votes. Tried once. */
   moveLeader(endpoint: string, to: bigint): Promise<void>;
   /** The alarms that are raised. Safe to repeat. */
