@@ -4,6 +4,14 @@ import type { Plant } from './plant.ts';
 
 export const fragmentPlants: readonly Plant[] = [
   {
+    name: 'fragments: a thread keeps rows of fragments although they change',
+    file: 'src/fragments/store.ts',
+    find: 'new Kept(index, fragmentsTable, (key)',
+    replace: 'new Kept(index, fragmentsTable + 100, (key)',
+    tests: ['src/fragments/store.test.ts'],
+    pattern: 'keeps no row that has changed',
+  },
+  {
     name: 'fragments: freed space is given out before its removal is durable',
     file: 'src/fragments/owner.ts',
     find: 'this.#space.reserve(extent);\n      this.#pending.push(extent);',

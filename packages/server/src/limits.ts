@@ -139,7 +139,7 @@ export const limits = {
   /** Committed values after which the ordered KV syncs its file, ahead of the next checkpoint. */
   kvAheadBytes: 8 * MiB,
   cacheBytes: 32 * MiB,
-  /** Rows of one kind (buckets, access keys, …) that a reader of the metadata keeps decoded until one of their table changes. */
+  /** Rows of one kind (buckets, access keys, …, fragments of a device) that a reader keeps decoded until one of their table changes. */
   readerRowsKept: 64,
   /** Origins of web pages that one server lets in, and how long a browser remembers that it does. */
   allowedOrigins: 100,

@@ -12,7 +12,7 @@ import {
   type RebuildReport,
 } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
-import { type Kv, openKv } from '../kv/index.ts';
+import { openKv, type SharedKv } from '../kv/index.ts';
 import { putAside } from './aside.ts';
 import { ConfigError } from './config.ts';
 import { type LostSlabs, lostOf } from './lost-slabs.ts';
@@ -46,6 +46,8 @@ export interface OpenIndex {
   /** This thread's: where it stops, the fragments of the thread must know. */
   readonly device: Device;
   readonly lost: LostSlabs | undefined;
+  /** Of its commits: tell the readers in other threads, and in this one, what they may keep. */
+  readonly counts: SharedKv['counts'];
   /** Checkpoints and closes the owner, the index and the device. */
   close(): Promise<void>;
 }
@@ -67,7 +69,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
   const device = await openSite(site, host);
   const open = async (): Promise<OpenIndex> => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    let kv: Kv;
+    let kv: SharedKv;
     try {
       kv = await openKv({ directory: folder, host });
     } catch (cause) {
@@ -88,6 +90,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
         owner,
         device,
         lost,
+        counts: kv.counts,
         async close() {
           await owner.close();
           await kv.close();

@@ -36,6 +36,8 @@ export interface Owner {
   /** Why the state was made anew by this start; undefined when it was not. */
   readonly rebuilt: string | undefined;
   readonly sites: readonly DeviceSite[];
+  /** Counts of commits of the fragment index of each device. */
+  readonly indexCounts: ReadonlyMap<string, Int32Array>;
   readonly keyring: Keyring;
   readonly kv: SharedKv;
   /** Of all shards, by number; the first is `kv`. */
@@ -173,6 +175,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
 
     const fragments = new Map<string, OpenFragmentOwner>();
     const opened = new Map<string, Device>();
+    const indexCounts = new Map<string, Int32Array>();
     const lostSlabs = new Map<string, LostSlabs>();
     for (const site of sites) {
       const owned = (id: FragmentId) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined;
@@ -187,6 +190,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       closers.push(() => index.close());
       fragments.set(site.identity.device, index.owner);
       opened.set(site.identity.device, index.device);
+      indexCounts.set(site.identity.device, index.counts);
       if (index.lost) lostSlabs.set(site.identity.device, index.lost);
     }
     const fragmentOwner = (device: string): FragmentOwner => {
@@ -205,6 +209,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       host,
       kvs: kvs.map((one) => one.kv),
       sites,
+      indexCounts,
       opened,
       stopped,
       proposer,
@@ -228,6 +233,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       snapshots,
       rebuilt,
       sites,
+      indexCounts,
       keyring,
       kv,
       kvs,

@@ -201,6 +201,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       kvs: owner.kvs.map(({ kv, directory }) => ({ directory, counts: kv.counts })),
       keys: folders.keys(owner.roles.primary),
       sites: owner.sites,
+      indexCounts: owner.indexCounts,
       stopped: owner.stopped,
       cacheBytes,
       ...(owner.cluster && { cluster: owner.cluster.forThreads }),

@@ -13,6 +13,7 @@ import {
 } from '../durability/index.ts';
 import { type FragmentOwner, type FragmentStore, openFragmentStore } from '../fragments/index.ts';
 import type { Clock, Host } from '../host/index.ts';
+import { invariant } from '../invariant.ts';
 import { bucketKeys, type KeyService, kmsKeys } from '../keys/index.ts';
 import { type KvView, openKvReader } from '../kv/index.ts';
 import { limits } from '../limits.ts';
@@ -38,6 +39,8 @@ export interface ThreadInput {
   /** Of the replica of each shard, by number. */
   readonly kvs: readonly KvView[];
   readonly sites: readonly DeviceSite[];
+  /** The counts of commits of the fragment index of each device, as its owner has them. */
+  readonly indexCounts: ReadonlyMap<string, Int32Array>;
   /** Those that this thread has open already, in the order of the sites: whoever opened them closes them. Absent: it opens them for itself. */
   readonly opened?: ReadonlyMap<string, Device>;
   /** What the threads of this server know of each other's devices. */
@@ -92,7 +95,9 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
   const stores = new Map<string, FragmentStore>();
   for (const site of input.sites) {
     const device = opened?.get(site.identity.device) ?? (await openSite(site, host));
-    const index = openKvReader({ directory: indexFolder(site.folder), host });
+    const counts = input.indexCounts.get(site.identity.device);
+    invariant(counts, 'the owner has the index of every site open before a thread reads it');
+    const index = openKvReader({ directory: indexFolder(site.folder), host, counts });
     devices.set(device.identity, device);
     stores.set(
       device.identity,
@@ -111,7 +116,7 @@ export async function openThread(input: ThreadInput): Promise<Thread> {
 
 /** The same over devices and fragment stores that are open. Closing it closes the stores, and leaves the devices to the caller. */
 export async function assembleThread(
-  input: Omit<ThreadInput, 'sites' | 'opened' | 'fragmentOwner'> & {
+  input: Omit<ThreadInput, 'sites' | 'indexCounts' | 'opened' | 'fragmentOwner'> & {
     /** In the order of the sites. */
     readonly devices: ReadonlyMap<string, Device>;
     readonly stores: ReadonlyMap<string, FragmentStore>;

@@ -26,6 +26,8 @@ export interface WorkerData {
   readonly kvs: readonly { readonly directory: string; readonly counts: Int32Array }[];
   readonly keys: string;
   readonly sites: readonly DeviceSite[];
+  /** Counts of commits of the fragment index of each device. */
+  readonly indexCounts: ReadonlyMap<string, Int32Array>;
   readonly stopped: StoppedDevices;
   /** Root key given by the environment: never stored. */
   readonly root: AccessKeyRecord | undefined;
@@ -68,6 +70,7 @@ export async function runWorker(data: WorkerData): Promise<(kv: WorkerData['kvs'
     host,
     kvs: data.kvs.map(({ directory, counts }) => openKvReader({ directory, host, counts })),
     sites: data.sites,
+    indexCounts: data.indexCounts,
     stopped: data.stopped,
     proposer,
     fragmentOwner: (device) => remoteFragmentOwner(link, device),

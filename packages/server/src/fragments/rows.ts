@@ -43,6 +43,9 @@ export function fragmentKey(id: Uint8Array): Buffer {
   return key;
 }
 
+/** First byte of the keys of fragments. */
+export const fragmentsTable: number = tables.fragments;
+
 /** End of the table of fragments. */
 export const fragmentsEnd: Buffer = Buffer.from([tables.fragments + 1]);
 

@@ -149,6 +149,22 @@ describe('fragment store: writing and reading', () => {
     assert.deepEqual(store.ids(sorted[5] as Buffer, 2), [sorted[5], sorted[7]]);
   });
 
+  it('keeps no row that has changed: not of a fragment that was removed, nor of one that was written anew elsewhere', async () => {
+    const { system } = await one();
+    const [writing, reading] = system.stores as [FragmentStore, FragmentStore];
+    await put(writing, idOf(1), 5000);
+    await put(writing, idOf(2), 5000);
+    for (let i = 0; i < 2; i++)
+      assert.deepEqual(await reading.fetch(idOf(1), 0, 5000), contentOf(idOf(1), 5000), 'its row is kept from here on');
+    await writing.remove([idOf(1)]);
+    await assert.rejects(reading.fetch(idOf(1), 0, 5000), isNotFound);
+    assert.equal(reading.length(idOf(1)), undefined);
+    await put(writing, idOf(1), 70_000);
+    assert.equal(reading.length(idOf(1)), 70_000);
+    assert.deepEqual(await reading.fetch(idOf(1), 0, 70_000), contentOf(idOf(1), 70_000));
+    assert.deepEqual(await reading.fetch(idOf(2), 0, 5000), contentOf(idOf(2), 5000));
+  });
+
   it('takes an id again after its row was removed, while the new bytes were on their way', async () => {
     const { system, store } = await one();
     await put(store, idOf(1), 5000);

@@ -3,13 +3,21 @@ import type { Device } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
-import type { KvView } from '../kv/index.ts';
+import { Kept, type KvView } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import { auditIndex } from './audit.ts';
 import { type Geometry, geometryOf, roundUp } from './geometry.ts';
 import { headerBytesFor, leastChecksumBytes } from './header.ts';
 import { Leases } from './leases.ts';
-import { decodeFragment, type FragmentRow, fragmentIdOf, fragmentKey, fragmentsEnd, idBytes } from './rows.ts';
+import {
+  decodeFragment,
+  type FragmentRow,
+  fragmentIdOf,
+  fragmentKey,
+  fragmentsEnd,
+  fragmentsTable,
+  idBytes,
+} from './rows.ts';
 import type { FragmentId, FragmentOwner, FragmentRecord, FragmentStore, FragmentWriter, IndexAudit } from './types.ts';
 import { Writer } from './writer.ts';
 
@@ -35,6 +43,8 @@ class Store implements FragmentStore {
   readonly #index: KvView;
   readonly #geometry: Geometry;
   readonly #leases: Leases;
+  /** A large read asks for the row of its fragment with each of its runs. By the key's bytes as text. */
+  readonly #rows: Kept<string, FragmentRow>;
   #gathering: Gathering | undefined;
   #closed = false;
 
@@ -45,6 +55,7 @@ class Store implements FragmentStore {
     this.#index = index;
     this.#geometry = geometryOf(device.slabBytes);
     this.#leases = new Leases(owner, host.timers);
+    this.#rows = new Kept(index, fragmentsTable, (key) => this.#read(Buffer.from(key, 'latin1')));
   }
 
   async create(id: FragmentId, maximum: number, checksumBytes: number): Promise<FragmentWriter> {
@@ -75,13 +86,17 @@ class Store implements FragmentStore {
     return this.#gathering.sent;
   };
 
-  #row(key: Buffer): FragmentRow | undefined {
+  #read(key: Buffer): FragmentRow | undefined {
     const value = this.#index.get(key);
     return value && decodeFragment(this.#geometry, key, value);
   }
 
+  #row(id: FragmentId): FragmentRow | undefined {
+    return this.#rows.get(fragmentKey(id).toString('latin1'));
+  }
+
   length(id: FragmentId): number | undefined {
-    return this.#row(fragmentKey(id))?.length;
+    return this.#row(id)?.length;
   }
 
   read(id: FragmentId, start: number, end: number): Promise<Buffer> {
@@ -94,8 +109,7 @@ class Store implements FragmentStore {
 
   async #give(id: FragmentId, start: number, end: number, verify: boolean): Promise<Buffer> {
     invariant(start >= 0 && start <= end, 'a range does not end before it starts');
-    const key = fragmentKey(id);
-    for (let row = this.#row(key); row; ) {
+    for (let row = this.#row(id); row; ) {
       if (end > row.length)
         throw new CorruptionError(`fragment ${name(id)} has ${row.length} bytes, fewer than the ${end} asked for`);
       const bytes =
@@ -104,7 +118,7 @@ class Store implements FragmentStore {
           : await (verify ? this.#verified(row, start, end) : this.#bytesOf(row, start, end));
       if (bytes) return bytes;
       // The fragment may have been removed, or written anew, while it was read: then the row has changed.
-      const now = this.#row(key);
+      const now = this.#row(id);
       if (now && now.address === row.address) {
         throw new CorruptionError(
           `fragment ${name(id)} on device ${this.device} is damaged between ${start} and ${end}`,
