@@ -26,6 +26,14 @@ export const metadataPlants: readonly Plant[] = [
     pattern: 'a snapshot on the mirror',
   },
   {
+    name: 'metadata: a snapshot that has rotted goes on to count',
+    file: 'src/daemon/snapshots.ts',
+    find: 'if (this.#newest !== looked) return undefined;\n      this.#newest = undefined;',
+    replace: 'if (this.#newest !== looked) return undefined;',
+    tests: ['src/daemon/mirror.test.ts'],
+    pattern: 'a snapshot on the mirror',
+  },
+  {
     name: 'metadata: a KV that is gone is made anew without a word',
     file: 'src/daemon/state.ts',
     find: 'if (!isMissing) return { ...opened, rebuilt: undefined };',

@@ -172,8 +172,9 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     const stop = new AbortController();
     // One that is scheduled may go on where an earlier one was.
     const scrubbed = scheduled ? undefined : input.badCopies.scrubbed();
-    const ended = scrub.run({ signal: stop.signal, scheduled }).then(
-      (report) => {
+    const ended = scrub
+      .run({ signal: stop.signal, scheduled })
+      .then(async (report) => {
         lastReport = report;
         if (report.skipped.length === 0) scrubbed?.();
         log.info('scrub ended', {
@@ -185,11 +186,16 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
           rows: report.rows,
           damagedMetadata: report.damagedMetadata,
         });
-      },
-      (cause) => {
+        const damage = await owner.snapshots?.check(stop.signal);
+        if (damage !== undefined)
+          log.error('the snapshot of the metadata is damaged: another one is made, look at the disk', {
+            directory: owner.roles.mirror,
+            damage,
+          });
+      })
+      .catch((cause: unknown) => {
         if (!stop.signal.aborted) log.error('the scrub failed', { cause });
-      },
-    );
+      });
     running = { stop, ended };
     void ended.then(() => (running = undefined));
   };

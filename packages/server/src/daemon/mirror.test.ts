@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { until } from '../host/patience.support.ts';
 import { metadataTexts } from './banner.ts';
 import { ConfigError } from './config.ts';
 import { damagedLogText } from './damaged-log.ts';
@@ -138,6 +139,28 @@ test('a snapshot on the mirror lets the log be trimmed, and gives the state agai
   await store.snapshots?.make(store.metadata, store.kv, new AbortController().signal);
   assert.ok(store.log.tail > 1);
   await filled.put(store, 50);
+
+  await t.test('unless it has rotted: then a look finds that, and another one is made', async () => {
+    const { snapshots } = store;
+    const { signal } = new AbortController();
+    assert.ok(snapshots);
+    assert.equal(await snapshots.check(signal), undefined);
+    const file = path.join(folders.snapshot(b), 'snapshot');
+    const whole = readFileSync(file);
+    for (const at of [whole.length >> 1, 10, whole.length - 1]) {
+      const rotten = readFileSync(file);
+      rotten[at]! ^= 1;
+      writeFileSync(file, rotten);
+      assert.match((await snapshots.check(signal)) ?? '', /damaged/);
+      assert.equal(snapshots.restorable, false);
+      assert.equal(snapshots.trimmable(store.log.head), 0);
+      await until(() => snapshots.restorable, 'another snapshot');
+      assert.equal(await snapshots.check(signal), undefined);
+    }
+    rmSync(file);
+    assert.match((await snapshots.check(signal)) ?? '', /gone/);
+    await until(() => snapshots.restorable, 'another snapshot');
+  });
   await store.close();
 
   await t.test('for a lost primary', async () => {

@@ -6,7 +6,7 @@ import type { Host } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log/index.ts';
-import { findSnapshot, type Metadata, storeSnapshot } from '../metadata/index.ts';
+import { checkSnapshot, findSnapshot, type Metadata, storeSnapshot } from '../metadata/index.ts';
 import { folders, type Roles } from './directories.ts';
 
 /*
@@ -109,6 +109,36 @@ export class StateSnapshots {
     });
     rmSync(this.#outdated, { recursive: true, force: true });
     await this.#log.trim(this.trimmable(metadata.statistics().checkpointPosition));
+  }
+
+  /**
+   * Reads the one that is there, as a restore would. One that is damaged counts no more, and another is made at the next look.
+   * @returns what is wrong with it; undefined where nothing is, or where there is none
+   */
+  async check(signal: AbortSignal): Promise<string | undefined> {
+    const looked = this.#newest;
+    const found = this.#volume && looked && (await findSnapshot(this.#volume));
+    if (!looked) return undefined;
+    try {
+      if (!found) throw new CorruptionError('it is gone, or its beginning is damaged');
+      await checkSnapshot(this.#gently(found.read(), signal));
+      return undefined;
+    } catch (cause) {
+      if (!(cause instanceof CorruptionError)) throw cause;
+      // Another may have taken its place meanwhile.
+      if (this.#newest !== looked) return undefined;
+      this.#newest = undefined;
+      this.#notBefore = 0;
+      return cause.message;
+    }
+  }
+
+  /** Other work goes on between its chunks. */
+  async *#gently(chunks: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      yield chunk;
+      await this.#host.timers.sleep(limits.jobRestMs, signal);
+    }
   }
 
   /** Breaks off one that is being made. */

@@ -102,6 +102,6 @@ export { otherShards } from './sharded/quotas.ts';
 export { shardedReader } from './sharded/reader.ts';
 export { doubled, objectShardsName, shardNotOpen, shardsInUse, shardsInUseName } from './sharded/routing.ts';
 export { type GrowingMetadata, joinGrowing, joinShards } from './sharded/shards.ts';
-export { type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
+export { checkSnapshot, type InstallOptions, installSnapshot, restoreSnapshot, writeSnapshot } from './snapshot.ts';
 export { findSnapshot, type StoredSnapshot, storeSnapshot } from './stored.ts';
 export type * from './types.ts';

@@ -127,18 +127,11 @@ function* rowsOf(payload: Buffer): Generator<KvRow> {
   }
 }
 
-/**
- * Fills an empty KV. It is a state only once this resolves; a KV in which it was broken off is refused until it is done again (into an
- * empty one).
- * @throws CorruptionError at damage, and when rows or digest are not those that the snapshot promises
- */
-export async function restoreSnapshot(
-  kv: Kv,
+/** @param onRows is given the rows of a chunk. @throws CorruptionError at damage, and when rows or digest are not those that the snapshot promises */
+async function readSnapshot(
   stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<{ readonly position: number }> {
-  const [row] = kv.range({ start: Buffer.from([0]), end: Buffer.from([0xff]), limit: 1 });
-  invariant(row === undefined, 'a snapshot is restored into an empty KV');
-  kv.commit([[restoringKey, Buffer.from([1])]]);
+  onRows: (changes: KvChange[]) => void,
+): Promise<Applied> {
   const framer = new Framer();
   const digest = new RunningDigest(zeroDigest);
   let applied: Applied | undefined;
@@ -157,7 +150,7 @@ export async function restoreSnapshot(
         changes.push([key, value]);
       }
       rows += changes.length;
-      kv.commit(changes);
+      onRows(changes);
     } else if (kind === END) {
       const from = new ByteReader(payload);
       const count = from.u64();
@@ -168,6 +161,27 @@ export async function restoreSnapshot(
   if (rows !== promised || !digest.value().equals(applied.digest)) {
     throw new CorruptionError('the snapshot does not hold the state that it promises');
   }
+  return applied;
+}
+
+/** Whether {@link restoreSnapshot} would take it. @throws CorruptionError as that would */
+export async function checkSnapshot(stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  await readSnapshot(stream, () => {});
+}
+
+/**
+ * Fills an empty KV. It is a state only once this resolves; a KV in which it was broken off is refused until it is done again (into an
+ * empty one).
+ * @throws CorruptionError at damage, and when rows or digest are not those that the snapshot promises
+ */
+export async function restoreSnapshot(
+  kv: Kv,
+  stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<{ readonly position: number }> {
+  const [row] = kv.range({ start: Buffer.from([0]), end: Buffer.from([0xff]), limit: 1 });
+  invariant(row === undefined, 'a snapshot is restored into an empty KV');
+  kv.commit([[restoringKey, Buffer.from([1])]]);
+  const applied = await readSnapshot(stream, (changes) => kv.commit(changes));
   kv.commit([
     [appliedKey, encodeApplied(applied)],
     [restoringKey, undefined],
