@@ -17,6 +17,8 @@ export const layouts = {
   whole: { directories: ['a'], flags: [], first: [], coded: false },
   /** One directory, with named keys, quotas, limits and archived objects. */
   named: { directories: ['a'], flags: [], first: [], coded: false },
+  /** One directory, with parts that borrow from objects that are there and that are not. */
+  borrowed: { directories: ['a'], flags: [], first: [], coded: false },
   /** One node, with a member of etcd of its own. */
   cluster: {
     directories: ['a'],

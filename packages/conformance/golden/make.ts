@@ -13,6 +13,7 @@ import { dsom, portRow, until } from '../cluster/cluster.support.ts';
 import { pathOf, send } from '../src/request.ts';
 import { bin, startServer } from '../src/server.ts';
 import { packFolder } from './archive.ts';
+import { fillBorrowed } from './borrowed.ts';
 import { asking, goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { inventoryOf } from './inventory.ts';
 import { fillNamed } from './named.ts';
@@ -118,6 +119,7 @@ async function make(name: string, layout: Layout, program: string): Promise<void
     await filler(server.endpoint, coded).first();
     if (layout === 'whole') await fillWhole(server.endpoint);
     if (layout === 'named') await fillNamed(server.endpoint);
+    if (layout === 'borrowed') await fillBorrowed(server.endpoint);
     if (layout === 'grown') await growCluster(server.endpoint);
     await server.stop();
     server = await startServer(data, { program, flags, port: server.port });

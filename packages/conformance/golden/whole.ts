@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { dsom } from '../cluster/cluster.support.ts';
-import { pathOf, send } from '../src/request.ts';
+import { type Answer, pathOf, send } from '../src/request.ts';
 
 /** The bucket with locks. */
 export const lockedBucket = 'vault';
@@ -125,7 +125,7 @@ export async function answersOf(endpoint: string): Promise<Answers> {
 /** Requests that must be done. */
 export const doing =
   (endpoint: string) =>
-  async (method: string, at: string, options: Parameters<typeof send>[3] = {}): Promise<void> => {
+  async (method: string, at: string, options: Parameters<typeof send>[3] = {}): Promise<Answer> => {
     const { body } = options;
     const md5 = createHash('md5')
       .update(body ?? '')
@@ -133,6 +133,7 @@ export const doing =
     const headers = { 'content-md5': md5, ...options.headers };
     const answer = await send(endpoint, method, at, { ...options, headers });
     if (answer.status >= 300) throw new Error(`${method} ${at}: ${answer.status} ${answer.text()}`);
+    return answer;
   };
 
 export async function fillWhole(endpoint: string): Promise<void> {

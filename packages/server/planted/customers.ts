@@ -16,9 +16,9 @@ export const customerPlants: readonly Plant[] = [
   {
     name: 'customers: parts of an upload take any key',
     file: 'src/objects/uploads.ts',
-    find: 'key: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey),',
+    find: 'uploadKey: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, customerKey)',
     replace:
-      'key: (upload.encryption && target.customerKey ? (await bucketKey(rooms, bucket)).newObjectKey().key : await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey)),',
+      'uploadKey: (upload.encryption && customerKey ? (await bucketKey(rooms, bucket)).newObjectKey().key : await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, customerKey))',
     tests: [s3],
     pattern: 'takes parts with that key only',
   },

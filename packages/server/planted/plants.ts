@@ -1,4 +1,5 @@
 import { archivePlants } from './archive.ts';
+import { borrowPlants } from './borrowing.ts';
 import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
@@ -59,6 +60,7 @@ export const plants: readonly Plant[] = [
   ...nodePlants,
   ...shardPlants,
   ...renamePlants,
+  ...borrowPlants,
   ...reshardPlants,
   ...quotaPlants,
   ...lossPlants,

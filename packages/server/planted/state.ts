@@ -241,8 +241,8 @@ export const objectPlants: readonly Plant[] = [
   {
     name: 'objects: a slice begins one byte late',
     file: 'src/objects/outlet.ts',
-    find: 'const start = Math.max(0, this.#slice.start - offset);',
-    replace: 'const start = Math.max(0, this.#slice.start - offset + (this.#slice.start > offset ? 1 : 0));',
+    find: 'const start = Math.max(0, slice.start - offset);',
+    replace: 'const start = Math.max(0, slice.start - offset + (slice.start > offset ? 1 : 0));',
     tests: ['src/objects/outlet.test.ts'],
     pattern: 'the one large piece of an object is decoded',
   },

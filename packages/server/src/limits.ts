@@ -183,6 +183,8 @@ export const limits = {
   embeddedStripes: 4,
   /** Manifests that one manifest leans on, one on the other: each costs a read one look-up. A longer chain must be put again. */
   manifestLinks: 256,
+  /** Layers of parts that borrow from parts that borrow: what would be the next one is copied. */
+  borrowedDepth: 8,
   /** Ranges of stripe ids open at a time, in all threads. */
   openIntents: 4096,
   /** A log entry takes no more proposals once it is this large. */

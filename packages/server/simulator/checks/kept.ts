@@ -1,6 +1,13 @@
 import type { Thread } from '../../src/daemon/thread.ts';
 import { redundancyText, spareCount } from '../../src/durability/index.ts';
-import type { BucketRecord, MetadataReader, ObjectVersion, PlacedPiece, Redundancy } from '../../src/metadata/index.ts';
+import {
+  type BucketRecord,
+  lentTo,
+  type MetadataReader,
+  type ObjectVersion,
+  type PlacedPiece,
+  type Redundancy,
+} from '../../src/metadata/index.ts';
 
 /*
  * What bytes are kept with, held against what was asked for. While redundancies change, what takes the place of a stripe survives no less than the weakest
@@ -33,8 +40,8 @@ function* allKept(reader: MetadataReader): Iterable<Kept> {
     for (const item of items) {
       if (!('record' in item) || item.record.kind !== 'object') continue;
       const version = item.record;
-      for (const placed of reader.placedPieces(version.manifest, 0, 10_000))
-        yield { bucket, key: item.key, version, placed };
+      for (const row of reader.placedPieces(version.manifest, 0, 10_000))
+        for (const placed of lentTo(reader, row)) yield { bucket, key: item.key, version, placed };
     }
   }
 }

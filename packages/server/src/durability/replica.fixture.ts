@@ -357,6 +357,11 @@ export class Replica {
     intents: () => [...this.intents.values()],
     intent: (prefix) => this.intents.get(prefix.toString('hex')),
     references: (manifest) => this.referenceRows.get(manifest.toString('hex')) ?? 1,
+    lenders: () => {
+      const pieces = [...this.manifests.values()].flat();
+      const manifests = pieces.flatMap(({ body }) => ('borrowed' in body ? [body.borrowed.manifest] : []));
+      return { manifests, next: undefined };
+    },
     links: (start, limit) => this.linkRows.filter(({ manifest }) => manifest.compare(start) >= 0).slice(0, limit),
   };
 

@@ -1,3 +1,4 @@
+export { openBorrowedKey, sealBorrowedKey } from './borrowed.ts';
 export { keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
 export { bucketKeys } from './bucket.ts';
 export { type FrameKey, frameTagBytes, openFrame, saltBytes, sealFrame, sealFramePieces } from './frames.ts';

@@ -3,6 +3,7 @@ export { auditState, type StateAudit } from './audit.ts';
 export { type FailureKind, ReplicaError } from './failure.ts';
 export type { Change, ChangeEvent, Feed } from './feed.ts';
 export type { KmsKeyRecord } from './kms.ts';
+export { lenderOf, lentBy, lentTo } from './lending.ts';
 export { type ConfigurationKind, configurationBytes, configurationKinds } from './machine/configurations.ts';
 export { firstAccount } from './machine/decide-identities.ts';
 export { checkQuotas } from './machine/decide-quotas.ts';

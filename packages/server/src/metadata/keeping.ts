@@ -1,5 +1,5 @@
 import type { Position } from '../log/index.ts';
-import type { BucketId, Opener, Piece } from './machine/records.ts';
+import type { Borrowed, BucketId, Opener, Piece } from './machine/records.ts';
 
 /* Contracts of whoever has bytes kept in another way than they are. */
 
@@ -51,6 +51,24 @@ export interface PlacedPiece {
   readonly isShared: boolean;
 }
 
+/** A manifest that begins with the first `pieces` pieces of `target`. */
+export interface Link {
+  readonly manifest: Buffer;
+  readonly target: Buffer;
+  readonly pieces: number;
+}
+
+/** Where the next page of rows of pieces begins. */
+export interface LendersFrom {
+  readonly shard: number;
+  readonly row: Buffer;
+}
+
+export interface LendersPage {
+  readonly manifests: readonly Buffer[];
+  readonly next: LendersFrom | undefined;
+}
+
 /** What a stripe belongs to. `bucket` and `key` are those of the object it was first published under. */
 export interface StripeOwner {
   readonly manifest: Buffer;
@@ -85,7 +103,12 @@ export interface GarbageRow {
   readonly piece: number;
   /** May be empty (inline pieces): such a row is reported like any other. */
   readonly stripes: readonly { readonly id: Buffer; readonly group: number }[];
+  /** What the piece borrows, and holds until it is collected. */
+  readonly borrowed?: Borrowed;
 }
+
+/** What names a row of garbage. */
+export type GarbageFrom = Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>;
 
 /** What may be asked about the ranges of stripe ids that one writer may use, and about garbage. */
 export type UpkeepCommand =
@@ -107,5 +130,23 @@ export type UpkeepCommand =
    */
   | {
       readonly type: 'garbage.collected';
-      readonly rows: readonly Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>[];
+      readonly rows: readonly GarbageFrom[];
     };
+
+/** Who holds which bytes besides versions, and which bytes nobody holds. */
+export interface HolderReader {
+  /** Pieces that no version points to any more, oldest position first, those behind `after`. */
+  garbage(limit: number, after?: GarbageFrom): readonly GarbageRow[];
+  /**
+   * How many versions, links and borrowing pieces hold a manifest (1 when no row says otherwise). Only for manifests with bytes outside of the version's
+   * row: inline objects that were copied share nothing.
+   */
+  references(manifest: Buffer): number;
+  /**
+   * Manifests that begin with the pieces of another, in order of id, from `start` (inclusive). A manifest that no version holds any more
+   * (its rows wait for collection) has let go of its target already.
+   */
+  links(start: Buffer, limit: number): readonly Link[];
+  /** Manifests that rows of pieces borrow from, once for each such row, garbage included: a page of `limit` rows is looked at. */
+  lenders(from: LendersFrom | undefined, limit: number): LendersPage;
+}

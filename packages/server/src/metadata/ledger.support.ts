@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { KvReader, KvView } from '../kv/index.ts';
 import { parse, type Table, tableEnd, tableStart } from './machine/keys.ts';
-import { decodePieceRow, stripesOf } from './machine/pieces.ts';
+import { borrowedBy, decodePieceRow, stripesOf } from './machine/pieces.ts';
 import { decodeGarbage, decodeNumber, decodePlace, decodeUpload } from './machine/rows.ts';
 import { isOutside, VersionRow } from './machine/versions.ts';
 import { openMetadataReader } from './reader.ts';
@@ -54,7 +54,13 @@ export function audit(kv: KvView): Set<string> {
     const newest = reader.version(place.bucket, place.key, undefined)!;
     assert.ok(newest.sequence > new VersionRow(value).sequence, 'the newest version has the highest sequence');
   }
-  // A manifest is held by versions, then by the links of manifests that are held.
+  // What borrows holds its lender until it is collected.
+  for (const { value } of rowsOf(kv, 'pieces')) {
+    const row = decodePieceRow(value);
+    const borrowed = row.kind === 'piece' ? borrowedBy(row.piece) : undefined;
+    if (borrowed) hold(borrowed.manifest, borrowed.end);
+  }
+  // A manifest is held by versions and borrowers, then by the links of manifests that are held.
   const waiting = [...holders.keys()];
   const walk = (manifest: string): void => {
     const longest = Math.max(...holders.get(manifest)!.keys());

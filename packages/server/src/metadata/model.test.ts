@@ -66,6 +66,30 @@ describe('the state', () => {
     ),
   );
 
+  it('accounts for the bytes that parts borrow', { timeout: 240_000 }, () =>
+    checked(
+      scenario(
+        60,
+        [
+          'borrow',
+          'borrow',
+          'putLarge',
+          'complete',
+          'complete',
+          'appendTwice',
+          'abort',
+          'collect',
+          'deleteNewest',
+          'deleteVersion',
+          'copy',
+          'recode',
+        ],
+        8,
+      ),
+      120,
+    ),
+  );
+
   it('is the same however it is reached: replayed whole, from a checkpoint, from a snapshot and the rest of the log', {
     timeout: 240_000,
   }, async () => {

@@ -1,12 +1,13 @@
 import { CorruptionError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import { Kept, type KvReader, type KvView } from '../kv/index.ts';
+import { garbageOf, lendersOf, linksOf } from './holders.ts';
 import { KeptConfigurations, KeptIdentities, KeptQuotas, KeptRenames, keptPosition } from './kept.ts';
 import { listObjects, listUploads, listVersions, pageOf } from './listing.ts';
 import { sourceOf } from './machine/bucket-documents.ts';
 import type { ConfigurationKind } from './machine/configurations.ts';
-import { keys, parse, tableEnd, tableStart, tables } from './machine/keys.ts';
-import { decodePieceRow, partOf, stripesOf } from './machine/pieces.ts';
+import { keys, parse, tableEnd, tables } from './machine/keys.ts';
+import { decodePieceRow, partOf } from './machine/pieces.ts';
 import type {
   AccessKeyRecord,
   BucketId,
@@ -21,16 +22,17 @@ import type {
   UploadRecord,
   VersionRecord,
 } from './machine/records.ts';
-import {
-  decodeAccessKey,
-  decodeBucket,
-  decodeGarbage,
-  decodeGroup,
-  decodeIntent,
-  decodeStripe,
-} from './machine/rows.ts';
+import { decodeAccessKey, decodeBucket, decodeGroup, decodeIntent, decodeStripe } from './machine/rows.ts';
 import { View } from './machine/view.ts';
-import type { GarbageRow, ListQuery, MetadataReader, Page, PlacedPiece, VersionSelector } from './types.ts';
+import type {
+  GarbageFrom,
+  LendersFrom,
+  ListQuery,
+  MetadataReader,
+  Page,
+  PlacedPiece,
+  VersionSelector,
+} from './types.ts';
 
 const alone: readonly number[] = [0];
 
@@ -357,40 +359,12 @@ class Reader implements MetadataReader {
     }));
   }
 
-  garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[] {
-    const found: GarbageRow[] = [];
-    const start = after ? keys.garbage(after.position, after.ordinal) : tableStart('garbage');
-    for (const { key, value } of this.#kv.range({ start, end: tableEnd('garbage'), limit })) {
-      const { position, ordinal } = parse.garbage(key);
-      const { manifest, first, end } = decodeGarbage(value);
-      const begun = after?.position === position && after.ordinal === ordinal;
-      const from = begun ? Math.max(first, after.piece + 1) : first;
-      for (const { index, row } of this.#view.pieces(manifest, from, end, limit - found.length)) {
-        const stripes = row.kind === 'piece' ? stripesOf(row.piece) : [];
-        found.push({ position, ordinal, piece: index, stripes: stripes.map(({ id, group }) => ({ id, group })) });
-      }
-      if (found.length >= limit) break;
-    }
-    return found;
-  }
+  readonly garbage = (limit: number, after?: GarbageFrom) => garbageOf(this.#kv, limit, after);
+  readonly links = (start: Buffer, limit: number) => linksOf(this.#kv, start, limit);
+  readonly lenders = (from: LendersFrom | undefined, limit: number) => lendersOf(this.#kv, from, limit);
 
   references(manifest: Buffer): number {
     return this.#view.holders(manifest);
-  }
-
-  links(start: Buffer, limit: number) {
-    const found: { readonly manifest: Buffer; readonly target: Buffer; readonly pieces: number }[] = [];
-    const end = tableEnd('pieces');
-    // A link stands only in a manifest's first row: the rest is stepped over by a seek each.
-    for (let from: Buffer | undefined = keys.piece(start, 0); from && found.length < limit; ) {
-      const [next]: { key: Buffer; value: Buffer }[] = [...this.#kv.range({ start: from, end, limit: 1 })];
-      if (!next) break;
-      const manifest = Buffer.from(parse.manifest(next.key));
-      const row = parse.index(next.key) === 0 ? decodePieceRow(next.value) : undefined;
-      if (row?.kind === 'link') found.push({ manifest, target: row.manifest, pieces: row.pieces });
-      from = keys.piece(manifest, 0xffff_ffff);
-    }
-    return found;
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { StoreError } from '../errors.ts';
 import type { Run } from './driven.support.ts';
+import { lentTo } from './lending.ts';
 import { stripesOf } from './machine/pieces.ts';
 import { type Operation, selectorOf } from './scenarios.support.ts';
 
@@ -12,6 +13,7 @@ export async function recodeStep(run: Run, op: Operation): Promise<void> {
   if (!found || record?.kind !== 'object') return;
   const striped = reader
     .placedPieces(record.manifest, 0, 10_000)
+    .flatMap((placed) => [...lentTo(reader, placed)])
     .filter(({ piece }) => stripesOf(piece).some(({ group }) => group === 3));
   const chosen = striped[op.a % Math.max(1, striped.length)];
   if (!chosen) return;
@@ -41,7 +43,10 @@ export async function recodeStep(run: Run, op: Operation): Promise<void> {
   const after = reader.version(found.id, found.key, selectorOf(found.version));
   assert.ok(after?.kind === 'object');
   found.version.manifest = Buffer.from(after.manifest.id);
-  const now = reader.placedPieces(after.manifest, 0, 10_000).flatMap(({ piece }) => stripesOf(piece));
+  const now = reader
+    .placedPieces(after.manifest, 0, 10_000)
+    .flatMap((placed) => [...lentTo(reader, placed)])
+    .flatMap(({ piece }) => stripesOf(piece));
   for (const { from, to, group } of swaps) {
     assert.ok(!now.some(({ id }) => id.equals(from)), 'the old stripe is gone');
     const there = now.find(({ id }) => id.equals(to));

@@ -26,6 +26,7 @@ const kinds = [
   'create',
   'part',
   'partTwice',
+  'borrow',
   'complete',
   'abort',
   'collect',

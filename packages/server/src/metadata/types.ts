@@ -2,7 +2,7 @@ import type { Position } from '../log/index.ts';
 import type { Announcement, DeleteCommand, NoticeReader, NotificationCommand } from './announcing.ts';
 import type {
   Expectation,
-  GarbageRow,
+  HolderReader,
   PlacedPiece,
   RecodeCommand,
   StripeOwner,
@@ -207,6 +207,8 @@ export type Command =
       readonly upload: Buffer;
       readonly number: number;
       readonly piece: Piece;
+      /** Only with a piece that borrows: a version that has what it borrows. */
+      readonly source?: { readonly bucket: BucketId; readonly key: Buffer; readonly version: VersionSelector };
     }
   | {
       readonly type: 'upload.complete';
@@ -297,7 +299,7 @@ export interface ListedObject {
 }
 
 /** Reads of one shard's replica. Every call sees the newest applied state and never waits. */
-export interface MetadataReader extends ShardPlaces, DocumentReader, NoticeReader, RateReader {
+export interface MetadataReader extends ShardPlaces, DocumentReader, HolderReader, NoticeReader, RateReader {
   bucket(name: string): BucketRecord | undefined;
   bucketById(id: BucketId): BucketRecord | undefined;
   /** In order of name. */
@@ -339,8 +341,6 @@ export interface MetadataReader extends ShardPlaces, DocumentReader, NoticeReade
   stripeOwner(stripe: Buffer): StripeOwner | undefined;
   /** Rows of table `stripes` in order of id, from `start` (inclusive). */
   stripes(start: Buffer, limit: number): readonly (StripeOwner & { readonly stripe: Buffer })[];
-  /** Pieces that no version points to any more, oldest position first, those behind `after`. */
-  garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[];
   intents(): readonly IntentRecord[];
   intent(prefix: Buffer): IntentRecord | undefined;
   nodes(): readonly NodeRecord[];
@@ -357,11 +357,6 @@ export interface MetadataReader extends ShardPlaces, DocumentReader, NoticeReade
   /** The newest authority; undefined while the cluster has its first one. */
   authority(): AuthorityRecord | undefined;
   /**
-   * How many versions and links hold a manifest (1 when no row says otherwise). Only for manifests with bytes outside of the version's
-   * row: inline objects that were copied share nothing.
-   */
-  references(manifest: Buffer): number;
-  /**
    * As {@link pieces}, with the row that has each, and whether versions or links besides this one hold it. A piece that stands in the version's own
    * row has no place.
    */
@@ -372,14 +367,6 @@ export interface MetadataReader extends ShardPlaces, DocumentReader, NoticeReade
   embeddings(bucket: BucketId, key: Buffer, manifest: Buffer): readonly ObjectVersion[];
   /** Position of the last `object.recode`: what was decoded of a manifest before it may be out of date. */
   recodedAt(): Position;
-  /**
-   * Manifests that begin with the pieces of another, in order of id, from `start` (inclusive). A manifest that no version holds any more
-   * (its rows wait for collection) has let go of its target already.
-   */
-  links(
-    start: Buffer,
-    limit: number,
-  ): readonly { readonly manifest: Buffer; readonly target: Buffer; readonly pieces: number }[];
 }
 
 export interface ListQuery {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { StoreError } from '../errors.ts';
 import type { Run } from './driven.support.ts';
+import { shardOfNumber } from './machine/numbering.ts';
+import { sequenceOf } from './machine/usage.ts';
 import { inlinePiece, stripedPiece } from './rig.support.ts';
-import { type Operation, texts } from './scenarios.support.ts';
+import { type Operation, selectorOf, texts } from './scenarios.support.ts';
 
 const MiB = 1024 * 1024;
 
@@ -36,6 +38,23 @@ export async function uploadStep(run: Run, op: Operation): Promise<void> {
       const small = op.b % 7 === 0;
       const piece = small ? inlinePiece(`p${op.b}`) : stripedPiece(await rig.stripes(1 + (op.a % 6)), 5 * MiB + op.b);
       await rig.do({ type: 'upload.part', ...place, number, piece }, 'part');
+      upload.parts.set(number, piece);
+      return;
+    }
+    case 'borrow': {
+      const from = run.pick(op);
+      const lender = from && rig.reader.version(from.id, from.key, selectorOf(from.version));
+      if (!upload || !place || lender?.kind !== 'object' || lender.manifest.embedded) return;
+      const shard = shardOfNumber(sequenceOf(upload.id));
+      // Where bytes cannot be borrowed, nobody asks for it.
+      if (shardOfNumber(lender.sequence) !== shard || rig.reader.shardOf(from!.id, from!.key) !== shard) return;
+      const number = 1 + (op.a % 5);
+      const { id: manifest, pieces: held } = lender.manifest;
+      const end = 1 + (op.a % held);
+      const borrowed = { manifest, first: op.b % end, end, offset: 0, depth: 1, key: Buffer.alloc(60, 2) };
+      const piece = { ...inlinePiece(`b${op.a} ${op.b}`), size: 5 * MiB + op.b, body: { borrowed } };
+      const source = { bucket: from!.id, key: from!.key, version: selectorOf(from!.version) };
+      await rig.do({ type: 'upload.part', ...place, number, piece, source }, 'part');
       upload.parts.set(number, piece);
       return;
     }

@@ -43,6 +43,37 @@ describe('uploads', () => {
     audit(rig.kv);
   });
 
+  it('take a part that borrows only while a version has what it borrows', async () => {
+    const rig = await Rig.open();
+    const bucket = await rig.bucket('bucket');
+    const upload = await startUpload(rig, bucket);
+    const lender = Buffer.from('lender');
+    const large = async () => stripedPiece(await rig.stripes(limits.embeddedStripes + 1), 5 * MiB);
+    const { version } = await rig.put(bucket, lender, await large());
+    const source = { bucket, key: lender, version: undefined };
+    const borrow = (borrowed: object, from: object = source) => {
+      const all = { manifest: version.manifest.id, first: 0, end: 1, offset: 0, depth: 1, key: Buffer.alloc(60) };
+      const piece = { ...inlinePiece('b'), size: 5 * MiB, body: { borrowed: { ...all, ...borrowed } } };
+      const command = { type: 'upload.part', bucket, key, upload, number: 1, piece } as const;
+      return rig.do({ ...command, source: { ...source, ...from } }, 'part');
+    };
+    const changed = code('ConditionalRequestConflict');
+    await assert.rejects(borrow({ end: 2 }), changed);
+    await assert.rejects(borrow({ manifest: Buffer.alloc(16, 1) }), changed);
+    await assert.rejects(borrow({}, { key: Buffer.from('nobody') }), changed);
+    await assert.rejects(borrow({}, { version: { sequence: 99, nonce: Buffer.alloc(8) } }), changed);
+    const small = await rig.put(bucket, Buffer.from('small'), stripedPiece(await rig.stripes(1), 5 * MiB));
+    await assert.rejects(borrow({ manifest: small.version.manifest.id }, { key: Buffer.from('small') }), changed);
+    assert.equal(rig.reader.references(version.manifest.id), 1);
+    await borrow({});
+    assert.equal(rig.reader.references(version.manifest.id), 2);
+    await rig.put(bucket, lender, await large());
+    await assert.rejects(borrow({}), changed);
+    assert.equal(rig.reader.part(upload, 1)?.piece.size, 5 * MiB);
+    assert.deepEqual(rig.reader.garbage(10), [], 'the part holds what the version let go');
+    audit(rig.kv);
+  });
+
   it('are gone once completed or aborted, but a completion may be repeated while its object is there', async () => {
     const rig = await Rig.open();
     const bucket = await rig.bucket('bucket');

@@ -1,21 +1,39 @@
 import { CorruptionError, StoreError } from '../errors.ts';
 import { FifoMap } from '../fifo.ts';
+import { invariant } from '../invariant.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
-import type { ManifestReference, MetadataReader, ObjectVersion, Piece, Stripe } from '../metadata/index.ts';
+import {
+  lenderOf,
+  type ManifestReference,
+  type MetadataReader,
+  type ObjectVersion,
+  type Piece,
+  type Stripe,
+} from '../metadata/index.ts';
 import type { Slice } from './types.ts';
 
-/** A run of frames of one stripe that a read fetches at once. */
-export interface FrameRun {
+/** A piece with bytes that a read wants. */
+export interface WantedPiece {
   readonly piece: Piece;
+  /** Where the piece begins in the object, bytes: below 0 where the object borrows from its middle on. */
+  readonly offset: number;
+  /** What is wanted of it. */
+  readonly slice: Slice;
+  /** What the object borrows: the keys that lead to that of the piece, each sealed under the one before, the first under that of the object. */
+  readonly keys: readonly Buffer[];
+}
+
+/** A run of frames of one stripe that a read fetches at once. */
+export interface FrameRun extends Omit<WantedPiece, 'offset'> {
   readonly stripe: Stripe;
   /** Index, within the piece, of the stripe's first frame. */
   readonly firstFrame: number;
   /** Frames of the stripe, `to` exclusive. */
   readonly from: number;
   readonly to: number;
-  /** Where the stripe begins in the object, bytes. */
+  /** Where the stripe begins in the object, bytes: below 0 as {@link WantedPiece.offset}. */
   readonly offset: number;
 }
 
@@ -44,8 +62,8 @@ export function storedOffset(stripe: Stripe, frame: number): number {
  * Pieces fetched at once: as many as the rest of the slice is likely to need, and few enough that the places of their stripes stay within a
  * bound, whatever their sizes.
  */
-function pageOf(version: ObjectVersion, left: number): number {
-  const usual = version.size / version.manifest.pieces;
+function pageOf({ size, pieces }: { readonly size: number; readonly pieces: number }, left: number): number {
+  const usual = Math.max(1, size / pieces);
   const stripes = Math.max(1, usual / limits.stripeBytes);
   return Math.max(1, Math.min(1000, Math.floor(limits.readStripes / stripes), Math.ceil(left / usual) + 1));
 }
@@ -79,39 +97,74 @@ function rowsOf(reader: MetadataReader, manifest: ManifestReference, first: numb
   return found;
 }
 
+const noKeys: readonly Buffer[] = [];
+
 /**
- * Pieces of a version that overlap a slice, in order, with where each begins in the object.
+ * Pieces of a version that overlap a slice, in order; in the place of one that borrows, those that it borrows from.
  * @throws StoreError Damaged when rows are missing that the version says it has
  */
-export function* piecesOf(
-  reader: MetadataReader,
-  version: ObjectVersion,
-  slice: Slice,
-): Generator<{ readonly piece: Piece; readonly offset: number }> {
+export function* piecesOf(reader: MetadataReader, version: ObjectVersion, slice: Slice): Generator<WantedPiece> {
   const { manifest } = version;
   if (slice.start >= slice.end) return;
   let { index: next, start: offset } = reader.locate(version, slice.start);
   while (offset < slice.end) {
-    const limit = Math.min(pageOf(version, slice.end - offset), manifest.pieces - next);
+    const limit = Math.min(
+      pageOf({ size: version.size, pieces: manifest.pieces }, slice.end - offset),
+      manifest.pieces - next,
+    );
     const page =
       manifest.embedded && next === 0 ? [manifest.embedded] : limit > 0 ? rowsOf(reader, manifest, next, limit) : [];
-    if (page.length === 0) {
-      throw new StoreError('Damaged', {
-        message: 'The object is larger than the pieces that are left of it.',
-        resource: manifest.id.toString('hex'),
-      });
-    }
+    if (page.length === 0) throw tooFew(manifest);
     for (const piece of page) {
-      if (offset < slice.end && offset + piece.size > slice.start) yield { piece, offset };
+      if (offset < slice.end && offset + piece.size > slice.start)
+        yield* 'borrowed' in piece.body
+          ? lentOf(reader, piece, offset, slice, noKeys)
+          : [{ piece, offset, slice, keys: noKeys }];
       offset += piece.size;
       next++;
     }
   }
 }
 
-/** Cuts the frames that a slice needs from one piece into runs of at most `most()` bytes, which is asked for each of them anew. */
-export function* runsOf(piece: Piece, start: number, slice: Slice, most: () => number): Generator<FrameRun> {
-  if ('inline' in piece.body) return;
+const tooFew = ({ id }: ManifestReference): StoreError =>
+  new StoreError('Damaged', {
+    message: 'The object is larger than the pieces that are left of it.',
+    resource: id.toString('hex'),
+  });
+
+/** What a piece at `start` of the object, which borrows, has of a slice. */
+function* lentOf(
+  reader: MetadataReader,
+  { body, size }: Piece,
+  start: number,
+  slice: Slice,
+  keys: readonly Buffer[],
+): Generator<WantedPiece> {
+  invariant('borrowed' in body, 'only a piece that borrows has a lender');
+  const { borrowed } = body;
+  const chain = [...keys, borrowed.key];
+  const wanted = { start: Math.max(slice.start, start), end: Math.min(slice.end, start + size) };
+  const lender = lenderOf(borrowed);
+  let offset = start - borrowed.offset;
+  for (let next = borrowed.first; offset < wanted.end; ) {
+    const usual = { size, pieces: borrowed.end - borrowed.first };
+    const limit = Math.min(pageOf(usual, wanted.end - offset), borrowed.end - next);
+    const page = limit > 0 ? rowsOf(reader, lender, next, limit) : [];
+    if (page.length === 0) throw tooFew(lender);
+    for (const piece of page) {
+      if (offset < wanted.end && offset + piece.size > wanted.start)
+        yield* 'borrowed' in piece.body
+          ? lentOf(reader, piece, offset, wanted, chain)
+          : [{ piece, offset, slice: wanted, keys: chain }];
+      offset += piece.size;
+      next++;
+    }
+  }
+}
+
+/** Cuts the frames that are wanted of one piece into runs of at most `most()` bytes, which is asked for each of them anew. */
+export function* runsOf({ piece, offset: start, slice, keys }: WantedPiece, most: () => number): Generator<FrameRun> {
+  if (!('stripes' in piece.body)) return;
   let offset = start;
   let firstFrame = 0;
   for (const stripe of piece.body.stripes) {
@@ -122,7 +175,7 @@ export function* runsOf(piece: Piece, start: number, slice: Slice, most: () => n
       const last = Math.min(frames, Math.ceil((slice.end - offset) / limits.frameBytes));
       for (let from = first; from < last; ) {
         const to = Math.min(last, from + most() / limits.frameBytes);
-        yield { piece, stripe, firstFrame, from, to, offset };
+        yield { piece, slice, keys, stripe, firstFrame, from, to, offset };
         from = to;
       }
     }

@@ -2,7 +2,7 @@ import type { CipherKey } from 'node:crypto';
 import { release } from '../codec/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
-import { openFrame } from '../keys/index.ts';
+import { openBorrowedKey, openFrame } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
 import type { BucketRecord, ObjectVersion } from '../metadata/index.ts';
@@ -59,6 +59,8 @@ export class Outlet implements Outgoing {
   readonly #key: CipherKey;
   readonly #slice: Slice;
   readonly #cached: boolean;
+  /** Key of what was borrowed last. */
+  #lender: { readonly keys: readonly Buffer[]; readonly key: CipherKey } | undefined;
   /** Whose body it is; to be said before the first byte is asked for. */
   whose: string | undefined;
   #place: Place | undefined;
@@ -172,7 +174,7 @@ export class Outlet implements Outgoing {
     try {
       return this.#gave(
         given,
-        openStored(this.#key, run, frame, stored.subarray(at, at + storedLength(run.stripe, frame))),
+        openStored(this.#keyOf(run.keys), run, frame, stored.subarray(at, at + storedLength(run.stripe, frame))),
       );
     } catch (error) {
       if (error instanceof CorruptionError) return undefined;
@@ -187,7 +189,7 @@ export class Outlet implements Outgoing {
     else if (this.#cached && !held?.[frame - run.from]) this.#rooms.cache.put(run.stripe.id, frame, plain);
     if (stored && frame >= first) given.at += storedLength(run.stripe, frame);
     given.frame++;
-    const bytes = this.#cut(plain, run.offset + frame * limits.frameBytes);
+    const bytes = cut(plain, run.offset + frame * limits.frameBytes, run.slice);
     this.#left -= bytes.length;
     return bytes;
   }
@@ -208,15 +210,10 @@ export class Outlet implements Outgoing {
 
   /** Inline pieces as they are, striped ones as runs of frames. */
   *#plan(): Generator<Buffer | FrameRun> {
-    for (const { piece, offset } of piecesOf(this.#rooms.reader, this.#found.version, this.#slice)) {
-      if ('inline' in piece.body) yield this.#cut(openInline(piece, this.#key), offset);
-      else
-        yield* runsOf(
-          piece,
-          offset,
-          this.#slice,
-          () => this.#place?.group(limits.readGroupBytes) ?? limits.readGroupBytes,
-        );
+    for (const wanted of piecesOf(this.#rooms.reader, this.#found.version, this.#slice)) {
+      const { piece, offset, slice, keys } = wanted;
+      if ('inline' in piece.body) yield cut(openInline(piece, this.#keyOf(keys)), offset, slice);
+      else yield* runsOf(wanted, () => this.#place?.group(limits.readGroupBytes) ?? limits.readGroupBytes);
     }
   }
 
@@ -245,11 +242,11 @@ export class Outlet implements Outgoing {
     return { run, held, stored, first };
   }
 
-  /** The plaintext of a frame, cut to the slice. */
-  #cut(plain: Buffer, offset: number): Buffer {
-    const start = Math.max(0, this.#slice.start - offset);
-    const end = Math.min(plain.length, this.#slice.end - offset);
-    return start === 0 && end === plain.length ? plain : plain.subarray(start, end);
+  /** The key of a piece. */
+  #keyOf(keys: readonly Buffer[]): CipherKey {
+    if (keys.length === 0) return this.#key;
+    if (this.#lender?.keys !== keys) this.#lender = { keys, key: keys.reduce(openBorrowedKey, this.#key) };
+    return this.#lender.key;
   }
 
   /** As its checksums and the other fragments say. */
@@ -258,7 +255,7 @@ export class Outlet implements Outgoing {
     const end = start + storedLength(run.stripe, frame);
     const open = (stored: Buffer): Buffer | undefined => {
       try {
-        return openStored(this.#key, run, frame, stored);
+        return openStored(this.#keyOf(run.keys), run, frame, stored);
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error;
         return undefined;
@@ -267,6 +264,13 @@ export class Outlet implements Outgoing {
     const { stripes } = this.#rooms;
     return open(await stripes.read(run.stripe, start, end)) ?? stripes.search(run.stripe, start, end, open);
   }
+}
+
+/** The plaintext of a frame that begins at `offset` of the object, cut to a slice. */
+function cut(plain: Buffer, offset: number, slice: Slice): Buffer {
+  const start = Math.max(0, slice.start - offset);
+  const end = Math.min(plain.length, slice.end - offset);
+  return start === 0 && end === plain.length ? plain : plain.subarray(start, end);
 }
 
 /** Whether a frame is a part of the bytes that were read: it was neither sealed nor packed. Small buffers share the memory of a pool, which says nothing. */

@@ -143,8 +143,8 @@ class Reading implements ReadResult {
   /** A slice within one frame that is in the cache. */
   #fromCache(slice: Slice): Buffer | undefined {
     if (slice.end - slice.start > limits.frameBytes) return undefined;
-    for (const { piece, offset } of piecesOf(this.#rooms.reader, this.version, slice)) {
-      for (const run of runsOf(piece, offset, slice, () => limits.readGroupBytes)) {
+    for (const wanted of piecesOf(this.#rooms.reader, this.version, slice)) {
+      for (const run of runsOf(wanted, () => limits.readGroupBytes)) {
         if (run.to - run.from !== 1) return undefined;
         const at = run.offset + run.from * limits.frameBytes;
         if (at + limits.frameBytes < slice.end) return undefined;

@@ -7,7 +7,14 @@ import { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { bucketKeys, kmsKeys } from '../keys/index.ts';
 import { memoryKv } from '../kv/index.ts';
-import { type ObjectVersion, openMetadata, type Proposer, type Redundancy, type Stripe } from '../metadata/index.ts';
+import {
+  lentTo,
+  type ObjectVersion,
+  openMetadata,
+  type Proposer,
+  type Redundancy,
+  type Stripe,
+} from '../metadata/index.ts';
 import { planGroups, planLayout } from '../placement/index.ts';
 import { ReadHorizon } from './horizon.ts';
 import { gathered } from './pipeline.fixture.ts';
@@ -122,6 +129,7 @@ export async function openRecoding(devices = 11, usual = Math.min(2, devices)) {
   const stripesOf = (one: ObjectVersion): Stripe[] =>
     reader
       .placedPieces(one.manifest, 0, 10_000)
+      .flatMap((placed) => [...lentTo(reader, placed)])
       .flatMap(({ piece }) => ('stripes' in piece.body ? piece.body.stripes : []));
   /** What the stripes of a version are kept with, each once. */
   const kept = (one: ObjectVersion): Redundancy[] => {

@@ -5,6 +5,7 @@ import { limits } from '../limits.ts';
 import {
   type BucketRecord,
   lastUseMs,
+  lentTo,
   mayBeEmbedded,
   type ObjectVersion,
   type PlacedPiece,
@@ -236,9 +237,10 @@ export function createRecoder({ rooms, horizon, bytesPerSecond, leads, onError }
     const { pieces: total } = version.manifest;
     let isFound = false;
     for (let first = 0; first < total; ) {
-      const page = reader.placedPieces(version.manifest, first, limits.jobPage);
-      if (page.length === 0) return;
-      first += page.length;
+      const rows = reader.placedPieces(version.manifest, first, limits.jobPage);
+      if (rows.length === 0) return;
+      first += rows.length;
+      const page = rows.flatMap((placed) => [...lentTo(reader, placed)]);
       const target = wantedOf(bucket, version, page);
       if (!target) return;
       for (const placed of page) {

@@ -11,13 +11,18 @@ import {
   type Stripe,
   shardOfNumber,
 } from '../metadata/index.ts';
+import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
+import { openedKeyOf } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
-import { stripesOf } from './intake.ts';
+import { stripesOf, takeBody } from './intake.ts';
+import type { Found } from './outlet.ts';
+import { keptWith, writtenWith } from './policy.ts';
 import { isRefused } from './publish.ts';
+import { readingOf } from './read.ts';
 import { moveStripe } from './restripe.ts';
-import { leaving, propose, type Rooms } from './rooms.ts';
-import type { RenameRequest } from './types.ts';
+import { bucketKey, leaving, propose, type Rooms } from './rooms.ts';
+import type { RenameRequest, Slice } from './types.ts';
 
 /*
  * A rename between two shards, step by step (decision 0016). The shard of the new name decides it, in the entry of `rename.commit`; what comes before can be
@@ -61,7 +66,7 @@ export async function renameOverShards(
     if (found?.kind !== 'object') throw new StoreError('NoSuchKey', { detail: { Key: source.key.toString('utf8') } });
     checkSource(source.guard, found);
     held = shardOfNumber(found.sequence);
-    copied = await copyPieces(rooms, horizon, found, shard);
+    copied = await copyPieces(rooms, horizon, { bucket, key: source.key, version: found }, shard);
     const leaves = leaving(rooms, bucket.id);
     const { sequence, nonce } = found;
     const hold = { ...at, key: source.key, owner, guard: source.guard, expected: { sequence, nonce }, ...leaves };
@@ -114,26 +119,71 @@ async function giveUp(
   if (isOver && shard !== undefined) await proposer.propose({ type: 'rename.unhold', ...at, shard }).catch(() => {});
 }
 
-/** The bytes as they are stored, in stripes that the other shard may publish: no key is needed. @returns durable pieces; nothing is left where it fails */
+/** Borrowed bytes as a piece of the object's own, which goes by the same name: what they are borrowed from stays in its shard. */
+async function ownPiece(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  found: Found,
+  slice: Slice,
+  { md5, checksum }: Piece,
+  shard: number,
+): Promise<Piece> {
+  const { bucket, version } = found;
+  if (version.encryption?.kind === 'customer')
+    throw new StoreError('NotImplemented', {
+      message:
+        'The two names are in different shards of the metadata, and parts of the object were copied from others, which needs the key that it was encrypted with: copy it, then delete the old name.',
+    });
+  const inner = { ...rooms, inner: true };
+  const stream = (await readingOf(inner, horizon, found, undefined)).open(slice);
+  const body = {
+    stream,
+    release: (chunk: Uint8Array) => stream.release?.(chunk),
+    length: slice.end - slice.start,
+    whose: undefined,
+  };
+  const piece = await takeBody(inner, body, {
+    key: await openedKeyOf(rooms, await bucketKey(rooms, bucket), version, undefined),
+    redundancy: writtenWith(keptWith(rooms, bucket, version).policy),
+    pack: mayShrink(version.headers),
+    expected: {},
+    keep: undefined,
+    maximum: limits.partBytesMax,
+    shard,
+  });
+  return { ...piece, md5, checksum };
+}
+
+/** The bytes as they are stored, in stripes that the other shard may publish: but for borrowed ones, no key is needed. @returns durable pieces; nothing is left where it fails */
 async function copyPieces(
   rooms: Rooms,
   horizon: ReadHorizon,
-  version: ObjectVersion,
+  object: Omit<Found, 'position'>,
   shard: number,
 ): Promise<readonly Piece[]> {
-  const { manifest, size, sequence } = version;
+  const { manifest, size, sequence } = object.version;
   if (size > limits.singlePutBytes || manifest.pieces > limits.renamePieces)
     throw new StoreError('NotImplemented', {
       message: `The two names are in different shards of the metadata, between which an object of more than ${limits.singlePutBytes} bytes or ${limits.renamePieces} parts is not renamed: copy it in parts, then delete the old name.`,
     });
   const pace = new Pace(rooms.host, { signal: undefined });
-  const lease = horizon.enter(rooms.reader.position(shardOfNumber(sequence)));
+  const position = rooms.reader.position(shardOfNumber(sequence));
+  const lease = horizon.enter(position);
   const pieces: Piece[] = [];
   const fresh: Stripe[] = [];
+  let start = 0;
   try {
     for (const piece of rooms.reader.pieces(manifest, 0, manifest.pieces)) {
+      const slice = { start, end: start + piece.size };
+      start = slice.end;
       if ('inline' in piece.body) {
         pieces.push(piece);
+        continue;
+      }
+      if ('borrowed' in piece.body) {
+        const own = await ownPiece(rooms, horizon, { ...object, position }, slice, piece, shard);
+        pieces.push(own);
+        if ('stripes' in own.body) fresh.push(...own.body.stripes);
         continue;
       }
       const from = fresh.length;

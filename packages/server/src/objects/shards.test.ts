@@ -138,6 +138,35 @@ describe('objects in several shards', () => {
     assert.ok((await get('bucket', far)).equals(Buffer.concat(bytes)));
   });
 
+  it('whose parts borrow have their bytes for themselves in another shard, where their key can be opened', async () => {
+    const customerKey = Buffer.alloc(32, 7);
+    for (const secret of [undefined, customerKey]) {
+      const { objects, put, get, far, near, shards } = await spread();
+      const bytes = noise(5 * limits.stripeBytes, 1);
+      await put('bucket', near, bytes);
+      const target = { bucket: 'bucket', key: Buffer.from('source'), customerKey: secret };
+      const begun = { ...plain, ...target, owner: 'o', checksumAlgorithm: undefined, checksumType: undefined };
+      const uploadId = uploadIdText((await objects.createUpload(begun)).id);
+      const source = { bucket: 'bucket', key: Buffer.from(near), versionId: undefined, guard: undefined };
+      const slice = { start: 1, end: bytes.length };
+      const { part } = await objects.copyPart({ ...target, uploadId, number: 1, source, slice });
+      assert.ok('borrowed' in part.piece.body);
+      const parts = [{ number: 1, etag: part.piece.md5.toString('hex'), checksum: undefined }];
+      const about = { guard: undefined, parts, checksum: undefined, size: undefined };
+      const made = await objects.completeUpload({ ...target, uploadId, ...about });
+      if (secret) {
+        assert.equal(await codeOf(() => objects.rename(renameOf(far))), 'NotImplemented');
+        continue;
+      }
+      const { version } = await objects.rename(renameOf(far));
+      assert.deepEqual([version.etag, version.etagParts], [made.version.etag, 1]);
+      await objects.delete('bucket', 'o', [{ key: Buffer.from(near), versionId: undefined, guard: undefined }]);
+      assert.ok((await get('bucket', far)).equals(bytes.subarray(1)));
+      const [piece] = shards[shardOfNumber(version.sequence)]!.reader.pieces(version.manifest, 0, 1);
+      assert.ok(piece && 'stripes' in piece.body);
+    }
+  });
+
   it('are renamed between shards as the conditions on both names say, and nothing is left of a refusal', async () => {
     const { objects, put, get, stripes, far, metadata } = await spread();
     await put('bucket', 'source', noise(50_000, 1));

@@ -8,7 +8,7 @@ import type { Stored } from './types.ts';
 const spare = ({ redundancy, missing }: Stored): number =>
   ('copies' in redundancy ? redundancy.copies - 1 : redundancy.parity) - (missing ?? 0);
 
-/** The redundancy that pieces have now: of the worst stripe, since an object is lost with any of them. What lies in metadata has their copies. */
+/** The redundancy that pieces have now, none of which borrows: of the worst stripe, since an object is lost with any of them. What lies in metadata has their copies. */
 export function storedOf({ stripes, metadataCopies }: Rooms, pieces: Iterable<Piece>): Stored {
   const inRow: Stored = { redundancy: { copies: metadataCopies?.() ?? 1 }, missing: 0 };
   let worst: Stored | undefined;
@@ -17,7 +17,7 @@ export function storedOf({ stripes, metadataCopies }: Rooms, pieces: Iterable<Pi
     if (!worst || spare(one) <= spare(worst)) worst = one;
   };
   for (const { body } of pieces) {
-    if ('inline' in body) {
+    if (!('stripes' in body)) {
       consider(inRow);
       continue;
     }

@@ -2,20 +2,23 @@ import { isCrc } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import type { BucketKey } from '../keys/index.ts';
 import { limits } from '../limits.ts';
-import type { BucketRecord, PartRecord, UploadRecord } from '../metadata/index.ts';
+import type { BucketRecord, PartRecord, Piece, UploadRecord } from '../metadata/index.ts';
+import { again } from './again.ts';
+import { borrow } from './borrow.ts';
 import { mayShrink } from './compression.ts';
 import { findSource } from './copy.ts';
 import { checkDescribing, checkKey } from './describing.ts';
 import { type CustomerKey, openedKeyOf, wrappingFor } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
-import { parseUploadId } from './ids.ts';
+import { parseUploadId, parseVersionId } from './ids.ts';
 import { type Plan, takeBody } from './intake.ts';
-import { askForRecoding, keptWith, preparePolicy, writtenWith } from './policy.ts';
+import type { Found } from './outlet.ts';
+import { askForRecoding, type Kept, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish } from './publish.ts';
 import { checkRoom } from './quotas.ts';
 import { readingOf } from './read.ts';
 import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
-import type { Expected, Incoming, ObjectService } from './types.ts';
+import type { Expected, Incoming, ObjectService, Slice } from './types.ts';
 
 type CreateRequest = Parameters<ObjectService['createUpload']>[0];
 
@@ -128,20 +131,41 @@ async function partKeyOf(
   }
 }
 
+/** An upload that takes a part. */
+interface OpenUpload {
+  readonly bucket: BucketRecord;
+  readonly upload: UploadRecord;
+  readonly uploadKey: Buffer;
+  /** What its parts are to be kept with. */
+  readonly kept: Kept;
+}
+
+/** @throws StoreError as {@link findUpload} and {@link partKeyOf} */
+async function openUpload(rooms: Rooms, { bucket: name, key, uploadId, customerKey }: PartTarget): Promise<OpenUpload> {
+  const { bucket, upload } = findUpload(rooms, name, key, uploadId);
+  const { redundancy: policy, storageClass } = upload;
+  const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
+  return {
+    bucket,
+    upload,
+    kept,
+    uploadKey: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, customerKey),
+  };
+}
+
 /** Writes one part and records it in its upload; one that has the number already is replaced. */
 async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expected: Expected): Promise<PartRecord> {
   checkPartNumber(target.number);
-  const { bucket, upload } = findUpload(rooms, target.bucket, target.key, target.uploadId);
+  const { upload: asked } = findUpload(rooms, target.bucket, target.key, target.uploadId);
   const given = expected.checksum?.algorithm;
-  if (given && upload.checksumAlgorithm && given !== upload.checksumAlgorithm) {
+  if (given && asked.checksumAlgorithm && given !== asked.checksumAlgorithm) {
     throw new StoreError('InvalidRequest', {
-      message: `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${given.toLowerCase()}`,
+      message: `Checksum Type mismatch occurred, expected checksum Type: ${asked.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${given.toLowerCase()}`,
     });
   }
-  const { redundancy: policy, storageClass } = upload;
-  const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
+  const { bucket, upload, uploadKey, kept } = await openUpload(rooms, target);
   const plan: Plan = {
-    key: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey),
+    key: uploadKey,
     redundancy: writtenWith(kept.policy),
     mayInline: kept.mayInline,
     pack: mayShrink(upload.headers),
@@ -152,28 +176,31 @@ async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expec
   };
   checkRoom(rooms, bucket, body.length, () => rooms.reader.part(upload.id, target.number)?.piece.size ?? 0);
   const piece = await takeBody(rooms, body, plan);
-  const command = {
-    type: 'upload.part',
-    bucket: bucket.id,
-    key: target.key,
-    upload: upload.id,
-    number: target.number,
-    piece,
-  } as const;
-  return (await publish(rooms, command, 'part', piece)).part;
+  return (await publish(rooms, partCommand(bucket, upload, target.number, piece), 'part', piece)).part;
 }
+
+const partCommand = (bucket: BucketRecord, { key, id }: UploadRecord, number: number, piece: Piece) =>
+  ({ type: 'upload.part', bucket: bucket.id, key, upload: id, number, piece }) as const;
 
 export function putPart(rooms: Rooms, request: Parameters<ObjectService['putPart']>[0]): Promise<PartRecord> {
   return writePart(rooms, request, request.body, request.expected);
 }
 
-/** A part whose bytes come from an object. They are sealed anew: the upload has its own key. */
-export async function copyPart(
+/** A part whose bytes are those of an object: it borrows them where it can. Else they are sealed anew, for the upload has its own key. */
+export function copyPart(
   rooms: Rooms,
   horizon: ReadHorizon,
   request: Parameters<ObjectService['copyPart']>[0],
 ): ReturnType<ObjectService['copyPart']> {
   checkPartNumber(request.number);
+  return again(() => copyPartOnce(rooms, horizon, request));
+}
+
+async function copyPartOnce(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  request: Parameters<ObjectService['copyPart']>[0],
+): ReturnType<ObjectService['copyPart']> {
   findUpload(rooms, request.bucket, request.key, request.uploadId);
   const found = findSource(rooms, request.source);
   const { size } = found.version;
@@ -184,6 +211,8 @@ export async function copyPart(
       detail: { ArgumentName: 'x-amz-copy-source-range' },
     });
   }
+  const borrowed = await borrowPart(rooms, horizon, request, found, slice);
+  if (borrowed) return { part: borrowed, source: found.version };
   const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
   const stream = reading.open(slice);
   const body: Incoming = {
@@ -193,6 +222,29 @@ export async function copyPart(
     whose: findUpload(rooms, request.bucket, request.key, request.uploadId).upload.owner,
   };
   return { part: await writePart(rooms, request, body, {}), source: found.version };
+}
+
+async function borrowPart(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  target: Parameters<ObjectService['copyPart']>[0],
+  found: Found,
+  slice: Slice,
+): Promise<PartRecord | undefined> {
+  const { source, number } = target;
+  const open = await openUpload(rooms, target);
+  const { bucket, upload } = open;
+  const piece = await borrow(rooms, horizon, { ...open, found, slice, source });
+  if (!piece) return undefined;
+  checkRoom(rooms, bucket, piece.size, () => rooms.reader.part(upload.id, number)?.piece.size ?? 0);
+  const lender = { bucket: found.bucket.id, key: source.key, version: parseVersionId(source.versionId) };
+  try {
+    return (await propose(rooms, { ...partCommand(bucket, upload, number, piece), source: lender }, 'part')).part;
+  } catch (error) {
+    // The shard does not know yet that every node knows what it is.
+    if (error instanceof StoreError && error.code === 'NotImplemented') return undefined;
+    throw error;
+  }
 }
 
 export async function abortUpload(rooms: Rooms, name: string, key: Buffer, uploadId: string): Promise<void> {

@@ -5,6 +5,8 @@ import { limits } from '../../limits.ts';
 import {
   type GarbageRow,
   type GroupRecord,
+  lentBy,
+  lentTo,
   type MetadataReader,
   type Piece,
   shardOfNumber,
@@ -28,7 +30,7 @@ import { stripesOf, walkMetadata } from './walk.ts';
  *    fragment of the right length that is not known to be damaged. Buckets, sizes and numbers of pieces add up.
  * 2. The garbage list: nothing on it was reached.
  * 3. From table `stripes` back: every row that was there before was reached or is garbage.
- * 4. The reference counts of manifests against the versions and links that hold them.
+ * 4. The reference counts of manifests against the versions, links and borrowing pieces that hold them.
  * 5. What tenants and users are counted to have, where there are quotas, against what they have.
  * 6. From every fragment of every device: its stripe has a row, or an intent explains it.
  * 7. The index of each device against itself: rows are whole, no two fragments share a block, free space is what no fragment has.
@@ -209,20 +211,26 @@ class CrossCheck {
     this.#suspicions.settle();
 
     this.#meter.phase(`garbage${suffix}`, 0);
-    await this.#eachGarbage((stripe, { position }) => {
-      if (!mine(stripe)) return;
-      this.#totals.garbageStripes += 1;
-      const mark = marks.get(stripe);
-      // What was garbage before the walk began and was reached all the same is about to be removed under a live version.
-      if (mark & isReached && position <= (began[shardOfNumber(position)] ?? 0)) {
-        this.#findings.add(
-          'stripe-condemned',
-          `stripe ${stripe.toString('hex')}`,
-          'A version points to it, and it is on the garbage list.',
-        );
-      }
-      if (mark > 0) marks.set(stripe, mark | isGarbage);
-    });
+    await this.#eachGarbage(
+      (stripe, { position }) => {
+        if (!mine(stripe)) return;
+        this.#totals.garbageStripes += 1;
+        const mark = marks.get(stripe);
+        // What was garbage before the walk began and was reached all the same is about to be removed under a live version.
+        if (mark & isReached && position <= (began[shardOfNumber(position)] ?? 0)) {
+          this.#findings.add(
+            'stripe-condemned',
+            `stripe ${stripe.toString('hex')}`,
+            'A version points to it, and it is on the garbage list.',
+          );
+        }
+        if (mark > 0) marks.set(stripe, mark | isGarbage);
+      },
+      (stripe) => {
+        const mark = marks.get(stripe);
+        if (mine(stripe) && mark > 0) marks.set(stripe, mark | isReached);
+      },
+    );
 
     this.#meter.phase(`stripes again${suffix}`, expected);
     await this.#eachRow((row) => {
@@ -244,13 +252,19 @@ class CrossCheck {
     }
   }
 
-  async #eachGarbage(visit: (stripe: Buffer, row: GarbageRow) => void): Promise<void> {
-    let rows = this.#options.reader.garbage(limits.jobPage);
+  /** @param held is told of what pieces on the list borrow, which is no garbage */
+  async #eachGarbage(visit: (stripe: Buffer, row: GarbageRow) => void, held: (stripe: Buffer) => void): Promise<void> {
+    const { reader } = this.#options;
+    let rows = reader.garbage(limits.jobPage);
     while (rows.length > 0) {
-      for (const row of rows) for (const { id } of row.stripes) visit(id, row);
+      for (const row of rows) {
+        for (const { id } of row.stripes) visit(id, row);
+        if (!row.borrowed) continue;
+        for (const { piece } of lentBy(reader, row.borrowed)) for (const { id } of stripesOf(piece)) held(id);
+      }
       this.#meter.advance(rows.length);
       await this.#pace.step();
-      rows = this.#options.reader.garbage(limits.jobPage, rows.at(-1));
+      rows = reader.garbage(limits.jobPage, rows.at(-1));
     }
   }
 
@@ -259,7 +273,8 @@ class CrossCheck {
     const { reader } = this.#options;
     const unreached = this.#unreached;
     const found = (piece: Piece): void => {
-      for (const { id } of stripesOf(piece)) unreached.delete(id.toString('latin1'));
+      for (const lent of lentTo(reader, { piece, place: undefined, isShared: true }))
+        for (const { id } of stripesOf(lent.piece)) unreached.delete(id.toString('latin1'));
     };
     this.#meter.phase('looking for unreached stripes', 0);
     await walkMetadata(reader, this.#pace, {
@@ -268,7 +283,8 @@ class CrossCheck {
       pieces: (_bucket, _version, _key, _first, pieces) => pieces.forEach(found),
       part: (_bucket, _upload, part) => found(part.piece),
     });
-    await this.#eachGarbage((stripe) => unreached.delete(stripe.toString('latin1')));
+    const isFound = (stripe: Buffer): boolean => unreached.delete(stripe.toString('latin1'));
+    await this.#eachGarbage(isFound, isFound);
     for (const { stripe, manifest } of unreached.values()) {
       if (!reader.stripeOwner(stripe)) continue;
       const what = `It is published under manifest ${manifest.toString('hex')}, and no version, upload or garbage row has it.`;

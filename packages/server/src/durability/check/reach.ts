@@ -1,15 +1,16 @@
 import type { FragmentStore } from '../../fragments/index.ts';
 import { limits } from '../../limits.ts';
-import type {
-  BucketCounts,
-  BucketRecord,
-  ListedVersion,
-  MetadataReader,
-  ObjectVersion,
-  PartRecord,
-  Piece,
-  Stripe,
-  UploadRecord,
+import {
+  type BucketCounts,
+  type BucketRecord,
+  type ListedVersion,
+  lenderOf,
+  type MetadataReader,
+  type ObjectVersion,
+  type PartRecord,
+  type Piece,
+  type Stripe,
+  type UploadRecord,
 } from '../../metadata/index.ts';
 import { fragmentId, lengthOf, storedBytes } from '../address.ts';
 import { fragmentBytes } from '../coded/striping.ts';
@@ -114,6 +115,7 @@ export class Reach implements Visitor {
     for (const piece of pieces) {
       this.#size += piece.size;
       this.#piece(piece, where, present);
+      this.#lent(piece, where, present);
     }
   }
 
@@ -137,13 +139,29 @@ export class Reach implements Visitor {
 
   part(bucket: BucketRecord, upload: UploadRecord, part: PartRecord): void {
     if (this.#options.first) this.#options.totals.parts += 1;
-    this.#piece(
-      part.piece,
-      () => `${bucket.name}/${upload.key.toString()} part ${part.number} of upload ${upload.id.toString('hex')}`,
-      () =>
-        this.#options.reader.upload(bucket.id, upload.key, upload.id) !== undefined &&
-        this.#options.reader.part(upload.id, part.number)?.piece.salt.equals(part.piece.salt) === true,
-    );
+    const where = (): string =>
+      `${bucket.name}/${upload.key.toString()} part ${part.number} of upload ${upload.id.toString('hex')}`;
+    const present = (): boolean =>
+      this.#options.reader.upload(bucket.id, upload.key, upload.id) !== undefined &&
+      this.#options.reader.part(upload.id, part.number)?.piece.salt.equals(part.piece.salt) === true;
+    this.#piece(part.piece, where, present);
+    this.#lent(part.piece, where, present);
+  }
+
+  /** What a piece borrows, which may be reached in no other way. */
+  #lent(piece: Piece, where: () => string, present: () => boolean): void {
+    if (!('borrowed' in piece.body)) return;
+    const { borrowed } = piece.body;
+    const { manifest, first, end, offset } = borrowed;
+    let bytes = 0;
+    for (const { piece: lent } of this.#options.reader.placedPieces(lenderOf(borrowed), first, end - first)) {
+      bytes += lent.size;
+      this.#piece(lent, where, present);
+      this.#lent(lent, where, present);
+    }
+    if (!this.#options.first || bytes >= offset + piece.size) return;
+    const what = `It borrows ${piece.size} bytes from byte ${offset} of pieces of manifest ${manifest.toString('hex')}, and these have ${bytes}.`;
+    this.#options.suspicions.add({ kind: 'pieces-missing', where: where(), what, still: present });
   }
 
   /** A null version, as all of a bucket without versioning are, is found as such only: it has no id that could be asked for. */

@@ -25,7 +25,7 @@ type Link = ReturnType<MetadataReader['links']>[number];
 const nameOf = (manifest: Buffer): string => manifest.toString('latin1');
 
 /**
- * Counts how many versions and links hold each manifest and compares with the recorded counts. What differs is counted anew in walks of
+ * Counts how many versions, links and borrowing pieces hold each manifest and compares with the recorded counts. What differs is counted anew in walks of
  * their own, and is a finding only if the recorded count stayed the same meanwhile and differed in each of them.
  * @returns false when there are too many links to count
  */
@@ -66,7 +66,7 @@ async function confirm(options: ReferenceOptions, suspects: ReadonlyMap<string, 
   for (let walk = 1; walk < confirmations && left.size > 0; walk++)
     left = await countAgain(options, new Map([...left].map(([name, { recorded }]) => [name, recorded])));
   for (const [name, { recorded, found }] of left) {
-    const what = `The recorded number of holders is ${recorded}, and ${found} versions and links hold it.`;
+    const what = `The recorded number of holders is ${recorded}, and ${found} versions, links and borrowing pieces hold it.`;
     options.findings.add('reference-count', `manifest ${Buffer.from(name, 'latin1').toString('hex')}`, what);
   }
 }
@@ -91,7 +91,7 @@ async function countAgain(
   return left;
 }
 
-/** Calls `count` once per version and per link that holds a manifest. Resolves to false when the links are too many. */
+/** Calls `count` once per version, link and borrowing piece that holds a manifest. Resolves to false when the links are too many. */
 async function countHolders(options: ReferenceOptions, count: (manifest: Buffer) => void): Promise<boolean> {
   const links = await readLinks(options);
   if (!links) return false;
@@ -102,7 +102,7 @@ async function countHolders(options: ReferenceOptions, count: (manifest: Buffer)
     const name = nameOf(manifest);
     if (byManifest.has(name)) held.add(name);
   });
-  // A link holds its target as long as something holds the link: another version or another link. The set grows while it is gone through.
+  // A link holds its target as long as something holds the link: a version, a borrowing piece or another link. The set grows while it is gone through.
   for (const name of held) {
     const link = byManifest.get(name) as Link;
     count(link.target);
@@ -126,6 +126,7 @@ async function readLinks({ reader, pace }: ReferenceOptions): Promise<Link[] | u
   return links;
 }
 
+/** Versions, and pieces that borrow: these until they are collected. */
 async function eachHolder({ reader, pace, meter }: ReferenceOptions, visit: (manifest: Buffer) => void): Promise<void> {
   const visitor: Visitor = {
     listed: () => meter.advance(1),
@@ -135,4 +136,9 @@ async function eachHolder({ reader, pace, meter }: ReferenceOptions, visit: (man
     },
   };
   await walkMetadata(reader, pace, visitor);
+  for (let page = reader.lenders(undefined, limits.jobPage); ; page = reader.lenders(page.next, limits.jobPage)) {
+    for (const manifest of page.manifests) visit(manifest);
+    await pace.step();
+    if (!page.next) return;
+  }
 }

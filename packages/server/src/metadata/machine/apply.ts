@@ -274,6 +274,7 @@ const handlers: Handlers = {
     app.count(upload.bucket, { uploads: 1 });
     raise(app, 'sequence', sequenceOf(upload.id) + 1);
   },
+  'manifest.hold': (app, { manifest, held, pieces }) => app.hold(manifest, held, pieces),
   'upload.part'(app, { bucket, key, upload, index, row }) {
     const piece = decodePieceRow(row);
     fits(piece.kind === 'piece', 'a part is a piece');

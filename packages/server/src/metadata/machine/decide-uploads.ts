@@ -1,7 +1,8 @@
 import { StoreError } from '../../errors.ts';
+import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { Command, VersionDraft } from '../types.ts';
-import { insertion, placeFor } from './decide-objects.ts';
+import { insertion, placeFor, sourceChanged } from './decide-objects.ts';
 import {
   bucketOf,
   checkKey,
@@ -16,8 +17,9 @@ import {
 import type { Effect } from './effects.ts';
 import { inherited } from './extensions.ts';
 import { checkAhead, checkLocking } from './locks.ts';
-import { encodePieceRow } from './pieces.ts';
-import type { ManifestReference, ObjectVersion, PartRecord, Piece, UploadRecord } from './records.ts';
+import { borrowedBy, encodePieceRow } from './pieces.ts';
+import { checkHere } from './places.ts';
+import type { Borrowed, ManifestReference, ObjectVersion, PartRecord, Piece, UploadRecord } from './records.ts';
 import { type UploadEvent, uploadEvents } from './transitions.ts';
 import { manifestIdOf } from './versions.ts';
 import type { View } from './view.ts';
@@ -87,6 +89,24 @@ function find(view: View, event: UploadEvent, place: Place): UploadRecord | Obje
 const noSuchUpload = ({ upload }: Place): StoreError =>
   new StoreError('NoSuchUpload', { detail: { UploadId: upload.toString('hex') } });
 
+/**
+ * The version from whose manifest a part borrows still has what it borrows: from this entry on the part holds it, too.
+ * @throws StoreError ConditionalRequestConflict when it has not
+ */
+function holdFor(view: View, { source }: Of<'upload.part'>, borrowed: Borrowed, stamp: Stamp): Effect {
+  invariant(source, 'bytes are borrowed from a version');
+  try {
+    checkHere(view, source.bucket, source.key, stamp.shard);
+  } catch (cause) {
+    throw sourceChanged(cause);
+  }
+  const found = view.find(source.bucket, source.key, source.version)?.record();
+  if (found?.kind !== 'object' || !found.manifest.id.equals(borrowed.manifest)) throw sourceChanged();
+  const { embedded, pieces: held } = found.manifest;
+  if (embedded || held < borrowed.end) throw sourceChanged();
+  return { type: 'manifest.hold', manifest: borrowed.manifest, held, pieces: borrowed.end };
+}
+
 export function decidePart(view: View, command: Of<'upload.part'>, stamp: Stamp): Decision {
   find(view, 'part', command);
   const { bucket, key, upload, number, piece } = command;
@@ -98,7 +118,9 @@ export function decidePart(view: View, command: Of<'upload.part'>, stamp: Stamp)
   const part: PartRecord = { number, modifiedMs: stamp.now, piece };
   const row = encodePieceRow({ kind: 'piece', modifiedMs: stamp.now, start: 0, piece });
   const effect = { type: 'upload.part', bucket, key, upload, index: number - 1, row } as const;
-  return { effects: [effect], reply: { type: 'part', part } };
+  const borrowed = borrowedBy(piece);
+  const effects: Effect[] = borrowed ? [holdFor(view, command, borrowed, stamp), effect] : [effect];
+  return { effects, reply: { type: 'part', part } };
 }
 
 export function decideAbort(view: View, command: Of<'upload.abort'>): Decision {

@@ -6,7 +6,7 @@ import type { Effect } from './effects.ts';
 import { extensionsOf, inherited } from './extensions.ts';
 import { checkUnlocked, lockOfNew } from './locks.ts';
 import { numberOf } from './numbering.ts';
-import { encodePieceRow, stripesOf } from './pieces.ts';
+import { borrowedBy, encodePieceRow, stripesOf } from './pieces.ts';
 import type { OtherShards } from './quotas.ts';
 import type {
   BucketId,
@@ -210,7 +210,8 @@ export function checkStripes(view: View, piece: Piece): void {
 }
 
 /** A small single piece stands in its version's row. */
-export const isEmbeddable = (piece: Piece): boolean => stripesOf(piece).length <= limits.embeddedStripes;
+export const isEmbeddable = (piece: Piece): boolean =>
+  !borrowedBy(piece) && stripesOf(piece).length <= limits.embeddedStripes;
 
 /** A new manifest of these pieces; its rows, when it needs any, go to `effects`. */
 export function newManifest(

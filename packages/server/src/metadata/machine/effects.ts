@@ -118,6 +118,8 @@ export type Effect =
    */
   | { readonly type: 'version.swap'; readonly bucket: BucketId; readonly key: Buffer; readonly row: Buffer }
   | { readonly type: 'upload.create'; readonly upload: UploadRecord }
+  /** A piece that an effect behind this one writes borrows the first `pieces` pieces of a manifest, of which a version holds `held`. */
+  | { readonly type: 'manifest.hold'; readonly manifest: Buffer; readonly held: number; readonly pieces: number }
   | {
       readonly type: 'upload.part';
       readonly bucket: BucketId;

@@ -159,6 +159,11 @@ const codecs: { readonly [Type in EffectType]: Codec<Extract<Effect, { type: Typ
       row: from.bytes(),
     }),
   },
+  'manifest.hold': {
+    code: 62,
+    write: (out, effect) => out.raw(effect.manifest).varint(effect.held).varint(effect.pieces),
+    read: (from) => ({ manifest: from.raw(16), held: from.varint(), pieces: from.varint() }),
+  },
   'upload.complete': {
     code: 12,
     write: (out, effect) => {

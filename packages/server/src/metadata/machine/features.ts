@@ -35,6 +35,7 @@ export const features = [
   'connectionLimits',
   'renames',
   'replication',
+  'borrowedParts',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -95,6 +96,7 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'quota.write': () => 'quotas',
   'usage.charge': () => 'quotas',
   'usage.begin': () => 'quotas',
+  'manifest.hold': () => 'borrowedParts',
   'piece.swap': () => 'policies',
   'version.swap': (effect) =>
     new Set([...((needsOfRow(effect) as ReadonlySet<Feature> | undefined) ?? []), 'policies']),

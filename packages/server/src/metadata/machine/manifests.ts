@@ -1,7 +1,7 @@
 import { fits } from './fits.ts';
 import { type counters, keys, parse } from './keys.ts';
 import type { Overlay } from './overlay.ts';
-import { decodePieceRow, encodePieceRow, stripesOf } from './pieces.ts';
+import { borrowedBy, decodePieceRow, encodePieceRow, stripesOf } from './pieces.ts';
 import type { BucketCounts, BucketId, ObjectVersion, Piece } from './records.ts';
 import { decodeNumber, encodeCounts, encodeGarbage, encodeNumber, encodeStripe } from './rows.ts';
 import { meter } from './usage.ts';
@@ -15,7 +15,7 @@ import { View } from './view.ts';
  * (copies, metadata patches, appends with versioning on), with different n. Rows of table `references` count the holders for each n; a
  * manifest that a single version holds has no such row, which is the case of nearly all. When the longest holder goes, the pieces
  * behind the next longest become garbage; when the last one goes, all do. A manifest that begins with a link holds the pieces that the
- * link stands for, as a version would.
+ * link stands for, as a version would. So does a piece that borrows from another manifest, until it is collected itself.
  *
  * Garbage is a range of rows of table `pieces`, so deleting an object costs the same whatever its size: the rows and their stripes go
  * one by one as the collector reports them. Every stripe belongs to one piece of one row, and is garbage once at most.
@@ -140,7 +140,7 @@ export class Application {
   displace(row: Buffer): void {
     const value = decodePieceRow(row);
     fits(value.kind === 'piece', 'only pieces are displaced');
-    if (stripesOf(value.piece).length === 0) return;
+    if (stripesOf(value.piece).length === 0 && !borrowedBy(value.piece)) return;
     const id = displacedId(this.position, this.#ordinal);
     this.rows.set(keys.piece(id, 0), row);
     this.discard(id, 0, 1);
@@ -170,6 +170,8 @@ export class Application {
     for (const { index, row } of Array.from(this.view.pieces(record.manifest, record.first, end))) {
       if (row.kind === 'piece') for (const { id } of stripesOf(row.piece)) this.rows.set(keys.stripe(id), undefined);
       this.rows.set(keys.piece(record.manifest, index), undefined);
+      const borrowed = row.kind === 'piece' ? borrowedBy(row.piece) : undefined;
+      if (borrowed) this.#let(borrowed.manifest, borrowed.end);
     }
     const [more] = this.view.pieces(record.manifest, end, record.end, 1);
     const left = more && encodeGarbage({ manifest: record.manifest, first: more.index, end: record.end });

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, digestBytes } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { checksumCode, checksumKind, count, ended, format } from './fields.ts';
-import type { ObjectChecksum, PartRecord, Piece, PieceRow, Stripe } from './records.ts';
+import type { Borrowed, ObjectChecksum, PartRecord, Piece, PieceRow, Stripe } from './records.ts';
 
 /* Byte forms of pieces: embedded in a version, or as rows of table `pieces`. docs/formats/metadata.md draws them. */
 
@@ -16,6 +16,7 @@ const CHECKSUM = 4;
 const SAME_MD5 = 8;
 const SAME_CHECKSUM = 16;
 const NOT_SEALED = 32;
+const BORROWED = 64;
 
 /** Bytes of an object that pieces hold. */
 export const bytesOf = (pieces: readonly Piece[]): number => pieces.reduce((bytes, { size }) => bytes + size, 0);
@@ -48,7 +49,8 @@ export function writePiece(out: ByteWriter, piece: Piece, shared?: Shared): void
       (piece.checksum ? CHECKSUM : 0) |
       (sameMd5 ? SAME_MD5 : 0) |
       (same ? SAME_CHECKSUM : 0) |
-      (piece.sealed ? 0 : NOT_SEALED),
+      (piece.sealed ? 0 : NOT_SEALED) |
+      ('borrowed' in piece.body ? BORROWED : 0),
   );
   out.raw(piece.salt).varint(piece.size);
   if (!sameMd5) out.raw(piece.md5);
@@ -57,12 +59,24 @@ export function writePiece(out: ByteWriter, piece: Piece, shared?: Shared): void
     out.bytes(piece.body.inline);
     return;
   }
+  if ('borrowed' in piece.body) {
+    const { manifest, first, end, offset, depth, key } = piece.body.borrowed;
+    out.raw(manifest).varint(first).varint(end).varint(offset).u8(depth).bytes(key);
+    return;
+  }
   out.varint(piece.body.stripes.length);
   for (const stripe of piece.body.stripes) {
     out.raw(stripe.id.subarray(0, 15)).varint(stripe.group).varint(stripe.length);
     out.varint(stripe.frames === undefined ? 0 : stripe.frames.length + 1);
     for (const frame of stripe.frames ?? []) out.varint(frame);
   }
+}
+
+function readBorrowed(from: ByteReader): Borrowed {
+  const manifest = from.raw(16);
+  const [first, end, offset] = [from.varint(), from.varint(), from.varint()];
+  if (first >= end) throw new CorruptionError('piece borrows nothing');
+  return { manifest, first, end, offset, depth: from.u8(), key: from.bytes() };
 }
 
 /** @param id sixteen zeros that become its id */
@@ -80,7 +94,8 @@ function readStripe(from: ByteReader, id: Buffer): Stripe {
 
 export function readPiece(from: ByteReader, shared?: Shared): Piece {
   const flags = from.u8();
-  if (flags >= 64) throw new CorruptionError('piece has unknown flags');
+  if (flags >= 128 || (flags & BORROWED && flags & (STRIPES | COMPRESSED | NOT_SEALED)))
+    throw new CorruptionError('piece has unknown flags');
   const salt = from.raw(8);
   const size = from.varint();
   if (flags & (SAME_MD5 | SAME_CHECKSUM) && !shared) throw new CorruptionError('piece borrows from no version');
@@ -93,6 +108,8 @@ export function readPiece(from: ByteReader, shared?: Shared): Piece {
   } else if (flags & CHECKSUM) checksum = readChecksum(from);
   const compressed = (flags & COMPRESSED) !== 0;
   const sealed = (flags & NOT_SEALED) === 0;
+  if (flags & BORROWED)
+    return { salt, size, md5, checksum, compressed, sealed, body: { borrowed: readBorrowed(from) } };
   if (!(flags & STRIPES)) return { salt, size, md5, checksum, compressed, sealed, body: { inline: from.bytes() } };
   const stripes: Stripe[] = [];
   const total = count(from);
@@ -124,6 +141,9 @@ export function decodePieceRow(bytes: Uint8Array): PieceRow {
 }
 
 export const stripesOf = (piece: Piece): readonly Stripe[] => ('stripes' in piece.body ? piece.body.stripes : []);
+
+export const borrowedBy = (piece: Piece): Borrowed | undefined =>
+  'borrowed' in piece.body ? piece.body.borrowed : undefined;
 
 /** Parts are rows of the manifest that their upload becomes; their numbers start at 1. */
 export const partOf = (index: number, row: PieceRow): PartRecord => {

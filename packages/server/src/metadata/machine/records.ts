@@ -1,4 +1,7 @@
+import type { ManifestReference, Piece } from './bytes.ts';
 import type { Restore } from './restores.ts';
+
+export type { Borrowed, ManifestReference, Piece, PieceRow, Stripe } from './bytes.ts';
 
 /*
  * The rows of a metadata shard, as values. Their byte forms live in the codecs beside this file.
@@ -78,47 +81,6 @@ export interface ObjectChecksum {
   readonly algorithm: ChecksumAlgorithm;
   readonly type: 'FULL_OBJECT' | 'COMPOSITE';
   readonly value: Buffer;
-}
-
-/** The unit of encoding on devices: the stored (compressed, sealed) bytes of up to 8 MiB of plaintext. */
-export interface Stripe {
-  /** 16 bytes; the last is 0 and becomes the fragment's index. */
-  readonly id: Buffer;
-  readonly group: number;
-  /** Plaintext bytes. */
-  readonly length: number;
-  /** Stored bytes of each frame, when compressed; undefined when every frame is its plaintext plus the tag. */
-  readonly frames: readonly number[] | undefined;
-}
-
-/** One run of an object's bytes, sealed under the object key with its own salt: a whole PUT, a part, or an append. */
-export interface Piece {
-  /** 8 random bytes: the high part of every frame's nonce. */
-  readonly salt: Buffer;
-  /** Plaintext bytes. */
-  readonly size: number;
-  /** MD5 of the plaintext, 16 bytes. */
-  readonly md5: Buffer;
-  readonly checksum: ObjectChecksum | undefined;
-  /** Frames hold zstd where they shrank. */
-  readonly compressed: boolean;
-  /** False: frames are not encrypted, and a CRC32C stands in the place of each tag. */
-  readonly sealed: boolean;
-  /** Sealed bytes of a small piece, or the stripes of a large one. */
-  readonly body: { readonly inline: Buffer } | { readonly stripes: readonly Stripe[] };
-}
-
-/**
- * Where a version's bytes are. A manifest is an append-only list of pieces and a version sees a prefix of it, so copy, metadata patch and
- * append share it (counted by `references`). A manifest of one small piece is embedded in the version; longer ones are rows in `pieces`.
- */
-export interface ManifestReference {
-  /** 16 bytes. */
-  readonly id: Buffer;
-  readonly pieces: number;
-  readonly embedded: Piece | undefined;
-  /** Every piece is encrypted. */
-  readonly sealed: boolean;
 }
 
 /** Fields that the client gives and gets back unchanged. Absent ones are not stored. */
@@ -247,20 +209,6 @@ export interface PartRecord {
   readonly modifiedMs: number;
   readonly piece: Piece;
 }
-
-/**
- * A row of table `pieces`: one piece of a manifest, or (at index 0 only) a link that stands for the first `pieces` pieces of another
- * manifest. Parts of an upload are rows of the manifest that the upload will become; part n has index n - 1.
- */
-export type PieceRow =
-  | {
-      readonly kind: 'piece';
-      readonly modifiedMs: number;
-      /** Offset of its first byte in the object, when that was known as it was written (parts: 0). */
-      readonly start: number;
-      readonly piece: Piece;
-    }
-  | { readonly kind: 'link'; readonly manifest: Buffer; readonly pieces: number };
 
 /** A row of table `garbage`: rows [first, end) of a manifest in table `pieces` that no version can reach any more. */
 export interface GarbageRecord {

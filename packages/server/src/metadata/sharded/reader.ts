@@ -16,6 +16,8 @@ import type {
 } from '../machine/records.ts';
 import type {
   GarbageRow,
+  LendersFrom,
+  LendersPage,
   ListedObject,
   ListedVersion,
   ListQuery,
@@ -388,6 +390,20 @@ class ShardedReader implements MetadataReader {
   links(start: Buffer, limit: number) {
     const runs = this.#shards.map((shard) => shard.links(start, limit));
     return mergeRuns(runs, limit, (a, b) => Buffer.compare(a.manifest, b.manifest));
+  }
+
+  lenders(from: LendersFrom | undefined, limit: number): LendersPage {
+    const shard = from?.shard ?? 0;
+    const row = from?.row ?? Buffer.alloc(0);
+    const { manifests, next } = (this.#shards[shard] as MetadataReader).lenders(
+      row.length > 0 ? { shard: 0, row } : undefined,
+      limit,
+    );
+    if (next) return { manifests, next: { shard, row: next.row } };
+    return {
+      manifests,
+      next: shard + 1 < this.#shards.length ? { shard: shard + 1, row: Buffer.alloc(0) } : undefined,
+    };
   }
 }
 
