@@ -2,12 +2,12 @@ import type { Plant } from './plant.ts';
 
 /*
  * Bugs between rooms and between nodes, which show only where a whole store runs: the simulator finds them. The seed that does stands with
- * each; the comment says the how many-th seed of a cluster it was, of 200 operations each, counted from seed 1.
+ * each; the comment says the how many-th seed of a cluster it was, of so many operations each, counted from seed 1.
  */
 
-const simulated = (seed: number) => ({
+const simulated = (seed: number, operations = 200) => ({
   tests: ['simulator/seeds.test.ts'],
-  env: { DSOM_SIMULATE_SEEDS: `${seed}-${seed}`, DSOM_SIMULATE_OPERATIONS: '200' },
+  env: { DSOM_SIMULATE_SEEDS: `${seed}-${seed}`, DSOM_SIMULATE_OPERATIONS: String(operations) },
 });
 
 export const simulatedPlants: readonly Plant[] = [
@@ -19,13 +19,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'latest: async () => {},',
     ...simulated(2),
   },
-  // The 10th.
+  // The 1st.
   {
     name: 'simulated: a causal read does not wait for what its session saw',
     file: 'src/daemon/cluster/gate.ts',
     find: '(await log.barrier()),\n    async reached(position) {',
     replace: '(await log.barrier()),\n    async reached(position) {\n      if (position >= 0) return;',
-    ...simulated(29),
+    ...simulated(2),
   },
   // The 6th.
   {
@@ -59,13 +59,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
     ...simulated(22),
   },
-  // The 77th: recovery itself leaves most of them out.
+  // The 18th of 500 operations: recovery itself leaves most of them out.
   {
     name: 'simulated: what recovery found of a dead writer of another node stays',
     file: 'src/durability/jobs/strays.ts',
     find: 'if (strays.length > 0) await store.remove(strays);',
     replace: '',
-    ...simulated(173),
+    ...simulated(43, 500),
   },
   // The 1st.
   {

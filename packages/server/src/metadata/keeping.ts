@@ -61,7 +61,8 @@ export interface Link {
 /** Where the next page of rows of pieces begins. */
 export interface LendersFrom {
   readonly shard: number;
-  readonly row: Buffer;
+  /** Absent: with the first. */
+  readonly row?: Buffer;
 }
 
 export interface LendersPage {

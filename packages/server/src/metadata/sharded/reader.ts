@@ -2,7 +2,7 @@ import { CorruptionError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
 import type { ConfigurationKind } from '../machine/configurations.ts';
 import { successorOfPrefix } from '../machine/keys.ts';
-import { localNumber, numberOf, shardOfGuk, shardOfId, shardOfNumber } from '../machine/numbering.ts';
+import { numberOf, shardOfGuk, shardOfId } from '../machine/numbering.ts';
 import { leaves, placeOfKey, shardsOfKey } from '../machine/places.ts';
 import type {
   BucketCounts,
@@ -15,9 +15,8 @@ import type {
   UploadRecord,
 } from '../machine/records.ts';
 import type {
-  GarbageRow,
+  GarbageFrom,
   LendersFrom,
-  LendersPage,
   ListedObject,
   ListedVersion,
   ListQuery,
@@ -25,6 +24,7 @@ import type {
   Page,
   VersionSelector,
 } from '../types.ts';
+import { garbageOver, lendersOver, linksOver } from './holders.ts';
 import { type Ask, mergePages, mergeRuns } from './listing.ts';
 import { quotasOver } from './quotas.ts';
 import { ShardedRenames } from './renames.ts';
@@ -345,16 +345,9 @@ class ShardedReader implements MetadataReader {
     return mergeRuns(runs, limit, (a, b) => Buffer.compare(a.stripe, b.stripe));
   }
 
-  garbage(limit: number, after?: Pick<GarbageRow, 'position' | 'ordinal' | 'piece'>): readonly GarbageRow[] {
-    const found: GarbageRow[] = [];
-    const first = after ? shardOfNumber(after.position) : 0;
-    for (let shard = first; shard < this.#shards.length && found.length < limit; shard++) {
-      const from = after && shard === first ? { ...after, position: localNumber(after.position) } : undefined;
-      for (const row of this.#open(shard).garbage(limit - found.length, from))
-        found.push({ ...row, position: numberOf(shard, row.position) });
-    }
-    return found;
-  }
+  readonly garbage = (limit: number, after?: GarbageFrom) => garbageOver(this.#shards, limit, after);
+  readonly links = (start: Buffer, limit: number) => linksOver(this.#shards, start, limit);
+  readonly lenders = (from: LendersFrom | undefined, limit: number) => lendersOver(this.#shards, from, limit);
 
   intents() {
     return this.#shards.flatMap((reader, shard) =>
@@ -385,25 +378,6 @@ class ShardedReader implements MetadataReader {
 
   references(manifest: Buffer): number {
     return this.#by(manifest).references(manifest);
-  }
-
-  links(start: Buffer, limit: number) {
-    const runs = this.#shards.map((shard) => shard.links(start, limit));
-    return mergeRuns(runs, limit, (a, b) => Buffer.compare(a.manifest, b.manifest));
-  }
-
-  lenders(from: LendersFrom | undefined, limit: number): LendersPage {
-    const shard = from?.shard ?? 0;
-    const row = from?.row ?? Buffer.alloc(0);
-    const { manifests, next } = (this.#shards[shard] as MetadataReader).lenders(
-      row.length > 0 ? { shard: 0, row } : undefined,
-      limit,
-    );
-    if (next) return { manifests, next: { shard, row: next.row } };
-    return {
-      manifests,
-      next: shard + 1 < this.#shards.length ? { shard: shard + 1, row: Buffer.alloc(0) } : undefined,
-    };
   }
 }
 
