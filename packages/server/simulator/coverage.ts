@@ -11,6 +11,8 @@ export const sometimes = [
   'a list was cut at its page',
   'an upload was completed',
   'an upload was aborted',
+  'a part borrowed the bytes of an object',
+  'a part was copied from an object',
   'a body broke off',
   'a slow read ended after its version was deleted',
   'an old version was read by its id',

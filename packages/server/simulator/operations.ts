@@ -1,6 +1,6 @@
 import type { StoreError } from '../src/errors.ts';
 import { limits } from '../src/limits.ts';
-import { shardOfNumber } from '../src/metadata/index.ts';
+import { type PartRecord, shardOfNumber } from '../src/metadata/index.ts';
 import { etagText, uploadIdText, versionIdText } from '../src/objects/index.ts';
 import { relock, removeVersion } from './locking.ts';
 import { lockAsked, lockedUntilMs } from './locks.ts';
@@ -269,12 +269,19 @@ async function upload(session: Session, operation: Operation): Promise<Outcome<u
   const bytes = bodyOf(write, Number(operation.with['size']));
   // Only the last part is named: those before it become garbage, and it may be of any size.
   const count = Number(operation.with['parts']);
+  let writes: readonly number[] | undefined = [write];
   let etag = '';
   for (let number = 1; number <= count; number++) {
-    const part = await session.ask((objects, pause) => {
-      const body = session.body(operation, bytes, pause);
-      return objects.putPart({ ...at, uploadId, number, body, expected: {} });
-    }, scopeOf(operation));
+    const from = number === count ? operation.with['from'] : undefined;
+    const part =
+      from === undefined
+        ? await session.ask((objects, pause) => {
+            const body = session.body(operation, bytes, pause);
+            return objects.putPart({ ...at, uploadId, number, body, expected: {} });
+          }, scopeOf(operation))
+        : await copyPart(session, operation, from, { ...at, uploadId, number }, (its) => {
+            writes = its;
+          });
     if (part.kind !== 'done') return part;
     etag = etagText({ etag: part.result.piece.md5, etagParts: 0 });
   }
@@ -294,9 +301,34 @@ async function upload(session: Session, operation: Operation): Promise<Outcome<u
   session.end(record, operation, outcome);
   if (outcome.kind === 'done') {
     coverage.hit('an upload was completed');
-    history.learnBytes(`${bucket}/${key}`, heldBy(outcome.result.version), [write], `upload ${write}`);
+    if (writes) history.learnBytes(`${bucket}/${key}`, heldBy(outcome.result.version), writes, `upload ${write}`);
   }
   return outcome;
+}
+
+/** @param made is told the writes whose bytes the part has, where these are known */
+async function copyPart(
+  session: Session,
+  operation: Operation,
+  from: string,
+  target: { readonly bucket: string; readonly key: Buffer; readonly uploadId: string; readonly number: number },
+  made: (writes: readonly number[] | undefined) => void,
+): Promise<Outcome<PartRecord>> {
+  const [bucket, key] = from.split('/') as [string, string];
+  const { coverage, history, scheduler } = session.parts;
+  const start = scheduler.stamp();
+  const source = { bucket, key: Buffer.from(key), versionId: undefined, guard: undefined };
+  const outcome = await session.ask((objects) => objects.copyPart({ ...target, source, slice: undefined }), {
+    bucket: operation.bucket,
+    wide: true,
+  });
+  if (outcome.kind !== 'done') return outcome;
+  const { part, source: copied } = outcome.result;
+  coverage.hit('a part was copied from an object');
+  if ('borrowed' in part.piece.body) coverage.hit('a part borrowed the bytes of an object');
+  session.saw(operation, start, heldBy(copied), copied.sequence, bucket, key);
+  made(history.bytesOf(from, heldBy(copied))?.split(',').map(Number));
+  return { kind: 'done', result: part };
 }
 
 /** Does one operation. */

@@ -151,6 +151,14 @@ function detailsOf(
   }
 }
 
+/** Some uploads end with a part whose bytes are those of an object. */
+const borrowing = (dice: Dice, operations: readonly Operation[], keys: readonly string[]): Operation[] =>
+  operations.map((operation) =>
+    operation.kind === 'upload' && dice.chance(0.5)
+      ? { ...operation, with: { ...operation.with, from: `${dice.pick(buckets)}/${dice.pick(keys)}` } }
+      : operation,
+  );
+
 /** The scenario of a seed. @param operations things done by all clients together */
 export function planScenario(seed: number, operations = 320): Scenario {
   const dice = new Dice(seed, 'plan');
@@ -171,7 +179,7 @@ export function planScenario(seed: number, operations = 320): Scenario {
   );
   const think = dice.pick([2, 10, 40]);
   const late = dice.chance(0.35) ? 0.15 : 0;
-  const list: Operation[] = [];
+  let list: Operation[] = [];
   for (let i = 0; i < (large ? operations / 4 : operations); i++) {
     const kind = dice.weighted(weights);
     list.push({
@@ -197,6 +205,7 @@ export function planScenario(seed: number, operations = 320): Scenario {
     ...overShards(shardDice, shards, faultsOf(dice, mix)),
     ...redundanciesOf(new Dice(seed, 'redundancies'), mix),
   ].sort((a, b) => a.at - b.at);
+  list = borrowing(new Dice(seed, 'borrowed'), list, keys);
   if (ruled > 0) list.push(...ruledOperations(ruledDice, operations));
   if (renamed > 0) list.push(...renameOperations(renamedDice, operations));
   return { seed, settings, faults, operations: list };
