@@ -59,13 +59,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: "if (term) throw new NotLogged(new StoreError('SlowDown'));",
     ...simulated(22),
   },
-  // The 18th of 500 operations: recovery itself leaves most of them out.
+  // The 42nd of 500 operations: recovery itself leaves most of them out.
   {
     name: 'simulated: what recovery found of a dead writer of another node stays',
     file: 'src/durability/jobs/strays.ts',
     find: 'if (strays.length > 0) await store.remove(strays);',
     replace: '',
-    ...simulated(43, 500),
+    ...simulated(101, 500),
   },
   // The 1st.
   {
