@@ -256,16 +256,25 @@ export class View {
     }
   }
 
-  /** How many versions and links hold a manifest with bytes outside of its version's row. */
+  /** How many versions, links and borrowing pieces hold a manifest with bytes outside of its version's row. */
   holders(manifest: Buffer): number {
     let holders = 0;
-    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff) };
-    for (const { value } of this.rows.range(range)) holders += decodeNumber(value);
+    for (const each of this.#holders(manifest)) holders += each;
     return Math.max(1, holders);
   }
 
+  /** Parts that borrow may hold it in thousands of ways: no more than two rows are looked at. */
   isShared(manifest: Buffer): boolean {
-    return this.holders(manifest) > 1;
+    let holders = 0;
+    for (const each of this.#holders(manifest, 2)) holders += each;
+    return holders > 1;
+  }
+
+  /** Holders of each number of pieces. */
+  *#holders(manifest: Buffer, limit?: number): Iterable<number> {
+    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff) };
+    for (const { value } of this.rows.range(limit === undefined ? range : { ...range, limit }))
+      yield decodeNumber(value);
   }
 
   /** Versions of a key that hold this very manifest in their own rows, newest first. */
