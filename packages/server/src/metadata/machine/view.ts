@@ -256,25 +256,16 @@ export class View {
     }
   }
 
-  /** How many versions, links and borrowing pieces hold a manifest with bytes outside of its version's row. */
-  holders(manifest: Buffer): number {
+  /** How many versions, links and borrowing pieces hold a manifest with bytes outside of its version's row. @param rows that are looked at: there may be thousands */
+  holders(manifest: Buffer, rows?: number): number {
     let holders = 0;
-    for (const each of this.#holders(manifest)) holders += each;
+    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff) };
+    for (const { value } of this.rows.range(rows ? { ...range, limit: rows } : range)) holders += decodeNumber(value);
     return Math.max(1, holders);
   }
 
-  /** Parts that borrow may hold it in thousands of ways: no more than two rows are looked at. */
   isShared(manifest: Buffer): boolean {
-    let holders = 0;
-    for (const each of this.#holders(manifest, 2)) holders += each;
-    return holders > 1;
-  }
-
-  /** Holders of each number of pieces. */
-  *#holders(manifest: Buffer, limit?: number): Iterable<number> {
-    const range = { start: keys.reference(manifest, 0), end: keys.reference(manifest, 0xffff_ffff) };
-    for (const { value } of this.rows.range(limit === undefined ? range : { ...range, limit }))
-      yield decodeNumber(value);
+    return this.holders(manifest, 2) > 1;
   }
 
   /** Versions of a key that hold this very manifest in their own rows, newest first. */
