@@ -59,7 +59,7 @@ export const borrowPlants: readonly Plant[] = [
   {
     name: 'borrowing: a read goes on behind the end of what is borrowed',
     file: 'src/objects/layout.ts',
-    find: 'end: Math.min(slice.end, start + size) };',
+    find: 'end: Math.min(slice.end, offset + size) };',
     replace: 'end: slice.end };',
     tests: parts,
     pattern: 'writes nothing, reads as its source',

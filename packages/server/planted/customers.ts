@@ -16,9 +16,9 @@ export const customerPlants: readonly Plant[] = [
   {
     name: 'customers: parts of an upload take any key',
     file: 'src/objects/uploads.ts',
-    find: 'uploadKey: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, customerKey)',
+    find: 'key: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey),',
     replace:
-      'uploadKey: (upload.encryption && customerKey ? (await bucketKey(rooms, bucket)).newObjectKey().key : await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, customerKey))',
+      'key: (upload.encryption && target.customerKey ? (await bucketKey(rooms, bucket)).newObjectKey().key : await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey)),',
     tests: [s3],
     pattern: 'takes parts with that key only',
   },

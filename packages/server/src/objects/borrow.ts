@@ -1,12 +1,12 @@
-import { createChecksum, digestOf } from '../codec/index.ts';
+import { digestOf } from '../codec/index.ts';
 import { saltBytes, sealBorrowedKey } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import { type ObjectChecksum, type Piece, sequenceOf, shardOfNumber, type UploadRecord } from '../metadata/index.ts';
 import { openedKeyOf } from './encryption.ts';
 import type { ReadHorizon } from './horizon.ts';
 import type { Found } from './outlet.ts';
-import { type Kept, keptWith, policyText } from './policy.ts';
-import { readingOf } from './read.ts';
+import { isSamePolicy, type Kept, keptWith } from './policy.ts';
+import { readChecksum } from './read.ts';
 import { bucketKey, type Rooms } from './rooms.ts';
 import type { CopySource, Slice } from './types.ts';
 
@@ -24,8 +24,8 @@ interface Loan {
   readonly slice: Slice;
   readonly source: CopySource;
   readonly upload: UploadRecord;
-  /** Opened. */
-  readonly uploadKey: Buffer;
+  /** Opens the key of the upload, which only a loan needs. */
+  readonly uploadKey: () => Promise<Buffer>;
   /** What the part is to be kept with. */
   readonly kept: Kept;
 }
@@ -39,9 +39,6 @@ interface Place {
   /** The piece, where the slice is all of it. */
   readonly whole: Piece | undefined;
 }
-
-const isSamePolicy = (a: Kept['policy'], b: Kept['policy']): boolean =>
-  a === undefined || b === undefined ? a === b : policyText(a) === policyText(b);
 
 function mayBorrow(rooms: Rooms, { found, slice, upload, kept }: Loan): boolean {
   const { version } = found;
@@ -93,14 +90,7 @@ async function checksumOf(
   const algorithm = upload.checksumAlgorithm;
   if (algorithm === undefined) return undefined;
   if (whole?.checksum?.algorithm === algorithm) return whole.checksum;
-  const running = createChecksum(algorithm);
-  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, source.customerKey);
-  const stream = reading.open(slice);
-  for await (const bytes of stream) {
-    running.update(bytes);
-    stream.release?.(bytes);
-  }
-  return { algorithm, type: 'FULL_OBJECT', value: running.digest() };
+  return readChecksum(rooms, horizon, found, slice, source.customerKey, algorithm);
 }
 
 /** @returns undefined where the bytes are to be copied */
@@ -115,7 +105,8 @@ export async function borrow(rooms: Rooms, horizon: ReadHorizon, loan: Loan): Pr
     const place = placeOf(rooms, found, slice);
     if (!place) return undefined;
     const { first, end, offset, depth, whole } = place;
-    const key = await openedKeyOf(rooms, await bucketKey(rooms, found.bucket), found.version, source.customerKey);
+    const lender = await openedKeyOf(rooms, await bucketKey(rooms, found.bucket), found.version, source.customerKey);
+    const key = sealBorrowedKey(await uploadKey(), lender, entropy);
     return {
       salt: entropy.bytes(saltBytes),
       size,
@@ -123,7 +114,7 @@ export async function borrow(rooms: Rooms, horizon: ReadHorizon, loan: Loan): Pr
       checksum: await checksumOf(rooms, horizon, loan, whole),
       compressed: false,
       sealed: true,
-      body: { borrowed: { manifest, first, end, offset, depth, key: sealBorrowedKey(uploadKey, key, entropy) } },
+      body: { borrowed: { manifest, first, end, offset, depth, key } },
     };
   } finally {
     horizon.leave(lease);

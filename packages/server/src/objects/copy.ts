@@ -1,4 +1,4 @@
-import { type ChecksumAlgorithm, createChecksum } from '../codec/index.ts';
+import type { ChecksumAlgorithm } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import {
@@ -20,10 +20,10 @@ import type { ReadHorizon } from './horizon.ts';
 import { parseVersionId } from './ids.ts';
 import { takeBody } from './intake.ts';
 import type { Found } from './outlet.ts';
-import { askForRecoding, checkStorageClass, keptWith, policyText, preparePolicy, writtenWith } from './policy.ts';
+import { askForRecoding, checkStorageClass, isSamePolicy, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish, written } from './publish.ts';
 import { draftFrom, draftOf } from './put.ts';
-import { findVersion, readingOf } from './read.ts';
+import { bodyFrom, findVersion, readChecksum } from './read.ts';
 import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
 import type { CopyRequest, CopySource, WriteResult } from './types.ts';
 
@@ -99,7 +99,7 @@ async function copyOnce(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest
   const wanted = keptWith(rooms, bucket, draft).policy;
   const now = keptWith(rooms, from, version).policy;
   // The bytes are shared at once, and kept in the wanted way as soon as the background comes to it.
-  if (wanted && (!now || 'hot' in wanted || policyText(wanted) !== policyText(now))) await askForRecoding(rooms);
+  if (wanted && ('hot' in wanted || !isSamePolicy(wanted, now))) await askForRecoding(rooms);
   const command = { type: 'object.share', bucket: bucket.id, key, owner, guard, draft, source } as const;
   return { ...written(bucket, await propose(rooms, command, 'version')), source: version };
 }
@@ -133,24 +133,22 @@ async function rewrite(
   if (kept.policy && 'hot' in kept.policy) await askForRecoding(rooms);
   const { keys, said } = await wrappingFor(rooms, bucket, request);
   const { key, wrapped } = keys.newObjectKey();
-  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
-  const stream = reading.open({ start: 0, end: version.size });
-  const body = {
-    stream,
-    release: (chunk: Uint8Array) => stream.release?.(chunk),
-    length: version.size,
-    whose: request.owner,
-  };
-  const piece = await takeBody(rooms, body, {
-    key,
-    redundancy: writtenWith(kept.policy),
-    mayInline: kept.mayInline,
-    pack: mayShrink(describing.headers),
-    expected: {},
-    keep: request.checksumAlgorithm ?? version.checksum?.algorithm,
-    maximum: limits.singlePutBytes,
-    shard: rooms.reader.shardOf(bucket.id, request.key),
-  });
+  const whole = { start: 0, end: version.size };
+  const body = await bodyFrom(rooms, horizon, found, whole, request.source.customerKey);
+  const piece = await takeBody(
+    rooms,
+    { ...body, whose: request.owner },
+    {
+      key,
+      redundancy: writtenWith(kept.policy),
+      mayInline: kept.mayInline,
+      pack: mayShrink(describing.headers),
+      expected: {},
+      keep: request.checksumAlgorithm ?? version.checksum?.algorithm,
+      maximum: limits.singlePutBytes,
+      shard: rooms.reader.shardOf(bucket.id, request.key),
+    },
+  );
   const { owner, guard } = request;
   const draft = {
     ...draftOf(describing, piece, wrapped),
@@ -217,8 +215,6 @@ async function checksumOf(
   const kept = keptChecksum(request.checksumAlgorithm, found.version);
   if (kept) return kept.checksum;
   const algorithm = request.checksumAlgorithm as ChecksumAlgorithm;
-  const running = createChecksum(algorithm);
-  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
-  for await (const bytes of reading.open({ start: 0, end: found.version.size })) running.update(bytes);
-  return { algorithm, type: 'FULL_OBJECT', value: running.digest() };
+  const whole = { start: 0, end: found.version.size };
+  return readChecksum(rooms, horizon, found, whole, request.source.customerKey, algorithm);
 }

@@ -1,6 +1,5 @@
 import { CorruptionError, StoreError } from '../errors.ts';
 import { FifoMap } from '../fifo.ts';
-import { invariant } from '../invariant.ts';
 import { frameTagBytes } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Position } from '../log/index.ts';
@@ -104,59 +103,47 @@ const noKeys: readonly Buffer[] = [];
  * @throws StoreError Damaged when rows are missing that the version says it has
  */
 export function* piecesOf(reader: MetadataReader, version: ObjectVersion, slice: Slice): Generator<WantedPiece> {
-  const { manifest } = version;
   if (slice.start >= slice.end) return;
-  let { index: next, start: offset } = reader.locate(version, slice.start);
-  while (offset < slice.end) {
-    const limit = Math.min(
-      pageOf({ size: version.size, pieces: manifest.pieces }, slice.end - offset),
-      manifest.pieces - next,
-    );
-    const page =
-      manifest.embedded && next === 0 ? [manifest.embedded] : limit > 0 ? rowsOf(reader, manifest, next, limit) : [];
-    if (page.length === 0) throw tooFew(manifest);
-    for (const piece of page) {
-      if (offset < slice.end && offset + piece.size > slice.start)
-        yield* 'borrowed' in piece.body
-          ? lentOf(reader, piece, offset, slice, noKeys)
-          : [{ piece, offset, slice, keys: noKeys }];
-      offset += piece.size;
-      next++;
-    }
-  }
+  const { manifest, size } = version;
+  const { index, start } = reader.locate(version, slice.start);
+  yield* piecesIn(reader, manifest, { size, pieces: manifest.pieces }, index, start, slice, noKeys);
 }
 
-const tooFew = ({ id }: ManifestReference): StoreError =>
-  new StoreError('Damaged', {
-    message: 'The object is larger than the pieces that are left of it.',
-    resource: id.toString('hex'),
-  });
-
-/** What a piece at `start` of the object, which borrows, has of a slice. */
-function* lentOf(
+/**
+ * The same of a manifest, from piece `next` on, which begins at `offset` of the object.
+ * @param usual bytes, and in how many pieces about they are
+ */
+function* piecesIn(
   reader: MetadataReader,
-  { body, size }: Piece,
-  start: number,
+  manifest: ManifestReference,
+  usual: { readonly size: number; readonly pieces: number },
+  next: number,
+  offset: number,
   slice: Slice,
   keys: readonly Buffer[],
 ): Generator<WantedPiece> {
-  invariant('borrowed' in body, 'only a piece that borrows has a lender');
-  const { borrowed } = body;
-  const chain = [...keys, borrowed.key];
-  const wanted = { start: Math.max(slice.start, start), end: Math.min(slice.end, start + size) };
-  const lender = lenderOf(borrowed);
-  let offset = start - borrowed.offset;
-  for (let next = borrowed.first; offset < wanted.end; ) {
-    const usual = { size, pieces: borrowed.end - borrowed.first };
-    const limit = Math.min(pageOf(usual, wanted.end - offset), borrowed.end - next);
-    const page = limit > 0 ? rowsOf(reader, lender, next, limit) : [];
-    if (page.length === 0) throw tooFew(lender);
+  while (offset < slice.end) {
+    const limit = Math.min(pageOf(usual, slice.end - offset), manifest.pieces - next);
+    const page =
+      manifest.embedded && next === 0 ? [manifest.embedded] : limit > 0 ? rowsOf(reader, manifest, next, limit) : [];
+    if (page.length === 0) {
+      throw new StoreError('Damaged', {
+        message: 'The object is larger than the pieces that are left of it.',
+        resource: manifest.id.toString('hex'),
+      });
+    }
     for (const piece of page) {
-      if (offset < wanted.end && offset + piece.size > wanted.start)
-        yield* 'borrowed' in piece.body
-          ? lentOf(reader, piece, offset, wanted, chain)
-          : [{ piece, offset, slice: wanted, keys: chain }];
-      offset += piece.size;
+      const { body, size } = piece;
+      if (offset < slice.end && offset + size > slice.start) {
+        if ('borrowed' in body) {
+          const { borrowed } = body;
+          const own = { start: Math.max(slice.start, offset), end: Math.min(slice.end, offset + size) };
+          const lent = { size, pieces: borrowed.end - borrowed.first };
+          const begin = offset - borrowed.offset;
+          yield* piecesIn(reader, lenderOf(borrowed), lent, borrowed.first, begin, own, [...keys, borrowed.key]);
+        } else yield { piece, offset, slice, keys };
+      }
+      offset += size;
       next++;
     }
   }

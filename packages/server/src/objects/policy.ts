@@ -87,6 +87,9 @@ export const policyText = (policy: Policy): string =>
     ? `${redundancyText(policy.hot)}/${redundancyText(policy.cold)}/${policy.afterIdleMs}`
     : redundancyText(policy);
 
+export const isSamePolicy = (a: Policy | undefined, b: Policy | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : policyText(a) === policyText(b);
+
 /**
  * Has the placement groups for a policy defined.
  * @throws StoreError UnsupportedRedundancy, saying what would be needed; InvalidArgument for an idle time out of bounds

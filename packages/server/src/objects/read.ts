@@ -1,3 +1,4 @@
+import { type ChecksumAlgorithm, createChecksum } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { invariant } from '../invariant.ts';
 import type { BucketKey } from '../keys/index.ts';
@@ -21,7 +22,7 @@ import { type Found, Outlet } from './outlet.ts';
 import { keptWith } from './policy.ts';
 import { bucketKey, findBucket, type Rooms } from './rooms.ts';
 import type { Touches } from './touches.ts';
-import type { Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
+import type { Incoming, Outgoing, ReadRequest, ReadResult, Slice } from './types.ts';
 
 /**
  * Looks a version up. Conditions are not looked at.
@@ -197,6 +198,37 @@ async function namedReading(
   const key = await bucketKey(rooms, bucket);
   const objectKey = withoutBytes && !customerKey ? undefined : await openedKeyOf(rooms, key, version, customerKey);
   return new Reading(rooms, horizon, found, key, customerKey, touches, { objectKey });
+}
+
+/** Bytes of a version on their way into another write, within which they take no place among the bodies of their own. */
+export async function bodyFrom(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  found: Found,
+  slice: Slice,
+  customerKey: CustomerKey | undefined,
+): Promise<Incoming & { readonly release: (chunk: Uint8Array) => void }> {
+  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, customerKey);
+  const stream = reading.open(slice);
+  return { stream, release: (chunk) => stream.release?.(chunk), length: slice.end - slice.start };
+}
+
+/** The checksum of bytes of a version, which are read for it. */
+export async function readChecksum(
+  rooms: Rooms,
+  horizon: ReadHorizon,
+  found: Found,
+  slice: Slice,
+  customerKey: CustomerKey | undefined,
+  algorithm: ChecksumAlgorithm,
+): Promise<ObjectChecksum> {
+  const running = createChecksum(algorithm);
+  const { stream, release } = await bodyFrom(rooms, horizon, found, slice, customerKey);
+  for await (const bytes of stream) {
+    running.update(bytes);
+    release(bytes);
+  }
+  return { algorithm, type: 'FULL_OBJECT', value: running.digest() };
 }
 
 /** Looks up, checks the read conditions, and gives what can be read. */

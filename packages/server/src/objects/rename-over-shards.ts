@@ -19,7 +19,7 @@ import { stripesOf, takeBody } from './intake.ts';
 import type { Found } from './outlet.ts';
 import { keptWith, writtenWith } from './policy.ts';
 import { isRefused } from './publish.ts';
-import { readingOf } from './read.ts';
+import { bodyFrom } from './read.ts';
 import { moveStripe } from './restripe.ts';
 import { bucketKey, leaving, propose, type Rooms } from './rooms.ts';
 import type { RenameRequest, Slice } from './types.ts';
@@ -135,14 +135,7 @@ async function ownPiece(
         'The two names are in different shards of the metadata, and parts of the object were copied from others, which needs the key that it was encrypted with: copy it, then delete the old name.',
     });
   const inner = { ...rooms, inner: true };
-  const stream = (await readingOf(inner, horizon, found, undefined)).open(slice);
-  const body = {
-    stream,
-    release: (chunk: Uint8Array) => stream.release?.(chunk),
-    length: slice.end - slice.start,
-    whose: undefined,
-  };
-  const piece = await takeBody(inner, body, {
+  const piece = await takeBody(inner, await bodyFrom(rooms, horizon, found, slice, undefined), {
     key: await openedKeyOf(rooms, await bucketKey(rooms, bucket), version, undefined),
     redundancy: writtenWith(keptWith(rooms, bucket, version).policy),
     pack: mayShrink(version.headers),

@@ -16,7 +16,7 @@ import type { Found } from './outlet.ts';
 import { askForRecoding, type Kept, keptWith, preparePolicy, writtenWith } from './policy.ts';
 import { publish } from './publish.ts';
 import { checkRoom } from './quotas.ts';
-import { readingOf } from './read.ts';
+import { bodyFrom } from './read.ts';
 import { bucketKey, findBucket, propose, type Rooms } from './rooms.ts';
 import type { Expected, Incoming, ObjectService, Slice } from './types.ts';
 
@@ -131,41 +131,23 @@ async function partKeyOf(
   }
 }
 
-/** An upload that takes a part. */
-interface OpenUpload {
-  readonly bucket: BucketRecord;
-  readonly upload: UploadRecord;
-  readonly uploadKey: Buffer;
-  /** What its parts are to be kept with. */
-  readonly kept: Kept;
-}
-
-/** @throws StoreError as {@link findUpload} and {@link partKeyOf} */
-async function openUpload(rooms: Rooms, { bucket: name, key, uploadId, customerKey }: PartTarget): Promise<OpenUpload> {
-  const { bucket, upload } = findUpload(rooms, name, key, uploadId);
-  const { redundancy: policy, storageClass } = upload;
-  const kept = keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
-  return {
-    bucket,
-    upload,
-    kept,
-    uploadKey: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, customerKey),
-  };
-}
+/** What the parts of an upload are to be kept with. */
+const keptAs = (rooms: Rooms, bucket: BucketRecord, { redundancy: policy, storageClass }: UploadRecord): Kept =>
+  keptWith(rooms, bucket, { storageClass, ...(policy && { policy }) });
 
 /** Writes one part and records it in its upload; one that has the number already is replaced. */
 async function writePart(rooms: Rooms, target: PartTarget, body: Incoming, expected: Expected): Promise<PartRecord> {
   checkPartNumber(target.number);
-  const { upload: asked } = findUpload(rooms, target.bucket, target.key, target.uploadId);
+  const { bucket, upload } = findUpload(rooms, target.bucket, target.key, target.uploadId);
   const given = expected.checksum?.algorithm;
-  if (given && asked.checksumAlgorithm && given !== asked.checksumAlgorithm) {
+  if (given && upload.checksumAlgorithm && given !== upload.checksumAlgorithm) {
     throw new StoreError('InvalidRequest', {
-      message: `Checksum Type mismatch occurred, expected checksum Type: ${asked.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${given.toLowerCase()}`,
+      message: `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${given.toLowerCase()}`,
     });
   }
-  const { bucket, upload, uploadKey, kept } = await openUpload(rooms, target);
+  const kept = keptAs(rooms, bucket, upload);
   const plan: Plan = {
-    key: uploadKey,
+    key: await partKeyOf(rooms, await bucketKey(rooms, bucket), upload, target.customerKey),
     redundancy: writtenWith(kept.policy),
     mayInline: kept.mayInline,
     pack: mayShrink(upload.headers),
@@ -201,7 +183,7 @@ async function copyPartOnce(
   horizon: ReadHorizon,
   request: Parameters<ObjectService['copyPart']>[0],
 ): ReturnType<ObjectService['copyPart']> {
-  findUpload(rooms, request.bucket, request.key, request.uploadId);
+  const { bucket, upload } = findUpload(rooms, request.bucket, request.key, request.uploadId);
   const found = findSource(rooms, request.source);
   const { size } = found.version;
   const slice = request.slice ?? { start: 0, end: size };
@@ -211,30 +193,26 @@ async function copyPartOnce(
       detail: { ArgumentName: 'x-amz-copy-source-range' },
     });
   }
-  const borrowed = await borrowPart(rooms, horizon, request, found, slice);
+  const borrowed = await borrowPart(rooms, horizon, request, bucket, upload, found, slice);
   if (borrowed) return { part: borrowed, source: found.version };
-  const reading = await readingOf({ ...rooms, inner: true }, horizon, found, request.source.customerKey);
-  const stream = reading.open(slice);
-  const body: Incoming = {
-    stream,
-    release: (chunk) => stream.release?.(chunk),
-    length: slice.end - slice.start,
-    whose: findUpload(rooms, request.bucket, request.key, request.uploadId).upload.owner,
-  };
-  return { part: await writePart(rooms, request, body, {}), source: found.version };
+  const body = await bodyFrom(rooms, horizon, found, slice, request.source.customerKey);
+  const part = await writePart(rooms, request, { ...body, whose: upload.owner }, {});
+  return { part, source: found.version };
 }
 
 async function borrowPart(
   rooms: Rooms,
   horizon: ReadHorizon,
   target: Parameters<ObjectService['copyPart']>[0],
+  bucket: BucketRecord,
+  upload: UploadRecord,
   found: Found,
   slice: Slice,
 ): Promise<PartRecord | undefined> {
-  const { source, number } = target;
-  const open = await openUpload(rooms, target);
-  const { bucket, upload } = open;
-  const piece = await borrow(rooms, horizon, { ...open, found, slice, source });
+  const { source, number, customerKey } = target;
+  const uploadKey = async () => partKeyOf(rooms, await bucketKey(rooms, bucket), upload, customerKey);
+  const kept = keptAs(rooms, bucket, upload);
+  const piece = await borrow(rooms, horizon, { found, slice, source, upload, uploadKey, kept });
   if (!piece) return undefined;
   checkRoom(rooms, bucket, piece.size, () => rooms.reader.part(upload.id, number)?.piece.size ?? 0);
   const lender = { bucket: found.bucket.id, key: source.key, version: parseVersionId(source.versionId) };
