@@ -82,7 +82,7 @@ export const writtenWith = (policy: Policy | undefined): Redundancy | undefined 
 const partsOf = (policy: Policy): readonly Redundancy[] => ('hot' in policy ? [policy.hot, policy.cold] : [policy]);
 
 /** `copies=2`, `8+3`, or `copies=2/8+3/86400000` with the idle time in ms. */
-export const policyText = (policy: Policy): string =>
+const policyText = (policy: Policy): string =>
   'hot' in policy
     ? `${redundancyText(policy.hot)}/${redundancyText(policy.cold)}/${policy.afterIdleMs}`
     : redundancyText(policy);

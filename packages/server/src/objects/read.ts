@@ -165,7 +165,7 @@ class Reading implements ReadResult {
  * @param touches hears of it when bytes are read. Absent: nobody has to know
  * @param withoutBytes a named key need not open
  */
-export function readingOf(
+function readingOf(
   rooms: Rooms,
   horizon: ReadHorizon,
   found: Found,
