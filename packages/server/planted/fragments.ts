@@ -87,6 +87,20 @@ export const fragmentPlants: readonly Plant[] = [
     tests: ['src/fragments/crash.test.ts'],
   },
   {
+    name: 'fragments: recovery does not sync what it takes up',
+    file: 'src/fragments/recovery.ts',
+    find: '  await settle(device, space, recovered);\n',
+    replace: '',
+    tests: ['src/fragments/recovery.test.ts'],
+  },
+  {
+    name: 'fragments: an index made anew names what was never synced',
+    file: 'src/fragments/rebuild.ts',
+    find: '    await settle(this.#device, this.#space, this.#records);\n',
+    replace: '',
+    tests: ['src/fragments/recovery.test.ts'],
+  },
+  {
     name: 'fragments: a lost index counts as an empty device',
     file: 'src/fragments/recovery.ts',
     find: 'if (rebuild && (!stamped || listLost)) {',

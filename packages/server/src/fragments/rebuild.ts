@@ -7,7 +7,7 @@ import { hold, letGo } from './held.ts';
 import { encodeFragment, fragmentKey } from './rows.ts';
 import { Draft, type Space } from './space.ts';
 import type { Extent, FragmentId, FragmentRecord, RebuildReport } from './types.ts';
-import { readAll, walk } from './walk.ts';
+import { readAll, settle, walk } from './walk.ts';
 
 /*
  * Makes an index anew from the slabs, when it was lost or cannot be believed: every fragment carries a header that describes it.
@@ -50,13 +50,15 @@ export interface RebuildProgress {
 
 /** Rows on their way into the index, many to a commit; the KV is flushed often enough to use its space again. */
 class Rows {
+  readonly #device: Device;
   readonly #kv: Kv;
   readonly #space: Space;
   #records: FragmentRecord[] = [];
   readonly #waiting = new Set<string>();
   count = 0;
 
-  constructor(kv: Kv, space: Space) {
+  constructor(device: Device, kv: Kv, space: Space) {
+    this.#device = device;
     this.#kv = kv;
     this.#space = space;
   }
@@ -74,6 +76,7 @@ class Rows {
 
   async flush(): Promise<void> {
     if (this.#records.length === 0) return;
+    await settle(this.#device, this.#space, this.#records);
     const draft = new Draft(this.#space);
     const rows = this.#records.map((record): readonly [Buffer, Buffer] => {
       draft.use(record.extent);
@@ -131,7 +134,7 @@ async function search(
   progressed: (fragments: number, done: number) => void,
 ): Promise<RebuildReport> {
   const { geometry } = space;
-  const rows = new Rows(kv, space);
+  const rows = new Rows(device, kv, space);
   const met = { torn: 0, unreadableBytes: 0, readBytes: 0 };
   /** Addresses of wanted fragments with damaged bytes: a number each. */
   const damaged: number[] = [];

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { memoryDevice } from '../device/index.ts';
+import { type Device, memoryDevice } from '../device/index.ts';
 import { manualHost } from '../host/index.ts';
 import { memoryKv } from '../kv/index.ts';
 import { geometryOf } from './geometry.ts';
 import { encodeHeader } from './header.ts';
 import { openFragmentOwner } from './owner.ts';
+import { openFragmentStore } from './store.ts';
 import {
   checkSpace,
   contentOf,
@@ -13,7 +14,9 @@ import {
   idOf,
   isClearError,
   newSystem,
+  openSystem,
   put,
+  settle,
   slabBytes,
   windowBytes,
 } from './system.fixture.ts';
@@ -21,6 +24,17 @@ import { decodeTable, WindowTable } from './table.ts';
 import type { FragmentStore, Window } from './types.ts';
 
 const geometry = geometryOf(slabBytes);
+
+/** The device as a process sees it that is killed while it syncs. */
+const unsynced = (device: Device): Device =>
+  new Proxy(device, {
+    get(target, name) {
+      if (name === 'sync') return () => new Promise(() => {});
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+
 const table = 2 * geometry.tableBytes;
 
 describe('window table', () => {
@@ -114,6 +128,27 @@ describe('fragment recovery', () => {
     assert.equal(after.stores[0]?.length(idOf(50)), undefined);
     assert.equal((await crashSystem(after, 4)).owner.recovery.windows, 0);
   });
+
+  for (const lost of ['nothing', 'the index'] as const)
+    it(`keeps what it takes up of a process that was killed before its sync, with ${lost} lost`, async () => {
+      for (let seed = 0; seed < 20; seed++) {
+        const system = await newSystem();
+        // Slab 0 has the list of windows too, which is synced: it must lie in another one.
+        for (let i = 10; i < 24; i++) await put(system.stores[0] as FragmentStore, idOf(i), 90_000);
+        const hanging = unsynced(system.device);
+        const { owner, kv, host } = system;
+        const killed = openFragmentStore({ device: hanging, owner, index: kv, host });
+        void put(killed, idOf(1), 90_000);
+        await settle();
+        const everything = { owned: () => true, mayBeOwned: () => true, explained: () => true };
+        const kept = lost === 'nothing' ? kv : memoryKv(host);
+        const taken = await openSystem(system.volume, kept, system.device.identity, everything);
+        assert.deepEqual(await taken.stores[0]?.read(idOf(1), 0, 90_000), contentOf(idOf(1), 90_000));
+        const after = await crashSystem(taken, seed, everything);
+        assert.deepEqual(await after.stores[0]?.read(idOf(1), 0, 90_000), contentOf(idOf(1), 90_000));
+        checkSpace(after);
+      }
+    });
 
   it('does not take a fragment whose data is not whole', async () => {
     const system = await newSystem();

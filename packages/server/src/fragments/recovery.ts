@@ -19,8 +19,8 @@ import {
 } from './rows.ts';
 import { Draft, type Space } from './space.ts';
 import type { ListedWindows, WindowTable } from './table.ts';
-import type { RecoveryReport, Window } from './types.ts';
-import { type WalkReport, walk } from './walk.ts';
+import type { FragmentRecord, RecoveryReport, Window } from './types.ts';
+import { settle, type WalkReport, walk } from './walk.ts';
 
 /** The index cannot be used, and nothing on the device depends on it: it may be put aside and made anew from the slabs. */
 export class IndexDamaged extends CorruptionError {}
@@ -139,7 +139,7 @@ async function recoverWindows(
 ): Promise<RecoveryReport> {
   const report: WalkReport = { torn: 0, unreadableBytes: 0 };
   const unreadable: BlockRange[] = [];
-  let recovered = 0;
+  const recovered: FragmentRecord[] = [];
   for (const window of windows) {
     const dead = new Set<number>();
     for (const { key } of kv.range(tombstoneRange(window.nonce))) {
@@ -158,15 +158,21 @@ async function recoverWindows(
         draft.use(record.extent);
         kv.commit([[key, encodeFragment(key, record)], ...draft.rows()]);
         draft.apply();
-        recovered++;
+        recovered.push(record);
         return true;
       },
       unreadable: (blocks) => void unreadable.push(blocks),
     });
     space.trim();
   }
+  await settle(device, space, recovered);
   hold(kv, space, unreadable);
-  return { windows: windows.length, recovered, torn: report.torn, unreadableBytes: report.unreadableBytes };
+  return {
+    windows: windows.length,
+    recovered: recovered.length,
+    torn: report.torn,
+    unreadableBytes: report.unreadableBytes,
+  };
 }
 
 /**
