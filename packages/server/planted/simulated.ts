@@ -19,13 +19,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'latest: async () => {},',
     ...simulated(2),
   },
-  // The 1st.
+  // The 10th.
   {
     name: 'simulated: a causal read does not wait for what its session saw',
     file: 'src/daemon/cluster/gate.ts',
     find: '(await log.barrier()),\n    async reached(position) {',
     replace: '(await log.barrier()),\n    async reached(position) {\n      if (position >= 0) return;',
-    ...simulated(2),
+    ...simulated(29),
   },
   // The 6th.
   {
