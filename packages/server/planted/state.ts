@@ -34,6 +34,13 @@ export const metadataPlants: readonly Plant[] = [
     pattern: 'a snapshot on the mirror',
   },
   {
+    name: 'metadata: a state that nothing else has is refused although most of it can be read',
+    file: 'src/daemon/state.ts',
+    find: 'log.tail > 1 && (await openedAsItIs',
+    replace: 'log.tail > 9e9 && (await openedAsItIs',
+    tests: ['src/daemon/structure.test.ts'],
+  },
+  {
     name: 'metadata: a KV that is gone is made anew without a word',
     file: 'src/daemon/state.ts',
     find: 'if (!isMissing) return { ...opened, rebuilt: undefined };',

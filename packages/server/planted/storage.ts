@@ -4,6 +4,34 @@ import type { Plant } from './plant.ts';
 
 export const kvPlants: readonly Plant[] = [
   {
+    name: 'kv: a file that ended process after process is opened again without a look',
+    file: 'src/kv/lives.ts',
+    find: '=> read(directory) >= suspicious;',
+    replace: '=> read(directory) > suspicious;',
+    tests: ['src/kv/structure.test.ts'],
+  },
+  {
+    name: 'kv: a close in order forgets that LMDB has found the file damaged',
+    file: 'src/kv/lives.ts',
+    find: 'if (read(directory) <= lives) rmSync',
+    replace: 'rmSync',
+    tests: ['src/kv/structure.test.ts'],
+  },
+  {
+    name: 'kv: a page is taken for the one that it was pointed to as',
+    file: 'src/kv/page.ts',
+    find: 'numberAt(bytes, 0) === number',
+    replace: 'numberAt(bytes, 0) >= 0',
+    tests: ['src/kv/structure.test.ts'],
+  },
+  {
+    name: 'kv: pages that count as free are not held against those in use',
+    file: 'src/kv/structure.ts',
+    find: 'walk.freed();',
+    replace: '',
+    tests: ['src/kv/structure.test.ts'],
+  },
+  {
     name: 'kv: the count of commits stands still',
     file: 'src/kv/counts.ts',
     find: 'Atomics.add(counts, ALL, 1);',

@@ -47,6 +47,10 @@ function noteMetadata(context: Context, line: Line): void {
     context.note(`there are no metadata in ${text(line, 'directory')}: they are made anew`);
   if (line['state'] === 'put aside')
     context.note(`the metadata cannot be used, and are put aside as ${text(line, 'kept')}: ${text(line, 'reason')}`);
+  if (line['state'] === 'opened as it is')
+    context.note(
+      `the metadata are damaged, and looked at as they are: ${text(line, 'reason')}. ${text(line, 'advice')}`,
+    );
   if (line['state'] === 'rebuilt')
     context.note(`the metadata were made anew, up to position ${number(line, 'position')}`);
 }

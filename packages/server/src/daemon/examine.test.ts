@@ -36,7 +36,8 @@ test('a sound store has nothing to tell, also while it is open', async (t) => {
   const folder = scratch(t);
   const data = ['a', 'b'].map((name) => path.join(folder, name)) as [string, string];
   await filled(...data);
-  const sound = ['directories ok', 'keyring ok', 'log ok', 'device ok', 'index ok', 'device ok', 'index ok'];
+  const device = ['device ok', 'index ok'];
+  const sound = ['directories ok', 'keyring ok', 'log ok', ...device, 'metadata ok', ...device];
   assert.deepEqual(outcomes(await examined(...data)), sound);
   const open = await openStore(...data);
   assert.deepEqual(outcomes(await examined(...data)), sound);
@@ -166,7 +167,7 @@ test('everything that keeps a store from starting, or makes it slow, is told, an
       const found = all.find((one) => `${one.test} ${one.outcome}` === outcome);
       assert.ok(found, outcomes(all).join());
       assert.match(`${found.detail} ${found.advice ?? ''}`, words);
-      const sound = ['directories ok', 'keyring ok', 'log ok', 'device ok', 'index ok'];
+      const sound = ['directories ok', 'keyring ok', 'log ok', 'device ok', 'index ok', 'metadata ok'];
       assert.deepEqual(
         outcomes(all).filter((one) => one !== outcome && !sound.includes(one)),
         [],

@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { DeviceRefused, fileVolume, readDeviceIdentity } from '../device/index.ts';
+import { CorruptionError } from '../errors.ts';
 import { realHost } from '../host/index.ts';
 import { KeyringError, openKeyring } from '../keys/index.ts';
+import { checkKvFile } from '../kv/index.ts';
 import { asideFolder } from './aside.ts';
 import { ConfigError } from './config.ts';
 import { type FoundDirectories, folders, lookAtDirectories } from './directories.ts';
@@ -46,14 +48,41 @@ export async function* examineDirectories(data: readonly string[]): AsyncGenerat
   // The log of a node is in etcd.
   if (!found.holders.some((one) => existsSync(path.join(one, 'cluster/node')))) yield await examineLogs(found);
   for (const { directory, identity } of known) {
-    if (identity) yield* examineDevice(directory, store);
-    else
+    if (identity) {
+      yield* examineDevice(directory, store);
+      for (const folder of databasesOf(directory)) yield* examineDatabase(folder);
+    } else
       yield {
         test: 'device',
         outcome: 'warning',
         detail: `${directory} is empty`,
         advice: 'The next start adds it to the store. Is the right disk mounted?',
       };
+  }
+}
+
+/** Folders of a data directory that hold a database: the metadata, of all shards of a node, and the fragment index. */
+export function databasesOf(directory: string): string[] {
+  const metadata = path.join(directory, 'metadata');
+  const states = existsSync(metadata) ? readdirSync(metadata).filter((name) => /^kv(-\d+)?$/.test(name)) : [];
+  return [...states.map((name) => path.join(metadata, name)), indexFolder(path.join(directory, 'device'))].filter(
+    (folder) => existsSync(path.join(folder, 'checkpoint')),
+  );
+}
+
+/** Whether the file of a database hangs together. One that cannot be opened at all is put aside by the next start, as the others are. */
+async function* examineDatabase(folder: string): AsyncGenerator<Examined> {
+  const isIndex = path.basename(folder) === 'index';
+  const test = isIndex ? 'index' : 'metadata';
+  try {
+    await checkKvFile(folder);
+    if (!isIndex) yield { test, outcome: 'ok', detail: `${folder}: the file hangs together` };
+  } catch (cause) {
+    if (!(cause instanceof CorruptionError)) throw cause;
+    const advice = isIndex
+      ? '`dsom fsck --data DIR …` makes it anew from the slabs.'
+      : '`dsom fsck --data DIR …` makes the metadata anew, from another data directory or from the log. Where neither has what that takes, copy away what can be read, and restore metadata/ from a backup.';
+    yield { test, outcome: 'failed', detail: cause.message, advice };
   }
 }
 

@@ -45,7 +45,17 @@ export async function* checkStopped(data: readonly string[], rebuild: readonly s
   }
   const onMetadata = (event: MetadataEvent) => void waiting.push(metadataLine(event));
   const quiet = { onDamage: () => {}, onSnapshotFailure: () => {} };
-  const opening = openOwner({ data, host, create: false, cacheBytes: 0, onIndex, onMetadata, rebuild, ...quiet });
+  const opening = openOwner({
+    data,
+    host,
+    create: false,
+    cacheBytes: 0,
+    onIndex,
+    onMetadata,
+    rebuild,
+    thorough: true,
+    ...quiet,
+  });
   yield* meanwhile(opening);
   const owner = await opening;
   try {

@@ -5,7 +5,7 @@ import { StoreError } from '../errors.ts';
 import type { FragmentId, FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
 import { bucketKeys, type Keyring, openKeyring } from '../keys/index.ts';
-import type { SharedKv } from '../kv/index.ts';
+import { type SharedKv, suspectKv } from '../kv/index.ts';
 import type { DamagedSegment, MirrorEvent } from '../log/index.ts';
 import type { Metadata, Proposer } from '../metadata/index.ts';
 import { openOwnShard, refusedKeyring } from './alone.ts';
@@ -14,6 +14,7 @@ import { placementDevices } from './cluster/layout.ts';
 import { newStoppedDevices, type StoppedDevices } from './conditions.ts';
 import { ConfigError } from './config.ts';
 import { type DataDirectories, type DataDirectory, folders, openDataDirectories, type Roles } from './directories.ts';
+import { databasesOf } from './examine.ts';
 import { type IndexEvent, openIndex } from './indexes.ts';
 import { Layout, siteDevices } from './layout.ts';
 import type { LostSlabs } from './lost-slabs.ts';
@@ -94,6 +95,8 @@ export interface OwnerOptions {
   readonly onStage?: (stage: Stage) => void;
   /** Data directories among `data` whose index is to be made anew although it can be read. */
   readonly rebuild?: readonly string[];
+  /** Nobody waits for the opening: it takes the time to look at the structure of all databases. */
+  readonly thorough?: boolean;
   /** Read cache of this thread. */
   readonly cacheBytes: number;
   /** New objects are not encrypted. */
@@ -155,6 +158,8 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       }
     }
     const onStage = options.onStage ?? (() => {});
+    if (options.thorough)
+      for (const one of directories.all) for (const folder of databasesOf(one.path)) suspectKv(folder);
     onStage('the metadata are opened, and what the log has beyond them is applied');
     const shard = await (options.openShard ?? openOwnShard)({
       directories,

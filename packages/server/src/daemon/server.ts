@@ -127,7 +127,11 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
     onDamage,
     onMissed: (stripe, group, copy) => mender?.missed(stripe, group, copy),
     onIndex: ({ device, state, ...fields }) => log.warn(`fragment index: ${state}`, { device, ...fields }),
-    onMetadata: ({ state, ...fields }) => log.warn(`metadata: ${state}`, fields),
+    onMetadata(event) {
+      const { state, ...fields } = event;
+      if (event.state === 'opened as it is') badStates.note(event.directory, event.reason);
+      log.warn(`metadata: ${state}`, fields);
+    },
     onSnapshotFailure(cause) {
       if (cause instanceof CorruptionError) badStates.note(folders.kv(owner.roles.primary), cause.message);
       log.error('no snapshot of the metadata could be written to the mirror; it is tried again', { cause });

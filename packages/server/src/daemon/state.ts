@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileVolume } from '../device/index.ts';
-import { CorruptionError } from '../errors.ts';
+import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
-import { KvDamaged, openKv, type SharedKv } from '../kv/index.ts';
+import { checkKvFile, KvDamaged, openKv, type SharedKv } from '../kv/index.ts';
 import type { Log } from '../log/index.ts';
 import {
   findSnapshot,
@@ -31,7 +31,12 @@ export type StateEvent =
   | { readonly state: 'restoring'; readonly position: number; readonly bytes: number; readonly bytesInAll: number }
   | { readonly state: 'replaying'; readonly from: number; readonly to: number }
   | { readonly state: 'snapshot refused'; readonly position: number; readonly reason: string }
-  | { readonly state: 'rebuilt'; readonly position: number };
+  | { readonly state: 'rebuilt'; readonly position: number }
+  /** Its file contradicts itself, and there is nothing to make it anew from. */
+  | { readonly state: 'opened as it is'; readonly directory: string; readonly reason: string; readonly advice: string };
+
+const salvage =
+  'Much of it can be read still: copy what you need to another place at once, then restore metadata/ from a backup. A read that meets the damage may find nothing where there is something, or end the process';
 
 export interface StateOptions {
   readonly host: Host;
@@ -87,16 +92,35 @@ export async function openState(options: StateOptions): Promise<OpenState> {
         { cause },
       );
     if (!isDerived(cause)) throw cause;
-    return rebuild(options, cause, existed);
+    const snapshots = await usable(options);
+    return (
+      (snapshots.length === 0 && log.tail > 1 && (await openedAsItIs(options, cause))) ||
+      rebuild(options, snapshots, cause, existed)
+    );
   }
 }
 
-/** @param fill brings an empty KV to the state of a snapshot */
+/** A state that only the look at its structure refused, and that nothing else has; undefined when it does not open. */
+async function openedAsItIs(options: StateOptions, damage: ReplicaError): Promise<OpenState | undefined> {
+  if (!(damage.cause instanceof KvDamaged)) return undefined;
+  try {
+    const opened = await open(options, undefined, true);
+    const { kv: directory } = options;
+    options.onEvent({ state: 'opened as it is', directory, reason: damage.message, advice: salvage });
+    return { ...opened, rebuilt: undefined };
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    return undefined;
+  }
+}
+
+/** @param fill brings an empty KV to the state of a snapshot @param asItIs although its file contradicts itself */
 async function open(
   { host, log, kv: directory, trimmable }: StateOptions,
   fill?: (kv: SharedKv) => Promise<unknown>,
+  asItIs = false,
 ): Promise<{ readonly kv: SharedKv; readonly metadata: Metadata }> {
-  const kv = await openKv({ directory, host }).catch((cause: unknown) => {
+  const kv = await openKv({ directory, host, asItIs }).catch((cause: unknown) => {
     throw cause instanceof CorruptionError ? new ReplicaError('diverged', cause.message, cause) : cause;
   });
   try {
@@ -112,8 +136,20 @@ async function open(
     return { kv, metadata };
   } catch (cause) {
     await kv.close().catch(() => {});
-    throw cause instanceof KvDamaged ? new ReplicaError('diverged', cause.message, cause) : cause;
+    const damage = cause instanceof KvDamaged ? cause : asItIs ? undefined : await damageBehind(cause, directory);
+    throw damage ? new ReplicaError('diverged', damage.message, damage) : cause;
   }
+}
+
+/** Rows from a damaged page can be anything, and so can be what fails over them. */
+async function damageBehind(cause: unknown, directory: string): Promise<KvDamaged | undefined> {
+  if (cause instanceof CorruptionError || cause instanceof StoreError) return undefined;
+  try {
+    await checkKvFile(directory);
+  } catch (damage) {
+    if (damage instanceof KvDamaged) return damage;
+  }
+  return undefined;
 }
 
 /** Snapshots from which the log goes on, the newest first. */
@@ -126,9 +162,13 @@ async function usable({ snapshots, log }: StateOptions): Promise<StoredSnapshot[
   return found.sort((a, b) => b.position - a.position);
 }
 
-async function rebuild(options: StateOptions, damage: ReplicaError, existed: boolean): Promise<OpenState> {
+async function rebuild(
+  options: StateOptions,
+  snapshots: readonly StoredSnapshot[],
+  damage: ReplicaError,
+  existed: boolean,
+): Promise<OpenState> {
   const { log, kv: directory, onEvent } = options;
-  const snapshots = await usable(options);
   const reason = existed ? damage.message : missingText(directory);
   if (snapshots.length === 0 && log.tail > 1) {
     // What is no state stands in the way of one that is put back.

@@ -137,10 +137,7 @@ export async function assembleThread(
       defaultCopies: () => copiesOver(reader),
       strict: true,
       carries: layoutCarries(reader, host.clock),
-      places: () => {
-        const zones = new Map(reader.nodes().map(({ id, zone }) => [id, zone]));
-        return new Map(reader.devices().map(({ identity, node }) => [identity, { node, zone: zones.get(node) ?? '' }]));
-      },
+      nodes: () => new Map(reader.devices().map(({ identity, node }) => [identity, node])),
     }),
     access,
     proposer: input.proposer,

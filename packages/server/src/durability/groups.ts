@@ -3,19 +3,12 @@ import { limits } from '../limits.ts';
 import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { redundancyOf, redundancyText } from './scheme.ts';
 
-/** What fails together with a device. */
-export interface Place {
-  readonly node: string;
-  /** Empty: the zone of all nodes that name none. */
-  readonly zone: string;
-}
-
 /** The placement groups, looked up by id and by redundancy. Asks its source again when it is a second old or misses an id. */
 export class GroupTable {
   readonly #source: () => readonly GroupRecord[];
   readonly #clock: Clock;
   readonly #changed: (groups: readonly GroupRecord[]) => void;
-  readonly #places: (() => ReadonlyMap<string, Place>) | undefined;
+  readonly #nodes: (() => ReadonlyMap<string, string>) | undefined;
   #list: readonly GroupRecord[] = [];
   #byId = new Map<number, GroupRecord>();
   #byRedundancy = new Map<string, GroupRecord[]>();
@@ -24,15 +17,15 @@ export class GroupTable {
 
   /**
    * @param changed hears of every list that differs from the one before
-   * @param places of each device; left out: all are in one node
+   * @param nodes the node of each device; left out: all are in one
    */
   constructor(
     source: () => readonly GroupRecord[],
     clock: Clock,
     changed: (groups: readonly GroupRecord[]) => void = () => undefined,
-    places?: () => ReadonlyMap<string, Place>,
+    nodes?: () => ReadonlyMap<string, string>,
   ) {
-    this.#places = places;
+    this.#nodes = nodes;
     this.#source = source;
     this.#changed = changed;
     this.#clock = clock;
@@ -47,8 +40,8 @@ export class GroupTable {
   }
 
   /**
-   * Those that new stripes may go to: of the groups with this redundancy the ones with the fewest members in one zone, and of these the ones that are
-   * spread over the most nodes. Others are of a time when there were fewer zones or nodes, and keep what they have until it is moved.
+   * Those that new stripes may go to: of the groups with this redundancy the ones that are spread over the most nodes. Others are of a time when there
+   * were fewer nodes, and keep what they have until it is moved.
    */
   of(redundancy: Redundancy): readonly GroupRecord[] {
     if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
@@ -61,18 +54,13 @@ export class GroupTable {
     return this.#devices;
   }
 
-  #leaveCrowded(places: ReadonlyMap<string, Place>): void {
-    const inOneZone = ({ devices }: GroupRecord): number =>
-      Math.max(...[...Map.groupBy(devices, (device) => places.get(device)?.zone).values()].map((each) => each.length));
-    const spread = ({ devices }: GroupRecord): number =>
-      new Set(devices.map((device) => places.get(device)?.node)).size;
+  #leaveCrowded(nodes: ReadonlyMap<string, string>): void {
+    const spread = ({ devices }: GroupRecord): number => new Set(devices.map((device) => nodes.get(device))).size;
     for (const [name, groups] of this.#byRedundancy) {
-      const least = Math.min(...groups.map(inOneZone));
-      const even = groups.filter((group) => inOneZone(group) === least);
-      const widest = Math.max(...even.map(spread));
+      const widest = Math.max(...groups.map(spread));
       this.#byRedundancy.set(
         name,
-        even.filter((group) => spread(group) === widest),
+        groups.filter((group) => spread(group) === widest),
       );
     }
   }
@@ -81,8 +69,8 @@ export class GroupTable {
     this.#readAt = this.#clock.monotonic();
     const list = this.#source();
     const isSame = list === this.#list;
-    // The same groups may be spread otherwise: a device that is put into another node, or a node into another zone, keeps its groups.
-    if (isSame && !this.#places) return;
+    // The same groups may be spread otherwise: a device that is put into another node keeps its groups.
+    if (isSame && !this.#nodes) return;
     this.#list = list;
     if (!isSame) this.#changed(list);
     this.#byId = new Map(list.map((group) => [group.id, group]));
@@ -94,6 +82,6 @@ export class GroupTable {
       if (same) same.push(group);
       else this.#byRedundancy.set(name, [group]);
     }
-    if (this.#places) this.#leaveCrowded(this.#places());
+    if (this.#nodes) this.#leaveCrowded(this.#nodes());
   }
 }

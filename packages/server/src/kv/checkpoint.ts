@@ -146,24 +146,33 @@ async function readIfThere(path: string, length?: number): Promise<Buffer | unde
 }
 
 /**
- * Puts the data file back to its newest checkpoint. Nothing may have it open.
- * @returns false when there is none because the KV is new; the caller makes the first one before anybody writes
+ * What the newest checkpoint of a KV holds.
+ * @returns undefined when there is none
+ * @throws CorruptionError
  */
-export async function restoreCheckpoint(directory: string): Promise<boolean> {
-  const data = join(directory, dataFile);
+export async function readCheckpoint(directory: string): Promise<Metas | undefined> {
   const side = await readIfThere(join(directory, checkpointFile));
-  if (!side) {
-    await discardUnborn(directory);
-    return false;
-  }
-  let metas: Metas;
+  if (!side) return undefined;
   try {
-    metas = decode(side);
+    return decode(side);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CorruptionError(`the checkpoint of the key-value store in ${directory} cannot be used: ${why}`, {
       cause: error,
     });
+  }
+}
+
+/**
+ * Puts the data file back to its newest checkpoint. Nothing may have it open.
+ * @returns false when there is none because the KV is new; the caller makes the first one before anybody writes
+ */
+export async function restoreCheckpoint(directory: string): Promise<boolean> {
+  const data = join(directory, dataFile);
+  const metas = await readCheckpoint(directory);
+  if (!metas) {
+    await discardUnborn(directory);
+    return false;
   }
   const size = await fs.stat(data).then(
     (stat) => stat.size,

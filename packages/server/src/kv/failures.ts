@@ -1,8 +1,12 @@
 import { statfsSync } from 'node:fs';
 import { CorruptionError, StoreError } from '../errors.ts';
+import { suspectKv } from './lives.ts';
 
-/** Codes that LMDB gives when the file contradicts itself (lmdb.h: MDB_PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, …). */
-const damaged = new Set([-30797, -30796, -30795, -30794, -30793, -30779]);
+/** Codes that LMDB gives when the file contradicts itself (lmdb.h: MDB_PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, …; BAD_VALSIZE, for sizes are checked before). */
+const damaged = new Set([-30797, -30796, -30795, -30794, -30793, -30781, -30779]);
+/** MDB_BAD_TXN, which has many reasons; this one is a node of a kind that this store never writes. */
+const badTransaction = -30782;
+const unknownNode = 'Invalid dupdata flag';
 const readersFull = -30790;
 const systemErrors = { EIO: 5, ENOSPC: 28, EDQUOT: 122 } as const;
 /** A write that comes back short is reported as EIO: with less space than this left, the file system is simply full. */
@@ -20,7 +24,11 @@ export class KvDamaged extends CorruptionError {}
 export function meaning(error: unknown, directory: string): unknown {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   if (typeof code !== 'number') return error;
-  if (damaged.has(code)) return new KvDamaged(`the key-value file in ${directory} is damaged`, { cause: error });
+  const isUnknownNode = code === badTransaction && (error as Error).message.includes(unknownNode);
+  if (damaged.has(code) || isUnknownNode) {
+    suspectKv(directory);
+    return new KvDamaged(`the key-value file in ${directory} is damaged`, { cause: error });
+  }
   if (code === readersFull) return new StoreError('SlowDown', { message: 'Too many reads at once.', cause: error });
   const full =
     code === systemErrors.ENOSPC || code === systemErrors.EDQUOT || (code === systemErrors.EIO && !hasSpace(directory));

@@ -15,7 +15,9 @@ import {
   type TreePages,
 } from './environment.ts';
 import { meaning } from './failures.ts';
+import { beginLife, endLife, isSuspected } from './lives.ts';
 import { settleKv } from './settle.ts';
+import { checkKvFile } from './structure.ts';
 import type { KvChange, KvRange, KvRow, KvSnapshot, KvStatistics, SharedKv } from './types.ts';
 import { Reads } from './view.ts';
 
@@ -26,6 +28,8 @@ export interface KvOptions {
   readonly host: Host;
   /** Address space to reserve, and so the largest size of the file; 1 TiB when left out. */
   readonly mapBytes?: number;
+  /** Open it although its file contradicts itself: nothing else can be had. */
+  readonly asItIs?: boolean;
 }
 
 const fdatasync = (fd: number): Promise<void> =>
@@ -55,9 +59,11 @@ class LmdbKv implements SharedKv {
   #waiting: Promise<void> | undefined;
   #failure: unknown;
   #closed = false;
+  readonly #lives: number;
 
-  constructor(directory: string, environment: Environment, host: Host) {
+  constructor(directory: string, environment: Environment, host: Host, lives: number) {
     this.#directory = directory;
+    this.#lives = lives;
     this.#environment = environment;
     this.#reads = new Reads(environment, directory, host, 'never');
     this.#file = fs.openSync(`${directory}/${dataFile}`, 'r');
@@ -210,6 +216,7 @@ class LmdbKv implements SharedKv {
       this.#held?.done();
       await this.#environment.close();
       fs.closeSync(this.#file);
+      if (this.#failure === undefined) endLife(this.#directory, this.#lives);
       openDirectories.delete(this.#directory);
     }
   }
@@ -218,7 +225,8 @@ class LmdbKv implements SharedKv {
 /**
  * Opens the KV for its owner: the one thread that commits and makes checkpoints. It begins at its newest checkpoint.
  * Other threads read through {@link openKvReader}, which they open after this resolved and close before this closes.
- * Throws CorruptionError when the checkpoint or the file is damaged: rebuild the KV in an empty directory.
+ * Throws CorruptionError when the checkpoint or the file is damaged: rebuild the KV in an empty directory. The structure of the file is looked at
+ * when lives before this one have ended without order (lives.ts); what is {@link KvDamaged} can be opened {@link KvOptions.asItIs}.
  */
 export async function openKv(options: KvOptions): Promise<SharedKv> {
   const directory = resolve(options.directory);
@@ -228,7 +236,11 @@ export async function openKv(options: KvOptions): Promise<SharedKv> {
     await settleKv(directory);
     await fs.promises.mkdir(directory, { recursive: true });
     const existed = await restoreCheckpoint(directory);
-    const kv = new LmdbKv(directory, openEnvironment(directory, options.mapBytes, false), options.host);
+    const looks = existed && !options.asItIs && isSuspected(directory);
+    if (looks) await checkKvFile(directory);
+    // Before LMDB reads the file: it may end the process.
+    const lives = options.asItIs ? 0 : beginLife(directory, looks);
+    const kv = new LmdbKv(directory, openEnvironment(directory, options.mapBytes, false), options.host, lives);
     if (!existed) await kv.first();
     return kv;
   } catch (error) {
