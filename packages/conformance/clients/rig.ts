@@ -34,6 +34,7 @@ export interface Rig {
 /** Client programs of Python live in virtual environments outside the checkout, each made once; s3fs wants another botocore than boto3. */
 const pythonPackages = {
   'python-1': ['boto3==1.44.8', 'awscli==1.46.3'],
+  'python-crt-1': ['boto3==1.44.8', 'awscli==1.46.3', 'awscrt==0.38.0'],
   // DuckDB's own place for extensions is no registry; this one has the newest version that its extension for S3 is packed for.
   'python-duckdb-1': ['duckdb==1.4.4', 'duckdb-ext-httpfs==1.4.4.20260205'],
   'python-minio-s3fs-1': ['minio==7.2.20', 's3fs==2026.9.0'],

@@ -19,6 +19,8 @@ export const layouts = {
   named: { directories: ['a'], flags: [], first: [], coded: false },
   /** One directory, with parts that borrow from objects that are there and that are not. */
   borrowed: { directories: ['a'], flags: [], first: [], coded: false },
+  /** One directory, with checksums by the newer algorithms. */
+  checksums: { directories: ['a'], flags: [], first: [], coded: false },
   /** One node, with a member of etcd of its own. */
   cluster: {
     directories: ['a'],

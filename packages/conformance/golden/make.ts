@@ -14,6 +14,7 @@ import { pathOf, send } from '../src/request.ts';
 import { bin, startServer } from '../src/server.ts';
 import { packFolder } from './archive.ts';
 import { fillBorrowed } from './borrowed.ts';
+import { fillChecksums } from './checksums.ts';
 import { asking, goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { inventoryOf } from './inventory.ts';
 import { fillNamed } from './named.ts';
@@ -120,6 +121,7 @@ async function make(name: string, layout: Layout, program: string): Promise<void
     if (layout === 'whole') await fillWhole(server.endpoint);
     if (layout === 'named') await fillNamed(server.endpoint);
     if (layout === 'borrowed') await fillBorrowed(server.endpoint);
+    if (layout === 'checksums') await fillChecksums(server.endpoint);
     if (layout === 'grown') await growCluster(server.endpoint);
     await server.stop();
     server = await startServer(data, { program, flags, port: server.port });

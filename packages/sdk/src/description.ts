@@ -51,7 +51,7 @@ export const contentHeaders = {
 
 const contentNames = Object.keys(contentHeaders) as (keyof ContentFields)[];
 const metadataPrefixes = ['x-amz-meta-', 'x-dsom-metadata-'];
-const checksumHeader = /^x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)$/;
+const checksumHeader = /^x-amz-checksum-(crc32c?|crc64nvme|md5|sha1|sha256|sha512|xxhash(?:3|64|128))$/;
 
 /** The total of `bytes 0-9/100`. */
 function totalOf(contentRange: string | null): number | undefined {

@@ -1,5 +1,6 @@
 import { archivePlants } from './archive.ts';
 import { borrowPlants } from './borrowing.ts';
+import { checksumPlants } from './checksums.ts';
 import { clusterPlants } from './cluster.ts';
 import { codedPlants } from './coded.ts';
 import { codePlants } from './codes.ts';
@@ -61,6 +62,7 @@ export const plants: readonly Plant[] = [
   ...shardPlants,
   ...renamePlants,
   ...borrowPlants,
+  ...checksumPlants,
   ...reshardPlants,
   ...quotaPlants,
   ...lossPlants,

@@ -1,62 +1,17 @@
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { Answer } from '../answer.ts';
 import { area } from '../case.ts';
 import { header, ok, refused, same, shape } from '../expect.ts';
 import type { Steps } from '../steps.ts';
 import { all, find } from '../xml.ts';
+import { algorithms } from './checksum-algorithms.ts';
 import { aws } from './chunks.ts';
+import { formOf, sendForm, signedFields } from './form-steps.ts';
 import { complete, initiate, MiB, part } from './uploads.ts';
 
 const page = 'userguide/checking-object-integrity';
 const { cases, rule } = area('checksums', page);
 const bucketOf = (t: Steps) => t.shared('a bucket for checksums', (keeper) => keeper.bucket());
-
-/** CRC of 64 bits, reflected; polynomials of fewer bits are in the lower half. Halves of 32 bits, because BigInt takes a minute for a part. */
-function crc(bytes: Uint8Array, high: number, low: number, bits: 32 | 64): Buffer {
-  const highs = new Uint32Array(256);
-  const lows = new Uint32Array(256);
-  for (let byte = 0; byte < 256; byte++) {
-    let [h, l] = [0, byte];
-    for (let bit = 0; bit < 8; bit++) {
-      const odd = l & 1;
-      l = (l >>> 1) | ((h & 1) << 31);
-      h >>>= 1;
-      if (odd) [h, l] = [h ^ high, l ^ low];
-    }
-    highs[byte] = h;
-    lows[byte] = l;
-  }
-  let [h, l] = [bits === 64 ? 0xffffffff : 0, 0xffffffff];
-  for (const byte of bytes) {
-    const at = (l ^ byte) & 0xff;
-    l = (((l >>> 8) | (h << 24)) ^ (lows[at] as number)) >>> 0;
-    h = ((h >>> 8) ^ (highs[at] as number)) >>> 0;
-  }
-  const sum = Buffer.alloc(8);
-  sum.writeUInt32BE(~h >>> 0, 0);
-  sum.writeUInt32BE(~l >>> 0, 4);
-  return bits === 64 ? sum : sum.subarray(4);
-}
-
-interface Algorithm {
-  readonly name: string;
-  readonly digest: (bytes: Uint8Array) => Buffer;
-  /** Which of the two kinds multipart uploads may have; the first is the default. */
-  readonly types: readonly ('COMPOSITE' | 'FULL_OBJECT')[];
-}
-const hash = (name: string) => (bytes: Uint8Array) => createHash(name).update(bytes).digest();
-const algorithms: readonly Algorithm[] = [
-  {
-    name: 'CRC32',
-    digest: (bytes) => Buffer.from(crc32(bytes).toString(16).padStart(8, '0'), 'hex'),
-    types: ['COMPOSITE', 'FULL_OBJECT'],
-  },
-  { name: 'CRC32C', digest: (bytes) => crc(bytes, 0, 0x82f63b78, 32), types: ['COMPOSITE', 'FULL_OBJECT'] },
-  { name: 'CRC64NVME', digest: (bytes) => crc(bytes, 0x9a6c9329, 0xac4bc9b5, 64), types: ['FULL_OBJECT'] },
-  { name: 'SHA1', digest: hash('sha1'), types: ['COMPOSITE'] },
-  { name: 'SHA256', digest: hash('sha256'), types: ['COMPOSITE'] },
-];
 
 for (const { name, digest, types } of algorithms) {
   const field = `x-amz-checksum-${name.toLowerCase()}`;
@@ -225,6 +180,24 @@ for (const { name, digest, types } of algorithms) {
     { source: 'API/API_CopyObject' },
   );
 
+  rule(
+    `a form with ${field} is checked, and the sum kept`,
+    async (t) => {
+      const bucket = await bucketOf(t);
+      const form = (key: string, value: string) =>
+        sendForm(t, bucket, formOf(signedFields(t, bucket, { key, [field]: value }), { file: body }));
+      refused(await form(`bad form ${name}`, sum('another')), 'BadDigest');
+      refused(await t.get(bucket, `bad form ${name}`), 'NoSuchKey');
+      ok(await form(`form ${name}`, sum(body)), 204);
+      header(
+        ok(await t.head(bucket, `form ${name}`, { headers: { 'x-amz-checksum-mode': 'ENABLED' } })),
+        field,
+        sum(body),
+      );
+    },
+    { source: 'API/RESTObjectPOST' },
+  );
+
   /* Parts. */
   const twoParts = async (t: Steps, key: string, type: string, wrong = false): Promise<Answer> => {
     const bucket = await bucketOf(t);
@@ -281,6 +254,29 @@ for (const { name, digest, types } of algorithms) {
     { source: 'API/API_UploadPart' },
   );
   rule(
+    `UploadPartCopy answers ${element} of the part, and ListMultipartUploads names ${name}`,
+    async (t) => {
+      const bucket = await t.bucket();
+      await t.put(bucket, 'source', body);
+      const uploadId = await initiate(t, bucket, 'key', { 'x-amz-checksum-algorithm': name });
+      const copied = ok(
+        await t.send('PUT', bucket, 'key', {
+          query: { partNumber: '1', uploadId },
+          headers: { 'x-amz-copy-source': `/${bucket}/source` },
+        }),
+      );
+      same(copied.text(element), sum(body), element, copied);
+      const listed = ok(await t.get(bucket, '', { query: { uploads: '' } }));
+      same(
+        [listed.texts('ChecksumAlgorithm'), listed.texts('ChecksumType')],
+        [[name], [types[0]]],
+        'algorithm and type',
+        listed,
+      );
+    },
+    { source: 'API/API_UploadPartCopy' },
+  );
+  rule(
     `ListParts answers ${element} of each part`,
     async (t) => {
       const bucket = await bucketOf(t);
@@ -327,23 +323,6 @@ rule(
     refused(await t.send('PUT', await bucketOf(t), 'sdk', { body: 'x', headers }), 'InvalidRequest');
   },
 );
-for (const [name, length] of [
-  ['sha512', 64],
-  ['md5', 16],
-  ['xxhash64', 8],
-  ['xxhash3', 8],
-  ['xxhash128', 16],
-] as const)
-  rule(
-    `PutObject with x-amz-checksum-${name} of another body is refused, and nothing is written`,
-    async (t) => {
-      const bucket = await bucketOf(t);
-      const headers = { [`x-amz-checksum-${name}`]: Buffer.alloc(length, 1).toString('base64') };
-      refused(await t.send('PUT', bucket, `bad ${name}`, { body: 'x', headers }), 'BadDigest', 'NotImplemented');
-      refused(await t.get(bucket, `bad ${name}`), 'NoSuchKey');
-    },
-    { source: 'API/API_PutObject' },
-  );
 rule(
   'PutObject with x-amz-checksum- of no algorithm is refused with InvalidRequest, and nothing is written',
   async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { xxh3, xxh64 } from '@node-rs/xxhash';
 import fc from 'fast-check';
 import {
   type ChecksumAlgorithm,
@@ -9,7 +10,6 @@ import {
   compositeChecksum,
   crc32c,
   createChecksum,
-  type DigestAlgorithm,
   digestBytes,
   digestOf,
   isCrc,
@@ -17,16 +17,28 @@ import {
 } from './index.ts';
 
 const check = Buffer.from('123456789');
-/** Check values of the catalogue of parametrised CRC algorithms, RFC 1321, RFC 3174, FIPS 180-4. */
-const known: Record<DigestAlgorithm, string> = {
+/** Check values of the catalogue of parametrised CRC algorithms, RFC 1321, RFC 3174, FIPS 180-4; of xxHash as its reference implementation gives them. */
+const known: Record<ChecksumAlgorithm, string> = {
   CRC32: 'cbf43926',
   CRC32C: 'e3069283',
   CRC64NVME: 'ae8b14860a799888',
   MD5: '25f9e794323b453885f5181f1b624d0b',
   SHA1: 'f7c3bc1d808e04732adf679965ccc34ca7ae3441',
   SHA256: '15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225',
+  SHA512:
+    'd9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85',
+  XXHASH64: '8cb841db40e6ae83',
+  XXHASH3: '72dcb18b67a17dff',
+  XXHASH128: '33119477ede5dcd5e9716427681d5860',
 };
-const algorithms = Object.keys(known) as DigestAlgorithm[];
+/** Of no bytes at all, where another byte order or seed would show as well. */
+const empty: Partial<Record<ChecksumAlgorithm, string>> = {
+  CRC64NVME: '0000000000000000',
+  XXHASH64: 'ef46db3751d8e999',
+  XXHASH3: '2d06800538d394c2',
+  XXHASH128: '99aa06d3014798d86001c324468d497f',
+};
+const algorithms = Object.keys(known) as ChecksumAlgorithm[];
 const crcs = algorithms.filter(isCrc) as CrcAlgorithm[];
 const bytes = (maximum: number) => fc.uint8Array({ maxLength: maximum }).map((array) => Buffer.from(array));
 
@@ -68,13 +80,32 @@ describe('checksums', () => {
     assert.equal(crc32c(check.subarray(5), crc32c(check.subarray(0, 5))), 0xe3069283);
   });
 
-  it('does not let a finished stream disturb the next one', () => {
-    const abandoned = createChecksum('CRC64NVME');
-    abandoned.update(Buffer.from('never finished'));
-    const finished = createChecksum('CRC64NVME');
-    finished.update(check);
-    assert.equal(finished.digest().toString('hex'), known.CRC64NVME);
-    assert.equal(digestOf('CRC64NVME', Buffer.alloc(0)).toString('hex'), '0000000000000000');
+  for (const [algorithm, value] of Object.entries(empty) as [ChecksumAlgorithm, string][])
+    it(`${algorithm}: a finished stream does not disturb the next one`, () => {
+      const abandoned = createChecksum(algorithm);
+      abandoned.update(Buffer.from('never finished'));
+      const finished = createChecksum(algorithm);
+      finished.update(check);
+      assert.equal(finished.digest().toString('hex'), known[algorithm]);
+      assert.equal(digestOf(algorithm, Buffer.alloc(0)).toString('hex'), value);
+    });
+
+  it('xxHashes are those of another implementation, of any length, in any cuts', () => {
+    const hex = (value: bigint, digits: number) => value.toString(16).padStart(digits, '0');
+    const others = {
+      XXHASH64: (all: Buffer) => hex(xxh64(all), 16),
+      XXHASH3: (all: Buffer) => hex(xxh3.xxh64(all), 16),
+      XXHASH128: (all: Buffer) => hex(xxh3.xxh128(all), 32),
+    } as const;
+    for (const [algorithm, other] of Object.entries(others) as [keyof typeof others, (all: Buffer) => string][])
+      fc.assert(
+        fc.property(fc.array(bytes(1500), { maxLength: 4 }), (cuts) => {
+          const running = createChecksum(algorithm);
+          for (const cut of cuts) running.update(cut);
+          assert.equal(running.digest().toString('hex'), other(Buffer.concat(cuts)));
+        }),
+        { numRuns: 100 },
+      );
   });
 });
 
@@ -108,7 +139,7 @@ describe('combining CRCs', () => {
 
 describe('checksum text', () => {
   it('is read back as it was written, with or without a number of parts', () => {
-    for (const algorithm of algorithms as ChecksumAlgorithm[]) {
+    for (const algorithm of algorithms) {
       const value = digestOf(algorithm, check);
       assert.deepEqual(parseChecksum(algorithm, checksumText(value)), { value, parts: undefined });
       assert.deepEqual(parseChecksum(algorithm, checksumText(value, 10_000)), { value, parts: 10_000 });

@@ -1,5 +1,4 @@
 import { crc32 as nativeCrc32, crc32c as nativeCrc32c } from '@node-rs/crc32';
-import { createCRC64 } from 'hash-wasm';
 
 /*
  * The three CRCs of S3 and the algebra to combine them.
@@ -8,10 +7,6 @@ import { createCRC64 } from 'hash-wasm';
  * crc(A‖B) = crc(A) · x^(8·|B|) mod P  xor  crc(B). The bits are reflected: the highest bit of a word is x^0. Words of
  * 32 and 64 bits share one multiplication over pairs of 32-bit halves; BigInt was fifty times slower, and an upload of
  * ten thousand parts combines ten thousand times.
- *
- * CRC64NVME (polynomial and check value: NVM Express NVM Command Set Specification, "64b CRC") runs in WebAssembly, one
- * instance per thread, awaited when the module loads so that everything else stays synchronous and nothing can forget
- * to start it. Streams take turns on the instance: its state is swapped only when another stream comes.
  */
 
 export type CrcAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME';
@@ -36,34 +31,6 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
 /** CRC32 (IEEE 802.3). `seed` is the CRC of the bytes before these. */
 export function crc32(bytes: Uint8Array, seed = 0): number {
   return nativeCrc32(bytes, seed);
-}
-
-const engine = await createCRC64('9a6c9329ac4bc9b5');
-let holder: Crc64 | undefined;
-
-/** One running CRC64NVME. */
-export class Crc64 {
-  #saved: Uint8Array | undefined;
-
-  update(bytes: Uint8Array): void {
-    Crc64.#resume(this);
-    engine.update(bytes);
-  }
-
-  /** Eight bytes, big-endian. The stream must not be used afterwards. */
-  digest(): Buffer {
-    Crc64.#resume(this);
-    holder = undefined;
-    return Buffer.from(engine.digest('binary'));
-  }
-
-  static #resume(stream: Crc64): void {
-    if (holder === stream) return;
-    if (holder) holder.#saved = engine.save();
-    engine.init();
-    if (stream.#saved) engine.load(stream.#saved);
-    holder = stream;
-  }
 }
 
 function multiply(algorithm: CrcAlgorithm, a: Word, b: Word): Word {

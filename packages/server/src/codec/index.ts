@@ -8,7 +8,6 @@ export {
   checksumText,
   compositeChecksum,
   createChecksum,
-  type DigestAlgorithm,
   digestBytes,
   digestOf,
   isCrc,

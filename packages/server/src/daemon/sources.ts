@@ -94,7 +94,7 @@ export function sourceMethods(owner: Owner, host: Host): Readonly<Record<string,
     work: (source: Source) => Promise<Result>,
   ): Promise<Result> => {
     const totals = { kept: 0, passed: 0, unkept: 0 };
-    const source = new Source(bucket.name, settings, { host, objects, totals, onUnkept: () => {} });
+    const source = new Source(bucket.name, settings, { host, objects, reader, totals, onUnkept: () => {} });
     try {
       return await work(source);
     } catch (error) {

@@ -1,6 +1,7 @@
 /* Features: what newer versions write waits until every node knows it, and who does not know it stays out. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { digestBytes } from '../codec/index.ts';
 import type { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { memoryKv } from '../kv/index.ts';
@@ -11,7 +12,8 @@ import { decodeEntry, encodeEntry } from './machine/entry.ts';
 import { features, featuresOf } from './machine/features.ts';
 import { keys } from './machine/keys.ts';
 import { encodeLockConfiguration } from './machine/locks.ts';
-import type { AuthorityRecord, GivenExtensions, NodeRecord, Policy } from './machine/records.ts';
+import { encodePieceRow } from './machine/pieces.ts';
+import type { AuthorityRecord, ChecksumAlgorithm, GivenExtensions, NodeRecord, Policy } from './machine/records.ts';
 import { encodeNumber } from './machine/rows.ts';
 import { encodeVersion } from './machine/versions.ts';
 import { openMetadata } from './open.ts';
@@ -109,6 +111,55 @@ describe('a feature', () => {
       openMetadata({ log: new TestLog(), kv, host, shard: 7 }),
       (error: Error & { kind?: string }) => error.kind === 'unknown' && /does not know teleport/.test(error.message),
     );
+  });
+});
+
+describe('a checksum by a newer algorithm', () => {
+  const older: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'];
+  const at = { bucket: 1, key: Buffer.from('k') };
+  for (const algorithm of Object.keys(digestBytes) as ChecksumAlgorithm[])
+    for (const type of ['FULL_OBJECT', 'COMPOSITE'] as const) {
+      const needed = older.includes(algorithm) ? [] : ['newerChecksums'];
+      it(`${algorithm}, ${type}: each effect that has one needs ${needed.length > 0 ? 'the feature' : 'nothing'}`, () => {
+        const checksum = { algorithm, type, value: Buffer.alloc(digestBytes[algorithm], 7) };
+        const needs = (effect: Effect) => [...featuresOf(effect)].sort();
+        const piece = { ...inlinePiece('bytes'), checksum };
+        for (const given of [{}, { legalHold: true }]) {
+          const row = encodeVersion({ ...inlineIdentity, ...draftOf(5, piece.md5, { checksum }), ...given }, false);
+          const own = [...needed, ...(given.legalHold ? ['objectLock'] : [])].sort();
+          assert.deepEqual(needs({ type: 'version.update', ...at, row }), own);
+          assert.deepEqual(needs({ type: 'version.swap', ...at, row }), [...own, 'policies'].sort());
+          const insert = { type: 'version.insert', ...at, row, replaces: 0, manifest: 'new', sharedPieces: 0 } as const;
+          assert.deepEqual(needs(insert), own);
+        }
+        // Whatever stands before the checksum.
+        for (const [start, size] of [
+          [0, 5],
+          [2 ** 40, 2 ** 33],
+        ] as const) {
+          const row = encodePieceRow({ kind: 'piece', modifiedMs: 5, start, piece: { ...piece, size } });
+          const place = { manifest: Buffer.alloc(16), index: 0, ...at, row };
+          assert.deepEqual(needs({ type: 'piece.write', ...place, publish: false }), needed);
+          assert.deepEqual(needs({ type: 'piece.swap', ...place }), [...needed, 'policies'].sort());
+          assert.deepEqual(needs({ type: 'upload.part', ...at, upload: Buffer.alloc(16), index: 0, row }), needed);
+        }
+        const { headers, metadata, tags, storageClass, wrappedKey } = draftOf(0, piece.md5);
+        const about = { headers, metadata, tags, storageClass, wrappedKey, owner: 'o', initiatedMs: 1 };
+        const upload = { id: Buffer.alloc(16), ...at, ...about, checksumAlgorithm: algorithm, checksumType: type };
+        assert.deepEqual(needs({ type: 'upload.create', upload }), needed);
+      });
+    }
+
+  it('what has none needs nothing', () => {
+    const rows = [
+      encodePieceRow({ kind: 'link', manifest: Buffer.alloc(16, 9), pieces: 9 }),
+      encodePieceRow({ kind: 'piece', modifiedMs: 5, start: 0, piece: inlinePiece('bytes') }),
+    ];
+    for (const row of rows)
+      assert.deepEqual(
+        [...featuresOf({ type: 'piece.write', manifest: Buffer.alloc(16), index: 0, ...at, publish: false, row })],
+        [],
+      );
   });
 });
 

@@ -9,7 +9,14 @@ export { firstAccount } from './machine/decide-identities.ts';
 export { checkQuotas } from './machine/decide-quotas.ts';
 export { lastUseMs, mayBeEmbedded } from './machine/decide-recode.ts';
 export { checkAcl, checkHeaders, checkMetadata, checkTags } from './machine/descriptions.ts';
-export { archivesSetting, type Feature, features, isKnownFeature, unknownFeature } from './machine/features.ts';
+export {
+  archivesSetting,
+  type Feature,
+  featureOfChecksum,
+  features,
+  isKnownFeature,
+  unknownFeature,
+} from './machine/features.ts';
 export { etagText, namesEtag } from './machine/guards.ts';
 export {
   type AccountRecord,

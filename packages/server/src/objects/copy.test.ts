@@ -117,8 +117,13 @@ test('a checksum of another algorithm is computed from the bytes, the same one i
   const same = await objects.copy(copyOf(['one', 'k'], ['two', 'c'], { checksumAlgorithm: 'CRC32' }));
   assert.deepEqual([kept.version.checksum, same.version.checksum], [version.checksum, version.checksum]);
   assert.equal(stripes.reads.length, 0);
-  const other = await objects.copy(copyOf(['one', 'k'], ['two', 'c'], { checksumAlgorithm: 'SHA256' }));
-  assert.deepEqual(other.version.checksum?.value, digestOf('SHA256', bytes));
+  for (const checksumAlgorithm of ['SHA256', 'SHA512', 'MD5', 'XXHASH64', 'XXHASH3', 'XXHASH128'] as const) {
+    const other = await objects.copy(copyOf(['one', 'k'], ['two', 'c'], { checksumAlgorithm }));
+    const value = digestOf(checksumAlgorithm, bytes);
+    assert.deepEqual(other.version.checksum, { algorithm: checksumAlgorithm, type: 'FULL_OBJECT', value });
+    const again = await objects.copy(copyOf(['two', 'c'], ['one', 'd']));
+    assert.deepEqual(again.version.checksum, other.version.checksum, 'and stays with the copy of a copy');
+  }
 });
 
 test('a copy whose source is replaced again and again gives one of its versions whole', async () => {

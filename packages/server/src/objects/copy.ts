@@ -12,6 +12,7 @@ import {
 } from '../metadata/index.ts';
 import { again } from './again.ts';
 import { archivedError, isArchived } from './archive.ts';
+import { checkMayKeep } from './checksums.ts';
 import { mayShrink } from './compression.ts';
 import { checkSource } from './conditions.ts';
 import { checkKey } from './describing.ts';
@@ -56,6 +57,7 @@ export function findSource(rooms: Rooms, source: CopySource): Found {
 export async function copy(rooms: Rooms, horizon: ReadHorizon, request: CopyRequest): Promise<CopyResult> {
   checkKey(request.key);
   checkStorageClass(rooms, request.storageClass);
+  checkMayKeep(rooms, request.checksumAlgorithm);
   if (request.redundancy) await preparePolicy(rooms, request.redundancy);
   if (request.headers) checkHeaders(request.headers);
   if (request.metadata) checkMetadata(request.metadata);

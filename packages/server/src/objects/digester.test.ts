@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type ChecksumAlgorithm, digestBytes, digestOf } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import { checkDigests, createDigester, digestPlan, digestsOf } from './digester.ts';
 
-const algorithms = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
+const algorithms = Object.keys(digestBytes) as ChecksumAlgorithm[];
 const fails = (code: string) => (error: unknown) => error instanceof StoreError && error.code === code;
 
 test('running and one-shot digests agree, whatever is asked for', async () => {
@@ -23,10 +24,30 @@ test('running and one-shot digests agree, whatever is asked for', async () => {
         assert.deepEqual(digests.md5, createHash('md5').update(whole).digest());
         assert.deepEqual(digests.sha256, sha256 ? createHash('sha256').update(whole).digest() : undefined);
         assert.deepEqual([...digests.checksums.keys()], checksums);
+        for (const [algorithm, value] of digests.checksums)
+          assert.deepEqual(value, digestOf(algorithm, whole), algorithm);
       },
     ),
     { numRuns: 60 },
   );
+});
+
+test('a checksum of any algorithm that differs is refused', () => {
+  const bytes = Buffer.from('what was sent');
+  for (const algorithm of algorithms) {
+    const value = digestOf(algorithm, bytes);
+    const digests = digestsOf(bytes, digestPlan({ checksum: { algorithm, value } }, undefined));
+    checkDigests({ checksum: { algorithm, value } }, digests);
+    for (let at = 0; at < value.length; at++) {
+      const other = Buffer.from(value);
+      other[at]! ^= 1;
+      assert.throws(
+        () => checkDigests({ checksum: { algorithm, value: other } }, digests),
+        fails('BadDigest'),
+        algorithm,
+      );
+    }
+  }
 });
 
 test('a digest that differs has its own error, and the trailer counts', () => {

@@ -52,23 +52,26 @@ export function digestPlan(expected: Expected, stored: ChecksumAlgorithm | undef
 /** The digests that are computed as the bytes come, whatever becomes of MD5. */
 class Others {
   readonly #plan: DigestPlan;
-  readonly #checksums: readonly (readonly [ChecksumAlgorithm, Checksum])[];
+  readonly #checksums: ReadonlyMap<ChecksumAlgorithm, Checksum>;
   readonly #sha256: Checksum | undefined;
 
   constructor(plan: DigestPlan) {
     this.#plan = plan;
-    this.#checksums = plan.checksums.map((algorithm) => [algorithm, createChecksum(algorithm)] as const);
+    // MD5 is computed anyway.
+    const others = plan.checksums.filter((algorithm) => algorithm !== 'MD5');
+    this.#checksums = new Map(others.map((algorithm) => [algorithm, createChecksum(algorithm)] as const));
     this.#sha256 = plan.sha256 && !plan.checksums.includes('SHA256') ? createChecksum('SHA256') : undefined;
   }
 
   update(chunk: Uint8Array): void {
     this.#sha256?.update(chunk);
-    for (const [, checksum] of this.#checksums) checksum.update(chunk);
+    for (const checksum of this.#checksums.values()) checksum.update(chunk);
   }
 
   finish(md5: Buffer): Digests {
     const checksums = new Map<ChecksumAlgorithm, Buffer>();
-    for (const [algorithm, checksum] of this.#checksums) checksums.set(algorithm, checksum.digest());
+    for (const algorithm of this.#plan.checksums)
+      checksums.set(algorithm, this.#checksums.get(algorithm)?.digest() ?? md5);
     const sha256 = this.#plan.sha256 ? (this.#sha256?.digest() ?? checksums.get('SHA256')) : undefined;
     return { md5, sha256, checksums };
   }
@@ -150,11 +153,13 @@ export function createDigester(plan: DigestPlan, size?: number, timers?: Timers,
  */
 export function digestsOf(bytes: Uint8Array, plan: DigestPlan, md5 = () => digestOf('MD5', bytes)): Digests {
   let checksums = none;
+  const whole = md5();
   if (plan.checksums.length > 0) {
-    checksums = new Map(plan.checksums.map((algorithm) => [algorithm, digestOf(algorithm, bytes)] as const));
+    const digest = (algorithm: ChecksumAlgorithm) => (algorithm === 'MD5' ? whole : digestOf(algorithm, bytes));
+    checksums = new Map(plan.checksums.map((algorithm) => [algorithm, digest(algorithm)] as const));
   }
   const sha256 = plan.sha256 ? (checksums.get('SHA256') ?? digestOf('SHA256', bytes)) : undefined;
-  return { md5: md5(), sha256, checksums };
+  return { md5: whole, sha256, checksums };
 }
 
 /**

@@ -1,5 +1,6 @@
 export { type Announcer, announcing } from './announce.ts';
 export { archivedError, archiveNames, archivesOf, type RestoreDelays } from './archive.ts';
+export { mayKeep } from './checksums.ts';
 export { checkRead, readOutcome } from './conditions.ts';
 export type { CustomerKey } from './encryption.ts';
 export { etagOfParts, etagText } from './etag.ts';

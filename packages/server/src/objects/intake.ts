@@ -3,6 +3,7 @@ import { StoreError } from '../errors.ts';
 import { type FrameKey, frameTagBytes, saltBytes, sealFramePieces } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { Piece, Redundancy, Stripe } from '../metadata/index.ts';
+import { checkMayKeep } from './checksums.ts';
 import { FramePacker } from './compression.ts';
 import { checkDigests, createDigester, type Digester, type Digests, digestPlan, digestsOf } from './digester.ts';
 import { sealInline } from './inline.ts';
@@ -41,6 +42,7 @@ export interface Plan {
 
 /** A body that is too small to be worth a stripe goes through here without waiting. Undefined when it is not that small. */
 export function takeSmall(rooms: Rooms, body: Incoming, plan: Plan): Piece | undefined {
+  checkMayKeep(rooms, keptBy(plan));
   const whole = body.whole;
   if (!whole || whole.length > inlineBytes(rooms, plan)) return undefined;
   checkEnd(whole.length, body.length);
@@ -109,6 +111,9 @@ function checkEnd(size: number, announced: number | undefined): void {
   });
 }
 
+/** Algorithm of the checksum that stays with the piece. */
+const keptBy = (plan: Plan): ChecksumAlgorithm | undefined => plan.keep ?? plan.expected.checksum?.algorithm;
+
 /** What frames are sealed with; undefined where the server was told not to. */
 const keyFor = (rooms: Rooms, plan: Plan): FrameKey => (rooms.plain ? undefined : plan.key);
 
@@ -120,7 +125,7 @@ function makePiece(
   digests: Digests,
   body: { readonly inline: Buffer } | { readonly stripes: readonly Stripe[] },
 ): Piece {
-  const algorithm = plan.keep ?? plan.expected.checksum?.algorithm;
+  const algorithm = keptBy(plan);
   const value = algorithm && digests.checksums.get(algorithm);
   const compressed =
     'stripes' in body

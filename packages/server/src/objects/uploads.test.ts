@@ -242,6 +242,16 @@ test('checksum types', async () => {
     ['CRC64NVME', 'COMPOSITE', 'InvalidRequest'],
     ['SHA1', undefined, 'COMPOSITE'],
     ['SHA256', 'FULL_OBJECT', 'InvalidRequest'],
+    ['SHA512', undefined, 'COMPOSITE'],
+    ['SHA512', 'FULL_OBJECT', 'InvalidRequest'],
+    ['MD5', undefined, 'COMPOSITE'],
+    ['MD5', 'FULL_OBJECT', 'InvalidRequest'],
+    ['XXHASH64', undefined, 'COMPOSITE'],
+    ['XXHASH64', 'FULL_OBJECT', 'InvalidRequest'],
+    ['XXHASH3', undefined, 'COMPOSITE'],
+    ['XXHASH3', 'FULL_OBJECT', 'InvalidRequest'],
+    ['XXHASH128', undefined, 'COMPOSITE'],
+    ['XXHASH128', 'FULL_OBJECT', 'InvalidRequest'],
   ];
   for (const [algorithm, type, outcome] of cases) {
     if (outcome === 'InvalidRequest') assert.equal(await codeOf(() => begin(algorithm, type)), outcome);
@@ -257,6 +267,11 @@ for (const [algorithm, type] of [
   ['CRC64NVME', 'FULL_OBJECT'],
   ['SHA256', 'COMPOSITE'],
   ['CRC32C', 'COMPOSITE'],
+  ['SHA512', 'COMPOSITE'],
+  ['MD5', 'COMPOSITE'],
+  ['XXHASH64', 'COMPOSITE'],
+  ['XXHASH3', 'COMPOSITE'],
+  ['XXHASH128', 'COMPOSITE'],
 ] as const) {
   test(`an upload with a ${type} ${algorithm}`, async () => {
     const { part, complete } = await begin(algorithm, type);

@@ -5,6 +5,7 @@ import { limits } from '../limits.ts';
 import type { BucketRecord, PartRecord, Piece, UploadRecord } from '../metadata/index.ts';
 import { again } from './again.ts';
 import { borrow } from './borrow.ts';
+import { checkMayKeep } from './checksums.ts';
 import { mayShrink } from './compression.ts';
 import { findSource } from './copy.ts';
 import { checkDescribing, checkKey } from './describing.ts';
@@ -23,8 +24,9 @@ import type { Expected, Incoming, ObjectService, Slice } from './types.ts';
 type CreateRequest = Parameters<ObjectService['createUpload']>[0];
 
 /**
- * How the checksum of a whole upload is made: from the parts' checksums, or over all bytes (which only CRCs can be combined to). CRC64NVME
- * is always of the second kind (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
+ * How the checksum of a whole upload is made: from the parts' checksums, or over all bytes (which only CRCs can be combined to: of the hashes, the
+ * newer ones too, there is the first kind only). CRC64NVME is always of the second kind
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
  */
 function checksumTypeOf({
   checksumAlgorithm: algorithm,
@@ -50,6 +52,7 @@ export async function createUpload(rooms: Rooms, request: CreateRequest): Promis
   checkKey(request.key);
   checkDescribing(rooms, request);
   const checksumType = checksumTypeOf(request);
+  checkMayKeep(rooms, request.checksumAlgorithm);
   const bucket = findBucket(rooms, request.bucket);
   if (request.redundancy) await preparePolicy(rooms, request.redundancy);
   if (request.redundancy && 'hot' in request.redundancy) await askForRecoding(rooms);

@@ -17,7 +17,18 @@ export interface Described {
   readonly provable: boolean;
 }
 
-const algorithms: readonly ChecksumAlgorithm[] = ['CRC64NVME', 'CRC32C', 'CRC32', 'SHA256', 'SHA1'];
+const algorithms: readonly ChecksumAlgorithm[] = [
+  'CRC64NVME',
+  'CRC32C',
+  'CRC32',
+  'SHA256',
+  'SHA1',
+  'SHA512',
+  'MD5',
+  'XXHASH128',
+  'XXHASH3',
+  'XXHASH64',
+];
 const none = Buffer.alloc(0);
 
 /** A checksum of the whole object, where the source says one. */

@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
-import { etagOfParts, etagText, type ObjectService, uploadIdText } from '../objects/index.ts';
+import type { MetadataReader } from '../metadata/index.ts';
+import { etagOfParts, etagText, mayKeep, type ObjectService, uploadIdText } from '../objects/index.ts';
 import type { Described } from './described.ts';
 import type { Feed } from './feed.ts';
 
@@ -23,11 +24,18 @@ const other = (): StoreError =>
  * Writes an object with the bytes of the feed, as it is at its source: under the same ETag, with the same parts. It becomes visible only whole and
  * verified, and only when nothing of its key is here.
  * @param objects those that announce nothing: nobody has written an object
+ * @param reader says which checksums may be kept; another one is left out: the feed was held against it
  * @throws StoreError PreconditionFailed where something of the key is here; BadDigest
  */
-export async function keep(objects: ObjectService, { bucket, key, found }: Arrival, feed: Feed): Promise<void> {
+export async function keep(
+  objects: ObjectService,
+  reader: Pick<MetadataReader, 'nodes' | 'features'>,
+  { bucket, key, found }: Arrival,
+  feed: Feed,
+): Promise<void> {
   const { version } = found;
-  const { owner, headers, metadata, tags, checksum, size } = version;
+  const { owner, headers, metadata, tags, size } = version;
+  const checksum = version.checksum && mayKeep({ reader }, version.checksum.algorithm) ? version.checksum : undefined;
   const storageClass = kept.has(version.storageClass) ? version.storageClass : 'STANDARD';
   const about = { bucket, key, owner, headers, metadata, tags, storageClass, redundancy: undefined };
   if (version.etagParts === 0) {

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { limits } from '../limits.ts';
-import type { BucketRecord } from '../metadata/index.ts';
+import type { BucketRecord, MetadataReader } from '../metadata/index.ts';
 import type { ObjectService, Outgoing, Slice } from '../objects/index.ts';
 import { SourceClient } from './client.ts';
 import { type Described, describedSource } from './described.ts';
@@ -24,6 +24,7 @@ export interface SourceOptions {
   readonly host: Host;
   /** The service that has what is here, and announces nothing. */
   readonly objects: ObjectService;
+  readonly reader: Pick<MetadataReader, 'nodes' | 'features'>;
   readonly totals: SourceTotals;
   /** An object could not be kept, for another reason than that something of its key is here by now. */
   readonly onUnkept: (bucket: string, key: Buffer, cause: unknown) => void;
@@ -128,9 +129,9 @@ export class Source {
 
   /** Writes what the feed is given. @throws StoreError but for a key of which something is here by now */
   async #keep(key: Buffer, found: Described, feed: Feed): Promise<void> {
-    const { objects, totals } = this.#options;
+    const { objects, reader, totals } = this.#options;
     try {
-      await keep(objects, { bucket: this.#bucket, key, found }, feed);
+      await keep(objects, reader, { bucket: this.#bucket, key, found }, feed);
       totals.kept += 1;
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'PreconditionFailed')) throw error;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { digestOf } from '../codec/index.ts';
+import { type ChecksumAlgorithm, digestBytes, digestOf } from '../codec/index.ts';
 import { until } from '../host/patience.support.ts';
 import { limits } from '../limits.ts';
 import { sceneOfTests } from './source.fixture.ts';
@@ -10,6 +10,21 @@ const MiB = 1024 ** 2;
 const scene = sceneOfTests();
 
 describe('what has not moved is read at its source', () => {
+  it('with the checksum that it has there, by whatever algorithm', async () => {
+    const { putOld, get, isHere } = scene();
+    for (const algorithm of Object.keys(digestBytes) as ChecksumAlgorithm[]) {
+      const name = `x-amz-checksum-${algorithm.toLowerCase()}`;
+      const body = randomBytes(1000);
+      const value = digestOf(algorithm, body).toString('base64');
+      await putOld(algorithm, body, { [name]: value });
+      for (const when of ['before', 'after']) {
+        assert.equal(isHere(algorithm), when === 'after', algorithm);
+        const got = await get(algorithm, { 'x-amz-checksum-mode': 'ENABLED' });
+        assert.deepEqual([got.body, got.headers[name]], [body, value], `${algorithm} ${when}`);
+      }
+    }
+  });
+
   it('with its bytes, headers, metadata, tags and ETag, and is here from then on', async () => {
     const { bucket, putOld, get, head, isHere, here, old, between } = scene();
     const body = randomBytes(100_000);

@@ -29,7 +29,7 @@ import { Source, type SourceOptions } from './source.ts';
  * Whatever else is done with an object that has not moved (conditions on a write, tags, lists, a copy, another name, an append) has it here first.
  */
 
-export interface ReadThroughOptions extends Omit<SourceOptions, 'objects'> {
+export interface ReadThroughOptions extends Omit<SourceOptions, 'objects' | 'reader'> {
   readonly reader: MetadataReader;
   readonly keys: KeyService;
   readonly host: Host;

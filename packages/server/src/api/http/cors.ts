@@ -5,7 +5,7 @@ import { Exchange, type ExchangeOptions, type HeaderList } from './exchange.ts';
 /** What a page may read of an answer besides the few headers that every page may. The star stands for metadata, whose names nobody knows; browsers from before 2020 take the names alone. */
 const exposed = [
   'Accept-Ranges, Content-Encoding, Content-Disposition, Content-Length, Content-Range, Date, ETag, Location, Retry-After',
-  'x-amz-bucket-region, x-amz-checksum-crc32, x-amz-checksum-crc32c, x-amz-checksum-crc64nvme, x-amz-checksum-sha1, x-amz-checksum-sha256, x-amz-checksum-type',
+  'x-amz-bucket-region, x-amz-checksum-crc32, x-amz-checksum-crc32c, x-amz-checksum-crc64nvme, x-amz-checksum-md5, x-amz-checksum-sha1, x-amz-checksum-sha256, x-amz-checksum-sha512, x-amz-checksum-xxhash128, x-amz-checksum-xxhash3, x-amz-checksum-xxhash64, x-amz-checksum-type',
   'x-amz-delete-marker, x-amz-id-2, x-amz-missing-meta, x-amz-mp-parts-count, x-amz-request-id, x-amz-server-side-encryption, x-amz-server-side-encryption-aws-kms-key-id, x-amz-storage-class',
   'x-amz-tagging-count, x-amz-version-id, x-dsom-consistency, x-dsom-error-code, x-dsom-guk, x-dsom-position, x-dsom-redundancy, x-dsom-request-id, x-dsom-token',
   'x-dsom-version-id, *',

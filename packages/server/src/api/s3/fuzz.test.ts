@@ -23,6 +23,8 @@ describe('any request at all', () => {
       'x-amz-copy-source',
       'x-amz-metadata-directive',
       'x-amz-checksum-crc32',
+      'x-amz-checksum-sha512',
+      'x-amz-checksum-xxhash3',
       'x-amz-checksum-algorithm',
       'x-amz-checksum-mode',
       'x-amz-object-attributes',

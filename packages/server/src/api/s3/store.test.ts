@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { digestOf } from '../../codec/index.ts';
+import { type ChecksumAlgorithm, digestOf } from '../../codec/index.ts';
 import { type Answer, type Harness, startHarness } from './harness.support.ts';
 import { type MemoryStore, openMemoryStore } from './store.support.ts';
 
@@ -198,75 +198,81 @@ describe('conditions', () => {
   });
 });
 
-describe('multipart uploads and copies', () => {
-  it('keep parts, checksums and bytes', async () => {
-    const one = randomBytes(5 * MiB);
-    const two = randomBytes(1000);
-    const begun = await s3.send('POST', '/first/multi', {
-      query: { uploads: '' },
-      headers: { 'x-amz-checksum-algorithm': 'SHA256', 'content-type': 'text/x' },
-    });
-    const uploadId = begun.xml('UploadId')!;
-    const parts: string[] = [];
-    for (const [number, body] of [
-      ['2', one],
-      ['5', two],
-    ] as const) {
-      const put = await s3.send('PUT', '/first/multi', {
-        query: { uploadId, partNumber: number },
-        body,
-        headers: unsigned,
-      });
-      assert.equal(put.headers['x-amz-checksum-sha256'], digestOf('SHA256', body).toString('base64'));
-      parts.push(
-        `<Part><PartNumber>${number}</PartNumber><ETag>${put.headers.etag}</ETag><ChecksumSHA256>${put.headers['x-amz-checksum-sha256']}</ChecksumSHA256></Part>`,
-      );
-    }
-    assert.deepEqual((await s3.send('GET', '/first/multi', { query: { uploadId } })).all('PartNumber'), ['2', '5']);
-    assert.deepEqual((await s3.send('GET', '/first', { query: { uploads: '' } })).all('UploadId'), [uploadId]);
-    const done = await s3.send('POST', '/first/multi', {
-      query: { uploadId },
-      body: `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`,
-      headers: { 'x-amz-mp-object-size': String(one.length + two.length) },
-    });
-    assert.equal(done.status, 200, done.text);
-    const sum = `${digestOf('SHA256', Buffer.concat([digestOf('SHA256', one), digestOf('SHA256', two)])).toString('base64')}-2`;
-    assert.deepEqual([done.xml('ChecksumSHA256'), done.xml('ChecksumType')], [sum, 'COMPOSITE']);
-    const got = await s3.send('GET', '/first/multi');
-    assert.ok(got.body.equals(Buffer.concat([one, two])));
-    assert.equal(got.headers['content-type'], 'text/x');
-    const part = await s3.send('GET', '/first/multi', {
-      query: { partNumber: '2' },
-      headers: { 'x-amz-checksum-mode': 'ENABLED' },
-    });
-    assert.ok(part.body.equals(two));
-    assert.equal(part.headers['x-amz-checksum-sha256'], digestOf('SHA256', two).toString('base64'));
-    const attributes = await s3.send('GET', '/first/multi', {
-      query: { attributes: '' },
-      headers: { 'x-amz-object-attributes': 'ObjectParts,Checksum' },
-    });
-    assert.deepEqual(
-      [attributes.xml('PartsCount'), attributes.all('Size'), attributes.all('ChecksumSHA256')[1]],
-      ['2', [String(one.length), '1000'], digestOf('SHA256', one).toString('base64')],
-    );
-
-    const copy = await s3.send('PUT', '/second/copy', { headers: { 'x-amz-copy-source': '/first/multi' } });
-    assert.equal(copy.xml('ETag'), String(got.headers.etag).replaceAll('"', '&quot;'));
-    await s3.send('DELETE', '/first/multi');
-    assert.ok((await s3.send('GET', '/second/copy')).body.equals(got.body));
-
-    const next = (await s3.send('POST', '/first/joined', { query: { uploads: '' } })).xml('UploadId')!;
-    const copied = await s3.send('PUT', '/first/joined', {
-      query: { uploadId: next, partNumber: '1' },
-      headers: { 'x-amz-copy-source': '/second/copy', 'x-amz-copy-source-range': 'bytes=100-1099' },
-    });
-    assert.equal(copied.status, 200, copied.text);
-    await s3.send('POST', '/first/joined', {
-      query: { uploadId: next },
-      body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${copied.xml('ETag')}</ETag></Part></CompleteMultipartUpload>`,
-    });
-    assert.ok((await s3.send('GET', '/first/joined')).body.equals(got.body.subarray(100, 1100)));
+/** An upload of two parts whose checksums are by one algorithm, and a copy of what it becomes. */
+async function keepsParts(algorithm: ChecksumAlgorithm): Promise<void> {
+  const header = `x-amz-checksum-${algorithm.toLowerCase()}`;
+  const element = `Checksum${algorithm}`;
+  const one = randomBytes(5 * MiB);
+  const two = randomBytes(1000);
+  const begun = await s3.send('POST', '/first/multi', {
+    query: { uploads: '' },
+    headers: { 'x-amz-checksum-algorithm': algorithm, 'content-type': 'text/x' },
   });
+  const uploadId = begun.xml('UploadId')!;
+  const parts: string[] = [];
+  for (const [number, body] of [
+    ['2', one],
+    ['5', two],
+  ] as const) {
+    const put = await s3.send('PUT', '/first/multi', {
+      query: { uploadId, partNumber: number },
+      body,
+      headers: unsigned,
+    });
+    assert.equal(put.headers[header], digestOf(algorithm, body).toString('base64'));
+    parts.push(
+      `<Part><PartNumber>${number}</PartNumber><ETag>${put.headers.etag}</ETag><${element}>${put.headers[header]}</${element}></Part>`,
+    );
+  }
+  assert.deepEqual((await s3.send('GET', '/first/multi', { query: { uploadId } })).all('PartNumber'), ['2', '5']);
+  assert.deepEqual((await s3.send('GET', '/first', { query: { uploads: '' } })).all('UploadId'), [uploadId]);
+  const done = await s3.send('POST', '/first/multi', {
+    query: { uploadId },
+    body: `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`,
+    headers: { 'x-amz-mp-object-size': String(one.length + two.length) },
+  });
+  assert.equal(done.status, 200, done.text);
+  const sum = `${digestOf(algorithm, Buffer.concat([digestOf(algorithm, one), digestOf(algorithm, two)])).toString('base64')}-2`;
+  assert.deepEqual([done.xml(element), done.xml('ChecksumType')], [sum, 'COMPOSITE']);
+  const got = await s3.send('GET', '/first/multi');
+  assert.ok(got.body.equals(Buffer.concat([one, two])));
+  assert.equal(got.headers['content-type'], 'text/x');
+  const part = await s3.send('GET', '/first/multi', {
+    query: { partNumber: '2' },
+    headers: { 'x-amz-checksum-mode': 'ENABLED' },
+  });
+  assert.ok(part.body.equals(two));
+  assert.equal(part.headers[header], digestOf(algorithm, two).toString('base64'));
+  const attributes = await s3.send('GET', '/first/multi', {
+    query: { attributes: '' },
+    headers: { 'x-amz-object-attributes': 'ObjectParts,Checksum' },
+  });
+  assert.deepEqual(
+    [attributes.xml('PartsCount'), attributes.all('Size'), attributes.all(element)[1]],
+    ['2', [String(one.length), '1000'], digestOf(algorithm, one).toString('base64')],
+  );
+
+  const copy = await s3.send('PUT', '/second/copy', { headers: { 'x-amz-copy-source': '/first/multi' } });
+  assert.equal(copy.xml('ETag'), String(got.headers.etag).replaceAll('"', '&quot;'));
+  await s3.send('DELETE', '/first/multi');
+  assert.ok((await s3.send('GET', '/second/copy')).body.equals(got.body));
+
+  const next = (await s3.send('POST', '/first/joined', { query: { uploads: '' } })).xml('UploadId')!;
+  const copied = await s3.send('PUT', '/first/joined', {
+    query: { uploadId: next, partNumber: '1' },
+    headers: { 'x-amz-copy-source': '/second/copy', 'x-amz-copy-source-range': 'bytes=100-1099' },
+  });
+  assert.equal(copied.status, 200, copied.text);
+  await s3.send('POST', '/first/joined', {
+    query: { uploadId: next },
+    body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${copied.xml('ETag')}</ETag></Part></CompleteMultipartUpload>`,
+  });
+  assert.ok((await s3.send('GET', '/first/joined')).body.equals(got.body.subarray(100, 1100)));
+}
+
+describe('multipart uploads and copies', () => {
+  for (const algorithm of ['SHA256', 'SHA512', 'MD5', 'XXHASH64', 'XXHASH3', 'XXHASH128'] as const)
+    it(`keep parts, checksums by ${algorithm} and bytes`, () => keepsParts(algorithm));
 });
 
 describe('copies', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { type ChecksumAlgorithm, digestBytes, digestOf } from '../../codec/index.ts';
 import { until } from '../../host/patience.support.ts';
 import { exitCode } from '../exit.ts';
 import { bin, inherited, keys } from '../server.fixture.ts';
@@ -71,6 +72,21 @@ test('a bucket whose versioning is suspended ends suspended', async () => {
   const { text } = await target.s3.send({ method: 'GET', bucket: 'suspended', query: { versioning: '' } });
   assert.match(text, /<Status>Suspended</);
   assert.equal((await run('s3://suspended')).rows[0]?.['present'], 2);
+});
+
+test('a checksum comes with its object, whatever its algorithm', async () => {
+  await make(source, 'summed');
+  const algorithms = Object.keys(digestBytes) as ChecksumAlgorithm[];
+  const name = (algorithm: string) => `x-amz-checksum-${algorithm.toLowerCase()}`;
+  const value = (algorithm: ChecksumAlgorithm) => digestOf(algorithm, Buffer.from('hello')).toString('base64');
+  for (const one of algorithms) await put(source.s3, 'summed', one, 'hello', { [name(one)]: value(one) });
+  const ran = await run('s3://summed');
+  assert.equal(ran.code, 0, ran.stderr);
+  for (const one of algorithms) {
+    const headers = { 'x-amz-checksum-mode': 'ENABLED' };
+    const there = await target.s3.send({ method: 'HEAD', bucket: 'summed', key: one, headers });
+    assert.equal(there.headers[name(one)], value(one), one);
+  }
 });
 
 test('what describes an object comes with it, whatever its key', async () => {

@@ -213,6 +213,8 @@ interface Made {
   readonly versionId: string | undefined;
 }
 
+const checksumHeader = /^x-amz-checksum-(crc32c?|crc64nvme|md5|sha1|sha256|sha512|xxhash(3|64|128))$/;
+
 async function putWhole(order: CopyOrder, { etag, headers, keyed }: Plan): Promise<Made> {
   const { source, bucket, key } = order;
   const from = await source.open({
@@ -230,7 +232,7 @@ async function putWhole(order: CopyOrder, { etag, headers, keyed }: Plan): Promi
     order.note('ETag that cannot be the same, kept as metadata dsom-source-etag');
   }
   for (const [name, value] of Object.entries(from.headers))
-    if (/^x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)$/.test(name) && !value.includes('-')) sent[name] = value;
+    if (checksumHeader.test(name) && !value.includes('-')) sent[name] = value;
   const done = await pass(order, from, { method: 'PUT', headers: sent }).catch(writtenMeanwhile);
   if (done.etag !== done.md5 || (known && done.md5 !== etag))
     throw mismatch(`The target has the MD5 ${done.etag} of bytes whose MD5 is ${known ? etag : done.md5}.`);

@@ -1,9 +1,18 @@
 import fc from 'fast-check';
+import { digestBytes } from '../../codec/index.ts';
 import { type ConfigurationKind, configurationKinds } from './configurations.ts';
 import type { AccountRecord, IdentityRecord } from './identities.ts';
 import { noticeEvents } from './notices.ts';
 import type { Quota, QuotaSubject } from './quotas.ts';
-import type { AccessKeyRecord, ObjectChecksum, ObjectVersion, Piece, Policy, VersionRecord } from './records.ts';
+import type {
+  AccessKeyRecord,
+  ChecksumAlgorithm,
+  ObjectChecksum,
+  ObjectVersion,
+  Piece,
+  Policy,
+  VersionRecord,
+} from './records.ts';
 import type { Restore, RestoreDue, RestoreTier } from './restores.ts';
 
 /* Values of every record, for property tests. */
@@ -15,14 +24,12 @@ export const text = fc.string({ unit: 'grapheme', maxLength: 20 });
 export const whole = fc.oneof(fc.nat(300), fc.maxSafeNat());
 export const pairs = fc.array(fc.tuple(text, text), { maxLength: 4 });
 
-const lengths = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, SHA1: 20, SHA256: 32 } as const;
-
 export const checksum: fc.Arbitrary<ObjectChecksum | undefined> = fc.option(
-  fc.constantFrom(...(Object.keys(lengths) as (keyof typeof lengths)[])).chain((algorithm) =>
+  fc.constantFrom(...(Object.keys(digestBytes) as ChecksumAlgorithm[])).chain((algorithm) =>
     fc.record({
       algorithm: fc.constant(algorithm),
       type: fc.constantFrom('FULL_OBJECT' as const, 'COMPOSITE' as const),
-      value: bytes(lengths[algorithm]),
+      value: bytes(digestBytes[algorithm]),
     }),
   ),
   { nil: undefined },

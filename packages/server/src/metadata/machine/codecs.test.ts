@@ -67,7 +67,7 @@ const plainUpload = fc.record({
   headers,
   metadata: pairs,
   tags: pairs,
-  checksumAlgorithm: fc.constantFrom(undefined, 'CRC32', 'SHA256'),
+  checksumAlgorithm: fc.constantFrom(undefined, 'CRC32', 'SHA256', 'SHA512', 'MD5', 'XXHASH128'),
   checksumType: fc.constantFrom(undefined, 'FULL_OBJECT', 'COMPOSITE'),
   wrappedKey: blob(70),
 });

@@ -1,7 +1,9 @@
 import { StoreError } from '../../errors.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { featuresOfExtensions } from './extensions.ts';
-import type { Encryption, ObjectVersion } from './records.ts';
+import { algorithmCode, isNewerChecksum } from './fields.ts';
+import { checksumCodeOfRow } from './pieces.ts';
+import type { ChecksumAlgorithm, Encryption, ObjectVersion } from './records.ts';
 import { extensionsOfUpload } from './rows.ts';
 import { decodeVersion, VersionRow } from './versions.ts';
 
@@ -36,6 +38,7 @@ export const features = [
   'renames',
   'replication',
   'borrowedParts',
+  'newerChecksums',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -50,9 +53,29 @@ function needsOf(bits: number, encryption: () => Encryption | undefined): Readon
 
 /** What the row of a version says may need several. */
 function needsOfRow({ row }: { readonly row: Buffer }): Needed {
-  const { extensions } = new VersionRow(row);
-  return extensions === 0 ? undefined : needsOf(extensions, () => (decodeVersion(row) as ObjectVersion).encryption);
+  const { extensions, checksumCode } = new VersionRow(row);
+  const ofChecksum = needsOfChecksum(checksumCode);
+  if (extensions === 0) return ofChecksum;
+  return also(
+    needsOf(extensions, () => (decodeVersion(row) as ObjectVersion).encryption),
+    ofChecksum,
+  );
 }
+
+/**
+ * A version before this one takes such a code for damage. A version's own row may have a piece with another checksum than its own: from a part, or a
+ * version in the same shard, whose row needed the feature already.
+ */
+const needsOfChecksum = (code: number): Feature | undefined => (isNewerChecksum(code) ? 'newerChecksums' : undefined);
+const needsOfPiece = ({ row }: { readonly row: Buffer }): Feature | undefined =>
+  needsOfChecksum(checksumCodeOfRow(row));
+
+const also = (features: ReadonlySet<Feature>, more: Feature | undefined): ReadonlySet<Feature> =>
+  more === undefined ? features : new Set([...features, more]);
+
+/** What must be on before a command may name the algorithm; undefined: nothing. An owner that does not know it could not even refuse it. */
+export const featureOfChecksum = (algorithm: ChecksumAlgorithm): Feature | undefined =>
+  needsOfChecksum(algorithmCode(algorithm));
 
 /** Name of the setting that says which storage classes are archives (objects/archive.ts). */
 export const archivesSetting = 'archives';
@@ -97,26 +120,32 @@ const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: 
   'usage.charge': () => 'quotas',
   'usage.begin': () => 'quotas',
   'manifest.hold': () => 'borrowedParts',
-  'piece.swap': () => 'policies',
-  'version.swap': (effect) =>
-    new Set([...((needsOfRow(effect) as ReadonlySet<Feature> | undefined) ?? []), 'policies']),
+  'piece.write': needsOfPiece,
+  'piece.swap': (effect) => also(alone.get('policies')!, needsOfPiece(effect)),
+  'version.swap': (effect) => also(asSet(needsOfRow(effect)), 'policies'),
   'version.insert': needsOfRow,
   'version.update': needsOfRow,
   'bucket.write': ({ bucket }) => (bucket.redundancy && 'hot' in bucket.redundancy ? 'policies' : undefined),
   'upload.create': ({ upload }) => {
-    const features = needsOf(extensionsOfUpload(upload), () => upload.encryption);
-    return upload.redundancy && 'hot' in upload.redundancy ? new Set<Feature>([...features, 'policies']) : features;
+    const features = also(
+      needsOf(extensionsOfUpload(upload), () => upload.encryption),
+      needsOfChecksum(algorithmCode(upload.checksumAlgorithm)),
+    );
+    return upload.redundancy && 'hot' in upload.redundancy ? also(features, 'policies') : features;
   },
+  'upload.part': needsOfPiece,
 };
 
 const nothing: ReadonlySet<Feature> = new Set();
 const alone = new Map(features.map((feature) => [feature, new Set([feature])] as const));
 
+const asSet = (needed: Needed): ReadonlySet<Feature> =>
+  needed === undefined ? nothing : typeof needed === 'string' ? alone.get(needed)! : needed;
+
 /** What must be turned on before the effect may be in an entry; none where every version knows it. */
 export function featuresOf(effect: Effect): ReadonlySet<Feature> {
   const needed = (needs[effect.type] as ((effect: Effect) => Needed) | undefined)?.(effect);
-  if (needed === undefined) return nothing;
-  return typeof needed === 'string' ? alone.get(needed)! : needed;
+  return asSet(needed);
 }
 
 /** Whether this program knows a feature that is turned on. */

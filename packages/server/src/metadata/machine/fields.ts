@@ -6,10 +6,23 @@ import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders, Policy, Redundan
 
 type Pairs = readonly (readonly [string, string])[];
 
-const algorithms: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'];
+const algorithms: readonly ChecksumAlgorithm[] = [
+  'CRC32',
+  'CRC32C',
+  'CRC64NVME',
+  'SHA1',
+  'SHA256',
+  'SHA512',
+  'MD5',
+  'XXHASH64',
+  'XXHASH3',
+  'XXHASH128',
+];
+/** Of the last algorithm that every version knows; those behind it came with the feature `newerChecksums`. */
+const LAST_OLD = 5;
 const COMPOSITE = 0x10;
 
-/** 0: none; low bits 1 to 5: algorithm; 0x10: composite. */
+/** 0: none; low bits 1 to 10: algorithm; 0x10: composite. */
 export function checksumCode(checksum: Pick<ObjectChecksum, 'algorithm' | 'type'> | undefined): number {
   if (!checksum) return 0;
   return (algorithms.indexOf(checksum.algorithm) + 1) | (checksum.type === 'COMPOSITE' ? COMPOSITE : 0);
@@ -22,7 +35,10 @@ export function checksumKind(code: number): Pick<ObjectChecksum, 'algorithm' | '
   return { algorithm, type: code & COMPOSITE ? 'COMPOSITE' : 'FULL_OBJECT' };
 }
 
-/** 0: none, else 1 to 5. */
+/** Whether not every version of a cluster can read what has this code, with 0x10 or without. */
+export const isNewerChecksum = (code: number): boolean => (code & ~COMPOSITE) > LAST_OLD;
+
+/** 0: none, else 1 to 10. */
 export const algorithmCode = (algorithm: ChecksumAlgorithm | undefined): number =>
   algorithm === undefined ? 0 : algorithms.indexOf(algorithm) + 1;
 

@@ -140,6 +140,20 @@ export function decodePieceRow(bytes: Uint8Array): PieceRow {
   return ended(from, { kind: 'piece', modifiedMs, start, piece: readPiece(from) });
 }
 
+/** Code of the checksum that a row has; 0: none. Nothing else of it is decoded. */
+export function checksumCodeOfRow(bytes: Uint8Array): number {
+  const from = new ByteReader(bytes);
+  format(from, FORMAT, 'piece');
+  if (from.u8() !== KIND_PIECE) return 0;
+  from.u64();
+  from.varint();
+  if (!(from.u8() & CHECKSUM)) return 0;
+  from.raw(8);
+  from.varint();
+  from.raw(16);
+  return from.u8();
+}
+
 export const stripesOf = (piece: Piece): readonly Stripe[] => ('stripes' in piece.body ? piece.body.stripes : []);
 
 export const borrowedBy = (piece: Piece): Borrowed | undefined =>

@@ -11,7 +11,17 @@ export type { Borrowed, ManifestReference, Piece, PieceRow, Stripe } from './byt
 
 export type BucketId = number;
 export type Versioning = 'off' | 'enabled' | 'suspended';
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+export type ChecksumAlgorithm =
+  | 'CRC32'
+  | 'CRC32C'
+  | 'CRC64NVME'
+  | 'SHA1'
+  | 'SHA256'
+  | 'SHA512'
+  | 'MD5'
+  | 'XXHASH64'
+  | 'XXHASH3'
+  | 'XXHASH128';
 /** How bytes are kept: `copies` times over, or cut into `data` fragments with `parity` more, any `data` of which are enough. */
 export type Redundancy = { readonly copies: number } | Code;
 

@@ -155,8 +155,12 @@ export class VersionRow {
   get isOutside(): boolean {
     return (this.bytes[1]! & OUTSIDE) !== 0;
   }
+  get checksumCode(): number {
+    return this.bytes[2]!;
+  }
+
   get checksum(): Pick<ObjectChecksum, 'algorithm' | 'type'> | undefined {
-    return checksumKind(this.bytes[2]!);
+    return checksumKind(this.checksumCode);
   }
   get etagParts(): number {
     return this.bytes.readUInt32LE(4);

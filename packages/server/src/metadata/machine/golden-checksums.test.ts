@@ -1,0 +1,82 @@
+/* The bytes of checksums by the newer algorithms, as they were first written: see golden.test.ts. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { digestBytes } from '../../codec/index.ts';
+import { CorruptionError } from '../../errors.ts';
+import { checksumCode, checksumKind } from './fields.ts';
+import { inline, object, run, striped, upload } from './golden.support.ts';
+import { decodePieceRow, encodePieceRow } from './pieces.ts';
+import type { ChecksumAlgorithm, ObjectVersion, PieceRow, UploadRecord } from './records.ts';
+import { decodeUpload, encodeUpload } from './rows.ts';
+import { decodeVersion, encodeVersion } from './versions.ts';
+
+const codes: readonly (readonly [ChecksumAlgorithm, number])[] = [
+  ['CRC32', 1],
+  ['CRC32C', 2],
+  ['CRC64NVME', 3],
+  ['SHA1', 4],
+  ['SHA256', 5],
+  ['SHA512', 6],
+  ['MD5', 7],
+  ['XXHASH64', 8],
+  ['XXHASH3', 9],
+  ['XXHASH128', 10],
+];
+
+it('each algorithm has the number that it was given', () => {
+  assert.equal(codes.length, Object.keys(digestBytes).length);
+  for (const [algorithm, code] of codes)
+    for (const [type, bits] of [
+      ['FULL_OBJECT', 0],
+      ['COMPOSITE', 16],
+    ] as const) {
+      assert.equal(checksumCode({ algorithm, type }), code | bits);
+      assert.deepEqual(checksumKind(code | bits), { algorithm, type });
+    }
+  for (const code of [11, 15, 16, 27, 31, 32]) assert.throws(() => checksumKind(code), CorruptionError, String(code));
+});
+
+const written: Readonly<Record<string, readonly [version: string, piece: string, upload: string]>> = {
+  SHA512: [
+    '010216010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b28292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f6061626364656667110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017603001c0102030405060708050568656c6c6f',
+    '01000500000000000000f0a20407090a0b0c0d0e0f1080b4c4c321030405060708090a0b0c0d0e0f1011121628292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f6061626364656667021415161718191a1b1c1d1e1f202122ac0280808004039080040c28292a2b2c2d2e2f30313233343536010700',
+    '010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000006020308090a',
+  ],
+  MD5: [
+    '010217010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b28292a2b2c2d2e2f3031323334353637110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017603001c0102030405060708050568656c6c6f',
+    '01000500000000000000f0a20407090a0b0c0d0e0f1080b4c4c321030405060708090a0b0c0d0e0f1011121728292a2b2c2d2e2f3031323334353637021415161718191a1b1c1d1e1f202122ac0280808004039080040c28292a2b2c2d2e2f30313233343536010700',
+    '010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000007020308090a',
+  ],
+  XXHASH64: [
+    '010218010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b28292a2b2c2d2e2f110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017603001c0102030405060708050568656c6c6f',
+    '01000500000000000000f0a20407090a0b0c0d0e0f1080b4c4c321030405060708090a0b0c0d0e0f1011121828292a2b2c2d2e2f021415161718191a1b1c1d1e1f202122ac0280808004039080040c28292a2b2c2d2e2f30313233343536010700',
+    '010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000008020308090a',
+  ],
+  XXHASH3: [
+    '010219010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b28292a2b2c2d2e2f110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017603001c0102030405060708050568656c6c6f',
+    '01000500000000000000f0a20407090a0b0c0d0e0f1080b4c4c321030405060708090a0b0c0d0e0f1011121928292a2b2c2d2e2f021415161718191a1b1c1d1e1f202122ac0280808004039080040c28292a2b2c2d2e2f30313233343536010700',
+    '010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f62000009020308090a',
+  ],
+  XXHASH128: [
+    '01021a010000000000f2052a010000007b68e5cf8b01000005000000000000006465666768696a6b6c6d6e6f707172733c3d3e3f40414243c8c9cacbcccdcecfd0d1d2d3d4d5d6d7056f776e657206464748494a4b28292a2b2c2d2e2f3031323334353637110a746578742f706c61696e086e6f2d73746f72650105636f6c6f7204626cc3a501016b017603001c0102030405060708050568656c6c6f',
+    '01000500000000000000f0a20407090a0b0c0d0e0f1080b4c4c321030405060708090a0b0c0d0e0f1011121a28292a2b2c2d2e2f3031323334353637021415161718191a1b1c1d1e1f202122ac0280808004039080040c28292a2b2c2d2e2f30313233343536010700',
+    '010102030405060708090a0b0c0d0e0f1007000000016b0068e5cf8b010000056f776e6572085354414e444152440103612f6200000a020308090a',
+  ],
+};
+
+for (const [algorithm] of codes.slice(5))
+  it(`the bytes of a checksum by ${algorithm} are those that were first written`, () => {
+    const checksum = { algorithm, type: 'COMPOSITE', value: run(digestBytes[algorithm], 40) } as const;
+    const manifest = { ...object.manifest, embedded: { ...inline, checksum } };
+    const version: ObjectVersion = { ...object, checksum, manifest };
+    const row: PieceRow = { kind: 'piece', modifiedMs: 5, start: 70_000, piece: { ...striped, checksum } };
+    const begun: UploadRecord = { ...upload, checksumAlgorithm: algorithm, checksumType: 'COMPOSITE' };
+    const bytes = [encodeVersion(version, false), encodePieceRow(row), encodeUpload(begun)] as const;
+    assert.deepEqual(
+      bytes.map((one) => one.toString('hex')),
+      written[algorithm],
+    );
+    assert.deepEqual(decodeVersion(bytes[0]), version);
+    assert.deepEqual(decodePieceRow(bytes[1]), row);
+    assert.deepEqual(decodeUpload(bytes[2]), begun);
+  });
