@@ -1,12 +1,13 @@
 /* A node whose state the log cannot bring up to date takes that of another, and serves the same. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { pathOf, send } from '../src/request.ts';
 import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
 import { scratchFolder } from './scratch.ts';
+import { answered, Upload } from './uploads.ts';
 
 const skip = etcdMissing;
 let cluster: Cluster | undefined;
@@ -55,8 +56,23 @@ test('a node that was away for longer than the log is kept takes the state of an
   const away = (await store.leader(0)) === 2 ? 1 : 2;
   const others = [0, 1, 2].filter((index) => index !== away);
   const here = others.map((index) => store.endpoint(index)) as [string, string];
+  // Parts that borrow while the node is there, and are all that is left of their source when it comes back.
+  const whole = randomBytes(12 * 1024 * 1024);
+  const lender = await Upload.begin(here[0], 'lender');
+  for (const half of [0, 1])
+    await lender.part(here[0], whole.subarray((half * whole.length) / 2, ((half + 1) * whole.length) / 2));
+  assert.equal((await lender.complete(here[0])).status, 200);
+  const [borrower, given] = [await Upload.begin(here[0], 'borrower'), await Upload.begin(here[1], 'given up')];
+  for (const one of [borrower, given]) await one.copy(here[0], 'lender', 1000, whole.length - 1000);
   const before = await logsOf(store, away);
   await store.end(away, 'SIGTERM');
+  assert.equal((await answered('it is completed', () => borrower.complete(here[1]))).status, 200);
+  kept.set('borrower', whole.subarray(1000, whole.length - 1000));
+  assert.equal((await answered('it is aborted', () => given.abort(here[0]))).status, 204);
+  assert.equal(
+    (await answered('it is deleted', () => send(here[0], 'DELETE', pathOf('bucket', 'lender')))).status,
+    204,
+  );
   let count = 0;
   // Each replica makes a checkpoint once a minute, and the owner trims behind those of two.
   const took = await until('the logs are trimmed', 300_000, async () => {
@@ -86,9 +102,41 @@ test('a node whose metadata were deleted while it was stopped builds them anew',
   }
   await store.restart(lost);
   const said = (await dsom(store.endpoint(lost), 'doctor')).find((row) => row['test'] === 'metadata');
-  assert.match(String(said?.['detail']), /there was none in .*metadata.kv; it comes from another node/);
+  for (const name of ['kv', 'kv-2', 'kv-3'])
+    assert.match(
+      String(said?.['detail']),
+      new RegExp(`there was none in [^;]*metadata.${name}; it comes from (another node|the log)`),
+    );
+  assert.doesNotMatch(String(said?.['detail']), /kv-1|kv-4/);
   await check(store.endpoint(lost));
   await put(store.endpoint(lost), 'last', 5000);
+  for (const endpoint of store.endpoints()) await check(endpoint);
+});
+
+test('two of three nodes lose the state of an object shard, one of them by damage: nothing is lost, and both tell', {
+  skip,
+  timeout: 900_000,
+}, async () => {
+  const store = cluster as Cluster;
+  const state = (index: number): string =>
+    path.join((store.nodes[index] as { folder: string }).folder, 'metadata/kv-1');
+  const [gone, damaged] = [0, 1];
+  for (const index of [gone, damaged]) await put(store.endpoint(2), `before the loss of ${index}`, 50_000);
+  // One after the other, under the running cluster: its own writes to the file end with it.
+  rmSync(state(gone), { recursive: true });
+  await store.end(gone);
+  await store.end(damaged);
+  writeFileSync(path.join(state(damaged), 'data.mdb'), randomBytes(64 * 1024));
+  await store.restartAll([gone, damaged]);
+  for (const [index, why] of [
+    [gone, /there was none in [^;]*kv-1; it comes from/],
+    [damaged, /the one in [^;]*kv-1 could not be read \(.*\); it comes from/],
+  ] as const) {
+    const said = (await dsom(store.endpoint(index), 'doctor')).find((row) => row['test'] === 'metadata');
+    assert.match(String(said?.['detail']), why);
+    await check(store.endpoint(index));
+    await put(store.endpoint(index), `after the loss of ${index}`, 50_000);
+  }
   for (const endpoint of store.endpoints()) await check(endpoint);
 });
 

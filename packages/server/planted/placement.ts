@@ -106,6 +106,20 @@ export const placementPlants: readonly Plant[] = [
     tests: ['src/placement/risk.test.ts'],
   },
   {
+    name: 'placement: new stripes go to groups that lie in one zone although there are several',
+    file: 'src/durability/groups.ts',
+    find: 'const even = groups.filter((group) => inOneZone(group) === least);',
+    replace: 'const even = groups.filter((group) => inOneZone(group) >= least);',
+    tests: ['src/durability/groups.test.ts'],
+  },
+  {
+    name: 'placement: groups of a time with fewer zones are told to survive what new ones do',
+    file: 'src/placement/layout.ts',
+    find: 'zones: Math.min(survives.zones, lost.zones),',
+    replace: 'zones: survives.zones,',
+    tests: ['src/daemon/cluster/risk.test.ts'],
+  },
+  {
     name: 'placement: a bucket is given a code that the nodes have no place for',
     file: 'src/daemon/layout.ts',
     find: "if ('refused' in layout) {",

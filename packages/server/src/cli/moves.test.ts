@@ -103,12 +103,17 @@ test('what objects with fewer copies survive is told beside what new ones do, wi
   const row = { nines: 9, cappedBy: 'devices' };
   const schemes = [
     { ...row, scheme: 'copies=3', survives: '3 copies: no object is lost with any 2 nodes' },
+    { ...row, scheme: '4+2', survives: '4+2: no object is lost with one node', crowded: 1 },
     { ...row, scheme: 'copies=1', survives: '1 copy: the loss of one device loses objects', nines: 1, belowDefault: 2 },
   ];
   stub.store.intercept = ({ path }) =>
     path.endsWith('/cluster/risk') ? Response.json({ schemes, repairHours: 1, oldestScrubSeconds: null }) : undefined;
   const { stdout } = await stub.run(['cluster', 'risk']);
   assert.match(stdout, /durable {3}3 copies: .* held down by devices\n/);
+  assert.match(
+    stdout,
+    /durable {3}4\+2: .*; 1 placement group lies on fewer zones .*`dsom rebalance start` spreads them/,
+  );
   assert.match(
     stdout,
     /durable {3}1 copy: .*: 2 placement groups hold such objects.*`dsom redundancy s3:\/\/BUCKET copies=3`/,

@@ -145,7 +145,7 @@ async function risk(context: Context): Promise<void> {
     `scrub     ${found['oldestScrubSeconds'] === null ? 'not every node has ended one' : `the oldest is ${duration(found['oldestScrubSeconds'])} old`}`,
     ...list(found['schemes']).map((scheme) =>
       scheme['refused'] === undefined
-        ? `durable   ${text(scheme['survives'])}; ${text(scheme['nines'])} nines in a year by the model, held down by ${text(scheme['cappedBy'])}${belowText(scheme, found)}`
+        ? `durable   ${text(scheme['survives'])}; ${text(scheme['nines'])} nines in a year by the model, held down by ${text(scheme['cappedBy'])}${belowText(scheme, found)}${crowdedText(scheme)}`
         : `durable   ${text(scheme['scheme'])}: ${text(scheme['refused'])}`,
     ),
   ]);
@@ -157,6 +157,13 @@ function belowText({ belowDefault }: Line, found: Line): string {
   const groups = Number(belowDefault) === 1 ? '1 placement group holds' : `${text(belowDefault)} placement groups hold`;
   const usual = text(list(found['schemes'])[0]?.['scheme']);
   return `: ${groups} such objects, written with fewer nodes or by choice (\`dsom redundancy s3://BUCKET ${usual}\` gives those of a bucket as many as new ones get)`;
+}
+
+/** Of objects whose copies or fragments lie on fewer zones or nodes than those of new ones. */
+function crowdedText({ crowded }: Line): string {
+  if (crowded === undefined) return '';
+  const groups = Number(crowded) === 1 ? '1 placement group lies' : `${text(crowded)} placement groups lie`;
+  return `; ${groups} on fewer zones or nodes than new objects do (\`dsom rebalance start\` spreads them)`;
 }
 
 export function rebalanceLines(found: Line): string[] {

@@ -137,7 +137,10 @@ export async function assembleThread(
       defaultCopies: () => copiesOver(reader),
       strict: true,
       carries: layoutCarries(reader, host.clock),
-      nodes: () => new Map(reader.devices().map(({ identity, node }) => [identity, node])),
+      places: () => {
+        const zones = new Map(reader.nodes().map(({ id, zone }) => [id, zone]));
+        return new Map(reader.devices().map(({ identity, node }) => [identity, { node, zone: zones.get(node) ?? '' }]));
+      },
     }),
     access,
     proposer: input.proposer,

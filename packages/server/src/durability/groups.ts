@@ -3,12 +3,19 @@ import { limits } from '../limits.ts';
 import type { GroupRecord, Redundancy } from '../metadata/index.ts';
 import { redundancyOf, redundancyText } from './scheme.ts';
 
+/** What fails together with a device. */
+export interface Place {
+  readonly node: string;
+  /** Empty: the zone of all nodes that name none. */
+  readonly zone: string;
+}
+
 /** The placement groups, looked up by id and by redundancy. Asks its source again when it is a second old or misses an id. */
 export class GroupTable {
   readonly #source: () => readonly GroupRecord[];
   readonly #clock: Clock;
   readonly #changed: (groups: readonly GroupRecord[]) => void;
-  readonly #nodes: (() => ReadonlyMap<string, string>) | undefined;
+  readonly #places: (() => ReadonlyMap<string, Place>) | undefined;
   #list: readonly GroupRecord[] = [];
   #byId = new Map<number, GroupRecord>();
   #byRedundancy = new Map<string, GroupRecord[]>();
@@ -17,15 +24,15 @@ export class GroupTable {
 
   /**
    * @param changed hears of every list that differs from the one before
-   * @param nodes the node of each device; left out: all are in one
+   * @param places of each device; left out: all are in one node
    */
   constructor(
     source: () => readonly GroupRecord[],
     clock: Clock,
     changed: (groups: readonly GroupRecord[]) => void = () => undefined,
-    nodes?: () => ReadonlyMap<string, string>,
+    places?: () => ReadonlyMap<string, Place>,
   ) {
-    this.#nodes = nodes;
+    this.#places = places;
     this.#source = source;
     this.#changed = changed;
     this.#clock = clock;
@@ -40,8 +47,8 @@ export class GroupTable {
   }
 
   /**
-   * Those that new stripes may go to: of the groups with this redundancy the ones that are spread over the most nodes. Others are of a time when there
-   * were fewer nodes, and keep what they have until it is moved.
+   * Those that new stripes may go to: of the groups with this redundancy the ones with the fewest members in one zone, and of these the ones that are
+   * spread over the most nodes. Others are of a time when there were fewer zones or nodes, and keep what they have until it is moved.
    */
   of(redundancy: Redundancy): readonly GroupRecord[] {
     if (this.#clock.monotonic() - this.#readAt > limits.groupsAgeMs) this.refresh();
@@ -54,13 +61,18 @@ export class GroupTable {
     return this.#devices;
   }
 
-  #leaveCrowded(nodes: ReadonlyMap<string, string>): void {
-    const spread = ({ devices }: GroupRecord): number => new Set(devices.map((device) => nodes.get(device))).size;
+  #leaveCrowded(places: ReadonlyMap<string, Place>): void {
+    const inOneZone = ({ devices }: GroupRecord): number =>
+      Math.max(...[...Map.groupBy(devices, (device) => places.get(device)?.zone).values()].map((each) => each.length));
+    const spread = ({ devices }: GroupRecord): number =>
+      new Set(devices.map((device) => places.get(device)?.node)).size;
     for (const [name, groups] of this.#byRedundancy) {
-      const widest = Math.max(...groups.map(spread));
+      const least = Math.min(...groups.map(inOneZone));
+      const even = groups.filter((group) => inOneZone(group) === least);
+      const widest = Math.max(...even.map(spread));
       this.#byRedundancy.set(
         name,
-        groups.filter((group) => spread(group) === widest),
+        even.filter((group) => spread(group) === widest),
       );
     }
   }
@@ -69,8 +81,8 @@ export class GroupTable {
     this.#readAt = this.#clock.monotonic();
     const list = this.#source();
     const isSame = list === this.#list;
-    // The same groups may be spread otherwise: a device that is put into another node keeps its groups.
-    if (isSame && !this.#nodes) return;
+    // The same groups may be spread otherwise: a device that is put into another node, or a node into another zone, keeps its groups.
+    if (isSame && !this.#places) return;
     this.#list = list;
     if (!isSame) this.#changed(list);
     this.#byId = new Map(list.map((group) => [group.id, group]));
@@ -82,6 +94,6 @@ export class GroupTable {
       if (same) same.push(group);
       else this.#byRedundancy.set(name, [group]);
     }
-    if (this.#nodes) this.#leaveCrowded(this.#nodes());
+    if (this.#places) this.#leaveCrowded(this.#places());
   }
 }

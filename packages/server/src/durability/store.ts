@@ -5,7 +5,7 @@ import { fragmentId, storedBytes } from './address.ts';
 import { unitBytes } from './coded/striping.ts';
 import { type DeviceCondition, groupsOf, stripeStarter } from './create.ts';
 import type { BadFragment, StripeReads } from './findings.ts';
-import { GroupTable } from './groups.ts';
+import { GroupTable, type Place } from './groups.ts';
 import { Hedging } from './hedge.ts';
 import { IntentRanges } from './intents.ts';
 import { stripeReader } from './read.ts';
@@ -20,7 +20,7 @@ export interface StripeStoreOptions {
   /** The placement groups; the same array until they change. */
   readonly groups: () => readonly GroupRecord[];
   /** The node of each device that is in a group. Absent: all are in one. */
-  readonly nodes?: () => ReadonlyMap<string, string>;
+  readonly places?: () => ReadonlyMap<string, Place>;
   /** The devices within reach, this machine's and others; those that are known and not in it are away. */
   readonly access: AccessMap;
   readonly proposer: Proposer;
@@ -76,7 +76,7 @@ export function openStripeStore(options: StripeStoreOptions): OpenStripeStore {
   const { access, host, onDamage } = options;
   const condition = options.condition ?? ((): DeviceCondition => alike);
   const where = createWhereabouts(access, (device) => condition(device).healthy);
-  const groups = new GroupTable(options.groups, host.clock, (list) => where.observe(list), options.nodes);
+  const groups = new GroupTable(options.groups, host.clock, (list) => where.observe(list), options.places);
   const intents = new IntentRanges(options.proposer, host);
   const repairer = createRepairer({ access, where, owned: options.owned });
   const repair = options.repair ?? repairer.repair;

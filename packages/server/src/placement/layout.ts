@@ -1,5 +1,6 @@
+import type { GroupRecord } from '../metadata/index.ts';
 import { type Scheme, schemeText, toleranceOf, widthOf } from './scheme.ts';
-import { type Domain, domainsOf, hasNodes, inUse, type PlacementDevice, usable } from './topology.ts';
+import { type Domain, domainOf, domainsOf, hasNodes, inUse, type PlacementDevice, usable, zoneOf } from './topology.ts';
 
 /** How the groups of a scheme lie on devices, and what they survive. */
 export interface Layout extends Caps {
@@ -115,6 +116,51 @@ export function capsFor(devices: readonly PlacementDevice[], scheme: Scheme): Ca
   if (perDomain === undefined || perZone === undefined || perDomain > most)
     return { nodes, perDomain: most, perZone: widthOf(scheme) };
   return { nodes, perDomain, perZone };
+}
+
+/**
+ * What groups that are there survive: less than new ones do, where they were made with fewer zones or nodes.
+ * @param layout of their scheme
+ * @param devices all that are known. Members that leave are not counted: they go elsewhere by themselves
+ */
+export function layoutOfHeld(
+  layout: Layout,
+  devices: readonly PlacementDevice[],
+  groups: readonly GroupRecord[],
+): { readonly layout: Layout; readonly crowded: readonly GroupRecord[] } {
+  const tolerance = toleranceOf(layout.scheme);
+  const byIdentity = new Map(inUse(devices).map((device) => [device.identity, device]));
+  let { survives, survivesLargestAndOne } = layout;
+  const crowded = groups.filter((group) => {
+    const members = group.devices.flatMap((identity) => byIdentity.get(identity) ?? []);
+    const zones = countsOf(members, zoneOf);
+    const nodes = countsOf(members, (device) => domainOf(device, layout.nodes));
+    const lost = { zones: mostLost(zones, tolerance), nodes: mostLost(nodes, tolerance) };
+    const largest = (layout.counts.zones > 0 ? zones : nodes)[0] ?? 0;
+    const isWorse =
+      lost.zones < layout.survives.zones ||
+      lost.nodes < layout.survives.nodes ||
+      (layout.survivesLargestAndOne && largest + 1 > tolerance);
+    survives = {
+      devices: survives.devices,
+      nodes: Math.min(survives.nodes, lost.nodes),
+      zones: Math.min(survives.zones, lost.zones),
+    };
+    survivesLargestAndOne &&= largest + 1 <= tolerance;
+    return isWorse;
+  });
+  return { layout: { ...layout, survives, survivesLargestAndOne }, crowded };
+}
+
+/** How many members each domain has, the fullest first. */
+const countsOf = (members: readonly PlacementDevice[], domain: (device: PlacementDevice) => string): number[] =>
+  [...Map.groupBy(members, domain).values()].map((inside) => inside.length).sort((a, b) => b - a);
+
+/** How many domains may be lost, whichever they are, before more members are than `tolerance`. */
+function mostLost(counts: readonly number[], tolerance: number): number {
+  let left = tolerance;
+  const end = counts.findIndex((count) => (left -= count) < 0);
+  return end < 0 ? counts.length : end;
 }
 
 /** One sentence for an operator. */

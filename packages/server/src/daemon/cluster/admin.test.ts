@@ -361,6 +361,20 @@ describe('the health of a node', () => {
     assert.match(clusterHealth(owner, link).reasons.join(), /etcd\) has not answered for 10 s/);
   });
 
+  it('is degraded by a code that no write can be kept with, and not by one of its groups', () => {
+    const code = { data: 2, parity: 2 };
+    const sites = [`d${me}`, `d${other}`, `d${third}`];
+    groups.push(
+      { id: 2, epoch: 1, devices: [...sites, 'd-lost'], code },
+      { id: 3, epoch: 1, devices: ['d-lost', ...sites.slice(1), 'd-gone'], code },
+    );
+    assert.deepEqual(clusterHealth(owner, link).degraded, []);
+    sick.add(`d${other}`);
+    const { reasons, degraded } = clusterHealth(owner, link);
+    assert.deepEqual(reasons, []);
+    assert.match(degraded.join(), /^none of the 2 placement groups of 2\+2 has its write quorum: .* are refused/);
+  });
+
   it('is degraded by a group without its quorum while another has one', () => {
     devices.push({ ...(devices[0] as DeviceRecord), identity: 'd-second' });
     groups.push({ id: 2, epoch: 1, devices: [`d${me}`, 'd-lost', 'd-gone'] });

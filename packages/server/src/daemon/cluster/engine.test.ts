@@ -19,7 +19,7 @@ import { connectEtcd, type EtcdTls } from '../../log/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Credentials } from '../../transport/index.ts';
 import { type Config, ConfigError, configSchema } from '../config.ts';
-import { type Engine, type EngineOptions, membersWanted, openEngine } from './engine.ts';
+import { type Engine, type EngineOptions, openEngine } from './engine.ts';
 
 const host = realHost();
 const root = mkdtempSync(path.join(tmpdir(), 'dsom-engine-'));
@@ -127,8 +127,8 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
       }
       const has = (): string => engines.map(({ hasMember }) => (hasMember ? 'm' : '-')).join('');
       assert.equal(has(), 'mmm---');
-      assert.deepEqual([membersWanted(4), membersWanted(5), membersWanted(9)], [3, 5, 5]);
-      const grow = (wanted: number, able = names) => Promise.all(engines.map((engine) => engine.grow(able, wanted)));
+      const sites = (able = names) => names.map((id) => ({ id, zone: '', able: able.includes(id) }));
+      const grow = (wanted: number) => Promise.all(engines.map((engine) => engine.grow(sites(), wanted)));
       assert.deepEqual(await grow(3), [true, true, true, false, false, false]);
       assert.deepEqual(await grow(5), [true, true, true, true, true, false]);
       assert.equal((await first.clients()).length, 5);
@@ -136,8 +136,8 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
       // One is gone for good: the next node takes its place, unless it does not answer.
       await engines[2]?.close();
       await first.forget('c');
-      assert.equal(await engines[5]?.grow(['a', 'b', 'd', 'e'], 5), false);
-      assert.equal(await engines[5]?.grow(['a', 'b', 'd', 'e', 'f'], 5), true);
+      assert.equal(await engines[5]?.grow(sites(['a', 'b', 'd', 'e']), 5), false);
+      assert.equal(await engines[5]?.grow(sites(['a', 'b', 'd', 'e', 'f']), 5), true);
       assert.equal((await first.clients()).length, 5);
     } finally {
       for (const engine of engines.reverse()) await engine.close();
@@ -174,6 +174,33 @@ describe('etcd as a node runs it', { skip: noEtcd }, () => {
       await first.close();
       engines.shift();
       assert.equal((await after.etcd.members()).length, 3);
+    } finally {
+      for (const engine of engines.reverse()) await engine.close();
+    }
+  });
+
+  it('says what to do when its address has changed and nobody is there to be told', {
+    timeout: 180_000,
+  }, async () => {
+    const engines: Engine[] = [];
+    try {
+      const first = await openEngine(await optionsOf('stayed'));
+      engines.push(first);
+      const given = await optionsOf('left', {
+        known: await first.clients(),
+        plan: (peerUrl) => first.plan('left', peerUrl),
+      });
+      const before = await openEngine(given);
+      const known = before.endpoints;
+      await before.close();
+      await first.close();
+      engines.pop();
+      const at = await optionsOf('left', { known, hasMember: true });
+      const hurried = { ...at.host, clock: { ...at.host.clock, monotonic: () => at.host.clock.monotonic() * 30 } };
+      await assert.rejects(openEngine({ ...at, host: hurried }), {
+        code: 'ServiceUnavailable',
+        message: new RegExp(`another address than before .*${known[0]}.*start all of them at the old ones`),
+      });
     } finally {
       for (const engine of engines.reverse()) await engine.close();
     }

@@ -27,14 +27,12 @@ import { keepApart } from './apart.ts';
 import { patiently } from './patience.ts';
 import type { MemberPlan } from './serve.ts';
 import { type OpenMemberTls, openMemberTls } from './tls.ts';
+import { type MemberSite, membersWanted, nextMembers } from './turns.ts';
 
 /*
  * The log engine of a node: an etcd that the operator runs, or a member that this node runs beside itself. Members are three where there are
  * as many nodes, and more nodes use them from afar.
  */
-
-/** Members that nodes run by themselves: more only where the loss of two of them would be one of two among many. */
-export const membersWanted = (metadataNodes: number): number => (metadataNodes >= 5 ? 5 : 3);
 
 export interface EngineOptions {
   readonly config: Config;
@@ -89,11 +87,11 @@ export interface Engine {
   /** Makes room for the member of another node; undefined when there are enough. */
   plan(node: string, peerUrl: string): Promise<MemberPlan | undefined>;
   /**
-   * Starts a member here while fewer than `wanted` are there and it is this node's turn among those that could.
-   * @param candidates ids of the nodes that could run one and answer, the same order at each of them
+   * Starts a member here while fewer than `wanted` are there and it is this node's turn among those that could ({@link nextMembers}).
+   * @param sites all nodes, the same order at each of them
    * @returns whether this node has a member now
    */
-  grow(candidates: readonly string[], wanted: number): Promise<boolean>;
+  grow(sites: readonly MemberSite[], wanted: number): Promise<boolean>;
   /** Takes out the member that a node ran which is gone for good. */
   forget(node: string): Promise<void>;
   /**
@@ -109,6 +107,16 @@ const unreachable = (cause: unknown): never => {
   if (!(cause instanceof EtcdError)) throw cause;
   throw new StoreError('ServiceUnavailable', { message: cause.message, retryAfter: 1, cause });
 };
+
+/** What a start at another address says that failed because the others are not there, or have moved as well. @param was where clients reached the member before */
+function unmoved(cause: unknown, was: string): unknown {
+  if (!(cause instanceof StoreError) || cause.code !== 'ServiceUnavailable') return cause;
+  return new StoreError('ServiceUnavailable', {
+    message: `${cause.message} This node has another address than before (its etcd was at ${was}), which most members of etcd have to be told while they run where they were: start the other nodes at the addresses that they had. Where all have changed, start all of them at the old ones, and then change one after the other.`,
+    retryAfter: 1,
+    cause,
+  });
+}
 
 const memberPrefix = 'dsom-';
 const memberName = (node: string): string => `${memberPrefix}${node}`;
@@ -267,7 +275,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
    * learns it from this node before the member is up; where this one is needed for that it goes by what it sends.
    */
   const move = async (): Promise<void> => {
-    log.warn('the address of this node has changed: the members of etcd are told', { now: clientUrl });
+    log.warn('the address of this node has changed: the members of etcd are to be told, of which most must run', {
+      was: known[0],
+      now: clientUrl,
+    });
     const etcd = await connect([clientUrl, ...known]);
     try {
       await moveMember(etcd, host, memberName(node), peerUrl);
@@ -278,7 +289,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   if (hasMember || !options.plan) {
     const hasMoved = hasMember && known.length > 0 && !known.includes(clientUrl);
     // Neither goes on while the other fails: whichever tells why is heard.
-    await Promise.all([start(), ...(hasMoved ? [move()] : [])]);
+    await Promise.all([start(), ...(hasMoved ? [move()] : [])]).catch((cause: unknown) => {
+      throw hasMoved ? unmoved(cause, known[0] as string) : cause;
+    });
     hasMember = true;
   } else {
     const plan = await options.plan(peerUrl).catch((cause: unknown) => {
@@ -341,13 +354,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       if (!mine && present.length >= membersWanted(0)) return undefined;
       return { initialCluster: await addMember(etcd, host, memberName(name), url) };
     },
-    async grow(candidates, wanted) {
+    async grow(sites, wanted) {
       if (hasMember) return true;
       const present = await etcd.members();
       const mine = present.some((member) => member.peerUrls.includes(peerUrl));
       const names = new Set(present.map((member) => member.name));
-      const turn = candidates.filter((one) => !names.has(memberName(one))).indexOf(node);
-      if (!mine && (turn < 0 || turn >= wanted - present.length)) return false;
+      const turns = nextMembers(sites, (id) => names.has(memberName(id)), wanted - present.length);
+      if (!mine && !turns.includes(node)) return false;
       if (!own) await start(await addMember(etcd, host, memberName(node), peerUrl));
       await promoteMember(etcd, host, peerUrl);
       hasMember = true;

@@ -2,7 +2,8 @@ import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { NodeRecord } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
-import { type Engine, membersWanted } from './engine.ts';
+import type { Engine } from './engine.ts';
+import { membersWanted } from './turns.ts';
 
 export interface GrowthOptions {
   readonly engine: Engine;
@@ -22,11 +23,10 @@ export function keepGrowing(options: GrowthOptions): { stop(): Promise<void> } {
   const { engine, host, log } = options;
   const grow = async (): Promise<void> => {
     if (engine.hasMember || !options.able) return;
-    const able = options
-      .nodes()
-      .filter((one) => one.state === 'active' && one.roles.includes('metadata'))
-      .map(({ id }) => id);
-    if (!(await engine.grow(able.filter(options.answers), membersWanted(able.length)))) return;
+    const mayRun = ({ state, roles }: NodeRecord): boolean => state === 'active' && roles.includes('metadata');
+    const nodes = options.nodes();
+    const sites = nodes.map((one) => ({ id: one.id, zone: one.zone, able: mayRun(one) && options.answers(one.id) }));
+    if (!(await engine.grow(sites, membersWanted(nodes.filter(mayRun).length)))) return;
     options.grown();
     log.info('this node runs a member of etcd from now on', {});
   };

@@ -1,5 +1,6 @@
-import { writeQuorum } from '../../durability/index.ts';
+import { redundancyText, writeQuorum } from '../../durability/index.ts';
 import { limits } from '../../limits.ts';
+import { codesOf, isOf } from '../../placement/index.ts';
 import type { Owner } from '../owner.ts';
 import type { ClusterLink } from '../shard.ts';
 import { copiesOver } from '../thread.ts';
@@ -32,5 +33,12 @@ export function clusterHealth(
       `none of the ${groups.length} placement groups of ${width} copies has its write quorum: too many devices are away`,
     );
   else for (const group of short) degraded.push(`placement group ${group.id} has lost its write quorum`);
+  for (const code of codesOf(reader.groups())) {
+    const coded = reader.groups().filter((group) => isOf(group, code));
+    if (coded.every((group) => group.devices.filter(here).length < writeQuorum(code)))
+      degraded.push(
+        `none of the ${coded.length} placement groups of ${redundancyText(code)} has its write quorum: objects that ask for it are refused until devices that are away are back`,
+      );
+  }
   return { reasons, degraded };
 }

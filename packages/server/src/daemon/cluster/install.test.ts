@@ -10,7 +10,7 @@ import type { SharedLog } from '../../log/index.ts';
 import { openMetadataReader, openShardReplica } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Transport } from '../../transport/index.ts';
-import { catchUp, condemn, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
+import { catchUp, condemn, type MadeAnew, madeAnewText, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
 import { bucketCommand, type CallFate, ClusterRig, fakePeer, type RigNode } from './rig.fixture.ts';
 
 const host = realHost();
@@ -54,7 +54,8 @@ async function trimmed() {
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  const open = (): Promise<SharedKv> => openReplicaKv({ directory, host, shared, transport, node: 'late', log });
+  const open = (made: MadeAnew = {}): Promise<SharedKv> =>
+    openReplicaKv({ directory, host, shared, transport, node: 'late', log, made });
   return { rig, owner, checkpoints, directory, said, open, covered, client, fates, log };
 }
 
@@ -108,6 +109,29 @@ describe('the state of a node that comes', () => {
     assert.equal(positionOf(kv), rig.head);
     assert.ok(said.some((line) => line.startsWith('the state was taken')));
     await kv.close();
+    await rig.stop();
+  });
+
+  it('that was gone or cannot be read is told, with where it comes from, of a node that had one', async () => {
+    const { rig, checkpoints, directory, open, said, log } = await trimmed();
+    const told = async (before: boolean): Promise<string | undefined> => {
+      const made: MadeAnew = {};
+      await (await open(made)).close();
+      return madeAnewText(made, before, log);
+    };
+    assert.equal(await told(false), undefined, 'a new node had none');
+    assert.equal(await told(true), undefined, 'it is here');
+    rmSync(directory, { recursive: true });
+    const whole = 'the log, which goes back to the first entry';
+    assert.equal(await told(true), `there was none in ${directory}; it comes from ${whole}`);
+    await checkpoints();
+    assert.equal(await told(true), undefined, 'it was behind, as any node may be that was away');
+    writeFileSync(path.join(directory, 'data.mdb'), 'x'.repeat(16_384));
+    assert.match(String(await told(true)), /^the one in .*kv could not be read \(.+\); it comes from another node$/);
+    assert.equal(said.filter((line) => /made anew/.test(line)).length, 2);
+    const others = [undefined, 'a', 'b'].map((rebuilt) => ({ rebuilt }));
+    assert.equal(madeAnewText({}, true, log, others), 'a, and b');
+    assert.equal(madeAnewText({}, true, log, others.slice(0, 1)), undefined);
     await rig.stop();
   });
 

@@ -26,20 +26,32 @@ export interface InstallOptions {
   readonly log: StructuredLog;
   /** Number of the shard; the system shard when left out. */
   readonly shard?: number;
-  /** Is told where no state was here. */
-  readonly made?: MadeAnew;
+  /** Is told where no state was here, or none that can be read. */
+  readonly made: MadeAnew;
 }
 
-/** What a state comes from that was not here, in words; undefined where it was. */
+/** What a state was made from, and why the one that was here could not be used, in words; both undefined where it could. */
 export interface MadeAnew {
-  from: string | undefined;
+  from?: string;
+  why?: string;
 }
 
-/** Tells of a state that should have been here (that of a new node should not), and was made anew. @returns the same for the operator; undefined where it was here */
-export function madeAnewText({ from }: MadeAnew, directory: string, log: StructuredLog): string | undefined {
-  if (from === undefined) return undefined;
-  log.warn('the metadata of this node were gone, and were made anew', { directory, from });
-  return `there was none in ${directory}; it comes from ${from}`;
+/**
+ * Tells of a state that was made anew although one should have been here.
+ * @param before whether this node had one: a new node has none, and none of a shard that it opens for the first time
+ * @param others states of which it was told
+ * @returns all of it for the operator; undefined where nothing is to be told
+ */
+export function madeAnewText(
+  { from, why }: MadeAnew,
+  before: boolean,
+  log: StructuredLog,
+  others: readonly { readonly rebuilt: string | undefined }[] = [],
+): string | undefined {
+  const isTold = before && from !== undefined && why !== undefined;
+  if (isTold) log.warn('metadata of this node could not be used, and were made anew', { why, from });
+  const texts = [isTold ? `${why}; it comes from ${from}` : undefined, ...others.map(({ rebuilt }) => rebuilt)];
+  return texts.filter((text) => text !== undefined).join(', and ') || undefined;
 }
 
 /** Beside the KV: it is not what other nodes have, and is to be replaced. */
@@ -100,12 +112,12 @@ export async function untilItFollows<Opened>(log: StructuredLog, open: () => Pro
 /** Opens the KV with a state that the log goes on from, which may be an empty one, and tells the log of it. */
 export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> {
   const { directory, host, shared, log } = options;
-  const existed = existsSync(path.join(directory, 'data.mdb'));
+  const { made } = options;
+  if (!existsSync(path.join(directory, 'data.mdb'))) made.why = `there was none in ${directory}`;
   const kept = await openKept(options);
   const taken = kept ? undefined : await openTaken(options);
   const kv = kept ?? taken ?? (await openKv({ directory, host }));
-  if (!existed && options.made)
-    options.made.from = taken ? 'another node' : 'the log, which goes back to the first entry';
+  if (made.why !== undefined) made.from = taken ? 'another node' : 'the log, which goes back to the first entry';
   // From here on the log waits for this replica's snapshots too before it lets go of entries.
   await patiently(host, log, 'telling the log of this replica', () =>
     shared.covered(openMetadataReader(kv).position()),
@@ -114,7 +126,7 @@ export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> 
 }
 
 /** The state that is here already; undefined when it cannot be used. */
-async function openKept({ directory, host, shared, log }: InstallOptions): Promise<SharedKv | undefined> {
+async function openKept({ directory, host, shared, log, made }: InstallOptions): Promise<SharedKv | undefined> {
   let kv: SharedKv | undefined;
   try {
     kv = await openKv({ directory, host });
@@ -127,7 +139,8 @@ async function openKept({ directory, host, shared, log }: InstallOptions): Promi
       });
   } catch (cause) {
     if (!(cause instanceof CorruptionError)) throw cause;
-    log.error('the state of this node cannot be read: it takes that of another node', { cause });
+    log.error('the state of this node cannot be read: it takes that of another node', { directory, cause });
+    made.why = `the one in ${directory} could not be read (${cause.message})`;
   }
   await kv?.close();
   return undefined;

@@ -122,7 +122,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     };
     const shared: SharedLog = await patiently(host, log, 'opening the log', () => openEtcdLog(opening));
     closers.push(() => shared.close());
-    const made: MadeAnew = { from: undefined };
+    const made: MadeAnew = {};
     const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log, made });
     closers.push(() => kv.close());
     const known = new KnownShards(host);
@@ -388,7 +388,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       roles: { primary, mirror: undefined },
       mirror: () => ({ lost: undefined, whole: true, damaged: [] }),
       snapshots: undefined,
-      rebuilt: before && madeAnewText(made, kvFolder, log),
+      rebuilt: madeAnewText(made, before !== undefined, log, objectShards),
       start() {},
       close,
     };

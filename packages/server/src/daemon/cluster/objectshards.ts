@@ -17,7 +17,7 @@ import { folders } from '../directories.ts';
 import { pendingBytesOf } from '../space.ts';
 import { type Duty, objectDutiesOf } from './duties.ts';
 import { createGate, type GateCalls, joinGates } from './gate.ts';
-import { catchUp, openReplicaKv } from './install.ts';
+import { catchUp, type MadeAnew, madeAnewText, openReplicaKv } from './install.ts';
 import type { KnownShards } from './known.ts';
 import { patiently } from './patience.ts';
 import { ClusterShard } from './shard.ts';
@@ -38,6 +38,8 @@ export interface ObjectShard {
   readonly replica: ShardReplica;
   readonly shard: ClusterShard;
   readonly gate: GateCalls;
+  /** That its state was made anew although this node had one, and from what; undefined where it was here. */
+  readonly rebuilt: string | undefined;
 }
 
 export interface ObjectShardsInput {
@@ -154,7 +156,8 @@ async function openOne(
   const opening = { etcd, host, cluster, shard: String(number), node, address };
   const log: SharedLog = await patiently(host, told, 'opening the log of a shard', () => openEtcdLog(opening));
   closers.push(() => log.close());
-  const kv = await openReplicaKv({ directory, host, shared: log, transport, node, log: told, shard: number });
+  const made: MadeAnew = {};
+  const kv = await openReplicaKv({ directory, host, shared: log, transport, node, log: told, shard: number, made });
   closers.push(() => kv.close());
   const others = input.known.others(number);
   const replica = openShardReplica({ log, kv, host, shard: number, others, pendingBytes: pendingBytesOf(directory) });
@@ -192,5 +195,8 @@ async function openOne(
   await catchUp(replica, end, directory);
   // Not before: what it held when this node was last here says nothing about how near a quota is.
   input.known.add(number, replica.reader);
-  return { number, directory, kv, log, replica, shard, gate: createGate(log, replica, host) };
+  // A node says in each shard that it has it, once it has.
+  const before = replica.reader.nodes().some((one) => one.id === node);
+  const rebuilt = madeAnewText(made, before, told);
+  return { number, directory, kv, log, replica, shard, gate: createGate(log, replica, host), rebuilt };
 }

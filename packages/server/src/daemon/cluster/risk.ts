@@ -1,5 +1,5 @@
 import { redundancyText } from '../../durability/index.ts';
-import { codesOf, layoutOf, riskOf, type Scheme, survivalText } from '../../placement/index.ts';
+import { codesOf, layoutOf, layoutOfHeld, riskOf, type Scheme, survivalText } from '../../placement/index.ts';
 import { type NodeWork, remainingOf } from '../mending.ts';
 import type { Owner } from '../owner.ts';
 import { copiesOver } from '../thread.ts';
@@ -60,16 +60,20 @@ export function clusterRisk({ owner, works, away, used, nowMs }: RiskInput): Rea
     /** Whether some objects have fewer copies than new ones get; null while that is not known. */
     fewerCopies: used === undefined ? null : thin.length > 0,
     schemes: schemes.map((scheme) => {
-      const layout = layoutOf(devices, scheme);
+      const wanted = layoutOf(devices, scheme);
       const name = redundancyText(scheme);
-      if ('refused' in layout) return { scheme: name, refused: layout.refused };
+      if ('refused' in wanted) return { scheme: name, refused: wanted.refused };
       const members = 'copies' in scheme ? scheme.copies : scheme.data + scheme.parity;
       const below = 'copies' in scheme ? thin.filter((group) => group.devices.length === scheme.copies).length : 0;
       const sets = groups.filter((group) => group.devices.length === members && 'copies' in scheme === !group.code);
+      // Where it is not known which hold stripes, all may.
+      const held = sets.filter(({ id }) => used === undefined || used.has(id));
+      const { layout, crowded } = layoutOfHeld(wanted, devices, held);
       const risk = riskOf({ layout, groups: Math.max(1, sets.length), repairHours, parallel: true, ...assumed });
       return {
         scheme: name,
         ...(below > 0 && { belowDefault: below }),
+        ...(crowded.length > 0 && { crowded: crowded.length }),
         survives: survivalText(layout),
         nines: Math.floor(risk.nines * 10) / 10,
         modelledNines: Math.floor(risk.modelledNines * 10) / 10,

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { NodeRecord } from '../../metadata/index.ts';
+import type { Owner } from '../owner.ts';
+import { clusterRisk } from './risk.ts';
+
+/** Three copies on nodes a1 and a2 of zone a, b of zone b and c of zone c: one group of before there was c, and one of since then. */
+function risk(used: ReadonlySet<number> | undefined, leaving?: string) {
+  const nodes = ['a1', 'a2', 'b', 'c'].map(
+    (id) => ({ id, zone: id.charAt(0), state: id === leaving ? 'draining' : 'active' }) as NodeRecord,
+  );
+  const devices = nodes.map(({ id }) => ({ identity: id, node: id, capacityBytes: 100, weight: 100, state: 'active' }));
+  const groups = [
+    { id: 1, epoch: 1, devices: ['a1', 'a2', 'b'] },
+    { id: 2, epoch: 1, devices: ['a1', 'b', 'c'] },
+  ];
+  const reader = { nodes: () => nodes, devices: () => devices, groups: () => groups, setting: () => undefined };
+  const owner = { metadata: { reader } } as unknown as Owner;
+  const found = clusterRisk({ owner, works: new Map(), away: () => false, used, nowMs: 0 });
+  return (found['schemes'] as { survives: string; nines: number; crowded?: number }[])[0]!;
+}
+
+it('objects of a time with fewer zones are told to survive what their placement groups do, and how many these are', () => {
+  const even = risk(new Set([2]));
+  assert.equal(even.survives, '3 copies: no object is lost with any 2 zones, or any 2 nodes, or any 2 devices');
+  assert.equal(even.crowded, undefined);
+  // As long as it is not known which groups hold objects, all may.
+  for (const used of [new Set([1, 2]), undefined]) {
+    const crowded = risk(used);
+    assert.equal(crowded.survives, '3 copies: no object is lost with one zone, or any 2 nodes, or any 2 devices');
+    assert.equal(crowded.crowded, 1);
+    assert.ok(crowded.nines < even.nines);
+  }
+  assert.equal(risk(new Set([1, 2]), 'a2').crowded, undefined, 'who leaves crowds nobody');
+});
