@@ -107,8 +107,16 @@ test('what objects with fewer copies survive is told beside what new ones do, wi
     { ...row, scheme: 'copies=1', survives: '1 copy: the loss of one device loses objects', nines: 1, belowDefault: 2 },
   ];
   stub.store.intercept = ({ path }) =>
-    path.endsWith('/cluster/risk') ? Response.json({ schemes, repairHours: 1, oldestScrubSeconds: null }) : undefined;
+    path.endsWith('/cluster/risk')
+      ? Response.json({
+          schemes,
+          repairHours: 1,
+          oldestScrubSeconds: null,
+          decidingZone: { zone: 'a', members: 2, of: 3 },
+        })
+      : undefined;
   const { stdout } = await stub.run(['cluster', 'risk']);
+  assert.match(stdout, /order {5}zone a has 2 of 3 members of etcd: without it no write is taken\n/);
   assert.match(stdout, /durable {3}3 copies: .* held down by devices\n/);
   assert.match(
     stdout,

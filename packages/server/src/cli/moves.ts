@@ -141,6 +141,7 @@ async function risk(context: Context): Promise<void> {
     `missing   ${text(found['fragmentsMissing'])} fragments${unknown.length > 0 ? `; not known on ${unknown.map((id) => short(id)).join(' ')}` : ''}`,
     `moving    ${text(found['fragmentsMoving'])} fragments`,
     `short     ${text(found['groupsShort'])} placement groups have a device that is away`,
+    ...orderLines(found['decidingZone']),
     `repair    ${duration(hours)} for the largest device, ${found['repairMeasured'] === true ? `as measured (${size(found['repairBytesPerSecond'])}/s)` : 'not measured yet: at the limit'}`,
     `scrub     ${found['oldestScrubSeconds'] === null ? 'not every node has ended one' : `the oldest is ${duration(found['oldestScrubSeconds'])} old`}`,
     ...list(found['schemes']).map((scheme) =>
@@ -157,6 +158,15 @@ function belowText({ belowDefault }: Line, found: Line): string {
   const groups = Number(belowDefault) === 1 ? '1 placement group holds' : `${text(belowDefault)} placement groups hold`;
   const usual = text(list(found['schemes'])[0]?.['scheme']);
   return `: ${groups} such objects, written with fewer nodes or by choice (\`dsom redundancy s3://BUCKET ${usual}\` gives those of a bucket as many as new ones get)`;
+}
+
+/** Where most members of etcd are in one zone. */
+function orderLines(deciding: unknown): string[] {
+  if (typeof deciding !== 'object' || deciding === null) return [];
+  const { zone, members, of } = deciding as Line;
+  return [
+    `order     zone ${text(zone)} has ${text(members)} of ${text(of)} members of etcd: without it no write is taken`,
+  ];
 }
 
 /** Of objects whose copies or fragments lie on fewer zones or nodes than those of new ones. */

@@ -164,7 +164,7 @@ function mostLost(counts: readonly number[], tolerance: number): number {
 }
 
 /** One sentence for an operator. */
-export function survivalText({ scheme, survives }: Layout): string {
+export function survivalText({ scheme, survives, counts }: Layout): string {
   const some = (count: number, name: string) => (count === 1 ? `one ${name}` : `any ${count} ${name}s`);
   const kinds = [
     survives.zones > 0 ? some(survives.zones, 'zone') : undefined,
@@ -172,5 +172,7 @@ export function survivalText({ scheme, survives }: Layout): string {
     survives.devices > 0 ? some(survives.devices, 'device') : undefined,
   ].filter((text) => text !== undefined);
   if (kinds.length === 0) return `${schemeText(scheme)}: the loss of one device loses objects`;
-  return `${schemeText(scheme)}: no object is lost with ${kinds.join(', or ')}`;
+  const zone =
+    counts.zones > 0 && survives.zones === 0 ? '; one zone takes objects with it when it is lost for good' : '';
+  return `${schemeText(scheme)}: no object is lost with ${kinds.join(', or ')}${zone}`;
 }

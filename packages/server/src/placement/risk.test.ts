@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Layout, layoutOf, type PlacementDevice, riskOf, type Scheme } from './index.ts';
+import { type Layout, layoutOf, type PlacementDevice, riskOf, type Scheme, survivalText } from './index.ts';
 import { meanHoursToLoss, type RiskInput } from './risk.ts';
 
 const year = 8766;
@@ -107,4 +107,11 @@ test('nobody is told more nines than anybody has', () => {
   assert.ok(risk.modelledNines > 17);
   assert.equal(risk.nines, 12);
   assert.equal(risk.cappedBy, 'what no model sees');
+});
+
+test('a scheme that a zone takes objects of is told to be one, where there are zones', () => {
+  const text = (zones: number) => survivalText(layout({ data: 2, parity: 1 }, 4, 1, zones));
+  assert.match(text(2), /one node, or one device; one zone takes objects with it/);
+  assert.doesNotMatch(text(0), /zone/);
+  assert.match(survivalText(layout({ copies: 2 }, 4, 1, 2)), /with one zone, or one node, or one device$/);
 });

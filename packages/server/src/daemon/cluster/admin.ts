@@ -241,7 +241,14 @@ export function clusterAdmin({
     }),
     'cluster.repair': async () => ({ ...(await repairs()), recode: recoding() }),
     'cluster.risk': async () =>
-      clusterRisk({ owner, works: works(), away: isAway, used: await usedGroups(), nowMs: host.clock.now() }),
+      clusterRisk({
+        owner,
+        works: works(),
+        away: isAway,
+        used: await usedGroups(),
+        members: await cluster.engine(),
+        nowMs: host.clock.now(),
+      }),
     'rebalance.status': rebalancing,
     'rebalance.change': (argument) => {
       const { action, bytesPerSecond } = argument as { action: 'start' | 'pause' | 'limit'; bytesPerSecond?: number };

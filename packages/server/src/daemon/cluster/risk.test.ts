@@ -5,7 +5,7 @@ import type { Owner } from '../owner.ts';
 import { clusterRisk } from './risk.ts';
 
 /** Three copies on nodes a1 and a2 of zone a, b of zone b and c of zone c: one group of before there was c, and one of since then. */
-function risk(used: ReadonlySet<number> | undefined, leaving?: string) {
+function riskOf(used: ReadonlySet<number> | undefined, leaving?: string, members?: readonly string[]) {
   const nodes = ['a1', 'a2', 'b', 'c'].map(
     (id) => ({ id, zone: id.charAt(0), state: id === leaving ? 'draining' : 'active' }) as NodeRecord,
   );
@@ -16,9 +16,12 @@ function risk(used: ReadonlySet<number> | undefined, leaving?: string) {
   ];
   const reader = { nodes: () => nodes, devices: () => devices, groups: () => groups, setting: () => undefined };
   const owner = { metadata: { reader } } as unknown as Owner;
-  const found = clusterRisk({ owner, works: new Map(), away: () => false, used, nowMs: 0 });
-  return (found['schemes'] as { survives: string; nines: number; crowded?: number }[])[0]!;
+  const voting = members?.map((node) => ({ node, votes: true }));
+  return clusterRisk({ owner, works: new Map(), away: () => false, used, members: voting, nowMs: 0 });
 }
+
+const risk = (...given: Parameters<typeof riskOf>) =>
+  (riskOf(...given)['schemes'] as { survives: string; nines: number; crowded?: number }[])[0]!;
 
 it('objects of a time with fewer zones are told to survive what their placement groups do, and how many these are', () => {
   const even = risk(new Set([2]));
@@ -32,4 +35,13 @@ it('objects of a time with fewer zones are told to survive what their placement 
     assert.ok(crowded.nines < even.nines);
   }
   assert.equal(risk(new Set([1, 2]), 'a2').crowded, undefined, 'who leaves crowds nobody');
+});
+
+it('the zone is named without which etcd has no majority', () => {
+  const deciding = (...members: string[]) => riskOf(new Set(), undefined, members)['decidingZone'];
+  assert.deepEqual(deciding('a1', 'a2', 'b'), { zone: 'a', members: 2, of: 3 });
+  assert.equal(deciding('a1', 'b', 'c'), null);
+  // What is left is half of them, and decides nothing.
+  assert.deepEqual(deciding('a1', 'a2', 'b', 'c'), { zone: 'a', members: 2, of: 4 });
+  assert.equal(riskOf(new Set())['decidingZone'], null, 'etcd does not say');
 });

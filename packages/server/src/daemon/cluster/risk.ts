@@ -1,8 +1,10 @@
 import { redundancyText } from '../../durability/index.ts';
+import type { Metadata } from '../../metadata/index.ts';
 import { codesOf, layoutOf, layoutOfHeld, riskOf, type Scheme, survivalText } from '../../placement/index.ts';
 import { type NodeWork, remainingOf } from '../mending.ts';
 import type { Owner } from '../owner.ts';
 import { copiesOver } from '../thread.ts';
+import type { EngineMember } from './engine.ts';
 import { placementDevices } from './layout.ts';
 import { readRebalance } from './settings.ts';
 
@@ -19,11 +21,32 @@ export interface RiskInput {
   readonly away: (device: string) => boolean;
   /** Groups that hold stripes; undefined while that is not known. */
   readonly used: ReadonlySet<number> | undefined;
+  /** Members of etcd; undefined while it does not say. */
+  readonly members: readonly Pick<EngineMember, 'node' | 'votes'>[] | undefined;
   readonly nowMs: number;
 }
 
+/** The zone without which etcd has no majority, so that no write is taken; null where there is none, or no zones, or it is not known. */
+function decidingZone(members: RiskInput['members'], reader: Pick<Metadata['reader'], 'nodes'>) {
+  const nodes = reader.nodes().filter(({ state }) => state !== 'removed');
+  if (new Set(nodes.map(({ zone }) => zone)).size < 2) return null;
+  const voting = (members ?? []).filter(({ votes }) => votes);
+  const zones = Map.groupBy(voting, ({ node }) => nodes.find(({ id }) => id === node)?.zone);
+  for (const [zone, inside] of zones)
+    if (zone !== undefined && voting.length - inside.length <= voting.length / 2)
+      return { zone, members: inside.length, of: voting.length };
+  return null;
+}
+
 /** What is in danger now, and how likely a year is to take objects away, by the model of docs/operate/cluster.md. */
-export function clusterRisk({ owner, works, away, used, nowMs }: RiskInput): Readonly<Record<string, unknown>> {
+export function clusterRisk({
+  owner,
+  works,
+  away,
+  used,
+  members,
+  nowMs,
+}: RiskInput): Readonly<Record<string, unknown>> {
   const { reader } = owner.metadata;
   const groups = reader.groups();
   const devices = placementDevices(reader);
@@ -52,6 +75,7 @@ export function clusterRisk({ owner, works, away, used, nowMs }: RiskInput): Rea
     fragmentsMissing: known.reduce((sum, work) => sum + remainingOf(work).fragments, 0),
     fragmentsMoving: known.reduce((sum, work) => sum + work.leftovers.waiting, 0),
     notKnownOn: unknown,
+    decidingZone: decidingZone(members, reader),
     groupsShort: groups.filter((group) => group.devices.some(away)).length,
     repairBytesPerSecond: measured > 0 ? Math.round(measured) : null,
     repairHours,
