@@ -12,7 +12,7 @@ import {
   type RebuildReport,
 } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
-import { openKv, type SharedKv } from '../kv/index.ts';
+import { type KvLook, openKv, type SharedKv } from '../kv/index.ts';
 import { putAside } from './aside.ts';
 import { ConfigError } from './config.ts';
 import { type LostSlabs, lostOf } from './lost-slabs.ts';
@@ -30,6 +30,8 @@ export type IndexEvent = { readonly device: string } & (
   | { readonly state: 'put aside'; readonly reason: string; readonly kept: string }
   | ({ readonly state: 'searching' } & RebuildProgress)
   | ({ readonly state: 'rebuilt' } & RebuildReport)
+  /** Lives before this one ended without order, so the structure of its file is read first. */
+  | ({ readonly state: 'looking' } & KvLook)
   | ({ readonly state: 'slabs are gone or cut short' } & LostSlabs)
 );
 
@@ -71,7 +73,8 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     let kv: SharedKv;
     try {
-      kv = await openKv({ directory: folder, host });
+      const onLook = (look: KvLook) => onIndex({ device: identity, state: 'looking', ...look });
+      kv = await openKv({ directory: folder, host, onLook });
     } catch (cause) {
       throw cause instanceof CorruptionError ? new IndexDamaged(cause.message, { cause }) : cause;
     }

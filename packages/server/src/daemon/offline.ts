@@ -1,5 +1,6 @@
 import { type CheckReport, crossCheck } from '../durability/index.ts';
 import { realHost } from '../host/index.ts';
+import type { KvLook } from '../kv/index.ts';
 import { reportLines } from './checks.ts';
 import type { IndexEvent } from './indexes.ts';
 import { opensInline } from './inline.ts';
@@ -9,13 +10,23 @@ type Line = Readonly<Record<string, unknown>>;
 
 /** How far an index is that is made anew, and what came of it, as lines. */
 function indexLine({ device, ...event }: IndexEvent): Line {
+  if (event.state === 'looking') return lookLine(event);
   if (event.state !== 'searching') return { type: 'index', device, ...event };
   const phase = `making the index of device ${device} anew`;
   return { type: 'progress', phase, done: event.slabs, total: event.slabsInAll, bytes: 0 };
 }
 
+const lookLine = ({ directory, bytes, bytesInAll }: KvLook): Line => ({
+  type: 'progress',
+  phase: `looking at the structure of ${directory}`,
+  done: bytes,
+  total: bytesInAll,
+  bytes,
+});
+
 /** What happened to the metadata, as a line. */
 function metadataLine(event: MetadataEvent): Line {
+  if (event.state === 'looking') return lookLine(event);
   if (event.state === 'lost') return { type: 'metadata', ...event, cause: (event.cause as Error).message };
   return { type: 'metadata', ...event };
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileVolume } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
-import { checkKvFile, KvDamaged, openKv, type SharedKv } from '../kv/index.ts';
+import { checkKvFile, KvDamaged, type KvLook, openKv, type SharedKv } from '../kv/index.ts';
 import type { Log } from '../log/index.ts';
 import {
   findSnapshot,
@@ -32,6 +32,8 @@ export type StateEvent =
   | { readonly state: 'replaying'; readonly from: number; readonly to: number }
   | { readonly state: 'snapshot refused'; readonly position: number; readonly reason: string }
   | { readonly state: 'rebuilt'; readonly position: number }
+  /** Lives before this one ended without order, so the structure of the file is read first. */
+  | ({ readonly state: 'looking' } & KvLook)
   /** Its file contradicts itself, and there is nothing to make it anew from. */
   | { readonly state: 'opened as it is'; readonly directory: string; readonly reason: string; readonly advice: string };
 
@@ -116,11 +118,12 @@ async function openedAsItIs(options: StateOptions, damage: ReplicaError): Promis
 
 /** @param fill brings an empty KV to the state of a snapshot @param asItIs although its file contradicts itself */
 async function open(
-  { host, log, kv: directory, trimmable }: StateOptions,
+  { host, log, kv: directory, trimmable, onEvent }: StateOptions,
   fill?: (kv: SharedKv) => Promise<unknown>,
   asItIs = false,
 ): Promise<{ readonly kv: SharedKv; readonly metadata: Metadata }> {
-  const kv = await openKv({ directory, host, asItIs }).catch((cause: unknown) => {
+  const onLook = (look: KvLook) => onEvent({ state: 'looking', ...look });
+  const kv = await openKv({ directory, host, asItIs, onLook }).catch((cause: unknown) => {
     throw cause instanceof CorruptionError ? new ReplicaError('diverged', cause.message, cause) : cause;
   });
   try {

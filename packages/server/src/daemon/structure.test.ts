@@ -49,7 +49,7 @@ for (const names of [['a'], ['a', 'b']])
     suspectKv(kv);
     const store = await openStore(...data);
     const states = statesOf(store.metadataEvents);
-    assert.deepEqual([states[0], states.at(-1)], ['put aside', 'rebuilt']);
+    assert.deepEqual([...states.slice(0, 2), states.at(-1)], ['looking', 'put aside', 'rebuilt']);
     assert.match(store.rebuilt ?? '', /page \d+ of .*data\.mdb is damaged: it is another page/);
     await store.close();
     await assertWhole(data);
@@ -98,7 +98,10 @@ test('metadata that nothing else has are opened as they are, each time', async (
       trimmable: () => 0,
       onEvent: ({ state }) => events.push(state),
     });
-    assert.deepEqual(events, ['opened as it is']);
+    assert.deepEqual(
+      events.filter((state) => state !== 'looking'),
+      ['opened as it is'],
+    );
     assert.equal(opened.metadata.reader.bucket('bucket')?.name, 'bucket');
     await opened.metadata.close();
     await opened.kv.close();

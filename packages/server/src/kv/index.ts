@@ -5,5 +5,5 @@ export { type MemoryKv, memoryKv } from './memory.ts';
 export { type KvOptions, openKv } from './owner.ts';
 export { openKvReader } from './reader.ts';
 export { replaceKv } from './replace.ts';
-export { checkKvFile } from './structure.ts';
+export { checkKvFile, type KvLook } from './structure.ts';
 export type { Kv, KvChange, KvRange, KvReader, KvRow, KvSnapshot, KvStatistics, KvView, SharedKv } from './types.ts';

@@ -17,7 +17,7 @@ import {
 import { meaning } from './failures.ts';
 import { beginLife, endLife, isSuspected } from './lives.ts';
 import { settleKv } from './settle.ts';
-import { checkKvFile } from './structure.ts';
+import { checkKvFile, type KvLook } from './structure.ts';
 import type { KvChange, KvRange, KvRow, KvSnapshot, KvStatistics, SharedKv } from './types.ts';
 import { Reads } from './view.ts';
 
@@ -30,6 +30,8 @@ export interface KvOptions {
   readonly mapBytes?: number;
   /** Open it although its file contradicts itself: nothing else can be had. */
   readonly asItIs?: boolean;
+  /** Hears of a look at the structure of the file, which takes seconds for each GiB. */
+  readonly onLook?: (look: KvLook) => void;
 }
 
 const fdatasync = (fd: number): Promise<void> =>
@@ -237,7 +239,7 @@ export async function openKv(options: KvOptions): Promise<SharedKv> {
     await fs.promises.mkdir(directory, { recursive: true });
     const existed = await restoreCheckpoint(directory);
     const looks = existed && !options.asItIs && isSuspected(directory);
-    if (looks) await checkKvFile(directory);
+    if (looks) await checkKvFile(directory, options.onLook);
     // Before LMDB reads the file: it may end the process.
     const lives = options.asItIs ? 0 : beginLife(directory, looks);
     const kv = new LmdbKv(directory, openEnvironment(directory, options.mapBytes, false), options.host, lives);

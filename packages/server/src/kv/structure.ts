@@ -1,6 +1,6 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { readCheckpoint } from './checkpoint.ts';
+import { type Metas, readCheckpoint } from './checkpoint.ts';
 import { dataFile, pageBytes } from './environment.ts';
 import { KvDamaged } from './failures.ts';
 import { checkEntry, checkPage, type Node, nodesOf, numberAt, type Page } from './page.ts';
@@ -19,6 +19,8 @@ import { checkEntry, checkPage, type Node, nodesOf, numberAt, type Page } from '
 const batchPages = 65_536;
 /** Neighbours in the file are read together, up to so many. */
 const runPages = 64;
+/** Bytes behind which it is told how far a look is. */
+const tellBytes = 256 << 20;
 
 /* Where a meta page keeps its two trees (MDB_meta.mm_dbs: free pages, rows), and where a tree keeps its fields (MDB_db). */
 const trees = [
@@ -38,23 +40,34 @@ interface Awaited {
   readonly value?: number;
 }
 
+/** How far a look at the structure of a file is. */
+export interface KvLook {
+  readonly directory: string;
+  readonly bytes: number;
+  readonly bytesInAll: number;
+}
+
 class Walk {
   readonly #file: fs.FileHandle;
   readonly #name: string;
   readonly #pages: number;
   readonly #transaction: number;
   readonly #used: Uint8Array;
+  readonly #took: (bytes: number) => void;
   #free = false;
   #awaited: Awaited[] = [];
   #entries = 0;
   /** Values of the tree of free pages, to be held against the pages that are used. */
   readonly #freed: (readonly [first: number, count: number])[] = [];
 
-  constructor(file: fs.FileHandle, name: string, pages: number, transaction: number) {
+  /** @param took called with the bytes that were read */
+  constructor(file: fs.FileHandle, name: string, { dataBytes, transaction }: Metas, took: (bytes: number) => void) {
+    const pages = dataBytes / pageBytes;
     this.#file = file;
     this.#name = name;
     this.#pages = pages;
     this.#transaction = transaction;
+    this.#took = took;
     this.#used = new Uint8Array(Math.ceil(pages / 8));
   }
 
@@ -79,6 +92,7 @@ class Walk {
       count * pageBytes,
       page * pageBytes,
     );
+    this.#took(bytesRead);
     if (bytesRead < count * pageBytes) throw this.#fail(page, 'the file ends before it');
     return buffer;
   }
@@ -179,9 +193,10 @@ class Walk {
 /**
  * Reads every page of the newest checkpoint of a KV, and changes nothing. LMDB may have it open; where a newer checkpoint comes meanwhile, what was
  * found means nothing, and it looks again.
+ * @param onLook called when it begins, and now and then
  * @throws KvDamaged with the page, and what is wrong with it; CorruptionError when the checkpoint itself cannot be used
  */
-export async function checkKvFile(directory: string): Promise<void> {
+export async function checkKvFile(directory: string, onLook: (look: KvLook) => void = () => {}): Promise<void> {
   const name = join(directory, dataFile);
   for (;;) {
     const metas = await readCheckpoint(directory);
@@ -190,7 +205,15 @@ export async function checkKvFile(directory: string): Promise<void> {
       const file = await fs.open(name, 'r');
       try {
         const meta = newestMeta(metas.bytes);
-        const walk = new Walk(file, name, metas.dataBytes / pageBytes, metas.transaction);
+        const bytesInAll = metas.dataBytes;
+        let [bytes, told] = [0, 0];
+        onLook({ directory, bytes, bytesInAll });
+        const walk = new Walk(file, name, metas, (read) => {
+          bytes += read;
+          if (bytes - told < tellBytes) return;
+          told = bytes;
+          onLook({ directory, bytes: Math.min(bytes, bytesInAll), bytesInAll });
+        });
         for (const { name: tree, at } of trees) {
           if (meta.readBigUInt64LE(at + inTree.root) === noRoot) continue;
           const depth = meta.readUInt16LE(at + inTree.depth);

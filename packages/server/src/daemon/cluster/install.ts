@@ -2,7 +2,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
-import { openKv, type SharedKv } from '../../kv/index.ts';
+import { type KvLook, openKv, type SharedKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import type { Position, SharedLog } from '../../log/index.ts';
 import { installSnapshot, openMetadataReader, type ShardReplica } from '../../metadata/index.ts';
@@ -129,7 +129,8 @@ export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> 
 async function openKept({ directory, host, shared, log, made }: InstallOptions): Promise<SharedKv | undefined> {
   let kv: SharedKv | undefined;
   try {
-    kv = await openKv({ directory, host });
+    const onLook = (look: KvLook) => log.warn('metadata: looking', { ...look });
+    kv = await openKv({ directory, host, onLook });
     const position = openMetadataReader(kv).position();
     if (position + 1 >= shared.tail) return kv;
     if (position > 0)
