@@ -41,6 +41,20 @@ export const metadataPlants: readonly Plant[] = [
     tests: ['src/daemon/structure.test.ts'],
   },
   {
+    name: 'metadata: a full disk keeps its ballast while all that would free space waits for some',
+    file: 'src/daemon/ballast.ts',
+    find: 'if (clock.monotonic() - since >= limits.ballastWaitMs) await tend();',
+    replace: '',
+    tests: ['src/daemon/ballast.test.ts'],
+  },
+  {
+    name: 'metadata: a round that fails once takes the ballast',
+    file: 'src/daemon/ballast.ts',
+    find: 'clock.monotonic() - since >= limits.ballastWaitMs',
+    replace: 'since >= 0',
+    tests: ['src/daemon/ballast.test.ts'],
+  },
+  {
     name: 'metadata: a KV that is gone is made anew without a word',
     file: 'src/daemon/state.ts',
     find: 'if (!isMissing) return { ...opened, rebuilt: undefined };',

@@ -25,7 +25,7 @@ import type { StructuredLog } from '../telemetry/index.ts';
 import { accessDeliveryOf } from './access-logs.ts';
 import type { BadCopies, BadCopy } from './bad-copies.ts';
 import type { BadStates } from './bad-states.ts';
-import { dropBallast, takeBallast } from './ballast.ts';
+import { dropBallast, takeBallast, tending } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
 import { clusterAdmin } from './cluster/admin.ts';
 import { type RebalanceStatus, startRebalance } from './cluster/rebalance.ts';
@@ -129,11 +129,14 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const freeing = repeat({
     host,
     everyMs: limits.collectMs,
-    run: async (signal) => {
-      await collecting.run(signal);
-      await giveBack(signal);
-      await tendBallast(owner, log);
-    },
+    run: tending(
+      async (signal) => {
+        await collecting.run(signal);
+        await giveBack(signal);
+      },
+      () => tendBallast(owner, log),
+      host.clock,
+    ),
     onError: (cause) => log.error('the collector failed; it tries again', { cause }),
   });
 

@@ -2,6 +2,7 @@ import { existsSync, rmSync, statfsSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { reserveOf } from '../device/index.ts';
+import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
 
 /*
@@ -43,4 +44,27 @@ export async function takeBallast(directory: string): Promise<void> {
     await file.close();
   }
   await rename(draft, fileOf(directory));
+}
+
+/**
+ * Rounds of freeing space, after each of which the ballasts are looked after. A round may fail for want of the space that the ballast has; but one that
+ * does may also be followed by one that gets on, and a ballast that was given up goes into files that never shrink. So they have to fail for a while.
+ */
+export function tending(
+  free: (signal: AbortSignal) => Promise<void>,
+  tend: () => Promise<void>,
+  clock: Clock,
+): (signal: AbortSignal) => Promise<void> {
+  let since: number | undefined;
+  return async (signal) => {
+    try {
+      await free(signal);
+      since = undefined;
+    } catch (cause) {
+      since ??= clock.monotonic();
+      if (clock.monotonic() - since >= limits.ballastWaitMs) await tend();
+      throw cause;
+    }
+    await tend();
+  };
 }
