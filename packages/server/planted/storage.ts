@@ -88,6 +88,13 @@ export const kvPlants: readonly Plant[] = [
     tests: ['src/kv/sync.test.ts'],
   },
   {
+    name: 'kv: a life that lasted is held against the file',
+    file: 'src/kv/owner.ts',
+    find: 'host.timers.after(limits.kvLifeMs, () => endLife(directory, lives))',
+    replace: 'host.timers.after(limits.kvLifeMs, () => {})',
+    tests: ['src/kv/structure.test.ts'],
+  },
+  {
     name: 'kv: a failed sync is tried again as if nothing were lost',
     file: 'src/kv/owner.ts',
     find: "throw this.#fail('could not make a checkpoint', error);",

@@ -140,6 +140,8 @@ export const limits = {
   kvKeyBytes: 1978,
   /** Committed values after which the ordered KV syncs its file, ahead of the next checkpoint. */
   kvAheadBytes: 8 * MiB,
+  /** A process that had the ordered KV open for so long, and then ended without order, makes nobody suspect its file. */
+  kvLifeMs: 60 * 60_000,
   cacheBytes: 32 * MiB,
   /** Rows of one kind (buckets, access keys, …, fragments of a device) that a reader keeps decoded until one of their table changes. */
   readerRowsKept: 64,

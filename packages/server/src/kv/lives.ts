@@ -5,7 +5,8 @@ import { join } from 'node:path';
  * When the structure of a file is read before LMDB opens it ({@link checkKvFile}): that costs a reading of the file, so not at every start; but
  * a process that LMDB ends by a signal can say nothing, and would be ended again at each start. So the directory counts the lives that did not
  * end in order. After two of them, or after LMDB itself has said that the file is damaged, the next opening looks. A file that was found sound
- * begins at none again: where each life ends by `kill -9`, every second start looks.
+ * begins at none again: where each life ends by `kill -9`, every second start looks. A life of `limits.kvLifeMs` has shown that the file can be lived with:
+ * so two losses of power months apart make no start a long one.
  *
  * The count is in a file, and is not synced: after a power loss it may be any of those that it was.
  */
@@ -36,7 +37,7 @@ export function beginLife(directory: string, looked: boolean): number {
   return lives;
 }
 
-/** A life has ended in order; what was suspected meanwhile stays so. */
+/** A life has ended in order, or lasted; what was suspected meanwhile stays so. */
 export function endLife(directory: string, lives: number): void {
   if (read(directory) <= lives) rmSync(join(directory, livesFile), { force: true });
 }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
 import { StoreError } from '../errors.ts';
-import type { Host } from '../host/index.ts';
+import type { Cancel, Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { NoRoomForCheckpoint, parseMetas, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -62,10 +62,13 @@ class LmdbKv implements SharedKv {
   #failure: unknown;
   #closed = false;
   readonly #lives: number;
+  /** What has gone well for so long was not the file's fault, however it ends. */
+  readonly #lasting: Cancel;
 
   constructor(directory: string, environment: Environment, host: Host, lives: number) {
     this.#directory = directory;
     this.#lives = lives;
+    this.#lasting = host.timers.after(limits.kvLifeMs, () => endLife(directory, lives));
     this.#environment = environment;
     this.#reads = new Reads(environment, directory, host, 'never');
     this.#file = fs.openSync(`${directory}/${dataFile}`, 'r');
@@ -209,6 +212,7 @@ class LmdbKv implements SharedKv {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#lasting();
     try {
       if (this.#failure === undefined) await this.checkpoint();
     } finally {

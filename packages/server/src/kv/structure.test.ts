@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { CorruptionError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
+import { limits } from '../limits.ts';
 import { pageBytes } from './environment.ts';
 import { KvDamaged } from './failures.ts';
 import { suspectKv } from './lives.ts';
@@ -165,9 +166,10 @@ test('a file that was cut short is damaged', async () => {
 });
 
 /** The state in which `kill -9` would leave it. */
-async function killed(directory: string): Promise<string> {
+async function killed(directory: string, afterMs = 0): Promise<string> {
   const copy = fresh();
   const kv = await openKv({ directory, host });
+  host.advance(afterMs);
   cpSync(directory, copy, { recursive: true });
   await kv.close();
   return copy;
@@ -184,6 +186,25 @@ test('after two lives without an end in order the next opening looks', async () 
   // Those that were sound open as ever, and what was counted is forgotten.
   await assertWell(twice, rows);
   assert.ok(!existsSync(path.join(twice, 'lives')));
+});
+
+test('a life that lasted counts for none, and what is suspected meanwhile stays so', async () => {
+  const { directory } = await filled();
+  const looks: string[] = [];
+  const opened = async (folder: string): Promise<readonly string[]> => {
+    looks.length = 0;
+    await (await openKv({ directory: folder, host, onLook: (look) => looks.push(look.directory) })).close();
+    return looks;
+  };
+  const lasted = await killed(await killed(directory), limits.kvLifeMs);
+  assert.deepEqual(await opened(lasted), []);
+  const short = await killed(await killed(directory), limits.kvLifeMs - 1);
+  assert.deepEqual(await opened(short), [short]);
+  const kv = await openKv({ directory: short, host });
+  suspectKv(short);
+  host.advance(limits.kvLifeMs);
+  await kv.close();
+  assert.deepEqual(await opened(short), [short]);
 });
 
 test('a file that LMDB found damaged is looked at by the next opening, also after an end in order', async () => {
