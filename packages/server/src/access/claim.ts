@@ -110,7 +110,7 @@ function readAuthorization(authorization: string, wanted: ScopeWish): { scope: C
   let signedHeaders: string | undefined;
   let signature: string | undefined;
   for (const piece of authorization.slice(algorithm.length).split(',')) {
-    const component = piece.trim();
+    const component = piece.replace(/^[ \t]+|[ \t]+$/g, '');
     const equals = component.indexOf('=');
     const value = component.slice(equals + 1);
     const name = component.slice(0, Math.max(equals, 0));

@@ -45,6 +45,16 @@ describe('header signatures', () => {
     await refused({ ...signed, rawPath: '/b/a%2527(b)/c' }, 'SignatureDoesNotMatch');
   });
 
+  it('may have the white space of HTTP around their components, and no other', async () => {
+    const good = signedByHeader(get);
+    const authorization = good.headers.authorization as string;
+    const spaced = (space: string) => `${authorization.replaceAll(', ', `${space},${space}`)}${space}`;
+    for (const space of ['', ' ', '\t', ' \t ']) await authenticate(change(good, { authorization: spaced(space) }));
+    for (const space of ['\r', '\n', '\v', '\f', '\u00a0', '\ufeff'])
+      for (const spoiled of [spaced(space), `${authorization}${space}`])
+        await refused(change(good, { authorization: spoiled }), 'AuthorizationHeaderMalformed');
+  });
+
   it('are judged the second time as the first, though their beginning is known by then', async () => {
     const good = signedByHeader(get);
     const authorization = good.headers.authorization as string;
