@@ -89,14 +89,14 @@ export const fragmentPlants: readonly Plant[] = [
   {
     name: 'fragments: recovery does not sync what it takes up',
     file: 'src/fragments/recovery.ts',
-    find: '  await settle(device, space, recovered);\n',
+    find: '  await settle(device, space, slabs);\n',
     replace: '',
     tests: ['src/fragments/recovery.test.ts'],
   },
   {
     name: 'fragments: an index made anew names what was never synced',
     file: 'src/fragments/rebuild.ts',
-    find: '    await settle(this.#device, this.#space, this.#records);\n',
+    find: '    await settle(this.#device, this.#space, slabs);\n',
     replace: '',
     tests: ['src/fragments/recovery.test.ts'],
   },

@@ -108,8 +108,8 @@ export const placementPlants: readonly Plant[] = [
   {
     name: 'placement: new stripes go to groups that lie in one zone although there are several',
     file: 'src/durability/groups.ts',
-    find: 'const even = groups.filter((group) => inOneZone(group) === least);',
-    replace: 'const even = groups.filter((group) => inOneZone(group) >= least);',
+    find: 'const even = leastBy(groups, inOneZone);',
+    replace: 'const even = groups.filter((group) => inOneZone(group) > 0);',
     tests: ['src/durability/groups.test.ts'],
   },
   {

@@ -10,6 +10,13 @@ export interface Place {
   readonly zone: string;
 }
 
+/** Those that measure least. */
+function leastBy(groups: readonly GroupRecord[], measure: (group: GroupRecord) => number): GroupRecord[] {
+  const measures = groups.map(measure);
+  const least = Math.min(...measures);
+  return groups.filter((_, index) => measures[index] === least);
+}
+
 /** The placement groups, looked up by id and by redundancy. Asks its source again when it is a second old or misses an id. */
 export class GroupTable {
   readonly #source: () => readonly GroupRecord[];
@@ -67,12 +74,10 @@ export class GroupTable {
     const spread = ({ devices }: GroupRecord): number =>
       new Set(devices.map((device) => places.get(device)?.node)).size;
     for (const [name, groups] of this.#byRedundancy) {
-      const least = Math.min(...groups.map(inOneZone));
-      const even = groups.filter((group) => inOneZone(group) === least);
-      const widest = Math.max(...even.map(spread));
+      const even = leastBy(groups, inOneZone);
       this.#byRedundancy.set(
         name,
-        even.filter((group) => spread(group) === widest),
+        leastBy(even, (group) => -spread(group)),
       );
     }
   }

@@ -76,7 +76,8 @@ class Rows {
 
   async flush(): Promise<void> {
     if (this.#records.length === 0) return;
-    await settle(this.#device, this.#space, this.#records);
+    const slabs = new Set(this.#records.map(({ extent }) => blocksOf(this.#space.geometry, extent).slab));
+    await settle(this.#device, this.#space, slabs);
     const draft = new Draft(this.#space);
     const rows = this.#records.map((record): readonly [Buffer, Buffer] => {
       draft.use(record.extent);

@@ -19,7 +19,7 @@ import {
 } from './rows.ts';
 import { Draft, type Space } from './space.ts';
 import type { ListedWindows, WindowTable } from './table.ts';
-import type { FragmentRecord, RecoveryReport, Window } from './types.ts';
+import type { RecoveryReport, Window } from './types.ts';
 import { settle, type WalkReport, walk } from './walk.ts';
 
 /** The index cannot be used, and nothing on the device depends on it: it may be put aside and made anew from the slabs. */
@@ -139,7 +139,8 @@ async function recoverWindows(
 ): Promise<RecoveryReport> {
   const report: WalkReport = { torn: 0, unreadableBytes: 0 };
   const unreadable: BlockRange[] = [];
-  const recovered: FragmentRecord[] = [];
+  const slabs = new Set<number>();
+  let recovered = 0;
   for (const window of windows) {
     const dead = new Set<number>();
     for (const { key } of kv.range(tombstoneRange(window.nonce))) {
@@ -158,21 +159,17 @@ async function recoverWindows(
         draft.use(record.extent);
         kv.commit([[key, encodeFragment(key, record)], ...draft.rows()]);
         draft.apply();
-        recovered.push(record);
+        slabs.add(blocksOf(space.geometry, record.extent).slab);
+        recovered++;
         return true;
       },
       unreadable: (blocks) => void unreadable.push(blocks),
     });
     space.trim();
   }
-  await settle(device, space, recovered);
+  await settle(device, space, slabs);
   hold(kv, space, unreadable);
-  return {
-    windows: windows.length,
-    recovered: recovered.length,
-    torn: report.torn,
-    unreadableBytes: report.unreadableBytes,
-  };
+  return { windows: windows.length, recovered, torn: report.torn, unreadableBytes: report.unreadableBytes };
 }
 
 /**

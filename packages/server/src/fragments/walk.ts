@@ -38,12 +38,11 @@ export interface Visitor {
 /**
  * Makes what a walk found durable. It reads what the device shows, and a process that was killed may have written that and not synced it: a row that said it is there
  * would outlive it.
+ * @param slabs in which something was found
  * @throws what stops the device
  */
-export async function settle(device: Device, space: Space, found: readonly FragmentRecord[]): Promise<void> {
-  const { slabBytes } = space.geometry;
-  const slabs = new Set(found.map(({ extent }) => Math.floor(extent.address / slabBytes)));
-  for (const slab of slabs) await device.sync(slab * slabBytes);
+export async function settle(device: Device, { geometry }: Space, slabs: ReadonlySet<number>): Promise<void> {
+  for (const slab of slabs) await device.sync(slab * geometry.slabBytes);
 }
 
 /** Looks through the unused blocks for headers, in order of address, and shows each fragment to the visitor. */

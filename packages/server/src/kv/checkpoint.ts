@@ -50,6 +50,8 @@ const at = { magic: 24, lastPage: 144, transaction: 152 } as const;
 /** The two meta pages of one state. */
 export interface Metas {
   readonly bytes: Buffer;
+  /** The page of the two that counts. */
+  readonly newest: Buffer;
   /** Number of the newest commit; 0 before the first. */
   readonly transaction: number;
   /** Bytes that the data file must have. */
@@ -60,15 +62,16 @@ export interface Metas {
 export function parseMetas(bytes: Buffer): Metas {
   if (bytes.length !== metaBytes) throw new CorruptionError('the key-value file ends within its meta pages');
   let transaction = -1;
-  let lastPage = 0;
+  let newest = bytes;
   for (const page of [0, pageBytes]) {
     if (bytes.readUInt32LE(page + at.magic) !== metaMagic) throw new CorruptionError('a meta page has no magic number');
     const found = Number(bytes.readBigUInt64LE(page + at.transaction));
     if (found <= transaction) continue;
     transaction = found;
-    lastPage = Number(bytes.readBigUInt64LE(page + at.lastPage));
+    newest = bytes.subarray(page, page + pageBytes);
   }
-  return { bytes, transaction, dataBytes: (lastPage + 1) * pageBytes };
+  const lastPage = Number(newest.readBigUInt64LE(at.lastPage));
+  return { bytes, newest, transaction, dataBytes: (lastPage + 1) * pageBytes };
 }
 
 function encode(metas: Metas): Buffer {

@@ -204,7 +204,7 @@ export async function checkKvFile(directory: string, onLook: (look: KvLook) => v
     try {
       const file = await fs.open(name, 'r');
       try {
-        const meta = newestMeta(metas.bytes);
+        const meta = metas.newest;
         const bytesInAll = metas.dataBytes;
         let [bytes, told] = [0, 0];
         onLook({ directory, bytes, bytesInAll });
@@ -236,9 +236,4 @@ export async function checkKvFile(directory: string, onLook: (look: KvLook) => v
         throw cause;
     }
   }
-}
-
-function newestMeta(bytes: Buffer): Buffer {
-  const [first, second] = [bytes.subarray(0, pageBytes), bytes.subarray(pageBytes)] as const;
-  return first.readBigUInt64LE(152) > second.readBigUInt64LE(152) ? first : second;
 }
