@@ -25,6 +25,13 @@ export const clusterPlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/turns.test.ts'],
   },
   {
+    name: 'cluster: the risk of a code is read off all codes as wide as it',
+    file: 'src/daemon/cluster/risk.ts',
+    find: 'groups.filter((group) => isOf(group, scheme))',
+    replace: `groups.filter((group) => isOf(group, scheme) || ('data' in scheme && group.devices.length === scheme.data + scheme.parity))`,
+    tests: ['src/daemon/cluster/risk.test.ts'],
+  },
+  {
     name: 'cluster: a zone that has most members of etcd is one as any other',
     file: 'src/daemon/cluster/risk.ts',
     find: 'voting.length - inside.length <= voting.length / 2',

@@ -1,19 +1,32 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { NodeRecord } from '../../metadata/index.ts';
+import type { GroupRecord, NodeRecord } from '../../metadata/index.ts';
 import type { Owner } from '../owner.ts';
 import { clusterRisk } from './risk.ts';
 
-/** Three copies on nodes a1 and a2 of zone a, b of zone b and c of zone c: one group of before there was c, and one of since then. */
-function riskOf(used: ReadonlySet<number> | undefined, leaving?: string, members?: readonly string[]) {
-  const nodes = ['a1', 'a2', 'b', 'c'].map(
+/** Nodes whose zones are the first letters of their names, with one device each. */
+function nodesOf(ids: readonly string[], leaving?: string) {
+  const nodes = ids.map(
     (id) => ({ id, zone: id.charAt(0), state: id === leaving ? 'draining' : 'active' }) as NodeRecord,
   );
   const devices = nodes.map(({ id }) => ({ identity: id, node: id, capacityBytes: 100, weight: 100, state: 'active' }));
-  const groups = [
-    { id: 1, epoch: 1, devices: ['a1', 'a2', 'b'] },
-    { id: 2, epoch: 1, devices: ['a1', 'b', 'c'] },
-  ];
+  return { nodes, devices };
+}
+
+/** Three copies on nodes a1 and a2 of zone a, b of zone b and c of zone c: one group of before there was c, and one of since then. */
+const copied = [
+  { id: 1, epoch: 1, devices: ['a1', 'a2', 'b'] },
+  { id: 2, epoch: 1, devices: ['a1', 'b', 'c'] },
+];
+
+function riskOf(
+  used: ReadonlySet<number> | undefined,
+  leaving?: string,
+  members?: readonly string[],
+  ids = ['a1', 'a2', 'b', 'c'],
+  groups: readonly GroupRecord[] = copied,
+) {
+  const { nodes, devices } = nodesOf(ids, leaving);
   const reader = { nodes: () => nodes, devices: () => devices, groups: () => groups, setting: () => undefined };
   const owner = { metadata: { reader } } as unknown as Owner;
   const voting = members?.map((node) => ({ node, votes: true }));
@@ -35,6 +48,18 @@ it('objects of a time with fewer zones are told to survive what their placement 
     assert.ok(crowded.nines < even.nines);
   }
   assert.equal(risk(new Set([1, 2]), 'a2').crowded, undefined, 'who leaves crowds nobody');
+});
+
+it('what is said of a code rests on its own placement groups, not on those of another code that are as wide', () => {
+  const groups = [
+    { id: 1, epoch: 1, devices: ['a1', 'a2', 'a3', 'b'], code: { data: 3, parity: 1 } },
+    { id: 2, epoch: 1, devices: ['a1', 'b', 'c', 'd'], code: { data: 2, parity: 2 } },
+  ];
+  const given = riskOf(undefined, undefined, undefined, ['a1', 'a2', 'a3', 'b', 'c', 'd'], groups);
+  const schemes = given['schemes'] as { scheme: string; crowded?: number }[];
+  const crowded = (name: string) => schemes.find(({ scheme }) => scheme === name)?.crowded;
+  assert.equal(crowded('3+1'), 1);
+  assert.equal(crowded('2+2'), undefined);
 });
 
 it('the zone is named without which etcd has no majority', () => {

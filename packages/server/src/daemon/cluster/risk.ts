@@ -1,6 +1,6 @@
 import { redundancyText } from '../../durability/index.ts';
 import type { Metadata } from '../../metadata/index.ts';
-import { codesOf, layoutOf, layoutOfHeld, riskOf, type Scheme, survivalText } from '../../placement/index.ts';
+import { codesOf, isOf, layoutOf, layoutOfHeld, riskOf, type Scheme, survivalText } from '../../placement/index.ts';
 import { type NodeWork, remainingOf } from '../mending.ts';
 import type { Owner } from '../owner.ts';
 import { copiesOver } from '../thread.ts';
@@ -87,9 +87,8 @@ export function clusterRisk({
       const wanted = layoutOf(devices, scheme);
       const name = redundancyText(scheme);
       if ('refused' in wanted) return { scheme: name, refused: wanted.refused };
-      const members = 'copies' in scheme ? scheme.copies : scheme.data + scheme.parity;
       const below = 'copies' in scheme ? thin.filter((group) => group.devices.length === scheme.copies).length : 0;
-      const sets = groups.filter((group) => group.devices.length === members && 'copies' in scheme === !group.code);
+      const sets = groups.filter((group) => isOf(group, scheme));
       // Where it is not known which hold stripes, all may.
       const held = sets.filter(({ id }) => used === undefined || used.has(id));
       const { layout, crowded } = layoutOfHeld(wanted, devices, held);
