@@ -4,6 +4,7 @@ import type { Plant } from './plant.ts';
 
 const between = 'src/replication/replicator.test.ts';
 const late = 'src/replication/overtaken.test.ts';
+const writes = 'src/replication/writer.test.ts';
 const rules = 'src/api/s3/replication.test.ts';
 
 export const replicationPlants: readonly Plant[] = [
@@ -49,7 +50,7 @@ export const replicationPlants: readonly Plant[] = [
   },
   {
     name: 'replication: a request of an owner that has died undoes what the next one has written',
-    file: 'src/replication/replicator.ts',
+    file: 'src/replication/writer.ts',
     find: 'headers: { ...request.headers, ...condition }',
     replace: 'headers: { ...request.headers }',
     tests: [late],
@@ -57,11 +58,43 @@ export const replicationPlants: readonly Plant[] = [
   },
   {
     name: 'replication: a store that knows no conditions gets nothing',
-    file: 'src/replication/replicator.ts',
+    file: 'src/replication/writer.ts',
     find: 'if (answer.status !== 501) return succeeded',
     replace: 'return succeeded',
     tests: [between],
     pattern: 'knows no conditions',
+  },
+  {
+    name: 'replication: a version arrives without its checksum',
+    file: 'src/replication/writer.ts',
+    find: 'headers: { ...headers, ...md5, ...checksum?.headers }',
+    replace: 'headers: { ...headers, ...md5 }',
+    tests: [writes],
+    pattern: 'whatever its algorithm',
+  },
+  {
+    name: 'replication: a part is held against nothing',
+    file: 'src/replication/writer.ts',
+    find: '...(checksum && known !== undefined && {',
+    replace: '...(checksum && known === upload && {',
+    tests: [writes],
+    pattern: 'what was changed on the way',
+  },
+  {
+    name: 'replication: a store that knows no checksums gets nothing',
+    file: 'src/replication/writer.ts',
+    find: 'if (!(cause instanceof RefusalError)) throw cause;',
+    replace: 'throw cause;',
+    tests: [writes],
+    pattern: 'is left out for a store',
+  },
+  {
+    name: 'replication: a checksum of parts goes with bytes in one piece',
+    file: 'src/replication/checksum.ts',
+    find: "type === 'COMPOSITE' ? own :",
+    replace: '',
+    tests: [writes],
+    pattern: 'that is made of parts which',
   },
   {
     name: 'replication: tags are the same where there are as many',

@@ -16,6 +16,7 @@ export type { KeyAdmin } from './rest/keyadmin.ts';
 export type { AccessDeliveryOptions, AccessTotals } from './s3/access-delivery.ts';
 export { AccessLog } from './s3/access-log.ts';
 export { lifecycleProposer, type Notifications } from './s3/announce.ts';
+export { checksumElements, checksumHeaders, storedChecksumText } from './s3/checksums.ts';
 export { type Inventory, inventoriesOf } from './s3/configurations/inventory.ts';
 export {
   placeText,

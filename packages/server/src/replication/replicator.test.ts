@@ -4,9 +4,20 @@ import { createHash, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { replicationOf } from '../api/index.ts';
 import { until } from '../host/patience.support.ts';
-import { partsOf } from './replicator.ts';
 import { type ResyncCounts, resync } from './resync.ts';
-import { arrived, get, here, pair, replicatorOf, rules, settled, tagsOf, there, versions } from './stores.fixture.ts';
+import {
+  arrived,
+  get,
+  here,
+  pair,
+  replicatorOf,
+  rules,
+  settled,
+  tagsOf,
+  there,
+  upload,
+  versions,
+} from './stores.fixture.ts';
 
 const MiB = 1024 ** 2;
 
@@ -60,17 +71,7 @@ describe('a bucket that is replicated', () => {
   it('has uploads there with their parts and their ETag', async () => {
     const bucket = await pair();
     const parts = [randomBytes(5 * MiB), randomBytes(6 * MiB), randomBytes(1000)];
-    const uploadId = (await here.s3.send('POST', `/${bucket}/parts`, { query: { uploads: '' } })).xml(
-      'UploadId',
-    ) as string;
-    const etags: string[] = [];
-    for (const [at, body] of parts.entries()) {
-      const query = { uploadId, partNumber: String(at + 1) };
-      etags.push((await here.s3.send('PUT', `/${bucket}/parts`, { query, body })).headers.etag as string);
-    }
-    const list = etags.map((one, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${one}</ETag></Part>`).join('');
-    const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
-    await here.s3.send('POST', `/${bucket}/parts`, { query: { uploadId }, body });
+    await upload(bucket, 'parts', parts);
     await arrived(bucket, 'parts');
     const [was, now] = [await get(here, bucket, 'parts'), await get(there, bucket, 'parts')];
     assert.equal(now.headers.etag, was.headers.etag);
@@ -345,16 +346,3 @@ for (const conditional of [true, false])
     await replicator.close();
     there.unconditional = false;
   });
-
-it('parts are those of the object, or as many as its size asks for', () => {
-  const of = (size: number, partSizes: number[] = []) => partsOf({ size, etagParts: partSizes.length, partSizes });
-  const GiB = 1024 * MiB;
-  assert.equal(of(5 * GiB), undefined);
-  assert.equal(of(10 * MiB, [MiB, 9 * MiB]), undefined, 'parts that are too small elsewhere');
-  assert.equal(of(10 * MiB, [5 * MiB]), undefined, 'something was appended');
-  assert.deepEqual(of(10 * MiB, [5 * MiB, 5 * MiB]), [5 * MiB, 5 * MiB]);
-  const many = of(5 * GiB + 1) as number[];
-  assert.deepEqual([many.length, many.at(-1), many.reduce((sum, one) => sum + one)], [81, 1, 5 * GiB + 1]);
-  const most = of(5 * 1024 * GiB) as number[];
-  assert.ok(most.length <= 10_000 && most.every((one) => one <= 5 * GiB));
-});

@@ -1,5 +1,4 @@
 import type { ReplicationRule } from '../api/index.ts';
-import { element } from '../api/index.ts';
 import { digestOf } from '../codec/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
@@ -7,17 +6,10 @@ import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { ObjectVersion } from '../metadata/index.ts';
 import { type Message, RefusalError, type Sender, type TargetSecret } from '../notifications/index.ts';
-import { etagText, type ObjectService, type ReadResult, versionIdText } from '../objects/index.ts';
+import { type ObjectService, versionIdText } from '../objects/index.ts';
 import { hasTags, isThere, replicaHeaders, taggingDocument } from './replica.ts';
-import {
-  codeOf,
-  elementOf,
-  failureOf,
-  OvertakenError,
-  ReplicaStore,
-  type StoreAnswer,
-  type StoreRequest,
-} from './store.ts';
+import { codeOf, failureOf, OvertakenError, ReplicaStore, type StoreAnswer } from './store.ts';
+import { type Condition, VersionWriter } from './writer.ts';
 
 /*
  * Writes what has changed in a bucket once more, to another store. What is to be done comes as the events of the bucket, one of a key at a time and in the order of its log
@@ -43,10 +35,6 @@ export interface ReplicatorOptions {
 
 /** What became of a version. */
 export type Replicated = 'sent' | 'there' | 'left';
-
-const MiB = 1024 * 1024;
-const leastPart = 5 * MiB;
-const mostParts = 10_000;
 
 /** What a message of notifications/record.ts says. */
 interface Told {
@@ -91,21 +79,6 @@ function toldBy({ Records: [record] = [] }: Document): Told {
   };
 }
 
-/** Sizes of the parts in which an object is written; undefined: in one piece. Parts of its own stay, and with them its ETag. */
-export function partsOf({
-  size,
-  etagParts,
-  partSizes,
-}: Pick<ObjectVersion, 'size' | 'etagParts' | 'partSizes'>): readonly number[] | undefined {
-  const sum = partSizes.reduce((total, one) => total + one, 0);
-  const fit =
-    partSizes.slice(0, -1).every((one) => one >= leastPart) && partSizes.every((one) => one <= limits.replicaPutBytes);
-  if (etagParts > 0 && sum === size && fit && partSizes.length <= mostParts) return partSizes;
-  if (size <= limits.replicaPutBytes) return undefined;
-  const part = Math.max(limits.replicaPartBytes, Math.ceil(size / mostParts / MiB) * MiB);
-  return Array.from({ length: Math.ceil(size / part) }, (_, at) => Math.min(part, size - at * part));
-}
-
 const gone: ReadonlySet<string> = new Set(['NoSuchBucket', 'NoSuchKey', 'NoSuchVersion', 'MethodNotAllowed']);
 
 /** What is not there any more has nothing to be replicated. */
@@ -121,30 +94,23 @@ async function unlessGone<Result>(ask: () => Result | Promise<Result>): Promise<
 const isSame = (a: ObjectVersion | undefined, b: ObjectVersion | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && a.sequence === b.sequence && a.nonce.equals(b.nonce));
 
-/** Headers with which a change holds only for what was seen of a key. */
-type Condition = Readonly<Record<string, string>>;
 const conditionOf = ({ status, headers: { etag } }: StoreAnswer): Condition =>
   status === 404 ? { 'if-none-match': '*' } : etag === undefined ? {} : { 'if-match': etag };
 
 const isMarker = ({ status, headers }: StoreAnswer): boolean =>
   status === 404 && headers['x-amz-delete-marker'] === 'true';
 
-function succeeded(what: string, answer: StoreAnswer): StoreAnswer {
-  if (answer.status < 200 || answer.status > 299) throw failureOf(what, answer);
-  return answer;
-}
-
 export class Replicator implements Sender {
   readonly patient = true;
   readonly #options: ReplicatorOptions;
   readonly #store: ReplicaStore;
-  /** Whether it knows writes with conditions: until it has refused one, and taken it without. */
-  #conditional = true;
+  readonly #writer: VersionWriter;
 
   constructor({ url, keys }: TargetSecret, options: ReplicatorOptions) {
     if (!keys) throw new StoreError('InvalidRequest', { message: 'The store has no keys: define it anew.' });
     this.#options = options;
     this.#store = new ReplicaStore(url, keys, options.host);
+    this.#writer = new VersionWriter(this.#store);
   }
 
   async send({ body }: Message): Promise<void> {
@@ -211,7 +177,7 @@ export class Replicator implements Sender {
     const read = await unlessGone(() => objects.read({ ...which, guard: undefined }));
     if (!read) return 'left';
     if (read.archived) throw new RefusalError('it is archived: restore it, and send it again');
-    await this.#write(rule.bucket, key, read, headers, conditionOf(there));
+    await this.#writer.write({ bucket: rule.bucket, key, read, headers, condition: conditionOf(there) });
     return 'sent';
   }
 
@@ -223,7 +189,12 @@ export class Replicator implements Sender {
     const there = await this.#head(rule.bucket, key);
     if (there.status === 404) return 'there';
     const headers = { 'x-dsom-replica': 'true' };
-    await this.#doneIf(conditionOf(there), 'a deletion', { method: 'DELETE', bucket: rule.bucket, key, headers });
+    await this.#writer.changed(conditionOf(there), 'a deletion', {
+      method: 'DELETE',
+      bucket: rule.bucket,
+      key,
+      headers,
+    });
     return 'sent';
   }
 
@@ -258,29 +229,14 @@ export class Replicator implements Sender {
     if (Number(there.headers['x-amz-tagging-count'] ?? 0) !== tags.length) return false;
     if (tags.length === 0) return true;
     return hasTags(
-      await this.#done('a look at the tags', { method: 'GET', bucket, key, query: [['tagging', '']] }),
+      await this.#writer.done('a look at the tags', { method: 'GET', bucket, key, query: [['tagging', '']] }),
       tags,
     );
   }
 
-  /** A change that holds only where the key is as it was seen. Stores that know no such thing change it all the same. */
-  async #doneIf(condition: Condition, what: string, request: StoreRequest): Promise<StoreAnswer> {
-    if (this.#conditional) {
-      const answer = await this.#store.send({ ...request, headers: { ...request.headers, ...condition } });
-      if (answer.status !== 501) return succeeded(what, answer);
-    }
-    const answer = await this.#done(what, request);
-    this.#conditional = false;
-    return answer;
-  }
-
-  async #done(what: string, request: StoreRequest): Promise<StoreAnswer> {
-    return succeeded(what, await this.#store.send(request));
-  }
-
   #tag(bucket: string, key: Buffer, tags: ObjectVersion['tags']): Promise<unknown> {
     const body = taggingDocument(tags);
-    return this.#done('a change of tags', {
+    return this.#writer.done('a change of tags', {
       method: 'PUT',
       bucket,
       key,
@@ -288,90 +244,5 @@ export class Replicator implements Sender {
       headers: { 'x-dsom-replica': 'true', 'content-md5': digestOf('MD5', body).toString('base64') },
       body,
     });
-  }
-
-  async #write(
-    bucket: string,
-    key: Buffer,
-    read: ReadResult,
-    headers: Readonly<Record<string, string>>,
-    condition: Condition,
-  ): Promise<void> {
-    const { version } = read;
-    const parts = partsOf(version);
-    if (parts) return this.#writeParts(bucket, key, read, { headers, condition, sizes: parts });
-    const { size, etag, etagParts } = version;
-    // Held against its digest where it arrives, whatever happens on the way.
-    const md5 = etagParts === 0 ? { 'content-md5': etag.toString('base64') } : {};
-    await this.#doneIf(condition, 'a write', {
-      method: 'PUT',
-      bucket,
-      key,
-      headers: { ...headers, ...md5 },
-      body: { chunks: () => read.open({ start: 0, end: size }), length: size },
-    });
-  }
-
-  async #writeParts(
-    bucket: string,
-    key: Buffer,
-    read: ReadResult,
-    {
-      headers,
-      condition,
-      sizes,
-    }: {
-      readonly headers: Readonly<Record<string, string>>;
-      readonly condition: Condition;
-      readonly sizes: readonly number[];
-    },
-  ): Promise<void> {
-    const begun = await this.#done('the beginning of an upload', {
-      method: 'POST',
-      bucket,
-      key,
-      query: [['uploads', '']],
-      headers,
-    });
-    const upload = elementOf('the beginning of an upload', begun, 'InitiateMultipartUploadResult', 'UploadId');
-    const at = [['uploadId', upload]] as const;
-    try {
-      let listed = '';
-      let start = 0;
-      for (const [index, size] of sizes.entries()) {
-        const slice = { start, end: start + size };
-        const number = String(index + 1);
-        const answer = await this.#done('a part', {
-          method: 'PUT',
-          bucket,
-          key,
-          query: [['partNumber', number], ...at],
-          body: { chunks: () => read.open(slice), length: size },
-        });
-        listed += `<Part>${element('PartNumber', number)}${element('ETag', answer.headers.etag)}</Part>`;
-        start = slice.end;
-      }
-      const what = 'the end of an upload';
-      const answer = await this.#doneIf(condition, what, {
-        method: 'POST',
-        bucket,
-        key,
-        query: at,
-        headers: { 'x-dsom-replica': 'true' },
-        body: Buffer.from(
-          `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed}</CompleteMultipartUpload>`,
-          'utf8',
-        ),
-      });
-      const etag = elementOf(what, answer, 'CompleteMultipartUploadResult', 'ETag');
-      const { version } = read;
-      // With a key of its KMS a store may give ETags that say nothing of the bytes.
-      const kms = String(answer.headers['x-amz-server-side-encryption'] ?? '').startsWith('aws:kms');
-      if (version.etagParts > 0 && sizes === version.partSizes && !kms && etag !== etagText(version))
-        throw new Error(`the parts have arrived as ${etag}, and are ${etagText(version)}`);
-    } catch (cause) {
-      await this.#store.send({ method: 'DELETE', bucket, key, query: at }).catch(() => {});
-      throw cause;
-    }
   }
 }

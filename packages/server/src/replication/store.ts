@@ -43,6 +43,7 @@ const ofObjects: ReadonlySet<string> = new Set([
   'InvalidStorageClass',
   'InvalidTag',
   'KeyTooLongError',
+  'MalformedXML',
   'MetadataTooLarge',
   'NotImplemented',
   'XMinioInvalidObjectName',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { after, before } from 'node:test';
 import { replicationOf, replicationRule } from '../api/index.ts';
 import { type Answer, type Harness, secret, startHarness } from '../api/s3/harness.support.ts';
@@ -34,6 +35,10 @@ export interface Side {
   failing: boolean;
   /** It knows no writes with conditions. */
   unconditional: boolean;
+  /** Status and code with which it refuses a request; undefined: it does not. */
+  refused: ((request: http.IncomingMessage) => readonly [number, string] | undefined) | undefined;
+  /** Whether the last byte of a body is changed on the way, by `METHOD path`. */
+  spoils: ((request: string) => boolean) | undefined;
   /** What a request waits for before it is let in, by `METHOD path`. */
   gate: ((request: string) => Promise<void> | undefined) | undefined;
   readonly said: string[];
@@ -61,6 +66,11 @@ function shardOf({ metadata, log }: MemoryStore): FollowedShard {
   };
 }
 
+function spoilt(body: Buffer): Buffer {
+  body.writeUInt8(body.readUInt8(body.length - 1) ^ 1, body.length - 1);
+  return body;
+}
+
 async function open(other: () => Side): Promise<Side> {
   const store = await openMemoryStore();
   const seen: string[] = [];
@@ -81,9 +91,10 @@ async function open(other: () => Side): Promise<Side> {
     await side.gate?.(what);
     if (response.destroyed) return;
     const unknown = side.unconditional && (headers['if-match'] ?? headers['if-none-match']) !== undefined;
-    if (unknown || side.failing) {
+    const no = unknown ? ([501, 'NotImplemented'] as const) : side.refused?.(request);
+    if (no || side.failing) {
       request.resume();
-      const [status, code] = unknown ? [501, 'NotImplemented'] : [503, 'SlowDown'];
+      const [status, code] = no ?? [503, 'SlowDown'];
       response.writeHead(status).end(`<Error><Code>${code}</Code></Error>`);
       return;
     }
@@ -93,7 +104,8 @@ async function open(other: () => Side): Promise<Side> {
       response.writeHead(answer.statusCode ?? 500, answer.headers);
       answer.pipe(response);
     });
-    request.pipe(onward);
+    if (side.spoils?.(what)) onward.end(spoilt(await buffer(request)));
+    else request.pipe(onward);
   };
   // What stands between: it says what came, and may be in trouble.
   const front = http.createServer((request, response) => void pass(request, response));
@@ -220,6 +232,25 @@ export async function rules(
   const body = `<ReplicationConfiguration><Role/><Rule><Status>Enabled</Status>${more}<Priority>1</Priority>${filter}${markers(deletes)}<Destination><Bucket>arn:dsom:s3::dr:${bucket}</Bucket></Destination></Rule></ReplicationConfiguration>`;
   const headers = { 'content-md5': createHash('md5').update(body).digest('base64') };
   const done = await from.s3.send('PUT', `/${bucket}`, { query: { replication: '' }, body, headers });
+  assert.equal(done.status, 200, done.text);
+}
+
+/** Writes an object in parts. @param headers of the beginning */
+export async function upload(
+  bucket: string,
+  key: string,
+  parts: readonly Buffer[],
+  headers: Record<string, string> = {},
+): Promise<void> {
+  const path = `/${bucket}/${key}`;
+  const uploadId = (await here.s3.send('POST', path, { query: { uploads: '' }, headers })).xml('UploadId') as string;
+  let list = '';
+  for (const [at, body] of parts.entries()) {
+    const done = await here.s3.send('PUT', path, { query: { uploadId, partNumber: String(at + 1) }, body });
+    list += `<Part><PartNumber>${at + 1}</PartNumber><ETag>${done.headers.etag}</ETag></Part>`;
+  }
+  const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
+  const done = await here.s3.send('POST', path, { query: { uploadId }, body });
   assert.equal(done.status, 200, done.text);
 }
 
