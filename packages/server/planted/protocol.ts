@@ -56,6 +56,13 @@ export const accessPlants: readonly Plant[] = [
     tests: ['src/access/presigned.test.ts'],
   },
   {
+    name: 'access: the values of a list in several lines are signed with spaces between them',
+    file: 'src/access/canonical.ts',
+    find: "lines.map(canonicalValue).join(',')",
+    replace: "lines.map(canonicalValue).join(', ')",
+    tests: ['src/access/header.test.ts'],
+  },
+  {
     name: 'access: presigned URLs never expire',
     file: 'src/access/authenticator.ts',
     find: 'if (nowMs <= endMs) return;',

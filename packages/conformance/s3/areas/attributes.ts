@@ -52,6 +52,22 @@ rule('all attributes may be asked for at once', async (t) => {
     answer,
   );
 });
+rule('attributes may come in a header each, which are signed as one with commas between their values', async (t) => {
+  const name = 'x-amz-object-attributes';
+  const answer = ok(
+    await t.get((await made(t)).bucket, 'object', {
+      query: { attributes: '' },
+      headers: { [name]: 'ETag,ObjectSize' },
+      signing: { spoil: ({ headers }) => Object.assign(headers, { [name]: ['ETag', 'ObjectSize'] }) },
+    }),
+  );
+  same(
+    ['ETag', 'StorageClass', 'ObjectSize'].map((one) => answer.text(one) !== undefined),
+    [true, false, true],
+    'attributes',
+    answer,
+  );
+});
 rule('the ETag is without quotes', async (t) => {
   const { bucket, etag } = await made(t);
   const answer = ok(await ask(t, bucket, 'object', 'ETag'));

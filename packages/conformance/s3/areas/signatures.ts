@@ -261,6 +261,15 @@ rule(
   },
   errors,
 );
+rule(
+  'HeadBucket signed for another region says in x-amz-bucket-region which one is right',
+  async (t) => {
+    const answer = await t.head(await made(t), '', { signing: { region: 'mars-north-1' } });
+    same(answer.status, 400, 'status', answer);
+    header(answer, 'x-amz-bucket-region', t.store.region);
+  },
+  errors,
+);
 
 /* The form. */
 for (const [what, change, codes] of [

@@ -14,10 +14,18 @@ export function canonicalRequest(request: SignedRequest, claim: Claim, payloadHa
   for (const name of claim.scope.headers) {
     const value = header(request, name);
     if (value === undefined) return undefined;
-    headers += `${name}:${canonicalValue(value)}\n`;
+    headers += `${name}:${canonicalList(request, name, value)}\n`;
   }
   const query = request.query.canonical(claim.source === 'query' ? 'X-Amz-Signature' : undefined);
   return `${request.method}\n${canonicalPath(request.rawPath)}\n${query}\n${headers}\n${claim.scope.signedHeaders}\n${payloadHash}`;
+}
+
+/** A header that came in several lines (AWS's SDK for Java sends lists so) is signed with commas between these, and nothing else. */
+function canonicalList({ rawHeaders }: SignedRequest, name: string, value: string): string {
+  // Where there is none of what node:http puts between lines, there was one.
+  if (!value.includes(', ')) return canonicalValue(value);
+  const lines = rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name);
+  return lines.length < 2 ? canonicalValue(value) : lines.map(canonicalValue).join(',');
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { accessKeyId, bench, emptyHash, exampleMs, region, signedByHeader } from './signer.support.ts';
 import { all, authenticate, change, get, refused, replace } from './spoil.support.ts';
+import type { SignedRequest } from './types.ts';
 
 describe('header signatures', () => {
   it('are accepted for awkward paths, queries and header values', async () => {
@@ -36,6 +37,23 @@ describe('header signatures', () => {
     ]) {
       await authenticate(signedByHeader({ ...get, headers: { 'x-amz-meta-x': value } }));
     }
+  });
+
+  it('of a list in several lines are over its values with commas between them', async () => {
+    const name = 'x-amz-object-attributes';
+    const inLines = (signed: SignedRequest, ...lines: string[]): SignedRequest => ({
+      ...change(signed, { [name]: lines.map((line) => line.trim()).join(', ') }),
+      rawHeaders: lines.flatMap((line) => ['X-Amz-Object-Attributes', line]),
+    });
+    const joined = signedByHeader({ ...get, headers: { [name]: 'ETag,Checksum,a, b' } });
+    await authenticate(inLines(joined, 'ETag', ' Checksum', 'a, b'));
+    await refused(inLines(joined, 'ETag', 'Checksum', 'a,b'), 'SignatureDoesNotMatch');
+    await refused(inLines(joined, 'Checksum', 'ETag', 'a, b'), 'SignatureDoesNotMatch');
+    // In one line, a space behind a comma is a part of the value.
+    await refused(inLines(joined, 'ETag, Checksum, a, b'), 'SignatureDoesNotMatch');
+    const spaced = signedByHeader({ ...get, headers: { [name]: 'ETag, Checksum' } });
+    await authenticate(inLines(spaced, 'ETag, Checksum'));
+    await refused(inLines(spaced, 'ETag', 'Checksum'), 'SignatureDoesNotMatch');
   });
 
   it('do not depend on how the path is escaped, as long as it is the same key', async () => {

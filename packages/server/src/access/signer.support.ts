@@ -54,10 +54,10 @@ export function bench(nowMs = exampleMs): Bench {
 
 type Headers = Record<string, string>;
 
-/** A request as the server would see it. */
+/** A request as the server would see it, each header in a line of its own. */
 export function request(method: string, url: string, headers: Headers): SignedRequest {
   const target = parseTarget(url, headers['host'], []);
-  return { method, headers, ...target };
+  return { method, headers, rawHeaders: Object.entries(headers).flat(), ...target };
 }
 
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();

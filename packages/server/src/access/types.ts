@@ -15,6 +15,8 @@ export interface SignedRequest {
   readonly query: Query;
   /** Lower-case names; values as received; repeated headers joined by `, ` (node:http's `headers` with `host` kept as is). */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Names and values in turn, line by line as received (node:http's `rawHeaders`): a list that came in several lines is signed in another form than one of one line. */
+  readonly rawHeaders: readonly string[];
 }
 
 /** Every way to say who one is. What is not in this list is refused. */

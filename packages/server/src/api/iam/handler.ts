@@ -89,7 +89,7 @@ export function createIdentityHandler(
 
   const run = async (exchange: Exchange): Promise<void> => {
     const { request } = exchange;
-    const { headers } = request;
+    const { headers, rawHeaders } = request;
     const body = await collect(
       exchange.body,
       limits.identityRequestBytes,
@@ -98,7 +98,8 @@ export function createIdentityHandler(
     const target = parseTarget(request.url as string, headers.host, []);
     const of = serviceOf(headers.authorization);
     const digest = hash('sha256', body, 'hex');
-    const authenticate = () => authenticator.authenticateCall({ method: 'POST', ...target, headers }, [of], digest);
+    const signed = { method: 'POST', ...target, headers, rawHeaders };
+    const authenticate = () => authenticator.authenticateCall(signed, [of], digest);
     await authenticated({ position, shared }, authenticate);
     await fresh({ position, shared, shards: 1 }, undefined, undefined, { bucket: undefined, key: undefined });
     // As he is now, and not as he was before this node had caught up.

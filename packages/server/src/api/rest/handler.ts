@@ -132,7 +132,8 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
     exchange.operation = found.route.id;
 
     const { position, shared, shards = 1 } = options;
-    const attempt = () => options.authenticator.authenticate({ method, ...target, headers: request.headers }, accepted);
+    const signed = { method, ...target, headers: request.headers, rawHeaders: request.rawHeaders };
+    const attempt = () => options.authenticator.authenticate(signed, accepted);
     const at = shared && position();
     const known = await authenticated({ position, shared }, attempt);
     const { principal, payload, signature } = known;

@@ -79,11 +79,13 @@ export function answerError(error: StoreError, failed: FailedRequest): void {
     return;
   }
   const headers = openHeaders(exchange.id, failed.hostId);
-  const { DeleteMarker: marker, VersionId: version, Allow: allow, ModifiedMs: modified } = error.detail;
+  const { DeleteMarker: marker, VersionId: version, Allow: allow, ModifiedMs: modified, Region: region } = error.detail;
   if (marker !== undefined) headers.push('x-amz-delete-marker', marker);
   if (marker !== undefined && version !== undefined) headers.push('x-amz-version-id', version);
   if (allow !== undefined) headers.push('Allow', allow);
   if (modified !== undefined) headers.push('Last-Modified', httpDate(Number(modified)));
+  // Clients that may be in another region than the bucket look for it here, and then sign anew.
+  if (region !== undefined && failed.bucket !== undefined) headers.push('x-amz-bucket-region', region);
   if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter));
   const status = errorTable[error.code].http;
   let body: Buffer | undefined;

@@ -201,7 +201,7 @@ class S3Handler {
     const { rawPath, rawQuery } = target;
     const attempt = () =>
       this.#options.authenticator.authenticate(
-        { method, rawPath, rawQuery, query, headers: request.headers },
+        { method, rawPath, rawQuery, query, headers: request.headers, rawHeaders: request.rawHeaders },
         // A form says in its fields who signed it, and nowhere else.
         detected === 'PostObject' ? unsigned : accepted,
       );
