@@ -184,6 +184,20 @@ export const durabilityPlants: readonly Plant[] = [
     tests: ['src/durability/store.test.ts'],
   },
   {
+    name: 'mend: what a device that is away may have counts as lost',
+    file: 'src/durability/jobs/endangered.ts',
+    find: 'return !there.includes(undefined) && ',
+    replace: 'return ',
+    tests: ['src/durability/jobs/mend.test.ts'],
+  },
+  {
+    name: 'mend: what is lost is said to be written yet',
+    file: 'src/durability/jobs/mend.ts',
+    find: 'if (await isLost(search, { stripe: one.stripe, group })) lost += 1;',
+    replace: '',
+    tests: ['src/durability/jobs/mend.test.ts'],
+  },
+  {
     name: 'durability: a queue of missing copies that runs over is forgotten',
     file: 'src/durability/jobs/mend.ts',
     find: 'if (queue.size >= limits.mendQueue) return lookAgain();',

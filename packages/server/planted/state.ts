@@ -34,6 +34,22 @@ export const metadataPlants: readonly Plant[] = [
     pattern: 'a snapshot on the mirror',
   },
   {
+    name: 'metadata: a store whose folder of metadata is gone begins anew, empty',
+    file: 'src/daemon/directories.ts',
+    find: 'identity !== undefined && holdsBytes(directory)',
+    replace: 'identity === undefined && holdsBytes(directory)',
+    tests: ['src/daemon/mirror.test.ts'],
+    pattern: 'gone as a whole',
+  },
+  {
+    name: 'metadata: a start that is refused leaves an empty folder where the log is to be put back',
+    file: 'src/daemon/pair.ts',
+    find: 'if (!directories.fresh && !holders.some(',
+    replace: 'if (directories.fresh && !holders.some(',
+    tests: ['src/daemon/mirror.test.ts'],
+    pattern: 'gone as a whole',
+  },
+  {
     name: 'metadata: a state that nothing else has is refused although most of it can be read',
     file: 'src/daemon/state.ts',
     find: 'log.tail > 1 && (await openedAsItIs',

@@ -180,6 +180,15 @@ const holdsMetadata = (directory: string): boolean =>
     (folder) => existsSync(folder) && allowed(folder, () => readdirSync(folder)).length > 0,
   );
 
+/** Whether a device has what is made once there is a log: its index, or space for bytes. */
+const holdsBytes = (directory: string): boolean => {
+  const folder = path.join(directory, 'device');
+  return (
+    existsSync(folder) &&
+    allowed(folder, () => readdirSync(folder)).some((name) => name === 'index' || name.startsWith('slab-'))
+  );
+};
+
 /**
  * Finds out whether the directories are a new store, a known one, or not ours; new empty ones join, with `record`. Refuses anything else, as {@link lookAtDirectories} does.
  * @param create whether empty directories may become a new store
@@ -203,10 +212,10 @@ export function openDataDirectories(
     );
   const store = existing ?? joined ?? randomUuid(entropy.bytes(16));
   // The log comes after keyring and devices: until it has a file, the first start has not got through. A node of a cluster has its log elsewhere,
-  // and says what it is.
-  const fresh = !holders.some(
-    (holder) => holdsMetadata(holder) || existsSync(path.join(folders.cluster(holder), 'node')),
-  );
+  // and says what it is. Where a device has been written to there was a log, and one that is gone is not begun anew.
+  const fresh =
+    !holders.some((holder) => holdsMetadata(holder) || existsSync(path.join(folders.cluster(holder), 'node'))) &&
+    !known.some(({ directory, identity }) => identity !== undefined && holdsBytes(directory));
   for (const { directory, identity } of known) if (identity === undefined) checkSize(directory);
   const all = known.map(({ directory, identity }): DataDirectory => {
     makeDirectory(directory);

@@ -55,7 +55,7 @@ export function createServerMetrics(
       },
       copies: {
         ...jobs.mender.totals(),
-        damaged: jobs.badCopies.list().length,
+        damaged: jobs.badCopies.list().length + jobs.mender.totals().lost,
         damagedMetadata: jobs.badStates.list().length,
       },
       recode: jobs.recoding.status(),

@@ -272,9 +272,19 @@ test('a log that is gone from both is not begun anew', async (t) => {
   const filled = await Filled.made(t);
   for (const one of filled.data) renameSync(folders.log(one), `${one}-log`);
   await refused(filled.data, /the log of this store is gone from .*restore metadata\/ from a backup/);
+  for (const one of filled.data) renameSync(`${one}-log`, folders.log(one));
+  await filled.live(...filled.data);
+});
+
+test('metadata that are gone as a whole are not begun anew, and nothing is left in the way of those that are put back', async (t) => {
+  const filled = await Filled.made(t);
+  for (const one of filled.data) renameSync(path.join(one, 'metadata'), `${one}-metadata`);
+  const [a, b] = filled.data;
+  for (const given of [[a, b], [b, a], [a], [b]])
+    await refused(given, /the log of this store is gone from .*restore metadata\/ from a backup/);
   for (const one of filled.data) {
-    rmSync(folders.log(one), { recursive: true });
-    renameSync(`${one}-log`, folders.log(one));
+    assert.ok(!existsSync(path.join(one, 'metadata')), one);
+    renameSync(`${one}-metadata`, path.join(one, 'metadata'));
   }
   await filled.live(...filled.data);
 });

@@ -94,6 +94,9 @@ export async function openLogs(
     volume: fileVolume(folders.log(path), { syncHere: !mirrors.has(path) }),
   });
   const { holders } = directories;
+  // A volume makes its folder: an empty one would stand in the way of the one that is put back.
+  if (!directories.fresh && !holders.some(({ path }) => existsSync(folders.log(path))))
+    throw gone(holders.map(({ path }) => path));
   const next = holders.length === 1 ? successor(directories) : undefined;
   const mirrors = new Set([...holders.slice(1), ...(next ? [next] : [])].map(({ path }) => path));
   const copies = await findCopies(holders.map(side), next ? [side(next)] : [], directories.fresh);

@@ -2,7 +2,7 @@ import type { Device, DeviceHealth } from '../device/index.ts';
 import type { Timers } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Jobs } from './background.ts';
-import { badCopiesText } from './bad-copies.ts';
+import { badCopiesText, lostCopiesText } from './bad-copies.ts';
 import { badStateText } from './bad-states.ts';
 import { clusterHealth } from './cluster/health.ts';
 import { damagedLogText } from './damaged-log.ts';
@@ -64,8 +64,9 @@ export async function readiness(owner: Owner, jobs: Jobs, tls?: TlsWatch): Promi
   const bad = jobs.badCopies.list().length;
   if (bad > 0) degraded.push(badCopiesText(bad));
   degraded.push(...jobs.badStates.list().map(badStateText));
-  const { waiting, complete } = jobs.mender.totals();
-  if (waiting > 0) degraded.push(`${waiting} copies are not written yet`);
+  const { waiting, lost, complete } = jobs.mender.totals();
+  if (lost > 0) degraded.push(lostCopiesText(lost));
+  if (waiting > lost) degraded.push(`${waiting - lost} copies are not written yet`);
   if (!complete) degraded.push('it is not known yet whether copies are missing');
   return { ready: reasons.length === 0, reasons, degraded };
 }

@@ -181,7 +181,7 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
   );
   const damaged = registry.gauge(
     'dsom_damaged_copies',
-    'Copies that were found damaged since the start, and that nothing could write again.',
+    'Copies that were found damaged since the start, or gone, and that nothing could write again.',
   );
   const damagedMetadata = registry.gauge(
     'dsom_damaged_metadata_shards',

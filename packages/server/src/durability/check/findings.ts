@@ -12,7 +12,8 @@ export const findingKinds = {
   'fragment-length': 'Run `dsom scrub`; if it stays, restore the object from a backup.',
   'fragment-damaged':
     'Look at the disk. `dsom scrub` writes it again from another copy as soon as there is one; without one, restore the object from a backup.',
-  'fragment-orphan': 'Nothing is lost; the space stays in use. Report this as a bug.',
+  'fragment-orphan':
+    'Nothing is lost; the space stays in use until `dsom fsck --data DIR … --rebuild-index DIR`. So it is after a directory was restored from a backup; else report it as a bug.',
   'fragment-misplaced': 'Nothing is lost; this copy is not used. It can be ignored.',
   'index-row':
     'Run `dsom scrub`: the fragment is written again from another copy. Without one, stop the server and run `dsom fsck --data DIR --rebuild-index DIR`.',

@@ -17,6 +17,24 @@ export interface EndangermentSearch {
 }
 
 /**
+ * Whether too few fragments of a stripe are left to give it back. Where one of its devices does not answer, nobody can say, and it is not. That the
+ * fragments are there says nothing of their bytes.
+ */
+export async function isLost({ at, healthy }: EndangermentSearch, lacking: Lacking): Promise<boolean> {
+  const { devices } = lacking.group;
+  const there = await Promise.all(
+    devices.map(async (device, index) => {
+      if (healthy?.(device) === false) return undefined;
+      const lengths = await at(lacking.group, index)
+        ?.lengths([fragmentId(lacking.stripe, index)])
+        .catch(() => undefined);
+      return lengths && typeof lengths[0] === 'number';
+    }),
+  );
+  return !there.includes(undefined) && there.filter(Boolean).length < neededCount(redundancyOf(lacking.group));
+}
+
+/**
  * In which order stripes are repaired: how many more fragments each could lose now. 0 comes first: with one fragment less its bytes are gone. What
  * has too few fragments already can only wait for a device to come back, so it comes last.
  *

@@ -82,7 +82,7 @@ test('copies left out while a device was away are written after it is back, and 
   assert.equal(setting.mender().totals().complete, false);
   await setting.run();
   for (const { id, bytes } of stripes) assert.deepEqual(setting.second(id), bytes);
-  assert.deepEqual(setting.mender().totals(), { mended: 30, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 30, waiting: 0, lost: 0, complete: true });
   await setting.run();
   assert.equal(setting.mender().totals().mended, 30);
 });
@@ -98,7 +98,7 @@ test('a copy that failed while it was written is written as soon as its version 
   stripe.publish();
   await setting.run();
   assert.deepEqual(setting.second(stripe.id), stripe.bytes);
-  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, lost: 0, complete: true });
 });
 
 test('what nobody publishes leaves the queue and is not missing, and what is published late is written then', async () => {
@@ -108,7 +108,7 @@ test('what nobody publishes leaves the queue and is not missing, and what is pub
   const [never, late] = [await setting.write(), await setting.write()];
   setting.away.clear();
   for (let i = 0; i < limits.mendTries; i++) await setting.run();
-  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 0, lost: 0, complete: true });
   setting.host.advance(2 * limits.mendAgainMs);
   await setting.run();
   assert.equal(setting.second(late.id), undefined);
@@ -116,7 +116,7 @@ test('what nobody publishes leaves the queue and is not missing, and what is pub
   await setting.run();
   assert.deepEqual(setting.second(late.id), late.bytes);
   assert.equal(setting.second(never.id), undefined);
-  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, lost: 0, complete: true });
 });
 
 test('a version that was deleted before its copies were all there does not hold up who waits until nothing is missing', async () => {
@@ -133,7 +133,7 @@ test('a version that was deleted before its copies were all there does not hold 
   const rows = setting.replica.reader.garbage(10).map(({ position, ordinal, piece }) => ({ position, ordinal, piece }));
   await setting.replica.proposer.propose({ type: 'garbage.collected', rows });
   for (let i = 0; i < limits.mendTries; i++) await setting.run();
-  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 0, lost: 0, complete: true });
 });
 
 /** Gives the mender so many copies of stripes that nobody publishes, and lets it give them up. */
@@ -199,16 +199,16 @@ test('a copy that still cannot be written is counted, and tried again later', as
   setting.on(1).failing.set('create', new Error('EIO'));
   setting.restart();
   await setting.run();
-  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, lost: 0, complete: true });
   for (let i = 0; i < limits.mendTries; i++) await setting.run();
-  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, complete: false });
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 1, lost: 0, complete: false });
   setting.on(1).failing.clear();
   await setting.run();
   assert.equal(setting.second(stripe.id), undefined, 'not at once');
   setting.host.advance(limits.mendAgainMs);
   await setting.run();
   assert.deepEqual(setting.second(stripe.id), stripe.bytes);
-  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, lost: 0, complete: true });
 });
 
 test('a copy that could not be written for a moment is written by the next run', async () => {
@@ -223,7 +223,7 @@ test('a copy that could not be written for a moment is written by the next run',
   setting.on(1).failing.clear();
   await setting.run();
   assert.deepEqual(setting.second(stripe.id), stripe.bytes);
-  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, lost: 0, complete: true });
 });
 
 test('a copy that a read is writing just then counts as mended, not as one that could not be written', async () => {
@@ -248,7 +248,7 @@ test('a copy that a read is writing just then counts as mended, not as one that 
   assert.equal(await others, true);
   assert.equal(created, 1);
   assert.deepEqual(setting.second(stripe.id), stripe.bytes);
-  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 1, waiting: 0, lost: 0, complete: true });
 });
 
 test('garbage is not mended, and a run can be cancelled', async () => {
@@ -281,5 +281,26 @@ test('what is missing counts as unknown until the look after a start has ended, 
   setting.restart();
   await setting.run();
   assert.ok(seen.length > 0 && seen.every((complete) => !complete), 'while it looks');
-  assert.deepEqual(setting.mender().totals(), { mended: 2, waiting: 0, complete: true });
+  assert.deepEqual(setting.mender().totals(), { mended: 2, waiting: 0, lost: 0, complete: true });
+});
+
+test('a copy that nothing is left to be written from is told apart from one that waits, and not while a device is away', async () => {
+  const setting = setUp();
+  const stripe = await setting.write();
+  stripe.publish();
+  const healthy = await setting.write();
+  healthy.publish();
+  for (const copy of [0, 1]) await setting.on(copy).remove([fragmentId(stripe.id, copy)]);
+  setting.away.add(deviceName(0));
+  setting.restart();
+  for (let i = 0; i <= limits.mendTries; i++) await setting.run();
+  assert.deepEqual(
+    setting.mender().totals(),
+    { mended: 0, waiting: 1, lost: 0, complete: false },
+    'the device has it, perhaps',
+  );
+  setting.away.clear();
+  setting.restart();
+  for (let i = 0; i <= limits.mendTries; i++) await setting.run();
+  assert.deepEqual(setting.mender().totals(), { mended: 0, waiting: 2, lost: 2, complete: false });
 });

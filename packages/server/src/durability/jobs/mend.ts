@@ -6,7 +6,7 @@ import { fragmentId } from '../address.ts';
 import { GroupTable } from '../groups.ts';
 import type { RepairFragment } from '../repair.ts';
 import { createWhereabouts, type Whereabouts } from '../whereabouts.ts';
-import { endangerment } from './endangered.ts';
+import { endangerment, isLost } from './endangered.ts';
 import { Flights } from './flights.ts';
 import { type MissingCopy, missingCopies } from './missing.ts';
 import { Pace } from './pace.ts';
@@ -57,6 +57,8 @@ export interface MendTotals {
   readonly mended: number;
   /** Copies known to be missing on devices that are here: those in the queue, and those that it gave up until the next look. */
   readonly waiting: number;
+  /** Those of `waiting` that nothing is left to be written from, although every device of their group answered. */
+  readonly lost: number;
   /** Whether the stripes have been looked through since something may have been missed. */
   readonly complete: boolean;
 }
@@ -98,6 +100,7 @@ export function createMender(options: MendOptions): Mender {
   let looking = false;
   /** Given up by the queue since the last look began. */
   let unwritten = 0;
+  let lost = 0;
 
   const lookedFor = (device: string): boolean =>
     options.healthy?.(device) !== false && options.mine?.(device) !== false;
@@ -132,7 +135,10 @@ export function createMender(options: MendOptions): Mender {
       mended += 1;
     } else if (++one.tries >= limits.mendTries) {
       queue.delete(name);
-      if (reader.stripeOwner(one.stripe)) unwritten += 1;
+      if (reader.stripeOwner(one.stripe)) {
+        unwritten += 1;
+        if (await isLost(search, { stripe: one.stripe, group })) lost += 1;
+      }
       // A large upload may be published long after its first stripes were sealed. What nobody published is the collector's.
       else if (unpublished.add(name, one)) return;
       lookAgain();
@@ -247,6 +253,7 @@ export function createMender(options: MendOptions): Mender {
     lookAt = undefined;
     looking = true;
     unwritten = 0;
+    lost = 0;
     try {
       while (await countAndWrite(pace));
     } catch (error) {
@@ -281,7 +288,7 @@ export function createMender(options: MendOptions): Mender {
       }
     },
     progress: () => meter.snapshot(),
-    totals: () => ({ mended, waiting: queue.size + unwritten, complete: lookAt === undefined && !looking }),
+    totals: () => ({ mended, waiting: queue.size + unwritten, lost, complete: lookAt === undefined && !looking }),
   };
   return mender;
 }
