@@ -201,10 +201,26 @@ export const nodePlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/serve.test.ts'],
   },
   {
+    name: 'node: a state that no other node has is waited for',
+    file: 'src/daemon/cluster/install.ts',
+    find: 'if (replicas.length !== 1 || replicas[0] !== node) return undefined;',
+    replace: 'if (replicas.length > 0) return undefined;',
+    tests: ['src/daemon/cluster/install.test.ts'],
+    pattern: 'that no other node has',
+  },
+  {
+    name: 'node: a damaged state is opened as it is although another node has a good one',
+    file: 'src/daemon/cluster/install.ts',
+    find: 'if (replicas.length !== 1 || replicas[0] !== node) return undefined;',
+    replace: 'if (!replicas.includes(node)) return undefined;',
+    tests: ['src/daemon/cluster/install.test.ts'],
+    pattern: 'that no other node has',
+  },
+  {
     name: 'node: a state that is too old for the log is kept',
     file: 'src/daemon/cluster/install.ts',
-    find: 'if (position + 1 >= shared.tail) return kv;',
-    replace: 'if (position + 1 >= 0) return kv;',
+    find: 'if (position + 1 >= shared.tail) return { kv };',
+    replace: 'if (position + 1 >= 0) return { kv };',
     tests: ['src/daemon/cluster/install.test.ts'],
   },
   {

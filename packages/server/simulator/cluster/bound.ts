@@ -41,6 +41,7 @@ export function boundLog(log: SharedLog, life: Life): SharedLog {
     age: () => log.age(),
     depose: (epoch) => hang(life, log.depose(epoch)),
     covered: (position) => hang(life, log.covered(position)),
+    replicas: () => hang(life, log.replicas()),
     close: () => log.close(),
   };
 }

@@ -209,7 +209,11 @@ export function describeSharedLog(product: string, make: () => Promise<SharedRig
       for (let i = 1; i <= 30; i++) await owner.append(payload(i));
       await owner.trim(30);
       assert.equal(owner.tail, 1, 'no replica has said anything');
+      assert.deepEqual(await b.replicas(), []);
+      await c.covered(0);
+      assert.deepEqual(await b.replicas(), ['c']);
       for (const node of nodes) await node.covered(0);
+      assert.deepEqual((await b.replicas()).toSorted(), ['a', 'b', 'c']);
       await a.covered(25);
       await owner.trim(30);
       assert.equal(owner.tail, 1, 'one of three is no quorum');

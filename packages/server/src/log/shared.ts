@@ -49,5 +49,10 @@ export interface SharedLog {
   age(): number;
   /** Says that this node holds a durable snapshot of the state at `position`: entries are trimmed only behind those of a quorum of replicas. */
   covered(position: Position): Promise<void>;
+  /**
+   * Ids of the nodes that have said so and were not removed since: who has a state of this log, or had one.
+   * Rejects with ServiceUnavailable when the log engine is out of reach.
+   */
+  replicas(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

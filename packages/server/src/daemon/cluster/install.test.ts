@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { realHost } from '../../host/index.ts';
-import { openKv, type SharedKv } from '../../kv/index.ts';
+import { openKv, type SharedKv, suspectKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import type { SharedLog } from '../../log/index.ts';
 import { openMetadataReader, openShardReplica } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Transport } from '../../transport/index.ts';
+import { ConfigError } from '../config.ts';
+import type { MetadataEvent } from '../owner.ts';
 import { catchUp, condemn, type MadeAnew, madeAnewText, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
 import { bucketCommand, type CallFate, ClusterRig, fakePeer, type RigNode } from './rig.fixture.ts';
 
@@ -46,17 +48,29 @@ async function trimmed() {
       ),
   } as unknown as Transport;
   const covered: number[] = [];
+  const known: { replicas?: readonly string[] } = {};
+  const events: MetadataEvent[] = [];
   const client = rig.join('late');
   const shared: SharedLog = new Proxy(client, {
     get(target, name) {
+      if (name === 'replicas' && known.replicas) return async () => known.replicas;
       if (name === 'covered') return async (position: number) => void covered.push(position);
       const value = Reflect.get(target, name, target) as unknown;
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
   const open = (made: MadeAnew = {}): Promise<SharedKv> =>
-    openReplicaKv({ directory, host, shared, transport, node: 'late', log, made });
-  return { rig, owner, checkpoints, directory, said, open, covered, client, fates, log };
+    openReplicaKv({
+      directory,
+      host,
+      shared,
+      transport,
+      node: 'late',
+      log,
+      made,
+      onMetadata: (event) => void events.push(event),
+    });
+  return { known, events, rig, owner, checkpoints, directory, said, open, covered, client, fates, log };
 }
 
 async function* stream(source: Iterable<Buffer>): AsyncGenerator<Buffer> {
@@ -132,6 +146,49 @@ describe('the state of a node that comes', () => {
     const others = [undefined, 'a', 'b'].map((rebuilt) => ({ rebuilt }));
     assert.equal(madeAnewText({}, true, log, others), 'a, and b');
     assert.equal(madeAnewText({}, true, log, others.slice(0, 1)), undefined);
+    await rig.stop();
+  });
+
+  it('that no other node has is opened as it is, loudly, and where it is gone nobody is waited for', async () => {
+    const { rig, checkpoints, directory, open, known, events } = await trimmed();
+    await checkpoints();
+    await (await open()).close();
+    const file = path.join(directory, 'data.mdb');
+    const bytes = readFileSync(file);
+    // Every page but those of the meta data says that it is another one. LMDB itself does not look at that.
+    for (let at = 2 * 8192; at < bytes.length; at += 8192) bytes[at] = (bytes[at] as number) ^ 0x80;
+    writeFileSync(file, bytes);
+    suspectKv(directory);
+    known.replicas = ['late'];
+    for (let times = 1; times <= 2; times++) {
+      const made: MadeAnew = {};
+      const kv = await open(made);
+      assert.equal(positionOf(kv), rig.head);
+      await kv.close();
+      assert.deepEqual([made, events.length], [{}, times]);
+    }
+    const [told] = events as unknown as readonly [{ state: string; reason?: string }];
+    assert.equal(told.state, 'opened as it is');
+    assert.match(String(told.reason), /page \d+ of .*data\.mdb is damaged/);
+
+    const aside = `${directory}-aside`;
+    renameSync(directory, aside);
+    for (let times = 1; times <= 2; times++)
+      await assert.rejects(
+        open(),
+        (cause) =>
+          cause instanceof ConfigError &&
+          /cannot be made anew: there was none in .*Put the folder back/.test(cause.message),
+      );
+    assert.ok(!existsSync(directory), 'the one that is put back finds its place free');
+    renameSync(aside, directory);
+
+    // Where somebody else has one, that is the better one.
+    known.replicas = ['late', 'another'];
+    const made: MadeAnew = {};
+    const kv = await open(made);
+    assert.deepEqual([made.from, positionOf(kv), events.length], ['another node', rig.head, 2]);
+    await kv.close();
     await rig.stop();
   });
 

@@ -2,12 +2,14 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { CorruptionError, StoreError } from '../../errors.ts';
 import type { Host } from '../../host/index.ts';
-import { type KvLook, openKv, type SharedKv } from '../../kv/index.ts';
+import { KvDamaged, type KvLook, openKv, type SharedKv } from '../../kv/index.ts';
 import { limits } from '../../limits.ts';
 import type { Position, SharedLog } from '../../log/index.ts';
 import { installSnapshot, openMetadataReader, type ShardReplica } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, type Transport } from '../../transport/index.ts';
+import { ConfigError } from '../config.ts';
+import type { ShardParts } from '../shard.ts';
 import { patiently } from './patience.ts';
 import { callNames } from './serve.ts';
 
@@ -28,7 +30,12 @@ export interface InstallOptions {
   readonly shard?: number;
   /** Is told where no state was here, or none that can be read. */
   readonly made: MadeAnew;
+  /** Is told where a damaged state was opened all the same. */
+  readonly onMetadata: ShardParts['onMetadata'];
 }
+
+const salvage =
+  'Much of it can be read still: copy what you need to another place at once, then restore this node from a backup. A read that meets the damage may find nothing where there is something, or end the process';
 
 /** What a state was made from, and why the one that was here could not be used, in words; both undefined where it could. */
 export interface MadeAnew {
@@ -113,10 +120,12 @@ export async function untilItFollows<Opened>(log: StructuredLog, open: () => Pro
 export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> {
   const { directory, host, shared, log } = options;
   const { made } = options;
-  if (!existsSync(path.join(directory, 'data.mdb'))) made.why = `there was none in ${directory}`;
-  const kept = await openKept(options);
-  const taken = kept ? undefined : await openTaken(options);
-  const kv = kept ?? taken ?? (await openKv({ directory, host }));
+  const existed = existsSync(path.join(directory, 'data.mdb'));
+  if (!existed) made.why = `there was none in ${directory}`;
+  const { kv: kept, damage } = await openKept(options);
+  const here = kept ?? (await openOnly(options, existed, damage));
+  const taken = here ? undefined : await openTaken(options);
+  const kv = here ?? taken ?? (await openKv({ directory, host }));
   if (made.why !== undefined) made.from = taken ? 'another node' : 'the log, which goes back to the first entry';
   // From here on the log waits for this replica's snapshots too before it lets go of entries.
   await patiently(host, log, 'telling the log of this replica', () =>
@@ -125,14 +134,21 @@ export async function openReplicaKv(options: InstallOptions): Promise<SharedKv> 
   return kv;
 }
 
-/** The state that is here already; undefined when it cannot be used. */
-async function openKept({ directory, host, shared, log, made }: InstallOptions): Promise<SharedKv | undefined> {
+interface Kept {
+  /** Undefined when it cannot be used. */
+  readonly kv?: SharedKv;
+  readonly damage?: CorruptionError;
+}
+
+/** The state that is here already. */
+async function openKept({ directory, host, shared, log, made }: InstallOptions): Promise<Kept> {
   let kv: SharedKv | undefined;
+  let damage: CorruptionError | undefined;
   try {
     const onLook = (look: KvLook) => log.warn('metadata: looking', { ...look });
     kv = await openKv({ directory, host, onLook });
     const position = openMetadataReader(kv).position();
-    if (position + 1 >= shared.tail) return kv;
+    if (position + 1 >= shared.tail) return { kv };
     if (position > 0)
       log.warn('the log is kept from a later position than this node has: it takes the state of another node', {
         position,
@@ -140,11 +156,43 @@ async function openKept({ directory, host, shared, log, made }: InstallOptions):
       });
   } catch (cause) {
     if (!(cause instanceof CorruptionError)) throw cause;
+    damage = cause;
     log.error('the state of this node cannot be read: it takes that of another node', { directory, cause });
     made.why = `the one in ${directory} could not be read (${cause.message})`;
   }
   await kv?.close();
-  return undefined;
+  return damage ? { damage } : {};
+}
+
+/**
+ * Where no other node has a state and the log does not go back to the first entry: what is here, although its file contradicts itself. Undefined
+ * where there is another way.
+ * @throws ConfigError where there is none
+ */
+async function openOnly(
+  options: InstallOptions,
+  existed: boolean,
+  damage: CorruptionError | undefined,
+): Promise<SharedKv | undefined> {
+  const { directory, host, shared, node, log, made, onMetadata } = options;
+  if (shared.tail === 1) return undefined;
+  const replicas = await patiently(host, log, 'asking which nodes have the metadata', () => shared.replicas());
+  // A node that comes is not among them.
+  if (replicas.length !== 1 || replicas[0] !== node) return undefined;
+  const reason = damage?.message ?? made.why ?? `the one in ${directory} is too old`;
+  if (damage instanceof KvDamaged) {
+    const kv = await openKv({ directory, host, asItIs: true }).catch(() => undefined);
+    if (kv) {
+      delete made.why;
+      onMetadata({ state: 'opened as it is', directory, reason, advice: salvage });
+      return kv;
+    }
+  }
+  // The one that is put back should find its place free.
+  if (!existed) rmSync(directory, { recursive: true, force: true });
+  throw new ConfigError(
+    `the metadata in ${directory} cannot be made anew: ${reason}, no other node has them, and the log does not go back to the first entry any more. Put the folder back, or restore this node whole from a backup`,
+  );
 }
 
 /** The state of the owner of the log, in the place of the one that is here; undefined while the log still holds all of it. */

@@ -62,7 +62,7 @@ export const openNode = (options: NodeOptions): Promise<OpenShard> =>
 
 async function openOnce(options: NodeOptions): Promise<OpenShard> {
   const { folder, file, config, host, log, parts } = options;
-  const { directories, keyring } = parts;
+  const { directories, keyring, onMetadata } = parts;
   const primary = (directories.holders[0] as DataDirectory).path;
   const kvFolder = folders.kv(primary);
   const { node } = file;
@@ -122,8 +122,8 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     };
     const shared: SharedLog = await patiently(host, log, 'opening the log', () => openEtcdLog(opening));
     closers.push(() => shared.close());
-    const made: MadeAnew = {};
-    const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log, made });
+    const replicated = { directory: kvFolder, host, shared, transport, node, log, made: {} as MadeAnew, onMetadata };
+    const kv = await openReplicaKv(replicated);
     closers.push(() => kv.close());
     const known = new KnownShards(host);
     const replica = openShardReplica({
@@ -243,6 +243,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       etcd: engine.etcd,
       host,
       log,
+      onMetadata,
       cluster: file.cluster,
       transport,
       campaigns: config.roles.includes('metadata'),
@@ -388,7 +389,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       roles: { primary, mirror: undefined },
       mirror: () => ({ lost: undefined, whole: true, damaged: [] }),
       snapshots: undefined,
-      rebuilt: madeAnewText(made, before !== undefined, log, objectShards),
+      rebuilt: madeAnewText(replicated.made, before !== undefined, log, objectShards),
       start() {},
       close,
     };

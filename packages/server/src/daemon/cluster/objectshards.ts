@@ -17,7 +17,7 @@ import { folders } from '../directories.ts';
 import { pendingBytesOf } from '../space.ts';
 import { type Duty, objectDutiesOf } from './duties.ts';
 import { createGate, type GateCalls, joinGates } from './gate.ts';
-import { catchUp, type MadeAnew, madeAnewText, openReplicaKv } from './install.ts';
+import { catchUp, type InstallOptions, type MadeAnew, madeAnewText, openReplicaKv } from './install.ts';
 import type { KnownShards } from './known.ts';
 import { patiently } from './patience.ts';
 import { ClusterShard } from './shard.ts';
@@ -51,6 +51,7 @@ export interface ObjectShardsInput {
   readonly etcd: Etcd;
   readonly host: Host;
   readonly log: StructuredLog;
+  readonly onMetadata: InstallOptions['onMetadata'];
   /** Name of the cluster. */
   readonly cluster: string;
   readonly transport: Transport;
@@ -157,7 +158,18 @@ async function openOne(
   const log: SharedLog = await patiently(host, told, 'opening the log of a shard', () => openEtcdLog(opening));
   closers.push(() => log.close());
   const made: MadeAnew = {};
-  const kv = await openReplicaKv({ directory, host, shared: log, transport, node, log: told, shard: number, made });
+  const { onMetadata } = input;
+  const kv = await openReplicaKv({
+    directory,
+    host,
+    shared: log,
+    transport,
+    node,
+    log: told,
+    shard: number,
+    made,
+    onMetadata,
+  });
   closers.push(() => kv.close());
   const others = input.known.others(number);
   const replica = openShardReplica({ log, kv, host, shard: number, others, pendingBytes: pendingBytesOf(directory) });

@@ -370,6 +370,17 @@ export class EtcdLog implements SharedLog {
     }
   }
 
+  async replicas(): Promise<readonly string[]> {
+    this.check();
+    const { coveredFrom: key, coveredEnd: end } = this.keys;
+    try {
+      const { pairs } = await this.etcd.range({ key, end, keysOnly: true });
+      return pairs.map((pair) => pair.key.slice(key.length));
+    } catch (error) {
+      throw thrownOn(error);
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     await this.#owned?.resign();

@@ -148,6 +148,10 @@ export class Engine {
     this.#replicas = Math.max(this.#replicas, this.#covered.size);
   }
 
+  replicas(): readonly string[] {
+    return [...this.#covered.keys()];
+  }
+
   /** A node holds a replica no more. */
   forget(node: string): void {
     if (this.#covered.delete(node)) this.#replicas = Math.max(1, this.#replicas - 1);

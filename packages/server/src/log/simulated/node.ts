@@ -218,6 +218,12 @@ export class SimulatedNode implements SharedLog {
     this.engine.covered(this.node, position);
   }
 
+  async replicas(): Promise<readonly string[]> {
+    if (this.#cut) throw away();
+    await this.pass();
+    return this.engine.replicas();
+  }
+
   async close(): Promise<void> {
     if (this.stopped) return;
     this.engine.listeners.delete(this.#changed);
