@@ -67,6 +67,8 @@ async function write(name: string, endpoint: (at: number) => string, goesOn: () 
   }
 }
 
+const status = 'x-amz-replication-status';
+
 /** Whether a key is at the other store what it is here. */
 async function hasArrived(endpoint: string, key: string, { bodies, tag, deleted }: Known): Promise<boolean> {
   const got = await ask(endpoint, 'GET', `/${bucket}/${key}`);
@@ -87,7 +89,7 @@ test('owners and the other store die while clients write: all that was answered 
   const store = cluster;
   await until('every node knows replication', 60_000, async () => {
     const features = (await dsom(store.endpoint(0), 'cluster', 'features')) as { name: string; on: boolean }[];
-    return features.find(({ name }) => name === 'replication')?.on === true;
+    return ['replication', 'replicationStatus'].every((wanted) => features.find(({ name }) => name === wanted)?.on);
   });
   const keys = ['--access-key-id', credentials.accessKeyId, '--secret-access-key', credentials.secretAccessKey];
   await dsom(store.endpoint(0), 'profile', 'add', 'there', other, ...keys);
@@ -129,6 +131,7 @@ test('owners and the other store die while clients write: all that was answered 
   for (const [key, one] of known) await until(`${key} is there`, 120_000, () => hasArrived(other, key, one));
   // Each version and marker there is one that was answered, and is there once; those of a key that came after each other may have been left out.
   const listed = new Map<string, { versions: number; markers: number }>();
+  const bodiesThere = new Set<string>();
   for (let query = ''; ; ) {
     const page = await ask(other, 'GET', `/${bucket}?versions${query}`);
     for (const [, kind, inner] of page.text().matchAll(/<(Version|DeleteMarker)>(.*?)<\/\1>/gs)) {
@@ -139,13 +142,38 @@ test('owners and the other store die while clients write: all that was answered 
       else count.versions++;
       const one = known.get(key as string);
       if (kind === 'DeleteMarker' || !one) continue;
-      const body = (await ask(other, 'GET', `/${bucket}/${key}?versionId=${id}`)).text();
+      const got = await ask(other, 'GET', `/${bucket}/${key}?versionId=${id}`);
+      const body = got.text();
+      assert.equal(got.headers[status], 'REPLICA', key);
+      bodiesThere.add(`${key} ${body}`);
       assert.ok(one.bodies.includes(body), `${key} has a version that was never written`);
     }
     if (!page.text().includes('<IsTruncated>true')) break;
     const [after, version] = ['NextKeyMarker', 'NextVersionIdMarker'].map((name) => page.elements(name)[0] ?? '');
     query = `&key-marker=${after}&version-id-marker=${version}`;
   }
+  // Whichever node answers: what says that it is there is there, and what is the newest says so.
+  let told = 0;
+  for (const node of [0, 1, 2]) {
+    const endpoint = store.endpoint(node);
+    for (const [key, { bodies, deleted }] of known) {
+      if (!deleted)
+        await until(`${key} is COMPLETED at node ${node}`, 60_000, async () => {
+          const { headers } = await ask(endpoint, 'HEAD', `/${bucket}/${key}`);
+          return headers[status] === 'COMPLETED';
+        });
+      if (node > 0 || bodies.length === 1) continue;
+      const page = await ask(endpoint, 'GET', `/${bucket}?versions&prefix=${key}`);
+      for (const [, inner] of page.text().matchAll(/<Version>(.*?)<\/Version>/gs)) {
+        const [name, id] = ['Key', 'VersionId'].map((one) => inner?.match(`<${one}>(.*?)</${one}>`)?.[1] ?? '');
+        const got = await ask(endpoint, 'GET', `/${bucket}/${name}?versionId=${id}`);
+        if (got.headers[status] !== 'COMPLETED') continue;
+        told++;
+        assert.ok(bodiesThere.has(`${name} ${got.text()}`), `${name} ${id} is not there`);
+      }
+    }
+  }
+  assert.ok(told > 0);
   let single = 0;
   for (const [key, { bodies, deleted }] of known) {
     if (bodies.length > 1 || key.includes('again')) continue;

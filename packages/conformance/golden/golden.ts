@@ -21,6 +21,8 @@ export const layouts = {
   borrowed: { directories: ['a'], flags: [], first: [], coded: false },
   /** One directory, with checksums by the newer algorithms. */
   checksums: { directories: ['a'], flags: [], first: [], coded: false },
+  /** One directory, with versions that say where they were replicated, or that they are replicas. */
+  replicated: { directories: ['a'], flags: [], first: [], coded: false },
   /** One node, with a member of etcd of its own. */
   cluster: {
     directories: ['a'],

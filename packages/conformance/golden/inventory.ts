@@ -6,7 +6,7 @@ import { lockedBucket } from './whole.ts';
 
 /** Headers of an answer to GET that say something of the object, and not of the server. */
 const telling =
-  /^(etag|content-(type|length|encoding|language|disposition)|cache-control|expires|last-modified|x-amz-(version-id|storage-class|tagging-count|mp-parts-count|meta-.*|checksum-.*))$/;
+  /^(etag|content-(type|length|encoding|language|disposition)|cache-control|expires|last-modified|x-amz-(version-id|storage-class|tagging-count|mp-parts-count|replication-status|meta-.*|checksum-.*))$/;
 
 interface SeenVersion {
   readonly key: string;

@@ -18,6 +18,7 @@ import { fillChecksums } from './checksums.ts';
 import { asking, goldenFolder, killMember, type Layout, layouts, type Manifest, membersOf } from './golden.ts';
 import { inventoryOf } from './inventory.ts';
 import { fillNamed } from './named.ts';
+import { fillReplicated } from './replicated.ts';
 import { fillWhole } from './whole.ts';
 
 const KiB = 1024;
@@ -122,6 +123,7 @@ async function make(name: string, layout: Layout, program: string): Promise<void
     if (layout === 'named') await fillNamed(server.endpoint);
     if (layout === 'borrowed') await fillBorrowed(server.endpoint);
     if (layout === 'checksums') await fillChecksums(server.endpoint);
+    if (layout === 'replicated') await fillReplicated(server.endpoint);
     if (layout === 'grown') await growCluster(server.endpoint);
     await server.stop();
     server = await startServer(data, { program, flags, port: server.port });

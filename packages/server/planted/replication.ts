@@ -5,14 +5,17 @@ import type { Plant } from './plant.ts';
 const between = 'src/replication/replicator.test.ts';
 const late = 'src/replication/overtaken.test.ts';
 const writes = 'src/replication/writer.test.ts';
+const status = 'src/replication/status.test.ts';
+const noted = 'src/metadata/replicated.test.ts';
+const follows = 'src/notifications/follower.test.ts';
 const rules = 'src/api/s3/replication.test.ts';
 
 export const replicationPlants: readonly Plant[] = [
   {
     name: 'replication: what another store replicates is replicated back',
     file: 'src/api/s3/announce.ts',
-    find: 'const replication = replica ? undefined : configured;',
-    replace: 'const replication = configured;',
+    find: '!replica && events.some(isReplicated) ?',
+    replace: 'events.some(isReplicated) ?',
     tests: [between],
     pattern: 'told nothing twice',
   },
@@ -97,6 +100,70 @@ export const replicationPlants: readonly Plant[] = [
     pattern: 'that is made of parts which',
   },
   {
+    name: 'replication: a version is COMPLETED before the other store has it',
+    file: 'src/replication/replicator.ts',
+    find: 'await this.#writer.write({ bucket: rule.bucket',
+    replace: "await this.#note(where, read.version, 'completed');\n    await this.#writer.write({ bucket: rule.bucket",
+    tests: [status],
+    pattern: 'is PENDING until',
+  },
+  {
+    name: 'replication: what newer versions went before counts as being there',
+    file: 'src/replication/replicator.ts',
+    find: "await this.#note(where, version, 'left');\n      return 'there';",
+    replace: "await this.#note(where, version, 'completed');\n      return 'there';",
+    tests: [status],
+    pattern: 'what it passes over nothing',
+  },
+  {
+    name: 'replication: one destination of several is enough',
+    file: 'src/metadata/machine/replicated.ts',
+    find: 'note.places.every(',
+    replace: 'note.places.some(',
+    tests: [noted],
+    pattern: 'when every place has it',
+  },
+  {
+    name: 'replication: what is made of a version says that it was replicated',
+    file: 'src/metadata/machine/extensions.ts',
+    find: "'use', 'restore', 'replication'] satisfies",
+    replace: "'use', 'restore'] satisfies",
+    tests: [noted],
+    pattern: 'goes to nothing that is made of it',
+  },
+  {
+    name: 'replication: versions say it before every node can read it',
+    file: 'src/metadata/machine/decide-replicated.ts',
+    find: "stamp.alone || view.has('replicationStatus')",
+    replace: "stamp.alone || view.has('replicationStatus') || view.rows !== undefined",
+    tests: [noted],
+    pattern: 'until every node can read it',
+  },
+  {
+    name: 'replication: a replica is a source once it is compared',
+    file: 'src/metadata/machine/replicated.ts',
+    find: "if (note?.kind === 'replica') return note;\n  const places = note?.places ?? [];",
+    replace: "const places = note && 'places' in note ? note.places : [];",
+    tests: [status],
+    pattern: 'of a replica stays',
+  },
+  {
+    name: 'replication: a version without an id of its own stays PENDING',
+    file: 'src/metadata/machine/decide-replicated.ts',
+    find: " ?? view.select(newest, 'null'))",
+    replace: ')',
+    tests: [noted],
+    pattern: 'until every node can read it',
+  },
+  {
+    name: 'replication: what is given up stays PENDING',
+    file: 'src/notifications/follower.ts',
+    find: 'await sender.gaveUp?.(message);',
+    replace: '',
+    tests: [follows],
+    pattern: 'refuses for good',
+  },
+  {
     name: 'replication: tags are the same where there are as many',
     file: 'src/replication/replicator.ts',
     find: 'if (tags.length === 0) return true;',
@@ -164,8 +231,8 @@ export const replicationPlants: readonly Plant[] = [
   {
     name: 'replication: a deleted key is passed over when a bucket is compared',
     file: 'src/replication/resync.ts',
-    find: 'if (item.isLatest) yield item.key;',
-    replace: "if (item.isLatest && item.record.kind === 'object') yield item.key;",
+    find: 'if (item.isLatest) yield {',
+    replace: "if (item.isLatest && record.kind === 'object') yield {",
     tests: [between],
     pattern: 'what is missing is sent',
   },

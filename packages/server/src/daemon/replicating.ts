@@ -17,7 +17,7 @@ export interface Destination {
 }
 
 export interface ReplicatingOptions {
-  readonly owner: Pick<Owner, 'thread'>;
+  readonly owner: Pick<Owner, 'thread' | 'metadata' | 'cluster'>;
   readonly host: Host;
   readonly log: Pick<StructuredLog, 'info' | 'warn'>;
   /** Opens a target by its name. @throws StoreError NotFound */
@@ -46,9 +46,27 @@ export class Replicating {
         const replication = this.#of(bucket);
         return replication && replicationRule(replication, place, key, tags);
       },
+      note: async ({ bucket, key, version, place, outcome }) => {
+        const record = this.#reader.bucket(bucket);
+        const { sequence, nonce } = version;
+        if (record && this.#notes)
+          await owner.metadata.propose({
+            type: 'object.replicated',
+            bucket: record.id,
+            key,
+            version: { sequence, nonce },
+            place,
+            outcome,
+          });
+      },
       resync: (signal) => this.#makeUp(target, replicator, signal),
     });
     return replicator;
+  }
+
+  /** Whether every node can read what versions say of their replication. */
+  get #notes(): boolean {
+    return !this.#options.owner.cluster || this.#reader.features().includes('replicationStatus');
   }
 
   #of(bucket: string): Replication | undefined {

@@ -8,6 +8,8 @@ import type { Expectation, Guard, VersionSelector } from './types.ts';
 export interface Announcement {
   readonly origin: Origin;
   readonly destinations: readonly Destination[];
+  /** Of a version that is made: another store has written it, or the places to which it is to be replicated. */
+  readonly replication?: 'replica' | readonly string[];
 }
 
 /** What may be asked about who is told of changes. */

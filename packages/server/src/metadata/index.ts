@@ -90,6 +90,7 @@ export type {
   VersionUse,
 } from './machine/records.ts';
 export { renameId } from './machine/renames.ts';
+export { type ReplicationOutcome, replicatedTo, replicationStatus } from './machine/replicated.ts';
 export { sequenceOf } from './machine/usage.ts';
 export type { KeyUse } from './memos.ts';
 export { NearQuotas } from './near-quotas.ts';

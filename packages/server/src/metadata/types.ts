@@ -39,6 +39,7 @@ import type {
   UploadRecord,
   VersionRecord,
 } from './machine/records.ts';
+import type { ReplicatedCommand } from './machine/replicated.ts';
 import type { KeyUse } from './memos.ts';
 import type { ShardPlaces } from './placing.ts';
 import type { RenameReader, RenamingCommand } from './renaming.ts';
@@ -181,6 +182,8 @@ export type Command =
       readonly expected?: Expectation;
     }
   | LockCommand
+  /** What has become of a version that was to be replicated. What is not there any more is no error. */
+  | ReplicatedCommand
   | RewrapCommand
   | RestoringCommand
   | RecodeCommand

@@ -60,6 +60,7 @@ class Store {
   readonly taken: Taken[] = [];
   refuse: (message: Message) => boolean = () => false;
   unwanted: (message: Message) => boolean = () => false;
+  givenUp: () => void = () => {};
   under = 0;
   most = 0;
   readonly underWay = new Set<string>();
@@ -97,6 +98,7 @@ class Store {
   get sender(): Sender {
     const { life } = this;
     return {
+      gaveUp: async () => this.givenUp(),
       send: async (message) => {
         const { key } = takenOf(message);
         assert.ok(!this.underWay.has(key), 'one event of a key is under way at a time');
@@ -276,6 +278,8 @@ describe('a follower of a shard', () => {
     const kept = () => [...store.metadata.reader.memos('failedEvents', 'hook/').values()].map(failedEvent);
     let tries = 0;
     let first = '';
+    const heard: number[] = [];
+    store.givenUp = () => heard.push(kept().length);
     /** When the target was away for the other one, ms. */
     const away: number[] = [];
     store.unwanted = (message) => {
@@ -309,6 +313,7 @@ describe('a follower of a shard', () => {
     const late = () => away.slice(limits.noticeRefusals).filter((ms) => ms - away[0]! > limits.noticeRefusedMs);
     await store.until(() => late().length > 2, 'a target in trouble is tried on: its events are not given up');
     assert.equal(kept().length, 1, 'and only what was refused is kept');
+    assert.deepEqual(heard, [0], 'the sender hears of it once, before it is kept');
     await store.crash();
     assert.equal(kept().length, 1, 'what is kept outlives the process');
     store.unwanted = () => false;

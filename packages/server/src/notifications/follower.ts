@@ -324,9 +324,10 @@ export class TargetFollower {
 
   /** Puts an event on the list of failed ones, where it is durable before the position goes past it. @returns false where that cannot be now */
   async #giveUp({ notice, message, name }: Followed, tries: number, failure: string): Promise<boolean> {
-    const { shard, target, host, onEvent } = this.#options;
+    const { shard, target, host, sender, onEvent } = this.#options;
     const what = { failedMs: host.clock.now(), tries, failure };
     try {
+      await sender.gaveUp?.(message);
       await shard.propose({ type: 'event.fail', target, name, event: failedRecord(message, notice, what) });
     } catch {
       // Not every node knows such lists yet, or another one owns the shard: it is tried on.

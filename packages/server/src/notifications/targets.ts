@@ -51,6 +51,8 @@ export interface Sender {
   readonly patient?: boolean;
   /** Resolves when the target has taken it; rejects, with what was wrong, when it has not or nobody knows. @throws RefusalError (rejects) when it does not want it */
   send(message: Message): Promise<void>;
+  /** It has refused the message so often that it is given up, and is about to stand on the list of failed events. */
+  gaveUp?(message: Message): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
-import type { ObjectVersion } from '../metadata/index.ts';
+import { type ObjectVersion, type ReplicationOutcome, replicatedTo } from '../metadata/index.ts';
 import { type Message, RefusalError, type Sender, type TargetSecret } from '../notifications/index.ts';
 import { type ObjectService, versionIdText } from '../objects/index.ts';
 import { hasTags, isThere, replicaHeaders, taggingDocument } from './replica.ts';
@@ -29,6 +29,14 @@ export interface ReplicatorOptions {
     key: string,
     tags: ObjectVersion['tags'],
   ) => ReplicationRule | undefined;
+  /** Keeps what has become of a version at a place; resolves when that is durable. */
+  readonly note: (noted: {
+    readonly bucket: string;
+    readonly key: Buffer;
+    readonly version: ObjectVersion;
+    readonly place: string;
+    readonly outcome: ReplicationOutcome;
+  }) => Promise<unknown>;
   /** What the log could not keep: all that should be at the store is looked at once more. */
   readonly resync: (signal: AbortSignal) => Promise<void>;
 }
@@ -123,6 +131,30 @@ export class Replicator implements Sender {
       await this.made(told.bucket, told.place, told.key, told.versionId, told.event.startsWith('ObjectTagging:'));
   }
 
+  /** It says so itself from now on, until it is sent again after all. */
+  async gaveUp({ body }: Message): Promise<void> {
+    const { Records: records, ...document } = JSON.parse(body.toString('utf8')) as Document;
+    if (!records) return;
+    const { bucket, key, versionId, event, place } = toldBy({ ...document, Records: records });
+    if (!event.startsWith('ObjectCreated:')) return;
+    const found = await unlessGone(() => this.#options.objects.look({ bucket, key, versionId }));
+    if (found) await this.#note({ bucket, key, place }, found.version, 'failed');
+  }
+
+  /** Nobody brings this version there any more: what is newer is there, or will be. */
+  async passedOver(bucket: string, place: string, key: Buffer, version: ObjectVersion): Promise<void> {
+    await this.#note({ bucket, key, place }, version, 'left');
+  }
+
+  async #note(
+    where: { readonly bucket: string; readonly key: Buffer; readonly place: string },
+    version: ObjectVersion,
+    outcome: ReplicationOutcome,
+  ): Promise<void> {
+    if (replicatedTo(version.replication, where.place, outcome) === version.replication) return;
+    await this.#options.note({ ...where, version, outcome });
+  }
+
   async close(): Promise<void> {
     this.#store.close();
   }
@@ -161,23 +193,33 @@ export class Replicator implements Sender {
     const { version } = found;
     const rule = ruleOf(bucket, place, key.toString('utf8'), version.tags);
     const headers = rule && replicaHeaders(version, rule, host.clock.now());
-    if (!headers) return 'left';
+    const where = { bucket, key, place };
+    if (!headers) {
+      await this.#note(where, version, 'left');
+      return 'left';
+    }
     const newest = await this.#newest(bucket, key);
     const isNewest = isSame(newest, version);
     if (tagging && !isNewest) return 'left';
     const there = await this.#head(rule.bucket, key);
     const now = host.clock.now();
     if (isThere(there, version, now)) {
-      if (!isNewest || (!tagging && (await this.#isTagged(rule.bucket, key, there, version.tags)))) return 'there';
-      await this.#tag(rule.bucket, key, version.tags);
-      return 'sent';
+      const done = !isNewest || (!tagging && (await this.#isTagged(rule.bucket, key, there, version.tags)));
+      if (!done) await this.#tag(rule.bucket, key, version.tags);
+      await this.#note(where, version, 'completed');
+      return done ? 'there' : 'sent';
     }
-    // It came a second time: what came after it is there already.
-    if (!isNewest && (newest ? isThere(there, newest, now) : rule.deleteMarkers && isMarker(there))) return 'there';
+    // It came a second time: what came after it is there already. Whether it came the first time, nobody knows.
+    if (!isNewest && (newest ? isThere(there, newest, now) : rule.deleteMarkers && isMarker(there))) {
+      await this.#note(where, version, 'left');
+      return 'there';
+    }
     const read = await unlessGone(() => objects.read({ ...which, guard: undefined }));
     if (!read) return 'left';
     if (read.archived) throw new RefusalError('it is archived: restore it, and send it again');
     await this.#writer.write({ bucket: rule.bucket, key, read, headers, condition: conditionOf(there) });
+    // Not before: what it says must be so.
+    await this.#note(where, read.version, 'completed');
     return 'sent';
   }
 
@@ -208,6 +250,7 @@ export class Replicator implements Sender {
           : await this.removed(bucket, place, key);
         if (what !== 'sent' || isSame(now, await this.#newest(bucket, key))) return what;
       } catch (cause) {
+        if (cause instanceof RefusalError && now) await this.#note({ bucket, key, place }, now, 'failed');
         if (!(cause instanceof OvertakenError) || tries >= limits.replicaTries) throw cause;
       }
     }

@@ -1,5 +1,6 @@
 import { placeText, type Replication, replicaPlaces } from '../api/index.ts';
 import { limits } from '../limits.ts';
+import { type ObjectVersion, replicationStatus } from '../metadata/index.ts';
 import { RefusalError } from '../notifications/index.ts';
 import { type ObjectService, versionIdText } from '../objects/index.ts';
 import type { Replicator } from './replicator.ts';
@@ -37,8 +38,14 @@ export interface ResyncOptions {
   }) => void;
 }
 
-/** The keys of a bucket, in order; those whose newest version is a marker, too. */
-function* keysOf(objects: ResyncOptions['objects'], bucket: string): Generator<Buffer> {
+/** A key, or an older version of one of which it is not known whether it was brought anywhere. */
+interface Item {
+  readonly key: Buffer;
+  readonly older: ObjectVersion | undefined;
+}
+
+/** What a bucket has, in order of its keys; those whose newest version is a marker, too. */
+function* itemsOf(objects: ResyncOptions['objects'], bucket: string): Generator<Item> {
   let after: Buffer = Buffer.alloc(0);
   let versionMarker: string | undefined;
   for (;;) {
@@ -54,7 +61,10 @@ function* keysOf(objects: ResyncOptions['objects'], bucket: string): Generator<B
       if ('prefix' in item) continue;
       after = item.key;
       versionMarker = versionIdText(item.record);
-      if (item.isLatest) yield item.key;
+      const { key, record } = item;
+      if (item.isLatest) yield { key, older: undefined };
+      else if (record.kind === 'object' && replicationStatus(record.replication) === 'PENDING')
+        yield { key, older: record };
     }
     if (!page.truncated) return;
   }
@@ -69,6 +79,14 @@ export async function resync({
   signal,
   onFailure,
 }: ResyncOptions): Promise<void> {
+  // What the log could not keep of it comes no more; what is still to come says what became of it then.
+  // Where that cannot be kept now, the next comparison does it.
+  const pass = async (key: Buffer, older: ObjectVersion): Promise<void> => {
+    for (const place of replicaPlaces(replication, key.toString('utf8')))
+      await replicator(place.target)
+        ?.passedOver(bucket, placeText(place), key, older)
+        .catch(() => {});
+  };
   const one = async (key: Buffer, place: ReturnType<typeof replicaPlaces>[number]): Promise<void> => {
     const writer = replicator(place.target);
     if (!writer) return;
@@ -87,11 +105,13 @@ export async function resync({
       });
     }
   };
-  const keys = keysOf(objects, bucket);
+  const items = itemsOf(objects, bucket);
   const lane = async (): Promise<void> => {
-    for (let next = keys.next(); !next.done; next = keys.next()) {
+    for (let next = items.next(); !next.done; next = items.next()) {
       if (signal.aborted) return;
-      for (const place of replicaPlaces(replication, next.value.toString('utf8'))) await one(next.value, place);
+      const { key, older } = next.value;
+      if (older) await pass(key, older);
+      else for (const place of replicaPlaces(replication, key.toString('utf8'))) await one(key, place);
     }
   };
   await Promise.all(Array.from({ length: limits.resyncAtOnce }, lane));

@@ -37,6 +37,8 @@ export interface Side {
   unconditional: boolean;
   /** Status and code with which it refuses a request; undefined: it does not. */
   refused: ((request: http.IncomingMessage) => readonly [number, string] | undefined) | undefined;
+  /** What it says is changed on the way, by `METHOD path`; undefined: it is not. */
+  misreports: ((request: string) => ((text: string) => string) | undefined) | undefined;
   /** Whether the last byte of a body is changed on the way, by `METHOD path`. */
   spoils: ((request: string) => boolean) | undefined;
   /** What a request waits for before it is let in, by `METHOD path`. */
@@ -101,8 +103,11 @@ async function open(other: () => Side): Promise<Side> {
     const onward = http.request({ host: '127.0.0.1', port: s3.port, method, path: url, headers });
     onward.once('error', () => response.destroy());
     onward.once('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
+      const change = side.misreports?.(what);
+      const { 'content-length': _, ...others } = answer.headers;
+      response.writeHead(answer.statusCode ?? 500, change ? others : answer.headers);
+      if (!change) answer.pipe(response);
+      else void buffer(answer).then((body) => response.end(change(body.toString('utf8'))));
     });
     if (side.spoils?.(what)) onward.end(spoilt(await buffer(request)));
     else request.pipe(onward);
@@ -143,6 +148,17 @@ export function replicatorOf(
     rule: (bucket, place, key, tags) => {
       const document = objects.configuration(bucket, 'replication');
       return document && replicationRule(replicationOf(bucket, document), place, key, tags);
+    },
+    note: async ({ bucket, key, version: { sequence, nonce }, place, outcome }) => {
+      const { id } = side.store.metadata.reader.bucket(bucket)!;
+      await side.store.metadata.propose({
+        type: 'object.replicated',
+        bucket: id,
+        key,
+        version: { sequence, nonce },
+        place,
+        outcome,
+      });
     },
     resync: async () => void side.said.push('resync'),
   });

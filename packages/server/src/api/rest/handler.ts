@@ -206,14 +206,18 @@ export function createRestHandler(options: RestOptions): (request: IncomingMessa
           ? { ...service, objects }
           : {
               ...service,
-              objects: announcingService(objects, options.notifications, { operation: announced, bucket }, () => ({
-                requestId: exchange.id,
-                hostId: 'dsom',
-                principal: principalText(principal),
-                address: exchange.connection.address,
-                region: options.region,
-                replica: false,
-              })),
+              objects: announcingService(
+                objects,
+                options.notifications,
+                { operation: announced, bucket, replica: false },
+                () => ({
+                  requestId: exchange.id,
+                  hostId: 'dsom',
+                  principal: principalText(principal),
+                  address: exchange.connection.address,
+                  region: options.region,
+                }),
+              ),
             },
       exchange,
       path: found.path,

@@ -67,8 +67,6 @@ export interface AnnouncedRequest {
   /** Of the client, as the socket has it. */
   readonly address: string | undefined;
   readonly region: string;
-  /** Another store writes what it has to replicate: it goes nowhere from here. */
-  readonly replica: boolean;
 }
 
 const kept = new ParsedConfigurations(notificationForm);
@@ -107,6 +105,7 @@ function announcerOf(
   bridges: () => readonly string[],
   events: readonly NoticeEvent[],
   about: Omit<Origin, 'bucketName' | 'bucketOwner'>,
+  replica = false,
 ): Announcer {
   const rules = notification && kept.of(bucket.name, notification);
   const replicas = replication && replicationOf(bucket.name, replication);
@@ -121,19 +120,31 @@ function announcerOf(
       ),
       ...buses.map((target): Destination => ({ event, target, configuration: '', shape: 'eventBridge' })),
     ]);
-    if (replicas)
-      for (const place of replicaPlaces(replicas, text))
-        for (const event of replicated)
-          destinations.push({ event, target: place.target, configuration: placeText(place), shape: 's3' });
-    return destinations.length === 0 ? undefined : { origin, destinations };
+    const places = replicas ? replicaPlaces(replicas, text) : [];
+    for (const place of places)
+      for (const event of replicated)
+        destinations.push({ event, target: place.target, configuration: placeText(place), shape: 's3' });
+    if (replica) return { origin, destinations, replication: 'replica' };
+    if (destinations.length === 0) return undefined;
+    return places.length === 0
+      ? { origin, destinations }
+      : { origin, destinations, replication: places.map(placeText) };
   };
 }
 
-/** The object service for a request: one that announces what it changes, where somebody wants to know. @param requested asked for only there */
+/**
+ * The object service for a request: one that announces what it changes, where somebody wants to know.
+ * @param replica another store writes what it has to replicate: it goes nowhere from here, and the version says what it is
+ * @param requested asked for only there
+ */
 export function announcingService(
   objects: ObjectService,
   notifications: Notifications | undefined,
-  { operation, bucket: name }: { readonly operation: S3Operation; readonly bucket: string },
+  {
+    operation,
+    bucket: name,
+    replica,
+  }: { readonly operation: S3Operation; readonly bucket: string; readonly replica: boolean },
   requested: () => AnnouncedRequest,
 ): ObjectService {
   const events = eventsOf[operation];
@@ -142,11 +153,9 @@ export function announcingService(
   const bucket = bucketNamed(objects, name);
   if (!bucket) return objects;
   const notification = objects.configuration(name, 'notification');
-  const configured = events.some(isReplicated) ? objects.configuration(name, 'replication') : undefined;
-  if (!notification && !configured) return objects;
-  const { requestId, hostId, principal, region, address, replica } = requested();
-  const replication = replica ? undefined : configured;
-  if (!notification && !replication) return objects;
+  const replication = !replica && events.some(isReplicated) ? objects.configuration(name, 'replication') : undefined;
+  if (!notification && !replication && !replica) return objects;
+  const { requestId, hostId, principal, region, address } = requested();
   const bridges = () => [...notifications.targets()].flatMap(([name, { eventBridge }]) => (eventBridge ? [name] : []));
   const about = {
     requestId,
@@ -157,7 +166,7 @@ export function announcingService(
     // Of an operation that deletes many, EventBridge knows one name only.
     reason: operation === 'DeleteObjects' ? 'DeleteObject' : operation,
   };
-  return objects.announcing(announcerOf(bucket, { notification, replication }, bridges, events, about));
+  return objects.announcing(announcerOf(bucket, { notification, replication }, bridges, events, about, replica));
 }
 
 const restorations: readonly NoticeEvent[] = ['ObjectRestore:Completed', 'ObjectRestore:Delete'];

@@ -285,13 +285,14 @@ class S3Handler {
   #announcing(call: S3Call): S3Call {
     const { notifications } = this.#service;
     const objects = writingService(this.#service.objects, call.exchange.request.method, call.authorization.identity);
-    const announcing = announcingService(objects, notifications, call, () => ({
+    const { operation, bucket } = call;
+    const replica = header(call, replicaHeader)?.toLowerCase() === 'true';
+    const announcing = announcingService(objects, notifications, { operation, bucket, replica }, () => ({
       requestId: call.exchange.id,
       hostId: this.#hostId,
       principal: principalText(call.principal),
       address: call.exchange.connection.address,
       region: this.#service.region,
-      replica: header(call, replicaHeader)?.toLowerCase() === 'true',
     }));
     return announcing === this.#service.objects
       ? call

@@ -1,5 +1,11 @@
 import { StoreError } from '../../errors.ts';
-import type { BucketRecord, ObjectVersion, PartRecord, UploadRecord } from '../../metadata/index.ts';
+import {
+  type BucketRecord,
+  type ObjectVersion,
+  type PartRecord,
+  replicationStatus,
+  type UploadRecord,
+} from '../../metadata/index.ts';
 import { etagText, gukText, versionIdText } from '../../objects/index.ts';
 import { httpDate } from '../http/dates.ts';
 import type { HeaderList } from '../http/exchange.ts';
@@ -133,6 +139,8 @@ export function readHeaders(
   if (version.tags.length > 0) headers.push('x-amz-tagging-count', String(version.tags.length));
   if (version.storageClass !== 'STANDARD') headers.push('x-amz-storage-class', version.storageClass);
   pushRestore(headers, version);
+  const replicated = replicationStatus(version.replication);
+  if (replicated !== undefined) headers.push('x-amz-replication-status', replicated);
   pushVersionId(headers, bucket, version);
   return headers;
 }

@@ -13,6 +13,7 @@ import type {
   Policy,
   VersionRecord,
 } from './records.ts';
+import type { ReplicationNote } from './replicated.ts';
 import type { Restore, RestoreDue, RestoreTier } from './restores.ts';
 
 /* Values of every record, for property tests. */
@@ -145,8 +146,18 @@ export const extensionsOfUploads = fc.record(
   },
   { requiredKeys: [] },
 );
+const replication: fc.Arbitrary<ReplicationNote> = fc.oneof(
+  fc.constant({ kind: 'replica' as const }),
+  fc.record({
+    kind: fc.constant('source' as const),
+    places: fc.array(
+      fc.record({ id: bytes(8), state: fc.constantFrom('pending' as const, 'completed' as const, 'failed' as const) }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  }),
+);
 const extensions = fc
-  .tuple(extensionsOfUploads, fc.record({ policy, use, restore }, { requiredKeys: [] }))
+  .tuple(extensionsOfUploads, fc.record({ policy, use, restore, replication }, { requiredKeys: [] }))
   .map(([some, others]) => ({ ...some, ...others }));
 
 /** Those that say more: format 2. */

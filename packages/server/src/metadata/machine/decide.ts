@@ -38,6 +38,7 @@ import { decideAppend, decidePut, decideShare } from './decide-objects.ts';
 import { withinQuotas, writeQuota } from './decide-quotas.ts';
 import { decideRecode, decideTouch } from './decide-recode.ts';
 import { decideRename } from './decide-rename.ts';
+import { decideReplicated, noted } from './decide-replicated.ts';
 import { decideAdvance, decideRestore } from './decide-restore.ts';
 import { decideCollected, decideExpire, decideGroups, decideIntent } from './decide-upkeep.ts';
 import { decideAbort, decideComplete, decidePart, decideUploadCreate } from './decide-uploads.ts';
@@ -116,6 +117,7 @@ const deciders: Deciders = {
   'object.delete': decideDelete,
   'object.annotate': decideAnnotate,
   'object.lock': decideLock,
+  'object.replicated': decideReplicated,
   'object.rewrap': decideRewrap,
   'object.restore': decideRestore,
   'restore.advance': decideAdvance,
@@ -186,6 +188,7 @@ const keyed: ReadonlySet<Command['type']> = new Set([
   'object.rename',
   'object.annotate',
   'object.lock',
+  'object.replicated',
   'object.rewrap',
   'object.restore',
   'object.recode',
@@ -212,6 +215,7 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
   checkNotHeld(view, command, decided.effects);
   checkNothingLocked(view, decided.effects, stamp, command.type === 'object.delete' && command.bypasses === true);
   const decision = withinQuotas(view, command, decided, stamp);
-  const { effects, reply } = announced(view, sayingOf(view, command), decision, stamp);
+  const said = sayingOf(view, command);
+  const { effects, reply } = announced(view, said, noted(view, said, decision, stamp), stamp);
   return permitted(view, command, { effects: timed(view, effects, stamp), reply }, stamp);
 }

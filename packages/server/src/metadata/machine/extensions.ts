@@ -2,6 +2,7 @@ import type { ByteReader, ByteWriter } from '../../codec/index.ts';
 import { CorruptionError } from '../../errors.ts';
 import { choice, readPolicy, writePolicy } from './fields.ts';
 import type { Encryption, Extensions, GivenExtensions } from './records.ts';
+import { readReplication, writeReplication } from './replicated.ts';
 import { readRestore, writeRestore } from './restores.ts';
 
 /*
@@ -10,7 +11,7 @@ import { readRestore, writeRestore } from './restores.ts';
  * (features.ts): it is written only when every node knows it.
  */
 
-type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys' | 'acls' | 'archive';
+type ExtensionFeature = 'policies' | 'objectLock' | 'namedKeys' | 'acls' | 'archive' | 'replicationStatus';
 
 const encryptions = ['customer', 'kms'] as const;
 const kmsAlgorithms = ['aws:kms', 'aws:kms:dsse'] as const;
@@ -75,6 +76,7 @@ const extensions: { readonly [Name in keyof Extensions]-?: Extension<NonNullable
     read: readEncryption,
   },
   restore: { bit: 64, feature: 'archive', write: writeRestore, read: readRestore },
+  replication: { bit: 128, feature: 'replicationStatus', write: writeReplication, read: readReplication },
 };
 
 const names = Object.keys(extensions) as (keyof Extensions)[];
@@ -104,11 +106,12 @@ export function readExtensions(from: ByteReader): Extensions {
   return read as Extensions;
 }
 
-/** Those that a new version takes over from what it is made from: how the old one was used, and that it is restored, is its own. */
+const ownOfEach: ReadonlySet<string> = new Set(['use', 'restore', 'replication'] satisfies (keyof Extensions)[]);
+
+/** Those that a new version takes over from what it is made from: how the old one was used, that it is restored, and where it was replicated, is its own. */
 export function inherited(bearer: Extensions): GivenExtensions {
   const taken: Record<string, unknown> = {};
-  for (const name of names)
-    if (name !== 'use' && name !== 'restore' && bearer[name] !== undefined) taken[name] = bearer[name];
+  for (const name of names) if (!ownOfEach.has(name) && bearer[name] !== undefined) taken[name] = bearer[name];
   return taken;
 }
 

@@ -39,6 +39,7 @@ export const features = [
   'replication',
   'borrowedParts',
   'newerChecksums',
+  'replicationStatus',
 ] as const;
 
 export type Feature = (typeof features)[number];

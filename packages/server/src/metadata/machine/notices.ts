@@ -192,7 +192,7 @@ export function decodeNotice(bytes: Buffer): Notice {
 }
 
 /** What a command says is to be told of a key. A deletion of many keys says it of each, a new name of both. */
-function announcementOf(command: Command, key: Buffer): Announcement | undefined {
+export function announcementOf(command: Command, key: Buffer): Announcement | undefined {
   if (command.type === 'object.delete' || command.type === 'restore.advance')
     return command.items.find((item) => item.key.equals(key))?.announce;
   if (command.type === 'object.rename' && !command.key.equals(key)) return command.source.announce;
@@ -200,7 +200,7 @@ function announcementOf(command: Command, key: Buffer): Announcement | undefined
 }
 
 /** Most commands announce nothing, and pay for no look at their effects. */
-function announces(command: Command): boolean {
+export function announces(command: Command): boolean {
   if (command.type === 'object.delete' || command.type === 'restore.advance')
     return command.items.some(({ announce }) => announce !== undefined);
   if (command.type === 'object.rename' && command.source.announce !== undefined) return true;

@@ -1,4 +1,5 @@
 import type { ManifestReference, Piece } from './bytes.ts';
+import type { ReplicationNote } from './replicated.ts';
 import type { Restore } from './restores.ts';
 
 export type { Borrowed, ManifestReference, Piece, PieceRow, Stripe } from './bytes.ts';
@@ -138,6 +139,8 @@ export interface Extensions {
   readonly encryption?: Encryption;
   /** Of an archived object: that it can be read for a while, or will be. */
   readonly restore?: Restore;
+  /** That another store has written it here, or which are to have it (replicated.ts). */
+  readonly replication?: ReplicationNote;
 }
 
 /** `customer`: a key that the customer sends with each request, and that is kept nowhere. `kms`: a named key. */
@@ -165,7 +168,7 @@ export interface Retention {
 }
 
 /** Those that a version is made with. */
-export type GivenExtensions = Omit<Extensions, 'use' | 'restore'>;
+export type GivenExtensions = Omit<Extensions, 'use' | 'restore' | 'replication'>;
 
 export interface ObjectVersion extends VersionIdentity, Extensions {
   readonly kind: 'object';

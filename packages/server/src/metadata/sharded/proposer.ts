@@ -70,6 +70,7 @@ export class ShardedProposer implements Proposer {
       case 'rename.hold':
       case 'object.annotate':
       case 'object.lock':
+      case 'object.replicated':
       case 'object.rewrap':
       case 'object.restore':
       case 'object.recode':

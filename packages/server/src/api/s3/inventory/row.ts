@@ -1,5 +1,10 @@
 import { accountOf, canonicalIdOf, type Grant, groups, readableGrants } from '../../../access/index.ts';
-import type { BucketRecord, ListedVersion, ObjectVersion } from '../../../metadata/index.ts';
+import {
+  type BucketRecord,
+  type ListedVersion,
+  type ObjectVersion,
+  replicationStatus,
+} from '../../../metadata/index.ts';
 import { etagText, versionIdText } from '../../../objects/index.ts';
 import { ownersList } from '../acl.ts';
 import { type Inventory, type InventoryField, inventoryFields } from '../configurations/inventory.ts';
@@ -98,7 +103,7 @@ const optional: Readonly<Record<InventoryField, Column>> = {
     const found = object(listed);
     return found && found.partSizes.length > 0;
   }),
-  ReplicationStatus: column('ReplicationStatus', 'STRING', () => undefined),
+  ReplicationStatus: column('ReplicationStatus', 'STRING', (listed) => replicationStatus(object(listed)?.replication)),
   EncryptionStatus: column('EncryptionStatus', 'STRING', (listed) => {
     const found = object(listed);
     return found && encryptionStatus(found);
