@@ -62,8 +62,8 @@ export const replicationPlants: readonly Plant[] = [
   {
     name: 'replication: a store that knows no conditions gets nothing',
     file: 'src/replication/writer.ts',
-    find: 'if (answer.status !== 501) return succeeded',
-    replace: 'return succeeded',
+    find: 'if (answer.status === 501) break;',
+    replace: '',
     tests: [between],
     pattern: 'knows no conditions',
   },
@@ -162,6 +162,22 @@ export const replicationPlants: readonly Plant[] = [
     replace: '',
     tests: [follows],
     pattern: 'refuses for good',
+  },
+  {
+    name: 'replication: a store that compares with something else gets nothing',
+    file: 'src/replication/writer.ts',
+    find: 'if (answer.status !== 412 || !(await this.#isStill(condition, request))) return succeeded',
+    replace: 'return succeeded',
+    tests: [writes],
+    pattern: 'about what a write is compared with',
+  },
+  {
+    name: 'replication: an upload whose ETag is not told counts as one that failed',
+    file: 'src/replication/writer.ts',
+    find: 'if (!/<ETag',
+    replace: 'if (answer.text || !/<ETag',
+    tests: [writes],
+    pattern: 'about the ETag of an upload',
   },
   {
     name: 'replication: tags are the same where there are as many',

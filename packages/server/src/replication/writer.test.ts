@@ -7,7 +7,7 @@ import { type ChecksumAlgorithm, digestOf } from '../codec/index.ts';
 import { until } from '../host/patience.support.ts';
 import type { ReadResult } from '../objects/index.ts';
 import { checksumSaid } from './checksum.ts';
-import { arrived, get, here, pair, type Side, there, upload, versions } from './stores.fixture.ts';
+import { arrived, get, here, pair, type Side, settled, there, upload, versions } from './stores.fixture.ts';
 import { partsOf } from './writer.ts';
 
 const MiB = 1024 ** 2;
@@ -116,6 +116,39 @@ describe('the checksum of a version', () => {
     const ends = there.seen.filter((one) => one.startsWith(`POST /${bucket}/k?uploadId=`));
     assert.equal(ends.length, 1, 'the part itself was refused, and not what it became a part of');
     await sameChecksum(bucket, 'k', 'SHA256');
+  });
+});
+
+describe('a store that is mistaken', () => {
+  afterEach(() => {
+    there.refused = undefined;
+    there.misreports = undefined;
+  });
+
+  it('about what a write is compared with gets each version all the same', async () => {
+    const bucket = await pair();
+    there.refused = ({ headers }) => (headers['if-match'] === undefined ? undefined : [412, 'PreconditionFailed']);
+    const bodies = ['one', 'two', 'three'];
+    for (const body of bodies) {
+      await here.s3.send('PUT', `/${bucket}/k`, { body });
+      await until(async () => (await get(there, bucket, 'k')).text === body, body);
+    }
+    assert.equal((await versions(there, bucket)).all('VersionId').length, bodies.length, 'and each of them once');
+  });
+
+  it('about the ETag of an upload is asked for it, and what arrived otherwise is not taken for it', async () => {
+    const bucket = await pair();
+    const failures = () => here.deliverer.status()[0]?.failures;
+    const before = failures();
+    there.misreports = (what) => {
+      if (!what.startsWith(`POST /${bucket}/k?uploadId=`)) return undefined;
+      return (text) => text.replace(/<ETag>.*<\/ETag>/, '<ETag></ETag>');
+    };
+    await upload(bucket, 'k', [randomBytes(5 * MiB), randomBytes(10)]);
+    await arrived(bucket, 'k');
+    await settled();
+    assert.equal(failures(), before, 'that is no failure');
+    assert.equal((await get(there, bucket, 'k')).headers.etag, (await get(here, bucket, 'k')).headers.etag);
   });
 });
 

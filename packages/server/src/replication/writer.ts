@@ -73,13 +73,23 @@ export class VersionWriter {
 
   /** A change that holds only where the key is as it was seen. Stores that know no such thing change it all the same. */
   async changed(condition: Condition, what: string, request: StoreRequest): Promise<StoreAnswer> {
-    if (this.#conditional) {
+    for (let wrong = 0; this.#conditional && wrong < 2; wrong++) {
       const answer = await this.#store.send({ ...request, headers: { ...request.headers, ...condition } });
-      if (answer.status !== 501) return succeeded(what, answer);
+      if (answer.status === 501) break;
+      // A radosgw 16 says so of every key that has versions. Twice: the key may have been changed and changed back.
+      if (answer.status !== 412 || !(await this.#isStill(condition, request))) return succeeded(what, answer);
     }
     const answer = await this.done(what, request);
     this.#conditional = false;
     return answer;
+  }
+
+  /** Whether the store says that what a condition asks for is so. */
+  async #isStill(condition: Condition, { bucket, key }: StoreRequest): Promise<boolean> {
+    const etag = condition['if-match'];
+    if (etag === undefined || key === undefined) return false;
+    const { status, headers } = await this.#store.send({ method: 'HEAD', bucket, key });
+    return status === 200 && headers.etag === etag;
   }
 
   async done(what: string, request: StoreRequest): Promise<StoreAnswer> {
@@ -99,6 +109,19 @@ export class VersionWriter {
       headers: { ...headers, ...md5, ...checksum?.headers },
       body: { chunks: () => read.open({ start: 0, end: size }), length: size },
     });
+  }
+
+  /** A radosgw 16 has the element, and nothing in it. */
+  async #etagOf(
+    what: string,
+    answer: StoreAnswer,
+    { bucket, key }: Pick<Write, 'bucket' | 'key'>,
+  ): Promise<string | undefined> {
+    if (!/<ETag *\/>|<ETag><\/ETag>/.test(answer.text))
+      return elementOf(what, answer, 'CompleteMultipartUploadResult', 'ETag');
+    const versionId = answer.headers['x-amz-version-id'];
+    const query = typeof versionId === 'string' ? [['versionId', versionId] as const] : [];
+    return (await this.done('a look at what was written', { method: 'HEAD', bucket, key, query })).headers.etag;
   }
 
   async #writeParts(
@@ -145,7 +168,7 @@ export class VersionWriter {
           'utf8',
         ),
       });
-      const etag = elementOf(what, answer, 'CompleteMultipartUploadResult', 'ETag');
+      const etag = await this.#etagOf(what, answer, { bucket, key });
       const { version } = read;
       // With a key of its KMS a store may give ETags that say nothing of the bytes.
       const kms = String(answer.headers['x-amz-server-side-encryption'] ?? '').startsWith('aws:kms');
