@@ -100,5 +100,6 @@ else {
     // Threads do not inherit it, but look here for it.
     if (serving) process.env.NODE_COMPILE_CACHE ??= cache;
   }
+  await import('../src/daemon/imports.ts');
   await import('../src/daemon/main.ts');
 }

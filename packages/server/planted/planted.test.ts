@@ -30,7 +30,8 @@ function runWith({
     const planted = { DSOM_PLANT: JSON.stringify({ file, find, replace }), TMPDIR: folder };
     const env: NodeJS.ProcessEnv = { ...process.env, ...own, ...planted };
     delete env['NODE_TEST_CONTEXT'];
-    const args = ['--import', path.join(import.meta.dirname, 'hook.ts'), '--test', '--test-force-exit'];
+    const imports = [path.join(root, 'src/daemon/imports.ts'), path.join(import.meta.dirname, 'hook.ts')];
+    const args = [...imports.flatMap((one) => ['--import', one]), '--test', '--test-force-exit'];
     args.push('--test-isolation=none', `--test-timeout=${timeoutMs / 2}`);
     args.push(`--test-reporter=${path.join(import.meta.dirname, 'first.ts')}`, '--test-reporter-destination=stdout');
     if (pattern !== undefined) args.push(`--test-name-pattern=${pattern}`);

@@ -46,7 +46,7 @@ export function threadPlan(wanted: number | undefined): ThreadPlan {
 
 /** Starts one worker: as early as possible, because most of a start is the loading of modules, which the threads do side by side. */
 export function spawnWorker(): SpawnedWorker {
-  const thread = new Worker(new URL('./worker.ts', import.meta.url), {
+  const thread = new Worker(new URL('./worker-start.ts', import.meta.url), {
     resourceLimits: { maxYoungGenerationSizeMb: limits.workerYoungMegabytes },
   });
   let early: Error | undefined;

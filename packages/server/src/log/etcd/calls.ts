@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module';
 import { isIP } from 'node:net';
 import { checkServerIdentity as compareIdentity, type PeerCertificate } from 'node:tls';
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import type * as Grpc from '@grpc/grpc-js';
 import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import { EtcdError } from './types.ts';
@@ -16,23 +17,31 @@ export interface EtcdTls {
 
 const same = (bytes: Buffer): Buffer => bytes;
 
-/** These say that the call was refused; after any other failure it may have been made, or still be made. */
-const refusals: ReadonlySet<number> = new Set([
-  status.INVALID_ARGUMENT,
-  status.NOT_FOUND,
-  status.ALREADY_EXISTS,
-  status.PERMISSION_DENIED,
-  status.RESOURCE_EXHAUSTED,
-  status.FAILED_PRECONDITION,
-  status.OUT_OF_RANGE,
-  status.UNIMPLEMENTED,
-  status.UNAUTHENTICATED,
-]);
+let loaded: typeof Grpc | undefined;
+/** Loaded with the first connection: a server that is alone needs none of its 65 modules. */
+function grpc(): typeof Grpc {
+  loaded ??= createRequire(import.meta.url)('@grpc/grpc-js') as typeof Grpc;
+  return loaded;
+}
 
-function failure(endpoint: string, error: ServiceError): EtcdError {
+/** These say that the call was refused; after any other failure it may have been made, or still be made. */
+const refusals = [
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'UNAUTHENTICATED',
+] as const;
+
+function failure(endpoint: string, error: Grpc.ServiceError): EtcdError {
+  const { status } = grpc();
   const said = (error.details || error.message).replace(/\.? Resolution note: ?[^.]*\.?$/, '');
   const full = error.code === status.RESOURCE_EXHAUSTED && /space exceeded/.test(said);
-  const outcome = refusals.has(error.code) ? 'refused' : 'unknown';
+  const outcome = refusals.some((name) => status[name] === error.code) ? 'refused' : 'unknown';
   const hint = /too large|larger than max/.test(said)
     ? `: start etcd with --max-request-bytes=${limits.etcdRequestBytes}`
     : '';
@@ -45,9 +54,9 @@ export class Endpoint {
   readonly #tls: (() => EtcdTls) | undefined;
   readonly #host: Host;
   #shown: EtcdTls | undefined;
-  #client: Client;
+  #client: Grpc.Client;
   /** With the certificate before: a watch may still run on it. */
-  #former: Client | undefined;
+  #former: Grpc.Client | undefined;
   #closed = false;
 
   /** @param url `host:port`, with `http://` or `https://` before it or not */
@@ -59,7 +68,8 @@ export class Endpoint {
     this.#client = this.#connect(this.#shown);
   }
 
-  #connect(tls: EtcdTls | undefined): Client {
+  #connect(tls: EtcdTls | undefined): Grpc.Client {
+    const { Client, credentials } = grpc();
     const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
     // TLS takes no address for a server's name, so the name is a made-up one, and the certificate is compared with the address.
     const name = this.address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
@@ -86,7 +96,7 @@ export class Endpoint {
   }
 
   /** A connection that is made anew must show the newest certificate: the one it was made with expires. */
-  #current(): Client {
+  #current(): Grpc.Client {
     const tls = this.#tls?.();
     if (tls?.certificate === this.#shown?.certificate && tls?.authority === this.#shown?.authority) return this.#client;
     this.#former?.close();
@@ -105,7 +115,7 @@ export class Endpoint {
         same,
         same,
         request,
-        (error: ServiceError | null, answer?: Buffer) => {
+        (error: Grpc.ServiceError | null, answer?: Buffer) => {
           cancel();
           if (error)
             reject(failure(this.address, late ? Object.assign(error, { details: slow(milliseconds) }) : error));
@@ -128,7 +138,7 @@ export class Endpoint {
     ended: (error: EtcdError) => void,
   ): () => void {
     if (this.#closed) return () => {};
-    const metadata = new Metadata();
+    const metadata = new (grpc().Metadata)();
     metadata.set('hasleader', 'true');
     const running = this.#current().makeBidiStreamRequest(`/etcdserverpb.${method}`, same, same, metadata);
     let open = true;
@@ -140,7 +150,7 @@ export class Endpoint {
     running.on('data', (message: Buffer) => {
       if (open) answer(message);
     });
-    running.on('error', (error: ServiceError) => end(failure(this.address, error)));
+    running.on('error', (error: Grpc.ServiceError) => end(failure(this.address, error)));
     running.on('end', () => end(new EtcdError(`etcd at ${this.address} ended a stream`, 'unknown')));
     for (const request of requests) running.write(request);
     return () => {
