@@ -180,6 +180,22 @@ export const replicationPlants: readonly Plant[] = [
     pattern: 'about the ETag of an upload',
   },
   {
+    name: 'replication: tags of replicas go back whatever the rule says',
+    file: 'src/replication/replicator.ts',
+    find: "version.replication?.kind === 'replica' && !rule.replicaChanges",
+    replace: "version.replication?.kind === 'replica' && rule.id === bucket",
+    tests: [between],
+    pattern: 'tags that change of a replica',
+  },
+  {
+    name: 'replication: rules that an older node cannot read are kept in its cluster',
+    file: 'src/api/s3/operations/put-bucket-replication.ts',
+    find: '&& !notifications.tellsReplicas()',
+    replace: '&& !notifications.replicates()',
+    tests: [rules],
+    pattern: 'where it could not be done',
+  },
+  {
     name: 'replication: tags are the same where there are as many',
     file: 'src/replication/replicator.ts',
     find: 'if (tags.length === 0) return true;',

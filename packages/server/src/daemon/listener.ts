@@ -123,6 +123,7 @@ function notificationsOf({ thread, owner, gate }: ListenerOptions): Notification
     ready: () => gate === undefined || reader.features().includes('notifications'),
     test: (call) => owner.admin({ method: 'notify.test', argument: call }) as ReturnType<Notifications['test']>,
     replicates: () => gate === undefined || reader.features().includes('replication'),
+    tellsReplicas: () => gate === undefined || reader.features().includes('replicationStatus'),
     lacks: (destination) =>
       owner.admin({ method: 'replication.lacks', argument: destination }) as ReturnType<Notifications['lacks']>,
   };

@@ -12,6 +12,7 @@ import {
   pair,
   replicatorOf,
   rules,
+  type Side,
   settled,
   tagsOf,
   there,
@@ -171,6 +172,34 @@ describe('a bucket that is replicated', () => {
   });
 });
 
+it('tags that change of a replica go back where the rule says so', async () => {
+  const bucket = await pair();
+  const tag = async (side: Side, value: string) => {
+    const body = `<Tagging><TagSet><Tag><Key>a</Key><Value>${value}</Value></Tag></TagSet></Tagging>`;
+    const headers = { 'content-md5': createHash('md5').update(body).digest('base64') };
+    const done = await side.s3.send('PUT', `/${bucket}/k`, { query: { tagging: '' }, body, headers });
+    assert.equal(done.status, 200, done.text);
+  };
+  await here.s3.send('PUT', `/${bucket}/k`, { body: 'x' });
+  await arrived(bucket, 'k');
+  await settled();
+  await rules(there, bucket);
+  await tag(there, 'stays');
+  await settled(there);
+  assert.deepEqual(await tagsOf(here, bucket, 'k'), []);
+  const more =
+    '<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria>';
+  await rules(there, bucket, '<Filter/>', true, more);
+  await tag(there, 'goes');
+  await until(async () => (await tagsOf(here, bucket, 'k')).join() === 'a=goes', 'the tag');
+  await settled(there);
+  await settled();
+  assert.deepEqual(await tagsOf(there, bucket, 'k'), ['a=goes'], 'and is not sent once more');
+  // Its own objects are no replicas: their tags go in either case.
+  await tag(here, 'own');
+  await until(async () => (await tagsOf(there, bucket, 'k')).join() === 'a=own', 'the tag of the source');
+});
+
 describe('what comes a second time', () => {
   const place = (bucket: string) => `arn:dsom:s3::dr:${bucket}`;
 
@@ -268,6 +297,9 @@ it('a key that may not write is told apart from an object that is not taken', as
   const bucket = await pair();
   await here.s3.send('PUT', `/${bucket}/k`, { body: 'x' });
   await arrived(bucket, 'k');
+  const stranger = replicatorOf(here, { accessKeyId: 'key-of-nobody' });
+  await assert.rejects(stranger.lacks(bucket), /403 InvalidAccessKeyId: its keys are not known there, define it anew/);
+  await stranger.close();
   const replicator = replicatorOf(here, { accessKeyId: 'key-readonly' });
   await here.s3.send('PUT', `/${bucket}/k`, { body: 'y' });
   await until(async () => (await get(there, bucket, 'k')).text === 'y', 'the newer one');

@@ -198,6 +198,7 @@ export class Replicator implements Sender {
       await this.#note(where, version, 'left');
       return 'left';
     }
+    if (tagging && version.replication?.kind === 'replica' && !rule.replicaChanges) return 'left';
     const newest = await this.#newest(bucket, key);
     const isNewest = isSame(newest, version);
     if (tagging && !isNewest) return 'left';

@@ -67,6 +67,8 @@ export function failureOf(what: string, { status, text }: StoreAnswer): Error {
   if (code !== undefined && overtaken.has(code)) return new OvertakenError(message);
   if (status >= 300 && status < 400)
     return new Error(`${message}, which is not followed: define the target with the endpoint and region of the bucket`);
+  if (code === 'SignatureDoesNotMatch' || code === 'InvalidAccessKeyId')
+    return new Error(`${message}: its keys are not known there, define it anew with \`dsom replication target add\``);
   if (status === 403)
     return new Error(`${message}: its key must be allowed to list, read, write, tag and delete there`);
   return new Error(message);

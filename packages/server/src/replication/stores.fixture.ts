@@ -83,6 +83,7 @@ async function open(other: () => Side): Promise<Side> {
       ready: () => true,
       test: async () => [],
       replicates: () => true,
+      tellsReplicas: () => true,
       lacks: ({ bucket }) => side.replicator.lacks(bucket),
     },
   });

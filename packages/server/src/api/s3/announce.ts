@@ -38,6 +38,8 @@ export interface Notifications {
   }): Promise<readonly { readonly target: string; readonly failure?: string }[]>;
   /** Whether every node of the cluster announces what is to be replicated. */
   replicates(): boolean;
+  /** Whether every node knows what versions say of their replication, and rules that ask for it. */
+  tellsReplicas(): boolean;
   /** @returns in the words of AWS, what a bucket of a store that is a target lacks to be replicated to; undefined: nothing */
   lacks(destination: { readonly target: string; readonly bucket: string }): Promise<string | undefined>;
 }

@@ -24,6 +24,7 @@ const notifications: Notifications = {
     ]),
   ready: () => ready,
   replicates: () => true,
+  tellsReplicas: () => true,
   lacks: async () => undefined,
   async test({ targets, bucket }) {
     tested.push({ targets, bucket });

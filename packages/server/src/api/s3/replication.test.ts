@@ -11,6 +11,7 @@ import { parseXml } from './xml/parser.ts';
 const foreign = '123456789012';
 let lacking: string | undefined;
 let known = true;
+let tells = true;
 const notifications: Notifications = {
   targets: () =>
     new Map([
@@ -22,6 +23,7 @@ const notifications: Notifications = {
   ready: () => true,
   test: async () => [],
   replicates: () => known,
+  tellsReplicas: () => tells,
   lacks: async () => lacking,
 };
 const enabled = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
@@ -87,6 +89,20 @@ describe('PutBucketReplication', () => {
     known = false;
     assert.deepEqual((await put(one)).code, 'NotImplemented');
     known = true;
+    tells = false;
+    const both = one.replace(
+      '<Priority>',
+      '<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria><Priority>',
+    );
+    assert.match((await put(both)).text, /NotImplemented.*ReplicaModifications needs the feature replicationStatus/s);
+    assert.equal(
+      (await put(both.replace('Modifications><Status>Enabled', 'Modifications><Status>Disabled'))).status,
+      200,
+    );
+    tells = true;
+    assert.equal((await put(both)).status, 200);
+    assert.match((await s3.send('GET', '/bucket', { query })).text, /<ReplicaModifications><Status>Enabled</);
+    await s3.send('DELETE', '/bucket', { query });
     const bare = await s3.send('PUT', '/bucket', { query, body: one });
     assert.equal(bare.code, 'InvalidRequest', 'nothing vouches for it');
   });
@@ -205,16 +221,6 @@ describe('PutBucketReplication', () => {
       document(rule(`<ExistingObjectReplication><Status>Enabled</Status></ExistingObjectReplication>${usual}`)),
       'InvalidRequest',
       /replication resync/,
-    ],
-    [
-      'changes of replicas',
-      document(
-        rule(
-          `<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria>${usual}`,
-        ),
-      ),
-      'NotImplemented',
-      /ReplicaModifications/,
     ],
     [
       'another owner without his account',

@@ -36,6 +36,8 @@ export interface ReplicationRule extends ReplicaPlace {
   readonly storageClass: string | undefined;
   /** Named key of the destination for what is encrypted with a named key here; undefined: that is not replicated. */
   readonly kmsKey: string | undefined;
+  /** Whether tags that change of what was replicated into this bucket go to the destination, as those of other objects do. */
+  readonly replicaChanges: boolean;
   /** Elements that are kept and answered, and mean nothing here. */
   readonly account: string | undefined;
   readonly ownedThere: boolean;
@@ -117,14 +119,14 @@ function destinationOf(rule: XmlElement) {
   };
 }
 
-/** Whether objects that are encrypted with a named key are replicated. */
-function selectsKms(rule: XmlElement): boolean {
+/** Whether objects that are encrypted with a named key are replicated, and changes of replicas. */
+function selected(rule: XmlElement): { readonly kms: boolean; readonly replicaChanges: boolean } {
   const criteria = childOf(rule, 'SourceSelectionCriteria');
-  if (!criteria) return false;
-  allowOnly(criteria, ['SseKmsEncryptedObjects', 'ReplicaModifications']);
-  if (enabled(criteria, 'ReplicaModifications'))
-    throw notImplemented('Replication of what is changed of replicas', { Element: 'ReplicaModifications' });
-  return enabled(criteria, 'SseKmsEncryptedObjects');
+  if (criteria) allowOnly(criteria, ['SseKmsEncryptedObjects', 'ReplicaModifications']);
+  return {
+    kms: enabled(criteria, 'SseKmsEncryptedObjects'),
+    replicaChanges: enabled(criteria, 'ReplicaModifications'),
+  };
 }
 
 function scopeOf(rule: XmlElement): Pick<ReplicationRule, 'filter' | 'prefix' | 'tags' | 'priority' | 'deleteMarkers'> {
@@ -181,28 +183,29 @@ function ruleOf(rule: XmlElement): ReplicationRule {
     throw unfit(
       'Objects that are there already are not replicated by a rule: set ExistingObjectReplication to Disabled, and run `dsom replication resync BUCKET` once.',
     );
-  const kms = selectsKms(rule);
+  const { kms, replicaChanges } = selected(rule);
   const destination = destinationOf(rule);
   if (kms && !destination.kmsKey)
     throw unfit('ReplicaKmsKeyID must be specified if SseKmsEncryptedObjects tag is present.');
   if (!kms && destination.kmsKey)
     throw unfit('SseKmsEncryptedObjects must be specified if EncryptionConfiguration is present.');
-  return { id, enabled: status === 'Enabled', ...scopeOf(rule), ...destination };
+  return { id, enabled: status === 'Enabled', replicaChanges, ...scopeOf(rule), ...destination };
 }
 
 function ruleXml(rule: ReplicationRule): string {
   const { filter } = rule;
   const status = (name: string, on: boolean): string =>
     `<${name}>${element('Status', on ? 'Enabled' : 'Disabled')}</${name}>`;
+  const criteria =
+    (rule.kmsKey === undefined ? '' : status('SseKmsEncryptedObjects', true)) +
+    (rule.replicaChanges ? status('ReplicaModifications', true) : '');
   const empty = filter && filter.prefix === undefined && filter.tags.length === 0;
   return `<Rule>${element('ID', rule.id)}${
     filter
       ? element('Priority', rule.priority) + (empty ? '<Filter/>' : writeFilter(filter))
       : element('Prefix', rule.prefix)
   }${element('Status', rule.enabled ? 'Enabled' : 'Disabled')}${
-    rule.kmsKey === undefined
-      ? ''
-      : `<SourceSelectionCriteria>${status('SseKmsEncryptedObjects', true)}</SourceSelectionCriteria>`
+    criteria === '' ? '' : `<SourceSelectionCriteria>${criteria}</SourceSelectionCriteria>`
   }<Destination>${element('Bucket', rule.arn)}${element('Account', rule.account)}${element('StorageClass', rule.storageClass)}${
     rule.ownedThere ? `<AccessControlTranslation>${element('Owner', 'Destination')}</AccessControlTranslation>` : ''
   }${

@@ -21,6 +21,9 @@ export async function putBucketReplication(call: S3Call): Promise<void> {
   if (versioning !== 'enabled')
     throw refused("Versioning must be 'Enabled' on the bucket to apply a replication configuration");
   if (notifications?.replicates() !== true) throw unknownFeature('replication', 'Replication needs');
+  // A node that does not know it could not read the rules any more.
+  if (replication.rules.some((rule) => rule.replicaChanges) && !notifications.tellsReplicas())
+    throw unknownFeature('replicationStatus', 'ReplicaModifications needs');
   const targets = notifications.targets();
   const places = new Map(replication.rules.map((rule) => [placeText(rule), rule]));
   const account = tenantOf(owner);
