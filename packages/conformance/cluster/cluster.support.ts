@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { atEnd } from '../src/ending.ts';
+import { send } from '../src/request.ts';
 import { bin, childEnvironment, credentials, patienceMs, type Server, startServer, takePort } from '../src/server.ts';
 
 const run = promisify(execFile);
@@ -64,6 +65,29 @@ export async function dsom(
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/**
+ * What a node tells an operator of the cluster, as `cluster status`, `repair status`, `rebalance status` and `cluster authority` print it with `--json`, and tried as often as
+ * these do: what is asked again and again until it has come takes no process for each time.
+ */
+export async function told(
+  endpoint: string,
+  part: '' | '/repair' | '/rebalance' | '/authority' = '',
+): Promise<Readonly<Record<string, unknown>>> {
+  const authorization = `Bearer ${credentials.accessKeyId}.${credentials.secretAccessKey}`;
+  for (let tries = 1; ; tries++) {
+    const answer = await send(endpoint, 'GET', `/-/admin/v1/cluster${part}`, {
+      anonymous: true,
+      headers: { authorization },
+      timeoutMs: 60_000,
+    }).catch((cause: Error) => cause);
+    if (!(answer instanceof Error) && answer.status === 200)
+      return JSON.parse(answer.text()) as Record<string, unknown>;
+    if (tries < 5) await sleep(100 * 2 ** tries);
+    else if (answer instanceof Error) throw answer;
+    else throw new Error(`${endpoint} tells nothing of the cluster${part}: ${answer.status} ${answer.text()}`);
+  }
 }
 
 /** Four ports in a row, of this process: HTTP, other nodes, and the two of etcd. Below those that the system gives to outgoing connections. */
@@ -183,8 +207,8 @@ export class Cluster {
     if (failed) throw failed.reason;
   }
 
-  async status(index?: number): Promise<Record<string, unknown>> {
-    return (await dsom(this.endpoint(index), 'cluster', 'status'))[0] as Record<string, unknown>;
+  async status(index?: number): Promise<Readonly<Record<string, unknown>>> {
+    return told(this.endpoint(index));
   }
 
   /** Index of the node that owns a shard, as node `from` sees it; -1 when nobody does. Shard 0 is the system shard; a new cluster has its objects in shard 1. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathOf, send } from '../src/request.ts';
 import { startServer } from '../src/server.ts';
-import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
+import { Cluster, dsom, etcdMissing, told, until } from './cluster.support.ts';
 import { Load } from './load.ts';
 import { scratchFolder } from './scratch.ts';
 
@@ -95,8 +95,8 @@ test('a new authority takes the place of the old one while all serves, and who w
   await assert.rejects(dsom(cluster.endpoint(2), 'cluster', 'rotate-authority'), /under way/);
   await cluster.restart(3);
   const ended = await until('the old authority is trusted no more', 240_000, async () => {
-    const [found] = await dsom(cluster.endpoint(2), 'cluster', 'authority');
-    return found?.['state'] === 'only' && (found['waitsFor'] as unknown[]).length === 0;
+    const found = await told(cluster.endpoint(2), '/authority');
+    return found['state'] === 'only' && (found['waitsFor'] as unknown[]).length === 0;
   });
   await load.until(50);
   await load.stop();

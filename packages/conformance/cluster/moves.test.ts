@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, pathOf, send } from '../src/request.ts';
 import { patienceMs } from '../src/server.ts';
-import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
+import { Cluster, dsom, etcdMissing, told, until } from './cluster.support.ts';
 import { scratchFolder } from './scratch.ts';
 
 const skip = etcdMissing;
@@ -93,7 +93,7 @@ async function nodeId(index: number): Promise<string> {
 
 /** Until every node says that every fragment is where it should be. */
 function settled(what: string, from: number): Promise<number> {
-  return until(what, 3 * minutes, async () => (await dsom(endpoint(from), 'repair', 'status'))[0]?.['done'] === true);
+  return until(what, 3 * minutes, async () => (await told(endpoint(from), '/repair'))['done'] === true);
 }
 
 /** Fragments on the devices of a node, and what its own check finds. */
@@ -151,8 +151,8 @@ test('a node that was drained is taken into use again, and gets its share back',
   const stop = load();
   await dsom(endpoint(1), 'rebalance', 'start');
   await until('rebalance has come to its end', 5 * minutes, async () => {
-    const [found] = await dsom(endpoint(2), 'rebalance', 'status');
-    return found?.['state'] === 'stopped';
+    const found = await told(endpoint(2), '/rebalance');
+    return found['state'] === 'stopped';
   });
   const { failures } = await stop();
   assert.deepEqual(failures, []);
@@ -204,8 +204,8 @@ test('a further node gets its share, and no more bytes are moved than it must', 
   const all = await held();
   await dsom(endpoint(0), 'rebalance', 'start');
   await until('rebalance has come to its end', 5 * minutes, async () => {
-    const [found] = await dsom(endpoint(index), 'rebalance', 'status');
-    return found?.['state'] === 'stopped';
+    const found = await told(endpoint(index), '/rebalance');
+    return found['state'] === 'stopped';
   });
   await settled('all has moved', 0);
   const share = (await checked(index)).fragments / all;

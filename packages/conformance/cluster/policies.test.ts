@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, send } from '../src/request.ts';
-import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
+import { Cluster, dsom, etcdMissing, told, until } from './cluster.support.ts';
 import { scratchFolder } from './scratch.ts';
 
 const skip = etcdMissing;
@@ -83,8 +83,7 @@ interface Recode {
   readonly failed: number;
 }
 
-const recode = async (index: number): Promise<Recode> =>
-  (await dsom(endpoint(index), 'repair', 'status'))[0]?.['recode'] as Recode;
+const recode = async (index: number): Promise<Recode> => (await told(endpoint(index), '/repair'))['recode'] as Recode;
 
 async function clean(index: number): Promise<void> {
   const lines = await dsom(endpoint(index), 'fsck');
@@ -139,8 +138,8 @@ test('a bucket goes from copies to a code under load, and the node that does it 
   t.diagnostic(`${Math.round(took)} ms after the restart; ${reads} reads and ${writes} writes meanwhile`);
   assert.deepEqual(failures, []);
   await until('nothing lacks', 3 * minutes, async () => {
-    const [status] = await dsom(endpoint(0), 'repair', 'status');
-    return status?.['done'] === true && (status['recode'] as Recode).complete;
+    const status = await told(endpoint(0), '/repair');
+    return status['done'] === true && (status['recode'] as Recode).complete;
   });
   for (const [key, body] of kept) {
     const got = await send(someEndpoint(body.length), 'GET', pathOf('policies', key));

@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { pathOf, send } from '../src/request.ts';
-import { Cluster, dsom, etcdMissing, until } from './cluster.support.ts';
+import { Cluster, dsom, etcdMissing, told, until } from './cluster.support.ts';
 import { scratchFolder } from './scratch.ts';
 
 let cluster: Cluster | undefined;
@@ -28,7 +28,7 @@ test('a lost device is replaced by a new one of the same node', { skip: etcdMiss
   assert.equal((await send(store.endpoint(0), 'PUT', '/kept')).status, 200);
   const kept = new Map<string, Buffer>();
   for (let i = 0; i < 40; i++) kept.set(`object-${i}`, await put(`object-${i}`));
-  const devicesOf = async () => dsom(store.endpoint(0), 'cluster', 'devices');
+  const devicesOf = async () => (await store.status(0))['devices'] as Record<string, unknown>[];
   const before = await devicesOf();
   const { node: nodeId } = await store.status(1);
 
@@ -48,9 +48,7 @@ test('a lost device is replaced by a new one of the same node', { skip: etcdMiss
   const lost = (await devicesOf()).find(({ node, health }) => node === nodeId && health !== 'good');
   assert.ok(lost && fresh, 'one device is away, one is new');
   const held = async (device: unknown) =>
-    (await dsom(store.endpoint(0), 'cluster', 'groups')).filter(({ devices }) =>
-      (devices as unknown[]).includes(device),
-    );
+    ((await store.status(0))['groups'] as { devices: unknown[] }[]).filter(({ devices }) => devices.includes(device));
   const places = (await held(lost['identity'])).length;
   assert.ok(places > 0);
   const [answer] = await dsom(
@@ -69,8 +67,7 @@ test('a lost device is replaced by a new one of the same node', { skip: etcdMiss
     assert.ok(got.status === 200 && got.body.equals(body), `${key}: ${got.status}`);
   }
   await until('full redundancy is back', 240_000, async () => {
-    const [found] = await dsom(store.endpoint(0), 'repair', 'status');
-    return found?.['done'] === true;
+    return (await told(store.endpoint(0), '/repair'))['done'] === true;
   });
   // Each of the other nodes goes in turn: the bytes are on the new device too.
   for (const [key, body] of kept) {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dsom, signalMember, until } from '../cluster/cluster.support.ts';
+import { dsom, signalMember, told, until } from '../cluster/cluster.support.ts';
 import { send } from '../src/request.ts';
 import { among, between, networkMissing, type Rule } from './network.ts';
 import { callsMissing, clockMissing, type DiskCalls } from './preload.ts';
@@ -271,7 +271,10 @@ async function withdraw(stage: Stage, index: number): Promise<void> {
     await ask('node', 'drain', String(id));
     return true;
   });
-  await until('its bytes are elsewhere', 300_000, async () => (await ask('repair', 'status'))[0]?.['done'] === true);
+  await until('its bytes are elsewhere', 300_000, async () => {
+    const { done } = await told(stage.cluster.endpoint(some(rest)), '/repair');
+    return done === true;
+  });
   stage.members.delete(index);
   await until('no other fault has it', 120_000, async () => stage.take(index) !== undefined);
   await stage.cluster.nodes[index]?.server.stop('SIGTERM');

@@ -156,7 +156,8 @@ export async function startServer(
       child.kill('SIGKILL');
       throw new Error(`the server was not ${until} within ${patienceMs / 1000} s:\n${output}`);
     }
-    await sleep(20);
+    // What is asked takes some of the time that it waits for.
+    await sleep(50);
   }
   return {
     endpoint,
