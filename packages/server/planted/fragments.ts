@@ -184,6 +184,13 @@ export const durabilityPlants: readonly Plant[] = [
     tests: ['src/durability/store.test.ts'],
   },
   {
+    name: 'durability: a write that asks for nothing is refused for good while a cluster grows',
+    file: 'src/durability/create.ts',
+    find: 'if (asked) checkRedundancy(wanted, devices);',
+    replace: 'checkRedundancy(wanted, devices);',
+    tests: ['src/durability/store.test.ts'],
+  },
+  {
     name: 'mend: what a device that is away may have counts as lost',
     file: 'src/durability/jobs/endangered.ts',
     find: 'return !there.includes(undefined) && ',

@@ -53,7 +53,8 @@ export function stripeStarter(
   return async (asked, maximum, shard = 0) => {
     const devices = Math.max(start.access.size, start.groups.devices);
     const wanted = asked ?? { copies: start.defaultCopies?.() ?? Math.min(2, devices) };
-    checkRedundancy(wanted, devices);
+    // What nobody asked for is nobody's mistake: where the groups for it are only just being laid out, it is to be tried again.
+    if (asked) checkRedundancy(wanted, devices);
     const redundancy = redundancyFor(wanted, maximum, unitBytes);
     const id = await start.takeId(shard);
     try {

@@ -37,6 +37,11 @@ describe('writing', () => {
     await assert.rejects(store.create({ copies: 1.5 }, 10), { code: 'UnsupportedRedundancy' });
   });
 
+  test('a usual number of copies that there are no groups for yet is to be asked for again, and is no mistake of the client', async () => {
+    const { store } = setUp(2, { defaultCopies: () => 3 });
+    await assert.rejects(store.create(undefined, 10), { code: 'ServiceUnavailable' });
+  });
+
   test('stripes spread over the groups in proportion to free space', async () => {
     const setting = setUp(2, {
       condition: (device) => ({ healthy: true, free: device === deviceName(0) ? 300 : 100 }),
