@@ -32,6 +32,13 @@ export const clusterPlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/risk.test.ts'],
   },
   {
+    name: 'cluster: a node that runs is started at a second address',
+    file: 'src/daemon/cluster/double.ts',
+    find: 'before !== address &&',
+    replace: 'before === address &&',
+    tests: ['src/daemon/cluster/double.test.ts'],
+  },
+  {
     name: 'cluster: a zone that has most members of etcd is one as any other',
     file: 'src/daemon/cluster/risk.ts',
     find: 'voting.length - inside.length <= voting.length / 2',

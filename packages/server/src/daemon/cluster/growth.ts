@@ -2,8 +2,23 @@ import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { NodeRecord } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
+import { pack, type Transport, unpack } from '../../transport/index.ts';
 import type { Engine } from './engine.ts';
+import { callNames, type MemberPlan } from './serve.ts';
 import { membersWanted } from './turns.ts';
+
+/** How a new node has room made for its first member of etcd: by the node that let it in. */
+export function planFrom(transport: Pick<Transport, 'peer'>, by: { readonly node: string; readonly address: string }) {
+  return async (peerUrl: string): Promise<MemberPlan | undefined> => {
+    const peer = transport.peer(by.node, by.address);
+    try {
+      const { head } = await peer.call(callNames.planMember, pack({ peerUrl }), { deadlineMs: limits.planMemberMs });
+      return unpack<MemberPlan | null>(head) ?? undefined;
+    } finally {
+      await peer.close();
+    }
+  };
+}
 
 export interface GrowthOptions {
   readonly engine: Engine;

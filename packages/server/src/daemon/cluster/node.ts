@@ -6,7 +6,6 @@ import { limits } from '../../limits.ts';
 import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import { features, type NodeRecord, openShardReplica, ReplicaError, type Term } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
-import { pack, unpack } from '../../transport/index.ts';
 import type { LogEnd } from '../alone.ts';
 import { type Config, ConfigError } from '../config.ts';
 import { type DataDirectory, folders } from '../directories.ts';
@@ -16,11 +15,12 @@ import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
 import { FailureDetector } from './detector.ts';
 import { openDoor } from './door.ts';
+import { takeAddress } from './double.ts';
 import { type Duty, dutiesOf } from './duties.ts';
 import { openEngine } from './engine.ts';
 import { keepOpening } from './further.ts';
 import { createGate, newHeard } from './gate.ts';
-import { keepGrowing } from './growth.ts';
+import { keepGrowing, planFrom } from './growth.ts';
 import { catchUp, condemn, type MadeAnew, madeAnewText, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
 import { KnownShards } from './known.ts';
 import { openAuthority, openLinks } from './links.ts';
@@ -30,7 +30,7 @@ import { preferredOwner } from './owners.ts';
 import { patiently } from './patience.ts';
 import { registerDevices } from './register.ts';
 import { seldom } from './seldom.ts';
-import { callNames, type MemberPlan, serveNode } from './serve.ts';
+import { serveNode } from './serve.ts';
 import { ClusterShard } from './shard.ts';
 import { type NodeFile, writeNodeFile } from './state.ts';
 
@@ -81,7 +81,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     const links = await openLinks(folder, keyring, host, options.onLinkFailed);
     closers.push(() => links.close());
     const { transport } = links;
-    const { by } = file;
+    await takeAddress({ folder, node, address: addresses.between, transport });
     parts.onStage('it connects to etcd, which needs most of its members');
     const engine = await openEngine({
       config,
@@ -95,19 +95,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       authority: () => openAuthority(folder, keyring),
       known: file.endpoints,
       hasMember: file.member,
-      plan:
-        by &&
-        (async (peerUrl: string) => {
-          const peer = transport.peer(by.node, by.address);
-          try {
-            const { head } = await peer.call(callNames.planMember, pack({ peerUrl }), {
-              deadlineMs: limits.planMemberMs,
-            });
-            return unpack<MemberPlan | null>(head) ?? undefined;
-          } finally {
-            await peer.close();
-          }
-        }),
+      plan: file.by && planFrom(transport, file.by),
     });
     closers.push(() => engine.close());
     parts.onStage('the metadata are opened');

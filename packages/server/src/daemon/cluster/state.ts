@@ -54,6 +54,18 @@ export function readNodeFile(folder: string): NodeFile | undefined {
 export const writeNodeFile = (folder: string, content: NodeFile): void =>
   writeWhole(folder, nodeName, `${JSON.stringify(content, undefined, 2)}\n`);
 
+const addressName = 'address';
+
+/** Where the other nodes reach this one since its last start; undefined: it is not known. */
+export function readAddress(folder: string): string | undefined {
+  const file = path.join(folder, addressName);
+  return existsSync(file) ? readWhole(folder, addressName).toString('utf8').trim() : undefined;
+}
+
+export function writeAddress(folder: string, address: string): void {
+  if (readAddress(folder) !== address) writeWhole(folder, addressName, `${address}\n`);
+}
+
 /** The cluster's certificate authority, sealed under the master key. */
 const authorityName = 'authority.sealed';
 
