@@ -32,6 +32,13 @@ export const clusterPlants: readonly Plant[] = [
     tests: ['src/daemon/cluster/risk.test.ts'],
   },
   {
+    name: 'cluster: copies that are gone are waited for without a word',
+    file: 'src/daemon/cluster/admin.ts',
+    find: 'lost > 0 ? lostCopiesText(lost) : null',
+    replace: 'null',
+    tests: ['src/daemon/cluster/admin.test.ts'],
+  },
+  {
     name: 'cluster: a node that runs is started at a second address',
     file: 'src/daemon/cluster/double.ts',
     find: 'before !== address &&',

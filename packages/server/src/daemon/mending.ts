@@ -29,6 +29,8 @@ export interface NodeWork {
   /** Fragments written since the start, those known to be missing, and how far a look through the stripes is. */
   readonly mended: number;
   readonly waiting: number;
+  /** Those of them that nothing is left to be written from; absent: none. */
+  readonly lost?: number;
   readonly writing: JobProgress;
   readonly leftovers: LeftoverTotals;
   /** Bytes that its devices took in a second when it last wrote many. */
@@ -173,7 +175,7 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
     usedGroups: () => used.now(),
     removing: (device, id) => leftovers.removing(device, id),
     work() {
-      const { waiting } = mender.totals();
+      const { waiting, lost } = mender.totals();
       // Something may have come since the last run: then it is not complete, whatever that run said.
       const at = isComplete() ? completeAt : undefined;
       const writing = mender.progress();
@@ -183,6 +185,7 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
         ...(at !== undefined && { completeAt: at }),
         mended: mender.totals().mended,
         waiting,
+        ...(lost > 0 && { lost }),
         writing,
         leftovers: leftovers.totals(),
       };

@@ -31,6 +31,7 @@ let sick: Set<string>;
 let unheard: Set<string>;
 let silence: number;
 let used: ReadonlySet<number> | undefined;
+let lost: number;
 let done: (Command | string)[];
 let settings: Map<string, string>;
 /** What the node that leads last told the others of evening out. */
@@ -65,6 +66,7 @@ beforeEach(() => {
   unheard = new Set();
   silence = 0;
   used = new Set();
+  lost = 0;
   done = [];
   settings = new Map();
   rebalanceHeard = undefined;
@@ -127,7 +129,7 @@ beforeEach(() => {
     cluster: link,
     usedGroups: async () => used,
     host: manualHost(),
-    work: () => idle,
+    work: () => ({ ...idle, ...(lost > 0 && { lost }) }),
     recode: () => ({ stripes: 1, complete: true }) as RecodeStatus,
     rebalance: {
       status: () => ({ state: 'running' }),
@@ -296,6 +298,11 @@ describe('whether a drain has ended', () => {
     sick.add(`d${third}`);
     assert.equal((await ask('device', { id: `d${third}`, action: 'retire' }))['state'], 'retired');
     assert.match(String((await ask('repair'))['needs']), refused);
+  });
+
+  it('says of copies that nothing is left to be written from that they are gone: nobody waits for those', async () => {
+    lost = 2;
+    assert.match(String((await ask('repair'))['needs']), /^2 copies of stripes are gone.*dsom fsck/);
   });
 
   it('waits for what is away, and for nothing where there is another place', async () => {

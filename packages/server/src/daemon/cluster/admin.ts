@@ -4,6 +4,7 @@ import type { Host } from '../../host/index.ts';
 import { limits } from '../../limits.ts';
 import type { DeviceRecord } from '../../metadata/index.ts';
 import { mapEpoch, replaceDevice } from '../../placement/index.ts';
+import { lostCopiesText } from '../bad-copies.ts';
 import { type NodeWork, remainingOf } from '../mending.ts';
 import type { Owner } from '../owner.ts';
 import type { RecodeStatus } from '../recoding.ts';
@@ -101,6 +102,7 @@ export function clusterAdmin({
       changedAt = reader.position();
     }
     const stuck = await leaving.stuck();
+    const lost = [...works().values()].reduce((sum, one) => sum + (one?.lost ?? 0), 0);
     const each = [...works()].map(([node, one]) => ({
       node,
       complete: one?.completeAt !== undefined && one.completeAt >= changedAt,
@@ -114,7 +116,7 @@ export function clusterAdmin({
     return {
       done: stuck?.length === 0 && each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
       groupsOnLeavingDevices: stuck?.length ?? null,
-      needs: (stuck && leaving.need(stuck)) ?? null,
+      needs: (stuck && leaving.need(stuck)) ?? (lost > 0 ? lostCopiesText(lost) : null),
       nodes: each,
     };
   };
