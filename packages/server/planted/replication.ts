@@ -53,7 +53,7 @@ export const replicationPlants: readonly Plant[] = [
   },
   {
     name: 'replication: a request of an owner that has died undoes what the next one has written',
-    file: 'src/replication/writer.ts',
+    file: 'src/replication/store.ts',
     find: 'headers: { ...request.headers, ...condition }',
     replace: 'headers: { ...request.headers }',
     tests: [late],
@@ -61,7 +61,7 @@ export const replicationPlants: readonly Plant[] = [
   },
   {
     name: 'replication: a store that knows no conditions gets nothing',
-    file: 'src/replication/writer.ts',
+    file: 'src/replication/store.ts',
     find: 'if (answer.status === 501) break;',
     replace: '',
     tests: [between],
@@ -165,7 +165,7 @@ export const replicationPlants: readonly Plant[] = [
   },
   {
     name: 'replication: a store that compares with something else gets nothing',
-    file: 'src/replication/writer.ts',
+    file: 'src/replication/store.ts',
     find: 'if (answer.status !== 412 || !(await this.#isStill(condition, request))) return succeeded',
     replace: 'return succeeded',
     tests: [writes],

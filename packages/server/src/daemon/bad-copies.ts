@@ -52,10 +52,13 @@ export class BadCopies {
   }
 }
 
+const copiesAre = (count: number, more = ''): string =>
+  count === 1 ? 'a copy of a stripe is' : `${count}${more} copies of stripes are`;
+
 /** What an operator should know of them, as a sentence. */
 export const badCopiesText = (count: number): string =>
-  `${count === 1 ? 'a copy of a stripe is' : `${count >= limits.reportedFindings ? `${count} or more` : count} copies of stripes are`} damaged, and could not be written again: \`dsom fsck\` names the objects`;
+  `${copiesAre(count, count >= limits.reportedFindings ? ' or more' : '')} damaged, and could not be written again: \`dsom fsck\` names the objects`;
 
 /** The same of copies that are not there, and that nothing is left to be written from. */
 export const lostCopiesText = (count: number): string =>
-  `${count === 1 ? 'a copy of a stripe is' : `${count} copies of stripes are`} gone, and nothing is left to write ${count === 1 ? 'it' : 'them'} from: \`dsom fsck\` names the objects`;
+  `${copiesAre(count)} gone, and nothing is left to write ${count === 1 ? 'it' : 'them'} from: \`dsom fsck\` names the objects`;

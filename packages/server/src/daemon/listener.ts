@@ -32,7 +32,7 @@ import {
 import type { Entropy, Host } from '../host/index.ts';
 import { type KeyService, openSecret, sealSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
-import type { AccessKeyRecord, Proposer } from '../metadata/index.ts';
+import type { AccessKeyRecord, Feature, Proposer } from '../metadata/index.ts';
 import { shownTarget } from '../notifications/index.ts';
 import {
   createLog,
@@ -118,12 +118,13 @@ function requestIds(entropy: Entropy): () => string {
 /** What requests need of event notifications: the targets are in every thread's replica, and the owner's thread speaks to them. */
 function notificationsOf({ thread, owner, gate }: ListenerOptions): Notifications {
   const { reader } = thread;
+  const knows = (feature: Feature): boolean => gate === undefined || reader.features().includes(feature);
   return {
     targets: () => new Map([...reader.targets()].map(([name, record]) => [name, shownTarget(record)])),
-    ready: () => gate === undefined || reader.features().includes('notifications'),
+    ready: () => knows('notifications'),
     test: (call) => owner.admin({ method: 'notify.test', argument: call }) as ReturnType<Notifications['test']>,
-    replicates: () => gate === undefined || reader.features().includes('replication'),
-    tellsReplicas: () => gate === undefined || reader.features().includes('replicationStatus'),
+    replicates: () => knows('replication'),
+    tellsReplicas: () => knows('replicationStatus'),
     lacks: (destination) =>
       owner.admin({ method: 'replication.lacks', argument: destination }) as ReturnType<Notifications['lacks']>,
   };

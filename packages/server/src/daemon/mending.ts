@@ -175,7 +175,7 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
     usedGroups: () => used.now(),
     removing: (device, id) => leftovers.removing(device, id),
     work() {
-      const { waiting, lost } = mender.totals();
+      const { mended: written, waiting, lost } = mender.totals();
       // Something may have come since the last run: then it is not complete, whatever that run said.
       const at = isComplete() ? completeAt : undefined;
       const writing = mender.progress();
@@ -183,7 +183,7 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
       return {
         ...(measured !== undefined && { measuredBytesPerSecond: measured }),
         ...(at !== undefined && { completeAt: at }),
-        mended: mender.totals().mended,
+        mended: written,
         waiting,
         ...(lost > 0 && { lost }),
         writing,

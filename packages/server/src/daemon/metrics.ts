@@ -45,6 +45,7 @@ export function createServerMetrics(
   serverMetrics(registry, () => {
     const last = jobs.scrub.lastFullMs();
     const { rows: _, ...collected } = jobs.collector.totals();
+    const copies = jobs.mender.totals();
     return {
       log: { position: owner.metadata.reader.position(), bytes: owner.log.bytes, mirrored: owner.mirror().whole },
       devices,
@@ -54,8 +55,8 @@ export function createServerMetrics(
         bytes: collected.bytes,
       },
       copies: {
-        ...jobs.mender.totals(),
-        damaged: jobs.badCopies.list().length + jobs.mender.totals().lost,
+        ...copies,
+        damaged: jobs.badCopies.list().length + copies.lost,
         damagedMetadata: jobs.badStates.list().length,
       },
       recode: jobs.recoding.status(),

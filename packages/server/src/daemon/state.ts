@@ -37,8 +37,9 @@ export type StateEvent =
   /** Its file contradicts itself, and there is nothing to make it anew from. */
   | { readonly state: 'opened as it is'; readonly directory: string; readonly reason: string; readonly advice: string };
 
-const salvage =
-  'Much of it can be read still: copy what you need to another place at once, then restore metadata/ from a backup. A read that meets the damage may find nothing where there is something, or end the process';
+/** What to do where a damaged state was opened as it is. @param whole what a backup of would cure it */
+export const salvage = (whole: string): string =>
+  `Much of it can be read still: copy what you need to another place at once, then restore ${whole} from a backup. A read that meets the damage may find nothing where there is something, or end the process`;
 
 export interface StateOptions {
   readonly host: Host;
@@ -108,7 +109,7 @@ async function openedAsItIs(options: StateOptions, damage: ReplicaError): Promis
   try {
     const opened = await open(options, undefined, true);
     const { kv: directory } = options;
-    options.onEvent({ state: 'opened as it is', directory, reason: damage.message, advice: salvage });
+    options.onEvent({ state: 'opened as it is', directory, reason: damage.message, advice: salvage('metadata/') });
     return { ...opened, rebuilt: undefined };
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;

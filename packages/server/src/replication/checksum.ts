@@ -1,4 +1,5 @@
 import { checksumElements, checksumHeaders, element, storedChecksumText } from '../api/index.ts';
+import { isCrc } from '../codec/index.ts';
 import type { ReadResult } from '../objects/index.ts';
 
 /*
@@ -19,9 +20,6 @@ export interface ChecksumSaid {
   listed(text: string | undefined): string;
 }
 
-/** Those of which the checksums of parts can be joined to that of the whole. */
-const joined: ReadonlySet<string> = new Set(['CRC32', 'CRC32C', 'CRC64NVME']);
-
 /**
  * @param sizes of the parts in which it is written; undefined: in one piece
  * @returns undefined: it has none, or none that says anything of what is written so
@@ -30,8 +28,8 @@ export function checksumSaid(read: ReadResult, sizes: readonly number[] | undefi
   const { checksum, partSizes } = read.version;
   if (!checksum) return undefined;
   const { algorithm, type } = checksum;
-  const own = sizes !== undefined && sizes === partSizes;
-  const fits = type === 'COMPOSITE' ? own : sizes === undefined || joined.has(algorithm);
+  const own = sizes === partSizes;
+  const fits = type === 'COMPOSITE' ? own : sizes === undefined || isCrc(algorithm);
   if (!fits) return undefined;
   const [header, name] = [checksumHeaders[algorithm], checksumElements[algorithm]];
   const value = storedChecksumText(checksum, 0);

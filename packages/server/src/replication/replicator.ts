@@ -8,8 +8,8 @@ import { type ObjectVersion, type ReplicationOutcome, replicatedTo } from '../me
 import { type Message, RefusalError, type Sender, type TargetSecret } from '../notifications/index.ts';
 import { type ObjectService, versionIdText } from '../objects/index.ts';
 import { hasTags, isThere, replicaHeaders, taggingDocument } from './replica.ts';
-import { codeOf, failureOf, OvertakenError, ReplicaStore, type StoreAnswer } from './store.ts';
-import { type Condition, VersionWriter } from './writer.ts';
+import { type Condition, codeOf, failureOf, OvertakenError, ReplicaStore, type StoreAnswer } from './store.ts';
+import { VersionWriter } from './writer.ts';
 
 /*
  * Writes what has changed in a bucket once more, to another store. What is to be done comes as the events of the bucket, one of a key at a time and in the order of its log
@@ -75,6 +75,8 @@ interface Document {
   }[];
 }
 
+const documentOf = ({ body }: Message): Document => JSON.parse(body.toString('utf8')) as Document;
+
 function toldBy({ Records: [record] = [] }: Document): Told {
   invariant(record, 'a message has a record');
   const { eventName, s3 } = record;
@@ -121,8 +123,8 @@ export class Replicator implements Sender {
     this.#writer = new VersionWriter(this.#store);
   }
 
-  async send({ body }: Message): Promise<void> {
-    const document = JSON.parse(body.toString('utf8')) as Document;
+  async send(message: Message): Promise<void> {
+    const document = documentOf(message);
     if (document.Event === 's3:TestEvent') return this.#reach();
     if (document.Event === 'dsom:EventsLost') return this.#options.resync(this.#store.closed);
     const told = toldBy(document);
@@ -132,10 +134,10 @@ export class Replicator implements Sender {
   }
 
   /** It says so itself from now on, until it is sent again after all. */
-  async gaveUp({ body }: Message): Promise<void> {
-    const { Records: records, ...document } = JSON.parse(body.toString('utf8')) as Document;
-    if (!records) return;
-    const { bucket, key, versionId, event, place } = toldBy({ ...document, Records: records });
+  async gaveUp(message: Message): Promise<void> {
+    const document = documentOf(message);
+    if (!document.Records) return;
+    const { bucket, key, versionId, event, place } = toldBy(document);
     if (!event.startsWith('ObjectCreated:')) return;
     const found = await unlessGone(() => this.#options.objects.look({ bucket, key, versionId }));
     if (found) await this.#note({ bucket, key, place }, found.version, 'failed');
@@ -232,7 +234,7 @@ export class Replicator implements Sender {
     const there = await this.#head(rule.bucket, key);
     if (there.status === 404) return 'there';
     const headers = { 'x-dsom-replica': 'true' };
-    await this.#writer.changed(conditionOf(there), 'a deletion', {
+    await this.#store.changed(conditionOf(there), 'a deletion', {
       method: 'DELETE',
       bucket: rule.bucket,
       key,
@@ -273,14 +275,14 @@ export class Replicator implements Sender {
     if (Number(there.headers['x-amz-tagging-count'] ?? 0) !== tags.length) return false;
     if (tags.length === 0) return true;
     return hasTags(
-      await this.#writer.done('a look at the tags', { method: 'GET', bucket, key, query: [['tagging', '']] }),
+      await this.#store.done('a look at the tags', { method: 'GET', bucket, key, query: [['tagging', '']] }),
       tags,
     );
   }
 
   #tag(bucket: string, key: Buffer, tags: ObjectVersion['tags']): Promise<unknown> {
     const body = taggingDocument(tags);
-    return this.#writer.done('a change of tags', {
+    return this.#store.done('a change of tags', {
       method: 'PUT',
       bucket,
       key,

@@ -26,6 +26,9 @@ export interface StoreRequest {
   readonly body?: Buffer | Streamed;
 }
 
+/** Headers with which a change holds only for what was seen of a key. */
+export type Condition = Readonly<Record<string, string>>;
+
 export interface StoreAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -74,6 +77,11 @@ export function failureOf(what: string, { status, text }: StoreAnswer): Error {
   return new Error(message);
 }
 
+function succeeded(what: string, answer: StoreAnswer): StoreAnswer {
+  if (answer.status < 200 || answer.status > 299) throw failureOf(what, answer);
+  return answer;
+}
+
 /** Somebody else has changed the key since it was looked at, or changes it now. */
 export class OvertakenError extends Error {}
 
@@ -86,6 +94,8 @@ export class ReplicaStore {
   readonly #host: Host;
   readonly #agent: InstanceType<typeof http.Agent>;
   readonly #closed = new AbortController();
+  /** Whether it knows writes with conditions: until it has refused one, and taken it without. */
+  #conditional = true;
 
   constructor(endpoint: string, keys: SigningKeys, host: Host) {
     this.#endpoint = new URL(endpoint);
@@ -137,6 +147,32 @@ export class ReplicaStore {
       // An answer may come before the body has gone out: what is left of it is not wanted.
       if (!request.writableFinished) request.destroy();
     }
+  }
+
+  /** What is to be answered with success. @param what of which a failure speaks @throws what {@link failureOf} makes of another answer, and what `send` throws */
+  async done(what: string, request: StoreRequest): Promise<StoreAnswer> {
+    return succeeded(what, await this.send(request));
+  }
+
+  /** A change that holds only where the key is as it was seen. Stores that know no such thing change it all the same. */
+  async changed(condition: Condition, what: string, request: StoreRequest): Promise<StoreAnswer> {
+    for (let wrong = 0; this.#conditional && wrong < 2; wrong++) {
+      const answer = await this.send({ ...request, headers: { ...request.headers, ...condition } });
+      if (answer.status === 501) break;
+      // A radosgw 16 says so of every key that has versions. Twice: the key may have been changed and changed back.
+      if (answer.status !== 412 || !(await this.#isStill(condition, request))) return succeeded(what, answer);
+    }
+    const answer = await this.done(what, request);
+    this.#conditional = false;
+    return answer;
+  }
+
+  /** Whether the store says that what a condition asks for is so. */
+  async #isStill(condition: Condition, { bucket, key }: StoreRequest): Promise<boolean> {
+    const etag = condition['if-match'];
+    if (etag === undefined || key === undefined) return false;
+    const { status, headers } = await this.send({ method: 'HEAD', bucket, key });
+    return status === 200 && headers.etag === etag;
   }
 
   /** Ends what is under way, too. */

@@ -4,9 +4,9 @@ import type { ObjectVersion } from '../metadata/index.ts';
 import { RefusalError } from '../notifications/index.ts';
 import { etagText, type ReadResult } from '../objects/index.ts';
 import { type ChecksumSaid, checksumSaid } from './checksum.ts';
-import { elementOf, failureOf, type ReplicaStore, type StoreAnswer, type StoreRequest } from './store.ts';
+import { type Condition, elementOf, type ReplicaStore, type StoreAnswer } from './store.ts';
 
-/* How the bytes of a version come to a store, in one piece or in parts, and what is left out for stores that do not know it: conditions, and checksums. */
+/* How the bytes of a version come to a store, in one piece or in parts. For stores that do not know checksums these are left out. */
 
 const MiB = 1024 * 1024;
 const leastPart = 5 * MiB;
@@ -27,9 +27,6 @@ export function partsOf({
   return Array.from({ length: Math.ceil(size / part) }, (_, at) => Math.min(part, size - at * part));
 }
 
-/** Headers with which a change holds only for what was seen of a key. */
-export type Condition = Readonly<Record<string, string>>;
-
 /** A version, and where it goes. */
 export interface Write {
   readonly bucket: string;
@@ -39,15 +36,8 @@ export interface Write {
   readonly condition: Condition;
 }
 
-function succeeded(what: string, answer: StoreAnswer): StoreAnswer {
-  if (answer.status < 200 || answer.status > 299) throw failureOf(what, answer);
-  return answer;
-}
-
 export class VersionWriter {
   readonly #store: ReplicaStore;
-  /** Whether it knows writes with conditions: until it has refused one, and taken it without. */
-  #conditional = true;
   /** Algorithms of checksums with which it has refused a version, and taken it without. */
   readonly #unknown = new Set<string>();
 
@@ -71,38 +61,13 @@ export class VersionWriter {
     if (checksum) this.#unknown.add(algorithm);
   }
 
-  /** A change that holds only where the key is as it was seen. Stores that know no such thing change it all the same. */
-  async changed(condition: Condition, what: string, request: StoreRequest): Promise<StoreAnswer> {
-    for (let wrong = 0; this.#conditional && wrong < 2; wrong++) {
-      const answer = await this.#store.send({ ...request, headers: { ...request.headers, ...condition } });
-      if (answer.status === 501) break;
-      // A radosgw 16 says so of every key that has versions. Twice: the key may have been changed and changed back.
-      if (answer.status !== 412 || !(await this.#isStill(condition, request))) return succeeded(what, answer);
-    }
-    const answer = await this.done(what, request);
-    this.#conditional = false;
-    return answer;
-  }
-
-  /** Whether the store says that what a condition asks for is so. */
-  async #isStill(condition: Condition, { bucket, key }: StoreRequest): Promise<boolean> {
-    const etag = condition['if-match'];
-    if (etag === undefined || key === undefined) return false;
-    const { status, headers } = await this.#store.send({ method: 'HEAD', bucket, key });
-    return status === 200 && headers.etag === etag;
-  }
-
-  async done(what: string, request: StoreRequest): Promise<StoreAnswer> {
-    return succeeded(what, await this.#store.send(request));
-  }
-
   async #write(write: Write, sizes: readonly number[] | undefined, checksum: ChecksumSaid | undefined): Promise<void> {
     if (sizes) return this.#writeParts(write, sizes, checksum);
     const { bucket, key, read, headers, condition } = write;
     const { size, etag, etagParts } = read.version;
     // Held against its digest where it arrives, whatever happens on the way.
     const md5 = etagParts === 0 ? { 'content-md5': etag.toString('base64') } : {};
-    await this.changed(condition, 'a write', {
+    await this.#store.changed(condition, 'a write', {
       method: 'PUT',
       bucket,
       key,
@@ -121,7 +86,7 @@ export class VersionWriter {
       return elementOf(what, answer, 'CompleteMultipartUploadResult', 'ETag');
     const versionId = answer.headers['x-amz-version-id'];
     const query = typeof versionId === 'string' ? [['versionId', versionId] as const] : [];
-    return (await this.done('a look at what was written', { method: 'HEAD', bucket, key, query })).headers.etag;
+    return (await this.#store.done('a look at what was written', { method: 'HEAD', bucket, key, query })).headers.etag;
   }
 
   async #writeParts(
@@ -129,7 +94,7 @@ export class VersionWriter {
     sizes: readonly number[],
     checksum: ChecksumSaid | undefined,
   ): Promise<void> {
-    const begun = await this.done('the beginning of an upload', {
+    const begun = await this.#store.done('the beginning of an upload', {
       method: 'POST',
       bucket,
       key,
@@ -145,7 +110,7 @@ export class VersionWriter {
         const slice = { start, end: start + size };
         const number = String(index + 1);
         const known = checksum?.part(index);
-        const answer = await this.done('a part', {
+        const answer = await this.#store.done('a part', {
           method: 'PUT',
           bucket,
           key,
@@ -157,7 +122,7 @@ export class VersionWriter {
         start = slice.end;
       }
       const what = 'the end of an upload';
-      const answer = await this.changed(condition, what, {
+      const answer = await this.#store.changed(condition, what, {
         method: 'POST',
         bucket,
         key,

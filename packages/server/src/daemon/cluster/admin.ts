@@ -102,8 +102,9 @@ export function clusterAdmin({
       changedAt = reader.position();
     }
     const stuck = await leaving.stuck();
-    const lost = [...works().values()].reduce((sum, one) => sum + (one?.lost ?? 0), 0);
-    const each = [...works()].map(([node, one]) => ({
+    const heard = [...works()];
+    const lost = heard.reduce((sum, [, one]) => sum + (one?.lost ?? 0), 0);
+    const each = heard.map(([node, one]) => ({
       node,
       complete: one?.completeAt !== undefined && one.completeAt >= changedAt,
       written: one?.mended ?? null,

@@ -10,6 +10,7 @@ import type { StructuredLog } from '../../telemetry/index.ts';
 import { pack, type Transport } from '../../transport/index.ts';
 import { ConfigError } from '../config.ts';
 import type { ShardParts } from '../shard.ts';
+import { salvage } from '../state.ts';
 import { patiently } from './patience.ts';
 import { callNames } from './serve.ts';
 
@@ -33,9 +34,6 @@ export interface InstallOptions {
   /** Is told where a damaged state was opened all the same. */
   readonly onMetadata: ShardParts['onMetadata'];
 }
-
-const salvage =
-  'Much of it can be read still: copy what you need to another place at once, then restore this node from a backup. A read that meets the damage may find nothing where there is something, or end the process';
 
 /** What a state was made from, and why the one that was here could not be used, in words; both undefined where it could. */
 export interface MadeAnew {
@@ -184,7 +182,7 @@ async function openOnly(
     const kv = await openKv({ directory, host, asItIs: true }).catch(() => undefined);
     if (kv) {
       delete made.why;
-      onMetadata({ state: 'opened as it is', directory, reason, advice: salvage });
+      onMetadata({ state: 'opened as it is', directory, reason, advice: salvage('this node') });
       return kv;
     }
   }

@@ -110,8 +110,8 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     };
     const shared: SharedLog = await patiently(host, log, 'opening the log', () => openEtcdLog(opening));
     closers.push(() => shared.close());
-    const replicated = { directory: kvFolder, host, shared, transport, node, log, made: {} as MadeAnew, onMetadata };
-    const kv = await openReplicaKv(replicated);
+    const made: MadeAnew = {};
+    const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log, made, onMetadata });
     closers.push(() => kv.close());
     const known = new KnownShards(host);
     const replica = openShardReplica({
@@ -377,7 +377,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
       roles: { primary, mirror: undefined },
       mirror: () => ({ lost: undefined, whole: true, damaged: [] }),
       snapshots: undefined,
-      rebuilt: madeAnewText(replicated.made, before !== undefined, log, objectShards),
+      rebuilt: madeAnewText(made, before !== undefined, log, objectShards),
       start() {},
       close,
     };
