@@ -258,6 +258,13 @@ export const logPlants: readonly Plant[] = [
 
 export const devicePlants: readonly Plant[] = [
   {
+    name: 'device: bytes that are free count where no file can be made',
+    file: 'src/device/file/room.ts',
+    find: 'files > 0 && ffree < limits.leastFreeFiles',
+    replace: 'files < 0 && ffree < limits.leastFreeFiles',
+    tests: ['src/device/file/room.test.ts'],
+  },
+  {
     name: 'device: a sync counts for writes that came during it',
     file: 'src/device/group.ts',
     find: 'this.#next ??= this.#start();\n    return this.#next;',

@@ -86,6 +86,7 @@ export const limits = {
   diskBytesMin: 64 * MiB,
   /** Size at most of the file that keeps space for a start on a full disk. */
   ballastBytes: 64 * MiB,
+  leastFreeFiles: 16, // Inodes of a file system, below which it counts as full.
   /** For how long nothing could be freed before it is given up to that. */
   ballastWaitMs: 10_000,
   /** Allocation unit of the fragment store. */

@@ -53,7 +53,7 @@ const systemAdvice: Readonly<Record<string, string>> = {
   EACCES: owned,
   EPERM: owned,
   EROFS: 'The file system is mounted read-only: give another --data.',
-  ENOSPC: 'Make room on that disk, or give another --data.',
+  ENOSPC: 'Make room on that disk, for bytes (df -h) or for files (df -i), or give another --data.',
   EMFILE: 'Raise the limit of open files (ulimit -n).',
 };
 

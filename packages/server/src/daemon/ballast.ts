@@ -1,7 +1,7 @@
-import { existsSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { reserveOf } from '../device/index.ts';
+import { reserveOf, roomOf } from '../device/index.ts';
 import type { Clock } from '../host/index.ts';
 import { limits } from '../limits.ts';
 
@@ -14,9 +14,9 @@ import { limits } from '../limits.ts';
 const fileOf = (directory: string): string => path.join(directory, 'ballast');
 
 function freeOf(directory: string): { free: number; bytes: number; reserve: number } {
-  const { blocks, bavail, bsize } = statfsSync(directory);
-  const reserve = reserveOf(blocks * bsize);
-  return { free: bavail * bsize, bytes: Math.min(limits.ballastBytes, Math.ceil(reserve / 4)), reserve };
+  const { total, free } = roomOf(directory);
+  const reserve = reserveOf(total);
+  return { free, bytes: Math.min(limits.ballastBytes, Math.ceil(reserve / 4)), reserve };
 }
 
 /** Gives the ballast up where hardly anything else is left. @returns whether it did */

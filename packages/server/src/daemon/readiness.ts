@@ -41,7 +41,8 @@ export async function readiness(owner: Owner, jobs: Jobs, tls?: TlsWatch): Promi
   const reasons: string[] = [];
   const stopped = owner.metadata.failure();
   if (stopped) reasons.push(`metadata: ${stopped}`);
-  if (!owner.space.room.rows) reasons.push('metadata: the disk is full');
+  const lack = owner.space.lack;
+  if (lack !== undefined) reasons.push(`metadata: ${lack}`);
   const health = await Promise.all(
     [...owner.thread.devices.values()].map(async (device) => ({
       identity: device.identity,

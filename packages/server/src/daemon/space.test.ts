@@ -80,3 +80,22 @@ it('a small disk bounds what is pending between two checkpoints', () => {
   disk(1024 * 1024);
   assert.equal(pendingBytesOf(tmpdir()), 64 * MiB);
 });
+
+it('refuses what adds where no file can be made, and says which of the two is lacking', () => {
+  let ffree = 5000;
+  let bavail = 300;
+  mock.method(fs, 'statfsSync', () => ({ blocks: 320, bavail, bsize: MiB, files: 20_000, ffree }));
+  syncBuiltinESMExports();
+  const kv = { freeBytes: 0, fileBytes: 0, rows: 0, pendingBytes: 0 };
+  const { clock, advance } = manualHost();
+  const space = new MetadataSpace('/', { statistics: () => kv }, { roomy: true, provided: true }, clock);
+  assert.deepEqual([space.room, space.lack], [{ rows: true, bytes: true }, undefined]);
+  ffree = 3;
+  advance(20);
+  assert.deepEqual(space.room, { rows: false, bytes: false });
+  assert.match(`${space.lack}`, /inode/);
+  ffree = 5000;
+  bavail = 1;
+  advance(20);
+  assert.equal(space.lack, 'the disk is full');
+});

@@ -1,5 +1,4 @@
-import { statfsSync } from 'node:fs';
-import { reserveOf } from '../device/index.ts';
+import { reserveOf, roomOf } from '../device/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Clock } from '../host/index.ts';
 import type { Kv } from '../kv/index.ts';
@@ -51,8 +50,8 @@ function additionOf(command: Command): 'none' | 'rows' | 'bytes' {
 
 /** How much the KV may write between two checkpoints: on a small disk, a small part of its reserve. */
 export function pendingBytesOf(folder: string): number {
-  const { blocks, bsize } = statfsSync(folder);
-  return Math.min(limits.checkpointPendingBytes, Math.max(1024 * 1024, Math.floor(reserveOf(blocks * bsize) / 8)));
+  const { total } = roomOf(folder);
+  return Math.min(limits.checkpointPendingBytes, Math.max(1024 * 1024, Math.floor(reserveOf(total) / 8)));
 }
 
 /** Knows whether metadata may grow. */
@@ -82,13 +81,19 @@ export class MetadataSpace {
     return this.#room;
   }
 
+  /** Why rows are refused, for an operator; undefined where they are not. */
+  get lack(): string | undefined {
+    if (this.room.rows) return undefined;
+    return roomOf(this.#folder).lacksFiles ? 'its file system has hardly an inode left (df -i)' : 'the disk is full';
+  }
+
   #look(): { readonly rows: boolean; readonly bytes: boolean } {
     if (!this.#log.roomy) return { rows: false, bytes: false };
-    const { blocks, bavail, bsize } = statfsSync(this.#folder);
-    const reserve = reserveOf(blocks * bsize);
+    const { total, free: left } = roomOf(this.#folder);
+    const reserve = reserveOf(total);
     // The log may need one more segment, in which what removes is written; only after that are older ones used again.
     const owed = this.#log.provided === false ? limits.logLeastSegmentBytes : 0;
-    const free = bavail * bsize - owed;
+    const free = left - owed;
     if (free >= reserve / 2) return { rows: true, bytes: true };
     if (free < reserve / 8) return { rows: false, bytes: false };
     const room = free + this.#kv.statistics().freeBytes;

@@ -74,7 +74,10 @@ class SlabDevice implements Device {
       return error;
     if (isSpaceExhausted(error)) {
       if (this.#health === 'good') this.#health = 'full';
-      return new StoreError('StorageFull', { message: `Device ${this.identity} is full.`, cause: error });
+      return new StoreError('StorageFull', {
+        message: `Device ${this.identity} is full: delete objects, make room on its file system (df -h, df -i), or add a data directory.`,
+        cause: error,
+      });
     }
     return this.#unavailable(what, error);
   }

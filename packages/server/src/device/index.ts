@@ -2,6 +2,7 @@ export { adoptDevice, readIdentity as readDeviceIdentity } from './adopt.ts';
 export { openDevice } from './device.ts';
 export { type Fault, type FaultPlan, faultyVolume, type VolumeCall } from './faulty/volume.ts';
 export { diskClass } from './file/class.ts';
+export { roomOf } from './file/room.ts';
 export { fileVolume } from './file/volume.ts';
 export { GroupCommit } from './group.ts';
 export { randomUuid } from './identity.ts';

@@ -4,6 +4,7 @@ import { type Clock, realHost } from '../../host/index.ts';
 import { checkName, systemError } from '../names.ts';
 import type { Volume, VolumeFile } from '../types.ts';
 import { Pace } from './pace.ts';
+import { roomIn } from './room.ts';
 
 /*
  * A directory of the real file system.
@@ -200,8 +201,8 @@ export function fileVolume(
       }
     },
     async capacity() {
-      const stats = await fs.promises.statfs(directory);
-      return { total: stats.blocks * stats.bsize, free: stats.bavail * stats.bsize };
+      const { total, free } = roomIn(await fs.promises.statfs(directory));
+      return { total, free };
     },
   };
 }
