@@ -4,6 +4,29 @@ import type { Plant } from './plant.ts';
 
 export const kvPlants: readonly Plant[] = [
   {
+    name: 'kv: a look at a file that is written to holds nothing of the state that it looks at',
+    file: 'src/kv/owner.ts',
+    find: '    const held = this.#reads.hold();\n    const until',
+    replace: '    const held = { done() {} };\n    const until',
+    tests: ['src/kv/structure.test.ts'],
+    pattern: 'while it is written to',
+  },
+  {
+    name: 'kv: a file that was found damaged is opened by the next start without a look',
+    file: 'src/kv/owner.ts',
+    find: 'if (error instanceof CorruptionError) suspectKv',
+    replace: 'if (error instanceof RangeError) suspectKv',
+    tests: ['src/kv/structure.test.ts'],
+    pattern: 'while it is written to',
+  },
+  {
+    name: 'durability: a cross-check walks through metadata whose file contradicts itself',
+    file: 'src/durability/check/check.ts',
+    find: 'if (this.#options.files && !(await this.#checkFiles(this.#options.files))) {',
+    replace: 'if (this.#options.files && !(await this.#checkFiles(this.#options.files)) && this.#options.slice) {',
+    tests: ['src/durability/check/files.test.ts'],
+  },
+  {
     name: 'kv: a file that ended process after process is opened again without a look',
     file: 'src/kv/lives.ts',
     find: '=> read(directory) >= suspicious;',
@@ -119,9 +142,8 @@ export const kvPlants: readonly Plant[] = [
   {
     name: 'kv: a checkpoint names commits that came during its sync',
     file: 'src/kv/owner.ts',
-    find: 'const metas = parseMetas(bytes.subarray(0, got));\n      await fdatasync(this.#file);',
-    replace:
-      'await fdatasync(this.#file);\n      const metas = parseMetas(bytes.subarray(0, fs.readSync(this.#file, bytes, 0, got, 0)));',
+    find: 'const metas = parseMetas(bytes);\n      await fdatasync(this.#file);',
+    replace: 'await fdatasync(this.#file);\n      const metas = parseMetas(this.#metaPages());',
     tests: ['src/kv/crash.test.ts'],
   },
   {

@@ -128,6 +128,8 @@ async function tell(context: Context, status: Line): Promise<void> {
     ...(Object.keys(report).length === 0 ? [] : [`last pass  ${describeNumbers(report)}`]),
   ]);
   context.succeed();
+  const failed = text(status, 'failed');
+  if (failed !== '') throw new CommandError(exitCode.failed, `the pass came to no end: ${failed}`);
   const unrepaired = Array.isArray(report['unrepaired']) ? report['unrepaired'].filter(isLine) : [];
   const metadata = Array.isArray(report['damagedMetadata']) ? report['damagedMetadata'] : [];
   if (running || unrepaired.length + metadata.length === 0) return;

@@ -2,6 +2,7 @@ import { LifecycleLog } from '../api/index.ts';
 import { fileVolume } from '../device/index.ts';
 import type { DamageReport } from '../durability/index.ts';
 import {
+  type CheckedFiles,
   type CheckedStates,
   type Collector,
   type CollectorReport,
@@ -15,7 +16,6 @@ import {
   type RepairFragment,
   repeat,
   type Scrub,
-  type ScrubReport,
 } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Clock, Host } from '../host/index.ts';
@@ -43,6 +43,7 @@ import { policyAdmin } from './policies.ts';
 import type { Link } from './port.ts';
 import { type Recoding, startRecoding } from './recoding.ts';
 import { startRestoring } from './restoring.ts';
+import { startScrubbing } from './scrubbing.ts';
 import { sourceMethods } from './sources.ts';
 
 /** The work that goes on beside requests: collecting garbage, verifying bytes, and what an operator asks for. */
@@ -65,8 +66,8 @@ export interface Jobs {
   scrubbing(): boolean;
   /** Copies that are known to be damaged, and could not be written again. */
   readonly badCopies: Pick<BadCopies, 'list'>;
-  /** Folders of metadata that are known to be damaged. */
-  readonly badStates: Pick<BadStates, 'list'>;
+  /** Folders of metadata, and of indexes, that are known to be damaged. */
+  readonly badStates: Pick<BadStates, 'list' | 'indexes'>;
   /** Calls of `/-/admin/`. @throws StoreError NotFound for a method that does not exist */
   admin(method: string, argument: unknown): Promise<unknown>;
   /** Cancels what runs and waits for its end. */
@@ -155,6 +156,17 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       if (damage !== undefined) log.error('the metadata are damaged: run `dsom fsck`', { directory, damage });
     },
   };
+  const files: CheckedFiles = {
+    list: () => owner.files(),
+    found(file, damage) {
+      input.badStates.noteFile(file, damage);
+      if (damage !== undefined)
+        log.error('a database is damaged: run `dsom fsck`, which says what to do', {
+          directory: file.directory,
+          damage,
+        });
+    },
+  };
   const scrub = await createScrub({
     reader,
     groups: () => reader.groups(),
@@ -168,43 +180,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     healthy,
     states,
   });
-  let running: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
-  let lastReport: ScrubReport | undefined;
-  const runScrub = (scheduled: boolean): void => {
-    if (running) return;
-    const stop = new AbortController();
-    // One that is scheduled may go on where an earlier one was.
-    const scrubbed = scheduled ? undefined : input.badCopies.scrubbed();
-    const ended = scrub
-      .run({ signal: stop.signal, scheduled })
-      .then(async (report) => {
-        lastReport = report;
-        if (report.skipped.length === 0) scrubbed?.();
-        log.info('scrub ended', {
-          fragments: report.fragments,
-          bytes: report.bytes,
-          damaged: report.damaged,
-          missing: report.missing,
-          repaired: report.repaired,
-          rows: report.rows,
-          damagedMetadata: report.damagedMetadata,
-        });
-        const damage = await owner.snapshots?.check(stop.signal);
-        if (damage !== undefined)
-          log.error('the snapshot of the metadata is damaged: another one is made, look at the disk', {
-            directory: owner.roles.mirror,
-            damage,
-          });
-      })
-      .catch((cause: unknown) => {
-        if (!stop.signal.aborted) log.error('the scrub failed', { cause });
-      });
-    running = { stop, ended };
-    void ended.then(() => (running = undefined));
-  };
-  const cancelSchedule = host.timers.every(limits.scrubCheckMs, () => {
-    if (scrub.due()) runScrub(true);
-  });
+  const scrubbing = startScrubbing({ scrub, owner, files, badCopies: input.badCopies, host, log });
 
   const work = (): NodeWork => {
     const scrubbedMs = scrub.lastFullMs();
@@ -229,6 +205,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       stores,
       host,
       damaged: damagedAt(input.badCopies.list()),
+      files,
       states,
       opensInline: opensInline(owner.thread.objects),
       ...(cluster && {
@@ -236,12 +213,6 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       }),
     }),
   );
-  const scrubStatus = () => ({
-    running: running !== undefined,
-    progress: scrub.progress(),
-    lastFullAt: isoOrNull(scrub.lastFullMs()),
-    lastReport: lastReport ?? null,
-  });
   const methods: Readonly<Record<string, (argument: unknown) => unknown>> = {
     status: async () => ({
       store: owner.directories.store,
@@ -261,7 +232,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       mend: { ...mender.totals(), progress: mender.progress() },
       recode: recoding.status(),
       garbage: { collected: collector.totals(), progress: collector.progress() },
-      scrub: scrubStatus(),
+      scrub: scrubbing.status(),
     }),
     ...policyAdmin(owner),
     ...lifecycleAdmin(lifecycle),
@@ -282,15 +253,14 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     },
     collect: (): Promise<CollectorReport> => collector.run(),
     'scrub.start': () => {
-      runScrub(false);
-      return scrubStatus();
+      scrubbing.start();
+      return scrubbing.status();
     },
     'scrub.stop': async () => {
-      running?.stop.abort();
-      await running?.ended;
-      return scrubStatus();
+      await scrubbing.cancel();
+      return scrubbing.status();
     },
-    'scrub.status': scrubStatus,
+    'scrub.status': () => scrubbing.status(),
     'fsck.start': () => checks.start(),
     'fsck.news': (id) => checks.news(id as number),
     ...(cluster &&
@@ -322,7 +292,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       invariant(rebalance, 'nodes of a cluster ask for it');
       return rebalance.status();
     },
-    scrubbing: () => running !== undefined,
+    scrubbing: () => scrubbing.running(),
     badCopies: input.badCopies,
     badStates: input.badStates,
     async admin(method, argument) {
@@ -335,9 +305,8 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
       return run(argument);
     },
     async stop() {
-      cancelSchedule();
-      running?.stop.abort();
       await Promise.all([
+        scrubbing.stop(),
         freeing.stop(),
         fragments.stop(),
         recoding.stop(),
@@ -346,7 +315,6 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         notifying.stop(),
         inventory.stop(),
         rebalance?.stop(),
-        running?.ended,
       ]);
     },
   };
@@ -369,5 +337,3 @@ function mirrorStatus(owner: Owner) {
 
 /** Of a device that does not answer. */
 const noCapacity = { total: 0, free: 0, owed: 0 };
-
-const isoOrNull = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());

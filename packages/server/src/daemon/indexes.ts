@@ -50,6 +50,8 @@ export interface OpenIndex {
   readonly lost: LostSlabs | undefined;
   /** Of its commits: tell the readers in other threads, and in this one, what they may keep. */
   readonly counts: SharedKv['counts'];
+  /** As {@link SharedKv.checkFile}. */
+  readonly checkFile: SharedKv['checkFile'];
   /** Checkpoints and closes the owner, the index and the device. */
   close(): Promise<void>;
 }
@@ -94,6 +96,7 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
         device,
         lost,
         counts: kv.counts,
+        checkFile: (step) => kv.checkFile(step),
         async close() {
           await owner.close();
           await kv.close();

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { adoptDevice, type Device, DeviceRefused, fileVolume, type Volume } from '../device/index.ts';
-import { type DamageReport, isExplained, removeStrays, stripeOf } from '../durability/index.ts';
+import { type CheckedFile, type DamageReport, isExplained, removeStrays, stripeOf } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { FragmentId, FragmentOwner, OpenFragmentOwner } from '../fragments/index.ts';
 import type { Host } from '../host/index.ts';
@@ -20,7 +20,7 @@ import { Layout, siteDevices } from './layout.ts';
 import type { LostSlabs } from './lost-slabs.ts';
 import { sweepReturned } from './returned.ts';
 import type { LogState, OpenShard, ShardParts } from './shard.ts';
-import type { DeviceSite } from './sites.ts';
+import { type DeviceSite, indexFolder } from './sites.ts';
 import type { StateSnapshots } from './snapshots.ts';
 import { MetadataSpace } from './space.ts';
 import type { Stage } from './starting.ts';
@@ -39,6 +39,8 @@ export interface Owner {
   readonly sites: readonly DeviceSite[];
   /** Counts of commits of the fragment index of each device. */
   readonly indexCounts: ReadonlyMap<string, Int32Array>;
+  /** Every database that this server has open, for its structure to be looked at. */
+  files(): readonly CheckedFile[];
   readonly keyring: Keyring;
   readonly kv: SharedKv;
   /** Of all shards, by number; the first is `kv`. */
@@ -182,6 +184,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     const opened = new Map<string, Device>();
     const indexCounts = new Map<string, Int32Array>();
     const lostSlabs = new Map<string, LostSlabs>();
+    const indexFiles: CheckedFile[] = [];
     for (const site of sites) {
       const owned = (id: FragmentId) => metadata.reader.stripeOwner(stripeOf(id)) !== undefined;
       const explained = (id: FragmentId) => isExplained(metadata.reader, id);
@@ -196,6 +199,11 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       fragments.set(site.identity.device, index.owner);
       opened.set(site.identity.device, index.device);
       indexCounts.set(site.identity.device, index.counts);
+      indexFiles.push({
+        directory: indexFolder(site.folder),
+        device: site.identity.device,
+        check: (step) => index.checkFile(step),
+      });
       if (index.lost) lostSlabs.set(site.identity.device, index.lost);
     }
     const fragmentOwner = (device: string): FragmentOwner => {
@@ -239,6 +247,13 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       rebuilt,
       sites,
       indexCounts,
+      files: () => [
+        ...kvs.map((one) => ({
+          directory: one.directory,
+          check: (step: (bytes: number) => Promise<unknown>) => one.kv.checkFile(step),
+        })),
+        ...indexFiles,
+      ],
       keyring,
       kv,
       kvs,

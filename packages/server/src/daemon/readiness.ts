@@ -3,7 +3,7 @@ import type { Timers } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import type { Jobs } from './background.ts';
 import { badCopiesText, lostCopiesText } from './bad-copies.ts';
-import { badStateText } from './bad-states.ts';
+import { badIndexText, badStateText } from './bad-states.ts';
 import { clusterHealth } from './cluster/health.ts';
 import { damagedLogText } from './damaged-log.ts';
 import { lostText } from './lost-slabs.ts';
@@ -64,7 +64,7 @@ export async function readiness(owner: Owner, jobs: Jobs, tls?: TlsWatch): Promi
   if (jobs.scrubbing()) degraded.push(...[...owner.lostSlabs].map(([device, lost]) => lostText(device, lost)));
   const bad = jobs.badCopies.list().length;
   if (bad > 0) degraded.push(badCopiesText(bad));
-  degraded.push(...jobs.badStates.list().map(badStateText));
+  degraded.push(...jobs.badStates.list().map(badStateText), ...jobs.badStates.indexes().map(badIndexText));
   const { waiting, lost, complete } = jobs.mender.totals();
   if (lost > 0) degraded.push(lostCopiesText(lost));
   if (waiting > lost) degraded.push(`${waiting - lost} copies are not written yet`);

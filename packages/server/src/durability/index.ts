@@ -8,6 +8,7 @@ export {
 } from './access.ts';
 export { storedBytes, stripeOf } from './address.ts';
 export { type Check, type CheckReport, crossCheck } from './check/check.ts';
+export { type CheckedFile, type CheckedFiles, checkFiles } from './check/files.ts';
 export type { FindingKind } from './check/findings.ts';
 export type { CheckedStates, OpensInline } from './check/states.ts';
 export type { DeviceCondition } from './create.ts';

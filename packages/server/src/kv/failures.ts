@@ -2,9 +2,9 @@ import { statfsSync } from 'node:fs';
 import { CorruptionError, StoreError } from '../errors.ts';
 import { suspectKv } from './lives.ts';
 
-/** Codes that LMDB gives when the file contradicts itself (lmdb.h: MDB_PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, …; BAD_VALSIZE, for sizes are checked before). */
-const damaged = new Set([-30797, -30796, -30795, -30794, -30793, -30781, -30779]);
-/** MDB_BAD_TXN, which has many reasons; this one is a node of a kind that this store never writes. */
+/** Codes that LMDB gives when the file contradicts itself (lmdb.h: MDB_PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, CURSOR_FULL, …; BAD_VALSIZE, for sizes are checked before). */
+const damaged = new Set([-30797, -30796, -30795, -30794, -30793, -30787, -30781, -30779]);
+/** MDB_BAD_TXN, which has many reasons: a node of a kind that this store never writes, or a transaction that has met damage before. */
 const badTransaction = -30782;
 const unknownNode = 'Invalid dupdata flag';
 const readersFull = -30790;
@@ -17,6 +17,9 @@ function hasSpace(directory: string): boolean {
   return bavail * bsize >= fullBelowBytes;
 }
 
+/** Directories of which LMDB has said to this thread that they are damaged: no more than there are databases. */
+const found = new Set<string>();
+
 /** The file of a KV contradicts itself: what was derived from elsewhere can be made anew from there. */
 export class KvDamaged extends CorruptionError {}
 
@@ -24,8 +27,10 @@ export class KvDamaged extends CorruptionError {}
 export function meaning(error: unknown, directory: string): unknown {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   if (typeof code !== 'number') return error;
-  const isUnknownNode = code === badTransaction && (error as Error).message.includes(unknownNode);
-  if (damaged.has(code) || isUnknownNode) {
+  const isOfDamage =
+    code === badTransaction && (found.has(directory) || (error as Error).message.includes(unknownNode));
+  if (damaged.has(code) || isOfDamage) {
+    found.add(directory);
     suspectKv(directory);
     return new KvDamaged(`the key-value file in ${directory} is damaged`, { cause: error });
   }

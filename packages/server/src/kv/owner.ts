@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
-import { StoreError } from '../errors.ts';
+import { CorruptionError, StoreError } from '../errors.ts';
 import type { Cancel, Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
@@ -15,11 +15,11 @@ import {
   type TreePages,
 } from './environment.ts';
 import { meaning } from './failures.ts';
-import { beginLife, endLife, isSuspected } from './lives.ts';
+import { beginLife, endLife, isSuspected, suspectKv } from './lives.ts';
 import { settleKv } from './settle.ts';
-import { checkKvFile, type KvLook } from './structure.ts';
+import { checkKvFile, type KvLook, walkState } from './structure.ts';
 import type { KvChange, KvRange, KvRow, KvSnapshot, KvStatistics, SharedKv } from './types.ts';
-import { Reads } from './view.ts';
+import { expired, Reads } from './view.ts';
 
 /** Where and how a KV is opened. */
 export interface KvOptions {
@@ -60,14 +60,18 @@ class LmdbKv implements SharedKv {
   #running: Promise<void> | undefined;
   #waiting: Promise<void> | undefined;
   #failure: unknown;
+  #closing = false;
   #closed = false;
+  readonly #looks = new Set<Promise<void>>();
   readonly #lives: number;
+  readonly #clock: Host['clock'];
   /** What has gone well for so long was not the file's fault, however it ends. */
   readonly #lasting: Cancel;
 
   constructor(directory: string, environment: Environment, host: Host, lives: number) {
     this.#directory = directory;
     this.#lives = lives;
+    this.#clock = host.clock;
     this.#lasting = host.timers.after(limits.kvLifeMs, () => endLife(directory, lives));
     this.#environment = environment;
     this.#reads = new Reads(environment, directory, host, 'never');
@@ -172,12 +176,11 @@ class LmdbKv implements SharedKv {
     // In one turn: no commit can come between the read transaction and the copy of its meta pages.
     const held = this.#reads.hold();
     const pages = this.#environment.getStats().pagesWritten;
-    const bytes = Buffer.alloc(2 * pageBytes);
-    const got = fs.readSync(this.#file, bytes, 0, bytes.length, 0);
+    const bytes = this.#metaPages();
     this.#dirty = false;
     this.#unsynced = 0;
     try {
-      const metas = parseMetas(bytes.subarray(0, got));
+      const metas = parseMetas(bytes);
       await fdatasync(this.#file);
       // One that fails while this one succeeds: what it could not write may have been of this state.
       await this.#ahead;
@@ -198,6 +201,35 @@ class LmdbKv implements SharedKv {
     this.#pagesAtCheckpoint = pages;
   }
 
+  #metaPages(): Buffer {
+    const bytes = Buffer.alloc(2 * pageBytes);
+    return bytes.subarray(0, fs.readSync(this.#file, bytes, 0, bytes.length, 0));
+  }
+
+  checkFile(step: (bytes: number) => Promise<unknown>): Promise<void> {
+    this.#alive();
+    const look = this.#look(step).finally(() => this.#looks.delete(look));
+    this.#looks.add(look);
+    return look;
+  }
+
+  async #look(step: (bytes: number) => Promise<unknown>): Promise<void> {
+    // In one turn, as for a checkpoint. What it holds is not written to meanwhile.
+    const held = this.#reads.hold();
+    const until = this.#clock.monotonic() + limits.stateSnapshotMs;
+    try {
+      await walkState(this.#directory, parseMetas(this.#metaPages()), async (bytes) => {
+        if (this.#closing || this.#clock.monotonic() > until) throw expired();
+        await step(bytes);
+      });
+    } catch (error) {
+      if (error instanceof CorruptionError) suspectKv(this.#directory);
+      throw error;
+    } finally {
+      held.done();
+    }
+  }
+
   statistics(): KvStatistics {
     this.#alive();
     const { entryCount, pagesWritten, lastPageNumber, ...tree } = this.#environment.getStats();
@@ -212,12 +244,14 @@ class LmdbKv implements SharedKv {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#closing = true;
     this.#lasting();
     try {
       if (this.#failure === undefined) await this.checkpoint();
     } finally {
       this.#closed = true;
       await this.#ahead;
+      await Promise.allSettled(this.#looks);
       this.#reads.releaseAll();
       this.#held?.done();
       await this.#environment.close();

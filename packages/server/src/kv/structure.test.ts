@@ -188,6 +188,50 @@ test('after two lives without an end in order the next opening looks', async () 
   assert.ok(!existsSync(path.join(twice, 'lives')));
 });
 
+test('a file is looked at while it is written to, in the state that it has, and a damaged page is found before LMDB meets it', async () => {
+  const { directory } = await filled();
+  const kv = await openKv({ directory, host });
+  // Pages of no checkpoint.
+  kv.commit(Array.from({ length: 300 }, (_, n) => [keyOf(2000 + n), Buffer.alloc(900, n)] as const));
+  let step = 0;
+  await kv.checkFile(async () => {
+    step++;
+    kv.commit(Array.from({ length: 40 }, (_, n) => [keyOf(n * 7), Buffer.alloc(800, step)] as const));
+    if (step % 3 === 0) await kv.checkpoint();
+  });
+  assert.ok(step > 3);
+  const whole = readFileSync(file(directory));
+  const number = (bytes: Buffer, page: number): number => Number(bytes.readBigUInt64LE(page * pageBytes));
+  const used = Array.from({ length: whole.length / pageBytes }, (_, page) => page).filter(
+    (page) => page > 1 && number(whole, page) === page,
+  );
+  const bytes = Buffer.from(whole);
+  for (const page of used) bytes.writeUInt16LE(bytes.readUInt16LE(page * pageBytes + 18) ^ 0x0f, page * pageBytes + 18);
+  writeFileSync(file(directory), bytes);
+  await assert.rejects(
+    kv.checkFile(async () => {}),
+    KvDamaged,
+  );
+  writeFileSync(file(directory), whole);
+  await kv.checkFile(async () => {});
+  // The next opening looks, whatever came between.
+  const looks: unknown[] = [];
+  await kv.close();
+  await (await openKv({ directory, host, onLook: (look) => looks.push(look) })).close();
+  assert.ok(looks.length > 0);
+});
+
+test('a look that a close meets is over', async () => {
+  const { directory } = await filled();
+  const kv = await openKv({ directory, host });
+  let closing: Promise<void> | undefined;
+  const look = kv.checkFile(async () => {
+    closing ??= kv.close();
+  });
+  await assert.rejects(look, { code: 'ServiceUnavailable' });
+  await closing;
+});
+
 test('a life that lasted counts for none, and what is suspected meanwhile stays so', async () => {
   const { directory } = await filled();
   const looks: string[] = [];

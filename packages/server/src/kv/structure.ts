@@ -53,15 +53,15 @@ class Walk {
   readonly #pages: number;
   readonly #transaction: number;
   readonly #used: Uint8Array;
-  readonly #took: (bytes: number) => void;
+  readonly #took: (bytes: number) => unknown;
   #free = false;
   #awaited: Awaited[] = [];
   #entries = 0;
   /** Values of the tree of free pages, to be held against the pages that are used. */
   readonly #freed: (readonly [first: number, count: number])[] = [];
 
-  /** @param took called with the bytes that were read */
-  constructor(file: fs.FileHandle, name: string, { dataBytes, transaction }: Metas, took: (bytes: number) => void) {
+  /** @param took called with the bytes that were read, and waited for */
+  constructor(file: fs.FileHandle, name: string, { dataBytes, transaction }: Metas, took: (bytes: number) => unknown) {
     const pages = dataBytes / pageBytes;
     this.#file = file;
     this.#name = name;
@@ -92,7 +92,7 @@ class Walk {
       count * pageBytes,
       page * pageBytes,
     );
-    this.#took(bytesRead);
+    await this.#took(bytesRead);
     if (bytesRead < count * pageBytes) throw this.#fail(page, 'the file ends before it');
     return buffer;
   }
@@ -191,46 +191,54 @@ class Walk {
 }
 
 /**
+ * Reads every page of one state of a KV: its pages must stay as they are meanwhile.
+ * @param took called with the bytes that were read, and waited for before more are
+ * @throws KvDamaged with the page, and what is wrong with it
+ */
+export async function walkState(directory: string, metas: Metas, took: (bytes: number) => unknown): Promise<void> {
+  const name = join(directory, dataFile);
+  const file = await fs.open(name, 'r');
+  try {
+    const meta = metas.newest;
+    const walk = new Walk(file, name, metas, took);
+    for (const { name: tree, at } of trees) {
+      if (meta.readBigUInt64LE(at + inTree.root) === noRoot) continue;
+      const depth = meta.readUInt16LE(at + inTree.depth);
+      if (depth < 1 || depth > depthMax) throw new KvDamaged(`${name} is damaged: its tree of ${tree} has no depth`);
+      await walk.tree(
+        tree === 'free pages',
+        numberAt(meta, at + inTree.root),
+        depth,
+        numberAt(meta, at + inTree.entries),
+      );
+    }
+    walk.freed();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
  * Reads every page of the newest checkpoint of a KV, and changes nothing. LMDB may have it open; where a newer checkpoint comes meanwhile, what was
  * found means nothing, and it looks again.
  * @param onLook called when it begins, and now and then
  * @throws KvDamaged with the page, and what is wrong with it; CorruptionError when the checkpoint itself cannot be used
  */
 export async function checkKvFile(directory: string, onLook: (look: KvLook) => void = () => {}): Promise<void> {
-  const name = join(directory, dataFile);
   for (;;) {
     const metas = await readCheckpoint(directory);
     if (!metas) return;
     try {
-      const file = await fs.open(name, 'r');
-      try {
-        const meta = metas.newest;
-        const bytesInAll = metas.dataBytes;
-        let [bytes, told] = [0, 0];
-        onLook({ directory, bytes, bytesInAll });
-        const walk = new Walk(file, name, metas, (read) => {
-          bytes += read;
-          if (bytes - told < tellBytes) return;
-          told = bytes;
-          onLook({ directory, bytes: Math.min(bytes, bytesInAll), bytesInAll });
-        });
-        for (const { name: tree, at } of trees) {
-          if (meta.readBigUInt64LE(at + inTree.root) === noRoot) continue;
-          const depth = meta.readUInt16LE(at + inTree.depth);
-          if (depth < 1 || depth > depthMax)
-            throw new KvDamaged(`${name} is damaged: its tree of ${tree} has no depth`);
-          await walk.tree(
-            tree === 'free pages',
-            numberAt(meta, at + inTree.root),
-            depth,
-            numberAt(meta, at + inTree.entries),
-          );
-        }
-        walk.freed();
-        return;
-      } finally {
-        await file.close();
-      }
+      const bytesInAll = metas.dataBytes;
+      let [bytes, told] = [0, 0];
+      onLook({ directory, bytes, bytesInAll });
+      await walkState(directory, metas, (read) => {
+        bytes += read;
+        if (bytes - told < tellBytes) return;
+        told = bytes;
+        onLook({ directory, bytes: Math.min(bytes, bytesInAll), bytesInAll });
+      });
+      return;
     } catch (cause) {
       if (!(cause instanceof KvDamaged) || (await readCheckpoint(directory))?.transaction === metas.transaction)
         throw cause;

@@ -82,6 +82,14 @@ export interface Kv extends KvView {
 
 /** A KV whose file other threads of the process can read. */
 export interface SharedKv extends Kv {
+  /**
+   * Reads every page of the newest committed state beside LMDB, which trusts them: before something walks through all rows, which could end the
+   * process. Some three seconds for each GiB.
+   * @param step called with the bytes that were read, and waited for before more are
+   * @throws CorruptionError with what is wrong, and then the next opening looks too; StoreError ServiceUnavailable when it takes longer than
+   * `limits.stateSnapshotMs`
+   */
+  checkFile(step: (bytes: number) => Promise<unknown>): Promise<void>;
   /** Numbers in shared memory that move with every commit: tell readers in other threads whether they are behind, and in what. */
   readonly counts: Int32Array;
 }

@@ -94,13 +94,17 @@ export class Reads implements KvReader {
     const bounds = range.reverse
       ? { start: range.end, end: range.start, reverse: true, exclusiveStart: true, inclusiveEnd: true }
       : { start: range.start, end: range.end };
-    return this.#environment
-      .getRange({
-        ...bounds,
-        ...(range.limit === undefined ? {} : { limit: range.limit }),
-        ...(transaction && { transaction }),
-      })
-      .iterate();
+    try {
+      return this.#environment
+        .getRange({
+          ...bounds,
+          ...(range.limit === undefined ? {} : { limit: range.limit }),
+          ...(transaction && { transaction }),
+        })
+        .iterate();
+    } catch (error) {
+      throw meaning(error, this.#directory);
+    }
   }
 
   /** Before the environment closes: LMDB must not be read afterwards. */

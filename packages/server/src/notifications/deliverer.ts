@@ -76,9 +76,14 @@ export function startDeliverer(options: DelivererOptions): Deliverer {
   };
   const again = (): void => {
     if (!stopped)
-      looking ??= look().finally(() => {
-        looking = undefined;
-      });
+      looking ??= look()
+        // The records themselves could not be read: what is damaged there is no reason to end.
+        .catch((cause: unknown) =>
+          onEvent('the targets of notifications could not be looked after; it is tried again', { cause }),
+        )
+        .finally(() => {
+          looking = undefined;
+        });
   };
   again();
   const cancel = host.timers.every(limits.targetsLookMs, again);

@@ -1,3 +1,4 @@
+import { CorruptionError } from '../../errors.ts';
 import type { ObjectVersion, Stripe } from '../../metadata/index.ts';
 import { storedBytes } from '../address.ts';
 import { type CheckReport, crossCheck, openStripeStore } from '../index.ts';
@@ -67,11 +68,11 @@ export async function upload(setting: Setting, key: string, parts: number): Prom
 }
 
 export type Known = {
-  -readonly [Field in 'damaged' | 'states' | 'opensInline']?: Parameters<typeof crossCheck>[0][Field];
+  -readonly [Field in 'damaged' | 'files' | 'states' | 'opensInline']?: Parameters<typeof crossCheck>[0][Field];
 };
 
 export const check = (
-  { host, stores, replica, damaged, states, opensInline }: Setting & Known,
+  { host, stores, replica, damaged, files, states, opensInline }: Setting & Known,
   slice?: number,
 ): Promise<CheckReport> =>
   drive(
@@ -82,6 +83,7 @@ export const check = (
       stores,
       host,
       damaged,
+      files,
       states,
       opensInline,
       ...(slice ? { slice } : {}),
@@ -97,3 +99,14 @@ export const known = ({ replica }: Setting, version: ObjectVersion, copies: read
   const devices = replica.groups.find((one) => one.id === number)?.devices ?? [];
   return (stripe: Buffer) => (stripe.equals(id) ? copies.map((copy) => devices[copy] as string) : []);
 };
+
+/** A database whose file contradicts itself. */
+export const tornFile = (directory: string, device?: string): Known['files'] => ({
+  list: () => [
+    {
+      directory,
+      ...(device !== undefined && { device }),
+      check: () => Promise.reject(new CorruptionError('page 7 is damaged')),
+    },
+  ],
+});

@@ -11,7 +11,18 @@ import { fragmentId } from '../address.ts';
 import { crossCheck, type FindingKind } from '../index.ts';
 import { deviceName, drive } from '../memory.fixture.ts';
 import { bucket } from '../replica.fixture.ts';
-import { check, firstStripe, type Known, known, put, type Setting, setUp, stripe, upload } from './check.fixture.ts';
+import {
+  check,
+  firstStripe,
+  type Known,
+  known,
+  put,
+  type Setting,
+  setUp,
+  stripe,
+  tornFile,
+  upload,
+} from './check.fixture.ts';
 import { findingKinds } from './findings.ts';
 
 import { stripesOf } from './walk.ts';
@@ -95,6 +106,14 @@ function rotten(): Known['states'] {
 
 /** What to break for each kind of finding; answers what `where` must name. */
 const planted: Record<FindingKind, Plant> = {
+  'metadata-structure': (setting) => {
+    setting.files = tornFile('d/metadata/kv');
+    return 'd/metadata/kv';
+  },
+  'index-structure': (setting) => {
+    setting.files = tornFile('d/device/index', deviceName(0));
+    return 'd/device/index';
+  },
   'metadata-rows': (setting) => {
     setting.states = rotten();
     return 'the metadata in d/metadata/kv';
@@ -376,15 +395,4 @@ test('what is found before rows of the metadata that cannot be read is told', as
   const report = await check({ ...setting, states: rotten() });
   assert.deepEqual(report.counts, { 'metadata-rows': 1 });
   assert.match(report.unchecked.join(), /after damage in the metadata: a row cannot be read/);
-});
-
-test('a state that cannot be looked through in time is said to be unchecked', async () => {
-  const setting = await sound();
-  const kv = memoryKv(manualHost());
-  kv.snapshot = () => {
-    throw new StoreError('ServiceUnavailable');
-  };
-  const report = await check({ ...setting, states: { list: () => [{ kv, directory: 'd' }] } });
-  assert.deepEqual(report.counts, {});
-  assert.match(report.unchecked.join(), /rows of the metadata in d/);
 });

@@ -15,6 +15,7 @@ import { indexOf, knownBytes, lengthOf, prefixBytes, stripeIdBytes, stripeOf, su
 import { GroupTable } from '../groups.ts';
 import { Pace } from '../jobs/pace.ts';
 import { type JobProgress, ProgressMeter } from '../jobs/progress.ts';
+import { type CheckedFiles, checkFiles } from './files.ts';
 import { type Finding, type FindingKind, Findings, Suspicions } from './findings.ts';
 import { IdMarks, sliceOf } from './marks.ts';
 import { type CheckTotals, Reach } from './reach.ts';
@@ -34,7 +35,9 @@ import { stripesOf, walkMetadata } from './walk.ts';
  * 5. What tenants and users are counted to have, where there are quotas, against what they have.
  * 6. From every fragment of every device: its stripe has a row, or an intent explains it.
  * 7. The index of each device against itself: rows are whole, no two fragments share a block, free space is what no fragment has.
- * 8. The rows of each shard against their digest, before anything else: what is said of a state that has rotted comes from that.
+ * 8. The rows of each shard against their digest, before the objects: what is said of a state that has rotted comes from that.
+ * 9. Before all of it the structure of each database's file: the walks above go through all of its pages, and a damaged one may end the process.
+ *    Nothing walks through a file that is damaged so.
  *
  * It runs beside a working server, so what changes meanwhile looks wrong for a moment: every suspicion is looked at again before it becomes a
  * finding. Marks are kept for a slice of all stripes at a time and the walk is repeated per slice, which bounds the memory whatever the
@@ -49,6 +52,8 @@ export interface CheckOptions {
   readonly elsewhere?: ((device: string) => boolean) | undefined;
   /** Devices whose copy of a stripe is known to be damaged: from reads and scrubs, for a cross-check reads no bytes. Absent: nothing is known. */
   readonly damaged?: ((stripe: Buffer) => readonly string[]) | undefined;
+  /** The files of all that is read, to be looked at first. Absent: they were, or are not files. */
+  readonly files?: CheckedFiles | undefined;
   /** What the reader reads, for its rows to be held against their digests. Absent: they are not. */
   readonly states?: CheckedStates | undefined;
   /** Absent: objects within damaged metadata are not named. */
@@ -97,7 +102,7 @@ export function crossCheck(options: CheckOptions): Check {
 type StripeRow = ReturnType<MetadataReader['stripes']>[number];
 
 class CrossCheck {
-  readonly #options: CheckOptions;
+  #options: CheckOptions;
   readonly #meter: ProgressMeter;
   readonly #pace: Pace;
   readonly #groups: GroupTable;
@@ -132,6 +137,10 @@ class CrossCheck {
     const { reader, states, opensInline } = this.#options;
     const shared = { reader, pace: this.#pace, findings: this.#findings, meter: this.#meter };
     const unchecked = this.#unchecked;
+    if (this.#options.files && !(await this.#checkFiles(this.#options.files))) {
+      unchecked.push('objects and fragments: what is damaged may end the server that walks through it');
+      return this.#result();
+    }
     const whole = states === undefined || (await checkStates({ ...shared, states, unchecked }));
     try {
       if (!whole) await nameObjects({ ...shared, opensInline, unchecked });
@@ -145,12 +154,31 @@ class CrossCheck {
       if (whole || !(error instanceof CorruptionError)) throw error;
       unchecked.push(`all that comes after damage in the metadata: ${error.message}`);
     }
-    return {
-      findings: this.#findings.list,
-      counts: this.#findings.counts(),
-      totals: this.#totals,
-      unchecked,
-    };
+    return this.#result();
+  }
+
+  #result(): CheckReport {
+    const { list: findings } = this.#findings;
+    return { findings, counts: this.#findings.counts(), totals: this.#totals, unchecked: this.#unchecked };
+  }
+
+  /** @returns whether the metadata can be walked through. What a damaged index has is looked at no further. */
+  async #checkFiles(files: CheckedFiles): Promise<boolean> {
+    const { damaged, unchecked } = await checkFiles(files, { pace: this.#pace, meter: this.#meter });
+    this.#unchecked.push(...unchecked);
+    for (const { directory, device, damage } of damaged) {
+      const kind = device === undefined ? 'metadata-structure' : 'index-structure';
+      this.#findings.add(kind, directory, `The file contradicts itself: ${damage}.`);
+      if (device === undefined) continue;
+      const { stores, elsewhere } = this.#options;
+      this.#options = {
+        ...this.#options,
+        stores: new Map([...stores].filter(([one]) => one !== device)),
+        elsewhere: (one) => one === device || elsewhere?.(one) === true,
+      };
+      this.#unchecked.push(`fragments of device ${device}: their index is damaged`);
+    }
+    return damaged.every(({ device }) => device !== undefined);
   }
 
   async #checkObjects(shared: UsageOptions): Promise<void> {

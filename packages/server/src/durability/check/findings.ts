@@ -28,6 +28,10 @@ export const findingKinds = {
   'size-mismatch': 'Read the object and compare it with its source; report this as a bug.',
   'metadata-rows':
     'Look at the disk and the memory of this machine. Then stop the server, move that folder away and start: its content is made anew from the log and a snapshot, or from another node. Where the start refuses that, put the folder back, and restore the objects that are named from a backup.',
+  'metadata-structure':
+    'Look at the disk and the memory of this machine, then restart the server: a start that has to looks at the file first, puts it aside, and makes it anew from the log and a snapshot, or from another node. Where nothing has what that takes it says so: restore metadata/ from a backup.',
+  'index-structure':
+    'Look at the disk and the memory of this machine, then restart the server: it puts the index aside and makes it anew from the slabs.',
   'inline-damaged':
     'Make the metadata anew, as `metadata-rows` says; where that is refused, restore the object from a backup, or delete it.',
   'reference-count': 'Nothing is lost yet. Keep the server from collecting (stop it) and report this as a bug.',
