@@ -314,3 +314,36 @@ test('the smallest disk (64 MiB): small objects alone make room for as many agai
   assert.deepEqual((await fsck(store.server.endpoint)).counts, {});
   assert.equal(await store.server.stop(), 0);
 });
+
+for (const ballast of [true, false])
+  test(`a server ends in order on a disk without a byte left ${ballast ? 'but its ballast' : 'and no ballast'}, and the next one has everything`, {
+    timeout: 600_000,
+  }, async (t) => {
+    const disk = smallDisk(t, 'tmpfs');
+    if (disk === undefined) return;
+    const store = await Store.start([path.join(disk, 'data')]);
+    t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+    for (let i = 0; i < 50; i++) await store.put(`small${i}`);
+    for (let i = 0; i < 4; i++) await store.put(`big${i}`);
+    const file = path.join(disk, 'data/ballast');
+    await store.until('ballast', async () => existsSync(file));
+    const fd = openSync(path.join(disk, 'foreign'), 'a');
+    if (!ballast) rmSync(file);
+    for (const size of [MiB, 4096])
+      try {
+        for (;;) writeSync(fd, Buffer.alloc(size));
+      } catch {
+        // To the last byte.
+      }
+    closeSync(fd);
+    assert.equal(statfsSync(disk).bavail, 0);
+    assert.equal(await store.server.stop('SIGTERM'), 0, store.server.output());
+    const leftOut = /"event":"the disk is full: not written at the end","what":\[[^\]]*"a checkpoint of the metadata"/;
+    assert.equal(leftOut.test(store.server.output()), !ballast, store.server.output());
+    rmSync(path.join(disk, 'foreign'));
+    await store.restart('SIGKILL');
+    await store.verify();
+    await store.until('ready again', async () => (await store.readiness()).startsWith('200'));
+    assert.deepEqual((await fsck(store.server.endpoint)).counts, {});
+    assert.equal(await store.server.stop(), 0);
+  });

@@ -4,6 +4,20 @@ import type { Plant } from './plant.ts';
 
 export const kvPlants: readonly Plant[] = [
   {
+    name: 'daemon: a stop that finds no space for a checkpoint closes nothing more',
+    file: 'src/daemon/closing.ts',
+    find: 'if (!(cause instanceof NotWritten)) throw cause;\n      what.push',
+    replace: 'throw cause;\n      what.push',
+    tests: ['src/daemon/closing.test.ts'],
+  },
+  {
+    name: 'daemon: a stop waits for space that nobody makes',
+    file: 'src/daemon/closing.ts',
+    find: 'void metadata.close();',
+    replace: '',
+    tests: ['src/daemon/closing.test.ts'],
+  },
+  {
     name: 'kv: a look at a file that is written to holds nothing of the state that it looks at',
     file: 'src/kv/owner.ts',
     find: '    const held = this.#reads.hold();\n    const until',

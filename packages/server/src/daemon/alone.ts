@@ -5,6 +5,7 @@ import { KeyringError } from '../keys/index.ts';
 import { KvDamaged, openKv } from '../kv/index.ts';
 import type { Log, Position } from '../log/index.ts';
 import { openMetadataReader } from '../metadata/index.ts';
+import { closeAll, writing } from './closing.ts';
 import { ConfigError } from './config.ts';
 import { folders } from './directories.ts';
 import { openLogs } from './pair.ts';
@@ -16,13 +17,11 @@ import { openState } from './state.ts';
 export async function openOwnShard(parts: ShardParts): Promise<OpenShard & { readonly log: Log }> {
   const { directories, keyring, host, onMetadata } = parts;
   const closers: (() => Promise<unknown>)[] = [];
-  const close = async (): Promise<void> => {
-    for (let step = closers.pop(); step; step = closers.pop()) await step();
-  };
+  const close = () => closeAll(closers);
   try {
     const { roles, mirrored } = await openLogs(directories, host, onMetadata);
     const { log } = mirrored;
-    closers.push(() => log.close());
+    closers.push(writing('the seal of the log', () => log.close()));
     const holding = [roles.primary, ...(roles.mirror === undefined ? [] : [roles.mirror])];
     await keyring.keepIn(holding.map((one) => fileVolume(folders.keys(one)))).catch(refusedKeyring);
     // Only now: a directory is trusted with a role when it has what belongs to it.
@@ -43,7 +42,7 @@ export async function openOwnShard(parts: ShardParts): Promise<OpenShard & { rea
       trimmable: (covered) => snapshots.trimmable(covered),
       onEvent: onMetadata,
     });
-    closers.push(() => kv.close());
+    closers.push(writing('a checkpoint of the metadata', () => kv.close()));
     closers.push(() => metadata.close());
     return {
       kv,

@@ -14,6 +14,7 @@ import {
 import type { Host } from '../host/index.ts';
 import { type KvLook, openKv, type SharedKv } from '../kv/index.ts';
 import { putAside } from './aside.ts';
+import { closeAll, writing } from './closing.ts';
 import { ConfigError } from './config.ts';
 import { type LostSlabs, lostOf } from './lost-slabs.ts';
 import { type DeviceSite, indexFolder, openSite } from './sites.ts';
@@ -97,10 +98,9 @@ export async function openIndex(site: DeviceSite, options: IndexOptions): Promis
         lost,
         counts: kv.counts,
         checkFile: (step) => kv.checkFile(step),
-        async close() {
-          await owner.close();
-          await kv.close();
-          await device.close();
+        close() {
+          const mark = `a checkpoint of the fragment index of ${site.folder}`;
+          return closeAll([() => device.close(), writing(mark, () => kv.close()), writing(mark, () => owner.close())]);
         },
       };
     } catch (cause) {

@@ -10,6 +10,7 @@ import type { DamagedSegment, MirrorEvent } from '../log/index.ts';
 import type { Metadata, Proposer } from '../metadata/index.ts';
 import { openOwnShard, refusedKeyring } from './alone.ts';
 import { dropBallast } from './ballast.ts';
+import { closeAll } from './closing.ts';
 import { placementDevices } from './cluster/layout.ts';
 import { newStoppedDevices, type StoppedDevices } from './conditions.ts';
 import { ConfigError } from './config.ts';
@@ -125,9 +126,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
       throw new ConfigError(`${one} is not among --data: give all directories of the store, and this one too`);
   for (const one of directories.all) dropBallast(one.path);
   const closers: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (let step = closers.pop(); step; step = closers.pop()) await step();
-  };
+  const close = () => closeAll(closers);
   try {
     // First of all: with another keyring nothing that the store holds could be opened.
     const [keys, ...copies] = directories.holders.map(({ path: holder }) => fileVolume(folders.keys(holder)));

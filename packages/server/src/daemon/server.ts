@@ -9,6 +9,7 @@ import { BadCopies } from './bad-copies.ts';
 import { BadStates } from './bad-states.ts';
 import { bannerText, metadataTexts, notEncryptedText, shortDaysText } from './banner.ts';
 import { claimPort } from './claim.ts';
+import { giveUpWhenFull, notWrittenText } from './closing.ts';
 import { findMembership } from './cluster/membership.ts';
 import { seldom } from './cluster/seldom.ts';
 import { oldestReadHere } from './collecting.ts';
@@ -239,8 +240,13 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
     });
     void owner.cluster?.failed.then(failed);
     let stopping: Promise<void> | undefined;
-    const stop = () =>
-      stopInOrder(
+    const ended = { what: ['the end of what was being written'] };
+    const stop = () => {
+      // In a cluster others own shards too, and a proposal waits for nobody for long.
+      const cancel = owner.cluster
+        ? () => {}
+        : giveUpWhenFull(owner, host, () => claimed.log.warn(notWrittenText, ended));
+      return stopInOrder(
         [
           ['a further object shard that is being opened', () => further?.stop()],
           [
@@ -270,7 +276,8 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
         ],
         host,
         claimed.log,
-      );
+      ).finally(cancel);
+    };
     const endpoint = endpointOf(address, port, tls?.state);
     const devices = await Promise.all(
       owner.sites.map(async (site) => {

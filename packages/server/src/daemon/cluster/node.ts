@@ -7,6 +7,7 @@ import { forgetReplica, openEtcdLog, type SharedLog } from '../../log/index.ts';
 import { features, type NodeRecord, openShardReplica, ReplicaError, type Term } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { LogEnd } from '../alone.ts';
+import { closeAll, writing } from '../closing.ts';
 import { type Config, ConfigError } from '../config.ts';
 import { type DataDirectory, folders } from '../directories.ts';
 import type { ClusterLink, LogState, OpenShard, ShardParts } from '../shard.ts';
@@ -74,9 +75,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     readonly why: string;
     readonly directory: string;
   }>();
-  const close = async (): Promise<void> => {
-    for (let step = closers.pop(); step; step = closers.pop()) await step();
-  };
+  const close = () => closeAll(closers);
   try {
     const links = await openLinks(folder, keyring, host, options.onLinkFailed);
     closers.push(() => links.close());
@@ -112,7 +111,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
     closers.push(() => shared.close());
     const made: MadeAnew = {};
     const kv = await openReplicaKv({ directory: kvFolder, host, shared, transport, node, log, made, onMetadata });
-    closers.push(() => kv.close());
+    closers.push(writing('a checkpoint of the metadata', () => kv.close()));
     const known = new KnownShards(host);
     const replica = openShardReplica({
       log: shared,

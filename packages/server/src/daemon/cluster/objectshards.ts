@@ -13,6 +13,7 @@ import {
 } from '../../metadata/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Transport } from '../../transport/index.ts';
+import { closeAll, writing } from '../closing.ts';
 import { folders } from '../directories.ts';
 import { pendingBytesOf } from '../space.ts';
 import { type Duty, objectDutiesOf } from './duties.ts';
@@ -126,9 +127,7 @@ export async function openObjectShards(input: ObjectShardsInput): Promise<OpenSh
     async openNext(share) {
       const number = objectShards.length + 1;
       const closers: (() => Promise<unknown>)[] = [];
-      const close = async (): Promise<void> => {
-        for (let step = closers.pop(); step; step = closers.pop()) await step();
-      };
+      const close = () => closeAll(closers);
       try {
         const one = await openOne({ ...input, closers }, number, () => all);
         await share(one);
@@ -170,7 +169,7 @@ async function openOne(
     made,
     onMetadata,
   });
-  closers.push(() => kv.close());
+  closers.push(writing(`a checkpoint of the metadata of shard ${number}`, () => kv.close()));
   const others = input.known.others(number);
   const replica = openShardReplica({ log, kv, host, shard: number, others, pendingBytes: pendingBytesOf(directory) });
   let duties: readonly Duty[] = [];
