@@ -4,6 +4,13 @@ import type { Plant } from './plant.ts';
 
 export const kvPlants: readonly Plant[] = [
   {
+    name: 'cluster: a wait for what is lost ends while a node has more to write',
+    file: 'src/daemon/cluster/admin.ts',
+    find: '?.[1]?.onlyLost === true)',
+    replace: '?.[1]?.lost !== 0)',
+    tests: ['src/daemon/cluster/admin.test.ts'],
+  },
+  {
     name: 'daemon: a stop that finds no space for a checkpoint closes nothing more',
     file: 'src/daemon/closing.ts',
     find: 'if (!(cause instanceof NotWritten)) throw cause;\n      what.push',

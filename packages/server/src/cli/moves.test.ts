@@ -97,6 +97,26 @@ test('a wait ends when all has been done for longer than nodes know of each othe
   assert.ok(since.length >= 6, `${since.length} answers after the one that said no`);
 });
 
+test('a wait ends, and not well, when nothing is left to write what lacks from; not while anything gets on', async (t) => {
+  const stub = await startStub();
+  t.after(() => stub.close());
+  let asked = 0;
+  stub.store.intercept = ({ path }) => {
+    if (!path.endsWith('/cluster/repair')) return undefined;
+    asked++;
+    const node = { node: 'a', toWrite: { fragments: 2 }, toHandOver: { fragments: Math.max(0, 4 - asked) } };
+    return Response.json({ done: false, lost: 2, onlyLost: asked !== 7, needs: '2 copies are gone', nodes: [node] });
+  };
+  const { code, stdout, stderr } = await stub.run(['repair', 'status', '--wait']);
+  assert.equal(code, 8, stderr);
+  assert.ok(asked > 11, `${asked} answers: four seconds after one that said that there is something to wait for`);
+  assert.match(stdout, /^waits +2 copies are gone$/m);
+  assert.match(
+    stderr,
+    /2 copies cannot be written: nothing is left to write them from\n.*`dsom fsck` names the objects/,
+  );
+});
+
 test('what objects with fewer copies survive is told beside what new ones do, with what to do', async (t) => {
   const stub = await startStub();
   t.after(() => stub.close());

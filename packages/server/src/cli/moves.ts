@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { isLine, type Line, list, part, short, size, text } from './answer.ts';
 import { clientCommand, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
+import { CommandError, exitCode } from './exit.ts';
 import { formatSize, formatTable, parseSize, printable } from './format.ts';
 
 /** `3 h 12 min`, the two largest units. */
@@ -104,13 +105,23 @@ export function repairProgress(repair: Line): string {
 /** What a node of a cluster says of the others is less old than this: all of it must have been done for so long. */
 const settledMs = 4000;
 
-/** Tells how far it is, until all is done or the user has seen enough. */
+/** Tells how far it is, until all is done, or nothing more can be, or the user has seen enough. */
 async function watch(context: Context): Promise<void> {
   const { clock } = context.host;
   let told: string | undefined;
   let doneAt: number | undefined;
+  let lostAt: number | undefined;
+  let before = '';
   for (;;) {
     const found = await context.client().admin.repair({ signal: context.signal });
+    const progress = repairProgress(found);
+    // What is handed over beside it goes on for as long as it gets on.
+    if (found['onlyLost'] !== true || progress !== before) lostAt = undefined;
+    if (found['onlyLost'] === true) {
+      lostAt ??= clock.monotonic();
+      if (clock.monotonic() - lostAt >= settledMs) break;
+    }
+    before = progress;
     if (found['done'] === true) {
       const now = clock.monotonic();
       doneAt ??= now;
@@ -119,7 +130,7 @@ async function watch(context: Context): Promise<void> {
     const stuck = stuckLine(found);
     if (stuck !== undefined && stuck !== told) context.note(stuck);
     told = stuck;
-    context.lastLine(repairProgress(found));
+    context.lastLine(progress);
     await context.host.timers.sleep(1000, context.signal);
   }
   context.beforeNote();
@@ -130,6 +141,12 @@ async function repairStatus(context: Context, options: CommonOptions & { readonl
   const found = await context.client().admin.repair({ signal: context.signal });
   context.succeed();
   await context.result(found, repairLines(found));
+  if (options.wait && found['done'] !== true)
+    throw new CommandError(
+      exitCode.damaged,
+      `the wait is over, and ${text(found['lost'])} copies cannot be written: nothing is left to write them from`,
+      '`dsom fsck` names the objects: restore them from a backup, or delete them. Then wait again.',
+    );
 }
 
 async function risk(context: Context): Promise<void> {

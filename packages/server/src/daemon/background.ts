@@ -23,7 +23,7 @@ import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
 import { accessDeliveryOf } from './access-logs.ts';
-import type { BadCopies, BadCopy } from './bad-copies.ts';
+import { type BadCopies, type BadCopy, lostCopiesText } from './bad-copies.ts';
 import type { BadStates } from './bad-states.ts';
 import { dropBallast, takeBallast, tending } from './ballast.ts';
 import { CheckRuns } from './checks.ts';
@@ -241,12 +241,14 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     ...inventory.methods,
     // In a cluster there is more to tell, below.
     'cluster.repair': () => {
-      const { waiting, complete } = mender.totals();
+      const { waiting, complete, lost } = mender.totals();
       const recode = recoding.status();
       return {
         done: complete && waiting === 0 && recode.complete,
         groupsOnLeavingDevices: 0,
-        needs: null,
+        lost,
+        onlyLost: work().onlyLost === true && recode.complete,
+        needs: lost > 0 ? lostCopiesText(lost) : null,
         nodes: [],
         recode,
       };

@@ -4,6 +4,7 @@ import {
   createRepairer,
   createUsedGroups,
   createWhereabouts,
+  idlePhase,
   type JobProgress,
   type LeftoverTotals,
   type Mender,
@@ -31,6 +32,8 @@ export interface NodeWork {
   readonly waiting: number;
   /** Those of them that nothing is left to be written from; absent: none. */
   readonly lost?: number;
+  /** All that is missing is lost, by a look at every stripe that has ended; absent: not so. */
+  readonly onlyLost?: true;
   readonly writing: JobProgress;
   readonly leftovers: LeftoverTotals;
   /** Bytes that its devices took in a second when it last wrote many. */
@@ -186,6 +189,8 @@ export function startMending({ owner, host, log, healthy }: MendingInput): Mendi
         mended: written,
         waiting,
         ...(lost > 0 && { lost }),
+        // A look counts them anew as it goes.
+        ...(lost > 0 && waiting === lost && writing.phase === idlePhase && { onlyLost: true as const }),
         writing,
         leftovers: leftovers.totals(),
       };

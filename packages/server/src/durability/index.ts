@@ -17,7 +17,7 @@ export { type Holding, holdingsOf } from './jobs/holdings.ts';
 export { createLeftovers, type Leftovers, type LeftoverTotals } from './jobs/leftovers.ts';
 export { createMender, type Mender, writingPhase } from './jobs/mend.ts';
 export { Pace } from './jobs/pace.ts';
-export { type JobProgress, ProgressMeter } from './jobs/progress.ts';
+export { idlePhase, type JobProgress, ProgressMeter } from './jobs/progress.ts';
 export { repeat } from './jobs/repeat.ts';
 export { createScrub, type Scrub, type ScrubReport } from './jobs/scrub.ts';
 export { fileScrubMemory, processScrubMemory, type ScrubMemory } from './jobs/scrub-memory.ts';

@@ -32,6 +32,7 @@ let unheard: Set<string>;
 let silence: number;
 let used: ReadonlySet<number> | undefined;
 let lost: number;
+let onlyLost: true | undefined;
 let done: (Command | string)[];
 let settings: Map<string, string>;
 /** What the node that leads last told the others of evening out. */
@@ -67,6 +68,7 @@ beforeEach(() => {
   silence = 0;
   used = new Set();
   lost = 0;
+  onlyLost = undefined;
   done = [];
   settings = new Map();
   rebalanceHeard = undefined;
@@ -129,7 +131,11 @@ beforeEach(() => {
     cluster: link,
     usedGroups: async () => used,
     host: manualHost(),
-    work: () => ({ ...idle, ...(lost > 0 && { lost }) }),
+    work: () => {
+      const { completeAt: _, ...rest } = idle;
+      if (lost > 0) return { ...rest, lost, ...(onlyLost && { onlyLost }) };
+      return idle;
+    },
     recode: () => ({ stripes: 1, complete: true }) as RecodeStatus,
     rebalance: {
       status: () => ({ state: 'running' }),
@@ -302,7 +308,11 @@ describe('whether a drain has ended', () => {
 
   it('says of copies that nothing is left to be written from that they are gone: nobody waits for those', async () => {
     lost = 2;
-    assert.match(String((await ask('repair'))['needs']), /^2 copies of stripes are gone.*dsom fsck/);
+    const first = await ask('repair');
+    assert.match(String(first['needs']), /^2 copies of stripes are gone.*dsom fsck/);
+    assert.deepEqual([first['done'], first['lost'], first['onlyLost']], [false, 2, false]);
+    onlyLost = true;
+    assert.deepEqual([(await ask('repair'))['done'], (await ask('repair'))['onlyLost']], [false, true]);
   });
 
   it('waits for what is away, and for nothing where there is another place', async () => {

@@ -117,6 +117,13 @@ export function clusterAdmin({
     return {
       done: stuck?.length === 0 && each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
       groupsOnLeavingDevices: stuck?.length ?? null,
+      /** Copies that nothing is left to be written from, and whether nothing else is waited for but what is handed over. */
+      lost,
+      onlyLost:
+        lost > 0 &&
+        stuck !== undefined &&
+        stuck.length < 1 &&
+        each.every(({ complete, node }) => complete || heard.find(([id]) => id === node)?.[1]?.onlyLost === true),
       needs: (stuck && leaving.need(stuck)) ?? (lost > 0 ? lostCopiesText(lost) : null),
       nodes: each,
     };

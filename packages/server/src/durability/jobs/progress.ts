@@ -15,10 +15,13 @@ export interface JobProgress {
   readonly etaMs: number | undefined;
 }
 
+/** The phase of a job that does not run. */
+export const idlePhase = 'idle';
+
 /** Counts a job's work. */
 export class ProgressMeter {
   readonly #clock: Clock;
-  #phase = 'idle';
+  #phase: string = idlePhase;
   #done = 0;
   #total = 0;
   #bytes = 0;
@@ -48,7 +51,7 @@ export class ProgressMeter {
   }
 
   end(): void {
-    this.phase('idle', 0);
+    this.phase(idlePhase, 0);
   }
 
   snapshot(): JobProgress {
