@@ -78,8 +78,6 @@ export const limits = {
   openSlabs: 256,
   /** Pause before an entry for which the ordered KV found no space is tried again. */
   fullRetryMs: 500,
-  /** A stop waits for so many of them, and then leaves out what it would write. */
-  fullLooks: 4,
   /** Free bytes of a disk that fragments never take, so that logs and indexes can still grow: deleting needs both. */
   deviceReserveBytes: 512 * MiB,
   /** Of a small disk so much: two small segments of the log, and what the KV writes between two checkpoints. */

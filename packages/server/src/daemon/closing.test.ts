@@ -7,7 +7,7 @@ import { StoreError } from '../errors.ts';
 import { manualHost } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { createLog } from '../telemetry/index.ts';
-import { closeAll, giveUpWhenFull, NotWritten, writing } from './closing.ts';
+import { closeAll, fullLooks, giveUpWhenFull, NotWritten, writing } from './closing.ts';
 import type { Owner } from './owner.ts';
 import { stopInOrder } from './stopping.ts';
 
@@ -58,14 +58,14 @@ test('entries that wait for space during a stop are given up once there is no ba
   const looks = (count: number) => {
     for (let n = 0; n < count; n++) host.advance(limits.fullRetryMs);
   };
-  looks(3 * limits.fullLooks);
+  looks(3 * fullLooks);
   failure = 'the disk is full';
-  looks(limits.fullLooks - 1);
+  looks(fullLooks - 1);
   failure = undefined;
   looks(1);
   assert.deepEqual(happened, [], 'one that goes on is waited for');
   failure = 'the disk is full';
-  looks(limits.fullLooks);
+  looks(fullLooks);
   assert.deepEqual(happened, ['given up', 'closed']);
   looks(9);
   assert.equal(happened.length, 2, 'once');

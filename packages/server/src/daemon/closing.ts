@@ -10,6 +10,9 @@ import type { Owner } from './owner.ts';
  * acknowledged rests on it: the log has that. So what finds no space is left out, said, and everything else is closed all the same.
  */
 
+/** Retries that a stop waits for space, before it gives up the ballast, and then what it would write. */
+export const fullLooks = 4;
+
 export const notWrittenText = 'the disk is full: not written at the end';
 
 /** Some of what is written at the end found no space. */
@@ -66,7 +69,7 @@ export function giveUpWhenFull(
   let looks = 0;
   const cancel = timers.every(limits.fullRetryMs, () => {
     looks = metadata.failure() === undefined ? 0 : looks + 1;
-    if (looks < limits.fullLooks) return;
+    if (looks < fullLooks) return;
     looks = 0;
     if (directories.all.map(({ path }) => dropBallast(path)).includes(true)) return;
     cancel();

@@ -21,6 +21,7 @@ const idle = {
   writing: {},
   leftovers: { waiting: 0, waitingBytes: 0, complete: true, removed: 0 },
 } as unknown as NodeWork;
+const { completeAt: _, ...searching } = idle;
 
 let nodes: NodeRecord[];
 let devices: DeviceRecord[];
@@ -131,11 +132,7 @@ beforeEach(() => {
     cluster: link,
     usedGroups: async () => used,
     host: manualHost(),
-    work: () => {
-      const { completeAt: _, ...rest } = idle;
-      if (lost > 0) return { ...rest, lost, ...(onlyLost && { onlyLost }) };
-      return idle;
-    },
+    work: () => (lost > 0 ? { ...searching, lost, ...(onlyLost && { onlyLost }) } : idle),
     recode: () => ({ stripes: 1, complete: true }) as RecodeStatus,
     rebalance: {
       status: () => ({ state: 'running' }),
