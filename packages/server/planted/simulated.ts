@@ -149,4 +149,27 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'const bytes = row ? 0 : 0;',
     ...simulated(20),
   },
+  // The 16th in which shards come while the cluster runs.
+  {
+    name: 'simulated: a read at strong waits for the new place of a key alone',
+    file: 'src/daemon/cluster/gate.ts',
+    find: 'reader.placesOf(bucket.id, key)',
+    replace: 'reader.placesOf(bucket.id, key).slice(0, 1)',
+    ...simulated(79),
+  },
+  // The 1st in which three nodes are put into other zones, and nothing is evened out.
+  {
+    name: 'simulated: new stripes go to groups that lie in one zone although there are several',
+    file: 'src/durability/groups.ts',
+    find: 'const even = leastBy(groups, inOneZone);',
+    replace: 'const even = groups.filter((group) => inOneZone(group) > 0);',
+    ...simulated(110),
+  },
+  {
+    name: 'simulated: groups of a time with fewer zones are told to survive what new ones do',
+    file: 'src/placement/layout.ts',
+    find: 'zones: Math.min(survives.zones, lost.zones),',
+    replace: 'zones: survives.zones,',
+    ...simulated(110),
+  },
 ];

@@ -3,7 +3,7 @@ import type { KeptVersion } from './history.ts';
 import { steps } from './operations.ts';
 import { lookFor } from './renames.ts';
 import { type Operation, operationText } from './scenario.ts';
-import { type ClientParts, heldBy, Session, scopeOf } from './session.ts';
+import { type ClientParts, heldBy, type Outcome, Session, scopeOf } from './session.ts';
 import { writesIn } from './world/content.ts';
 
 /** Pause of a client that finds no server. */
@@ -26,13 +26,17 @@ export class Client {
 
   /** @returns false when it was refused or its outcome is not known */
   async do(operation: Operation): Promise<boolean> {
+    return (await this.ask(operation)).kind === 'done';
+  }
+
+  async ask(operation: Operation): Promise<Outcome<unknown>> {
     const { scheduler, door } = this.#session.parts;
     while (!door()) await scheduler.sleep(retryMs, this.#session.name);
     scheduler.note(`begin ${operationText(operation)}`);
     const outcome = await steps[operation.kind](this.#session, operation);
     const how = outcome.kind === 'refused' ? outcome.error.code : outcome.kind;
     scheduler.note(`end ${operation.client} ${operation.kind} ${operation.write}: ${how}`);
-    return outcome.kind === 'done';
+    return outcome;
   }
 
   /** Names under which an object of the bucket of renames is, of all that it ever had; a name of which nobody can tell throws. */

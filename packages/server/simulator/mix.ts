@@ -22,7 +22,9 @@ export interface FaultMix {
 
 type Draw = (dice: Dice) => Fault | readonly Fault[];
 
-const mean = (dice: Dice, milliseconds: number): number => Math.round(-Math.log(1 - dice.float()) * milliseconds);
+/** A time until something happens, about so long. */
+export const mean = (dice: Dice, milliseconds: number): number =>
+  Math.round(-Math.log(1 - dice.float()) * milliseconds);
 
 /** Every kind of fault that a place can have, with the mean time between two, ms. */
 function kindsOf({ settings, spare }: FaultMix, dice: Dice): (readonly [Draw, number])[] {

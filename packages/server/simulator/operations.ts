@@ -265,6 +265,7 @@ async function upload(session: Session, operation: Operation): Promise<Outcome<u
     scopeOf(operation),
   );
   if (begun.kind !== 'done') return begun;
+  const { spread } = session;
   const uploadId = uploadIdText(begun.result.id);
   const bytes = bodyOf(write, Number(operation.with['size']));
   // Only the last part is named: those before it become garbage, and it may be of any size.
@@ -272,6 +273,8 @@ async function upload(session: Session, operation: Operation): Promise<Outcome<u
   let writes: readonly number[] | undefined = [write];
   let etag = '';
   for (let number = 1; number <= count; number++) {
+    if (operation.with['pause'] !== undefined)
+      await session.parts.scheduler.sleep(Number(operation.with['pause']), session.name);
     const from = number === count ? operation.with['from'] : undefined;
     const part =
       from === undefined
@@ -301,6 +304,8 @@ async function upload(session: Session, operation: Operation): Promise<Outcome<u
   session.end(record, operation, outcome);
   if (outcome.kind === 'done') {
     coverage.hit('an upload was completed');
+    if (session.spread > spread)
+      coverage.hit('an upload was begun before its bucket got more shards, and completed after');
     if (writes) history.learnBytes(`${bucket}/${key}`, heldBy(outcome.result.version), writes, `upload ${write}`);
   }
   return outcome;

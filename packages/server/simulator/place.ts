@@ -22,6 +22,15 @@ export interface Place {
   threads(): readonly Thread[];
   /** Repairs, collects and verifies once. Resolves to what is not in order, as a sentence; empty when nothing is. */
   tidy(): Promise<string>;
+  /**
+   * Takes the power from a whole zone that nothing needs, by where the stripes are; what is there must be readable then. Resolves when the others serve.
+   * @returns the zone; undefined: there is none
+   */
+  loseZone(): Promise<string | undefined>;
+  /** That an object lies less evenly over zones than the devices there are now give room for, as a sentence. */
+  crowded(bucket: string, key: string): string | undefined;
+  /** The power is back. */
+  findZone(): void;
   /** Kills everything and starts it again: the log must replay to the same state. @throws Error when it does not */
   replay(): Promise<void>;
   /** Ends everything in order and starts it again. @throws Error when it does not end */

@@ -1,7 +1,8 @@
 import type { Redundancy } from '../src/metadata/index.ts';
+import { growthFaults, growthOf, zoneFaults } from './further.ts';
 import { type FaultMix, faultsOf, overShards, redundanciesOf } from './mix.ts';
-import { renameOperations } from './renames.ts';
-import { ruledOperations } from './ruled.ts';
+import { renamedBucket, renameOperations } from './renames.ts';
+import { ruledBuckets, ruledOperations } from './ruled.ts';
 import type { Operation, OperationKind, Scenario, Settings } from './scenario.ts';
 import { markBytes } from './world/content.ts';
 import { Dice } from './world/dice.ts';
@@ -35,7 +36,10 @@ const redundanciesFor = (domains: number): Redundancy[] => [
   ...codes.filter(([data, parity]) => data + parity <= domains).map(([data, parity]) => ({ data, parity })),
 ];
 
-function settingsOf(dice: Dice, large: boolean): Omit<Settings, 'shards' | 'ruled' | 'renamed'> {
+function settingsOf(
+  dice: Dice,
+  large: boolean,
+): Omit<Settings, 'shards' | 'further' | 'keysPerShard' | 'zones' | 'ruled' | 'renamed'> {
   const nodes = large
     ? 1
     : dice.weighted([
@@ -159,6 +163,14 @@ const borrowing = (dice: Dice, operations: readonly Operation[], keys: readonly 
       : operation,
   );
 
+/** Some uploads take so long that their bucket may get more shards meanwhile. */
+const lingering = (dice: Dice, operations: readonly Operation[]): Operation[] =>
+  operations.map((operation) =>
+    operation.kind === 'upload' && dice.chance(0.5)
+      ? { ...operation, with: { ...operation.with, pause: String(dice.pick([50, 300, 1200])) } }
+      : operation,
+  );
+
 /** The scenario of a seed. @param operations things done by all clients together */
 export function planScenario(seed: number, operations = 320): Scenario {
   const dice = new Dice(seed, 'plan');
@@ -171,7 +183,11 @@ export function planScenario(seed: number, operations = 320): Scenario {
   const ruled = drawn.deviceBytes === 2 ** 30 && !large && ruledDice.chance(0.3) ? 1 : 0;
   const renamedDice = new Dice(seed, 'renamed');
   const renamed = shards > 1 && drawn.deviceBytes === 2 ** 30 && renamedDice.chance(0.7) ? 1 : 0;
-  const settings: Settings = { ...drawn, shards, ruled, renamed };
+  const zoneDice = new Dice(seed, 'zones');
+  const zones = drawn.nodes > 1 && zoneDice.chance(0.35) ? zoneDice.pick([2, 2, 3]) : 0;
+  const growthDice = new Dice(seed, 'further');
+  const growth = growthOf(growthDice, shards);
+  const settings: Settings = { ...drawn, shards, zones, ruled, renamed, ...growth };
   const clients = dice.between(2, 8);
   const keys = Array.from({ length: dice.between(2, 8) }, (_, i) => `k${i + 1}`);
   const weights = usualWeights.map(
@@ -204,8 +220,15 @@ export function planScenario(seed: number, operations = 320): Scenario {
   const faults = [
     ...overShards(shardDice, shards, faultsOf(dice, mix)),
     ...redundanciesOf(new Dice(seed, 'redundancies'), mix),
+    ...zoneFaults(zoneDice, mix),
+    ...growthFaults(growthDice, mix, [
+      ...buckets,
+      ...(ruled > 0 ? ruledBuckets : []),
+      ...(renamed > 0 ? [renamedBucket] : []),
+    ]),
   ].sort((a, b) => a.at - b.at);
   list = borrowing(new Dice(seed, 'borrowed'), list, keys);
+  if (settings.further > 0) list = lingering(growthDice, list);
   if (ruled > 0) list.push(...ruledOperations(ruledDice, operations));
   if (renamed > 0) list.push(...renameOperations(renamedDice, operations));
   return { seed, settings, faults, operations: list };

@@ -18,8 +18,14 @@ import { type DiskFault, lyingFaults } from './world/disk.ts';
 export interface Settings {
   /** 1: one machine with its own log. More: a cluster that shares a log engine. */
   readonly nodes: number;
-  /** Object shards of a cluster; 0: the objects lie in the system shard. */
+  /** Object shards that a cluster begins with; 0: the objects lie in the system shard. */
   readonly shards: number;
+  /** Object shards that it is given while it runs, at most. */
+  readonly further: number;
+  /** Versions in each of its shards beyond which a bucket gets more by itself; 0: the server's usual, which no run comes to. */
+  readonly keysPerShard: number;
+  /** Zones that the nodes are put into one after the other, when they start: `--zone`; 0: they name none. */
+  readonly zones: number;
   /** Of each node. */
   readonly devices: number;
   readonly threads: number;
@@ -55,6 +61,14 @@ export type Fault =
   | { readonly kind: 'rebalance' }
   /** Whoever runs the store has a bucket kept in another way from now on. */
   | { readonly kind: 'redundancy'; readonly bucket: string; readonly to: Redundancy }
+  /** Whoever runs the cluster says that a node stands in another zone. */
+  | { readonly kind: 'label'; readonly node: string; readonly zone: string }
+  /** All nodes of a zone at once: without power for so long, or cut off from all others and from the log. */
+  | { readonly kind: 'blackout'; readonly zone: string; readonly ms: number }
+  | { readonly kind: 'isolate'; readonly zone: string; readonly ms: number }
+  /** The cluster is to have so many object shards; a bucket gets twice as many as it has. */
+  | { readonly kind: 'grow'; readonly shards: number }
+  | { readonly kind: 'reshard'; readonly bucket: string }
   /** The log engine takes the log of a shard (the system shard when left out) away from its owner. */
   | { readonly kind: 'depose'; readonly shard?: number }
   /** The index of the device is lost; its process is killed and starts again. */
@@ -69,7 +83,7 @@ export type Fault =
 
 /** The members of the cluster change, or how bytes are kept: what takes its time, also when nothing breaks any more. */
 export const isChange = ({ kind }: Fault): boolean =>
-  ['join', 'drain', 'retire', 'rebalance', 'redundancy'].includes(kind);
+  ['join', 'drain', 'retire', 'rebalance', 'redundancy', 'label', 'grow', 'reshard'].includes(kind);
 
 export interface TimedFault {
   readonly at: number;
@@ -112,11 +126,21 @@ export interface Scenario {
 }
 
 /** What a text need not say: older ones know nothing of it. */
-const usualSettings: Partial<Settings> = { shards: 0, ruled: 0, renamed: 0 };
+const usualSettings: Partial<Settings> = {
+  shards: 0,
+  further: 0,
+  keysPerShard: 0,
+  zones: 0,
+  ruled: 0,
+  renamed: 0,
+};
 
 const settingNames = [
   'nodes',
   'shards',
+  'further',
+  'keysPerShard',
+  'zones',
   'devices',
   'threads',
   'copies',
@@ -145,6 +169,15 @@ function faultText(fault: Fault): string {
       return fault.shard === undefined ? 'depose' : `depose ${fault.shard}`;
     case 'redundancy':
       return `redundancy ${fault.bucket} ${redundancyText(fault.to)}`;
+    case 'label':
+      return `label ${fault.node} ${fault.zone}`;
+    case 'blackout':
+    case 'isolate':
+      return `${fault.kind} ${fault.zone} ${fault.ms}`;
+    case 'grow':
+      return `grow ${fault.shards}`;
+    case 'reshard':
+      return `reshard ${fault.bucket}`;
     case 'rebalance':
       return fault.kind;
     case 'index':
@@ -194,6 +227,10 @@ function parseFault(words: readonly string[], line: string): Fault {
   const lasting = ['pause', 'clock', 'unlog'] as const;
   for (const one of whole) if (kind === one && a !== undefined) return { kind: one, node: a };
   for (const one of lasting) if (kind === one && a !== undefined) return { kind: one, node: a, ms: numberOf(b, line) };
+  if ((kind === 'blackout' || kind === 'isolate') && a !== undefined) return { kind, zone: a, ms: numberOf(b, line) };
+  if (kind === 'label' && a !== undefined && b !== undefined) return { kind, node: a, zone: b };
+  if (kind === 'grow') return { kind, shards: numberOf(a, line) };
+  if (kind === 'reshard' && a !== undefined) return { kind, bucket: a };
   if (kind === 'rebalance') return { kind };
   if (kind === 'depose') return { kind, ...(a !== undefined && { shard: numberOf(a, line) }) };
   if (kind === 'redundancy' && a !== undefined) return { kind, bucket: a, to: parseRedundancy(b, line) };

@@ -25,6 +25,8 @@ export interface Door {
   readonly freshness: Freshness;
   /** Where the shards that an answer was read of stand, as positions that tell their shard. */
   seen(scope: Scope): readonly number[];
+  /** How many shards a bucket has, as far as this server knows. */
+  shardsOf(bucket: string): number;
 }
 
 export interface ClientParts {
@@ -36,6 +38,8 @@ export interface ClientParts {
   readonly door: () => Door | undefined;
   /** Ends the process of a node at once, while things break. */
   readonly kill: (node: string) => void;
+  /** Object shards that the cluster began with. */
+  readonly shards: number;
   /** No wall clock is set in this run. */
   readonly clocksAgree: boolean;
 }
@@ -79,6 +83,8 @@ export class Session {
   readonly sizes = new Map<string, number>();
   /** What it was handed with its last answer: up to where, in each shard, it has seen what was decided. */
   token: string | undefined;
+  /** How many shards the bucket of its last answer had. */
+  spread = 1;
   /** Names that this client knows to be left for good, of objects that get others. */
   readonly left = new Set<string>();
   /** The newest that this client wrote or saw of each key. */
@@ -118,6 +124,7 @@ export class Session {
         const seen = door.seen(scope);
         if (!scope.key && !scope.wide && seen.length > 2) coverage.hit('a list was merged over shards');
         this.token = tokenOf(seen, this.token);
+        if (scope.bucket !== undefined) this.spread = door.shardsOf(scope.bucket);
         return { kind: 'done', result };
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
@@ -169,7 +176,9 @@ export class Session {
     const { version } = outcome.result;
     write.value = heldBy(version);
     write.order = version.sequence;
-    if (shardOfNumber(version.sequence) > 0) this.parts.coverage.hit('a write was decided in an object shard');
+    const shard = shardOfNumber(version.sequence);
+    if (shard > 0) this.parts.coverage.hit('a write was decided in an object shard');
+    if (shard > this.parts.shards) this.parts.coverage.hit('a key was made in a shard that its bucket was given');
     this.sizes.set(name, version.size);
     if (isRegister(operation.bucket)) this.sees(name, version.sequence, write.what);
     this.learn(name, version);

@@ -156,6 +156,7 @@ class World {
       kill: (node) => {
         if (!this.#faultsEnded) this.place.strike({ kind: 'kill', node });
       },
+      shards: this.#scenario.settings.shards,
       clocksAgree: this.#clocksAgree,
     });
   }

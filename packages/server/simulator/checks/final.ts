@@ -30,6 +30,10 @@ export interface FinalParts {
 const firstWrite = 1_000_000;
 /** Until a lifecycle has taken away what it should: a midnight, and a look of whoever leads then. */
 const fadeMs = 10 * lifecycleDayMs;
+/** Until a read is answered while a zone is lost, ms. */
+const answerMs = 60_000;
+/** Written to see where they lie. */
+const newStripes = 6;
 const rounds = 15;
 /** Between two rounds: reads that were looked up and never begun hold garbage back for so long. */
 const roundMs = 10_500;
@@ -65,13 +69,25 @@ class Final {
       await this.#until('get', `${bucket}/last`);
       await this.#until('delete', `${bucket}/last`);
     }
-    await this.#readAll(names);
+    if (settings.zones > 0 && !short) await this.#spread();
+    if (!(await this.#readWithout(names))) await this.#readAll(names);
     if (settings.ruled > 0) await this.#faded();
     await this.#inOrder();
     await place.replay();
     await this.#readAll(names);
     await place.restart();
     await this.#readAll(names);
+  }
+
+  /** Groups are planned, all devices are there, and there is room: nothing keeps new stripes from lying evenly over zones. */
+  async #spread(): Promise<void> {
+    const { place, check } = this.#parts;
+    for (let n = 1; n <= newStripes; n++) {
+      const key = `even${n}`;
+      await this.#until('put', `plain/${key}`, { size: '9000', mode: 'whole' });
+      const crowded = place.crowded('plain', key);
+      if (crowded !== undefined) throw check('spread', crowded);
+    }
   }
 
   #operation(kind: OperationKind, name: string, given: Readonly<Record<string, string>>): Operation {
@@ -85,12 +101,47 @@ class Final {
     }
   }
 
+  /** Reads the same while a zone is lost, where what it held is elsewhere too. @returns false: there is no such zone */
+  async #readWithout(names: readonly string[]): Promise<boolean> {
+    const { scheduler, client, place, settings } = this.#parts;
+    const zone = settings.zones > 0 ? await place.loseZone() : undefined;
+    if (zone === undefined) return false;
+    scheduler.note(`zone ${zone} is lost`);
+    // Written with copies missing, or refused.
+    for (const bucket of ['plain', 'kept'])
+      await client.do(this.#operation('put', `${bucket}/without`, { size: '9000', mode: 'stream' }));
+    for (const name of names) await this.#answered(name, zone);
+    await this.#lookAtAll();
+    place.findZone();
+    await place.ready();
+    return true;
+  }
+
+  /** A key is read, or is not there. */
+  async #answered(name: string, zone: string): Promise<void> {
+    const { scheduler, client, check } = this.#parts;
+    const end = scheduler.now + answerMs;
+    for (;;) {
+      const outcome = await client.ask(this.#operation('get', name, {}));
+      if (outcome.kind === 'done' || (outcome.kind === 'refused' && outcome.error.code === 'NoSuchKey')) return;
+      const why = outcome.kind === 'refused' ? outcome.error.message : 'nobody answers';
+      if (scheduler.now > end) throw check('zone', `${name} cannot be read without the zone ${zone}: ${why}`);
+      await scheduler.sleep(200, 'final');
+    }
+  }
+
   /** Reads every key and every version that was acknowledged; what was seen is checked with all the rest. */
   async #readAll(names: readonly string[]): Promise<void> {
-    const { client, history, check, place } = this.#parts;
+    const { client, check, place } = this.#parts;
     await place.ready();
     const lives = place.lives();
     for (const name of names) await client.do(this.#operation('get', name, {}));
+    await this.#lookAtAll();
+    if (lives !== place.lives()) throw check('liveness', 'a server stopped itself though all is well');
+  }
+
+  async #lookAtAll(): Promise<void> {
+    const { client, history, check } = this.#parts;
     for (const bucket of ['plain', 'kept']) await client.do(this.#operation('list', `${bucket}/`, { limit: '2' }));
     for (const object of history.renamed.objects.keys()) await this.#checkNames(object);
     for (const [name, versions] of history.versions) {
@@ -106,7 +157,6 @@ class Final {
     }
     for (const [name, versions] of history.locked)
       for (const version of versions) await this.#checkLocked(name, version);
-    if (lives !== place.lives()) throw check('liveness', 'a server stopped itself though all is well');
   }
 
   /** What was put, and is given other names by nobody any more, has one. */

@@ -2,7 +2,7 @@ import { type CheckReport, crossCheck, type ScrubReport } from '../../src/durabi
 import type { FragmentStore } from '../../src/fragments/index.ts';
 import type { Host } from '../../src/host/index.ts';
 import { memoryKv } from '../../src/kv/index.ts';
-import { type MetadataReader, restoreSnapshot } from '../../src/metadata/index.ts';
+import { type MetadataReader, restoreSnapshot, shardOfNumber } from '../../src/metadata/index.ts';
 
 /** What a scrub found that is not in order, as a sentence; empty when nothing is. */
 export function scrubText({ missing, damaged, unreadable, skipped }: ScrubReport): string {
@@ -21,9 +21,10 @@ export async function disorder(
   if (garbage.length > 0) return `garbage of position ${garbage[0]?.position} is still listed`;
   const closed = reader.intents().filter(({ state }) => state === 'closed');
   if (closed.length > 0) return `${closed.length} closed intents are still listed`;
-  // Each has one that it numbers stripes under, and perhaps the next.
-  const open = reader.intents().length;
-  if (open > 2 * writers) return `${open} intents are open, and there are ${writers} writers`;
+  // Each has in each shard one that it numbers stripes under, and perhaps the next.
+  for (const [shard, open] of Map.groupBy(reader.intents(), ({ openedAt }) => shardOfNumber(openedAt)))
+    if (open.length > 2 * writers)
+      return `${open.length} intents of shard ${shard} are open, and there are ${writers} writers`;
   return findingsText(await crossCheck({ reader, groups: () => reader.groups(), stores, host }).report);
 }
 

@@ -1,13 +1,12 @@
 import { freshnessOf, newHeard } from '../../src/daemon/cluster/gate.ts';
-import { placementDevices } from '../../src/daemon/cluster/layout.ts';
-import { readRebalance } from '../../src/daemon/cluster/settings.ts';
+import { objectShardsOf } from '../../src/daemon/cluster/sharding.ts';
 import type { Thread } from '../../src/daemon/thread.ts';
 import { memoryVolume } from '../../src/device/index.ts';
 import { openKeyring } from '../../src/keys/index.ts';
-import { type SimulatedLog, simulatedLog } from '../../src/log/index.ts';
+import type { SimulatedLog } from '../../src/log/index.ts';
 import type { MetadataReader } from '../../src/metadata/index.ts';
-import { planLayout } from '../../src/placement/index.ts';
 import { disorder, recount, scrubText } from '../checks/order.ts';
+import { crowded, groupsOf, toldWrong } from '../checks/spread.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Place } from '../place.ts';
 import type { Fault, Settings } from '../scenario.ts';
@@ -16,18 +15,18 @@ import type { Dice } from '../world/dice.ts';
 import type { DiskFault } from '../world/disk.ts';
 import { Life } from '../world/life.ts';
 import type { Scheduler } from '../world/scheduler.ts';
+import { logOf } from './logs.ts';
 import { ClusterMachine, type Surroundings } from './machine.ts';
 import type { Member } from './member.ts';
 import { Network } from './network.ts';
 import { Operator } from './operator.ts';
 import { agree, checkSpread } from './order.ts';
+import { isSettled } from './settled.ts';
 import type { OpenShard } from './shards.ts';
+import { Zones } from './zones.ts';
 
 /** Time between two looks of whoever keeps the servers running. */
 const lookMs = 150;
-const leaseMs = 1500;
-/** Entries kept for followers alone: few, so that nodes fall behind and need snapshots. */
-const tailBytes = 64 * 1024;
 
 /** A cluster of nodes that share a log engine. */
 export class Cluster implements Place {
@@ -48,6 +47,7 @@ export class Cluster implements Place {
   #leastNodes: number;
   readonly #around: Surroundings;
   readonly #operator: Operator;
+  readonly #zones: Zones;
   /** Makes machines. */
   readonly #nodes: Dice;
   readonly #network: Network;
@@ -58,7 +58,9 @@ export class Cluster implements Place {
     this.#coverage = coverage;
     this.#dice = dice.fork('door');
     this.#engine = new Life(scheduler, 'engine', dice.fork('engine'), () => 0);
-    this.#logs = Array.from({ length: 1 + settings.shards }, (_, shard) => this.#logOf(shard, dice, settings));
+    this.#logs = Array.from({ length: 1 + settings.shards + settings.further }, (_, shard) =>
+      logOf(shard, dice, settings, this.#engine, () => this.#healed),
+    );
     this.#begun = settings.shards === 0;
     this.#network = new Network(scheduler, dice.fork('network'), settings.networkMs);
     this.#around = {
@@ -71,6 +73,7 @@ export class Cluster implements Place {
       onLead: (shard, node) => this.#leads(shard, node),
     };
     this.#nodes = dice;
+    this.#zones = new Zones(settings.zones, this.#machines, this.#network, coverage);
     this.#leastNodes = settings.nodes;
     for (let n = 1; n <= settings.nodes; n++) this.#add(`n${n}`);
     this.#operator = new Operator({
@@ -79,25 +82,9 @@ export class Cluster implements Place {
       dice: dice.fork('operator'),
       members: () => this.#members(),
       draining: (node) => this.#draining(node),
+      retiring: (device) => this.#newest && this.#zones.remember(this.#newest, device),
+      labelled: (node, zone) => this.#zones.label(node, zone),
       takeAway: (node) => this.#takeAway(node),
-    });
-  }
-
-  #logOf(shard: number, dice: Dice, settings: Settings): SimulatedLog {
-    const named = shard === 0 ? '' : ` ${shard}`;
-    const late = dice.fork(`log delay${named}`);
-    const fates = dice.fork(`log fate${named}`);
-    const heard = fates.pick([1, 0.995, 0.95]);
-    // One node hears of everything late: what others see, it does not see yet.
-    const lags = fates.chance(0.4) ? `n${fates.between(1, settings.nodes)}` : undefined;
-    return simulatedLog({
-      host: this.#engine.host,
-      leaseMs,
-      replicas: settings.nodes,
-      tailBytes,
-      delay: (node) =>
-        settings.networkMs * (late.chance(0.03) ? 20 * late.float() : 0.5 + late.float()) * (node === lags ? 15 : 1),
-      fate: () => (this.#healed || fates.chance(heard) ? 'heard' : fates.pick(['lost', 'unheard'])),
     });
   }
 
@@ -112,7 +99,9 @@ export class Cluster implements Place {
     const identities = new Map<string, string>();
     for (let d = 1; d <= devices; d++)
       identities.set(`${name}.d${d}`, `00000000-0000-4000-8000-${this.#nodes.bytes(6).toString('hex')}`);
-    this.#machines.set(name, new ClusterMachine(name, identities, this.#around, this.#nodes.fork(name)));
+    const machine = new ClusterMachine(name, identities, this.#around, this.#nodes.fork(name));
+    machine.zone = this.#zones.first(name);
+    this.#machines.set(name, machine);
   }
 
   /**
@@ -120,13 +109,19 @@ export class Cluster implements Place {
    * node that has seen most knows of; one that was started and is not known yet takes nobody's place.
    */
   #draining(name: string): void {
-    const [first] = this.#members().sort((a, b) => b.thread.reader.position() - a.thread.reader.position());
-    if (!first) return;
-    const { reader } = first.thread;
+    const reader = this.#newest;
+    if (!reader) return;
     const holding = new Set(reader.devices().flatMap(({ node, state }) => (state === 'active' ? [node] : [])));
     const others = reader.nodes().filter(({ id, state }) => id !== name && state === 'active' && holding.has(id));
+    this.#zones.remember(reader, name);
     const stay = others.filter(({ id }) => !this.#machines.get(id)?.retired).length;
     this.#leastNodes = Math.min(this.#leastNodes, stay);
+  }
+
+  /** Of the node that has seen most. */
+  get #newest(): MetadataReader | undefined {
+    const [first] = this.#members().sort((a, b) => b.thread.reader.position() - a.thread.reader.position());
+    return first?.thread.reader;
   }
 
   #takeAway(name: string): void {
@@ -169,8 +164,14 @@ export class Cluster implements Place {
       serve: () => member.serve(),
       freshness: {
         position: (shard) => reader.position(shard),
-        shards: reader.shards,
+        get shards() {
+          return reader.shards;
+        },
         shared: freshnessOf(member.gate, reader, newHeard(), member.life.host.clock),
+      },
+      shardsOf(name) {
+        const bucket = reader.bucket(name);
+        return bucket ? reader.shardsOf(bucket.id).length : 1;
       },
       seen: ({ bucket: name, key }) => {
         const bucket = name === undefined ? undefined : reader.bucket(name);
@@ -191,7 +192,10 @@ export class Cluster implements Place {
       );
       return this.#logs[shard]?.depose();
     }
+    if (fault.kind === 'blackout' || fault.kind === 'isolate') return this.#zones.strike(fault);
     if (fault.kind === 'rebalance' || fault.kind === 'redundancy') return this.#operator.change(fault);
+    if (fault.kind === 'label' || fault.kind === 'grow' || fault.kind === 'reshard')
+      return this.#operator.change(fault);
     if (fault.kind === 'join') {
       coverage.hit('a node joined the cluster');
       return this.#add(fault.node);
@@ -271,7 +275,8 @@ export class Cluster implements Place {
   }
 
   async ready(): Promise<void> {
-    await this.#all();
+    const [first] = await this.#all();
+    if (first) this.#zones.begin(first.thread.reader);
   }
 
   /** Every node, once all run and one of them leads. */
@@ -279,11 +284,53 @@ export class Cluster implements Place {
     for (;;) {
       const members = this.#members();
       const well = members.every((member) => member.failure() === undefined);
-      const led = this.#logs.every((_, shard) => members.some(({ shards }) => shards[shard]?.shard.leads));
+      const count = this.#shards();
+      const open = members.every(({ shards }) => shards.length === count);
       const all = [...this.#machines.values()].filter(({ retired }) => !retired).length;
-      if (well && led && members.length === all && members.every(isSettled) && this.#operator.idle) return members;
+      if (
+        well &&
+        open &&
+        this.#isLed(count) &&
+        members.length === all &&
+        members.every(isSettled) &&
+        this.#operator.idle
+      )
+        return members;
       await this.#scheduler.sleep(50, 'final');
     }
+  }
+
+  /** Shards that the cluster has by now, as far as any node that runs knows. */
+  #shards(): number {
+    const said = this.#members().map(({ thread }) => 1 + (objectShardsOf(thread.reader) ?? 0));
+    return Math.max(1 + this.#around.settings.shards, ...said);
+  }
+
+  #isLed(count: number): boolean {
+    const members = this.#members();
+    return Array.from({ length: count }).every((_, shard) => members.some(({ shards }) => shards[shard]?.shard.leads));
+  }
+
+  async loseZone(): Promise<string | undefined> {
+    const members = await this.#all();
+    const { reader } = (members[0] as Member).thread;
+    const wrong = toldWrong(reader, await (members[0] as Member).admin['cluster.risk']?.(undefined));
+    if (wrong !== undefined) throw new Error(wrong);
+    const count = this.#shards();
+    const zone = this.#zones.lose(reader);
+    if (zone === undefined) return undefined;
+    this.#coverage.hit('all was read while a whole zone was lost');
+    while (!this.#isLed(count)) await this.#scheduler.sleep(50, 'final');
+    return zone;
+  }
+
+  crowded(bucket: string, key: string): string | undefined {
+    const wrong = this.threads().map(({ reader }) => crowded(reader, groupsOf(reader, bucket, key), []));
+    return wrong.find((one) => one !== undefined);
+  }
+
+  findZone(): void {
+    for (const machine of this.#machines.values()) machine.heal();
   }
 
   threads(): Thread[] {
@@ -305,6 +352,7 @@ export class Cluster implements Place {
     if (members.some((member) => member.recoded() > 0)) this.#coverage.hit('stripes were kept in another way');
     await agree(this.#scheduler, members);
     checkSpread(members, leader, this.#leastNodes);
+    this.#zones.check(leader.thread.reader);
     const stores = new Map(members.flatMap((member) => [...member.stores]));
     const left = await disorder(leader.thread.reader, stores, leader.life.host, members.length);
     return wrong && left ? `${wrong}; ${left}` : wrong || left;
@@ -312,7 +360,7 @@ export class Cluster implements Place {
 
   async replay(): Promise<void> {
     const positions: number[] = [];
-    for (const shard of this.#logs.keys()) {
+    for (let shard = 0; shard < this.#shards(); shard++) {
       // A shard may be left to the node that should own it at any moment, also while another one is counted.
       const members = await this.#all();
       const { shards, life } = members.find((member) => member.shards[shard]?.shard.leads) as Member;
@@ -339,23 +387,4 @@ export class Cluster implements Place {
     if (same) throw new Error(`${same.life.name} did not end in order`);
     await agree(this.#scheduler, members);
   }
-}
-
-/** It hears of every other node, nothing is evened out, and no placement group is to be defined. */
-function isSettled({ thread: { reader, network } }: Member): boolean {
-  const heard = network?.neighbours().every(({ state }) => state !== undefined) === true;
-  const still = readRebalance(reader).state !== 'running';
-  return heard && still && reader.nodes().length > 1 && isLaidOut(reader);
-}
-
-/** What {@link isLaidOut} found at the newest position of a replica: it is asked for many times while nothing happens. */
-const laidOut = new WeakMap<MetadataReader, { readonly position: number; readonly isLaidOut: boolean }>();
-
-function isLaidOut(reader: MetadataReader): boolean {
-  const position = reader.position();
-  const known = laidOut.get(reader);
-  if (known?.position === position) return known.isLaidOut;
-  const found = { position, isLaidOut: planLayout(placementDevices(reader), reader.groups()).length === 0 };
-  laidOut.set(reader, found);
-  return found.isLaidOut;
 }

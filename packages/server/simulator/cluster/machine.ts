@@ -1,4 +1,5 @@
 import type { memoryVolume } from '../../src/device/index.ts';
+import { limits } from '../../src/limits.ts';
 import type { SharedLog, SimulatedClient, SimulatedLog } from '../../src/log/index.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Settings } from '../scenario.ts';
@@ -41,11 +42,15 @@ export class ClusterMachine {
   #lives = 0;
   #life: Life | undefined;
   /** Of the log of each shard, by number. */
-  #clients: readonly SimulatedClient[] = [];
+  #clients: SimulatedClient[] = [];
   #member: Member | undefined;
   /** It was removed from the cluster: nobody starts it any more. */
   #gone = false;
+  /** Until then it has no power, simulated ms. */
+  #darkUntil = 0;
   startFailure: unknown;
+  /** What its configuration says of its zone, whenever it starts; undefined: nothing. */
+  zone: string | undefined;
 
   /** @param identities of its devices, by disk */
   constructor(name: string, identities: ReadonlyMap<string, string>, around: Surroundings, dice: Dice) {
@@ -81,7 +86,7 @@ export class ClusterMachine {
 
   /** Starts it when it is gone; starts it anew when it has stopped itself. */
   look(): void {
-    if (this.#gone) return;
+    if (this.#gone || this.#around.scheduler.now < this.#darkUntil) return;
     if (!this.#life) return this.start();
     const failure = this.#member?.failure();
     if (failure === undefined) return;
@@ -125,7 +130,9 @@ export class ClusterMachine {
 
   async #open(life: Life): Promise<Member> {
     const { settings, coverage, logs, network, keys, scheduler } = this.#around;
-    const clients = logs.map((log) => log.open(this.name, `${this.name}:1`));
+    const openLog = (log: SimulatedLog): SimulatedClient => log.open(this.name, `${this.name}:1`);
+    // Those that it may be given while it runs are opened then.
+    const clients = logs.slice(0, 1 + settings.shards).map(openLog);
     this.#clients = clients;
     const [system, ...others] = clients.map((client) => boundLog(client, life)) as [SharedLog, ...SharedLog[]];
     const onError = (cause: unknown): void => scheduler.fail(cause);
@@ -138,11 +145,16 @@ export class ClusterMachine {
       log: system,
       keys,
       kv: kv.open(life),
-      objectShards: others.map((log, at) => ({
+      objectShards: kvs.map((own, at) => ({
         number: at + 1,
-        log,
-        open: async () => {
-          const own = kvs[at] as SimulatedKv;
+        log: () => {
+          const known = others[at];
+          if (known) return known;
+          const client = openLog(logs[at + 1] as SimulatedLog);
+          clients.push(client);
+          return boundLog(client, life);
+        },
+        open: async (log) => {
           const taken = await prepareState(life, own, log, transport, this.name, at + 1);
           if (taken) coverage.hit('a snapshot of an object shard was installed');
           return own.open(life);
@@ -162,6 +174,10 @@ export class ClusterMachine {
       cacheBytes: settings.cacheBytes,
       plain: settings.plain === 1,
       ruled: settings.ruled === 1,
+      begins: settings.shards,
+      grows: settings.further > 0,
+      keysPerShard: settings.keysPerShard || limits.keysPerShard,
+      zone: this.zone,
       onEvent: (what) => coverage.hit(what),
       forget: (node) => {
         for (const log of logs) log.forget(node);
@@ -187,6 +203,12 @@ export class ClusterMachine {
   loosePower(): void {
     this.kill();
     for (const disk of this.disks.values()) disk.loosePower();
+  }
+
+  /** Its power is lost, and does not come back for so long. */
+  darken(milliseconds: number): void {
+    this.loosePower();
+    this.#darkUntil = this.#around.scheduler.now + milliseconds;
   }
 
   loseIndex(disk: string): void {
@@ -244,6 +266,7 @@ export class ClusterMachine {
 
   heal(): void {
     for (const disk of this.disks.values()) disk.heal();
+    this.#darkUntil = 0;
     this.#life?.resume();
     if (!this.#life) return;
     for (const client of this.#clients) {

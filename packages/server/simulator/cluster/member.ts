@@ -1,6 +1,7 @@
 import { type ClusterAdmin, clusterAdmin } from '../../src/daemon/cluster/admin.ts';
 import { openDoor } from '../../src/daemon/cluster/door.ts';
 import { keepFeatures } from '../../src/daemon/cluster/features.ts';
+import { keepOpening } from '../../src/daemon/cluster/further.ts';
 import { createGate, type GateCalls } from '../../src/daemon/cluster/gate.ts';
 import { KnownShards } from '../../src/daemon/cluster/known.ts';
 import { keepLayout, placementDevices } from '../../src/daemon/cluster/layout.ts';
@@ -31,13 +32,15 @@ import { openKeyring } from '../../src/keys/index.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import { limits } from '../../src/limits.ts';
 import type { SharedLog } from '../../src/log/index.ts';
-import { features, type Metadata, type NodeRecord, openShardReplica, type Term } from '../../src/metadata/index.ts';
+import { type Metadata, openShardReplica, type Term } from '../../src/metadata/index.ts';
 import type { Transport } from '../../src/transport/index.ts';
 import type { Sometimes } from '../coverage.ts';
 import { type DeviceSite, type OpenFragments, openFragments } from '../world/fragments.ts';
 import type { Life } from '../world/life.ts';
 import { startLifecycles } from '../world/lifecycle.ts';
 import { isExpected, quiet } from '../world/node.ts';
+import { addressOf, recordOf, register } from './records.ts';
+import { keepShards } from './sharding.ts';
 import { caughtUp, type OpenShard, openObjectShards, type ShardSite } from './shards.ts';
 
 /** What a process of the cluster finds when it starts. */
@@ -47,7 +50,7 @@ export interface MemberSite {
   readonly log: SharedLog;
   readonly keys: Volume;
   readonly kv: Kv;
-  /** By number, from 1 on. */
+  /** By number, from 1 on: all that the cluster may ever have. */
   readonly objectShards: readonly ShardSite[];
   readonly devices: readonly DeviceSite[];
   readonly transport: Transport;
@@ -56,6 +59,14 @@ export interface MemberSite {
   readonly plain: boolean;
   /** It runs the lifecycles of buckets. */
   readonly ruled: boolean;
+  /** Object shards that the cluster begins with. */
+  readonly begins: number;
+  /** It is given further ones while it runs. */
+  readonly grows: boolean;
+  /** Versions in each of its shards beyond which a bucket gets more. */
+  readonly keysPerShard: number;
+  /** What its configuration says of its zone. */
+  readonly zone: string | undefined;
   readonly onEvent: (what: Sometimes) => void;
   /** The log waits no more for a node that was removed. */
   readonly forget: (node: string) => void;
@@ -107,6 +118,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
   const incarnation = host.entropy.bytes(8);
   let healthy = (_device: string): boolean => true;
   let duties: readonly { stop(): Promise<void> }[] = [];
+  const shards: OpenShard[] = [];
   const onLead = (term: Term | undefined): void => {
     if (term) onEvent('a node began to lead');
     for (const duty of duties) void duty.stop();
@@ -114,6 +126,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     duties = term
       ? [keepLayout(term, host, (device) => healthy(device), nothing), keepFeatures(term, host, nothing, nothing)]
       : [];
+    if (term && site.grows) duties = [...duties, keepShards(site, term, () => shards.slice(1))];
   };
   const peer = (id: string, address: string) => transport.peer(id, address);
   const shard = new ClusterShard({
@@ -143,14 +156,15 @@ export async function openMember(site: MemberSite): Promise<Member> {
     devices: () => site.devices.map(({ identity }) => identity),
     leadsEtcd: () => false,
   });
-  const isFirst = site.objectShards.length > 0 && isNewCluster(reader, name);
-  const record = recordOf(shard, name, incarnation);
+  const isFirst = site.begins > 0 && isNewCluster(reader, name);
+  const record = recordOf(shard, site, incarnation);
   await announce(shard, record);
-  if (isFirst) await foundObjectShards(shard, site.objectShards.length);
+  if (isFirst) await foundObjectShards(shard, site.begins);
   /** Whether another node should own an object shard; known from the time on that this node listens. */
   let yields = (_number: number): boolean => false;
-  const { objectShards, metadata, gates } = await openObjectShards({
+  const { objectShards, metadata, gates, openNext } = await openObjectShards({
     sites: site.objectShards,
+    grows: site.grows,
     life,
     node: name,
     incarnation,
@@ -168,7 +182,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
     },
     onLeft: () => onEvent('an object shard was left to the node that should own it'),
   });
-  const shards = [system, ...objectShards];
+  shards.push(system, ...objectShards);
   if (objectShards.length > 0) await announce(metadata, record);
   await metadata.propose({ type: 'intent.expire', dead: [{ node: name, except: incarnation }] });
 
@@ -247,7 +261,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
       proposer: metadata,
       host,
       shared: true,
-      shards: shards.map((one) => ({ kv: one.kv, leads: () => one.shard.leads })),
+      shards: () => shards.map((one) => ({ kv: one.kv, leads: () => one.shard.leads })),
       onEvent,
       onError,
     });
@@ -310,6 +324,22 @@ export async function openMember(site: MemberSite): Promise<Member> {
     host,
     degraded: async () => [],
   });
+  const opening =
+    site.grows &&
+    keepOpening({
+      system: shard.reader,
+      record,
+      open: objectShards,
+      openNext: async () => {
+        await openNext((one) => {
+          thread.addShard(one.kv);
+          shards.push(one);
+        });
+        onEvent('a further object shard was opened while the node ran');
+      },
+      host,
+      onError,
+    });
   let serving = 0;
   return {
     name,
@@ -339,6 +369,7 @@ export async function openMember(site: MemberSite): Promise<Member> {
       const end = host.clock.monotonic() + limits.drainMs;
       while (serving > 0 && host.clock.monotonic() < end) await life.wait(20, 'drain');
       if (serving > 0) return false;
+      if (opening) await opening.stop();
       await Promise.all([...jobs.map((job) => job.stop()), mending.stop(), rebalance.stop(), recoding.stop()]);
       await door.close();
       await server.close();
@@ -353,30 +384,4 @@ export async function openMember(site: MemberSite): Promise<Member> {
       return true;
     },
   };
-}
-
-const addressOf = (name: string): string => `${name}:1`;
-
-/** What the node tells the others of this life. */
-function recordOf(shard: ClusterShard, name: string, incarnation: Buffer): NodeRecord {
-  const before = shard.reader.nodes().find((one) => one.id === name);
-  return {
-    id: name,
-    address: addressOf(name),
-    apiAddress: `${name}:2`,
-    zone: before?.zone ?? '',
-    roles: ['gateway', 'metadata', 'storage'],
-    state: before?.state ?? 'active',
-    version: '1',
-    features,
-    incarnation,
-  };
-}
-
-async function register(shard: ClusterShard, node: NodeRecord, identity: string): Promise<void> {
-  const before = shard.reader.devices().find((device) => device.identity === identity);
-  if (before) return;
-  const capacity = { capacityBytes: 2 ** 30, weight: 2 ** 30 };
-  const device = { identity, node: node.id, class: 'memory', state: 'active', ...capacity } as const;
-  await shard.propose({ type: 'device.write', device, keeps: 'state' });
 }

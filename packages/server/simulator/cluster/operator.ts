@@ -1,3 +1,4 @@
+import { systemScope } from '../../src/daemon/cluster/gate.ts';
 import { StoreError } from '../../src/errors.ts';
 import type { Redundancy } from '../../src/metadata/index.ts';
 import type { Coverage } from '../coverage.ts';
@@ -10,7 +11,10 @@ export type Change =
   | { readonly kind: 'drain'; readonly node: string }
   | { readonly kind: 'retire'; readonly device: string }
   | { readonly kind: 'rebalance' }
-  | { readonly kind: 'redundancy'; readonly bucket: string; readonly to: Redundancy };
+  | { readonly kind: 'redundancy'; readonly bucket: string; readonly to: Redundancy }
+  | { readonly kind: 'label'; readonly node: string; readonly zone: string }
+  | { readonly kind: 'grow'; readonly shards: number }
+  | { readonly kind: 'reshard'; readonly bucket: string };
 
 interface Cluster {
   readonly scheduler: Scheduler;
@@ -19,6 +23,10 @@ interface Cluster {
   readonly members: () => readonly Member[];
   /** A node is about to be drained. */
   readonly draining: (node: string) => void;
+  /** A device is about to be given up. */
+  readonly retiring: (device: string) => void;
+  /** A node is about to be put into another zone. */
+  readonly labelled: (node: string, zone: string) => void;
   /** Ends a machine in order, for good. */
   readonly takeAway: (node: string) => void;
 }
@@ -28,6 +36,8 @@ const lookMs = 500;
 /** So long a drain may take before it is given up; and where whoever runs the cluster thinks better of it. */
 const patienceMs = 90_000;
 const secondThoughtsMs = 4000;
+/** So long the nodes may take to open a shard before nobody waits for it any more. */
+const openingMs = 20_000;
 
 interface RepairStatus {
   readonly done: boolean;
@@ -65,6 +75,7 @@ export class Operator {
       coverage.hit('the groups were evened out');
     } else if (change.kind === 'retire') {
       const end = this.#cluster.scheduler.now + patienceMs;
+      this.#cluster.retiring(change.device);
       if (await this.#begin('cluster.device', { id: change.device, action: 'retire' }, end))
         coverage.hit('a device was retired');
     } else if (change.kind === 'redundancy') {
@@ -77,7 +88,35 @@ export class Operator {
         }),
       );
       if (updated) coverage.hit('a redundancy was changed while clients worked');
-    } else await this.#drain(change.node);
+    } else if (change.kind === 'label') await this.#label(change.node, change.zone);
+    else if (change.kind === 'grow') await this.#ask('cluster.growShards', { count: change.shards });
+    else if (change.kind === 'reshard') await this.#reshard(change.bucket);
+    else await this.#drain(change.node);
+  }
+
+  async #label(id: string, zone: string): Promise<void> {
+    const { members, labelled, coverage } = this.#cluster;
+    const known = members().flatMap(({ thread }) => thread.reader.nodes().filter((node) => node.id === id));
+    if (known.length === 0 || known.some(({ state }) => state === 'removed')) return;
+    labelled(id, zone);
+    await this.#try(`label ${id}`, undefined, async ({ gate, admin }) => {
+      // As the API does: what the node answers is of what was answered before.
+      await gate.latest(systemScope);
+      return admin['cluster.node']?.({ id, action: 'label', zone });
+    });
+    coverage.hit('a node was put into another zone');
+  }
+
+  /** Twice as many shards, if the cluster has so many, once they are in use. */
+  async #reshard(name: string): Promise<void> {
+    const { scheduler, coverage } = this.#cluster;
+    const { shards } = (await this.#ask('cluster.bucketShards', { name })) as { readonly shards: readonly unknown[] };
+    const { objectShards } = (await this.#ask('cluster.shards', undefined)) as { readonly objectShards: number };
+    const wanted = 2 * shards.length;
+    if (wanted > objectShards) return;
+    // Named, so that whoever asks again because no answer came asks for no more.
+    if (await this.#begin('cluster.reshardBucket', { name, shards: wanted }, scheduler.now + openingMs))
+      coverage.hit('a bucket got more shards because somebody asked for it');
   }
 
   async #drain(node: string): Promise<void> {

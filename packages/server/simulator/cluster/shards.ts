@@ -7,18 +7,26 @@ import { objectShardsOf } from '../../src/daemon/cluster/sharding.ts';
 import { invariant } from '../../src/invariant.ts';
 import type { Kv } from '../../src/kv/index.ts';
 import type { SharedLog } from '../../src/log/index.ts';
-import { joinShards, type Metadata, openShardReplica, type ShardReplica, type Term } from '../../src/metadata/index.ts';
+import {
+  joinGrowing,
+  joinShards,
+  type Metadata,
+  openShardReplica,
+  type ShardReplica,
+  type Term,
+} from '../../src/metadata/index.ts';
 import type { Peer } from '../../src/transport/index.ts';
 import type { Life } from '../world/life.ts';
 
 /* The object shards of a node, put together as daemon/cluster/objectshards.ts does it: each has a log, a replica and an owner of its own. */
 
-/** What a process finds of a shard when it starts. */
+/** What a process finds of a shard when it opens it. */
 export interface ShardSite {
   readonly number: number;
-  readonly log: SharedLog;
+  /** Opens it, each time anew. */
+  log(): SharedLog;
   /** Makes the KV one that the log goes on from, and opens it. */
-  open(): Promise<Kv>;
+  open(log: SharedLog): Promise<Kv>;
 }
 
 /** A shard as a node has it open. */
@@ -50,7 +58,10 @@ export async function caughtUp({ number, log, replica }: Pick<OpenShard, 'number
 }
 
 export interface ObjectShardsInput {
+  /** Of all that the cluster may ever have, by number. */
   readonly sites: readonly ShardSite[];
+  /** Opens those that the cluster is given while it runs. */
+  readonly grows: boolean;
   readonly life: Life;
   readonly node: string;
   readonly incarnation: Buffer;
@@ -70,34 +81,74 @@ export interface ObjectShardsInput {
   readonly onLeft: () => void;
 }
 
+/** All shards of a node. */
+export interface OpenShards {
+  /** By number, from 1 on. It gets longer by {@link openNext}, and so do the others. */
+  readonly objectShards: readonly OpenShard[];
+  readonly metadata: Metadata;
+  readonly gates: GateCalls;
+  /** Opens the next one, as daemon/cluster/objectshards.ts does. @param share has the thread of this node read it */
+  openNext(share: (shard: OpenShard) => void): Promise<void>;
+}
+
 /** The object shards that the cluster has, and all shards as one. */
-export async function openObjectShards(
-  input: ObjectShardsInput,
-): Promise<{ readonly objectShards: readonly OpenShard[]; readonly metadata: Metadata; readonly gates: GateCalls }> {
-  const { system, sites } = input;
+export async function openObjectShards(input: ObjectShardsInput): Promise<OpenShards> {
+  const { system, sites, grows, known } = input;
   const count = objectShardsOf(system.shard.reader) ?? 0;
-  invariant(count === sites.length, 'a cluster has as many object shards as it was begun with');
+  invariant(
+    grows ? count <= sites.length : count === sites.length,
+    'a cluster has as many object shards as it was given',
+  );
   let all: Metadata | undefined;
-  const opened = await Promise.allSettled(sites.map((site) => openOne(input, site, () => all)));
+  const begins = sites.slice(0, count);
+  const opened = await Promise.allSettled(begins.map((site) => openOne(input, site, () => all, [])));
   const objectShards = opened.map((one) => {
     if (one.status === 'rejected') throw one.reason;
     return one.value;
   });
-  const metadata = joinShards([system.shard, ...objectShards.map(({ shard }) => shard)]);
+  const shards = [system.shard, ...objectShards.map(({ shard }) => shard)];
+  const growing = grows ? joinGrowing(shards) : undefined;
+  const metadata = growing ?? joinShards(shards);
   all = metadata;
-  const gates = joinGates([system.gate, ...objectShards.map(({ gate }) => gate)], metadata.reader);
-  input.known.opened(gates, 1 + count);
-  return { objectShards, metadata, gates };
+  const each = [system.gate, ...objectShards.map(({ gate }) => gate)];
+  const gates = joinGates(each, metadata.reader);
+  known.opened(gates, 1 + count);
+  return {
+    objectShards,
+    metadata,
+    gates,
+    async openNext(share) {
+      const number = objectShards.length + 1;
+      const site = sites[number - 1];
+      invariant(growing && site, 'the cluster is given no more object shards than its scenario says');
+      const closers: (() => Promise<unknown>)[] = [];
+      try {
+        const one = await openOne(input, site, () => all, closers);
+        share(one);
+        objectShards.push(one);
+        each.push(one.gate);
+        growing.add(one.shard);
+      } catch (cause) {
+        known.leaveOut(number);
+        for (let step = closers.pop(); step; step = closers.pop()) await step();
+        throw cause;
+      }
+    },
+  };
 }
 
+/** @param closers what closes it again goes there, as soon as it is open */
 async function openOne(
   input: ObjectShardsInput,
-  { number, log, open }: ShardSite,
+  { number, log: openLog, open }: ShardSite,
   all: () => Metadata | undefined,
+  closers: (() => Promise<unknown>)[],
 ): Promise<OpenShard> {
   const { life, node, incarnation, peer, system, known } = input;
   const { host } = life;
-  const kv = await open();
+  const log = openLog();
+  closers.push(() => log.close());
+  const kv = await open(log);
   const replica = openShardReplica({ log, kv, host, shard: number, others: known.others(number) });
   let duties: readonly Duty[] = [];
   const shard = new ClusterShard({
@@ -132,6 +183,7 @@ async function openOne(
     },
     onEvent: () => {},
   });
+  closers.push(() => shard.close());
   input.answering.set(number, shard);
   await caughtUp({ number, log, replica });
   known.add(number, replica.reader);

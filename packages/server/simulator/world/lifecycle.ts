@@ -46,7 +46,8 @@ export interface LifecycleSite {
   readonly host: Host;
   /** Whether other nodes may own shards. */
   readonly shared: boolean;
-  readonly shards: readonly { readonly kv: Kv; leads(): boolean }[];
+  /** By number, as they are now. */
+  readonly shards: () => readonly { readonly kv: Kv; leads(): boolean }[];
   readonly onEvent: (what: Sometimes) => void;
   readonly onError: (cause: unknown) => void;
 }
@@ -56,12 +57,14 @@ export function startLifecycles(site: LifecycleSite): { stop(): Promise<void> } 
   const pass = createLifecyclePass({
     rooms: { reader, proposer, host },
     shared: site.shared,
-    shards: site.shards.map(({ kv, leads }, number) => ({
-      number,
-      scan: versionScan(kv),
-      reader: openMetadataReader(kv),
-      leads,
-    })),
+    get shards() {
+      return site.shards().map(({ kv, leads }, number) => ({
+        number,
+        scan: versionScan(kv),
+        reader: openMetadataReader(kv),
+        leads,
+      }));
+    },
     compiled(_, document) {
       const lifecycle = lifecycles.get(document.toString());
       if (!lifecycle) throw new Error(`nobody has given the rules ${document}`);

@@ -158,7 +158,7 @@ export async function openNode(site: Site): Promise<Node> {
       proposer: metadata,
       host,
       shared: false,
-      shards: [{ kv: site.kv, leads: () => true }],
+      shards: () => [{ kv: site.kv, leads: () => true }],
       onEvent,
       onError,
     });

@@ -41,6 +41,7 @@ export class OneMachine implements Place {
       serve: () => node.serve(),
       freshness: { position: () => node.metadata.reader.position() },
       seen: () => [node.metadata.reader.position()],
+      shardsOf: () => 1,
     };
   }
 
@@ -147,6 +148,13 @@ export class OneMachine implements Place {
     if (node.mender.totals().mended > 0) this.#coverage.hit('a missing copy was written by the mender');
     return scrubbed || disorder(node.metadata.reader, node.stores, node.life.host, node.threads.length);
   }
+
+  /** One machine stands in one zone. */
+  async loseZone(): Promise<undefined> {}
+
+  findZone(): void {}
+
+  crowded(): undefined {}
 
   /** The log holds the digest of the state, and a replica that replays compares. */
   async replay(): Promise<void> {
