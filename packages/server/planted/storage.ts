@@ -4,6 +4,13 @@ import type { Plant } from './plant.ts';
 
 export const kvPlants: readonly Plant[] = [
   {
+    name: 'cli: the doctor counts the space of a disk for each directory on it',
+    file: 'src/cli/doctor.ts',
+    find: "one['fileSystem'] ?? one['identity']",
+    replace: "one['identity']",
+    tests: ['src/cli/doctor.test.ts'],
+  },
+  {
     name: 'cluster: a wait for what is lost ends while a node has more to write',
     file: 'src/daemon/cluster/admin.ts',
     find: '?.[1]?.onlyLost === true)',

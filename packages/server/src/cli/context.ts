@@ -22,6 +22,9 @@ export interface CommonOptions {
   readonly quiet?: boolean;
 }
 
+/** How long one question to a server may take that may be in trouble. */
+const impatientMs = 5000;
+
 export class Context {
   readonly options: CommonOptions;
   readonly terminal: Terminal;
@@ -61,6 +64,12 @@ export class Context {
       this.#clients.set(profile, client);
     }
     return client;
+  }
+
+  /** A client that asks once, waits some seconds, and takes what the server knew last: for looking at one of which something is wrong. */
+  impatientClient(): DsomClient {
+    const { from: _, ...connection } = this.connection();
+    return new DsomClient({ ...connection, attempts: 1, timeoutMs: impatientMs }).session({ consistency: 'eventual' });
   }
 
   /** Endpoint and keys of the command, or of another profile; its authorities are trusted from now on. */

@@ -166,11 +166,13 @@ function space(status: Line | undefined): Finding {
   if (!status) return warning('this key may not see it', 'Ask with the root key.');
   const devices = devicesOf(status);
   if (devices.length === 0) return warning('the server does not tell', 'Look at /-/metrics.');
-  const free = devices.reduce((sum, one) => sum + numberOf(one, 'free'), 0);
-  const total = devices.reduce((sum, one) => sum + numberOf(one, 'total'), 0);
+  // Devices of one file system share what is free there. Which they are on is not told by every server.
+  const disks = [...new Map(devices.map((one) => [one['fileSystem'] ?? one['identity'] ?? one, one])).values()];
+  const free = disks.reduce((sum, one) => sum + numberOf(one, 'free'), 0);
+  const total = disks.reduce((sum, one) => sum + numberOf(one, 'total'), 0);
   const rebuilt = devices.filter((one) => typeof one['rebuilt'] === 'object' && one['rebuilt'] !== null);
   const bad = devices.filter((one) => typeof one['health'] === 'string' && !['good', 'full'].includes(one['health']));
-  const detail = `${formatSize(free)} free${total > 0 ? ` of ${formatSize(total)}` : ''} on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}`;
+  const detail = `${formatSize(free)} free${total > 0 ? ` of ${formatSize(total)}` : ''} on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}${disks.length < devices.length ? `, which share ${disks.length === 1 ? 'a file system' : `${disks.length} file systems`}` : ''}`;
   if (bad.length > 0)
     return {
       outcome: 'failed',
@@ -244,7 +246,8 @@ async function examine(
   let client: DsomClient | undefined;
   await exam.test('settings', () => {
     const { from, endpoint, accessKeyId } = context.connection();
-    client = context.client();
+    context.client();
+    client = context.impatientClient();
     return ok(`${endpoint} with key ${accessKeyId}, from ${from}`);
   });
   if (client) {
@@ -256,7 +259,7 @@ async function examine(
     // A server that does not answer is told of once, and soon.
     const reached = await exam.test('endpoint', async () => {
       try {
-        await found.admin.health('live', { signal: context.signal, timeoutMs: 5000 });
+        await found.admin.health('live', { signal: context.signal });
       } catch (cause) {
         if (context.signal.aborted || !(cause instanceof DsomError)) throw cause;
         const advice =
@@ -266,11 +269,19 @@ async function examine(
       return ok('answers');
     });
     if (reached) {
-      await exam.test('health', () => health(found, context));
-      await exam.test('clock', () => clock(found, context));
-      if (await exam.test('credentials', () => credentials(found, context))) {
+      // Together: each may take as long as it is waited for. What is said of one rests on the one before.
+      const asked = {
+        health: health(found, context),
+        clock: clock(found, context),
+        credentials: credentials(found, context),
+        status: statusOf(found, context),
+      };
+      await Promise.allSettled(Object.values(asked));
+      await exam.test('health', () => asked.health);
+      await exam.test('clock', () => asked.clock);
+      if (await exam.test('credentials', () => asked.credentials)) {
         let status: Line | undefined;
-        await exam.test('space', async () => space((status = await statusOf(found, context))));
+        await exam.test('space', async () => space((status = await asked.status)));
         const { fewFiles } = status ?? {};
         if (typeof fewFiles === 'string')
           await exam.show('open files', warning(printable(fewFiles), 'Then start the server again.'));

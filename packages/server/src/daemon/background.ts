@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { LifecycleLog } from '../api/index.ts';
 import { fileVolume } from '../device/index.ts';
 import type { DamageReport } from '../durability/index.ts';
@@ -223,6 +224,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
           class: device.class,
           health: conditions.health(device.identity),
           ...(await device.capacity().catch(() => noCapacity)),
+          fileSystem: fileSystemOf(owner.sites.find((site) => site.identity.device === device.identity)?.folder),
           rebuilt: owner.fragments.get(device.identity)?.recovery.rebuilt ?? null,
         })),
       ),
@@ -335,6 +337,15 @@ function damagedAt(copies: readonly BadCopy[]): (stripe: Buffer) => readonly str
 function mirrorStatus(owner: Owner) {
   const { lost, whole, damaged } = owner.mirror();
   return { lost: lost ?? null, whole, damaged, rebuilt: owner.rebuilt ?? null };
+}
+
+/** Tells those apart that share their space; null where it cannot be told. */
+function fileSystemOf(folder: string | undefined): string | null {
+  try {
+    return folder === undefined ? null : String(statSync(folder).dev);
+  } catch {
+    return null;
+  }
 }
 
 /** Of a device that does not answer. */
