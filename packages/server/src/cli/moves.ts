@@ -169,12 +169,12 @@ async function risk(context: Context): Promise<void> {
   ]);
 }
 
-/** Of objects that have fewer copies than new ones get: from a time with fewer nodes, or because that was asked for. */
+/** Of objects, and of parts of open uploads, that have fewer copies than new ones get: from a time with fewer nodes, or because that was asked for. */
 function belowText({ belowDefault }: Line, found: Line): string {
   if (belowDefault === undefined) return '';
   const groups = Number(belowDefault) === 1 ? '1 placement group holds' : `${text(belowDefault)} placement groups hold`;
   const usual = text(list(found['schemes'])[0]?.['scheme']);
-  return `: ${groups} such objects, written with fewer nodes or by choice (\`dsom redundancy s3://BUCKET ${usual}\` gives those of a bucket as many as new ones get)`;
+  return `: ${groups} such objects, written with fewer nodes or by choice (\`dsom redundancy s3://BUCKET ${usual}\` gives those of a bucket as many as new ones get; parts of uploads that have not ended follow once those are completed, or go when they are aborted)`;
 }
 
 /** Where most members of etcd are in one zone. */
