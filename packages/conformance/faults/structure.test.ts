@@ -72,7 +72,10 @@ for (const { what, file, wanted, kind, degraded } of [
     assert.match(scrubbed.output, /the pass came to no end: page \d+ of .* is damaged.*dsom fsck/);
     const ready = (await (await fetch(`${endpoint}/-/health/ready`)).json()) as { degraded: string[] };
     assert.match(ready.degraded.join(), degraded);
-    if (kind === 'metadata-structure') assert.equal(await metric(endpoint, 'dsom_damaged_metadata_shards'), 1);
+    const counts = await Promise.all(
+      ['dsom_damaged_metadata_shards', 'dsom_damaged_indexes'].map((name) => metric(endpoint, name)),
+    );
+    assert.deepEqual(counts, kind === 'metadata-structure' ? [1, 0] : [0, 1]);
     const first = await send(endpoint, 'GET', pathOf('bucket', keys[0] as string));
     assert.ok(first.body.equals(body(0)), 'what lies elsewhere is served');
 

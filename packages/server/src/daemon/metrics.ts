@@ -58,6 +58,7 @@ export function createServerMetrics(
         ...copies,
         damaged: jobs.badCopies.list().length + copies.lost,
         damagedMetadata: jobs.badStates.list().length,
+        damagedIndexes: jobs.badStates.indexes().length,
       },
       recode: jobs.recoding.status(),
       lifecycle: lifecycleState(jobs.lifecycle.status(), now()),

@@ -112,6 +112,8 @@ export interface ServerState {
     readonly damaged: number;
     /** Shards whose rows are not those that were written. */
     readonly damagedMetadata: number;
+    /** Fragment indexes whose file contradicts itself. */
+    readonly damagedIndexes: number;
   };
   /** Stripes that took the place of others because of a policy, their bytes, and whether all versions are kept as they are to be. */
   readonly recode: { readonly stripes: number; readonly bytes: number; readonly complete: boolean };
@@ -187,6 +189,10 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     'dsom_damaged_metadata_shards',
     'Shards whose metadata on this server are not those that were written, as scrubs and cross-checks since the start have found.',
   );
+  const damagedIndexes = registry.gauge(
+    'dsom_damaged_indexes',
+    'Fragment indexes of this server whose file contradicts itself, as scrubs and cross-checks since the start have found.',
+  );
   const mended = registry.counter(
     'dsom_mended_copies_total',
     'Copies written that stripes had been published without.',
@@ -227,6 +233,7 @@ export function serverMetrics(registry: Registry, state: () => ServerState): voi
     lacking.set(lacking.at(), now.copies.waiting);
     damaged.set(damaged.at(), now.copies.damaged);
     damagedMetadata.set(damagedMetadata.at(), now.copies.damagedMetadata);
+    damagedIndexes.set(damagedIndexes.at(), now.copies.damagedIndexes);
     mended.mirror(mended.at(), now.copies.mended);
     recoded.mirror(recoded.at(), now.recode.stripes);
     recodedBytes.mirror(recodedBytes.at(), now.recode.bytes);
