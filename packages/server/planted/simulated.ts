@@ -149,13 +149,13 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'const bytes = row ? 0 : 0;',
     ...simulated(20),
   },
-  // The 16th in which shards come while the cluster runs.
+  // The 54th in which shards come while the cluster runs.
   {
     name: 'simulated: a read at strong waits for the new place of a key alone',
     file: 'src/daemon/cluster/gate.ts',
     find: 'reader.placesOf(bucket.id, key)',
     replace: 'reader.placesOf(bucket.id, key).slice(0, 1)',
-    ...simulated(79),
+    ...simulated(352),
   },
   // The 1st in which three nodes are put into other zones, and nothing is evened out.
   {

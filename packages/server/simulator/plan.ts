@@ -163,13 +163,15 @@ const borrowing = (dice: Dice, operations: readonly Operation[], keys: readonly 
       : operation,
   );
 
-/** Some uploads take so long that their bucket may get more shards meanwhile. */
-const lingering = (dice: Dice, operations: readonly Operation[]): Operation[] =>
-  operations.map((operation) =>
-    operation.kind === 'upload' && dice.chance(0.5)
-      ? { ...operation, with: { ...operation.with, pause: String(dice.pick([50, 300, 1200])) } }
-      : operation,
-  );
+/** Some uploads take so long that their bucket may get more shards meanwhile, and more keys go and come again: these alone change their shard. */
+const growing = (dice: Dice, operations: readonly Operation[]): Operation[] =>
+  operations.map((operation) => {
+    if (operation.kind === 'upload' && dice.chance(0.5))
+      return { ...operation, with: { ...operation.with, pause: String(dice.pick([50, 300, 1200])) } };
+    if (operation.kind === 'get' && operation.bucket === 'plain' && dice.chance(0.3))
+      return { ...operation, kind: 'delete', with: {} };
+    return operation;
+  });
 
 /** The scenario of a seed. @param operations things done by all clients together */
 export function planScenario(seed: number, operations = 320): Scenario {
@@ -228,7 +230,7 @@ export function planScenario(seed: number, operations = 320): Scenario {
     ]),
   ].sort((a, b) => a.at - b.at);
   list = borrowing(new Dice(seed, 'borrowed'), list, keys);
-  if (settings.further > 0) list = lingering(growthDice, list);
+  if (settings.further > 0) list = growing(growthDice, list);
   if (ruled > 0) list.push(...ruledOperations(ruledDice, operations));
   if (renamed > 0) list.push(...renameOperations(renamedDice, operations));
   return { seed, settings, faults, operations: list };

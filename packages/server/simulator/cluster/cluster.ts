@@ -84,6 +84,9 @@ export class Cluster implements Place {
       draining: (node) => this.#draining(node),
       retiring: (device) => this.#newest && this.#zones.remember(this.#newest, device),
       labelled: (node, zone) => this.#zones.label(node, zone),
+      kill: (node) => {
+        if (!this.#healed) this.#machines.get(node)?.kill();
+      },
       takeAway: (node) => this.#takeAway(node),
     });
   }

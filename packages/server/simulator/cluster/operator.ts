@@ -27,6 +27,8 @@ interface Cluster {
   readonly retiring: (device: string) => void;
   /** A node is about to be put into another zone. */
   readonly labelled: (node: string, zone: string) => void;
+  /** Ends a process at once, while things break. */
+  readonly kill: (node: string) => void;
   /** Ends a machine in order, for good. */
   readonly takeAway: (node: string) => void;
 }
@@ -51,6 +53,8 @@ export class Operator {
   readonly #cluster: Cluster;
   #last: Promise<void> = Promise.resolve();
   #pending = 0;
+  /** The node that is asked next dies in the middle of it, so many ms after it was asked. */
+  #dying: number | undefined;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -114,6 +118,7 @@ export class Operator {
     const { objectShards } = (await this.#ask('cluster.shards', undefined)) as { readonly objectShards: number };
     const wanted = 2 * shards.length;
     if (wanted > objectShards) return;
+    if (this.#cluster.dice.chance(0.4)) this.#dying = this.#cluster.dice.pick([0, 2, 5, 20, 60]);
     // Named, so that whoever asks again because no answer came asks for no more.
     if (await this.#begin('cluster.reshardBucket', { name, shards: wanted }, scheduler.now + openingMs))
       coverage.hit('a bucket got more shards because somebody asked for it');
@@ -184,6 +189,10 @@ export class Operator {
       const member = those.length > 0 ? dice.pick(those) : undefined;
       if (member) {
         const gone = member.life.ended.then(() => undefined);
+        if (this.#dying !== undefined) {
+          member.life.after(this.#dying, 'operator', () => this.#cluster.kill(member.name));
+          this.#dying = undefined;
+        }
         const answer = ask(member).then(
           (result) => ({ result }),
           (cause: unknown) => {
