@@ -277,4 +277,12 @@ export const apiPlants: readonly Plant[] = [
     tests: ['src/api/s3/write.test.ts'],
     pattern: 'is not compared here',
   },
+  {
+    name: 'api: the plus in the source of a copy is a plus',
+    file: 'src/api/s3/copy-source.ts',
+    find: "path.replaceAll('+', ' ')",
+    replace: 'path',
+    tests: ['src/api/s3/store.test.ts'],
+    pattern: 'take a plus in the name',
+  },
 ];

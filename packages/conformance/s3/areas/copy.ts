@@ -58,6 +58,7 @@ for (const [what, key, source] of [
   ['without a slash before the bucket', 'source', (bucket: string) => `${bucket}/source`],
   ['with a slash before the bucket', 'source', (bucket: string) => `/${bucket}/source`],
   ['percent-encoded', 'a b+c', (bucket: string) => `/${bucket}/a%20b%2Bc`],
+  ['with a plus for a space', 'a b+c', (bucket: string) => `${bucket}%2Fa+b%2Bc`],
   ['percent-encoded beyond ASCII', 'größe/ü', (bucket: string) => pathOf(bucket, 'größe/ü')],
   ['with its slash percent-encoded', 'größe/ü', (bucket: string) => `/${bucket}/gr%C3%B6%C3%9Fe%2F%C3%BC`],
   ['of a key that looks percent-encoded', 'percent%20', (bucket: string) => `/${bucket}/percent%2520`],

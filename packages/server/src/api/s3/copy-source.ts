@@ -17,7 +17,7 @@ const sourceConditions: ConditionHeaders = {
   unmodifiedSince: 'x-amz-copy-source-if-unmodified-since',
 };
 
-/** `[/]bucket/key[?versionId=id]`, percent-encoded, into its parts. */
+/** `[/]bucket/key[?versionId=id]`, percent-encoded as in a form, where a plus is a space, into its parts. */
 export function parseCopySource(value: string): Omit<CopySource, 'guard' | 'customerKey'> {
   if (value.startsWith('arn:')) throw notImplemented('Copying from an access point', { Header: name });
   const refuse = (message: string) => invalidArgument(name, value, message);
@@ -30,7 +30,8 @@ export function parseCopySource(value: string): Omit<CopySource, 'guard' | 'cust
     if (versionId === '') throw refuse('Version id cannot be the empty string');
   }
   try {
-    path = decodeURIComponent(path);
+    // S3 takes a plus for a space, as Go's url.QueryEscape writes it; the plus of a key is %2B.
+    path = decodeURIComponent(path.replaceAll('+', ' '));
   } catch {
     throw refuse('The copy source is not percent-encoded UTF-8.');
   }

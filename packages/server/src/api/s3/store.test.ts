@@ -295,6 +295,17 @@ describe('copies', () => {
     );
   });
 
+  it('take a plus in the name of their source for a space', async () => {
+    for (const key of ['a b', 'a+b']) await s3.send('PUT', `/first/${key}`, { body: key });
+    for (const [name, key] of [
+      ['a+b', 'a b'],
+      ['a%2Bb', 'a+b'],
+    ] as const) {
+      assert.equal((await copy(name, 'plus')).status, 200, name);
+      assert.equal((await s3.send('GET', '/first/plus')).text, key);
+    }
+  });
+
   it('may be made onto their source to change its redirect, or to say its encryption', async () => {
     await s3.send('PUT', '/first/self', { body: 'x' });
     assert.equal((await copy('self', 'self')).code, 'InvalidRequest');
