@@ -23,6 +23,8 @@ export const layouts = {
   checksums: { directories: ['a'], flags: [], first: [], coded: false },
   /** One directory, with versions that say where they were replicated, or that they are replicas. */
   replicated: { directories: ['a'], flags: [], first: [], coded: false },
+  /** Two directories, with keys whose master key was rotated twice, and removed once. */
+  rotated: { directories: ['a', 'b'], flags: [], first: [], coded: false },
   /** One node, with a member of etcd of its own. */
   cluster: {
     directories: ['a'],
@@ -62,6 +64,7 @@ export interface Manifest {
 export const asking: Partial<Record<Layout, (endpoint: string) => Promise<Answers>>> = {
   whole: answersOf,
   named: namedAnswersOf,
+  rotated: namedAnswersOf,
 };
 
 /** What the nodes of a cluster agree on. */

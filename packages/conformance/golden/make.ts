@@ -110,6 +110,13 @@ const growCluster = (endpoint: string) =>
     return true;
   });
 
+/** Two keys are held, of three that there were. */
+async function rotate(endpoint: string): Promise<void> {
+  await dsom(endpoint, 'key', 'master', 'rotate', '--wait');
+  await dsom(endpoint, 'key', 'master', 'remove', '--end-sessions', '--wait');
+  await dsom(endpoint, 'key', 'master', 'rotate', '--wait');
+}
+
 async function make(name: string, layout: Layout, program: string): Promise<void> {
   const target = path.join(goldenFolder, name);
   if (existsSync(target)) throw new Error(`${target} exists, and is never made again`);
@@ -120,7 +127,8 @@ async function make(name: string, layout: Layout, program: string): Promise<void
     let server = await startServer(data, { program, flags: [...flags, ...first], port: await portRow() });
     await filler(server.endpoint, coded).first();
     if (layout === 'whole') await fillWhole(server.endpoint);
-    if (layout === 'named') await fillNamed(server.endpoint);
+    if (layout === 'named' || layout === 'rotated') await fillNamed(server.endpoint);
+    if (layout === 'rotated') await rotate(server.endpoint);
     if (layout === 'borrowed') await fillBorrowed(server.endpoint);
     if (layout === 'checksums') await fillChecksums(server.endpoint);
     if (layout === 'replicated') await fillReplicated(server.endpoint);

@@ -17,7 +17,7 @@ export { type ByteRange, type GetOptions, ObjectBody, type ReadConditions } from
 export { type Edges, platformEdges } from './edges.ts';
 export { DsomError, type DsomErrorCode } from './error.ts';
 export { type AccessKey, type CreatedKey, type CreateKeyRequest, Keys } from './keys.ts';
-export { type KmsKey, KmsKeys } from './kms.ts';
+export { type KmsKey, KmsKeys, type MasterKeyStatus } from './kms.ts';
 export { type Limit, type LimitFigures, type LimitSubject, Limits } from './limits.ts';
 export {
   compareKeys,

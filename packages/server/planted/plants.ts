@@ -16,6 +16,7 @@ import { kmsPlants } from './kms.ts';
 import { lifecyclePlants } from './lifecycle.ts';
 import { lockPlants } from './locks.ts';
 import { lossPlants } from './loss.ts';
+import { masterKeyPlants } from './master-key.ts';
 import { memberPlants } from './members.ts';
 import { migratePlants } from './migrate.ts';
 import { movePlants } from './moves.ts';
@@ -82,6 +83,7 @@ export const plants: readonly Plant[] = [
   ...archivePlants,
   ...customerPlants,
   ...kmsPlants,
+  ...masterKeyPlants,
   ...daemonPlants,
   ...transportPlants,
   ...certificatePlants,

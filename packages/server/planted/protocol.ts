@@ -152,7 +152,7 @@ export const accessPlants: readonly Plant[] = [
 export const keyPlants: readonly Plant[] = [
   {
     name: "keys: another store's keyring is taken",
-    file: 'src/keys/keyring.ts',
+    file: 'src/keys/fitting.ts',
     find: 'if (content && expected !== undefined) checkFingerprint(content, expected);',
     replace: '',
     tests: ['src/keys/keyring.test.ts', 'src/daemon/identity.test.ts'],

@@ -19,13 +19,12 @@ export const simulatedPlants: readonly Plant[] = [
     replace: 'latest: async () => {},',
     ...simulated(2),
   },
-  // The 10th.
   {
     name: 'simulated: a causal read does not wait for what its session saw',
     file: 'src/daemon/cluster/gate.ts',
     find: '(await log.barrier()),\n    async reached(position) {',
     replace: '(await log.barrier()),\n    async reached(position) {\n      if (position >= 0) return;',
-    ...simulated(29),
+    ...simulated(42),
   },
   // The 6th.
   {
@@ -170,6 +169,6 @@ export const simulatedPlants: readonly Plant[] = [
     file: 'src/placement/layout.ts',
     find: 'zones: Math.min(survives.zones, lost.zones),',
     replace: 'zones: survives.zones,',
-    ...simulated(110),
+    ...simulated(125),
   },
 ];

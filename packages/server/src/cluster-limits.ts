@@ -224,6 +224,8 @@ export const clusterLimits = {
   authorityMs: 1000,
   /** Authorities that a node trusts at the same time, and bytes of the file of its identity. */
   authorities: 8,
+  /** Rows that one entry seals anew under another master key. */
+  resealTogether: 64,
   /** Certificate and sealed key of an authority. */
   authorityBytes: 4 * KiB,
   nodeIdentityBytes: 64 * KiB,

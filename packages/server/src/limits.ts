@@ -382,7 +382,7 @@ invariant(
 invariant(limits.digestLaneBytes % 64 === 0, 'MD5 advances by whole blocks');
 invariant(limits.wholeBodyBytes >= limits.inlineBytes, 'the body of an inline object is taken in whole');
 invariant(limits.parts * 5 < limits.xmlElements, 'a list of all parts fits an XML document');
-invariant(limits.masterKeys * 60 <= limits.keyringBytes, 'the keyring file holds every version of the master key');
+invariant(limits.masterKeys * 64 <= limits.keyringBytes, 'the keyring file holds every version of the master key');
 invariant(limits.batchBytes + limits.proposalBytes < limits.entryBytes, 'a full batch and a proposal fit an entry');
 invariant(
   limits.stalledConnectionMs > limits.idleSendMs,

@@ -297,6 +297,8 @@ export async function openMember(site: MemberSite): Promise<Member> {
     oldestRead: async (number) => thread.objects.oldestRead(number),
     planMember: async () => undefined,
     authority: () => undefined,
+    masterKey: () => undefined,
+    keyring: () => keyring.file(),
   });
   door.open((call) => server.serve(call));
   const admin = clusterAdmin({

@@ -330,7 +330,7 @@ test('completion, help and version', async () => {
     ['server --config ', '+'],
     ['fsck --data ', '+'],
     ['help vers', '- versions version'],
-    ['key ', '- create list revoke'],
+    ['key ', '- create list revoke master'],
     ['key create --role read', '- readwrite readonly'],
     ['key create --bucket ', '- b'],
     ['cp --content-type ', '-'],

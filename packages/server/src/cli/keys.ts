@@ -3,6 +3,7 @@ import { clientCommand, collect, type Run } from './command.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { UsageError } from './exit.ts';
 import { formatTable, formatTime, printable } from './format.ts';
+import { addMasterKeyCommands } from './master-key.ts';
 
 interface CreateOptions extends CommonOptions {
   readonly role: string;
@@ -62,7 +63,7 @@ async function revoke(context: Context, ids: readonly string[]): Promise<void> {
 }
 
 export function addKeyCommands(program: Command, run: Run): void {
-  const key = program.command('key').description('access keys');
+  const key = program.command('key').description('access keys, and the master key');
   clientCommand(key, 'create <name>', 'make an access key')
     .addOption(new Option('--role <role>', 'what it may do').choices(['readwrite', 'readonly']).default('readwrite'))
     .option('--bucket <name>', 'may touch only this bucket; may be repeated', collect)
@@ -71,4 +72,5 @@ export function addKeyCommands(program: Command, run: Run): void {
     .action(run(create));
   clientCommand(key, 'list', 'list access keys').action(run(list));
   clientCommand(key, 'revoke <id...>', 'refuse requests with these keys from now on').action(run(revoke));
+  addMasterKeyCommands(key, run);
 }

@@ -44,6 +44,7 @@ import { policyAdmin } from './policies.ts';
 import type { Link } from './port.ts';
 import { type Recoding, startRecoding } from './recoding.ts';
 import { startRestoring } from './restoring.ts';
+import { type Rotating, startRotating } from './rotating.ts';
 import { startScrubbing } from './scrubbing.ts';
 import { sourceMethods } from './sources.ts';
 
@@ -59,6 +60,7 @@ export interface Jobs {
   /** Of what lifecycles do. */
   readonly accessLog: Pick<LifecycleLog, 'totals'>;
   readonly notifying: Pick<Notifying, 'status'>;
+  readonly rotating: Pick<Rotating, 'progress'>;
   work(): NodeWork;
   /** What this server's devices hold of each group. */
   holdings(): Promise<readonly Holding[]>;
@@ -86,6 +88,8 @@ export interface JobsInput {
   readonly badStates: BadStates;
   /** As {@link fewFilesText} says. */
   readonly fewFiles: string | undefined;
+  /** Has the other threads read the keyring again, and seal anew what they keep in memory. */
+  readonly rekey: () => Promise<void>;
   /** The workers: each may have reads open. */
   readonly links: () => readonly Link[];
   /** What lacks although writes are accepted. */
@@ -150,6 +154,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
   const restoring = startRestoring(owner, host, log, dayMsOf(config));
   const notifying = startNotifying(owner, host, log);
   const inventory = startInventory(owner, host, log, dayMsOf(config));
+  const rotating = startRotating(owner, host, log, input.rekey);
   const states: CheckedStates = {
     list: () => owner.kvs,
     found(directory, damage) {
@@ -241,6 +246,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     ...notifying.methods,
     ...sourceMethods(owner, host),
     ...inventory.methods,
+    ...rotating.methods,
     // In a cluster there is more to tell, below.
     'cluster.repair': () => {
       const { waiting, complete, lost } = mender.totals();
@@ -290,6 +296,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
     lifecycle,
     accessLog,
     notifying,
+    rotating,
     work,
     holdings,
     rebalance() {
@@ -318,6 +325,7 @@ export async function startJobs(input: JobsInput): Promise<Jobs> {
         restoring.stop(),
         notifying.stop(),
         inventory.stop(),
+        rotating.stop(),
         rebalance?.stop(),
       ]);
     },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { rotated } from '../keys/rotating.support.ts';
 import { ConfigError } from './config.ts';
 import { decodeIdentity } from './identity.ts';
 import { checkOf, makeBucket, openStore, putObject, readObject, scratch } from './store.support.ts';
@@ -45,7 +46,7 @@ test("a store without buckets: a missing, another store's or an older keyring is
   const [a, b] = ['a', 'b'].map((name) => path.join(folder, name)) as [string, string];
   const store = await openStore(a);
   const old = readFileSync(keyringOf(a));
-  await store.keyring.rotate();
+  await rotated(store.keyring);
   await store.close();
   await made(b);
   await made(a);

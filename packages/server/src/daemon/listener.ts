@@ -29,7 +29,7 @@ import {
   refuseMalformed,
   TrustedProxies,
 } from '../api/index.ts';
-import type { Entropy, Host } from '../host/index.ts';
+import type { Host } from '../host/index.ts';
 import { type KeyService, openSecret, sealSecret } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import type { AccessKeyRecord, Feature, Proposer } from '../metadata/index.ts';
@@ -52,7 +52,9 @@ import type { ConnectionShare } from './open-files.ts';
 import type { OwnerMethods } from './protocol.ts';
 import { readThroughOf } from './read-through.ts';
 import { askReadiness } from './readiness.ts';
+import { requestIds } from './request-ids.ts';
 import { requestMetrics } from './request-metrics.ts';
+import { GivenRoot } from './rootkey.ts';
 import type { Thread } from './thread.ts';
 import type { TlsMaterial } from './tls/material.ts';
 import { createSecureServer } from './tls/server.ts';
@@ -93,26 +95,11 @@ export interface Listener {
   listen(): Promise<void>;
   /** What HTTPS is spoken with from now on. */
   renewTls(material: TlsMaterial): void;
+  /** The keyring seals with another master key: so is the root key of this run from now on, which no row has. */
+  rekey(): Promise<void>;
   metrics(): RegistrySnapshot;
   /** Closes the listening socket and waits for running requests, at most so long; then breaks what is left. */
   drain(milliseconds: number): Promise<void>;
-}
-
-const hexOf = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0');
-const bytesInHex = Array.from({ length: 256 }, (_, byte) => hexOf(byte, 2));
-
-/** Sixteen digits in upper case: eight drawn at random when the thread started, and a count that goes on from a random one. */
-function requestIds(entropy: Entropy): () => string {
-  const drawn = entropy.bytes(8);
-  const beginning = drawn.toString('hex', 0, 4).toUpperCase();
-  let count = drawn.readUInt32LE(4);
-  /** All but the last two digits, which are all that most ids have of their own. */
-  let common = '';
-  return () => {
-    count = (count + 1) >>> 0;
-    if (common === '' || (count & 0xff) === 0) common = beginning + hexOf(count >>> 8, 6);
-    return common + bytesInHex[count & 0xff];
-  };
 }
 
 /** What requests need of event notifications: the targets are in every thread's replica, and the owner's thread speaks to them. */
@@ -163,6 +150,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const admission = new Admission(places, gate);
   const { keyring } = options;
+  const root = new GivenRoot(keyring, options.root);
   const objects = readThroughOf(options, registry, log);
   const directory = new Directory(reader.identities);
   const tokens = new SessionTokens(keyring);
@@ -181,7 +169,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const authenticator = createAuthenticator({
     used: (id, service, of) => keyUses.used(id, service, of),
-    lookup: (id) => (options.root?.id === id ? options.root : reader.accessKey(id)),
+    lookup: (id) => root.named(id) ?? reader.accessKey(id),
     openSecret: (record) => openSecret(keyring, record.id, record.sealedSecret),
     clock,
     region: config.region,
@@ -375,6 +363,7 @@ export function createListener(options: ListenerOptions): Listener {
         );
       }),
     renewTls: (material) => secure?.renew(material),
+    rekey: () => root.rekey(),
     metrics: () => registry.snapshot(),
     async drain(milliseconds) {
       draining = true;

@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { until } from '../host/patience.support.ts';
+import { rotated } from '../keys/rotating.support.ts';
 import { metadataTexts } from './banner.ts';
 import { ConfigError } from './config.ts';
 import { damagedLogText } from './damaged-log.ts';
@@ -317,7 +318,7 @@ test('a store of one directory gets a mirror when it is given another, and a key
 
   const rotating = await openStore(a, b);
   const before = keyrings()[0] as Buffer;
-  await rotating.keyring.rotate();
+  await rotated(rotating.keyring);
   await rotating.close();
   assert.deepEqual(keyrings()[0], keyrings()[1]);
   assert.notDeepEqual(keyrings()[0], before);

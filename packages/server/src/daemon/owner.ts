@@ -7,7 +7,7 @@ import type { Host } from '../host/index.ts';
 import { bucketKeys, type Keyring, openKeyring } from '../keys/index.ts';
 import { type SharedKv, suspectKv } from '../kv/index.ts';
 import type { DamagedSegment, MirrorEvent } from '../log/index.ts';
-import type { Metadata, Proposer } from '../metadata/index.ts';
+import { type Metadata, masterKeyOf, type Proposer } from '../metadata/index.ts';
 import { openOwnShard, refusedKeyring } from './alone.ts';
 import { dropBallast } from './ballast.ts';
 import { closeAll } from './closing.ts';
@@ -172,6 +172,7 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     });
     closers.push(() => shard.close());
     const { kv, kvs, log, metadata, cluster, roles, mirror, snapshots, rebuilt } = shard;
+    checkMasterKey(keyring, metadata);
     await checkKeyring(keyring, metadata, host);
     if (!directories.fresh || cluster) directories.record(roles, keyring.fingerprint);
     shard.start();
@@ -274,6 +275,15 @@ export async function openOwner(options: OwnerOptions): Promise<Owner> {
     await close().catch(() => {});
     throw cause;
   }
+}
+
+/** An older backup of a keyring opens what its keys sealed, and would seal with one that was replaced. */
+function checkMasterKey(keyring: Keyring, metadata: Metadata): void {
+  const record = masterKeyOf(metadata.reader);
+  if (!record || record.state === 'spreading' || keyring.holds(record)) return;
+  throw new ConfigError(
+    `the store seals with master key ${record.number}, which the keyring (${keyring.identity}) lacks: it is an older backup. Put the newest backup of this store's keys/keyring back and start again`,
+  );
 }
 
 /** A keyring of another store opens like the right one, and then nothing that it should open: one bucket tells. */

@@ -55,6 +55,8 @@ export interface WorkerMethods {
   listen(): Promise<void>;
   /** What HTTPS is spoken with from now on. */
   renewTls(material: TlsMaterial): void;
+  /** The keyring has changed: it is read again, and what is sealed in memory sealed anew. */
+  rekey(): Promise<void>;
   /** Position of the oldest read under way in a shard. */
   oldestRead(shard: number): Position | undefined;
   metrics(): RegistrySnapshot;

@@ -1,5 +1,5 @@
 import type { Entropy } from '../host/index.ts';
-import { type KeyService, sealSecret } from '../keys/index.ts';
+import { type KeyService, openSecret, sealSecret } from '../keys/index.ts';
 import type { AccessKeyRecord, Metadata } from '../metadata/index.ts';
 import type { Config } from './config.ts';
 
@@ -48,4 +48,26 @@ export async function openRootKey(
   const made = newKeyPair(host.entropy);
   await metadata.propose({ type: 'key.create', record: await record(made.accessKeyId, made.secretAccessKey) });
   return { given: undefined, made, lacking: false };
+}
+
+/** The root key that the environment gave this run, as one thread has it: no row has it, so nobody else seals it anew when the master key is rotated. */
+export class GivenRoot {
+  readonly #service: KeyService;
+  #record: AccessKeyRecord | undefined;
+
+  constructor(service: KeyService, record: AccessKeyRecord | undefined) {
+    this.#service = service;
+    this.#record = record;
+  }
+
+  named(id: string): AccessKeyRecord | undefined {
+    return this.#record?.id === id ? this.#record : undefined;
+  }
+
+  async rekey(): Promise<void> {
+    const record = this.#record;
+    if (!record) return;
+    const secret = await openSecret(this.#service, record.id, record.sealedSecret);
+    this.#record = { ...record, sealedSecret: await sealSecret(this.#service, record.id, secret) };
+  }
 }

@@ -104,6 +104,10 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
     listener?.renewTls(material);
     await Promise.all(links().map((link) => link.call('renewTls', material)));
   });
+  const rekey = async (): Promise<void> => {
+    await listener?.rekey();
+    await Promise.all(links().map((link) => link.call('rekey', undefined)));
+  };
   const log = starting.log(claimed.log);
   let badCopies: BadCopies | undefined;
   const badStates = new BadStates();
@@ -159,6 +163,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       badStates,
       fewFiles,
       links,
+      rekey,
       degraded: async () => (await methods.readiness()).degraded,
     });
     running = jobs;
@@ -187,6 +192,7 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
       work: () => jobs.work(),
       holdings: () => jobs.holdings(),
       rebalance: () => jobs.rebalance(),
+      masterKey: () => jobs.rotating.progress(),
       recode: () => jobs.recoding.status(),
       limited: () => limited.asked(),
       removing: (device, id) => jobs.fragments.removing(device, id),
@@ -229,6 +235,8 @@ async function serve(config: Config, spawned: readonly SpawnedWorker[], claimed:
         realHost: host,
       });
     }
+    // A rotation may have gone on before they were there to be told.
+    await rekey();
     await starting.end();
     await Promise.all([listener?.listen(), ...links().map((link) => link.call('listen', undefined))]);
     const redirect = redirectAt && (await listenToRedirect(redirectAt, port));

@@ -68,7 +68,7 @@ export interface ClusterLink {
   listen(
     calls: Omit<
       NodeServerOptions,
-      'shard' | 'objectShards' | 'host' | 'reached' | 'planMember' | 'authority' | 'leadsEtcd'
+      'shard' | 'objectShards' | 'host' | 'reached' | 'planMember' | 'authority' | 'keyring' | 'leadsEtcd'
     >,
   ): Promise<{ close(): Promise<void> }>;
   /**

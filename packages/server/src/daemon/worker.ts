@@ -102,6 +102,10 @@ export async function runWorker(data: WorkerData): Promise<(kv: WorkerData['kvs'
   methods = {
     listen: () => listener.listen(),
     renewTls: (material) => listener.renewTls(material),
+    async rekey() {
+      await keyring.refresh();
+      await listener.rekey();
+    },
     oldestRead: (shard) => thread.objects.oldestRead(shard),
     metrics: () => listener.metrics(),
     async drain(milliseconds) {

@@ -13,7 +13,8 @@ const customerContext = Buffer.from('dsom customer object key 1', 'latin1');
 const seedBytes = 16;
 const wrappedBytes = nonceBytes + keyBytes + 16;
 
-function contextOf(bucketName: string): Buffer {
+/** What the key of a bucket is sealed with besides. */
+export function bucketContext(bucketName: string): Buffer {
   return Buffer.from(`dsom bucket key 1\0${bucketName}`, 'utf8');
 }
 
@@ -128,13 +129,13 @@ export function bucketKeys(service: KeyService, entropy: Entropy): BucketKeys {
     return key;
   };
   return {
-    create: (bucketName) => kept.create(contextOf(bucketName)),
+    create: (bucketName) => kept.create(bucketContext(bucketName)),
     opened: (bucketName, wrapped) => kept.opened(bucketName, wrapped),
     open: (bucketName, wrapped) =>
       kept.open(
         bucketName,
         wrapped,
-        contextOf(bucketName),
+        bucketContext(bucketName),
         made,
         () =>
           new StoreError('AccessDenied', { message: 'The key of this bucket cannot be opened.', resource: bucketName }),

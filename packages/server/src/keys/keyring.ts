@@ -1,20 +1,33 @@
 import { hkdfSync } from 'node:crypto';
+import { sealedHeader, sealedHeaderBytes, sealedUnder } from '../codec/index.ts';
 import { readFile, replaceFile, type Volume } from '../device/index.ts';
 import { CorruptionError, StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { invariant } from '../invariant.ts';
 import { limits } from '../limits.ts';
 import { isBlank, keyBytes, nonceBytes, openBox, sealBox } from './box.ts';
-import { decodeKeyring, encodeKeyring, type KeyringContent } from './format.ts';
+import { fileName, isNewer, KeyringError, loadKeyring, newestKeyring, twoKeyrings } from './fitting.ts';
+import {
+  decodeKeyring,
+  encodeKeyring,
+  fingerprintOf,
+  type KeyringContent,
+  type MasterKey,
+  withKey,
+  withoutKeys,
+} from './format.ts';
 import type { KeyService } from './types.ts';
 
 /*
  * The keyring: the local key service.
  *
- * One small file holds every version of the master key; the active one wraps, all unwrap. What it wraps says which
- * version did it, so a rotation changes nothing that exists: old keys are wrapped anew when their owners are next written.
+ * One small file holds the versions of the master key; the active one wraps, all unwrap. What is wrapped says which version did it.
  * The master key itself never encrypts: a key for wrapping is derived from it, so that later uses (tokens, links
  * between nodes) get keys of their own.
+ *
+ * A rotation takes steps, because several threads and nodes have the keyring, and what one of them wraps the others must open: a key is *prepared*, in
+ * a file beside the keyring; *taken* into the keyring of every node, where it only unwraps; then it *becomes the active one*. The keys before it go when
+ * nothing hangs on them any more. Whoever asks for the steps (daemon/master-key.ts) knows from the log which one is due; each can be asked for again.
  *
  * The file is replaced whole (new name, sync, rename, sync of the directory), so a crash leaves the old or the new one.
  * Losing it means losing every object; therefore nothing here ever writes a new keyring over a missing or damaged one
@@ -22,26 +35,49 @@ import type { KeyService } from './types.ts';
  * seals with a key everyone knows is worse than one that does not start.
  */
 
-const fileName = 'keyring';
-const formatVersion = 1;
-const headerBytes = 5;
+const preparedName = 'keyring.next';
 const derivation = Buffer.from('dsom master wrap 1', 'latin1');
-const fingerprinting = Buffer.from('dsom keyring fingerprint 1', 'latin1');
-const fingerprintBytes = 16;
+
+/** Says which version of the master key is meant, without telling anything of it. */
+export interface MasterKeyName {
+  /** From 1. */
+  readonly number: number;
+  /** Of a keyring with this key as its last one. */
+  readonly fingerprint: string;
+}
 
 /** The local key service. */
 export interface Keyring extends KeyService {
   /** 32 hexadecimal digits, made with the keyring. */
   readonly identity: string;
   /**
-   * Says which keyring this is and how many keys it holds, without telling anything of them: `3-` and 32 hexadecimal digits. A store remembers it,
-   * and gives it to the next opening as `expected`.
+   * Says which keyring this is and how many keys it holds up to the active one, without telling anything of them: `3-` and 32 hexadecimal digits. A
+   * store remembers it, and gives it to the next opening as `expected`.
    */
   readonly fingerprint: string;
   /** Version of the master key that wraps. */
   readonly active: number;
-  /** Adds a new master key and makes it the active one; durable everywhere when it resolves. Other threads learn of it when they meet it. */
-  rotate(): Promise<void>;
+  /** Version of the first master key that was not removed. */
+  readonly oldest: number;
+  /**
+   * Makes a master key to come behind the active one, and keeps it beside the keyring; durable when it resolves. It is in nobody's keyring yet.
+   * @throws KeyringError when the keyring is full
+   */
+  prepare(): Promise<MasterKeyName>;
+  holds(key: MasterKeyName): boolean;
+  /**
+   * Has the keyring hold this key, out of what was prepared here, or out of the file of another node. It wraps nothing yet. Durable everywhere when it
+   * resolves with true; false: it is not in there.
+   */
+  take(key: MasterKeyName, file?: Buffer): Promise<boolean>;
+  /** From now on this version wraps; durable everywhere when it resolves. Other threads learn of it by {@link refresh}. */
+  activate(version: number): Promise<void>;
+  /** Removes the keys before this version, which must be the active one or before it; durable everywhere when it resolves. */
+  removeBefore(version: number): Promise<void>;
+  /** Bytes of the file, for another node of the cluster. */
+  file(): Buffer;
+  /** Takes over what another thread has done to the file. */
+  refresh(): Promise<void>;
   /**
    * Keeps the keyring in these volumes from now on, and writes it where it is missing, damaged or older; durable when it resolves.
    * @throws KeyringError when one of them holds the keyring of another store: that is never written over
@@ -62,48 +98,8 @@ export interface KeyringOptions {
   readonly expected?: string;
 }
 
-/** The keyring cannot be used; the message says what to do. The server must not start. */
-export class KeyringError extends Error {
-  override readonly name = 'KeyringError';
-}
-
 function wrappingKey(master: Buffer): Buffer {
   return Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), derivation, keyBytes));
-}
-
-/** Derived one-way from the identity and the first `count` keys: whoever has it learns nothing, and a keyring with another key in it has another. */
-function fingerprintOf({ identity, keys }: KeyringContent, count: number): string {
-  const all = Buffer.concat(keys.slice(0, count).map(({ key }) => key));
-  return `${count}-${Buffer.from(hkdfSync('sha256', all, identity, fingerprinting, fingerprintBytes)).toString('hex')}`;
-}
-
-/** @throws KeyringError when data of the store was sealed with another keyring, or with keys that this one has not */
-function checkFingerprint(content: KeyringContent, expected: string): void {
-  const restore = `Put the newest backup of this store's keys/${fileName} back and start again.`;
-  const count = Number(/^([1-9]\d*)-[0-9a-f]{32}$/.exec(expected)?.[1]);
-  invariant(Number.isSafeInteger(count), 'a fingerprint is a number and 32 hexadecimal digits');
-  if (fingerprintOf(content, Math.min(count, content.keys.length)) === expected) return;
-  const identity = content.identity.toString('hex');
-  if (content.keys.length < count) {
-    throw new KeyringError(
-      `This keyring (${identity}) holds ${content.keys.length} of the ${count} keys that this store was opened with before: it is another store's, or an old backup. ${restore}`,
-    );
-  }
-  throw new KeyringError(`This keyring (${identity}) belongs to another store. ${restore}`);
-}
-
-/** Reads the file, or undefined when there is none. */
-async function load(volume: Volume): Promise<KeyringContent | undefined> {
-  try {
-    const bytes = await readFile(volume, fileName, limits.keyringBytes);
-    return bytes && decodeKeyring(bytes);
-  } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
-    throw new KeyringError(
-      `The keyring file cannot be read: ${error.message}. Without it no object can be opened. Put your backup of keys/${fileName} back and start again.`,
-      { cause: error },
-    );
-  }
 }
 
 const store = (volume: Volume, content: KeyringContent): Promise<void> =>
@@ -115,6 +111,15 @@ function fresh(host: Host, version: number) {
   return { version, createdMs: host.clock.now(), key };
 }
 
+/** Every key that one of them holds, up to `count`. */
+function merged(mine: KeyringContent, theirs: KeyringContent, count: number): KeyringContent {
+  const added = theirs.keys.slice(0, count).map((one, at): MasterKey => {
+    const own = at < mine.active ? mine.keys[at] : undefined;
+    return own?.key && !one.key ? { ...one, key: own.key } : one;
+  });
+  return { ...mine, keys: added };
+}
+
 class LocalKeyring implements Keyring {
   readonly identity: string;
   readonly #host: Host;
@@ -122,14 +127,14 @@ class LocalKeyring implements Keyring {
   #volumes: readonly Volume[];
   #content: KeyringContent;
   /** Derived keys; version n is at n - 1. */
-  #wrapping: Buffer[];
-  #turn: Promise<void> = Promise.resolve();
+  #wrapping: readonly (Buffer | undefined)[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: KeyringOptions, content: KeyringContent) {
     this.#host = options.host;
     this.#volumes = [options.volume];
     this.#content = content;
-    this.#wrapping = content.keys.map(({ key }) => wrappingKey(key));
+    this.#adopt(content);
     this.identity = content.identity.toString('hex');
   }
 
@@ -137,14 +142,16 @@ class LocalKeyring implements Keyring {
     return this.#content.active;
   }
 
+  get oldest(): number {
+    return 1 + this.#content.keys.findIndex(({ key }) => key !== undefined);
+  }
+
   get fingerprint(): string {
-    return fingerprintOf(this.#content, this.#content.keys.length);
+    return fingerprintOf(this.#content, this.active);
   }
 
   async wrap(plain: Uint8Array, context: Uint8Array): Promise<Buffer> {
-    const header = Buffer.allocUnsafe(headerBytes);
-    header[0] = formatVersion;
-    header.writeUInt32LE(this.active, 1);
+    const header = sealedHeader(this.active);
     const key = this.#wrapping[this.active - 1];
     invariant(key, 'the active master key is in the keyring');
     const nonce = this.#host.entropy.bytes(nonceBytes);
@@ -159,82 +166,128 @@ class LocalKeyring implements Keyring {
     return plain;
   }
 
-  rotate(): Promise<void> {
-    // One after the other: two at once would write two keys under one version and lose the first.
-    const turn = this.#turn.then(() => this.#rotate());
+  prepare(): Promise<MasterKeyName> {
+    return this.#inTurn(async () => {
+      const number = this.active + 1;
+      if (number > limits.masterKeys)
+        throw new KeyringError(
+          `The keyring is full: ${limits.masterKeys} master keys were made, which is the most. Copy the buckets into a new store (dsom migrate).`,
+        );
+      const next = withKey(this.#content, fresh(this.#host, number));
+      await replaceFile(this.#first, preparedName, encodeKeyring(next));
+      return { number, fingerprint: fingerprintOf(next, number) };
+    });
+  }
+
+  holds({ number, fingerprint }: MasterKeyName): boolean {
+    return number <= this.#content.keys.length && fingerprintOf(this.#content, number) === fingerprint;
+  }
+
+  take(key: MasterKeyName, file?: Buffer): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (!this.holds(key)) {
+        const found = await this.#from(file);
+        const { number } = key;
+        const fits =
+          found?.identity.equals(this.#content.identity) === true &&
+          found.keys.length >= number &&
+          fingerprintOf(found, number) === key.fingerprint &&
+          fingerprintOf(found, this.active) === this.fingerprint;
+        if (!fits) return false;
+        await this.#keep(merged(this.#content, found, number));
+      }
+      if ((await this.#first.list()).includes(preparedName)) {
+        await this.#first.remove(preparedName);
+        await this.#first.syncDirectory();
+      }
+      return true;
+    });
+  }
+
+  activate(version: number): Promise<void> {
+    return this.#inTurn(async () => {
+      if (version <= this.active) return;
+      invariant(this.#content.keys[version - 1]?.key, 'a master key that becomes the active one is in the keyring');
+      await this.#keep({ ...this.#content, active: version });
+    });
+  }
+
+  removeBefore(version: number): Promise<void> {
+    return this.#inTurn(async () => {
+      invariant(version <= this.active, 'the active master key is not removed');
+      if (version > this.oldest) await this.#keep(withoutKeys(this.#content, version));
+    });
+  }
+
+  file(): Buffer {
+    return encodeKeyring(this.#content);
+  }
+
+  refresh(): Promise<void> {
+    return this.#inTurn(async () => {
+      const content = await loadKeyring(this.#first);
+      if (content?.identity.equals(this.#content.identity) && !isNewer(this.#content, content)) this.#adopt(content);
+    });
+  }
+
+  keepIn(volumes: readonly Volume[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const bytes = encodeKeyring(this.#content);
+      for (const volume of volumes) {
+        const found = await loadKeyring(volume).catch((error: unknown) => {
+          if (error instanceof KeyringError) return undefined;
+          throw error;
+        });
+        if (found && !found.identity.equals(this.#content.identity)) throw twoKeyrings(found, this.#content);
+        if (!found || !encodeKeyring(found).equals(bytes)) await store(volume, this.#content);
+      }
+      this.#volumes = volumes;
+    });
+  }
+
+  get #first(): Volume {
+    return this.#volumes[0] as Volume;
+  }
+
+  /** One after the other: two changes at once would write two keys under one version and lose the first. */
+  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turn.then(run);
     this.#turn = turn.catch(() => {});
     return turn;
   }
 
-  async keepIn(volumes: readonly Volume[]): Promise<void> {
-    await this.#turn;
-    for (const volume of volumes) {
-      const found = await load(volume).catch((error: unknown) => {
-        if (error instanceof KeyringError) return undefined;
-        throw error;
-      });
-      if (found && !found.identity.equals(this.#content.identity)) throw twoKeyrings(found, this.#content);
-      if (found?.keys.length !== this.#content.keys.length) await store(volume, this.#content);
-    }
-    this.#volumes = volumes;
+  /** In all of them or not at all: half a change is finished by the next opening, and was told to nobody. */
+  async #keep(content: KeyringContent): Promise<void> {
+    await Promise.all(this.#volumes.map((volume) => store(volume, content)));
+    this.#adopt(content);
   }
 
-  async #rotate(): Promise<void> {
-    const { identity, keys } = this.#content;
-    if (keys.length >= limits.masterKeys) throw new KeyringError(`The keyring is full: it holds ${keys.length} keys.`);
-    const added = fresh(this.#host, keys.length + 1);
-    const next = { identity, active: added.version, keys: [...keys, added] };
-    // In all of them or not at all: half a rotation is finished by the next opening, and was told to nobody.
-    await Promise.all(this.#volumes.map((volume) => store(volume, next)));
-    this.#adopt(next);
+  /** What another node gave, or else what was prepared here; undefined where that is nothing that can be read. */
+  async #from(file: Buffer | undefined): Promise<KeyringContent | undefined> {
+    try {
+      const bytes = file ?? (await readFile(this.#first, preparedName, limits.keyringBytes));
+      return bytes && decodeKeyring(bytes);
+    } catch (error) {
+      if (error instanceof CorruptionError) return undefined;
+      throw error;
+    }
   }
 
   async #open(bytes: Buffer, context: Uint8Array): Promise<Buffer | undefined> {
-    if (bytes.length < headerBytes || bytes[0] !== formatVersion) return undefined;
-    const version = bytes.readUInt32LE(1);
-    if (version > this.#wrapping.length && version <= limits.masterKeys) await this.#refresh();
+    const version = sealedUnder(bytes);
+    if (version === undefined) return undefined;
+    // Another thread may have taken a key: a version not known yet is looked for in the file.
+    if (version > this.#wrapping.length && version <= limits.masterKeys) await this.refresh();
     const key = this.#wrapping[version - 1];
     if (!key) return undefined;
-    return openBox(key, bytes.subarray(headerBytes), Buffer.concat([bytes.subarray(0, headerBytes), context]));
-  }
-
-  /** Another thread may have rotated: a version not known yet is looked for in the file. */
-  async #refresh(): Promise<void> {
-    const content = await load(this.#volumes[0] as Volume);
-    if (content?.identity.equals(this.#content.identity) && content.keys.length > this.#content.keys.length)
-      this.#adopt(content);
+    const header = bytes.subarray(0, sealedHeaderBytes);
+    return openBox(key, bytes.subarray(sealedHeaderBytes), Buffer.concat([header, context]));
   }
 
   #adopt(content: KeyringContent): void {
     this.#content = content;
-    this.#wrapping = content.keys.map(({ key }) => wrappingKey(key));
+    this.#wrapping = content.keys.map(({ key }) => key && wrappingKey(key));
   }
-}
-
-const twoKeyrings = (one: KeyringContent, other: KeyringContent): KeyringError =>
-  new KeyringError(
-    `The directories hold two different keyrings (${one.identity.toString('hex')} and ${other.identity.toString('hex')}): keys/${fileName} of one of them belongs to another store. Move that file away and start again.`,
-  );
-
-/** The newest of the copies; undefined when there is none. A copy that cannot be used matters only where it is the only one. */
-async function newest({ volume, copies = [], expected }: KeyringOptions): Promise<KeyringContent | undefined> {
-  let best: KeyringContent | undefined;
-  let refused: KeyringError | undefined;
-  for (const one of [volume, ...copies]) {
-    let content: KeyringContent | undefined;
-    try {
-      content = await load(one);
-      if (content && expected !== undefined) checkFingerprint(content, expected);
-    } catch (error) {
-      if (!(error instanceof KeyringError)) throw error;
-      refused ??= error;
-      continue;
-    }
-    if (content && best && !best.identity.equals(content.identity)) throw twoKeyrings(best, content);
-    if (content && content.keys.length > (best?.keys.length ?? 0)) best = content;
-  }
-  if (!best && refused) throw refused;
-  return best;
 }
 
 /**
@@ -242,8 +295,8 @@ async function newest({ volume, copies = [], expected }: KeyringOptions): Promis
  * @throws KeyringError when it is missing, damaged or another store's
  */
 export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
-  const { volume, host, create, expected } = options;
-  let content = await newest(options);
+  const { volume, copies = [], host, create, expected } = options;
+  let content = await newestKeyring([volume, ...copies], expected);
   if (!content) {
     if (!create || expected !== undefined) {
       throw new KeyringError(

@@ -1,7 +1,7 @@
 import type { KeyService } from './types.ts';
 
 /** What is sealed of a target of notifications belongs to its name. */
-const targetContext = (name: string): Buffer => Buffer.from(`dsom notification target 1\0${name}`, 'utf8');
+export const targetContext = (name: string): Buffer => Buffer.from(`dsom notification target 1\0${name}`, 'utf8');
 
 /** Seals what only a target of notifications may see: addresses with passwords, headers. */
 export const sealTarget = (service: KeyService, name: string, secret: string): Promise<Buffer> =>
@@ -16,7 +16,7 @@ export async function openTarget(service: KeyService, name: string, sealed: Buff
 }
 
 /** The secret of a bucket's source belongs to the bucket and to where it is sent: with another address it does not open. */
-const sourceContext = (bucket: string, endpoint: string): Buffer =>
+export const sourceContext = (bucket: string, endpoint: string): Buffer =>
   Buffer.from(`dsom bucket source 1\0${bucket}\0${endpoint}`, 'utf8');
 
 /** Seals the secret access key with which the source of a bucket is read. */
@@ -40,18 +40,19 @@ export async function openSource(
   return secret;
 }
 
-function contextOf(accessKeyId: string): Buffer {
+/** What the secret of an access key is sealed with besides. */
+export function secretContext(accessKeyId: string): Buffer {
   return Buffer.from(`dsom access key secret 1\0${accessKeyId}`, 'utf8');
 }
 
 /** Seals the secret of an access key, bound to the id of that key: a sealed secret moved to another key does not open. */
 export function sealSecret(service: KeyService, accessKeyId: string, secret: string): Promise<Buffer> {
-  return service.wrap(Buffer.from(secret, 'utf8'), contextOf(accessKeyId));
+  return service.wrap(Buffer.from(secret, 'utf8'), secretContext(accessKeyId));
 }
 
 /** @throws StoreError AccessDenied when it was changed, moved to another key, or sealed under an unknown master key */
 export async function openSecret(service: KeyService, accessKeyId: string, sealed: Buffer): Promise<string> {
-  const plain = await service.unwrap(sealed, contextOf(accessKeyId));
+  const plain = await service.unwrap(sealed, secretContext(accessKeyId));
   const secret = plain.toString('utf8');
   plain.fill(0);
   return secret;

@@ -92,6 +92,15 @@ export type {
 export { renameId } from './machine/renames.ts';
 export { type ReplicationOutcome, replicatedTo, replicationStatus } from './machine/replicated.ts';
 export { sequenceOf } from './machine/usage.ts';
+export {
+  type MasterKeyRecord,
+  type MasterKeyState,
+  masterKeyOf,
+  masterKeySetting,
+  type SealedAnew,
+  type SealedKind,
+  sealedInDocument,
+} from './master-key.ts';
 export type { KeyUse } from './memos.ts';
 export { NearQuotas } from './near-quotas.ts';
 export {

@@ -40,6 +40,7 @@ import type {
   VersionRecord,
 } from './machine/records.ts';
 import type { ReplicatedCommand } from './machine/replicated.ts';
+import type { MasterKeyCommand } from './master-key.ts';
 import type { KeyUse } from './memos.ts';
 import type { ShardPlaces } from './placing.ts';
 import type { RenameReader, RenamingCommand } from './renaming.ts';
@@ -242,6 +243,7 @@ export type Command =
   | { readonly type: 'setting.write'; readonly name: string; readonly value: string }
   | NotificationCommand
   | KmsKeyCommand
+  | MasterKeyCommand
   /** `createdMs` is decided. Refused when {@link limits.invitations} are open; those that have expired go. */
   | { readonly type: 'invitation.write'; readonly invitation: Omit<InvitationRecord, 'createdMs'> }
   /** It was used or revoked. NotFound when it is not there: it can be used once. */

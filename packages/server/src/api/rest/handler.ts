@@ -40,6 +40,7 @@ import { kmsRoutes } from './routes/kms.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { limitRoutes } from './routes/limits.ts';
 import { listingRoutes } from './routes/listing.ts';
+import { masterKeyRoutes } from './routes/master-key.ts';
 import { notificationRoutes } from './routes/notifications.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { quotaRoutes } from './routes/quotas.ts';
@@ -86,6 +87,7 @@ export const routes: readonly Route[] = [
   ...shardingRoutes,
   ...lifecycleRoutes,
   ...kmsRoutes,
+  ...masterKeyRoutes,
   ...quotaRoutes,
   ...sourceRoutes,
 ];

@@ -11,6 +11,7 @@ import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
 import type { MetadataReader } from '../../metadata/index.ts';
 import { type Peer, pack, type Transport, unpack } from '../../transport/index.ts';
+import type { MasterKeyProgress } from '../master-key.ts';
 import type { NodeWork } from '../mending.ts';
 import type { RecodeStatus } from '../recoding.ts';
 import type { AuthorityProgress } from './authority.ts';
@@ -46,6 +47,8 @@ export interface NodeState {
   readonly limited?: readonly number[];
   /** What of the newest change of the authority it has done. */
   readonly authority?: AuthorityProgress;
+  /** What of the newest rotation of the master key it has done. */
+  readonly masterKey?: MasterKeyProgress;
 }
 
 interface Neighbour {

@@ -23,6 +23,7 @@ import { keepOpening } from './further.ts';
 import { createGate, newHeard } from './gate.ts';
 import { keepGrowing, planFrom } from './growth.ts';
 import { catchUp, condemn, type MadeAnew, madeAnewText, Overtaken, openReplicaKv, untilItFollows } from './install.ts';
+import { holdMasterKey } from './keyrings.ts';
 import { KnownShards } from './known.ts';
 import { openAuthority, openLinks } from './links.ts';
 import { openMembers } from './members.ts';
@@ -219,6 +220,13 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
         throw refused ? new ConfigError(cause.message, { cause }) : cause;
       },
     );
+    // From here on no rotation goes on without this node; what one has come to before is made up for.
+    parts.onStage('it looks whether its keyring has the master key that the cluster seals with');
+    await patiently(host, log, 'getting the master key', () =>
+      holdMasterKey(keyring, shard.reader, node, transport),
+    ).catch((cause: unknown) => {
+      throw cause instanceof StoreError ? new ConfigError(cause.message, { cause }) : cause;
+    });
     if (isFirst) await foundObjectShards(shard, config.objectShards);
     /** Whether another node should own an object shard; known from the time on that this node listens. */
     let yields = (_number: number): boolean => false;
@@ -317,6 +325,7 @@ async function openOnce(options: NodeOptions): Promise<OpenShard> {
           reached: (position) => gates.reached(position),
           planMember: (id, peerUrl) => engine.plan(id, peerUrl),
           authority: () => members.progress(),
+          keyring: () => keyring.file(),
           leadsEtcd: () => engine.leads(),
           silent: () => detector?.silent() ?? [],
         });

@@ -55,6 +55,8 @@ function serving({ oldest, sharded = false }: { oldest?: number; sharded?: boole
     limited: () => [3],
     removing: () => false,
     authority: () => undefined,
+    masterKey: () => undefined,
+    keyring: () => Buffer.from('keys'),
     planMember: async (node, peerUrl) => {
       plans.push([node, peerUrl]);
       return plans.length > 1 ? undefined : { initialCluster: 'x=y' };

@@ -5,10 +5,12 @@ import { limits } from '../../limits.ts';
 import type { Position } from '../../log/index.ts';
 import { shardNotOpen } from '../../metadata/index.ts';
 import { type Answer, type IncomingCall, pack, unpack } from '../../transport/index.ts';
+import type { MasterKeyProgress } from '../master-key.ts';
 import type { NodeWork } from '../mending.ts';
 import type { RecodeStatus } from '../recoding.ts';
 import type { Thread } from '../thread.ts';
 import type { AuthorityProgress } from './authority.ts';
+import { keyringCall } from './keyrings.ts';
 import { type NodeState, stateCall } from './network.ts';
 import type { RebalanceStatus } from './rebalance.ts';
 import { type ClusterShard, proposeCall, shardOfProposal } from './shard.ts';
@@ -61,6 +63,10 @@ export interface NodeServerOptions {
   readonly silent?: () => readonly string[];
   /** How far this node is with a change of the authority. */
   readonly authority: () => AuthorityProgress | undefined;
+  /** How far it is with a rotation of the master key. */
+  readonly masterKey: () => MasterKeyProgress | undefined;
+  /** Bytes of its keyring file: every node has the master key, and gives it to the others. */
+  readonly keyring: () => Buffer;
 }
 
 /** Serves the calls of the other nodes of the cluster. */
@@ -88,6 +94,7 @@ export function serveNode(options: NodeServerOptions): {
 
   const state = (): NodeState => {
     const authority = options.authority();
+    const masterKey = options.masterKey();
     const silent = options.silent?.() ?? [];
     const limited = options.limited();
     return {
@@ -98,6 +105,7 @@ export function serveNode(options: NodeServerOptions): {
       ...(limited.length > 0 && { limited }),
       ...(shard.leads && { rebalance: options.rebalance(), recode: options.recode() }),
       ...(authority && { authority }),
+      ...(masterKey && { masterKey }),
       ...(options.leadsEtcd?.() && { leadsEtcd: true }),
       ...(silent.length > 0 && { silent }),
     };
@@ -111,6 +119,7 @@ export function serveNode(options: NodeServerOptions): {
       return { head: pack(Math.min(thread.reader.position(number), oldest)) };
     },
     [callNames.holdings]: async () => ({ head: new Uint8Array(0), body: [pack(await options.holdings())] }),
+    [keyringCall]: () => ({ head: pack(options.keyring()) }),
     ...memberCalls(options.planMember),
   };
   return {

@@ -47,6 +47,7 @@ import type { Effect } from './effects.ts';
 import { type Feature, featuresOf, unknownFeature } from './features.ts';
 import { decideKmsKey, decideKmsKeyChange } from './kms-keys.ts';
 import { checkNothingLocked, timed } from './locks.ts';
+import { checkSealedAnew, decideMasterKey, decideReseal } from './master-key.ts';
 import { decideEventFail, decideEventSettle, decideKeyUsed, withoutUse } from './memos.ts';
 import { announced, decideFollower, decideFollowerGone, decideTarget, decideTargetGone } from './notices.ts';
 import { checkHere } from './places.ts';
@@ -146,6 +147,8 @@ const deciders: Deciders = {
   'key.used': decideKeyUsed,
   'kmsKey.create': decideKmsKey,
   'kmsKey.change': decideKmsKeyChange,
+  'masterKey.write': decideMasterKey,
+  'masterKey.reseal': decideReseal,
   'rates.write': decideRates,
   'rates.remove': decideRatesGone,
   'target.write': decideTarget,
@@ -213,6 +216,7 @@ export function decide(view: View, command: Command, stamp: Stamp): Decision {
     checkHere(view, command.bucket, command.key as Buffer, stamp.shard);
   const decided = decider(view, command, stamp);
   checkNotHeld(view, command, decided.effects);
+  checkSealedAnew(view, decided.effects);
   checkNothingLocked(view, decided.effects, stamp, command.type === 'object.delete' && command.bypasses === true);
   const decision = withinQuotas(view, command, decided, stamp);
   const said = sayingOf(view, command);

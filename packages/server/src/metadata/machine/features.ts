@@ -1,4 +1,5 @@
 import { StoreError } from '../../errors.ts';
+import { masterKeySetting } from '../master-key.ts';
 import type { Effect, EffectType } from './effects.ts';
 import { featuresOfExtensions } from './extensions.ts';
 import { algorithmCode, isNewerChecksum } from './fields.ts';
@@ -40,6 +41,7 @@ export const features = [
   'borrowedParts',
   'newerChecksums',
   'replicationStatus',
+  'masterKeys',
 ] as const;
 
 export type Feature = (typeof features)[number];
@@ -81,11 +83,14 @@ export const featureOfChecksum = (algorithm: ChecksumAlgorithm): Feature | undef
 /** Name of the setting that says which storage classes are archives (objects/archive.ts). */
 export const archivesSetting = 'archives';
 const settingsOfArchives: ReadonlySet<Feature> = new Set(['settings', 'archive']);
+/** A version before it would not take the key of the others, and would go on with its own. */
+const settingsOfMasterKeys: ReadonlySet<Feature> = new Set(['settings', 'masterKeys']);
 const ratesOfConnections: ReadonlySet<Feature> = new Set(['rates', 'connectionLimits']);
 
 /** Which effects, or which of their values, need one. */
 const needs: { readonly [Type in EffectType]?: (effect: Extract<Effect, { type: Type }>) => Needed } = {
-  'setting.write': ({ name }) => (name === archivesSetting ? settingsOfArchives : 'settings'),
+  'setting.write': ({ name }) =>
+    name === archivesSetting ? settingsOfArchives : name === masterKeySetting ? settingsOfMasterKeys : 'settings',
   'invitation.write': () => 'invitations',
   'invitation.remove': () => 'invitations',
   'authority.write': () => 'authorities',
