@@ -41,7 +41,11 @@ const s3 = await startHarness(service, {
     }),
 });
 after(() => s3.close());
+/** Whether a request may have changed what they are asked about: one that was refused has not. */
+let changed = true;
 const restore = async () => {
+  if (!changed) return;
+  changed = false;
   for (const bucket of ['b0b', 'scoped']) await s3.send('PUT', `/${bucket}`);
   for (const kind of ['acl', 'ownershipControls', 'policy', 'publicAccessBlock'] as const)
     await service.configure('b0b', kind, null);
@@ -169,6 +173,7 @@ describe('every operation of S3', () => {
           query: Object.fromEntries(new URLSearchParams(query)),
           headers: { ...more, ...send.headers },
         });
+        changed ||= got.status < 400;
         const what = `${operation} with ${kind}: ${got.status} ${got.text}`;
         const code = method === 'HEAD' ? got.headers['x-dsom-error-code'] : got.code;
         if (operation === 'OptionsObject') continue;
@@ -205,6 +210,7 @@ describe('every route of the native API (CVE-2023-28432, GHSA-vcwh, GHSA-jqmc, G
         // What breaks the connection has begun to answer: there is no owner's thread behind this server.
         const broken = { status: 0, text: '' };
         const got = await s3.send(route.method, `/-/${path}`, { ...send, query }).catch(() => broken);
+        changed ||= got.status < 400;
         const code = got.text.startsWith('{') ? String((JSON.parse(got.text) as { code?: string }).code) : '';
         const what = `${route.id} with ${kind}: ${got.status} ${got.text.slice(0, 200)}`;
         if (refused) {
