@@ -141,7 +141,12 @@ export class Cluster {
   /** A further node. @returns its index */
   async add(flags: readonly string[] = []): Promise<number> {
     if (this.nodes.length === 0) return this.#enter(['--cluster-name', 'conformance'], flags);
-    return this.join(String((await dsom(this.endpoint(), 'cluster', 'invite'))[0]?.['line']), flags);
+    return this.join(await this.invite(), flags);
+  }
+
+  /** A line for a further node, that this one makes. */
+  async invite(index = 0): Promise<string> {
+    return String((await dsom(this.endpoint(index), 'cluster', 'invite'))[0]?.['line']);
   }
 
   /** A further node, by a line that was made before. @returns its index */

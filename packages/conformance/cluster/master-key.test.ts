@@ -19,8 +19,6 @@ after(async () => {
 });
 
 const status = async (index: number) => (await dsom(cluster.endpoint(index), 'key', 'master', 'status'))[0] ?? {};
-const line = async (index: number): Promise<string> =>
-  String((await dsom(cluster.endpoint(index), 'cluster', 'invite'))[0]?.['line']);
 /** Of the keyring file of a node: docs/formats/keys.md. */
 function keyringOf(index: number) {
   const bytes = readFileSync(path.join((cluster.nodes[index] as Cluster['nodes'][number]).folder, 'keys/keyring'));
@@ -59,7 +57,7 @@ test('the master key is rotated while all serves: a node that is away holds it u
     [1, 1, 1],
     'nobody seals with it yet',
   );
-  const joined = await cluster.join(await line(0));
+  const joined = await cluster.join(await cluster.invite(0));
   assert.equal((await status(joined))['state'], 'spreading');
   await cluster.restart(2);
   for (let at = 20; at < 30; at++) {
@@ -87,7 +85,7 @@ test('the master key is rotated while all serves: a node that is away holds it u
     await cluster.end(index, 'SIGTERM');
     await cluster.restart(index);
   }
-  const newcomer = await cluster.join(await line(1));
+  const newcomer = await cluster.join(await cluster.invite(1));
   for (const [key, body] of load.kept) {
     const got = await send(cluster.endpoint(newcomer), 'GET', pathOf('rotated', key));
     assert.ok(got.status === 200 && got.body.equals(body), `${key}: ${got.status}`);

@@ -19,13 +19,11 @@ after(async () => {
   await cluster?.stop('SIGKILL');
 });
 
-const line = async (index: number): Promise<string> =>
-  String((await dsom(cluster.endpoint(index), 'cluster', 'invite'))[0]?.['line']);
 const open = (index: number) => dsom(cluster.endpoint(index), 'cluster', 'invitations');
 
 test('an invitation outlives its maker, is taken by any node, once, and can be revoked', { skip }, async () => {
-  const kept = await line(2);
-  const [revoked, listed] = [await line(1), await open(0)];
+  const kept = await cluster.invite(2);
+  const [revoked, listed] = [await cluster.invite(1), await open(0)];
   assert.equal(listed.length, 2);
   const newest = [...listed].sort((a, b) => String(a['createdAt']).localeCompare(String(b['createdAt']))).at(-1);
   await dsom(cluster.endpoint(0), 'cluster', 'invitations', 'revoke', String(newest?.['id']));
@@ -35,7 +33,7 @@ test('an invitation outlives its maker, is taken by any node, once, and can be r
   const joined = await cluster.join(kept);
   await assert.rejects(cluster.join(kept), /not known here, was used, or has expired/);
   assert.deepEqual(await open(0), []);
-  const again = await line(0);
+  const again = await cluster.invite(0);
   await cluster.end(0);
   await cluster.restart(2);
   await cluster.restart(0);
@@ -49,7 +47,7 @@ test('an invitation outlives its maker, is taken by any node, once, and can be r
 });
 
 test('a node that was removed is told so when it is started again', { skip }, async () => {
-  const index = await cluster.join(await line(0), ['--roles', 'gateway,storage']);
+  const index = await cluster.join(await cluster.invite(0), ['--roles', 'gateway,storage']);
   const { node } = (await cluster.status(index)) as { node: string };
   await cluster.end(index, 'SIGTERM');
   await until('it is taken out', 60_000, async () => {
@@ -115,7 +113,7 @@ test('a new authority takes the place of the old one while all serves, and who w
     await cluster.end(index, 'SIGTERM');
     await cluster.restart(index);
   }
-  const newcomer = await cluster.join(await line(1));
+  const newcomer = await cluster.join(await cluster.invite(1));
   for (const [key, body] of load.kept) {
     const got = await send(cluster.endpoint(newcomer), 'GET', pathOf('rotated', key));
     assert.ok(got.status === 200 && got.body.equals(body), `${key}: ${got.status}`);

@@ -152,14 +152,19 @@ class Store {
   }
 }
 
+async function startOn(test: TestContext, disk: string): Promise<Store> {
+  const store = await Store.start([path.join(disk, 'data')]);
+  test.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+  return store;
+}
+
 for (const kind of ['tmpfs', 'ext4'] as const)
   test(`a full disk (${kind}): writes are refused, everything else works, nothing is lost`, {
     timeout: 600_000,
   }, async (t) => {
     const disk = smallDisk(t, kind);
     if (disk === undefined) return;
-    const store = await Store.start([path.join(disk, 'data')]);
-    t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+    const store = await startOn(t, disk);
     assert.ok((await store.fill('big')) > diskMiB / 3, 'a good part of the disk holds objects');
     await store.fill('small');
     await store.until('not ready', async () => (await store.readiness()).startsWith('503'));
@@ -216,8 +221,7 @@ test('somebody else fills the disk to its last byte: no answer lies, and it goes
 }, async (t) => {
   const disk = smallDisk(t, 'tmpfs');
   if (disk === undefined) return;
-  const store = await Store.start([path.join(disk, 'data')]);
-  t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+  const store = await startOn(t, disk);
   for (let i = 0; i < 200; i++) await store.put(`small${i}`);
   for (let i = 0; i < 8; i++) await store.put(`big${i}`);
   const foreign = path.join(disk, 'foreign');
@@ -321,8 +325,7 @@ for (const ballast of [true, false])
   }, async (t) => {
     const disk = smallDisk(t, 'tmpfs');
     if (disk === undefined) return;
-    const store = await Store.start([path.join(disk, 'data')]);
-    t.after(async () => void (await store.server.stop('SIGKILL').catch(() => {})));
+    const store = await startOn(t, disk);
     for (let i = 0; i < 50; i++) await store.put(`small${i}`);
     for (let i = 0; i < 4; i++) await store.put(`big${i}`);
     const file = path.join(disk, 'data/ballast');

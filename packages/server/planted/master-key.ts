@@ -41,8 +41,8 @@ export const masterKeyPlants: readonly Plant[] = [
   {
     name: 'master key: what an older one sealed is taken after the rows were looked through',
     file: 'src/metadata/machine/master-key.ts',
-    find: '(sealedUnder(sealed) ?? 0) < first)',
-    replace: '(sealedUnder(sealed) ?? 0) + 1 < first)',
+    find: 'isSealedBefore(sealed, first))',
+    replace: 'isSealedBefore(sealed, first - 1))',
     tests: [machine],
     pattern: 'only until every node seals',
   },

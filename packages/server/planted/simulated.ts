@@ -78,8 +78,8 @@ export const simulatedPlants: readonly Plant[] = [
   {
     name: 'simulated: a node counts as empty while bytes are on it',
     file: 'src/daemon/cluster/admin.ts',
-    find: 'done: stuck?.length === 0 && each.every(',
-    replace: 'done: stuck?.length !== -1 || each.every(',
+    find: 'done: emptied && each.every(',
+    replace: 'done: true || each.every(',
     ...simulated(110),
   },
   // The 2nd.

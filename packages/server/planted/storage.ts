@@ -13,8 +13,8 @@ export const kvPlants: readonly Plant[] = [
   {
     name: 'cluster: a wait for what is lost ends while a node has more to write',
     file: 'src/daemon/cluster/admin.ts',
-    find: '?.[1]?.onlyLost === true)',
-    replace: '?.[1]?.lost !== 0)',
+    find: 'one?.onlyLost === true)',
+    replace: 'one?.lost !== 0)',
     tests: ['src/daemon/cluster/admin.test.ts'],
   },
   {

@@ -55,12 +55,7 @@ export class Context {
     const profile = address?.profile;
     let client = this.#clients.get(profile);
     if (!client) {
-      const { from, ...connection } = this.connection(profile);
-      try {
-        client = new DsomClient(connection);
-      } catch (cause) {
-        throw new CommandError(exitCode.usage, `${(cause as Error).message} (from ${from})`);
-      }
+      client = this.#newClient(profile);
       this.#clients.set(profile, client);
     }
     return client;
@@ -68,8 +63,19 @@ export class Context {
 
   /** A client that asks once, waits some seconds, and takes what the server knew last: for looking at one of which something is wrong. */
   impatientClient(): DsomClient {
-    const { from: _, ...connection } = this.connection();
-    return new DsomClient({ ...connection, attempts: 1, timeoutMs: impatientMs }).session({ consistency: 'eventual' });
+    return this.#newClient(undefined, { attempts: 1, timeoutMs: impatientMs }).session({ consistency: 'eventual' });
+  }
+
+  #newClient(
+    profile: string | undefined,
+    more: { readonly attempts?: number; readonly timeoutMs?: number } = {},
+  ): DsomClient {
+    const { from, ...connection } = this.connection(profile);
+    try {
+      return new DsomClient({ ...connection, ...more });
+    } catch (cause) {
+      throw new CommandError(exitCode.usage, `${(cause as Error).message} (from ${from})`);
+    }
   }
 
   /** Endpoint and keys of the command, or of another profile; its authorities are trusted from now on. */

@@ -246,7 +246,6 @@ async function examine(
   let client: DsomClient | undefined;
   await exam.test('settings', () => {
     const { from, endpoint, accessKeyId } = context.connection();
-    context.client();
     client = context.impatientClient();
     return ok(`${endpoint} with key ${accessKeyId}, from ${from}`);
   });

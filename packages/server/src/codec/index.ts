@@ -18,4 +18,4 @@ export { MacKey } from './mac.ts';
 export { type LaneStream, Md5Lanes } from './md5/lanes.ts';
 export { md5Together } from './md5/together.ts';
 export { release } from './memory.ts';
-export { sealedHeader, sealedHeaderBytes, sealedUnder } from './sealed.ts';
+export { isSealedBefore, sealedHeader, sealedHeaderBytes, sealedUnder } from './sealed.ts';

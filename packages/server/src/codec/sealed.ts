@@ -21,3 +21,6 @@ export function sealedUnder(sealed: Uint8Array): number | undefined {
   if (sealed.length < sealedHeaderBytes || sealed[0] !== sealedFormat) return undefined;
   return Buffer.from(sealed.buffer, sealed.byteOffset, sealedHeaderBytes).readUInt32LE(1);
 }
+
+/** Whether it hangs on a master key before `first`. What cannot be read hangs on one that nobody knows: it does, too. */
+export const isSealedBefore = (sealed: Uint8Array, first: number): boolean => (sealedUnder(sealed) ?? 0) < first;

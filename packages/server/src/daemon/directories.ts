@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { isSpaceExhausted, randomUuid } from '../device/index.ts';
+import { isSpaceExhausted, randomUuid, roomOf } from '../device/index.ts';
 import type { Entropy } from '../host/index.ts';
 import { limits } from '../limits.ts';
 import { ConfigError } from './config.ts';
@@ -83,12 +83,12 @@ function allowed<Result>(directory: string, look: () => Result): Result {
 function checkSize(directory: string): void {
   let there = directory;
   while (!existsSync(there)) there = path.dirname(there);
-  const { blocks, bsize } = statfsSync(there);
+  const { total } = roomOf(there);
   // Some file systems do not tell their size.
-  if (blocks === 0 || blocks * bsize >= limits.diskBytesMin) return;
+  if (total === 0 || total >= limits.diskBytesMin) return;
   const mebibytes = (bytes: number) => Math.floor(bytes / 1024 / 1024);
   throw new ConfigError(
-    `the disk of the data directory ${directory} has ${mebibytes(blocks * bsize)} MiB, and a store needs at least ${mebibytes(limits.diskBytesMin)} MiB: give a --data directory on a larger one`,
+    `the disk of the data directory ${directory} has ${mebibytes(total)} MiB, and a store needs at least ${mebibytes(limits.diskBytesMin)} MiB: give a --data directory on a larger one`,
   );
 }
 

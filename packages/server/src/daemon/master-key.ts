@@ -1,13 +1,16 @@
+import { repeat } from '../durability/index.ts';
 import { StoreError } from '../errors.ts';
 import type { Host } from '../host/index.ts';
 import { type Keyring, KeyringError, type MasterKeyName } from '../keys/index.ts';
 import { limits } from '../limits.ts';
 import {
+  checkMayRotate,
   type MasterKeyRecord,
   type MasterKeyState,
   type Metadata,
   type MetadataReader,
   masterKeyOf,
+  stateAfter,
 } from '../metadata/index.ts';
 import { countHanging, type Hanging, reseal } from './sealed-rows.ts';
 
@@ -82,9 +85,7 @@ const refused = (message: string): StoreError => new StoreError('InvalidRequest'
 
 export function keepMasterKey(options: MasterKeyOptions): MasterKeyDuty {
   const { metadata, reader, keyring, host, node, leads, progressOf, own, changed, onEvent, onError } = options;
-  const stop = new AbortController();
   let done: MasterKeyProgress | undefined;
-  let wake = (): void => {};
   const progress = () => done;
 
   const record = () => masterKeyOf(reader);
@@ -144,7 +145,7 @@ export function keepMasterKey(options: MasterKeyOptions): MasterKeyDuty {
   };
 
   /** @returns whether something was done */
-  const advance = async (wanted: MasterKeyRecord): Promise<boolean> => {
+  const advance = async (wanted: MasterKeyRecord, signal: AbortSignal): Promise<boolean> => {
     const { state, number } = wanted;
     if (state === 'sealed') return false;
     if (state === 'resealing')
@@ -155,36 +156,30 @@ export function keepMasterKey(options: MasterKeyOptions): MasterKeyDuty {
         first: number,
         propose: (items) => metadata.propose({ type: 'masterKey.reseal', items }),
         onUnreadable: options.onUnreadable,
-        signal: stop.signal,
+        signal,
       });
     if (!nodes().every((id) => isDone(progressFor(id), wanted))) return false;
     if (state === 'resealing' && (await countHanging(reader, number, host)).total > 0) return false;
-    await write(nextOf[state], wanted);
+    await write(stateAfter[state], wanted);
     return true;
   };
 
-  const sleep = async (): Promise<void> => {
-    const over = new AbortController();
-    const cancel = (): void => over.abort();
-    wake = cancel;
-    stop.signal.addEventListener('abort', cancel, { once: true });
-    if (!stop.signal.aborted) await host.timers.sleep(limits.authorityMs, over.signal);
-    stop.signal.removeEventListener('abort', cancel);
+  /** @returns whether there may be more to do */
+  const step = async (signal: AbortSignal): Promise<boolean> => {
+    const wanted = record();
+    if (!wanted) return false;
+    if (!isDone(done, wanted)) return follow(wanted);
+    return leads() && (await advance(wanted, signal));
   };
-
-  const loop = (async () => {
-    while (!stop.signal.aborted) {
-      let moved = false;
-      try {
-        const wanted = record();
-        if (wanted && !isDone(done, wanted)) moved = await follow(wanted);
-        else if (wanted && leads()) moved = await advance(wanted);
-      } catch (cause) {
-        if (!stop.signal.aborted) onError(cause);
-      }
-      if (!moved) await sleep();
-    }
-  })();
+  const steps = repeat({
+    host,
+    everyMs: limits.authorityMs,
+    async run(signal) {
+      while (!signal.aborted && (await step(signal)));
+    },
+    onError,
+  });
+  steps.nudge();
 
   const status = async (): Promise<MasterKeyStatus> => {
     const wanted = record();
@@ -212,10 +207,7 @@ export function keepMasterKey(options: MasterKeyOptions): MasterKeyDuty {
     async rotate() {
       await options.latest?.();
       const before = record();
-      if (before && before.state !== 'sealed' && before.state !== 'spreading')
-        throw refused(
-          `Master key ${before.number} is ${before.state}: wait until that has ended (\`dsom key master status\`), then rotate again.`,
-        );
+      checkMayRotate(before);
       const expected = before && (before.state === 'sealed' ? before.number : before.number - 1);
       if (expected !== undefined && keyring.active !== expected)
         throw new StoreError('ServiceUnavailable', {
@@ -224,7 +216,7 @@ export function keepMasterKey(options: MasterKeyOptions): MasterKeyDuty {
         });
       // One that is alone makes another one by itself where what it prepared was lost.
       if (before?.state !== 'spreading' || node !== undefined) await write('spreading', await prepared());
-      wake();
+      steps.nudge();
       return status();
     },
     async remove(endSessions) {
@@ -239,19 +231,9 @@ export function keepMasterKey(options: MasterKeyOptions): MasterKeyDuty {
       if (total > 0)
         throw refused(`${total} rows still hang on older master keys, which are kept (\`dsom key master status\`).`);
       await write('removing', before, endSessions);
-      wake();
+      steps.nudge();
       return status();
     },
-    stop() {
-      stop.abort();
-      return loop;
-    },
+    stop: () => steps.stop(),
   };
 }
-
-const nextOf: Readonly<Record<Exclude<MasterKeyState, 'sealed'>, MasterKeyState>> = {
-  spreading: 'sealing',
-  sealing: 'resealing',
-  resealing: 'sealed',
-  removing: 'sealed',
-};

@@ -1,4 +1,4 @@
-import { sealedUnder } from '../codec/index.ts';
+import { isSealedBefore } from '../codec/index.ts';
 import type { Host } from '../host/index.ts';
 import type { StructuredLog } from '../telemetry/index.ts';
 import { keyringsOf } from './cluster/keyrings.ts';
@@ -20,7 +20,7 @@ function ownAuthority(owner: Pick<Owner, 'keyring' | 'roles'>) {
   const { keyring } = owner;
   const folder = folders.cluster(owner.roles.primary);
   return {
-    hangs: (first: number) => (sealedUnder(readAuthority(folder)) ?? 0) < first,
+    hangs: (first: number) => isSealedBefore(readAuthority(folder), first),
     async reseal() {
       const before = readAuthority(folder);
       const anew = await sealedAnew(keyring, before, authorityContext);

@@ -1,4 +1,4 @@
-import { sealedUnder } from '../codec/index.ts';
+import { isSealedBefore } from '../codec/index.ts';
 import type { Host } from '../host/index.ts';
 import {
   bucketContext,
@@ -78,15 +78,12 @@ function endpointIn(document: Buffer): string {
   }
 }
 
-/** What cannot be read hangs on a key that nobody knows: it is counted. */
-const hangs = (sealed: Buffer, first: number): boolean => (sealedUnder(sealed) ?? 0) < first;
-
-/** Counts the rows that hang on master keys before `first`. */
+/** Counts the rows that hang on master keys before `first`, those that cannot be read among them. */
 export async function countHanging(reader: Reader, first: number, host: Host): Promise<Hanging> {
   const counts = { bucket: 0, accessKey: 0, namedKey: 0, target: 0, source: 0, authority: 0, total: 0 };
   for await (const page of sealedRows(reader, host))
     for (const { kind, sealed } of page) {
-      if (!hangs(sealed, first)) continue;
+      if (!isSealedBefore(sealed, first)) continue;
       counts[kind] += 1;
       counts.total += 1;
     }
@@ -130,7 +127,7 @@ export async function reseal(options: ResealOptions): Promise<void> {
   };
   for await (const page of sealedRows(reader, host))
     for (const row of page) {
-      if (!hangs(row.sealed, first)) continue;
+      if (!isSealedBefore(row.sealed, first)) continue;
       signal.throwIfAborted();
       const { kind, name, version, before } = row;
       try {

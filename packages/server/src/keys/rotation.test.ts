@@ -26,6 +26,14 @@ async function overwrite(volume: Volume, bytes: Buffer): Promise<void> {
   await file.close();
 }
 
+/** Two nodes of a cluster, the second with what the first one gave it. */
+async function twoNodes() {
+  const [here, there] = [memoryVolume(), memoryVolume()];
+  const one = await made(here);
+  await overwrite(there, one.file());
+  return { here, there, one, other: await open(there, {}, 9) };
+}
+
 /** A store in two directories whose power fails, and what has to be true of it. */
 class Model {
   volumes: readonly [MemoryVolume, MemoryVolume] = [memoryVolume(), memoryVolume()];
@@ -129,10 +137,7 @@ describe('a rotation of the keyring', () => {
   });
 
   it('goes from node to node, and only the key that was named', async () => {
-    const [here, there] = [memoryVolume(), memoryVolume()];
-    const one = await made(here);
-    await overwrite(there, one.file());
-    const other = await open(there, {}, 9);
+    const { one, other } = await twoNodes();
     const lost = await other.prepare();
     const named = await one.prepare();
     assert.notEqual(named.fingerprint, lost.fingerprint);
@@ -150,10 +155,7 @@ describe('a rotation of the keyring', () => {
   });
 
   it('puts another key in the place of one that was named and sealed nothing', async () => {
-    const [here, there] = [memoryVolume(), memoryVolume()];
-    const one = await made(here);
-    await overwrite(there, one.file());
-    const other = await open(there, {}, 9);
+    const { here, one, other } = await twoNodes();
     const first = await one.prepare();
     await one.take(first);
     const second = await other.prepare();
@@ -170,10 +172,7 @@ describe('a rotation of the keyring', () => {
   });
 
   it('lets a node catch up that was away for several, some of whose keys are gone', async () => {
-    const [here, there] = [memoryVolume(), memoryVolume()];
-    const one = await made(here);
-    await overwrite(there, one.file());
-    const other = await open(there, {}, 9);
+    const { there, one, other } = await twoNodes();
     const old = await other.wrap(Buffer.from('old'), context);
     await rotated(one);
     const middle = await one.wrap(Buffer.from('middle'), context);

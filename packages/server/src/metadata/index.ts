@@ -93,6 +93,7 @@ export { renameId } from './machine/renames.ts';
 export { type ReplicationOutcome, replicatedTo, replicationStatus } from './machine/replicated.ts';
 export { sequenceOf } from './machine/usage.ts';
 export {
+  checkMayRotate,
   type MasterKeyRecord,
   type MasterKeyState,
   masterKeyOf,
@@ -100,6 +101,7 @@ export {
   type SealedAnew,
   type SealedKind,
   sealedInDocument,
+  stateAfter,
 } from './master-key.ts';
 export type { KeyUse } from './memos.ts';
 export { NearQuotas } from './near-quotas.ts';

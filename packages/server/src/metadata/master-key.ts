@@ -1,4 +1,4 @@
-import { CorruptionError } from '../errors.ts';
+import { CorruptionError, StoreError } from '../errors.ts';
 
 /*
  * How far a rotation of the master key is. The record is the setting `masterKey`, so every node has it. It goes through states; each node does what the
@@ -19,6 +19,14 @@ export const masterKeySetting = 'masterKey';
 
 const masterKeyStates = ['spreading', 'sealing', 'resealing', 'sealed', 'removing'] as const;
 export type MasterKeyState = (typeof masterKeyStates)[number];
+
+export const stateAfter: Readonly<Record<MasterKeyState, MasterKeyState>> = {
+  spreading: 'sealing',
+  sealing: 'resealing',
+  resealing: 'sealed',
+  sealed: 'removing',
+  removing: 'sealed',
+};
 
 export interface MasterKeyRecord {
   /** Of the newest master key, from 1. */
@@ -88,6 +96,14 @@ export function parseMasterKey(text: string): MasterKeyRecord {
 export function masterKeyOf(reader: { setting(name: string): string | undefined }): MasterKeyRecord | undefined {
   const text = reader.setting(masterKeySetting);
   return text === undefined ? undefined : parseMasterKey(text);
+}
+
+/** @throws StoreError InvalidRequest while a rotation is under way whose key may have sealed something */
+export function checkMayRotate(before: MasterKeyRecord | undefined): void {
+  if (!before || before.state === 'sealed' || before.state === 'spreading') return;
+  throw new StoreError('InvalidRequest', {
+    message: `Master key ${before.number} is ${before.state}: wait until that has ended (\`dsom key master status\`), then rotate again.`,
+  });
 }
 
 /** The sealed bytes in the document of a target or source; empty where there are none. */

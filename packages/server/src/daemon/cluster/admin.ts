@@ -114,16 +114,14 @@ export function clusterAdmin({
         : null,
       handedOver: one?.leftovers.removed ?? null,
     }));
+    const emptied = stuck?.length === 0;
     return {
-      done: stuck?.length === 0 && each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
+      done: emptied && each.every(({ complete, toHandOver }) => complete && toHandOver?.complete === true),
       groupsOnLeavingDevices: stuck?.length ?? null,
       /** Copies that nothing is left to be written from, and whether nothing else is waited for but what is handed over. */
       lost,
       onlyLost:
-        lost > 0 &&
-        stuck !== undefined &&
-        stuck.length < 1 &&
-        each.every(({ complete, node }) => complete || heard.find(([id]) => id === node)?.[1]?.onlyLost === true),
+        lost > 0 && emptied && heard.every(([, one], at) => each[at]?.complete === true || one?.onlyLost === true),
       needs: (stuck && leaving.need(stuck)) ?? (lost > 0 ? lostCopiesText(lost) : null),
       nodes: each,
     };

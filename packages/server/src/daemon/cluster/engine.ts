@@ -22,6 +22,7 @@ import {
 } from '../../log/index.ts';
 import type { StructuredLog } from '../../telemetry/index.ts';
 import type { Credentials } from '../../transport/index.ts';
+import { closeAll } from '../closing.ts';
 import { type Config, ConfigError, parseAddress } from '../config.ts';
 import { keepApart } from './apart.ts';
 import { patiently } from './patience.ts';
@@ -380,8 +381,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       isStale = false;
       return true;
     },
-    async close() {
-      for (let step = closers.pop(); step; step = closers.pop()) await step();
-    },
+    close: () => closeAll(closers),
   };
 }

@@ -1,17 +1,18 @@
-import { sealedUnder } from '../../codec/index.ts';
+import { isSealedBefore } from '../../codec/index.ts';
 import { StoreError } from '../../errors.ts';
 import { invariant } from '../../invariant.ts';
 import { limits } from '../../limits.ts';
 import type { KmsKeyRecord } from '../kms.ts';
 import {
+  checkMayRotate,
   type MasterKeyCommand,
   type MasterKeyRecord,
-  type MasterKeyState,
   masterKeyOf,
   masterKeySetting,
   type SealedAnew,
   type SealedKind,
   sealedInDocument,
+  stateAfter,
 } from '../master-key.ts';
 import { sourceOf } from './bucket-documents.ts';
 import { type Decision, done, type Stamp } from './deciding.ts';
@@ -28,22 +29,11 @@ type Of<Type extends MasterKeyCommand['type']> = Extract<MasterKeyCommand, { typ
 
 const refused = (message: string): StoreError => new StoreError('InvalidRequest', { message });
 
-const nextOf: Readonly<Record<MasterKeyState, MasterKeyState>> = {
-  spreading: 'sealing',
-  sealing: 'resealing',
-  resealing: 'sealed',
-  sealed: 'removing',
-  removing: 'sealed',
-};
-
 const written = (record: MasterKeyRecord): Decision =>
   done({ type: 'setting.write', name: masterKeySetting, value: JSON.stringify(record) });
 
 function begin(before: MasterKeyRecord | undefined, { number, fingerprint }: Of<'masterKey.write'>): Decision {
-  if (before && before.state !== 'sealed' && before.state !== 'spreading')
-    throw refused(
-      `Master key ${before.number} is ${before.state}: wait until that has ended (\`dsom key master status\`), then rotate again.`,
-    );
+  checkMayRotate(before);
   const expected = !before ? Math.max(2, number) : before.state === 'spreading' ? before.number : before.number + 1;
   if (number !== expected || number > limits.masterKeys)
     throw refused(`The next master key is number ${expected}, not ${number}: ask again (\`dsom key master rotate\`).`);
@@ -54,7 +44,7 @@ export function decideMasterKey(view: View, command: Of<'masterKey.write'>, { no
   const before = masterKeyOf(view);
   const { state, number, fingerprint, nodes } = command;
   if (state === 'spreading') return begin(before, command);
-  if (before?.number !== number || before.fingerprint !== fingerprint || nextOf[before.state] !== state)
+  if (before?.number !== number || before.fingerprint !== fingerprint || stateAfter[before.state] !== state)
     throw refused(
       `Master key ${before?.number ?? 1} is ${before?.state ?? 'the first one'}: it does not become ${state} now. \`dsom key master status\` says how far it is.`,
     );
@@ -157,7 +147,7 @@ export function checkSealedAnew(view: View, effects: readonly Effect[]): void {
       if (before?.equals(sealed)) continue;
       const record = first === undefined ? masterKeyOf(view) : undefined;
       first ??= record ? firstOf(record) : 0;
-      if (first > 0 && (sealedUnder(sealed) ?? 0) < first)
+      if (first > 0 && isSealedBefore(sealed, first))
         throw new StoreError('ServiceUnavailable', {
           message: 'The master key was rotated while this was on its way: ask again.',
           retryAfter: 1,
